@@ -1,0 +1,63 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { assertSizes, type Binding, ceilDiv, declare, type Kernel } from './kernel.ts';
+import { quads, rowBinding, rowReader, rowWriter } from './lib/rows.ts';
+import { samplingBinding, samplingLib } from './lib/sampling.ts';
+
+export interface GuidanceParams {
+  readonly sequences: number;
+  readonly vocabSize: number;
+  /** Condition tokens before the first image token. */
+  readonly clsTokenNum: number;
+}
+
+export type GuidanceBindings = {
+  readonly logits: Binding<'in'>;
+  readonly place: Binding<'in'>;
+  readonly sampling: Binding<'in'>;
+  readonly out: Binding<'out'>;
+};
+
+/**
+ * Classifier-free guidance: out = uncond + (cond - uncond) * cfgScale, or cond alone where cfgScale is
+ * at most 1 or where cfgInterval has ended it. The official decode loop counts from the second
+ * token, so tokens 0 .. cfgInterval + 1 are guided.
+ *
+ * Shapes: logits [2 * sequences, vocabSize], conditional rows first; place u32 [2 * sequences, 2];
+ * sampling u32 [sequences, 8]; out [sequences, vocabSize].
+ * Source: Ho and Salimans 2022 (arXiv:2207.12598); LlamaGen autoregressive/models/generate.py,
+ * decode_one_token and decode_n_tokens.
+ */
+export function guidance(params: GuidanceParams): Kernel<GuidanceBindings> {
+  const { sequences, vocabSize, clsTokenNum } = params;
+  assertSizes('guidance', { sequences, vocabSize, clsTokenNum });
+  const row = { dtype: 'f32', length: vocabSize } as const;
+  const bindings: GuidanceBindings = {
+    logits: rowBinding('in', [2 * sequences, vocabSize]),
+    place: { role: 'in', dtype: 'u32', shape: [2 * sequences, 2], element: 'vec2u' },
+    sampling: samplingBinding(sequences),
+    out: rowBinding('out', [sequences, vocabSize]),
+  };
+  const size = 64;
+  const code = wgsl`${samplingLib}
+${declare(bindings)}
+${rowReader({ name: 'logits', ...row })}
+${rowWriter({ name: 'out', ...row })}
+@compute @workgroup_size(${size})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let sequence = id.y;
+  let i = id.x;
+  if (i >= ${quads(vocabSize)}u) { return; }
+  let how = sampling[sequence];
+  let step = i32(place[sequence].y) - ${clsTokenNum - 1};
+  let guided = how.cfg_scale > 1.0 && (how.cfg_interval < 0 || step - 1 <= how.cfg_interval);
+  let cond = logits_at(sequence, i);
+  let uncond = logits_at(sequence + ${sequences}u, i);
+  out_put(sequence, i, select(cond, uncond + (cond - uncond) * how.cfg_scale, guided));
+}`;
+  return {
+    label: `guidance f32[${sequences},${vocabSize}]`,
+    code,
+    bindings,
+    workgroups: [ceilDiv(quads(vocabSize), size), sequences, 1],
+  };
+}

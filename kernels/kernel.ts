@@ -1,0 +1,112 @@
+/** What a kernel is: text, binding table and grid. Plain data; no device is named here. */
+
+/**
+ * Element types of a tensor in memory. `f16` is always packed two to a 32-bit word (little-endian,
+ * first element in the low half), so it needs no device feature; a kernel compiled for
+ * `shader-f16` reads the same bytes as native halves.
+ */
+export type DType = 'f32' | 'f16' | 'u32' | 'i32';
+
+/**
+ * What a kernel does with one buffer.
+ * - in: only reads it.
+ * - out: writes every element; earlier contents do not matter, so the planner may reuse the memory.
+ * - inout: needs the earlier contents (KV cache, token grid, positions).
+ */
+export type Role = 'in' | 'out' | 'inout';
+
+export interface Binding<R extends Role = Role> {
+  readonly role: R;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** WGSL element type of the array when it is not the scalar: `vec4f`, `vec2u`, `vec4<f16>`, ... */
+  readonly element?: string;
+}
+
+export type Bindings = Readonly<Record<string, Binding>>;
+
+/** A complete, device-independent description of one compute dispatch. */
+export interface Kernel<B extends Bindings = Bindings> {
+  /** Name and key sizes, e.g. `rms_norm f32[2,1024]`; used in errors and profiles. */
+  readonly label: string;
+  readonly code: string;
+  /** Position in this table is the @binding index; the group is always 0. */
+  readonly bindings: B;
+  readonly workgroups: readonly [x: number, y: number, z: number];
+  /** Device features the text needs. */
+  readonly features?: readonly GPUFeatureName[];
+}
+
+/** Names of the bindings of kernel table B that have role R. */
+export type Names<B extends Bindings, R extends Role> = {
+  [K in keyof B & string]: B[K]['role'] extends R ? K : never;
+}[keyof B & string];
+
+/**
+ * How a kernel combines values.
+ * - serial: one invocation does the whole sum; no barrier. Software adapters run barriers about
+ *   eight times slower than this (measured on SwiftShader, 2 cores).
+ * - workgroup: a workgroup shares the sum and combines it through workgroup memory.
+ * - subgroup: like workgroup, combined with subgroup operations; needs the feature `subgroups`.
+ */
+export type Reduce = 'serial' | 'workgroup' | 'subgroup';
+
+/** Device-dependent choices that never change what a kernel computes, only how. */
+export interface Variant {
+  readonly reduce: Reduce;
+  /** Read f16 tensors as native halves; needs the feature `shader-f16`. */
+  readonly f16: boolean;
+}
+
+/** The variant that runs on every device. */
+export const PORTABLE: Variant = { reduce: 'workgroup', f16: false };
+
+/** Most workgroups in one dimension of a dispatch (WebGPU default limit). */
+export const MAX_WORKGROUPS = 65535;
+
+/** Most bytes of workgroup memory a kernel may use (WebGPU default limit). */
+export const MAX_WORKGROUP_BYTES = 16384;
+
+const SCALAR: Readonly<Record<DType, string>> = { f32: 'f32', f16: 'u32', u32: 'u32', i32: 'i32' };
+
+/** WGSL declarations for a binding table, in order, all in group 0. */
+export function declare(bindings: Bindings): string {
+  return Object.entries(bindings)
+    .map(([name, { role, dtype, element }], i) => {
+      const access = role === 'in' ? 'read' : 'read_write';
+      return `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${element ?? SCALAR[dtype]}>;`;
+    })
+    .join('\n');
+}
+
+/** The `enable` directives a kernel's text must begin with. */
+export function enable(features: readonly GPUFeatureName[]): string {
+  return features.map((f) => `enable ${f === 'shader-f16' ? 'f16' : f};`).join('\n');
+}
+
+/** Throws a RangeError unless the condition holds. */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new RangeError(message);
+}
+
+/** Throws a RangeError that names the first value that is not a positive integer. */
+export function assertSizes(kernel: string, sizes: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(sizes)) {
+    assert(
+      Number.isInteger(value) && value > 0,
+      `${kernel}: "${name}" expected a positive integer, got ${value}`,
+    );
+  }
+}
+
+/** Ceiling of a / b. */
+export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
+
+/**
+ * Spreads n workgroups over two dimensions so that none exceeds the limit. The kernel rebuilds the
+ * flat index as `group.y * ${x} + group.x` (see `flatIndex`) and returns past the end.
+ */
+export function grid(n: number): readonly [x: number, y: number, z: number] {
+  const y = ceilDiv(n, MAX_WORKGROUPS);
+  return [ceilDiv(n, y), y, 1];
+}

@@ -1,0 +1,67 @@
+import { type Binding, type Bindings, type Kernel, PORTABLE, type Variant } from './kernel.ts';
+import { productKernel } from './lib/product.ts';
+import { rowBinding, rowReader, rowWriter } from './lib/rows.ts';
+
+export interface LinearParams {
+  /** Vectors to transform; any number, meant for up to a few dozen. */
+  readonly rows: number;
+  readonly inDim: number;
+  readonly outDim: number;
+  readonly weightDtype?: 'f32' | 'f16';
+  /** RMSNorm the input first with this eps; adds the binding `gain` [inDim]. */
+  readonly normEps?: number;
+  /** Add the binding `residual` [rows, outDim] to the result. */
+  readonly residual?: boolean;
+  readonly variant?: Variant;
+}
+
+export type LinearBindings = {
+  readonly x: Binding<'in'>;
+  readonly weight: Binding<'in'>;
+  readonly out: Binding<'out'>;
+};
+export type NormLinearBindings = LinearBindings & { readonly gain: Binding<'in'> };
+export type ResidualLinearBindings = LinearBindings & { readonly residual: Binding<'in'> };
+
+/**
+ * Product of few rows with a weight: out[r, o] = sum_i norm(x)[r, i] * weight[o, i] (+ residual[r, o]).
+ *
+ * Shapes: x [rows, inDim] f32, weight [outDim, inDim] f32 or f16, gain [inDim] f32,
+ * residual and out [rows, outDim] f32. Sums in f32, in an order that does not depend on `rows`.
+ * Source: torch.nn.Linear without bias; with `normEps` preceded by LlamaGen
+ * autoregressive/models/gpt.py, RMSNorm.
+ */
+export function linear(params: LinearParams & { normEps: number }): Kernel<NormLinearBindings>;
+export function linear(params: LinearParams & { residual: true }): Kernel<ResidualLinearBindings>;
+export function linear(params: LinearParams & { normEps?: never }): Kernel<LinearBindings>;
+export function linear(params: LinearParams): Kernel {
+  const { rows, inDim, outDim, weightDtype = 'f32', normEps, residual = false } = params;
+  const variant = params.variant ?? PORTABLE;
+  const bindings: Bindings = {
+    x: rowBinding('in', [rows, inDim]),
+    weight: rowBinding('in', [outDim, inDim], weightDtype, variant),
+    ...(normEps !== undefined && { gain: rowBinding('in', [inDim]) }),
+    ...(residual && { residual: rowBinding('in', [rows, outDim]) }),
+    out: rowBinding('out', [rows, outDim]),
+  };
+  const row = { dtype: 'f32', length: outDim } as const;
+  const epilogue = `${residual ? rowReader({ name: 'residual', ...row }) : ''}
+${rowWriter({ name: 'out', ...row })}
+fn store(row: u32, i: u32, a: vec4f) {
+  out_put(row, i, a${residual ? ' + residual_at(row, i)' : ''});
+}`;
+  return productKernel(
+    {
+      name: `linear${normEps === undefined ? '' : ' norm'}${residual ? ' residual' : ''}`,
+      rows,
+      inDim,
+      outDim,
+      weightDtype,
+      weights: ['weight'],
+      ...(normEps !== undefined && { normEps }),
+      variant,
+    },
+    bindings,
+    epilogue,
+  );
+}

@@ -1,0 +1,62 @@
+import { type Binding, type Kernel, PORTABLE, type Variant } from './kernel.ts';
+import { type KvShape, kvBinding } from './lib/kv-cache.ts';
+import { productKernel } from './lib/product.ts';
+import { qkvStore } from './lib/qkv-store.ts';
+import { rowBinding } from './lib/rows.ts';
+
+export interface QkvRopeCacheParams extends KvShape {
+  readonly rows: number;
+  readonly dim: number;
+  readonly nHead: number;
+  readonly normEps: number;
+  readonly weightDtype?: 'f32' | 'f16';
+  readonly variant?: Variant;
+}
+
+export type QkvRopeCacheBindings = {
+  readonly x: Binding<'in'>;
+  readonly gain: Binding<'in'>;
+  readonly weight: Binding<'in'>;
+  readonly rope: Binding<'in'>;
+  readonly place: Binding<'in'>;
+  readonly kv: Binding<'inout'>;
+  readonly q: Binding<'out'>;
+};
+
+/**
+ * First half of an attention layer for few rows, in one dispatch: RMSNorm, the product with wqkv,
+ * 2-D RoPE on q and k, and the write of k and v into the cache at each row's place.
+ *
+ * Shapes: x [rows, dim], gain [dim], weight wqkv [(nHead + 2 nKvHead) * headDim, dim],
+ * rope [positions, headDim / 2, 2] (cos, sin), place u32 [rows, 2] (KV slot, position),
+ * kv [2, slots, nKvHead, positions, headDim], q [rows, nHead * headDim].
+ * Source: LlamaGen autoregressive/models/gpt.py, Attention.forward, apply_rotary_emb, KVCache.update.
+ */
+export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBindings> {
+  const { rows, dim, nHead, nKvHead, headDim, normEps, weightDtype = 'f32' } = params;
+  const variant = params.variant ?? PORTABLE;
+  const outDim = (nHead + 2 * nKvHead) * headDim;
+  const bindings: QkvRopeCacheBindings = {
+    x: rowBinding('in', [rows, dim]),
+    gain: rowBinding('in', [dim]),
+    weight: rowBinding('in', [outDim, dim], weightDtype, variant),
+    rope: { role: 'in', dtype: 'f32', shape: [params.positions, headDim / 2, 2], element: 'vec4f' },
+    place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
+    kv: kvBinding('inout', params),
+    q: rowBinding('out', [rows, nHead * headDim]),
+  };
+  return productKernel(
+    {
+      name: `qkv_rope_cache ${params.kvDtype ?? 'f32'}`,
+      rows,
+      inDim: dim,
+      outDim,
+      weightDtype,
+      weights: ['weight'],
+      normEps,
+      variant,
+    },
+    bindings,
+    qkvStore({ ...params, nHead }),
+  );
+}

@@ -1,0 +1,107 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import {
+  assertSizes,
+  type Binding,
+  ceilDiv,
+  declare,
+  grid,
+  type Kernel,
+  PORTABLE,
+  type Variant,
+} from './kernel.ts';
+import { productKernel } from './lib/product.ts';
+import { quads, rowBinding, rowReader, rowWriter } from './lib/rows.ts';
+
+export interface SwigluParams {
+  readonly rows: number;
+  readonly dim: number;
+  readonly hiddenDim: number;
+  readonly normEps: number;
+  readonly weightDtype?: 'f32' | 'f16';
+  readonly variant?: Variant;
+}
+
+export type SwigluBindings = {
+  readonly x: Binding<'in'>;
+  readonly gain: Binding<'in'>;
+  readonly w1: Binding<'in'>;
+  readonly w3: Binding<'in'>;
+  readonly out: Binding<'out'>;
+};
+
+const silu = 'fn silu(v: vec4f) -> vec4f { return v / (1.0 + exp(-v)); }';
+
+/**
+ * First half of the feed-forward layer for few rows, in one dispatch:
+ * out = silu(norm(x) w1^T) * (norm(x) w3^T).
+ *
+ * Shapes: x [rows, dim], gain [dim], w1 and w3 [hiddenDim, dim], out [rows, hiddenDim].
+ * Source: Shazeer 2020 (arXiv:2002.05202); LlamaGen autoregressive/models/gpt.py, FeedForward.
+ */
+export function swiglu(params: SwigluParams): Kernel<SwigluBindings> {
+  const { rows, dim, hiddenDim, normEps, weightDtype = 'f32', variant = PORTABLE } = params;
+  const bindings: SwigluBindings = {
+    x: rowBinding('in', [rows, dim]),
+    gain: rowBinding('in', [dim]),
+    w1: rowBinding('in', [hiddenDim, dim], weightDtype, variant),
+    w3: rowBinding('in', [hiddenDim, dim], weightDtype, variant),
+    out: rowBinding('out', [rows, hiddenDim]),
+  };
+  const epilogue = `${silu}
+${rowWriter({ name: 'out', dtype: 'f32', length: hiddenDim })}
+fn store(row: u32, i: u32, a: vec4f, b: vec4f) { out_put(row, i, silu(a) * b); }`;
+  return productKernel(
+    {
+      name: 'swiglu',
+      rows,
+      inDim: dim,
+      outDim: hiddenDim,
+      weightDtype,
+      weights: ['w1', 'w3'],
+      normEps,
+      variant,
+    },
+    bindings,
+    epilogue,
+  );
+}
+
+export type SiluMulBindings = {
+  readonly gate: Binding<'in'>;
+  readonly up: Binding<'in'>;
+  readonly out: Binding<'out'>;
+};
+
+/**
+ * The elementwise middle of the feed-forward layer for many rows: out = silu(gate) * up.
+ *
+ * Shapes: gate, up and out [rows, hiddenDim] f32.
+ * Source: LlamaGen autoregressive/models/gpt.py, FeedForward.
+ */
+export function siluMul(params: { rows: number; hiddenDim: number }): Kernel<SiluMulBindings> {
+  const { rows, hiddenDim } = params;
+  assertSizes('silu_mul', { rows, hiddenDim });
+  const row = { dtype: 'f32', length: hiddenDim } as const;
+  const bindings: SiluMulBindings = {
+    gate: rowBinding('in', [rows, hiddenDim]),
+    up: rowBinding('in', [rows, hiddenDim]),
+    out: rowBinding('out', [rows, hiddenDim]),
+  };
+  const size = 64;
+  const [gx, gy] = grid(ceilDiv(rows * quads(hiddenDim), size));
+  const code = wgsl`
+${declare(bindings)}
+${rowReader({ name: 'gate', ...row })}
+${rowReader({ name: 'up', ...row })}
+${rowWriter({ name: 'out', ...row })}
+${silu}
+@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let unit = (group.y * ${gx}u + group.x) * ${size}u + lane;
+  let row = unit / ${quads(hiddenDim)}u;
+  if (row >= ${rows}u) { return; }
+  let i = unit % ${quads(hiddenDim)}u;
+  out_put(row, i, silu(gate_at(row, i)) * up_at(row, i));
+}`;
+  return { label: `silu_mul f32[${rows},${hiddenDim}]`, code, bindings, workgroups: [gx, gy, 1] };
+}

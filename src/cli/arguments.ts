@@ -1,0 +1,65 @@
+/** Values on the command line: what they may be, and what is said when they are not. */
+import { InvalidArgumentError } from 'commander';
+import { OptionError } from '../errors.ts';
+import { findClass, resolveClass } from '../generate/classes.ts';
+
+/** Most images per class in one run. */
+export const MAX_COUNT = 4096;
+
+/** New seeds are drawn below this, so that they are easy to type again. */
+const RANDOM_SEEDS = 2 ** 31;
+
+/** A parser of whole numbers from `least` to `most`, for commander. */
+export function integer(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^[+-]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    const upTo = most === Number.MAX_SAFE_INTEGER ? 'up to 2^53-1' : `to ${most}`;
+    throw new InvalidArgumentError(`Expected a whole number from ${least} ${upTo}.`);
+  };
+}
+
+/** Reads a finite number, for commander. */
+export function decimal(text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('Expected a number.');
+}
+
+/** Gathers the values of an option that may be given more than once. */
+export function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+/**
+ * The classes of `--class` values in their order. A value is a whole name or index, else a list of
+ * them with commas between.
+ * @throws OptionError for an unknown class, with near names.
+ */
+export function parseClasses(classNames: readonly string[], values: readonly string[]): number[] {
+  return values.flatMap((value) => {
+    const whole = findClass(classNames, value);
+    return whole === undefined
+      ? value.split(',').map((name) => parseClass(classNames, name))
+      : [whole];
+  });
+}
+
+function parseClass(classNames: readonly string[], name: string): number {
+  if (name.trim() === '') {
+    throw new OptionError(
+      '--class: expected names or indices with commas between, got an empty one',
+    );
+  }
+  return resolveClass(classNames, name);
+}
+
+/** Each class `count` times, class by class. */
+export function repeatEach(classes: readonly number[], count: number): number[] {
+  return classes.flatMap((label) => Array<number>(count).fill(label));
+}
+
+/** A seed for a run that was given none. */
+export function randomSeed(): number {
+  return Math.floor(Math.random() * RANDOM_SEEDS);
+}

@@ -1,0 +1,44 @@
+/** What every command is given. */
+import { openDevice } from '../node/device.ts';
+import { describeAdapter, Report } from './report.ts';
+
+/** Options every command has. */
+export interface CommonOptions {
+  /** Folder of the model. */
+  readonly model: string;
+  readonly json?: boolean;
+}
+
+/** The adapter as `--json` prints it. */
+export interface AdapterFacts {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  readonly software: boolean;
+  readonly notes: readonly string[];
+  readonly toggles: readonly string[];
+}
+
+/** Runs `work` with a device, says which adapter it is, and closes it in any case. */
+export async function withDevice<T>(
+  report: Report,
+  work: (device: GPUDevice, facts: AdapterFacts) => Promise<T>,
+): Promise<T> {
+  const { device, adapter, notes, toggles, software, close } = await openDevice();
+  try {
+    for (const note of notes) report.note(note);
+    report.line(`adapter  ${describeAdapter(adapter.info, software)}`);
+    const { vendor, architecture, device: name, description } = adapter.info;
+    const facts = { vendor, architecture, device: name, description, software, notes, toggles };
+    return await work(device, facts);
+  } finally {
+    report.stopProgress();
+    close();
+  }
+}
+
+/** A report for the options of a command. */
+export function reportFor(options: CommonOptions): Report {
+  return new Report({ json: options.json ?? false });
+}

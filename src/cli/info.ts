@@ -1,0 +1,113 @@
+/** `llamagen info`: the adapter, what it selects, and the models present. */
+import { relative, resolve } from 'node:path';
+import { adapterFacts, chooseVariant, estimateMemory, type MemoryUse } from '../index.ts';
+import { openFolder } from '../node/files.ts';
+import { openSafetensors, type Safetensors } from '../weights/safetensors.ts';
+import { type AdapterFacts, type CommonOptions, withDevice } from './context.ts';
+import { findModels, readModelJson } from './models.ts';
+import { formatMB, type Report } from './report.ts';
+
+/** Limits that decide which models and kernels run. */
+const LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeWorkgroupsPerDimension',
+] as const;
+
+/** Features every device has, so that listing them says nothing. */
+const COMMON_FEATURES: ReadonlySet<string> = new Set(['core-features-and-limits']);
+
+/** Most class names on the line of a model; `--json` has them all. */
+const MAX_CLASSES = 50;
+
+/** One model folder, or why it is none. */
+type ModelFacts = { readonly folder: string } & (
+  | {
+      readonly name: string;
+      readonly classes: readonly string[];
+      /** Tokens of a side. */
+      readonly gridSize: number;
+      readonly parameters: { readonly gpt: number; readonly vq: number };
+      readonly weightDtype: 'f32' | 'f16';
+      /** Bytes on the device for one image with guidance. */
+      readonly memory: MemoryUse;
+    }
+  | { readonly problem: string }
+);
+
+/** Runs the command. A broken model folder is one line, not the end. */
+export async function runInfo(options: CommonOptions, report: Report): Promise<void> {
+  await withDevice(report, async (device, adapter) => {
+    const { variant, features, limits } = printDevice(device, adapter, report);
+    const folders = new Set([...findModels(), resolve(options.model)]);
+    const models = await Promise.all([...folders].map((folder) => describeModel(folder, device)));
+    for (const model of models) printModel(model, report);
+    report.json({ adapter, features, limits, variant, models });
+  });
+}
+
+function printDevice(device: GPUDevice, adapter: AdapterFacts, report: Report) {
+  const variant = chooseVariant(adapterFacts(device));
+  const features = [...device.features].filter((name) => !COMMON_FEATURES.has(name)).sort();
+  const limits = Object.fromEntries(LIMITS.map((name) => [name, device.limits[name]]));
+  report.line(`dawn     ${adapter.toggles.join(' ')}`);
+  report.line(`features ${features.join(', ') || 'none'}`);
+  for (const [name, value] of Object.entries(limits)) report.line(`limit    ${name} ${value}`);
+  const halves = variant.f16 ? 'native halves' : 'packed halves';
+  report.line(`kernels  reduce: ${variant.reduce}, f16: ${halves}`);
+  return { variant, features, limits };
+}
+
+async function describeModel(folder: string, device: GPUDevice): Promise<ModelFacts> {
+  try {
+    const files = openFolder(folder);
+    const config = await readModelJson(files);
+    const open = async (file: string) => openSafetensors(await files.open(file));
+    const gpt = await open('gpt.safetensors');
+    const vq = await open('vq.safetensors');
+    const weightDtype = gpt.tensors.get('output.weight')?.dtype === 'F16' ? 'f16' : 'f32';
+    const variant = chooseVariant(adapterFacts(device));
+    const precision = { variant, weightDtype, kvDtype: 'f32' } as const;
+    return {
+      folder,
+      name: config.name,
+      classes: config.classNames,
+      gridSize: config.gpt.gridSize,
+      parameters: { gpt: countValues(gpt), vq: countValues(vq) },
+      weightDtype,
+      memory: estimateMemory(config, { sequences: 1, guided: true }, precision),
+    };
+  } catch (error) {
+    return { folder, problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function countValues({ tensors }: Safetensors): number {
+  return [...tensors.values()].reduce(
+    (sum, { shape }) => sum + shape.reduce((n, d) => n * d, 1),
+    0,
+  );
+}
+
+function printModel(model: ModelFacts, report: Report): void {
+  const folder = relative(process.cwd(), model.folder) || '.';
+  if ('problem' in model) {
+    report.line(`model    ${folder}: cannot be used: ${model.problem}`);
+    return;
+  }
+  const { name, classes, gridSize, parameters, weightDtype, memory } = model;
+  const millions = (count: number): string => `${(count / 1e6).toFixed(1)}M`;
+  report.line(`model    ${name} (${folder})`);
+  const listed = classes.slice(0, MAX_CLASSES).join(', ');
+  const more = classes.length > MAX_CLASSES ? ', ...' : '';
+  report.line(`         ${classes.length} classes: ${listed}${more}`);
+  report.line(`         ${gridSize}x${gridSize} tokens an image`);
+  report.line(
+    `         parameters: decoder ${millions(parameters.gpt)} (${weightDtype}), tokenizer ${millions(parameters.vq)}`,
+  );
+  report.line(
+    `         memory for one image: weights ${formatMB(memory.weights)}, KV cache and state ${formatMB(memory.state)}, transients ${formatMB(memory.temp)}`,
+  );
+}

@@ -1,0 +1,111 @@
+#!/usr/bin/env node
+/** The command `llamagen`. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
+import { OptionError } from '../errors.ts';
+import { defaultModelFolder, packageFolder } from '../node/files.ts';
+import { collect, decimal, integer, MAX_COUNT } from './arguments.ts';
+import { type CommonOptions, reportFor } from './context.ts';
+import type { Report } from './report.ts';
+
+/** Exit codes, as shells know them. */
+const FAILED = 1;
+const WRONG_USAGE = 2;
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+const MOST = Number.MAX_SAFE_INTEGER;
+
+/** Does what a command's options say. */
+type Action<O> = (options: O, report: Report, signal: AbortSignal) => Promise<void>;
+
+/**
+ * Makes commander call a command's action with its report, its bar removed at the end.
+ * @param load Imports the action: help and wrong usage need not wait for the rest of the library.
+ */
+function run<O extends CommonOptions>(load: () => Promise<Action<O>>, signal: AbortSignal) {
+  return async (options: O): Promise<void> => {
+    const report = reportFor(options);
+    try {
+      const action = await load();
+      await action(options, report, signal);
+    } finally {
+      report.stopProgress();
+    }
+  };
+}
+
+function program(signal: AbortSignal): Command {
+  const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8'));
+  const llamagen = new Command('llamagen')
+    .description('Generates images from class names with LlamaGen on WebGPU.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'llamagen: ')),
+    });
+  const model = defaultModelFolder();
+  const command = (name: string, description: string): Command =>
+    llamagen
+      .command(name)
+      .description(description)
+      .addOption(new Option('--model <folder>', 'model folder').default(model, 'the one shipped'))
+      .option('--json', 'print one JSON object on stdout, all else on stderr')
+      .option('--verbose', 'print the stack of an error');
+  command('generate', 'Make images, one per class and count.')
+    .requiredOption('--class <names>', 'class names or indices, with commas between', collect)
+    .option('--count <n>', 'images per class', integer(1, MAX_COUNT), 1)
+    .option('--seed <s>', 'image i draws with seed s+i (default: random)', integer(0, MOST))
+    .option('--cfg-scale <x>', 'guidance; 1 is none', decimal)
+    .option('--cfg-interval <n>', 'guide only the first tokens; -1 guides all', integer(-1, MOST))
+    .option('--temperature <t>', 'randomness', decimal)
+    .option('--top-k <k>', 'draw from the k best codes; 0 keeps all', integer(0, MOST))
+    .option('--top-p <p>', 'draw from this share of probability', decimal)
+    .option('--greedy', 'take the best code, draw nothing')
+    .option('--out <file>', 'all images in one PNG', 'llamagen.png')
+    .addOption(new Option('--out-dir <folder>', 'one PNG per image').conflicts('out'))
+    .option('--tokens-out <file>', 'save the tokens as JSON')
+    .action(run(async () => (await import('./generate.ts')).runGenerate, signal));
+  command('decode', 'Turn saved tokens into pixels.')
+    .requiredOption('--tokens <file>', 'a file of --tokens-out')
+    .requiredOption('--out <file>', 'all images in one PNG')
+    .action(run(async () => (await import('./decode.ts')).runDecode, signal));
+  command('info', 'Show the adapter, what it selects, and the models present.').action(
+    run(async () => (await import('./info.ts')).runInfo, signal),
+  );
+  return llamagen;
+}
+
+/** Says what went wrong, and with which code to exit. */
+function explain(error: unknown, verbose: boolean): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`llamagen: ${message}\n`);
+  if (verbose && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return error instanceof OptionError ? WRONG_USAGE : FAILED;
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const stop = new AbortController();
+  for (const [name, code] of Object.entries(SIGNALS)) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(code);
+      process.exitCode = code;
+      stop.abort();
+    });
+  }
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      // The reader went away, as in `llamagen info | head`.
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+  try {
+    await program(stop.signal).parseAsync(argv);
+  } catch (error) {
+    if (stop.signal.aborted) process.stderr.write('llamagen: stopped\n');
+    else process.exitCode = explain(error, argv.includes('--verbose'));
+  }
+}
+
+await main(process.argv);

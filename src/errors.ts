@@ -1,0 +1,28 @@
+/**
+ * The errors a user of this library can meet. Each has a stable `name`; messages say what was
+ * wrong, what was expected and what to do.
+ */
+
+/** A value the caller passed is not usable. The command line exits with 2. */
+export class OptionError extends RangeError {
+  override readonly name = 'OptionError';
+}
+
+/** A model file is permanently bad or does not fit: retrying cannot help. */
+export class WeightsError extends Error {
+  override readonly name = 'WeightsError';
+}
+
+/** Why a device cannot be used. */
+export type DeviceProblem = 'no-adapter' | 'limit' | 'out-of-memory' | 'lost' | 'validation';
+
+/** The adapter or device cannot do what was asked, or stopped working. */
+export class DeviceError extends Error {
+  override readonly name = 'DeviceError';
+  readonly problem: DeviceProblem;
+
+  constructor(problem: DeviceProblem, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.problem = problem;
+  }
+}

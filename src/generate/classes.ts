@@ -1,0 +1,73 @@
+/** Class names as people type them. */
+import { distance } from 'fastest-levenshtein';
+import { OptionError } from '../errors.ts';
+
+const MAX_SUGGESTIONS = 5;
+
+/**
+ * The index of a class given by its name (upper or lower case) or its index.
+ * @throws OptionError with near names when there is no such class, or several have the name.
+ */
+export function resolveClass(classNames: readonly string[], nameOrIndex: string): number {
+  const index = findClass(classNames, nameOrIndex);
+  if (index !== undefined) return index;
+  const near = nearNames(classNames, nameOrIndex);
+  throw new OptionError(
+    near.length > 0
+      ? `unknown class "${nameOrIndex}": did you mean ${quoted(near)}?`
+      : `unknown class "${nameOrIndex}": ${range(classNames)}, such as ${quoted(classNames.slice(0, 3))}`,
+  );
+}
+
+/**
+ * Like `resolveClass`, but undefined when there is no such class.
+ * @throws OptionError for an index out of range or a name that several classes have.
+ */
+export function findClass(classNames: readonly string[], nameOrIndex: string): number | undefined {
+  const wanted = normal(nameOrIndex);
+  const named = classNames.flatMap((name, i) => (normal(name) === wanted ? [i] : []));
+  if (named.length > 1) {
+    throw new OptionError(
+      `class "${nameOrIndex}" is the name of ${named.length} classes: give one of the indices ${named.join(', ')}`,
+    );
+  }
+  if (named.length === 1) return named[0];
+  if (!/^-?\d+$/.test(wanted)) return undefined;
+  const index = Number(wanted);
+  if (index >= 0 && index < classNames.length) return index;
+  throw new OptionError(`no class ${wanted}: ${range(classNames)}`);
+}
+
+/** Names near to a misspelt one, nearest first. */
+export function nearNames(classNames: readonly string[], name: string): string[] {
+  const wanted = normal(name);
+  if (!wanted) return [];
+  const most = Math.max(1, Math.ceil(wanted.length / 3));
+  return [...new Set(classNames)]
+    .map((candidate) => ({ candidate, far: apart(normal(candidate), wanted) }))
+    .filter(({ far }) => far <= most)
+    .sort((a, b) => a.far - b.far)
+    .slice(0, MAX_SUGGESTIONS)
+    .map(({ candidate }) => candidate);
+}
+
+/** Edits between two names; a name that contains the other, or a word one edit away, is near. */
+function apart(candidate: string, wanted: string): number {
+  const words = candidate.split(/[^\p{L}\p{N}]+/u);
+  const closest = Math.min(...words.map((word) => distance(word, wanted)));
+  const whole = distance(candidate, wanted);
+  if (candidate.includes(wanted)) return Math.min(whole, 0.5);
+  return Math.min(whole, closest + 0.5);
+}
+
+function normal(name: string): string {
+  return name.trim().replace(/\s+/g, ' ').toLowerCase();
+}
+
+function range(classNames: readonly string[]): string {
+  return `this model has ${classNames.length} classes (0 to ${classNames.length - 1})`;
+}
+
+function quoted(names: readonly string[]): string {
+  return names.map((name) => `"${name}"`).join(', ');
+}

@@ -1,0 +1,110 @@
+/** Token grids to pixels. */
+import { OptionError } from '../errors.ts';
+import { build, type Program } from '../gpu/program.ts';
+import { readBuffer } from '../gpu/readback.ts';
+import { Graph } from '../graph/graph.ts';
+import { byteLength, type Tensor } from '../graph/tensor.ts';
+import type { VqConfig } from '../models/vq-config.ts';
+import { type VqDecoder, vqDecoder } from '../models/vq-decoder.ts';
+import type { Model } from './model.ts';
+import type { Network } from './network.ts';
+
+/** A picture: 8-bit RGBA, row by row from the top. */
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly rgba: Uint8ClampedArray<ArrayBuffer>;
+}
+
+export interface DecodeOptions {
+  /** Rows and columns of the token grid; default the grid of the decoder. */
+  readonly grid?: readonly [height: number, width: number];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface ImageDecoder {
+  readonly program: Program;
+  readonly vq: VqDecoder;
+  /** Decodes one grid of tokens that has been checked. */
+  decode(tokens: ArrayLike<number>): Promise<Picture>;
+}
+
+/**
+ * Decodes token grids to pictures, one at a time, so that memory does not grow with their number.
+ * @throws OptionError when a grid has another size or a token is outside the codebook.
+ */
+export async function decodeTokens(
+  model: Model,
+  grids: readonly ArrayLike<number>[],
+  options: DecodeOptions = {},
+): Promise<Picture[]> {
+  const { gridSize } = model.config.gpt;
+  const { grid = [gridSize, gridSize], signal, onProgress } = options;
+  for (const [i, tokens] of grids.entries()) checkGrid(model, tokens, grid, i);
+  const decoder = await imageDecoder(model.vq, grid);
+  const pictures: Picture[] = [];
+  for (const tokens of grids) {
+    signal?.throwIfAborted();
+    pictures.push(await decoder.decode(tokens));
+    onProgress?.(pictures.length, grids.length);
+  }
+  return pictures;
+}
+
+/** The VQ decoder of a tokenizer for one grid; built once and kept. */
+export function imageDecoder(
+  network: Network<VqConfig>,
+  [height, width]: readonly [height: number, width: number],
+): Promise<ImageDecoder> {
+  const { config, precision, memory, weights, watch } = network;
+  return network.cached(`image decoder ${height}x${width}`, async () => {
+    const g = new Graph();
+    const vq = vqDecoder(g, config, { images: 1, height, width }, precision);
+    const program = await watch.race(build(memory, g, { weights, keep: [vq.rgba] }));
+    const decode = (tokens: ArrayLike<number>): Promise<Picture> =>
+      runDecoder(network, program, vq, tokens);
+    return { program, vq, decode };
+  });
+}
+
+async function runDecoder(
+  { memory, watch }: Network<VqConfig>,
+  program: Program,
+  { codes, rgba }: VqDecoder,
+  tokens: ArrayLike<number>,
+): Promise<Picture> {
+  const { device } = memory;
+  device.queue.writeBuffer(program.bufferOf(codes), 0, Uint32Array.from(tokens));
+  program.run();
+  const bytes = await watch.race(readBuffer(memory, program.bufferOf(rgba), byteLength(rgba)));
+  const [height, width] = sides(rgba);
+  return { width, height, rgba: new Uint8ClampedArray(bytes) };
+}
+
+function sides({ shape }: Tensor): readonly [height: number, width: number] {
+  const [, height = 0, width = 0] = shape;
+  return [height, width];
+}
+
+function checkGrid(
+  model: Model,
+  tokens: ArrayLike<number>,
+  [height, width]: readonly [number, number],
+  index: number,
+): void {
+  const { codebookSize } = model.config.vq;
+  if (tokens.length !== height * width) {
+    throw new OptionError(
+      `image ${index}: expected ${height} x ${width} = ${height * width} tokens, got ${tokens.length}`,
+    );
+  }
+  const bad = Array.from(tokens).findIndex(
+    (t) => !Number.isInteger(t) || t < 0 || t >= codebookSize,
+  );
+  if (bad >= 0) {
+    throw new OptionError(
+      `image ${index}: token ${bad} is ${tokens[bad]}, and the codebook of ${model.name} has the codes 0 .. ${codebookSize - 1}`,
+    );
+  }
+}

@@ -1,0 +1,52 @@
+/** Whether a device can hold a model, said with numbers before anything is loaded. */
+import { DeviceError } from '../errors.ts';
+import type { MemoryUse } from '../gpu/memory.ts';
+import { Graph } from '../graph/graph.ts';
+import { plan } from '../graph/plan.ts';
+import { byteLength, type Tensor } from '../graph/tensor.ts';
+import { type Batch, gptDecoder } from '../models/gpt.ts';
+import type { ModelJson } from '../models/model-json.ts';
+import type { Precision } from '../models/precision.ts';
+import { vqDecoder } from '../models/vq-decoder.ts';
+
+/**
+ * GPU bytes that generating one batch takes: weights, KV cache and other state, temps. Exact for what
+ * the programs allocate; drivers add their own.
+ */
+export function estimateMemory(config: ModelJson, batch: Batch, precision: Precision): MemoryUse {
+  const { gridSize } = config.gpt;
+  const gpt = new Graph();
+  const { logits, probs } = gptDecoder(gpt, config.gpt, batch, precision);
+  const vq = new Graph();
+  const shape = { images: 1, height: gridSize, width: gridSize };
+  const decoder = { variant: precision.variant, weightDtype: 'f32' } as const;
+  const { rgba } = vqDecoder(vq, config.vq, shape, decoder);
+  const residents = [...gpt.residents, ...vq.residents];
+  const sum = (life: Tensor['life']): number =>
+    residents.filter((t) => t.life === life).reduce((n, t) => n + byteLength(t), 0);
+  const slots = [
+    ...plan(gpt.nodes, new Set([logits, probs])).slots,
+    ...plan(vq.nodes, new Set([rgba])).slots,
+  ];
+  const temp = slots.reduce((a, b) => a + b, 0);
+  return { weights: sum('weight'), state: sum('state'), temp, staging: 0 };
+}
+
+/** @throws DeviceError (`limit`) when one tensor is larger than the device can bind. */
+export function checkLimits(device: GPUDevice, file: string, weights: readonly Tensor[]): void {
+  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+  const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  const total = weights.reduce((n, t) => n + byteLength(t), 0);
+  for (const tensor of weights) {
+    const size = byteLength(tensor);
+    if (size <= limit) continue;
+    throw new DeviceError(
+      'limit',
+      `${file} needs ${mebibytes(total)} of GPU memory for its weights, ${mebibytes(size)} of them for ` +
+        `"${tensor.name}" in one binding; this adapter binds at most ${mebibytes(limit)}` +
+        `${tensor.dtype === 'f32' ? ' (weightDtype "f16" halves it)' : ''}`,
+    );
+  }
+}
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;

@@ -1,0 +1,140 @@
+/**
+ * The token loop: a program that moves every sequence of a batch one token on, encoded again and
+ * again. Tokens never leave the GPU between steps; nothing is created per token.
+ */
+import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
+import { build, type Program } from '../gpu/program.ts';
+import { readBuffer } from '../gpu/readback.ts';
+import { Graph } from '../graph/graph.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { type Batch, type GptDecoder, gptDecoder, slotsOf } from '../models/gpt.ts';
+import type { GptConfig } from '../models/gpt-config.ts';
+import { ropeTable } from '../models/rope-table.ts';
+import type { Network } from './network.ts';
+
+/** One image to be. */
+export interface Sequence extends Sampling {
+  /** Class index. */
+  readonly label: number;
+  /** Tokens to force instead of drawing; with `forced`. */
+  readonly tokens?: ArrayLike<number>;
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal;
+  /** Called after each chunk with the number of steps done so far in this run. */
+  readonly onStep?: (done: number) => void;
+  /** Steps in one submit; default grows until a chunk takes about 0.1 s. */
+  readonly chunk?: number;
+}
+
+export interface TokenLoop {
+  readonly batch: Batch;
+  readonly program: Program;
+  /** JavaScript time spent encoding and submitting, since the start: milliseconds and steps. */
+  readonly encode: { readonly ms: number; readonly steps: number };
+  /** Puts every sequence at its first position. */
+  start(sequences: readonly Sequence[]): void;
+  /** Moves every sequence `steps` tokens on and waits for the device. */
+  run(steps: number, options?: RunOptions): Promise<void>;
+  /** The token grids so far: u32 [sequences, blockSize], row by row. */
+  readTokens(): Promise<Uint32Array<ArrayBuffer>>;
+  /** What the sampler was given in the last step: f32 [sequences, vocabSize]. */
+  readLogits(): Promise<Float32Array<ArrayBuffer>>;
+  /** What the last token was drawn from: f32 [sequences, vocabSize]. */
+  readProbs(): Promise<Float32Array<ArrayBuffer>>;
+}
+
+const CHUNK_MS = 100;
+const MAX_CHUNK = 64;
+
+/** The loop of a decoder for one batch shape; built once and kept. */
+export function tokenLoop(network: Network<GptConfig>, batch: Batch): Promise<TokenLoop> {
+  const key = `token loop ${batch.sequences}${batch.guided ? ' guided' : ''}`;
+  return network.cached(key, () => buildLoop(network, batch));
+}
+
+async function buildLoop(network: Network<GptConfig>, batch: Batch): Promise<TokenLoop> {
+  const { memory, config, precision, watch, weights } = network;
+  const g = new Graph();
+  const gpt = gptDecoder(g, config, batch, precision);
+  const options = { weights, keep: [gpt.logits, gpt.probs] };
+  const program = await watch.race(build(memory, g, options));
+  memory.device.queue.writeBuffer(program.bufferOf(gpt.rope), 0, ropeTable(config));
+  const encode = { ms: 0, steps: 0 };
+  const read = (t: Tensor): Promise<ArrayBuffer> =>
+    watch.race(readBuffer(memory, program.bufferOf(t)));
+  return {
+    batch,
+    program,
+    encode,
+    start: (sequences) => startSequences(network, gpt, program, batch, sequences),
+    run: (steps, options) => runSteps(network, program, encode, steps, options),
+    readTokens: async () => new Uint32Array(await read(gpt.tokens)),
+    readLogits: async () => new Float32Array(await read(gpt.logits)),
+    readProbs: async () => new Float32Array(await read(gpt.probs)),
+  };
+}
+
+function startSequences(
+  network: Network<GptConfig>,
+  gpt: GptDecoder,
+  program: Program,
+  batch: Batch,
+  sequences: readonly Sequence[],
+): void {
+  const { numClasses, blockSize } = network.config;
+  if (sequences.length !== batch.sequences) {
+    throw new RangeError(`expected ${batch.sequences} sequences, got ${sequences.length}`);
+  }
+  const slots = slotsOf(batch);
+  const place = Uint32Array.from({ length: slots * 2 }, (_, i) => (i % 2 === 0 ? i / 2 : 0));
+  const label = new Uint32Array(slots).fill(numClasses);
+  const tokens = new Uint32Array(sequences.length * blockSize);
+  sequences.forEach((sequence, i) => {
+    label[i] = sequence.label;
+    tokens.set(Array.from(sequence.tokens ?? []), i * blockSize);
+  });
+  const write = (t: Tensor, data: Uint32Array<ArrayBuffer>): void =>
+    network.memory.device.queue.writeBuffer(program.bufferOf(t), 0, data);
+  write(gpt.place, place);
+  write(gpt.label, label);
+  write(gpt.tokens, tokens);
+  write(gpt.sampling, packSampling(sequences));
+}
+
+/** Keeps one chunk queued behind the running one, so that the device need not wait for JavaScript. */
+async function runSteps(
+  network: Network<GptConfig>,
+  program: Program,
+  encode: { ms: number; steps: number },
+  steps: number,
+  { signal, onStep, chunk: fixed }: RunOptions = {},
+): Promise<void> {
+  const { device } = network.memory;
+  const pending: { steps: number; done: Promise<void> }[] = [];
+  let chunk = fixed ?? 1;
+  let [submitted, done] = [0, 0];
+  let last = performance.now();
+  while (done < steps) {
+    signal?.throwIfAborted();
+    while (submitted < steps && pending.length < 2) {
+      const size = Math.min(chunk, steps - submitted);
+      const started = performance.now();
+      program.run(size);
+      encode.ms += performance.now() - started;
+      encode.steps += size;
+      pending.push({ steps: size, done: device.queue.onSubmittedWorkDone() });
+      submitted += size;
+    }
+    const oldest = pending.shift();
+    if (!oldest) break;
+    await network.watch.race(oldest.done);
+    done += oldest.steps;
+    const now = performance.now();
+    const msPerStep = (now - last) / oldest.steps;
+    last = now;
+    chunk = fixed ?? Math.max(1, Math.min(MAX_CHUNK, chunk * 2, Math.round(CHUNK_MS / msPerStep)));
+    onStep?.(done);
+  }
+}

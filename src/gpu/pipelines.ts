@@ -1,0 +1,14 @@
+/** Pipelines by shader text: the same text is compiled once per device, by whichever program asks first. */
+import { compile } from '../../kernels/compile.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
+
+const caches = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>();
+
+/** The pipeline of a kernel; compilations of different texts run side by side. */
+export function pipelineFor(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
+  const cache = caches.get(device) ?? new Map<string, Promise<GPUComputePipeline>>();
+  caches.set(device, cache);
+  const pipeline = cache.get(kernel.code) ?? compile(device, kernel);
+  cache.set(kernel.code, pipeline);
+  return pipeline;
+}

@@ -1,0 +1,108 @@
+/** A graph with pipelines, memory and bind groups: nothing is created per run. */
+import { bind } from '../../kernels/compile.ts';
+import type { Graph, Node } from '../graph/graph.ts';
+import { plan } from '../graph/plan.ts';
+import { byteLength, type Tensor } from '../graph/tensor.ts';
+import type { Memory } from './memory.ts';
+import { pipelineFor } from './pipelines.ts';
+
+/** One prebuilt dispatch. */
+export interface Step {
+  readonly label: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly workgroups: readonly [number, number, number];
+}
+
+export interface Program {
+  /** Every dispatch, in order. */
+  readonly steps: readonly Step[];
+  /** Records every dispatch, in order, into one compute pass. */
+  encode(pass: GPUComputePassEncoder): void;
+  /** Encodes and submits the whole program `times` times, in one compute pass. */
+  run(times?: number): void;
+  /** The buffer behind a tensor of the graph; a temp only when it was kept. */
+  bufferOf(tensor: Tensor): GPUBuffer;
+  /** Frees states and temps. Weights belong to whoever loaded them. */
+  destroy(): void;
+}
+
+export interface BuildOptions {
+  /** Buffers of the weights, by state-dict name. */
+  readonly weights: ReadonlyMap<string, GPUBufferBinding>;
+  /** Buffers of states that another program owns. */
+  readonly shared?: ReadonlyMap<Tensor, GPUBuffer>;
+  /** Temps whose value is read after a run. */
+  readonly keep?: Iterable<Tensor>;
+}
+
+/**
+ * Compiles, allocates and binds everything the graph needs.
+ * @throws DeviceError when memory or a limit does not suffice, Error when a kernel does not compile.
+ */
+export function build(memory: Memory, graph: Graph, options: BuildOptions): Promise<Program> {
+  return memory.checked('building the program', () => construct(memory, graph, options));
+}
+
+async function construct(memory: Memory, graph: Graph, options: BuildOptions): Promise<Program> {
+  const { device } = memory;
+  const pipelines = await Promise.all(graph.nodes.map(({ kernel }) => pipelineFor(device, kernel)));
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const { slots, slotOf } = plan(graph.nodes, new Set(options.keep));
+  const owned: GPUBuffer[] = [];
+  const own = (kind: 'state' | 'temp', label: string, size: number): GPUBuffer => {
+    const buffer = memory.create(kind, label, size, usage);
+    owned.push(buffer);
+    return buffer;
+  };
+  const temps = slots.map((size, i) => own('temp', `temp ${i}`, size));
+  const states = new Map<Tensor, GPUBuffer>(options.shared);
+  for (const t of graph.residents) {
+    if (t.life === 'state' && !states.has(t)) states.set(t, own('state', t.name, byteLength(t)));
+  }
+  const bindingOf = (t: Tensor): GPUBufferBinding => {
+    const slot = slotOf.get(t);
+    const buffer = slot === undefined ? states.get(t) : temps[slot];
+    if (buffer) return { buffer, size: byteLength(t) };
+    const weight = options.weights.get(t.name);
+    if (!weight) throw new RangeError(`tensor "${t.name}" (${t.life}) has no buffer`);
+    return weight;
+  };
+  const steps = graph.nodes.map((node, i) => stepOf(device, node, pipelines[i], bindingOf));
+  const encode = (pass: GPUComputePassEncoder): void => {
+    for (const { pipeline, group, workgroups } of steps) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(...workgroups);
+    }
+  };
+  return {
+    steps,
+    bufferOf: (t) => bindingOf(t).buffer,
+    destroy: () => memory.free(owned),
+    encode,
+    run(times = 1) {
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      for (let i = 0; i < times; i++) encode(pass);
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+    },
+  };
+}
+
+function stepOf(
+  device: GPUDevice,
+  { kernel, tensors }: Node,
+  pipeline: GPUComputePipeline | undefined,
+  bindingOf: (t: Tensor) => GPUBufferBinding,
+): Step {
+  if (!pipeline) throw new Error(`${kernel.label}: has no pipeline`);
+  const buffers = Object.fromEntries(Object.entries(tensors).map(([n, t]) => [n, bindingOf(t)]));
+  return {
+    label: kernel.label,
+    pipeline,
+    group: bind(device, kernel, pipeline, buffers),
+    workgroups: kernel.workgroups,
+  };
+}

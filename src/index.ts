@@ -1,0 +1,23 @@
+/** LlamaGen on WebGPU: the browser-safe public API. */
+export { DeviceError, type DeviceProblem, OptionError, WeightsError } from './errors.ts';
+export { resolveClass } from './generate/classes.ts';
+export {
+  type GeneratedImage,
+  type GenerateOptions,
+  type GenerateResult,
+  generate,
+  type Progress,
+} from './generate/generate.ts';
+export { type DecodeOptions, decodeTokens, type Picture } from './generate/images.ts';
+export { estimateMemory } from './generate/limits.ts';
+export { type LoadOptions, loadModel, type Model } from './generate/model.ts';
+export { type GridToScore, scoreTokens } from './generate/score.ts';
+export type { SamplingOptions } from './generate/settings.ts';
+export { type Sequence, type TokenLoop, tokenLoop } from './generate/token-loop.ts';
+export { deviceDescriptor } from './gpu/device.ts';
+export type { MemoryUse } from './gpu/memory.ts';
+export { type AdapterFacts, adapterFacts, chooseVariant } from './gpu/variants.ts';
+export { GPT_SIZES, type GptConfig, gptConfig, gptParameterCount } from './models/gpt-config.ts';
+export { type ModelJson, parseModelJson } from './models/model-json.ts';
+export type { Precision } from './models/precision.ts';
+export { type ByteSource, type ModelFiles, memorySource } from './weights/source.ts';

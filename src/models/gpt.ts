@@ -1,0 +1,226 @@
+/**
+ * The LlamaGen decoder as graphs: one that advances every sequence by one token, and one that scores
+ * given tokens in a single pass. Both read the same weights under the official names.
+ * Source: LlamaGen autoregressive/models/gpt.py, Transformer; generate.py.
+ */
+import { attention } from '../../kernels/attention.ts';
+import { drawToken } from '../../kernels/draw-token.ts';
+import { embed } from '../../kernels/embed.ts';
+import { filterLogits } from '../../kernels/filter-logits.ts';
+import { guidance } from '../../kernels/guidance.ts';
+import { SAMPLING_WORDS } from '../../kernels/lib/sampling.ts';
+import { linear } from '../../kernels/linear.ts';
+import { matmul } from '../../kernels/matmul.ts';
+import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
+import { rmsNorm } from '../../kernels/rms-norm.ts';
+import { ropeCache } from '../../kernels/rope-cache.ts';
+import { siluMul, swiglu } from '../../kernels/swiglu.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import type { GptConfig } from './gpt-config.ts';
+import type { Precision } from './precision.ts';
+
+/** A batch of sequences. */
+export interface Batch {
+  readonly sequences: number;
+  /** Two rows a sequence, conditional and unconditional; rows of the second kind come last. */
+  readonly guided: boolean;
+}
+
+/** What both graphs are fed with. All are states: written before a run, changed only by kernels. */
+export interface GptInputs {
+  /** Where each row stands: u32 [rows, 2], KV slot and position. */
+  readonly place: Tensor;
+  /** Class of each KV slot; numClasses is the unconditional one: u32 [slots]. */
+  readonly label: Tensor;
+  /** u32 [sequences, blockSize]. */
+  readonly tokens: Tensor;
+  /** (cos, sin) table of `ropeTable`: f32 [positions, headDim / 2, 2]. */
+  readonly rope: Tensor;
+}
+
+export interface GptDecoder extends GptInputs {
+  /** Settings of each sequence (`packSampling`): u32 [sequences, 8]. */
+  readonly sampling: Tensor;
+  /** What the sampler is given, guidance already applied: f32 [sequences, vocabSize]. */
+  readonly logits: Tensor;
+  /** The distribution the token is drawn from: f32 [sequences, vocabSize]. */
+  readonly probs: Tensor;
+}
+
+export interface GptScorer extends GptInputs {
+  /** f32 [sequences * positions, vocabSize]; row p of a sequence predicts token p. */
+  readonly logits: Tensor;
+}
+
+/** Positions of a sequence: the condition tokens and the image tokens. */
+export const positionsOf = ({ clsTokenNum, blockSize }: GptConfig): number =>
+  clsTokenNum + blockSize;
+
+/** KV slots of a batch. */
+export const slotsOf = ({ sequences, guided }: Batch): number => sequences * (guided ? 2 : 1);
+
+/** One decoding step: every sequence moves one token on. Five dispatches a layer and at most five more. */
+export function gptDecoder(
+  g: Graph,
+  config: GptConfig,
+  batch: Batch,
+  precision: Precision,
+): GptDecoder {
+  const { dim, hiddenDim, vocabSize, blockSize, clsTokenNum, normEps } = config;
+  const { sequences, guided } = batch;
+  const { variant, weightDtype } = precision;
+  const rows = slotsOf(batch);
+  const inputs = gptInputs(g, config, batch, rows);
+  const { place, tokens, rope } = inputs;
+  const sampling = g.state('sampling', 'u32', [sequences, SAMPLING_WORDS]);
+  const w = weightsOf(g, config, weightDtype);
+  const common = { rows, normEps, weightDtype, variant };
+
+  let x = embedRows(g, config, batch, inputs, rows, precision);
+  for (let layer = 0; layer < config.nLayer; layer++) {
+    const l = w.layer(layer);
+    const cache = { ...cacheShape(config, batch, precision), variant };
+    const kv = cacheOf(g, config, batch, precision, layer);
+    const { q } = g.call(qkvRopeCache({ ...common, ...cache, dim, nHead: config.nHead }), {
+      x,
+      gain: l.attentionNorm,
+      weight: l.wqkv,
+      rope,
+      place,
+      kv,
+    });
+    const heads = g.call(attention({ rows, ...cache, nHead: config.nHead }), { q, kv, place }).out;
+    const out = { rows, outDim: dim, weightDtype, variant, residual: true } as const;
+    const mixed = { x: heads, weight: l.wo, residual: x };
+    x = g.call(linear({ ...out, inDim: dim }), mixed).out;
+    const gated = { x, gain: l.ffnNorm, w1: l.w1, w3: l.w3 };
+    const hidden = g.call(swiglu({ ...common, dim, hiddenDim }), gated).out;
+    const down = { x: hidden, weight: l.w2, residual: x };
+    x = g.call(linear({ ...out, inDim: hiddenDim }), down).out;
+  }
+  const head = linear({ ...common, inDim: dim, outDim: vocabSize });
+  const raw = g.call(head, { x, weight: w.output, gain: w.norm }).out;
+  const logits = guided
+    ? g.call(guidance({ sequences, vocabSize, clsTokenNum }), { logits: raw, place, sampling }).out
+    : raw;
+  const { probs } = g.call(filterLogits({ sequences, vocabSize, variant }), { logits, sampling });
+  const draw = { sequences, rows, vocabSize, blockSize, clsTokenNum, variant };
+  g.call(drawToken(draw), { probs, sampling, place, tokens });
+  return { ...inputs, sampling, logits, probs };
+}
+
+/**
+ * Logits of every position of given token grids, in one pass of many rows (teacher forcing). The
+ * same rows as decoding would make one by one; text conditions will be prefilled this way too.
+ */
+export function gptScorer(
+  g: Graph,
+  config: GptConfig,
+  sequences: number,
+  precision: Precision,
+): GptScorer {
+  const { dim, hiddenDim, vocabSize, nHead, nKvHead, headDim } = config;
+  const { variant, weightDtype } = precision;
+  const batch = { sequences, guided: false };
+  const rows = sequences * positionsOf(config);
+  const inputs = gptInputs(g, config, batch, rows);
+  const { place, rope } = inputs;
+  const w = weightsOf(g, config, weightDtype);
+  const norm = (x: Tensor, gain: Tensor): Tensor =>
+    g.call(rmsNorm({ rows, dim, eps: config.normEps, variant }), { x, gain }).out;
+  const product = (x: Tensor, weight: Tensor, inDim: number, outDim: number): Tensor =>
+    g.call(matmul({ rows, inDim, outDim, weightDtype, variant }), { x, weight }).out;
+  const productPlus = (x: Tensor, weight: Tensor, residual: Tensor, inDim: number): Tensor => {
+    const params = { rows, inDim, outDim: dim, weightDtype, variant, residual: true } as const;
+    return g.call(matmul(params), { x, weight, residual }).out;
+  };
+
+  let x = embedRows(g, config, batch, inputs, rows, precision);
+  for (let layer = 0; layer < config.nLayer; layer++) {
+    const l = w.layer(layer);
+    const cache = { rows, nHead, ...cacheShape(config, batch, precision) };
+    const kv = cacheOf(g, config, batch, precision, layer);
+    const width = (nHead + 2 * nKvHead) * headDim;
+    const qkv = product(norm(x, l.attentionNorm), l.wqkv, dim, width);
+    const { q } = g.call(ropeCache(cache), { qkv, rope, place, kv });
+    const heads = g.call(attention({ ...cache, variant }), { q, kv, place }).out;
+    x = productPlus(heads, l.wo, x, dim);
+    const normed = norm(x, l.ffnNorm);
+    const gate = product(normed, l.w1, dim, hiddenDim);
+    const up = product(normed, l.w3, dim, hiddenDim);
+    x = productPlus(g.call(siluMul({ rows, hiddenDim }), { gate, up }).out, l.w2, x, hiddenDim);
+  }
+  return { ...inputs, logits: product(norm(x, w.norm), w.output, dim, vocabSize) };
+}
+
+function gptInputs(g: Graph, config: GptConfig, batch: Batch, rows: number): GptInputs {
+  return {
+    place: g.state('place', 'u32', [rows, 2]),
+    label: g.state('label', 'u32', [slotsOf(batch)]),
+    tokens: g.state('tokens', 'u32', [batch.sequences, config.blockSize]),
+    rope: g.state('rope', 'f32', [positionsOf(config), config.headDim / 2, 2]),
+  };
+}
+
+function embedRows(
+  g: Graph,
+  config: GptConfig,
+  batch: Batch,
+  inputs: GptInputs,
+  rows: number,
+  { weightDtype, variant }: Precision,
+): Tensor {
+  const { dim, vocabSize, numClasses, blockSize } = config;
+  const { place, label, tokens } = inputs;
+  const labels = numClasses + 1;
+  const sizes = { rows, slots: slotsOf(batch), sequences: batch.sequences, dim, vocabSize, labels };
+  return g.call(embed({ ...sizes, blockSize, weightDtype, variant }), {
+    place,
+    label,
+    tokens,
+    labelTable: g.weight('cls_embedding.embedding_table.weight', weightDtype, [labels, dim]),
+    tokenTable: g.weight('tok_embeddings.weight', weightDtype, [vocabSize, dim]),
+  }).out;
+}
+
+const cacheShape = (config: GptConfig, batch: Batch, { kvDtype }: Precision) => ({
+  slots: slotsOf(batch),
+  nKvHead: config.nKvHead,
+  positions: positionsOf(config),
+  headDim: config.headDim,
+  kvDtype,
+});
+
+function cacheOf(
+  g: Graph,
+  config: GptConfig,
+  batch: Batch,
+  precision: Precision,
+  layer: number,
+): Tensor {
+  const { slots, nKvHead, positions, headDim, kvDtype } = cacheShape(config, batch, precision);
+  return g.state(`layers.${layer}.kv`, kvDtype, [2, slots, nKvHead, positions, headDim]);
+}
+
+/** Handles of the weights under their official state-dict names. */
+function weightsOf(g: Graph, config: GptConfig, dtype: 'f32' | 'f16') {
+  const { dim, hiddenDim, nHead, nKvHead, headDim, vocabSize } = config;
+  return {
+    norm: g.weight('norm.weight', 'f32', [dim]),
+    output: g.weight('output.weight', dtype, [vocabSize, dim]),
+    layer: (index: number) => {
+      const of = (name: string, shape: readonly number[], as: 'f32' | 'f16' = dtype): Tensor =>
+        g.weight(`layers.${index}.${name}.weight`, as, shape);
+      return {
+        attentionNorm: of('attention_norm', [dim], 'f32'),
+        wqkv: of('attention.wqkv', [(nHead + 2 * nKvHead) * headDim, dim]),
+        wo: of('attention.wo', [dim, dim]),
+        ffnNorm: of('ffn_norm', [dim], 'f32'),
+        w1: of('feed_forward.w1', [hiddenDim, dim]),
+        w3: of('feed_forward.w3', [hiddenDim, dim]),
+        w2: of('feed_forward.w2', [dim, hiddenDim]),
+      };
+    },
+  };
+}

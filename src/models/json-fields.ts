@@ -1,0 +1,64 @@
+/** Reads typed fields of untrusted JSON; every failure names field, value and expectation. */
+import { WeightsError } from '../errors.ts';
+
+/** One JSON object and what to call it in messages, e.g. `model.json: gpt`. */
+export class Fields {
+  readonly where: string;
+  readonly #values: Readonly<Record<string, unknown>>;
+
+  /** @throws WeightsError when `json` is not an object. */
+  constructor(where: string, json: unknown) {
+    if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+      throw new WeightsError(`${where}: expected an object, got ${quote(json)}`);
+    }
+    this.where = where;
+    this.#values = json as Readonly<Record<string, unknown>>;
+  }
+
+  /** The raw value; undefined when absent. */
+  get(name: string): unknown {
+    return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined;
+  }
+
+  /** A whole number from `min` to `max`. Absent and null give the fallback, if there is one. */
+  integer(name: string, min: number, max: number, fallback?: number): number {
+    const value = this.get(name) ?? fallback;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) {
+      return value;
+    }
+    return this.fail(name, `a whole number from ${min} to ${max}`, value);
+  }
+
+  /** A finite number for which `accepts` holds. Absent and null give the fallback, if there is one. */
+  number(
+    name: string,
+    expected: string,
+    accepts: (value: number) => boolean,
+    fallback?: number,
+  ): number {
+    const value = this.get(name) ?? fallback;
+    if (typeof value === 'number' && Number.isFinite(value) && accepts(value)) return value;
+    return this.fail(name, expected, value);
+  }
+
+  /** A string that is not empty. */
+  text(name: string): string {
+    const value = this.get(name);
+    if (typeof value === 'string' && value.trim() !== '') return value;
+    return this.fail(name, 'a text', value);
+  }
+
+  /** Throws the WeightsError for a field. */
+  fail(name: string, expected: string, value: unknown): never {
+    const got = value === undefined ? 'nothing' : quote(value);
+    throw new WeightsError(`${this.where}: "${name}" expected ${expected}, got ${got}`);
+  }
+}
+
+/** Longest piece of a bad value repeated in a message. */
+const MAX_QUOTED_CHARS = 80;
+
+function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > MAX_QUOTED_CHARS ? `${text.slice(0, MAX_QUOTED_CHARS)}...` : text;
+}

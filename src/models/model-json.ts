@@ -1,0 +1,119 @@
+/** `model.json`: what a model folder holds and how it likes to be sampled. */
+import { WeightsError } from '../errors.ts';
+import { type GptConfig, parseGptConfig } from './gpt-config.ts';
+import { Fields } from './json-fields.ts';
+import { parseVqConfig, type VqConfig } from './vq-config.ts';
+
+/** The format this version reads and writes. */
+export const MODEL_FORMAT = 'llamagen-webgpu/1';
+
+/** How a model is sampled when the caller does not say. */
+export interface SamplingDefaults {
+  /** Strength of classifier-free guidance; 1 or less switches it off. */
+  readonly cfgScale: number;
+  readonly temperature: number;
+  /** Number of best logits kept; 0 keeps all. */
+  readonly topK: number;
+  /** Probability mass kept, above 0 and at most 1. */
+  readonly topP: number;
+  /** Guidance stops after token cfgInterval + 1; -1 never stops it. */
+  readonly cfgInterval: number;
+}
+
+export interface ModelJson {
+  readonly name: string;
+  readonly description: string;
+  readonly gpt: GptConfig;
+  readonly vq: VqConfig;
+  /** One unique name per class, in the order of the labels. */
+  readonly classNames: readonly string[];
+  readonly sampling: SamplingDefaults;
+  /** Licence of the weights. */
+  readonly license: string;
+  /** How the weights came about. */
+  readonly trained: string;
+}
+
+/**
+ * Reads the content of a `model.json`.
+ * @param text The file as text.
+ * @param where What to call the file in messages.
+ * @throws WeightsError that names field, value and expectation, also when decoder and tokenizer do
+ * not fit together.
+ */
+export function parseModelJson(text: string, where = 'model.json'): ModelJson {
+  const fields = new Fields(where, parseJson(text, where));
+  const format = fields.get('format');
+  if (format !== MODEL_FORMAT) {
+    fields.fail('format', `"${MODEL_FORMAT}", the one this version reads`, format);
+  }
+  const gpt = parseGptConfig(fields.get('gpt'), `${where}: gpt`);
+  const vq = parseVq(fields.get('vq'), where);
+  if (gpt.vocabSize !== vq.codebookSize) {
+    throw new WeightsError(
+      `${where}: the decoder has "vocab_size" ${gpt.vocabSize}, but the tokenizer has ` +
+        `"codebook_size" ${vq.codebookSize}: they were not made for each other`,
+    );
+  }
+  return {
+    name: fields.text('name'),
+    description: fields.text('description'),
+    gpt,
+    vq,
+    classNames: parseClasses(fields, gpt.numClasses),
+    sampling: parseSampling(fields.get('sampling'), `${where}: sampling`),
+    license: fields.text('license'),
+    trained: fields.text('trained'),
+  };
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new WeightsError(`${where}: not JSON: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function parseVq(json: unknown, where: string): VqConfig {
+  try {
+    return parseVqConfig(json);
+  } catch (error) {
+    if (!(error instanceof WeightsError)) throw error;
+    throw new WeightsError(`${where}: ${error.message}`, { cause: error });
+  }
+}
+
+function parseClasses(fields: Fields, numClasses: number): string[] {
+  const value = fields.get('classes');
+  if (!Array.isArray(value)) return fields.fail('classes', 'an array of class names', value);
+  if (value.length !== numClasses) {
+    throw new WeightsError(
+      `${fields.where}: "classes" has ${value.length} names, but the decoder has "num_classes" ${numClasses}`,
+    );
+  }
+  const labels = new Map<string, number>();
+  for (const [label, name] of value.entries()) {
+    if (typeof name !== 'string' || name.trim() === '') {
+      return fields.fail(`classes[${label}]`, 'a class name', name);
+    }
+    const before = labels.get(name);
+    if (before !== undefined) {
+      throw new WeightsError(`${fields.where}: classes ${before} and ${label} are both "${name}"`);
+    }
+    labels.set(name, label);
+  }
+  return [...labels.keys()];
+}
+
+function parseSampling(json: unknown, where: string): SamplingDefaults {
+  const fields = new Fields(where, json);
+  const notNegative = (value: number): boolean => value >= 0;
+  return {
+    cfgScale: fields.number('cfg_scale', 'a number from 0 up', notNegative),
+    temperature: fields.number('temperature', 'a number from 0 up', notNegative),
+    topK: fields.integer('top_k', 0, Number.MAX_SAFE_INTEGER),
+    topP: fields.number('top_p', 'a number above 0, at most 1', (p) => p > 0 && p <= 1),
+    cfgInterval: fields.integer('cfg_interval', -1, Number.MAX_SAFE_INTEGER, -1),
+  };
+}

@@ -1,0 +1,188 @@
+/** Opens a WebGPU device in Node: the system's driver when Dawn accepts one, else SwiftShader. */
+import { DeviceError, OptionError } from '../errors.ts';
+import { deviceDescriptor } from '../gpu/device.ts';
+import { adapterFacts } from '../gpu/variants.ts';
+import { unpackSwiftshader } from './swiftshader.ts';
+import { hasGpu, loadVulkan, systemDrivers, withDriver } from './vulkan.ts';
+
+const ADAPTERS = ['auto', 'system', 'swiftshader'] as const;
+
+/**
+ * Which adapter to use.
+ * - auto: the system's, and SwiftShader where the system has none that Dawn accepts.
+ * - system: only the system's.
+ * - swiftshader: only SwiftShader.
+ */
+export type AdapterChoice = (typeof ADAPTERS)[number];
+
+export interface OpenOptions {
+  /** Default: the variable `LLAMAGEN_ADAPTER`, else `auto`. */
+  readonly adapter?: AdapterChoice;
+  /**
+   * Keep Dawn's bounds checks in shaders. Default: whether the variable `LLAMAGEN_ROBUST` is 1.
+   * Off, because this project's kernels are trusted and their sizes are checked when a graph is built.
+   */
+  readonly robust?: boolean;
+}
+
+export interface NodeDevice {
+  readonly device: GPUDevice;
+  readonly adapter: GPUAdapter;
+  /** Lines a user should see: why the software adapter was taken. */
+  readonly notes: readonly string[];
+  /** The flags Dawn was made with. */
+  readonly toggles: readonly string[];
+  /** Whether the adapter computes on the CPU. */
+  readonly software: boolean;
+  /** Destroys the device and drops Dawn, so that the process can exit. */
+  close(): void;
+}
+
+/** Dawn instances in use. One that is collected while its device works crashes the process. */
+const instances = new Set<GPU>();
+
+/**
+ * Opens a device with every optional feature this project uses, and defines the WebGPU globals.
+ * @throws DeviceError (`no-adapter`) that names what to install; OptionError for an unknown adapter.
+ */
+export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice> {
+  const choice = options.adapter ?? (process.env.LLAMAGEN_ADAPTER || 'auto');
+  if (!isChoice(choice)) {
+    throw new OptionError(
+      `"adapter" (LLAMAGEN_ADAPTER) expected ${ADAPTERS.join(', ')}, got "${choice}"`,
+    );
+  }
+  const { create, globals } = await importDawn();
+  Object.assign(globalThis, globals);
+  const toggles = dawnToggles(options.robust ?? process.env.LLAMAGEN_ROBUST === '1');
+  const { gpu, adapter, notes } = await requestAdapter(() => create([...toggles]), choice);
+  instances.add(gpu);
+  try {
+    const device = await adapter.requestDevice(deviceDescriptor(adapter));
+    return {
+      device,
+      adapter,
+      notes,
+      toggles,
+      software: adapterFacts(device).software,
+      close() {
+        device.destroy();
+        instances.delete(gpu);
+      },
+    };
+  } catch (cause) {
+    instances.delete(gpu);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DeviceError('no-adapter', `the adapter gives no device: ${reason}`, { cause });
+  }
+}
+
+function isChoice(choice: string): choice is AdapterChoice {
+  return (ADAPTERS as readonly string[]).includes(choice);
+}
+
+function dawnToggles(robust: boolean): readonly string[] {
+  const enabled = ['vulkan_enable_f16_on_nvidia', 'allow_unsafe_apis'];
+  if (!robust) enabled.push('disable_robustness');
+  return [
+    `enable-dawn-features=${enabled.join(',')}`,
+    'disable-dawn-features=timestamp_quantization',
+  ];
+}
+
+async function importDawn(): Promise<typeof import('webgpu')> {
+  try {
+    return await import('webgpu');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    throw new DeviceError(
+      'no-adapter',
+      `WebGPU for Node does not load on ${process.platform}-${process.arch} (${reason}): run "npm install webgpu"`,
+      { cause },
+    );
+  }
+}
+
+interface Found {
+  readonly gpu: GPU;
+  readonly adapter: GPUAdapter;
+  readonly notes: readonly string[];
+}
+
+/** Why the system's adapter cannot be used, once that is known. */
+let systemRefusal: string | undefined;
+
+async function requestAdapter(create: () => GPU, choice: AdapterChoice): Promise<Found> {
+  if (choice === 'swiftshader') return { ...(await swiftshaderAdapter(create)), notes: [] };
+  // Asked once: Dawn prints warnings each time that it refuses a driver.
+  systemRefusal ??= systemProblem();
+  if (systemRefusal === undefined) {
+    const found = await tryAdapter(create);
+    if (found) return { ...found, notes: [] };
+    systemRefusal = refusal();
+  }
+  const why = systemRefusal;
+  if (choice === 'system') throw new DeviceError('no-adapter', `${why}; ${advice()}`);
+  try {
+    const hint = hasGpu() ? `; to use the GPU that is here, ${advice()}` : '';
+    const note = `using the software adapter SwiftShader: ${why}${hint}`;
+    return { ...(await swiftshaderAdapter(create)), notes: [note] };
+  } catch (cause) {
+    if (!(cause instanceof DeviceError)) throw cause;
+    const message = `no WebGPU adapter: ${why}; ${cause.message}; ${advice()}`;
+    throw new DeviceError('no-adapter', message, { cause });
+  }
+}
+
+async function swiftshaderAdapter(create: () => GPU): Promise<Omit<Found, 'notes'>> {
+  const { loader, icd } = unpackSwiftshader();
+  systemLoader ??= loadVulkan('libvulkan.so.1');
+  if (!systemLoader) loadVulkan(loader);
+  const found = await withDriver(icd, () => tryAdapter(create));
+  if (!found) throw new DeviceError('no-adapter', 'Dawn does not accept SwiftShader here');
+  return found;
+}
+
+/** Whether the system has a Vulkan loader; asked once, before another loader can be in its place. */
+let systemLoader: boolean | undefined;
+
+/** Why asking Dawn for the system's adapter is pointless, or undefined. */
+function systemProblem(): string | undefined {
+  if (process.platform !== 'linux') return undefined;
+  systemLoader ??= loadVulkan('libvulkan.so.1');
+  if (systemLoader) return undefined;
+  if (systemDrivers().length === 0) return 'this system has no Vulkan loader and no Vulkan driver';
+  // A driver without a loader, as in many containers: the loader that ships with SwiftShader serves.
+  try {
+    loadVulkan(unpackSwiftshader().loader);
+    return undefined;
+  } catch (error) {
+    return `this system has no Vulkan loader (${error instanceof Error ? error.message : error})`;
+  }
+}
+
+function refusal(): string {
+  if (process.platform !== 'linux') return 'Dawn found no GPU that it accepts';
+  const drivers = systemDrivers();
+  return drivers.length > 0
+    ? `Dawn accepts no adapter of the system's Vulkan drivers (${drivers.join(', ')})`
+    : 'this system has no Vulkan driver';
+}
+
+function advice(): string {
+  if (process.platform === 'linux') {
+    return "install the GPU's Vulkan driver and loader (Debian, Ubuntu: libvulkan1 and mesa-vulkan-drivers, or NVIDIA's driver)";
+  }
+  if (process.platform === 'win32') return 'install a GPU driver with Direct3D 12';
+  if (process.platform === 'darwin') return 'a Mac with Metal and macOS 12 or newer is needed';
+  return 'a GPU with a Vulkan driver is needed';
+}
+
+/** Dawn lists the adapters before this returns its promise. */
+async function tryAdapter(create: () => GPU): Promise<Omit<Found, 'notes'> | undefined> {
+  const gpu = create();
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  // The null backend accepts everything and computes nothing.
+  if (!adapter || adapter.info.device === 'null-backend') return undefined;
+  return { gpu, adapter };
+}

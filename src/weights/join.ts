@@ -1,0 +1,65 @@
+/** Joins a file's tensors to the names and shapes a model wants. */
+import { WeightsError } from '../errors.ts';
+import type { Safetensors } from './safetensors.ts';
+
+/** A tensor a model wants, by its state-dict name. */
+export interface WantedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+export interface MatchOptions {
+  /** Names the file may hold beyond those wanted, besides OFFICIAL_BUFFERS. */
+  readonly ignore?: readonly RegExp[];
+}
+
+/** Buffers that official checkpoints carry and no model needs: the RoPE table and training counts. */
+export const OFFICIAL_BUFFERS: readonly RegExp[] = [/^freqs_cis$/, /^quantize\.codebook_used$/];
+
+/** What a VQ model needs only to encode; ignore it when loading just the decoder. */
+export const ENCODER_TENSORS: readonly RegExp[] = [/^encoder\./, /^quant_conv\./];
+
+/** Lines shown per list; a wrong file may miss hundreds. */
+const MAX_LINES = 10;
+
+/**
+ * Checks that the file holds exactly the wanted tensors, apart from ignored names.
+ * @throws WeightsError that lists every missing, unexpected and misshapen tensor at once.
+ */
+export function matchTensors(
+  file: Safetensors,
+  wanted: readonly WantedTensor[],
+  options: MatchOptions = {},
+): void {
+  const names = new Set(wanted.map(({ name }) => name));
+  const ignored = [...OFFICIAL_BUFFERS, ...(options.ignore ?? [])];
+  const missing: string[] = [];
+  const misshapen: string[] = [];
+  for (const { name, shape } of wanted) {
+    const entry = file.tensors.get(name);
+    if (!entry) missing.push(`"${name}" [${shape}]`);
+    else if (String(entry.shape) !== String(shape)) {
+      misshapen.push(`"${name}" expected [${shape}], got [${entry.shape}]`);
+    }
+  }
+  const unexpected = [...file.tensors.values()]
+    .filter(({ name }) => !names.has(name) && !ignored.some((pattern) => pattern.test(name)))
+    .map(({ name, shape }) => `"${name}" [${shape}]`);
+  const problems = [
+    list('missing', missing),
+    list('unexpected', unexpected),
+    list('of another shape', misshapen),
+  ].filter((text) => text !== '');
+  if (problems.length > 0) {
+    throw new WeightsError(
+      `${file.source.name}: the tensors are not those of this model\n${problems.join('\n')}`,
+    );
+  }
+}
+
+function list(title: string, lines: readonly string[]): string {
+  if (lines.length === 0) return '';
+  const shown = lines.slice(0, MAX_LINES);
+  if (lines.length > MAX_LINES) shown.push(`and ${lines.length - MAX_LINES} more`);
+  return [`${lines.length} ${title}:`, ...shown.map((line) => `  ${line}`)].join('\n');
+}

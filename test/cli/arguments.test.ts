@@ -1,0 +1,85 @@
+import { InvalidArgumentError } from 'commander';
+import { describe, expect, test } from 'vitest';
+import {
+  collect,
+  decimal,
+  integer,
+  parseClasses,
+  randomSeed,
+  repeatEach,
+} from '../../src/cli/arguments.ts';
+import { OptionError } from '../../src/errors.ts';
+
+const MOST = Number.MAX_SAFE_INTEGER;
+
+describe('integer', () => {
+  test.each([
+    ['1', 1],
+    ['+7', 7],
+    ['4096', 4096],
+  ])('reads "%s"', (text, value) => {
+    expect(integer(1, 4096)(text)).toBe(value);
+  });
+
+  test.each(['0', '4097', '-1', '1.5', '1e2', '0x10', '', ' ', 'ten', 'NaN', 'Infinity'])(
+    'refuses "%s"',
+    (text) => {
+      expect(() => integer(1, 4096)(text)).toThrow(InvalidArgumentError);
+      expect(() => integer(1, 4096)(text)).toThrow('from 1 to 4096');
+    },
+  );
+
+  test('goes up to 2^53-1', () => {
+    expect(integer(0, MOST)(String(MOST))).toBe(MOST);
+    expect(() => integer(0, MOST)('9007199254740992')).toThrow('2^53-1');
+  });
+});
+
+describe('decimal', () => {
+  test.each([
+    ['1.5', 1.5],
+    ['-1', -1],
+    ['.25', 0.25],
+    ['1e-3', 0.001],
+  ])('reads "%s"', (text, value) => {
+    expect(decimal(text)).toBe(value);
+  });
+
+  test.each(['', ' ', 'NaN', 'Infinity', '1,5', 'x'])('refuses "%s"', (text) => {
+    expect(() => decimal(text)).toThrow('Expected a number.');
+  });
+});
+
+describe('parseClasses', () => {
+  const CLASSES = ['tench, Tinca tinca', 'goldfish', 'shark'];
+
+  test.each<[string[], number[]]>([
+    [['goldfish'], [1]],
+    [
+      ['goldfish,shark', '0'],
+      [1, 2, 0],
+    ],
+    [['Tench, Tinca tinca'], [0]],
+    [[' 2 , goldfish '], [2, 1]],
+  ])('%j', (values, classes) => {
+    expect(parseClasses(CLASSES, values)).toEqual(classes);
+  });
+
+  test.each(['goldfish,', ',', '', 'goldfish,,shark'])('refuses "%s"', (value) => {
+    expect(() => parseClasses(CLASSES, [value])).toThrow(OptionError);
+  });
+});
+
+test('repeatEach goes class by class', () => {
+  expect(repeatEach([3, 1], 2)).toEqual([3, 3, 1, 1]);
+});
+
+test('randomSeed gives whole numbers that differ', () => {
+  const seeds = Array.from({ length: 10 }, randomSeed);
+  expect(seeds.every((seed) => Number.isSafeInteger(seed) && seed >= 0)).toBe(true);
+  expect(new Set(seeds).size).toBeGreaterThan(1);
+});
+
+test('collect gathers values', () => {
+  expect(collect('b', collect('a'))).toEqual(['a', 'b']);
+});

@@ -1,0 +1,125 @@
+import { describe, expect, test } from 'vitest';
+import { type AttentionParams, attention } from '../../kernels/attention.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
+import * as oracle from '../oracle/attention.ts';
+import { expectClose } from '../oracle/compare.ts';
+import { kvIndex } from '../oracle/rope.ts';
+import { testDevice } from '../support/device.ts';
+import { roundF16 } from '../support/f16.ts';
+import { scatteredPlaces } from '../support/places.ts';
+import { normal, uniform } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+import { deviceVariants, F32_VARIANTS, VARIANTS, variantName } from '../support/variants.ts';
+
+const device = await testDevice();
+
+/** Scores are f32 sums; an error of 1e-6 in a score is one of 1e-6 in its weight. */
+const TOLERANCE = { nmse: 1e-11, max: 2e-5 };
+
+const cases: readonly AttentionParams[] = [
+  { rows: 1, nHead: 1, nKvHead: 1, headDim: 4, slots: 1, positions: 1 },
+  { rows: 2, nHead: 3, nKvHead: 3, headDim: 12, slots: 2, positions: 9 },
+  { rows: 5, nHead: 4, nKvHead: 2, headDim: 36, slots: 3, positions: 65 },
+  { rows: 9, nHead: 6, nKvHead: 1, headDim: 64, slots: 2, positions: 130 },
+  { rows: 17, nHead: 2, nKvHead: 2, headDim: 100, slots: 4, positions: 33 },
+  { rows: 2, nHead: 1, nKvHead: 1, headDim: 260, slots: 2, positions: 20 },
+  { rows: 3, nHead: 2, nKvHead: 1, headDim: 16, slots: 3, positions: 33, masked: true },
+  { rows: 16, nHead: 2, nKvHead: 2, headDim: 8, slots: 2, positions: 70, masked: true },
+];
+
+const anyAttention = (params: AttentionParams): Kernel =>
+  attention({ ...params, masked: params.masked as true });
+
+function data(params: AttentionParams) {
+  const { rows, nHead, nKvHead, headDim, slots, positions, masked, kvDtype } = params;
+  const next = uniform(9);
+  const kv = normal(2 * slots * nKvHead * positions * headDim, 2);
+  return {
+    // Large enough that some rows attend to one column almost alone.
+    q: normal(rows * nHead * headDim, 1, 3),
+    kv: kvDtype === 'f16' ? roundF16(kv) : kv,
+    place: scatteredPlaces(rows, slots, positions),
+    ...(masked && { mask: Uint32Array.from({ length: slots * positions }, () => +(next() < 0.4)) }),
+  };
+}
+
+const dtypes = [
+  { kvDtype: 'f32', variants: deviceVariants(device, F32_VARIANTS) },
+  { kvDtype: 'f16', variants: deviceVariants(device, VARIANTS) },
+] as const;
+
+describe.each(dtypes)('$kvDtype', ({ kvDtype, variants }) => {
+  for (const variant of variants) {
+    for (const sizes of cases) {
+      // A serial kernel keeps the head in registers, which no compiler likes at this size.
+      if (variant.reduce === 'serial' && sizes.headDim > 128) continue;
+      const params = { ...sizes, kvDtype };
+      const kernel = anyAttention({ ...params, variant });
+      test(`${kernel.label}${sizes.masked ? ' masked' : ''} ${variantName(variant)}`, async () => {
+        const inputs = data(params);
+        const { out } = await runKernel(device, kernel, inputs);
+        expectClose(kernel.label, out!, oracle.attention(params, inputs), TOLERANCE);
+      });
+    }
+  }
+});
+
+describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+  const params = { nHead: 2, nKvHead: 1, headDim: 8, slots: 2, positions: 70, variant } as const;
+
+  test('a zero query attends to all columns up to its own alike', async () => {
+    const sizes = { ...params, rows: 1 };
+    const inputs = { ...data(sizes), q: new Float32Array(16), place: [1, 68] };
+    const { out } = await runKernel(device, attention(sizes), inputs);
+    const mean = Array.from({ length: 16 }, (_, d) => {
+      const values = Array.from(
+        { length: 69 },
+        (_, j) => inputs.kv[kvIndex(params, [1, 1, 0, j]) + (d % 8)]!,
+      );
+      return values.reduce((a, b) => a + b) / 69;
+    });
+    expectClose('attention', out!, mean, TOLERANCE);
+  });
+
+  test('scores far apart neither overflow nor give NaN', async () => {
+    const sizes = { ...params, rows: 3 };
+    const inputs = { ...data(sizes), q: normal(3 * 16, 4, 1e4), place: [0, 69, 1, 69, 0, 40] };
+    const { out } = await runKernel(device, attention(sizes), inputs);
+    expectClose('attention', out!, oracle.attention(sizes, inputs), TOLERANCE);
+  });
+
+  test('padding rows, which the mask hides from all others, attend to themselves', async () => {
+    const sizes = { ...params, rows: 3, masked: true } as const;
+    const mask = new Uint32Array(2 * 70);
+    mask.fill(1, 3);
+    // Rows 0 .. 2 of slot 0 are padding: each sees itself alone.
+    const inputs = { ...data(sizes), mask, place: [0, 0, 0, 1, 0, 2] };
+    const { out } = await runKernel(device, attention(sizes), inputs);
+    const own = [0, 1, 2].flatMap((j) => {
+      const at = kvIndex(params, [1, 0, 0, j]);
+      const value = [...inputs.kv.subarray(at, at + 8)];
+      return [...value, ...value];
+    });
+    expectClose('attention', out!, own, { nmse: 1e-13, max: 1e-6 });
+  });
+
+  test('columns past the position are not read, not even NaN', async () => {
+    const sizes = { ...params, rows: 2 };
+    const inputs = { ...data(sizes), place: [0, 12, 1, 12] };
+    const poisoned = inputs.kv.slice();
+    for (let row = 0; row < poisoned.length / 8; row++) {
+      if (row % 70 > 12) poisoned.fill(Number.NaN, row * 8, row * 8 + 8);
+    }
+    const clean = await runKernel(device, attention(sizes), inputs);
+    const dirty = await runKernel(device, attention(sizes), { ...inputs, kv: poisoned });
+    expect(dirty.out).toEqual(clean.out);
+  });
+
+  test('rows past the end of the cache are dropped', async () => {
+    const sizes = { ...params, rows: 2 };
+    const inputs = { ...data(sizes), place: [0, 70, 1, 12] };
+    const { out } = await runKernel(device, attention(sizes), inputs);
+    const expected = oracle.attention(sizes, inputs);
+    expectClose('attention', out!.subarray(16), expected.subarray(16), TOLERANCE);
+  });
+});

@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import { codebookLookup } from '../../kernels/codebook-lookup.ts';
+import * as oracle from '../oracle/codebook-lookup.ts';
+import { expectClose } from '../oracle/compare.ts';
+import { testDevice } from '../support/device.ts';
+import { roundF16 } from '../support/f16.ts';
+import { normal, uniform } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+
+const device = await testDevice();
+
+/** A copy, or a division by a root: a few units in the last place of values up to 4. */
+const TOLERANCE = { nmse: 1e-13, max: 2e-6 };
+
+const cases = [
+  { images: 1, height: 1, width: 1, codebookSize: 1, codebookEmbedDim: 1 },
+  { images: 2, height: 3, width: 5, codebookSize: 50, codebookEmbedDim: 4 },
+  { images: 1, height: 8, width: 9, codebookSize: 257, codebookEmbedDim: 8 },
+  { images: 2, height: 2, width: 2, codebookSize: 7, codebookEmbedDim: 3 },
+].flatMap((sizes) =>
+  [true, false].flatMap((l2Norm) =>
+    (['f32', 'f16'] as const).map((weightDtype) => ({ ...sizes, l2Norm, weightDtype })),
+  ),
+);
+
+describe('codebook_lookup', () => {
+  for (const params of cases) {
+    const kernel = codebookLookup(params);
+    test(kernel.label, async () => {
+      const { images, height, width, codebookSize, codebookEmbedDim, weightDtype } = params;
+      const next = uniform(1);
+      const codes = Uint32Array.from({ length: images * height * width }, () =>
+        Math.floor(next() * codebookSize),
+      );
+      codes[0] = codebookSize - 1;
+      const table = normal(codebookSize * codebookEmbedDim, 2);
+      const inputs = { codes, codebook: weightDtype === 'f16' ? roundF16(table) : table };
+      const { zq } = await runKernel(device, kernel, inputs);
+      expectClose(kernel.label, zq!, oracle.codebookLookup(params, inputs), TOLERANCE);
+    });
+  }
+
+  test('a row of zeros stays zero', async () => {
+    const params = {
+      ...{ images: 1, height: 1, width: 2, codebookSize: 2, codebookEmbedDim: 2 },
+      l2Norm: true,
+    };
+    const inputs = { codes: [1, 0], codebook: [0, 0, 3, 4] };
+    const { zq } = await runKernel(device, codebookLookup(params), inputs);
+    expectClose('codebook_lookup', zq!, oracle.codebookLookup(params, inputs), TOLERANCE);
+  });
+
+  test.each(['f32', 'f16'] as const)(
+    'a code outside the codebook gives NaN, %s',
+    async (weightDtype) => {
+      const params = {
+        ...{ images: 1, height: 1, width: 4, codebookSize: 3, codebookEmbedDim: 1 },
+        ...{ l2Norm: false, weightDtype },
+      };
+      const inputs = { codes: [0, 3, 2, 0xffffffff], codebook: [1, 2, 3] };
+      const { zq } = await runKernel(device, codebookLookup(params), inputs);
+      expect([...zq!]).toEqual([1, Number.NaN, 3, Number.NaN]);
+    },
+  );
+});

@@ -1,0 +1,179 @@
+import { describe, expect, test } from 'vitest';
+import { type DrawTokenParams, drawToken } from '../../kernels/draw-token.ts';
+import type { Variant } from '../../kernels/kernel.ts';
+import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
+import * as oracle from '../oracle/draw-token.ts';
+import { filterLogits } from '../oracle/filter-logits.ts';
+import { chiSquarePValue } from '../support/chi-square.ts';
+import { testDevice } from '../support/device.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+import { sampling } from '../support/sampling.ts';
+import { deviceVariants, F32_VARIANTS, variantName } from '../support/variants.ts';
+
+const device = await testDevice();
+
+/** Every sequence at a step of its own, rows in the order of slots. */
+const placesAt = (steps: readonly number[], halves: number, clsTokenNum = 1): number[] =>
+  Array.from({ length: halves }, (_, half) =>
+    steps.flatMap((step, s) => [half * steps.length + s, step + clsTokenNum - 1]),
+  ).flat();
+
+/** Draws one token for each sequence; all see the same distribution, at step 0 unless given. */
+async function draw(
+  probs: ArrayLike<number>,
+  settings: readonly Sampling[],
+  { variant, steps = settings.map(() => 0) }: { variant: Variant; steps?: readonly number[] },
+): Promise<number[]> {
+  const [sequences, vocabSize, blockSize] = [settings.length, probs.length, 16];
+  const params = { sequences, rows: sequences, vocabSize, blockSize, clsTokenNum: 1 };
+  const { tokens } = await runKernel(device, drawToken({ ...params, variant }), {
+    probs: settings.flatMap(() => Array.from(probs)),
+    sampling: packSampling(settings),
+    place: placesAt(steps, 1),
+    tokens: new Uint32Array(sequences * blockSize).fill(0xffff),
+  });
+  return steps.map((step, s) => tokens![s * blockSize + step]!);
+}
+
+const seeds = (n: number, from = 0): Sampling[] =>
+  Array.from({ length: n }, (_, i) => sampling({ seed: from + i }));
+
+const softmaxOf = (vocabSize: number, std: number): Float64Array =>
+  filterLogits(normal(vocabSize, vocabSize, std), sampling());
+
+describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+  for (const vocabSize of [1, 2, 5, 257, 1000, 16384]) {
+    const kernel = drawToken({
+      ...{ sequences: 24, rows: 24, vocabSize, blockSize: 16, clsTokenNum: 1, variant },
+    });
+    test(`${kernel.label} ${variantName(variant)}`, async () => {
+      const probs = Float32Array.from(softmaxOf(vocabSize, 2));
+      const settings = seeds(24, 1000);
+      const steps = settings.map((_, s) => s % 16);
+      const got = await draw(probs, settings, { variant, steps });
+      for (const [s, { seed }] of settings.entries()) {
+        // f32 cannot tell scores apart that are this close, so either may win.
+        const winners = oracle.race(probs, seed, steps[s]!, 1e-5);
+        expect(winners, `seed ${seed}`).toContain(got[s]);
+      }
+    });
+  }
+
+  test('place and tokens as the oracle has them, for both halves of the batch', async () => {
+    for (const halves of [1, 2]) {
+      const params: DrawTokenParams = {
+        ...{ sequences: 4, rows: 4 * halves, vocabSize: 70, blockSize: 9, clsTokenNum: 3 },
+      };
+      const inputs = {
+        probs: Array.from({ length: 4 }, () => [...softmaxOf(70, 1)]).flat(),
+        place: placesAt([0, 8, 9, 4], halves, 3),
+        tokens: Uint32Array.from({ length: 36 }, (_, i) => 100 + i),
+      };
+      // Sequence 2 has a full grid, the tokens of sequence 3 were given.
+      const settings = seeds(4, 7).map((s, i) => ({ ...s, forced: i === 3 }));
+      const got = await runKernel(device, drawToken({ ...params, variant }), {
+        ...inputs,
+        sampling: packSampling(settings),
+      });
+      const expected = oracle.drawToken(params, { ...inputs, sampling: settings });
+      expect([...got.place!]).toEqual([...expected.place]);
+      expect([...got.place!]).toEqual(
+        [...placesAt([1, 9, 9, 5], halves, 3)],
+      );
+      expect([...got.tokens!]).toEqual([...expected.tokens]);
+      expect([...got.tokens!.subarray(18)]).toEqual([...inputs.tokens.subarray(18)]);
+    }
+  });
+
+  test('fills a grid and then leaves it alone', async () => {
+    const params = { sequences: 1, rows: 2, vocabSize: 50, blockSize: 4, clsTokenNum: 1, variant };
+    const inputs = {
+      probs: softmaxOf(50, 1),
+      sampling: packSampling(seeds(1, 5)),
+      place: [0, 0, 1, 0],
+      tokens: [99, 99, 99, 99],
+    };
+    const full = await runKernel(device, drawToken(params), inputs, 4);
+    const after = await runKernel(device, drawToken(params), inputs, 7);
+    expect([...full.place!]).toEqual([0, 4, 1, 4]);
+    expect([...full.tokens!].every((t) => t < 50)).toBe(true);
+    expect(after).toEqual(full);
+  });
+
+  test('a draw does not depend on the batch', async () => {
+    const probs = softmaxOf(1000, 1);
+    const alone = await draw(probs, seeds(1, 42), { variant, steps: [3] });
+    for (const [size, at] of [
+      [2, 1],
+      [5, 0],
+      [17, 11],
+    ] as const) {
+      const settings = seeds(size, 100).map((s, i) => (i === at ? sampling({ seed: 42 }) : s));
+      const got = await draw(probs, settings, { variant, steps: settings.map(() => 3) });
+      expect(got[at], `place ${at} of ${size}`).toBe(alone[0]);
+    }
+  });
+
+  test('seed and step change the draw, also seeds that differ above 32 bits alone', async () => {
+    const probs = new Float32Array(16384).fill(1 / 16384);
+    const settings = [0, 1, 2 ** 32, 2 ** 32 + 1, 2 ** 52, 2 ** 53 - 1, 0, 0].map((seed) =>
+      sampling({ seed }),
+    );
+    const got = await draw(probs, settings, { variant, steps: [0, 0, 0, 0, 0, 0, 1, 15] });
+    expect(new Set(got).size).toBe(settings.length);
+  });
+
+  test('a token of probability 1 is always drawn, one of probability 0 never', async () => {
+    const only = new Float32Array(257);
+    only[256] = 1;
+    const sure = await draw(only, seeds(256), { variant });
+    expect(new Set(sure)).toEqual(new Set([256]));
+    const few = new Float32Array(257);
+    for (const token of [3, 130, 255]) few[token] = 1 / 3;
+    const got = await draw(few, seeds(1024), { variant });
+    expect([...new Set(got)].sort((a, b) => a - b)).toEqual([3, 130, 255]);
+  });
+});
+
+/** Below this, chance is no explanation: it would fail one run in a million. */
+const P_VALUE = 1e-6;
+const DRAWS = 20480;
+
+describe('draws follow the distribution (chi-square)', () => {
+  const [variant] = deviceVariants(device, F32_VARIANTS);
+
+  test.each([
+    { name: 'uniform', probs: new Float64Array(97).fill(1 / 97) },
+    { name: 'peaked', probs: filterLogits([6, 3, 2, 2, 1, 0, -1], sampling()) },
+    { name: 'long tail', probs: filterLogits(Array.from({ length: 1000 }, (_, t) => -2 * Math.log(t + 1)), sampling()) },
+    { name: 'top-k of many', probs: filterLogits(normal(257, 1, 2), sampling({ topK: 20 })) },
+  ])('$name', async ({ probs }) => {
+    const counts = new Float64Array(probs.length);
+    for (let first = 0; first < DRAWS; first += 1024) {
+      for (const token of await draw(probs, seeds(1024, first), { variant: variant! })) {
+        counts[token]! += 1;
+      }
+    }
+    expect(chiSquarePValue(counts, probs)).toBeGreaterThan(P_VALUE);
+  });
+
+  test('from step to step of one seed, too', async () => {
+    const probs = filterLogits(normal(16, 2, 1), sampling());
+    const params = { sequences: 8, rows: 8, vocabSize: 16, blockSize: 2560, clsTokenNum: 1 };
+    const { tokens } = await runKernel(
+      device,
+      drawToken({ ...params, variant: variant! }),
+      {
+        probs: seeds(8).flatMap(() => [...probs]),
+        sampling: packSampling(seeds(8)),
+        place: placesAt(Array(8).fill(0), 1),
+        tokens: new Uint32Array(8 * 2560),
+      },
+      2560,
+    );
+    const counts = new Float64Array(16);
+    for (const token of tokens!) counts[token]! += 1;
+    expect(chiSquarePValue(counts, probs)).toBeGreaterThan(P_VALUE);
+  });
+});

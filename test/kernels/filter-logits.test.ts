@@ -1,0 +1,166 @@
+import { describe, expect, test } from 'vitest';
+import { filterLogits } from '../../kernels/filter-logits.ts';
+import type { Variant } from '../../kernels/kernel.ts';
+import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
+import { expectClose } from '../oracle/compare.ts';
+import * as oracle from '../oracle/filter-logits.ts';
+import { testDevice } from '../support/device.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+import { sampling } from '../support/sampling.ts';
+import { deviceVariants, F32_VARIANTS, variantName } from '../support/variants.ts';
+
+const device = await testDevice();
+
+/** An error of 1e-6 in a scaled logit of up to 16 is one of 1e-6 in its probability. */
+const TOLERANCE = { nmse: 1e-10, max: 5e-6 };
+
+/** Distributions of the same logits under many settings: one sequence for each. */
+async function filter(
+  logits: ArrayLike<number>,
+  settings: readonly Partial<Sampling>[],
+  variant: Variant,
+): Promise<Float32Array[]> {
+  const [sequences, vocabSize] = [settings.length, logits.length];
+  const { probs } = await runKernel(device, filterLogits({ sequences, vocabSize, variant }), {
+    logits: settings.flatMap(() => Array.from(logits)),
+    sampling: packSampling(settings.map(sampling)),
+  });
+  return settings.map((_, s) =>
+    Float32Array.from(probs!.subarray(s * vocabSize, (s + 1) * vocabSize)),
+  );
+}
+
+const indices = (probs: ArrayLike<number>): number[] =>
+  Array.from(probs, (p, t) => (p > 0 ? t : -1)).filter((t) => t >= 0);
+
+const settings: readonly Partial<Sampling>[] = [
+  {},
+  { temperature: 0.7 },
+  { temperature: 3 },
+  { topK: 1 },
+  { topK: 7 },
+  { topK: 50, temperature: 0.5 },
+  { topK: 2000 },
+  { topK: 2 ** 32 },
+  { topP: 0.5 },
+  { topP: 0.9, temperature: 0.7 },
+  { topP: 0.999 },
+  { topP: 0 },
+  { topK: 50, topP: 0.8 },
+  { topK: 3, topP: 0.1 },
+  { greedy: true },
+  { greedy: true, temperature: 0.2, topK: 4, topP: 0.3 },
+];
+
+describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+  for (const vocabSize of [1, 2, 5, 64, 257, 1000, 16384]) {
+    const kernel = filterLogits({ sequences: settings.length, vocabSize, variant });
+    test(`${kernel.label} ${variantName(variant)}`, async () => {
+      const logits = normal(vocabSize, vocabSize, 3);
+      const got = await filter(logits, settings, variant);
+      for (const [i, probs] of got.entries()) {
+        const expected = oracle.filterLogits(logits, sampling(settings[i]));
+        const name = JSON.stringify(settings[i]);
+        expect(indices(probs), name).toEqual(indices(expected));
+        expectClose(name, probs, expected, TOLERANCE);
+      }
+    });
+  }
+
+  test('each sequence has its own logits', async () => {
+    const [sequences, vocabSize] = [3, 70];
+    const logits = normal(sequences * vocabSize, 3, 2);
+    const { probs } = await runKernel(device, filterLogits({ sequences, vocabSize, variant }), {
+      logits,
+      sampling: packSampling(Array(sequences).fill(sampling({ topK: 9 }))),
+    });
+    const expected = Array.from({ length: sequences }, (_, s) => [
+      ...oracle.filterLogits(
+        logits.subarray(s * vocabSize, (s + 1) * vocabSize),
+        sampling({ topK: 9 }),
+      ),
+    ]);
+    expectClose('filter_logits', probs!, expected.flat(), TOLERANCE);
+  });
+
+  describe('ties', () => {
+    /** The three best at 30 .. 32, then twenty equal ones at even indices, then the rest. */
+    const logits = Float32Array.from({ length: 300 }, (_, t) => {
+      if (t >= 30 && t < 33) return 5;
+      return t >= 200 && t < 240 && t % 2 === 0 ? 3 : -1 - t / 1000;
+    });
+    const tied = Array.from({ length: 20 }, (_, i) => 200 + 2 * i);
+
+    test('at the k-th place all stay', async () => {
+      const [one, four, many] = await filter(
+        logits,
+        [{ topK: 1 }, { topK: 4 }, { topK: 23 }],
+        variant,
+      );
+      expect(indices(one!)).toEqual([30, 31, 32]);
+      expect(indices(four!)).toEqual([30, 31, 32, ...tied]);
+      expect(indices(many!)).toEqual([30, 31, 32, ...tied]);
+      expectClose('equal', one!.subarray(30, 33), [1 / 3, 1 / 3, 1 / 3], TOLERANCE);
+    });
+
+    test('at the cut of top-p the lowest indices stay', async () => {
+      const cuts = [0, 0.2, 0.27, 0.6, 0.7, 0.78].map((topP) => ({ topP, topK: 23 }));
+      const got = await filter(logits, cuts, variant);
+      for (const [i, probs] of got.entries()) {
+        const expected = oracle.filterLogits(logits, sampling(cuts[i]));
+        expect(indices(probs), `top-p ${cuts[i]?.topP}`).toEqual(indices(expected));
+        expectClose(`top-p ${cuts[i]?.topP}`, probs, expected, TOLERANCE);
+      }
+    });
+
+    test('greedy takes the lowest index', async () => {
+      const [probs] = await filter(logits, [{ greedy: true }], variant);
+      expect(indices(probs!)).toEqual([30]);
+    });
+
+    test('zero equals negative zero', async () => {
+      const zeros = [-1, -0, 0, -2, -0, 0, -3];
+      const [top, greedy, cut] = await filter(
+        zeros,
+        [{ topK: 1 }, { greedy: true }, { topK: 1, topP: 0.3 }],
+        variant,
+      );
+      expect(indices(top!)).toEqual([1, 2, 4, 5]);
+      expect(indices(greedy!)).toEqual([1]);
+      expect(indices(cut!)).toEqual([1, 2]);
+    });
+  });
+
+  describe('temperature', () => {
+    test('0 means 1e-5: all but the maximum vanish', async () => {
+      const logits = normal(257, 8, 3);
+      const [zero, tiny] = await filter(logits, [{ temperature: 0 }, { temperature: 1e-5 }], variant);
+      expect(zero).toEqual(tiny);
+      expectClose('argmax', zero!, oracle.filterLogits(logits, sampling({ greedy: true })), {
+        nmse: 1e-13,
+        max: 1e-6,
+      });
+    });
+
+    test('of large logits neither overflows nor loses digits', async () => {
+      // Scaled first, 10000 / 0.7 would be off by 1e-3 in f32.
+      const logits = [9999, 9999.5, 10000, -10000];
+      const cases = [{ temperature: 0.7 }, { temperature: 0.7, topP: 0.8 }, { temperature: 1e-5 }];
+      const got = await filter(logits, cases, variant);
+      for (const [i, probs] of got.entries()) {
+        const expected = oracle.filterLogits(logits, sampling(cases[i]));
+        expectClose(JSON.stringify(cases[i]), probs, expected, TOLERANCE);
+      }
+      const [huge] = await filter([1e36, 3e38, -3e38], [{ temperature: 0 }], variant);
+      expect([...huge!]).toEqual([0, 1, 0]);
+    });
+  });
+
+  test('minus infinity is never allowed', async () => {
+    const logits = [Number.NEGATIVE_INFINITY, 1, Number.NEGATIVE_INFINITY, 2];
+    const cases = [{}, { topK: 3 }, { topP: 0.99 }, { greedy: true }];
+    const got = await filter(logits, cases, variant);
+    expect(got.map(indices)).toEqual([[1, 3], [1, 3], [1, 3], [3]]);
+  });
+});

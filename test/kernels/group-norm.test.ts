@@ -1,0 +1,67 @@
+import { describe, expect, test } from 'vitest';
+import { type GroupNormParams, groupNorm } from '../../kernels/group-norm.ts';
+import { expectClose } from '../oracle/compare.ts';
+import * as oracle from '../oracle/group-norm.ts';
+import { testDevice } from '../support/device.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+import { deviceVariants, F32_VARIANTS, variantName } from '../support/variants.ts';
+
+const device = await testDevice();
+
+/** Outputs reach about 6 and carry the rounding of mean and scale, about 1e-6 of each value. */
+const TOLERANCE = { nmse: 1e-11, max: 2e-5 };
+
+const cases: readonly GroupNormParams[] = [
+  { images: 1, channels: 32, height: 1, width: 1 },
+  { images: 2, channels: 32, height: 5, width: 7 },
+  { images: 2, channels: 96, height: 3, width: 4, swish: true },
+  { images: 1, channels: 64, height: 9, width: 31, swish: true },
+  { images: 1, channels: 32, height: 40, width: 40 },
+  { images: 3, channels: 6, height: 2, width: 3, groups: 3 },
+  { images: 1, channels: 5, height: 4, width: 2, groups: 1, eps: 0.1, swish: true },
+];
+
+/** Far from zero: a variance from raw squares would lose all digits of it. */
+const inputsOf = ({ images, channels, height, width }: GroupNormParams) => ({
+  x: normal(images * channels * height * width, 1, 0.5, 20),
+  weight: normal(channels, 2, 0.5, 1),
+  bias: normal(channels, 3),
+});
+
+describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+  for (const params of cases) {
+    const kernel = groupNorm({ ...params, variant });
+    test(`${kernel.label} ${variantName(variant)}`, async () => {
+      const inputs = inputsOf(params);
+      const { out } = await runKernel(device, kernel, inputs);
+      expectClose(kernel.label, out!, oracle.groupNorm(params, inputs), {
+        ...TOLERANCE,
+        // The rounding of a mean of 20, 1e-6, is divided by a standard deviation of 0.5.
+        max: 2e-5,
+      });
+    });
+  }
+
+  test(`a group of 262144 values, the largest of VQ-16 at 256x256 ${variantName(variant)}`, async () => {
+    const params = { images: 1, channels: 4, height: 256, width: 256, groups: 1 };
+    const kernel = groupNorm({ ...params, variant });
+    const inputs = inputsOf(params);
+    const { out } = await runKernel(device, kernel, inputs);
+    expectClose(kernel.label, out!, oracle.groupNorm(params, inputs), TOLERANCE);
+  });
+
+  test(`groups that are constant or tiny ${variantName(variant)}`, async () => {
+    const params = { images: 1, channels: 3, height: 2, width: 5, groups: 3 };
+    const x = [...Array(10).fill(0), ...Array(10).fill(2.5), ...normal(10, 4, 1e-3)];
+    const inputs = { ...inputsOf(params), x: Float32Array.from(x) };
+    const { out } = await runKernel(device, groupNorm({ ...params, variant }), inputs);
+    expectClose('group_norm', out!, oracle.groupNorm(params, inputs), TOLERANCE);
+  });
+});
+
+test('channels must divide into the groups', () => {
+  expect(() => groupNorm({ images: 1, channels: 48, height: 1, width: 1 })).toThrow(
+    'group_norm: "channels" expected a multiple of 32 groups, got 48',
+  );
+});

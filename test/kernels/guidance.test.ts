@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest';
+import { type GuidanceParams, guidance } from '../../kernels/guidance.ts';
+import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
+import { expectClose } from '../oracle/compare.ts';
+import * as oracle from '../oracle/guidance.ts';
+import { testDevice } from '../support/device.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+import { sampling } from '../support/sampling.ts';
+
+const device = await testDevice();
+
+/** Three f32 roundings a value; guided logits reach about 100. */
+const TOLERANCE = { nmse: 1e-13, max: 5e-5 };
+
+/** `steps[s]` is the number of the token that sequence s is about to draw. */
+async function run(
+  params: GuidanceParams,
+  settings: readonly Sampling[],
+  steps: readonly number[],
+): Promise<{ got: readonly number[]; cond: readonly number[]; expected: Float64Array }> {
+  const { sequences, vocabSize, clsTokenNum } = params;
+  const half = steps.flatMap((step, s) => [s, step + clsTokenNum - 1]);
+  const logits = normal(2 * sequences * vocabSize, 1, 4);
+  const place = [...half, ...half];
+  const { out } = await runKernel(device, guidance(params), {
+    ...{ logits, place, sampling: packSampling(settings) },
+  });
+  const expected = oracle.guidance(params, { logits, place, sampling: settings });
+  return { got: [...out!], cond: [...logits.subarray(0, sequences * vocabSize)], expected };
+}
+
+describe('guided logits', () => {
+  for (const params of [
+    { sequences: 1, vocabSize: 4, clsTokenNum: 1 },
+    { sequences: 2, vocabSize: 257, clsTokenNum: 1 },
+    { sequences: 3, vocabSize: 5, clsTokenNum: 120 },
+    { sequences: 5, vocabSize: 1000, clsTokenNum: 1 },
+  ]) {
+    test(guidance(params).label, async () => {
+      const settings = Array.from({ length: params.sequences }, (_, s) =>
+        sampling({ cfgScale: 1.5 + 2 * s }),
+      );
+      const { got, expected } = await run(params, settings, Array(params.sequences).fill(3));
+      expectClose('guidance', got, expected, TOLERANCE);
+    });
+  }
+});
+
+test.each([1, 0.5, 0, -3])('a scale of %d gives the conditional logits, bit for bit', async (cfgScale) => {
+  const params = { sequences: 1, vocabSize: 70, clsTokenNum: 1 };
+  const { got, cond } = await run(params, [sampling({ cfgScale })], [0]);
+  expect(got).toEqual(cond);
+});
+
+describe('cfgInterval', () => {
+  const params = { sequences: 9, vocabSize: 6, clsTokenNum: 1 };
+  const steps = [0, 1, 2, 3, 5, 6, 7, 8, 255];
+  const all = steps.map(() => true);
+
+  test.each([
+    { cfgInterval: -1, guided: all },
+    { cfgInterval: 0, guided: [true, true, false, false, false, false, false, false, false] },
+    { cfgInterval: 1, guided: [true, true, true, false, false, false, false, false, false] },
+    { cfgInterval: 5, guided: [true, true, true, true, true, true, false, false, false] },
+    { cfgInterval: 2 ** 31 - 1, guided: all },
+    { cfgInterval: Number.MAX_SAFE_INTEGER, guided: all },
+  ])('$cfgInterval guides tokens 0 .. cfgInterval + 1', async ({ cfgInterval, guided }) => {
+    const settings = steps.map(() => sampling({ cfgScale: 4, cfgInterval }));
+    const { got, cond, expected } = await run(params, settings, steps);
+    expectClose('guidance', got, expected, TOLERANCE);
+    const differs = steps.map((_, s) => got[s * 6] !== cond[s * 6]);
+    expect(differs).toEqual(guided);
+  });
+
+  test('counts image tokens, whatever the number of condition tokens', async () => {
+    const settings = steps.map(() => sampling({ cfgScale: 4, cfgInterval: 5 }));
+    const one = await run(params, settings, steps);
+    const many = await run({ ...params, clsTokenNum: 120 }, settings, steps);
+    expect(many.got).toEqual(one.got);
+  });
+});

@@ -1,0 +1,56 @@
+import { describe, expect, test } from 'vitest';
+import { type MatmulParams, matmul } from '../../kernels/matmul.ts';
+import { expectClose } from '../oracle/compare.ts';
+import * as oracle from '../oracle/linear.ts';
+import { testDevice } from '../support/device.ts';
+import { roundF16 } from '../support/f16.ts';
+import { anyMatmul } from '../support/kernel-list.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+import { deviceVariants, VARIANTS, variantName } from '../support/variants.ts';
+
+const device = await testDevice();
+
+/** As for `linear`: f32 sums of up to 150 products. */
+const TOLERANCE = { nmse: 1e-11, max: 1e-4 };
+
+/** Below, at and above the tile of 64 x 64 and its slices of 16; every remainder by 4. */
+const cases: readonly MatmulParams[] = [
+  { rows: 1, inDim: 4, outDim: 4 },
+  { rows: 5, inDim: 5, outDim: 3 },
+  { rows: 63, inDim: 16, outDim: 65 },
+  { rows: 64, inDim: 36, outDim: 64 },
+  { rows: 65, inDim: 70, outDim: 130 },
+  { rows: 130, inDim: 150, outDim: 66 },
+  { rows: 17, inDim: 17, outDim: 9, residual: true },
+  { rows: 65, inDim: 32, outDim: 68, residual: true },
+];
+
+describe.each(['f32', 'f16'] as const)('%s', (weightDtype) => {
+  for (const variant of deviceVariants(device, VARIANTS)) {
+    // The tiles use no subgroup operation, and f32 weights no halves: the same text again.
+    if (variant.reduce === 'subgroup' || (variant.f16 && weightDtype === 'f32')) continue;
+    for (const params of cases) {
+      const kernel = anyMatmul({ ...params, weightDtype, variant });
+      test(`${kernel.label} ${variantName(variant)}`, async () => {
+        const { rows, inDim, outDim, residual } = params;
+        const weight = normal(outDim * inDim, 2, 0.3);
+        const inputs = {
+          x: normal(rows * inDim, 1),
+          weight: weightDtype === 'f16' ? roundF16(weight) : weight,
+          ...(residual && { residual: normal(rows * outDim, 4) }),
+        };
+        const { out } = await runKernel(device, kernel, inputs);
+        expectClose(kernel.label, out!, oracle.linear(params, inputs), TOLERANCE);
+      });
+    }
+  }
+});
+
+test('the subgroup variant is the workgroup variant', () => {
+  const params = { rows: 65, inDim: 32, outDim: 68 };
+  const [subgroup, workgroup] = (['subgroup', 'workgroup'] as const).map((reduce) =>
+    matmul({ ...params, variant: { reduce, f16: false } }),
+  );
+  expect(subgroup).toEqual(workgroup);
+});

@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { nearestCode } from '../../kernels/nearest-code.ts';
+import * as oracle from '../oracle/nearest-code.ts';
+import { testDevice } from '../support/device.ts';
+import { roundF16 } from '../support/f16.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+
+const device = await testDevice();
+
+/** Indices must be equal: the seeded data has no two codes within f32 rounding of each other. */
+const cases = [
+  { images: 1, height: 1, width: 1, codebookSize: 1, codebookEmbedDim: 1 },
+  { images: 2, height: 3, width: 5, codebookSize: 50, codebookEmbedDim: 4 },
+  { images: 1, height: 5, width: 9, codebookSize: 257, codebookEmbedDim: 8 },
+  { images: 2, height: 2, width: 2, codebookSize: 31, codebookEmbedDim: 3 },
+].flatMap((sizes) =>
+  [true, false].flatMap((l2Norm) =>
+    (['f32', 'f16'] as const).map((weightDtype) => ({ ...sizes, l2Norm, weightDtype })),
+  ),
+);
+
+describe('nearest_code', () => {
+  for (const params of cases) {
+    const kernel = nearestCode(params);
+    test(kernel.label, async () => {
+      const { images, height, width, codebookSize, codebookEmbedDim, weightDtype } = params;
+      const table = normal(codebookSize * codebookEmbedDim, 2);
+      const inputs = {
+        latents: normal(images * codebookEmbedDim * height * width, 1),
+        codebook: weightDtype === 'f16' ? roundF16(table) : table,
+      };
+      const { indices } = await runKernel(device, kernel, inputs);
+      expect([...indices!]).toEqual([...oracle.nearestCode(params, inputs)]);
+    });
+  }
+
+  const sizes = { images: 1, height: 1, width: 2, codebookSize: 4, codebookEmbedDim: 2 };
+
+  test('the first of equal codes wins', async () => {
+    const inputs = { latents: [1, 3, 2, 4], codebook: [9, 9, 1, 2, 1, 2, 1, 2] };
+    const params = { ...sizes, l2Norm: false };
+    const { indices } = await runKernel(device, nearestCode(params), inputs);
+    expect([...indices!]).toEqual([1, 1]);
+  });
+
+  test('only the direction counts with l2 norm, and a latent of zeros is no error', async () => {
+    const inputs = { latents: [5, 0, 0.1, 0], codebook: [0, 1, 0.01, 0, 100, 100, -1, 0] };
+    const params = { ...sizes, l2Norm: true };
+    const { indices } = await runKernel(device, nearestCode(params), inputs);
+    expect(indices![0]).toBe(1);
+    expect(indices![1]).toBeLessThan(4);
+  });
+});

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest';
+import { type QkvRopeCacheParams, qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
+import { expectClose } from '../oracle/compare.ts';
+import * as oracle from '../oracle/rope.ts';
+import { testDevice } from '../support/device.ts';
+import { roundF16 } from '../support/f16.ts';
+import { anyRope, scatteredPlaces } from '../support/places.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+import { deviceVariants, VARIANTS, variantName } from '../support/variants.ts';
+
+const device = await testDevice();
+
+const TOLERANCES = {
+  /** f32 sums of up to 256 products, then a rotation. */
+  f32: { nmse: 1e-11, max: 1e-4 },
+  /** The f16 cache keeps 11 bits of values up to about 20. */
+  f16: { nmse: 2.4e-7, max: 2e-2 },
+};
+
+const cases: readonly QkvRopeCacheParams[] = [
+  { rows: 1, dim: 4, nHead: 1, nKvHead: 1, headDim: 4, slots: 1, positions: 2, normEps: 1e-5 },
+  { rows: 2, dim: 36, nHead: 3, nKvHead: 3, headDim: 12, slots: 2, positions: 5, normEps: 1e-5 },
+  { rows: 5, dim: 70, nHead: 4, nKvHead: 2, headDim: 20, slots: 3, positions: 4, normEps: 0.1 },
+  { rows: 9, dim: 100, nHead: 4, nKvHead: 1, headDim: 36, slots: 2, positions: 9, normEps: 1e-5 },
+  { rows: 17, dim: 256, nHead: 2, nKvHead: 2, headDim: 8, slots: 6, positions: 3, normEps: 1e-5 },
+];
+
+/** Both dtypes of weights and cache; where the two differ, one variant will do. */
+const dtypes = [
+  { weightDtype: 'f32', kvDtype: 'f32' },
+  { weightDtype: 'f16', kvDtype: 'f16' },
+  { weightDtype: 'f32', kvDtype: 'f16' },
+] as const;
+
+function data({ weightDtype, kvDtype, ...params }: QkvRopeCacheParams) {
+  const { rows, dim, nHead, nKvHead, headDim, slots, positions } = params;
+  const weight = normal((nHead + 2 * nKvHead) * headDim * dim, 3, 0.3);
+  const kv = normal(2 * slots * nKvHead * positions * headDim, 4);
+  return {
+    x: normal(rows * dim, 1, 2),
+    gain: normal(dim, 2, 0.5, 1),
+    weight: weightDtype === 'f16' ? roundF16(weight) : weight,
+    rope: anyRope(positions, headDim),
+    place: scatteredPlaces(rows, slots, positions),
+    kv: kvDtype === 'f16' ? roundF16(kv) : kv,
+  };
+}
+
+for (const { weightDtype, kvDtype } of dtypes) {
+  for (const variant of deviceVariants(device, VARIANTS)) {
+    if (variant.f16 && weightDtype === 'f32') continue;
+    if (variant.reduce !== 'serial' && weightDtype !== kvDtype) continue;
+    for (const sizes of cases) {
+      const params = { ...sizes, weightDtype, kvDtype };
+      const kernel = qkvRopeCache({ ...params, variant });
+      test(`${kernel.label} ${variantName(variant)}`, async () => {
+        const inputs = data(params);
+        const { q, kv } = await runKernel(device, kernel, inputs);
+        const expected = oracle.qkvRopeCache(params, inputs);
+        expectClose('q', q!, expected.q, TOLERANCES.f32);
+        expectClose('kv', kv!, expected.kv, TOLERANCES[kvDtype]);
+      });
+    }
+  }
+}
+
+test.each([...deviceVariants(device, VARIANTS)])(
+  'rows past the end leave the cache alone ($reduce, native f16: $f16)',
+  async (variant) => {
+    const params = { ...cases[2]!, rows: 2, variant };
+    const inputs = { ...data(params), place: [1, params.positions, 2, 0xffffffff] };
+    const { kv } = await runKernel(device, qkvRopeCache(params), inputs);
+    expect(kv).toEqual(inputs.kv);
+  },
+);

@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest';
+import { type RopeCacheParams, ropeCache } from '../../kernels/rope-cache.ts';
+import { expectClose } from '../oracle/compare.ts';
+import * as oracle from '../oracle/rope.ts';
+import { testDevice } from '../support/device.ts';
+import { roundF16 } from '../support/f16.ts';
+import { anyRope, scatteredPlaces } from '../support/places.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+
+const device = await testDevice();
+
+const TOLERANCES = {
+  /** Two products and a sum, each rounded to f32. */
+  f32: { nmse: 1e-13, max: 2e-6 },
+  /** Half precision has 11 bits; WGSL leaves open how pack2x16float rounds: nmse up to 2^-22. */
+  f16: { nmse: 2.4e-7, max: 6e-3 },
+};
+
+const cases: readonly RopeCacheParams[] = [
+  { rows: 1, nHead: 1, nKvHead: 1, headDim: 4, slots: 1, positions: 1 },
+  { rows: 3, nHead: 3, nKvHead: 3, headDim: 12, slots: 2, positions: 5 },
+  { rows: 17, nHead: 4, nKvHead: 2, headDim: 36, slots: 3, positions: 7 },
+  { rows: 33, nHead: 6, nKvHead: 1, headDim: 100, slots: 2, positions: 17 },
+];
+
+function data(params: RopeCacheParams, seed = 1) {
+  const { rows, nHead, nKvHead, headDim, slots, positions } = params;
+  const kv = normal(2 * slots * nKvHead * positions * headDim, seed + 1);
+  return {
+    qkv: normal(rows * (nHead + 2 * nKvHead) * headDim, seed),
+    rope: anyRope(positions, headDim),
+    place: scatteredPlaces(rows, slots, positions),
+    kv: params.kvDtype === 'f16' ? roundF16(kv) : kv,
+  };
+}
+
+for (const kvDtype of ['f32', 'f16'] as const) {
+  for (const sizes of cases) {
+    const params = { ...sizes, kvDtype };
+    const kernel = ropeCache(params);
+    test(kernel.label, async () => {
+      const inputs = data(params);
+      const { q, kv } = await runKernel(device, kernel, inputs);
+      const expected = oracle.ropeCache(params, inputs);
+      expectClose('q', q!, expected.q, TOLERANCES.f32);
+      expectClose('kv', kv!, expected.kv, TOLERANCES[kvDtype]);
+    });
+  }
+}
+
+describe('the cache', () => {
+  const params = { nHead: 2, nKvHead: 1, headDim: 8, slots: 3, positions: 6 } as const;
+
+  test.each(['f32', 'f16'] as const)('changes only at the places of the rows (%s)', async (kvDtype) => {
+    const inputs = { ...data({ ...params, rows: 2, kvDtype }), place: [2, 3, 0, 5] };
+    const { kv } = await runKernel(device, ropeCache({ ...params, rows: 2, kvDtype }), inputs);
+    const changed = new Set(
+      [...kv!.keys()].filter((i) => kv![i] !== inputs.kv[i]).map((i) => i - (i % 8)),
+    );
+    const written = [0, 1].flatMap((part) => [
+      oracle.kvIndex(params, [part, 2, 0, 3]),
+      oracle.kvIndex(params, [part, 0, 0, 5]),
+    ]);
+    expect([...changed].sort((a, b) => a - b)).toEqual(written.sort((a, b) => a - b));
+  });
+
+  test('is left alone by rows that stand past its end', async () => {
+    const inputs = { ...data({ ...params, rows: 3 }), place: [0, 6, 1, 2, 2, 0xffffffff] };
+    const { q, kv } = await runKernel(device, ropeCache({ ...params, rows: 3 }), inputs);
+    const own = { ...inputs, qkv: inputs.qkv.slice(32, 64), place: [1, 2] };
+    const alone = await runKernel(device, ropeCache({ ...params, rows: 1 }), own);
+    expect(kv).toEqual(alone.kv);
+    expect(q!.subarray(16, 32)).toEqual(alone.q);
+  });
+
+  test('gets zero keys and whole values from condition tokens', async () => {
+    const inputs = { ...data({ ...params, rows: 1 }), place: [1, 0] };
+    const { q, kv } = await runKernel(device, ropeCache({ ...params, rows: 1 }), inputs);
+    const key = oracle.kvIndex(params, [0, 1, 0, 0]);
+    const value = oracle.kvIndex(params, [1, 1, 0, 0]);
+    expect([...q!].every((v) => v === 0)).toBe(true);
+    expect([...kv!.subarray(key, key + 8)].every((v) => v === 0)).toBe(true);
+    expect(kv!.subarray(value, value + 8)).toEqual(inputs.qkv.subarray(24, 32));
+  });
+});

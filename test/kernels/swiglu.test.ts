@@ -1,0 +1,73 @@
+import { describe, test } from 'vitest';
+import { siluMul, swiglu } from '../../kernels/swiglu.ts';
+import { expectClose } from '../oracle/compare.ts';
+import * as oracle from '../oracle/swiglu.ts';
+import { testDevice } from '../support/device.ts';
+import { roundF16 } from '../support/f16.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+import { deviceVariants, F32_VARIANTS, VARIANTS, variantName } from '../support/variants.ts';
+
+const device = await testDevice();
+
+/** Products of two f32 sums and an exponential that WGSL allows a few units in the last place. */
+const TOLERANCE = { nmse: 1e-11, max: 2e-4 };
+
+const cases = [
+  { rows: 1, dim: 4, hiddenDim: 4, normEps: 1e-5 },
+  { rows: 2, dim: 36, hiddenDim: 100, normEps: 1e-5 },
+  { rows: 3, dim: 5, hiddenDim: 7, normEps: 1e-5 },
+  { rows: 5, dim: 70, hiddenDim: 33, normEps: 0.5 },
+  { rows: 8, dim: 100, hiddenDim: 256, normEps: 1e-5 },
+  { rows: 9, dim: 256, hiddenDim: 6, normEps: 1e-5 },
+  { rows: 17, dim: 70, hiddenDim: 12, normEps: 1e-5 },
+  { rows: 33, dim: 36, hiddenDim: 5, normEps: 1e-5 },
+];
+
+const dtypes = [
+  { weightDtype: 'f32', variants: deviceVariants(device, F32_VARIANTS) },
+  { weightDtype: 'f16', variants: deviceVariants(device, VARIANTS) },
+] as const;
+
+describe.each(dtypes)('$weightDtype', ({ weightDtype, variants }) => {
+  for (const variant of variants) {
+    for (const params of cases) {
+      const kernel = swiglu({ ...params, weightDtype, variant });
+      test(`${kernel.label} ${variantName(variant)}`, async () => {
+        const { rows, dim, hiddenDim } = params;
+        const weights = [3, 4].map((seed) => normal(hiddenDim * dim, seed, 0.3));
+        const [w1, w3] = weightDtype === 'f16' ? weights.map(roundF16) : weights;
+        const inputs = {
+          x: normal(rows * dim, 1, 2),
+          gain: normal(dim, 2, 0.5, 1),
+          ...{ w1: w1!, w3: w3! },
+        };
+        const { out } = await runKernel(device, kernel, inputs);
+        expectClose(kernel.label, out!, oracle.swiglu(params, inputs), TOLERANCE);
+      });
+    }
+  }
+});
+
+describe('siluMul', () => {
+  for (const params of [
+    { rows: 1, hiddenDim: 4 },
+    { rows: 3, hiddenDim: 5 },
+    { rows: 33, hiddenDim: 70 },
+    { rows: 9, hiddenDim: 256 },
+  ]) {
+    const kernel = siluMul(params);
+    test(kernel.label, async () => {
+      const n = params.rows * params.hiddenDim;
+      const inputs = { gate: normal(n, 1, 4), up: normal(n, 2) };
+      const { out } = await runKernel(device, kernel, inputs);
+      expectClose(kernel.label, out!, oracle.siluMul(inputs), TOLERANCE);
+    });
+  }
+
+  test('a gate far from zero saturates without NaN', async () => {
+    const inputs = { gate: [-1000, -100, 0, 100, 1000], up: [1, 2, 3, 4, 5] };
+    const { out } = await runKernel(device, siluMul({ rows: 1, hiddenDim: 5 }), inputs);
+    expectClose('silu_mul', out!, [0, 0, 0, 400, 5000], { nmse: 1e-13, max: 1e-3 });
+  });
+});

@@ -1,0 +1,35 @@
+import { describe, expect, test } from 'vitest';
+import { toRgba } from '../../kernels/to-rgba.ts';
+import * as oracle from '../oracle/to-rgba.ts';
+import { testDevice } from '../support/device.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+
+const device = await testDevice();
+
+describe('to_rgba', () => {
+  for (const params of [
+    { images: 1, height: 1, width: 1 },
+    { images: 2, height: 3, width: 5 },
+    { images: 1, height: 16, width: 17 },
+  ]) {
+    const kernel = toRgba(params);
+    test(kernel.label, async () => {
+      const { images, height, width } = params;
+      // Multiples of 1/1024 make 127.5 v + 128 exact in f32, so bytes must be equal.
+      const image = normal(images * 3 * height * width, 1, 0.6).map(
+        (v) => Math.round(v * 1024) / 1024,
+      );
+      const { rgba } = await runKernel(device, kernel, { image });
+      expect([...rgba!]).toEqual([...oracle.toRgba(params, { image })]);
+    });
+  }
+
+  test('clamps, keeps the order R, G, B, A and is opaque', async () => {
+    const params = { images: 1, height: 1, width: 2 };
+    const image = [-1, 1e30, 0, -1e30, 1, 0.5];
+    const { rgba } = await runKernel(device, toRgba(params), { image });
+    const bytes = new Uint8Array(Uint32Array.from(rgba!).buffer);
+    expect([...bytes]).toEqual([0, 128, 255, 255, 255, 0, 191, 255]);
+  });
+});

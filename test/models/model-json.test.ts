@@ -1,0 +1,132 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { WeightsError } from '../../src/errors.ts';
+import { gptParameterCount, gptWeightShapes } from '../../src/models/gpt-config.ts';
+import { parseModelJson } from '../../src/models/model-json.ts';
+import { matchTensors } from '../../src/weights/join.ts';
+import { openSafetensors } from '../../src/weights/safetensors.ts';
+import { memorySource } from '../../src/weights/source.ts';
+
+const shipped = (file: string): Promise<Buffer> =>
+  readFile(new URL(`../../weights/fruits-64/${file}`, import.meta.url));
+
+const sound = {
+  format: 'llamagen-webgpu/1',
+  name: 'two',
+  description: 'Two classes',
+  gpt: { dim: 64, n_layer: 2, n_head: 4, vocab_size: 256, num_classes: 2, block_size: 16 },
+  vq: {
+    ch: 32,
+    encoder_ch_mult: [1, 2],
+    decoder_ch_mult: [1, 2],
+    num_res_blocks: 1,
+    z_channels: 32,
+    codebook_size: 256,
+    codebook_embed_dim: 8,
+    codebook_l2_norm: true,
+  },
+  classes: ['cat', 'Cat'],
+  sampling: { cfg_scale: 2, temperature: 1, top_k: 0, top_p: 1 },
+  license: 'MIT',
+  trained: 'by hand',
+};
+
+const parse = (fields: object): unknown => parseModelJson(JSON.stringify({ ...sound, ...fields }));
+
+describe('the shipped model', () => {
+  test('is described by its model.json', async () => {
+    const model = parseModelJson(String(await shipped('model.json')));
+    expect(model.name).toBe('fruits-64');
+    expect(model.classNames.length).toBe(32);
+    expect(model.classNames[4]).toBe('Banana');
+    expect(model.gpt.gridSize).toBe(8);
+    expect(model.vq.codebookSize).toBe(1024);
+    expect(model.sampling).toEqual({
+      cfgScale: 2,
+      temperature: 1,
+      topK: 0,
+      topP: 1,
+      cfgInterval: -1,
+    });
+  });
+
+  test('has the decoder tensors its model.json promises', async () => {
+    const { gpt } = parseModelJson(String(await shipped('model.json')));
+    const source = memorySource('gpt.safetensors', await shipped('gpt.safetensors'));
+    const file = await openSafetensors(source);
+    matchTensors(file, gptWeightShapes(gpt));
+    const bytes = [...file.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    expect(gptParameterCount(gpt)).toBe(bytes / 2);
+  });
+});
+
+test('optional fields and unknown ones', () => {
+  const sampling = { ...sound.sampling, cfg_interval: 8, note: 'ignored' };
+  expect(parse({ sampling, homepage: 'ignored' })).toMatchObject({
+    classNames: ['cat', 'Cat'],
+    sampling: { cfgInterval: 8 },
+    license: 'MIT',
+    trained: 'by hand',
+  });
+});
+
+describe('a bad file is refused', () => {
+  test.each<[fields: object, message: string]>([
+    [
+      { format: 'llamagen-webgpu/2' },
+      '"format" expected "llamagen-webgpu/1", the one this version reads, got "llamagen-webgpu/2"',
+    ],
+    [
+      { format: undefined },
+      '"format" expected "llamagen-webgpu/1", the one this version reads, got nothing',
+    ],
+    [{ name: '' }, '"name" expected a text, got ""'],
+    [{ description: 3 }, '"description" expected a text, got 3'],
+    [{ license: undefined }, '"license" expected a text, got nothing'],
+    [{ trained: ' ' }, '"trained" expected a text, got " "'],
+    [{ gpt: undefined }, 'gpt: expected an object, got '],
+    [
+      { gpt: { ...sound.gpt, dim: 0 } },
+      'gpt: "dim" expected a whole number from 1 to 65536, got 0',
+    ],
+    [{ vq: undefined }, 'vq'],
+    [{ vq: { ...sound.vq, ch: 'x' } }, 'ch'],
+    [
+      { vq: { ...sound.vq, codebook_size: 128 } },
+      'the decoder has "vocab_size" 256, but the tokenizer has "codebook_size" 128',
+    ],
+    [{ classes: 'cat,dog' }, '"classes" expected an array of class names, got "cat,dog"'],
+    [{ classes: ['cat'] }, '"classes" has 1 names, but the decoder has "num_classes" 2'],
+    [{ classes: ['cat', 7] }, '"classes[1]" expected a class name, got 7'],
+    [{ classes: ['cat', ''] }, '"classes[1]" expected a class name, got ""'],
+    [{ classes: ['cat', 'cat'] }, 'classes 0 and 1 are both "cat"'],
+    [{ sampling: [] }, 'sampling: expected an object, got []'],
+    [
+      { sampling: { ...sound.sampling, cfg_scale: -1 } },
+      'sampling: "cfg_scale" expected a number from 0 up, got -1',
+    ],
+    [
+      { sampling: { ...sound.sampling, temperature: 'hot' } },
+      'sampling: "temperature" expected a number from 0 up, got "hot"',
+    ],
+    [{ sampling: { ...sound.sampling, top_k: 1.5 } }, 'sampling: "top_k" expected a whole number'],
+    [
+      { sampling: { ...sound.sampling, top_p: 0 } },
+      'sampling: "top_p" expected a number above 0, at most 1, got 0',
+    ],
+    [
+      { sampling: { ...sound.sampling, cfg_interval: -2 } },
+      'sampling: "cfg_interval" expected a whole number from -1',
+    ],
+  ])('%j', (fields, message) => {
+    expect(() => parse(fields)).toThrow(WeightsError);
+    expect(() => parse(fields)).toThrow('model.json: ');
+    expect(() => parse(fields)).toThrow(message);
+  });
+
+  test('text that is not JSON, JSON that is no object', () => {
+    expect(() => parseModelJson('{', 'folder/model.json')).toThrow('folder/model.json: not JSON: ');
+    expect(() => parseModelJson('{')).toThrow(WeightsError);
+    expect(() => parseModelJson('[]')).toThrow('model.json: expected an object, got []');
+  });
+});

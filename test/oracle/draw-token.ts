@@ -1,0 +1,56 @@
+/** Oracle of `drawToken`: the exponential race argmax_t probs[t] / e_t. */
+import type { DrawTokenParams } from '../../kernels/draw-token.ts';
+import type { Sampling } from '../../kernels/lib/sampling.ts';
+import { philox } from './philox.ts';
+
+/**
+ * The tokens that may win the race, the winner first: those whose score is within `tolerance`
+ * (relative) of the best, which float32 cannot tell apart.
+ */
+export function race(
+  probs: ArrayLike<number>,
+  seed: number,
+  step: number,
+  tolerance = 1e-5,
+): number[] {
+  const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)];
+  let random: number[] = [];
+  const scores = Array.from(probs, (p, token) => {
+    if (token % 4 === 0) random = philox([token / 4, step, 0, 0], key);
+    const v = Math.min((random[token % 4]! + 0.5) / 2 ** 32, 1 - 2 ** -24);
+    return p === 0 ? 0 : p / -Math.log1p(-v);
+  });
+  const best = scores.reduce((a, b) => Math.max(a, b), 0);
+  const close = scores.map((_, t) => t).filter((t) => scores[t]! >= best * (1 - tolerance));
+  return close.sort((a, b) => scores[b]! - scores[a]!);
+}
+
+export interface DrawTokenState {
+  readonly place: Uint32Array;
+  readonly tokens: Uint32Array;
+}
+
+/** Place and tokens after one draw for every sequence. */
+export function drawToken(
+  params: DrawTokenParams,
+  inputs: {
+    readonly probs: ArrayLike<number>;
+    readonly sampling: readonly Sampling[];
+    readonly place: ArrayLike<number>;
+    readonly tokens: ArrayLike<number>;
+  },
+): DrawTokenState {
+  const { sequences, rows, vocabSize, blockSize, clsTokenNum } = params;
+  const probs = Float64Array.from(inputs.probs);
+  const place = Uint32Array.from(inputs.place);
+  const tokens = Uint32Array.from(inputs.tokens);
+  for (let s = 0; s < sequences; s++) {
+    const { seed, forced } = inputs.sampling[s]!;
+    const step = place[2 * s + 1]! - (clsTokenNum - 1);
+    if (step >= blockSize) continue;
+    const own = probs.subarray(s * vocabSize, (s + 1) * vocabSize);
+    if (!forced) tokens[s * blockSize + step] = race(own, seed, step)[0]!;
+    for (let r = s; r < rows; r += sequences) place[2 * r + 1]! += 1;
+  }
+  return { place, tokens };
+}

@@ -1,0 +1,112 @@
+/** Every kernel with representative parameters, for checks that want all of them. */
+import { attention } from '../../kernels/attention.ts';
+import { drawToken } from '../../kernels/draw-token.ts';
+import { embed } from '../../kernels/embed.ts';
+import { filterLogits } from '../../kernels/filter-logits.ts';
+import { guidance } from '../../kernels/guidance.ts';
+import type { Kernel, Variant } from '../../kernels/kernel.ts';
+import { type LinearParams, linear } from '../../kernels/linear.ts';
+import { type MatmulParams, matmul } from '../../kernels/matmul.ts';
+import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
+import { rmsNorm } from '../../kernels/rms-norm.ts';
+import { ropeCache } from '../../kernels/rope-cache.ts';
+import { siluMul, swiglu } from '../../kernels/swiglu.ts';
+
+export interface ListedKernel {
+  /** Name of the kernel and what is particular about the parameters. */
+  readonly name: string;
+  readonly kernel: (variant: Variant) => Kernel;
+}
+
+/** `linear` for parameters of which the type does not say which bindings they add. */
+export const anyLinear = (params: LinearParams): Kernel =>
+  linear({ ...params, residual: params.residual as true });
+
+/** `matmul`, likewise. */
+export const anyMatmul = (params: MatmulParams): Kernel =>
+  matmul({ ...params, residual: params.residual as true });
+
+const DTYPES = ['f32', 'f16'] as const;
+
+/** A small cache; head size 20 is no power of two. */
+const KV = { slots: 3, nKvHead: 2, positions: 17, headDim: 20 } as const;
+
+const products: readonly ListedKernel[] = DTYPES.flatMap((weightDtype) => [
+  ...[1, 3, 8, 17].flatMap((rows) =>
+    [70, 36].map((inDim) => ({
+      name: `linear ${weightDtype} ${rows} rows of ${inDim}`,
+      kernel: (variant: Variant) => linear({ rows, inDim, outDim: 10, weightDtype, variant }),
+    })),
+  ),
+  {
+    name: `linear ${weightDtype} norm residual`,
+    kernel: (variant) =>
+      linear({ rows: 5, inDim: 5, outDim: 6, weightDtype, normEps: 1e-5, residual: true, variant }),
+  },
+  ...[65, 64].map((inDim) => ({
+    name: `matmul ${weightDtype} 65 rows of ${inDim}`,
+    kernel: (variant: Variant) => matmul({ rows: 65, inDim, outDim: 70, weightDtype, variant }),
+  })),
+  {
+    name: `matmul ${weightDtype} residual`,
+    kernel: (variant) =>
+      matmul({ rows: 5, inDim: 36, outDim: 7, weightDtype, residual: true, variant }),
+  },
+  ...DTYPES.map((kvDtype) => ({
+    name: `qkv_rope_cache ${weightDtype} weight, ${kvDtype} cache`,
+    kernel: (variant: Variant) =>
+      qkvRopeCache({
+        ...{ ...KV, rows: 3, dim: 70, nHead: 4, normEps: 1e-5 },
+        ...{ weightDtype, kvDtype, variant },
+      }),
+  })),
+  ...[5, 36].map((dim) => ({
+    name: `swiglu ${weightDtype} dim ${dim}`,
+    kernel: (variant: Variant) =>
+      swiglu({ rows: 9, dim, hiddenDim: 10, normEps: 1e-5, weightDtype, variant }),
+  })),
+  ...[10, 36].map((dim) => ({
+    name: `embed ${weightDtype} dim ${dim}`,
+    kernel: (variant: Variant) =>
+      embed({
+        ...{ rows: 4, slots: 4, sequences: 2, dim, vocabSize: 7, labels: 3, blockSize: 9 },
+        ...{ weightDtype, variant },
+      }),
+  })),
+]);
+
+const caches: readonly ListedKernel[] = DTYPES.flatMap((kvDtype) => [
+  {
+    name: `attention ${kvDtype} cache`,
+    kernel: (variant) => attention({ ...KV, rows: 3, nHead: 4, kvDtype, variant }),
+  },
+  {
+    name: `attention ${kvDtype} cache, masked`,
+    kernel: (variant) => attention({ ...KV, rows: 5, nHead: 2, kvDtype, masked: true, variant }),
+  },
+  {
+    name: `rope_cache ${kvDtype} cache`,
+    kernel: () => ropeCache({ ...KV, rows: 5, nHead: 4, kvDtype }),
+  },
+]);
+
+const others: readonly ListedKernel[] = [
+  ...[70, 36].map((dim) => ({
+    name: `rms_norm dim ${dim}`,
+    kernel: (variant: Variant) => rmsNorm({ rows: 3, dim, variant }),
+  })),
+  { name: 'silu_mul', kernel: () => siluMul({ rows: 3, hiddenDim: 70 }) },
+  { name: 'guidance', kernel: () => guidance({ sequences: 2, vocabSize: 257, clsTokenNum: 1 }) },
+  {
+    name: 'filter_logits',
+    kernel: (variant) => filterLogits({ sequences: 2, vocabSize: 257, variant }),
+  },
+  ...[2, 4].map((rows) => ({
+    name: `draw_token ${rows} rows`,
+    kernel: (variant: Variant) =>
+      drawToken({ sequences: 2, rows, vocabSize: 257, blockSize: 9, clsTokenNum: 1, variant }),
+  })),
+];
+
+/** All kernels of this package. */
+export const KERNELS: readonly ListedKernel[] = [...products, ...caches, ...others];

@@ -1,0 +1,240 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { WeightsError } from '../../src/errors.ts';
+import { openSafetensors } from '../../src/weights/safetensors.ts';
+import { memorySource } from '../../src/weights/source.ts';
+import { countingSource, rawFile, writeSafetensors } from '../support/safetensors.ts';
+
+const golden = (path: string): URL => new URL(`../golden/${path}`, import.meta.url);
+
+test('reads names, types, shapes and absolute offsets of a real file', async () => {
+  const bytes = await readFile(golden('c2i_tiny/model.safetensors'));
+  const file = await openSafetensors(memorySource('tiny', bytes));
+  expect(file.tensors.size).toBe(18);
+  expect(file.tensors.get('cls_embedding.embedding_table.weight')).toEqual({
+    name: 'cls_embedding.embedding_table.weight',
+    dtype: 'F32',
+    shape: [11, 64],
+    offset: 8 + 1712,
+    byteLength: 2816,
+  });
+  const last = file.tensors.get('tok_embeddings.weight')!;
+  expect(last.offset + last.byteLength).toBe(bytes.length);
+  expect(file.metadata.get('case')).toBe('c2i_tiny');
+});
+
+test('reads the length and the header, and no tensor', async () => {
+  const bytes = await readFile(golden('vq_l2/model.safetensors'));
+  const source = countingSource('vq', bytes);
+  await openSafetensors(source);
+  expect(source.reads).toEqual([
+    [0, 8],
+    [8, 15320],
+  ]);
+});
+
+test('accepts what the reference accepts: no tensors, scalars, empty tensors, padding', async () => {
+  const none = await openSafetensors(memorySource('none', rawFile('{}  ', 0)));
+  expect(none.tensors.size).toBe(0);
+  const file = writeSafetensors({
+    scalar: { dtype: 'F64', shape: [], bytes: new Uint8Array(8) },
+    empty: { dtype: 'I32', shape: [0, 3], bytes: new Uint8Array(0) },
+    eight: { dtype: 'F8_E4M3', shape: [3], bytes: new Uint8Array(3) },
+    odd: { dtype: 'BF16', shape: [1], bytes: new Uint8Array(2) },
+  });
+  const { tensors } = await openSafetensors(memorySource('odd', file));
+  expect([...tensors.keys()]).toEqual(['scalar', 'empty', 'eight', 'odd']);
+  expect(tensors.get('odd')!.byteLength).toBe(2);
+});
+
+test('the map is in the order of the data, whatever the order of the header', async () => {
+  const header = JSON.stringify({
+    b: { dtype: 'U8', shape: [2], data_offsets: [1, 3] },
+    a: { dtype: 'U8', shape: [1], data_offsets: [0, 1] },
+  });
+  const { tensors } = await openSafetensors(memorySource('ab', rawFile(header, 3)));
+  expect([...tensors.keys()]).toEqual(['a', 'b']);
+});
+
+test('a tensor may have a name that objects inherit', async () => {
+  const header = `{"__proto__":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`;
+  const { tensors } = await openSafetensors(memorySource('proto', rawFile(header, 1)));
+  expect(tensors.get('__proto__')?.shape).toEqual([1]);
+});
+
+const entry = (fields: object): string =>
+  JSON.stringify({ w: { dtype: 'F32', shape: [2], data_offsets: [0, 8], ...fields } });
+const two = (a: [number, number], b: [number, number]): string =>
+  JSON.stringify({
+    a: { dtype: 'U8', shape: [a[1] - a[0]], data_offsets: a },
+    b: { dtype: 'U8', shape: [b[1] - b[0]], data_offsets: b },
+  });
+const huge = 2 ** 52;
+
+interface Broken {
+  readonly what: string;
+  readonly file: Uint8Array;
+  readonly message: string;
+}
+
+const broken: readonly Broken[] = [
+  { what: 'empty file', file: new Uint8Array(0), message: 'expected at least 8 bytes, got 0' },
+  { what: 'cut length', file: new Uint8Array(7), message: 'expected at least 8 bytes, got 7' },
+  {
+    what: 'header longer than allowed',
+    file: rawFile('{}', 0, 100_000_001n),
+    message: 'the header claims 100000001 bytes, at most 100000000 are allowed',
+  },
+  {
+    what: 'header length beyond 2^53',
+    file: rawFile('{}', 0, 2n ** 64n - 1n),
+    message: 'the header claims 18446744073709551615 bytes',
+  },
+  {
+    what: 'header longer than the file',
+    file: rawFile('{}', 0, 3n),
+    message: 'the header claims 3 bytes, but the file has only 10: it was cut short',
+  },
+  { what: 'no header', file: rawFile('', 4), message: 'the header must start with "{", got ""' },
+  { what: 'space first', file: rawFile(' {}', 0), message: 'must start with "{", got " {}"' },
+  { what: 'not JSON', file: rawFile('{"a":', 0), message: 'the header is not JSON: ' },
+  {
+    what: 'not UTF-8',
+    file: rawFile('{"a":0}', 0).map((byte) => (byte === 0x61 ? 0xff : byte)),
+    message: 'the header is not UTF-8 text',
+  },
+  {
+    what: 'tensor twice',
+    file: rawFile(`{"w":{"dtype":"U8"},"\\u0077":{}}`, 0),
+    message: 'the header has the key "w" twice',
+  },
+  {
+    what: 'field twice',
+    file: rawFile(`{"w":{"dtype":"U8","shape":[],"dtype":"I8"}}`, 0),
+    message: 'the header has the key "dtype" twice',
+  },
+  {
+    what: 'metadata that is no object',
+    file: rawFile('{"__metadata__":["a"]}', 0),
+    message: '"__metadata__" expected an object of strings, got ["a"]',
+  },
+  {
+    what: 'metadata that is no string',
+    file: rawFile('{"__metadata__":{"step":3}}', 0),
+    message: '"__metadata__": "step" expected a string, got 3',
+  },
+  {
+    what: 'entry that is no object',
+    file: rawFile('{"w":null}', 0),
+    message: 'tensor "w": expected {dtype, shape, data_offsets}, got null',
+  },
+  {
+    what: 'unknown dtype',
+    file: rawFile(entry({ dtype: 'F4' }), 8),
+    message: 'tensor "w": "dtype" expected one of F64 ',
+  },
+  {
+    what: 'inherited dtype',
+    file: rawFile(entry({ dtype: 'toString' }), 8),
+    message: '"dtype" expected one of ',
+  },
+  {
+    what: 'negative size',
+    file: rawFile(entry({ shape: [-2] }), 8),
+    message: 'tensor "w": "shape" expected an array of whole numbers from 0 up, got [-2]',
+  },
+  { what: 'fractional size', file: rawFile(entry({ shape: [0.5] }), 8), message: 'got [0.5]' },
+  { what: 'shape of texts', file: rawFile(entry({ shape: ['2'] }), 8), message: 'got ["2"]' },
+  { what: 'no shape', file: rawFile(entry({ shape: undefined }), 8), message: 'got undefined' },
+  {
+    what: 'one offset',
+    file: rawFile(entry({ data_offsets: [8] }), 8),
+    message: '"data_offsets" expected [begin, end] in bytes, got [8]',
+  },
+  {
+    what: 'offsets reversed',
+    file: rawFile(entry({ data_offsets: [8, 0] }), 8),
+    message: 'tensor "w": "data_offsets" begin at 8, after their end 0',
+  },
+  {
+    what: 'offset outside the file',
+    file: rawFile(entry({ data_offsets: [8, 16] }), 8),
+    message: 'tensor "w": ends at byte 16 of the data, but the file has only 8 bytes of data',
+  },
+  {
+    what: 'truncated data',
+    file: rawFile(entry({}), 5),
+    message: 'tensor "w": ends at byte 8 of the data, but the file has only 5 bytes of data',
+  },
+  {
+    what: 'shape that needs more',
+    file: rawFile(entry({ shape: [3] }), 8),
+    message: 'tensor "w": F32[3] needs 12 bytes, but "data_offsets" span 8',
+  },
+  {
+    what: 'shape that overflows',
+    file: rawFile(entry({ shape: [huge, huge] }), 8),
+    message: `tensor "w": "shape" [${huge},${huge}] has too many elements to count`,
+  },
+  {
+    what: 'overflow hidden behind a zero',
+    file: rawFile(entry({ shape: [huge, huge, 0], data_offsets: [0, 0] }), 0),
+    message: 'has too many elements to count',
+  },
+  {
+    what: 'overlap',
+    file: rawFile(two([0, 4], [3, 8]), 8),
+    message: 'tensor "b" overlaps "a": it begins 1 bytes too early',
+  },
+  {
+    what: 'gap',
+    file: rawFile(two([0, 4], [6, 8]), 8),
+    message: '2 bytes between "a" and "b" are unused',
+  },
+  {
+    what: 'gap at the start',
+    file: rawFile(entry({ data_offsets: [4, 12] }), 12),
+    message: '4 bytes between the header and "w" are unused',
+  },
+  {
+    what: 'trailing bytes',
+    file: rawFile(entry({}), 9),
+    message: '1 bytes after "w" belong to no tensor',
+  },
+  { what: 'data without tensors', file: rawFile('{}', 2), message: '2 bytes after the header' },
+];
+
+describe('a broken file is refused', () => {
+  test.each(broken)('$what', async ({ file, message }) => {
+    const opened = openSafetensors(memorySource('bad.safetensors', file));
+    await expect(opened).rejects.toThrow(WeightsError);
+    await expect(opened).rejects.toThrow(`bad.safetensors: `);
+    await expect(opened).rejects.toThrow(message);
+  });
+
+  test('cut anywhere', async () => {
+    const file = writeSafetensors({
+      a: { dtype: 'F16', shape: [3], bytes: new Uint8Array(6) },
+      b: { dtype: 'F32', shape: [2, 1], bytes: new Uint8Array(8) },
+    });
+    for (let length = 0; length < file.length; length++) {
+      const opened = openSafetensors(memorySource('cut', file.subarray(0, length)));
+      await expect(opened, `${length} bytes`).rejects.toThrow(WeightsError);
+    }
+  });
+
+  test('any flipped header byte is refused or harmless', async () => {
+    const file = writeSafetensors({ a: { dtype: 'F16', shape: [3], bytes: new Uint8Array(6) } });
+    for (let at = 0; at < file.length - 6; at++) {
+      const flipped = file.map((byte, i) => (i === at ? byte ^ 0x04 : byte));
+      try {
+        const { tensors } = await openSafetensors(memorySource('flipped', flipped));
+        for (const { offset, byteLength } of tensors.values()) {
+          expect(offset + byteLength).toBe(file.length);
+        }
+      } catch (error) {
+        expect(error, `byte ${at}`).toBeInstanceOf(WeightsError);
+      }
+    }
+  });
+});
