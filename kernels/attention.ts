@@ -53,7 +53,7 @@ export function attention(params: AttentionParams & { masked?: false }): Kernel<
 export function attention(params: AttentionParams): Kernel {
   const { rows, nHead, nKvHead, headDim, slots, positions, kvDtype = 'f32' } = params;
   const { masked = false, variant = PORTABLE } = params;
-  assertSizes('attention', { rows, nHead, nKvHead, headDim });
+  assertSizes('attention', { rows, nHead, nKvHead, headDim, slots, positions });
   assert(
     nHead % nKvHead === 0,
     `attention: nHead ${nHead} is not a multiple of nKvHead ${nKvHead}`,

@@ -49,8 +49,9 @@ const SIZE = 64;
 const range = (n: number): readonly number[] => Array.from({ length: n }, (_, i) => i);
 
 /**
- * Convolution: out[n, o, y, x] = bias[o] + sum_{c, ky, kx} in(n, c, y, x, ky, kx) * weight[o, c, ky, kx]
- * (+ residual[n, o, y, x]), with zeros outside the image.
+ * Convolution: out[n, o, y, x] = bias[o] + sum_{c, ky, kx} weight[o, c, ky, kx] *
+ * in[n, c, stride * y + ky - pad, stride * x + kx - pad] (+ residual[n, o, y, x]), with zeros outside
+ * the image; `in` is x, or x doubled; pad is (k - 1) / 2, or 0 with stride 2.
  *
  * Shapes: x [images, inChannels, height, width], weight [outChannels, inChannels, k, k], bias
  * [outChannels], residual and out [images, outChannels, outHeight, outWidth]; the output has the size
@@ -65,18 +66,19 @@ export function conv2d(params: Conv2dParams): Kernel {
   const { images, inChannels, outChannels, height, width, kernelSize: k } = params;
   const { upsample = false, stride = 1, residual = false, weightDtype = 'f32' } = params;
   assertSizes('conv2d', { images, inChannels, outChannels, height, width });
-  const [outHeight, outWidth] = [height, width].map((n) =>
-    upsample ? 2 * n : stride === 2 ? Math.floor(n / 2) : n,
-  ) as [number, number];
   assert(
     k === 3 || (stride === 1 && !upsample),
     'conv2d: a 1x1 filter has neither stride nor upsample',
   );
   assert(stride === 1 || !upsample, 'conv2d: stride 2 and upsample exclude each other');
+  const outSize = (size: number): number =>
+    upsample ? 2 * size : stride === 2 ? Math.floor((size - 2) / 2) + 1 : size;
+  const [outHeight, outWidth] = [outSize(height), outSize(width)];
   assertSizes('conv2d', { outHeight, outWidth });
+  const inShape = [images, inChannels, height, width];
   const outShape = [images, outChannels, outHeight, outWidth];
   const bindings: Bindings = {
-    x: { role: 'in', dtype: 'f32', shape: [images, inChannels, height, width] },
+    x: { role: 'in', dtype: 'f32', shape: inShape },
     weight: { role: 'in', dtype: weightDtype, shape: [outChannels, inChannels, k, k] },
     bias: { role: 'in', dtype: 'f32', shape: [outChannels] },
     ...(residual && { residual: { role: 'in', dtype: 'f32', shape: outShape } }),
@@ -84,27 +86,16 @@ export function conv2d(params: Conv2dParams): Kernel {
   };
   assertIndexable('conv2d', bindings);
   // Rows mean nothing to a 1x1 filter: one long row leaves no ragged tiles between them.
-  const flat = k === 1;
-  const [rows, columns] = flat ? [1, height * width] : [height, width];
-  const [outRows, outColumns] = flat ? [rows, columns] : [outHeight, outWidth];
-  const pad = k === 3 && stride === 1 ? 1 : 0;
-  // Wide tiles load less per product; narrow images need the invocations more.
-  const pixels = k === 3 && outColumns >= WIDE ? 8 : 4;
-  const tilesX = ceilDiv(outColumns, pixels);
+  const [rows, columns] = k === 1 ? [1, height * width] : [height, width];
+  const [outRows, outColumns] = k === 1 ? [rows, columns] : [outHeight, outWidth];
+  const tile = tileOf({ columns, outColumns, k, upsample, stride });
+  const { pixels, tilesX } = tile;
   const tilesC = ceilDiv(outChannels, CHANNELS);
   const units = images * tilesC * outRows * tilesX;
   const [gx, gy] = grid(ceilDiv(units, SIZE));
-  // Which of the loaded columns pixel p meets under filter column kx.
-  const columnOf = (p: number, kx: number): number =>
-    upsample ? Math.floor((p + kx - 1) / 2) + 1 : p * stride + kx;
-  const loaded = columnOf(pixels - 1, k - 1) + 1;
-  // Tiles start at multiples of their width, so most columns are inside the image whatever the tile.
-  const lastFirst = ((tilesX - 1) * pixels * stride) / (upsample ? 2 : 1);
-  const inside = (j: number): string =>
-    [
-      ...(j < pad ? [`first + ${j} >= ${pad}`] : []),
-      ...(lastFirst + j - pad >= columns ? [`first + ${j - pad} < ${columns}`] : []),
-    ].join(' && ');
+  // Position in the input, doubled if upsampled, of a position in the output.
+  const inputOf = (at: string): string => (stride === 2 ? `i32(${at}) * 2` : `i32(${at})`);
+  const tap = `${inputOf('out_y')} + ky - ${tile.pad}`;
   const code = wgsl`
 ${declare(bindings)}
 const IN_CHANNELS = ${inChannels}u;
@@ -150,16 +141,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let out_y = (unit / ${tilesX}u) % OUT_ROWS;
   let channel = ((unit / (${tilesX}u * OUT_ROWS)) % ${tilesC}u) * ${CHANNELS}u;
   let image = unit / (${tilesX}u * OUT_ROWS * ${tilesC}u);
-  let first = i32(out_x${upsample ? ' / 2u' : stride === 2 ? ' * 2u' : ''});
-  ${range(loaded)
-    .map((j) => {
-      const test = inside(j);
-      const at = `first + ${j - pad}`;
-      return test
-        ? `let inside${j} = ${test}; let column${j} = clamp(${at}, 0, COLUMNS - 1);`
-        : `let column${j} = ${at};`;
-    })
-    .join('\n  ')}
+  let first = ${inputOf('out_x')}${upsample ? ' / 2' : ''};
+  ${tile.columns}
   ${range(CHANNELS)
     .map(
       (c) => `var filter${c} = min(channel + ${c}u, OUT_CHANNELS - 1u) * IN_CHANNELS * ${k * k}u;`,
@@ -173,10 +156,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 #if ${k === 1}
     let row = plane;
     let w0 = vec4f(${range(CHANNELS).map((c) => `weight_at(filter${c} + c)`)});
-    ${body([0])}
+    ${tile.sums('')}
 #else
     for (var ky = 0; ky < ${k}; ky++) {
-      let y = ${upsample ? '(i32(out_y) + ky - 1) >> 1u' : stride === 2 ? 'i32(out_y) * 2 + ky' : 'i32(out_y) + ky - 1'};
+      let y = ${upsample ? `(${tap}) >> 1u` : tap};
       let row_inside = y >= 0 && y < ROWS;
       let row = plane + clamp(y, 0, ROWS - 1) * COLUMNS;
       ${range(CHANNELS)
@@ -185,7 +168,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       ${range(k)
         .map((kx) => `let w${kx} = vec4f(${range(CHANNELS).map((c) => `f${c}[${kx}]`)});`)
         .join('\n      ')}
-      ${body(range(k))}
+      ${tile.sums('row_inside')}
     }
 #endif
     plane += PLANE;
@@ -201,22 +184,70 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     )
     .join('\n  ')}
 }`;
+  const notes = [
+    upsample && ' upsample',
+    stride === 2 && ' stride 2',
+    residual && ' residual',
+    weightDtype === 'f16' && ' f16 weight',
+  ].filter(Boolean);
   return {
-    label: `conv2d ${k}x${k}${upsample ? ' upsample' : ''}${stride === 2 ? ' stride 2' : ''}${residual ? ' residual' : ''}${weightDtype === 'f16' ? ' f16' : ''} f32[${images},${inChannels},${height},${width}]->[${outShape}]`,
+    label: `conv2d ${k}x${k}${notes.join('')} f32[${inShape}]->[${outShape}]`,
     code,
     bindings,
     workgroups: [gx, gy, 1],
   };
+}
 
-  function body(taps: readonly number[]): string {
-    const loads = range(loaded).map((j) => {
-      const tests = [...(flat ? [] : ['row_inside']), ...(inside(j) ? [`inside${j}`] : [])];
-      const value = `x[row + column${j}]`;
-      return `let v${j} = ${tests.length > 0 ? `select(0.0, ${value}, ${tests.join(' && ')})` : value};`;
-    });
-    const sums = range(pixels).map((p) =>
-      taps.map((kx) => `sum${p} += v${columnOf(p, kx)} * w${kx};`).join(' '),
-    );
-    return [...loads, ...sums].join('\n      ');
-  }
+interface RowParams {
+  readonly columns: number;
+  readonly outColumns: number;
+  readonly k: number;
+  readonly upsample: boolean;
+  readonly stride: number;
+}
+
+/** How an invocation walks along a row: which columns it loads and what it adds to each pixel. */
+function tileOf({ columns, outColumns, k, upsample, stride }: RowParams) {
+  const pad = k === 3 && stride === 1 ? 1 : 0;
+  // Wide tiles load less for each product; narrow images need the invocations more.
+  const pixels = k === 3 && outColumns >= WIDE ? 8 : 4;
+  const tilesX = ceilDiv(outColumns, pixels);
+  // Which of the loaded columns pixel p meets under filter column kx.
+  const columnOf = (p: number, kx: number): number =>
+    upsample ? Math.floor((p + kx - pad) / 2) + pad : p * stride + kx;
+  const loaded = range(columnOf(pixels - 1, k - 1) + 1);
+  // Tiles start at multiples of their width, so most columns are inside the image whatever the tile.
+  const lastFirst = ((tilesX - 1) * pixels * stride) / (upsample ? 2 : 1);
+  const tests = loaded.map((j) => [
+    ...(j < pad ? [`first >= ${pad - j}`] : []),
+    ...(lastFirst + j - pad >= columns ? [`first + ${j - pad} < COLUMNS`] : []),
+  ]);
+  return {
+    pad,
+    pixels,
+    tilesX,
+    /** Text that names the loaded columns. */
+    columns: loaded
+      .map((j) => {
+        const at = `first + ${j - pad}`;
+        return tests[j]?.length
+          ? `let inside${j} = ${tests[j].join(' && ')}; let column${j} = clamp(${at}, 0, COLUMNS - 1);`
+          : `let column${j} = ${at};`;
+      })
+      .join('\n  '),
+    /** Text that loads them from a row and adds their products; zeros where `rowTest` fails. */
+    sums(rowTest: string): string {
+      const loads = loaded.map((j) => {
+        const test = [rowTest, tests[j]?.length ? `inside${j}` : ''].filter(Boolean).join(' && ');
+        const value = `x[row + column${j}]`;
+        return `let v${j} = ${test ? `select(0.0, ${value}, ${test})` : value};`;
+      });
+      const products = range(pixels).map((p) =>
+        range(k)
+          .map((kx) => `sum${p} += v${columnOf(p, kx)} * w${kx};`)
+          .join(' '),
+      );
+      return [...loads, ...products].join('\n      ');
+    },
+  };
 }

@@ -81,12 +81,9 @@ export function groupNorm(params: GroupNormParams): Kernel<GroupNormBindings> {
   const total = serial
     ? undefined
     : reducer({ name: 'total', type: 'f32', op: 'sum', size, reduce });
-  const scalar = wide ? 'dot(part, vec4f(1.0))' : 'part';
-  const mean = (term: string): string => {
-    const call = `sum_${term}`;
-    return `${total ? total.call(call) : call} / f32(${groupChannels * height * width})`;
-  };
-  // Adds `term`, an expression of v, over the group (or this lane's share of it) into sum_NAME.
+  const mean = (sum: string): string =>
+    `${total ? total.call(sum) : sum} / f32(${groupChannels * height * width})`;
+  // Adds `term`, an expression of v, over the lane's share of the group into sum_NAME.
   const sum = (name: string, term: string): string => `
   var sum_${name} = 0.0;
   for (var span = first; span < COUNT; span += ${SPAN * step}u) {
@@ -96,7 +93,7 @@ export function groupNorm(params: GroupNormParams): Kernel<GroupNormBindings> {
       let v = x[start + i];
       part += ${term};
     }
-    sum_${name} += ${scalar};
+    sum_${name} += ${wide ? 'dot(part, vec4f(1.0))' : 'part'};
   }`;
   const code = wgsl`${enable(features)}
 ${declare(bindings)}
@@ -118,9 +115,9 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   let start = unit * COUNT;
   let channel = (unit % ${groups}u) * ${groupChannels}u;
   ${sum('values', 'v')}
-  let mean = ${mean('values')};
+  let mean = ${mean('sum_values')};
   ${sum('squares', '(v - mean) * (v - mean)')}
-  let scale = inverseSqrt(${mean('squares')} + EPS);
+  let scale = inverseSqrt(${mean('sum_squares')} + EPS);
   for (var i = first; i < COUNT; i += ${step}u) {
     let c = channel + i / PLANE;
     let v = (x[start + i] - mean) * scale * weight[c] + bias[c];

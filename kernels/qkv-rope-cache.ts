@@ -1,4 +1,4 @@
-import { type Binding, type Kernel, PORTABLE, type Variant } from './kernel.ts';
+import { assertSizes, type Binding, type Kernel, PORTABLE, type Variant } from './kernel.ts';
 import { type KvShape, kvBinding } from './lib/kv-cache.ts';
 import { productKernel } from './lib/product.ts';
 import { qkvStore } from './lib/qkv-store.ts';
@@ -33,14 +33,16 @@ export type QkvRopeCacheBindings = {
  * Source: LlamaGen autoregressive/models/gpt.py, Attention.forward, apply_rotary_emb, KVCache.update.
  */
 export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBindings> {
-  const { rows, dim, nHead, nKvHead, headDim, normEps, weightDtype = 'f32' } = params;
+  const { rows, dim, nHead, nKvHead, headDim, slots, positions, normEps } = params;
+  const { weightDtype = 'f32' } = params;
+  assertSizes('qkv_rope_cache', { rows, dim, nHead, nKvHead, headDim, slots, positions });
   const variant = params.variant ?? PORTABLE;
   const outDim = (nHead + 2 * nKvHead) * headDim;
   const bindings: QkvRopeCacheBindings = {
     x: rowBinding('in', [rows, dim]),
     gain: rowBinding('in', [dim]),
     weight: rowBinding('in', [outDim, dim], weightDtype, variant),
-    rope: { role: 'in', dtype: 'f32', shape: [params.positions, headDim / 2, 2], element: 'vec4f' },
+    rope: { role: 'in', dtype: 'f32', shape: [positions, headDim / 2, 2], element: 'vec4f' },
     place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
     kv: kvBinding('inout', params),
     q: rowBinding('out', [rows, nHead * headDim]),

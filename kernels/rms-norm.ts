@@ -1,5 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
+  assert,
   assertSizes,
   type Binding,
   ceilDiv,
@@ -38,6 +39,7 @@ export type RmsNormBindings = {
 export function rmsNorm(params: RmsNormParams): Kernel<RmsNormBindings> {
   const { rows, dim, eps = 1e-5, variant = PORTABLE } = params;
   assertSizes('rms_norm', { rows, dim });
+  assert(eps >= 0 && eps < Infinity, `rms_norm: "eps" expected a number from 0 up, got ${eps}`);
   const bindings: RmsNormBindings = {
     x: rowBinding('in', [rows, dim]),
     gain: rowBinding('in', [dim]),

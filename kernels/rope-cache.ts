@@ -28,12 +28,12 @@ export type RopeCacheBindings = {
  * Source: LlamaGen autoregressive/models/gpt.py, apply_rotary_emb and KVCache.update.
  */
 export function ropeCache(params: RopeCacheParams): Kernel<RopeCacheBindings> {
-  const { rows, nHead, nKvHead, headDim } = params;
-  assertSizes('rope_cache', { rows, nHead, nKvHead, headDim });
+  const { rows, nHead, nKvHead, headDim, slots, positions } = params;
+  assertSizes('rope_cache', { rows, nHead, nKvHead, headDim, slots, positions });
   const width = (nHead + 2 * nKvHead) * headDim;
   const bindings: RopeCacheBindings = {
     qkv: rowBinding('in', [rows, width]),
-    rope: { role: 'in', dtype: 'f32', shape: [params.positions, headDim / 2, 2], element: 'vec4f' },
+    rope: { role: 'in', dtype: 'f32', shape: [positions, headDim / 2, 2], element: 'vec4f' },
     place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
     kv: kvBinding('inout', params),
     q: rowBinding('out', [rows, nHead * headDim]),

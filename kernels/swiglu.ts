@@ -40,6 +40,7 @@ const silu = 'fn silu(v: vec4f) -> vec4f { return v / (1.0 + exp(-v)); }';
  */
 export function swiglu(params: SwigluParams): Kernel<SwigluBindings> {
   const { rows, dim, hiddenDim, normEps, weightDtype = 'f32', variant = PORTABLE } = params;
+  assertSizes('swiglu', { rows, dim, hiddenDim });
   const bindings: SwigluBindings = {
     x: rowBinding('in', [rows, dim]),
     gain: rowBinding('in', [dim]),

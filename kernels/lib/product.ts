@@ -6,6 +6,7 @@
  */
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
+  assert,
   assertSizes,
   type Bindings,
   ceilDiv,
@@ -54,6 +55,10 @@ export function productKernel<B extends Bindings>(
   const { name, rows, inDim, outDim, weightDtype, weights, normEps, variant } = params;
   assertSizes(name, { rows, inDim, outDim });
   const norm = normEps !== undefined;
+  assert(
+    !norm || (normEps >= 0 && normEps < Infinity),
+    `${name}: "normEps" expected a number from 0 up, got ${normEps}`,
+  );
   const rowTile = Math.min(rows, ROW_TILE);
   const serial = variant.reduce === 'serial';
   const size = serial ? SERIAL_SIZE : SHARED_SIZE;

@@ -81,7 +81,7 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
       onStep: (done) => tokens.report(first * steps + done * real.length),
     });
     const all = await loop.readTokens();
-    real.forEach((_, i) => grids.push(all.slice(i * steps, (i + 1) * steps)));
+    grids.push(...real.map((_, i) => all.slice(i * steps, (i + 1) * steps)));
   }
   const tokensMs = tokens.elapsed();
 

@@ -10,7 +10,7 @@ export interface RgbaImage {
 }
 
 export interface GridOptions {
-  /** Default: the smallest number that makes the sheet at least as many tiles wide as high. */
+  /** Default: from square to four times as wide as high, whichever leaves the fewest empty places. */
   readonly columns?: number;
   /** Pixels between tiles, none around them. Default 2. */
   readonly gap?: number;
@@ -26,7 +26,7 @@ export function imageGrid(images: readonly RgbaImage[], options: GridOptions = {
   const [first] = images;
   if (!first) throw new OptionError('imageGrid: expected at least one image, got none');
   const { width, height } = first;
-  const { columns = Math.ceil(Math.sqrt(images.length)), gap = 2 } = options;
+  const { columns = fittingColumns(images.length), gap = 2 } = options;
   check('columns', columns, 1);
   check('gap', gap, 0);
   const across = Math.min(columns, images.length);
@@ -50,6 +50,19 @@ export function imageGrid(images: readonly RgbaImage[], options: GridOptions = {
     }
   }
   return { width: sheetWidth, height: sheetHeight, rgba };
+}
+
+function fittingColumns(count: number): number {
+  const most = Math.floor(2 * Math.sqrt(count));
+  let best = Math.ceil(Math.sqrt(count));
+  for (let columns = best + 1; columns <= most; columns++) {
+    if (emptyPlaces(count, columns) < emptyPlaces(count, best)) best = columns;
+  }
+  return best;
+}
+
+function emptyPlaces(count: number, columns: number): number {
+  return Math.ceil(count / columns) * columns - count;
 }
 
 function check(name: string, value: number, least: number): void {

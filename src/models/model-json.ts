@@ -48,7 +48,7 @@ export function parseModelJson(text: string, where = 'model.json'): ModelJson {
     fields.fail('format', `"${MODEL_FORMAT}", the one this version reads`, format);
   }
   const gpt = parseGptConfig(fields.get('gpt'), `${where}: gpt`);
-  const vq = parseVq(fields.get('vq'), where);
+  const vq = parseVqConfig(fields.get('vq'), `${where}: vq`);
   if (gpt.vocabSize !== vq.codebookSize) {
     throw new WeightsError(
       `${where}: the decoder has "vocab_size" ${gpt.vocabSize}, but the tokenizer has ` +
@@ -72,15 +72,6 @@ function parseJson(text: string, where: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     throw new WeightsError(`${where}: not JSON: ${error instanceof Error ? error.message : error}`);
-  }
-}
-
-function parseVq(json: unknown, where: string): VqConfig {
-  try {
-    return parseVqConfig(json);
-  } catch (error) {
-    if (!(error instanceof WeightsError)) throw error;
-    throw new WeightsError(`${where}: ${error.message}`, { cause: error });
   }
 }
 

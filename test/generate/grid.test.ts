@@ -40,7 +40,10 @@ describe('imageGrid', () => {
     [2, 4, 1],
     [4, 4, 2],
     [5, 6, 2],
+    [7, 8, 2],
+    [8, 8, 2],
     [9, 6, 3],
+    [12, 8, 3],
   ])('%i images of 2x1 without gaps fill %ix%i', (count, width, height) => {
     const sheet = imageGrid(Array(count).fill(plain(1)), { gap: 0 });
     expect([sheet.width, sheet.height]).toEqual([width, height]);

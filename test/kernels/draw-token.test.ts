@@ -78,9 +78,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
       });
       const expected = oracle.drawToken(params, { ...inputs, sampling: settings });
       expect([...got.place!]).toEqual([...expected.place]);
-      expect([...got.place!]).toEqual(
-        [...placesAt([1, 9, 9, 5], halves, 3)],
-      );
+      expect([...got.place!]).toEqual([...placesAt([1, 9, 9, 5], halves, 3)]);
       expect([...got.tokens!]).toEqual([...expected.tokens]);
       expect([...got.tokens!.subarray(18)]).toEqual([...inputs.tokens.subarray(18)]);
     }
@@ -146,7 +144,13 @@ describe('draws follow the distribution (chi-square)', () => {
   test.each([
     { name: 'uniform', probs: new Float64Array(97).fill(1 / 97) },
     { name: 'peaked', probs: filterLogits([6, 3, 2, 2, 1, 0, -1], sampling()) },
-    { name: 'long tail', probs: filterLogits(Array.from({ length: 1000 }, (_, t) => -2 * Math.log(t + 1)), sampling()) },
+    {
+      name: 'long tail',
+      probs: filterLogits(
+        Array.from({ length: 1000 }, (_, t) => -2 * Math.log(t + 1)),
+        sampling(),
+      ),
+    },
     { name: 'top-k of many', probs: filterLogits(normal(257, 1, 2), sampling({ topK: 20 })) },
   ])('$name', async ({ probs }) => {
     const counts = new Float64Array(probs.length);

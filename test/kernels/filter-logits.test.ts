@@ -135,7 +135,11 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
   describe('temperature', () => {
     test('0 means 1e-5: all but the maximum vanish', async () => {
       const logits = normal(257, 8, 3);
-      const [zero, tiny] = await filter(logits, [{ temperature: 0 }, { temperature: 1e-5 }], variant);
+      const [zero, tiny] = await filter(
+        logits,
+        [{ temperature: 0 }, { temperature: 1e-5 }],
+        variant,
+      );
       expect(zero).toEqual(tiny);
       expectClose('argmax', zero!, oracle.filterLogits(logits, sampling({ greedy: true })), {
         nmse: 1e-13,

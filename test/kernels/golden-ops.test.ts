@@ -81,7 +81,10 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
       ...{ rows, slots, positions: rope.length / config.head_dim, headDim: config.head_dim },
       ...{ nHead: config.n_head, nKvHead: config.n_kv_head },
     };
-    const place = Array.from({ length: rows }, (_, r) => [Math.floor(r / length), r % length]).flat();
+    const place = Array.from({ length: rows }, (_, r) => [
+      Math.floor(r / length),
+      r % length,
+    ]).flat();
     const qkv = await product(golden, 'wqkv.weight', { x, rows, variant });
     const empty = new Float32Array(
       2 * slots * config.n_kv_head * params.positions * config.head_dim,

@@ -47,11 +47,14 @@ describe('guided logits', () => {
   }
 });
 
-test.each([1, 0.5, 0, -3])('a scale of %d gives the conditional logits, bit for bit', async (cfgScale) => {
-  const params = { sequences: 1, vocabSize: 70, clsTokenNum: 1 };
-  const { got, cond } = await run(params, [sampling({ cfgScale })], [0]);
-  expect(got).toEqual(cond);
-});
+test.each([1, 0.5, 0, -3])(
+  'a scale of %d gives the conditional logits, bit for bit',
+  async (cfgScale) => {
+    const params = { sequences: 1, vocabSize: 70, clsTokenNum: 1 };
+    const { got, cond } = await run(params, [sampling({ cfgScale })], [0]);
+    expect(got).toEqual(cond);
+  },
+);
 
 describe('cfgInterval', () => {
   const params = { sequences: 9, vocabSize: 6, clsTokenNum: 1 };

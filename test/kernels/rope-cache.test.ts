@@ -52,18 +52,21 @@ for (const kvDtype of ['f32', 'f16'] as const) {
 describe('the cache', () => {
   const params = { nHead: 2, nKvHead: 1, headDim: 8, slots: 3, positions: 6 } as const;
 
-  test.each(['f32', 'f16'] as const)('changes only at the places of the rows (%s)', async (kvDtype) => {
-    const inputs = { ...data({ ...params, rows: 2, kvDtype }), place: [2, 3, 0, 5] };
-    const { kv } = await runKernel(device, ropeCache({ ...params, rows: 2, kvDtype }), inputs);
-    const changed = new Set(
-      [...kv!.keys()].filter((i) => kv![i] !== inputs.kv[i]).map((i) => i - (i % 8)),
-    );
-    const written = [0, 1].flatMap((part) => [
-      oracle.kvIndex(params, [part, 2, 0, 3]),
-      oracle.kvIndex(params, [part, 0, 0, 5]),
-    ]);
-    expect([...changed].sort((a, b) => a - b)).toEqual(written.sort((a, b) => a - b));
-  });
+  test.each(['f32', 'f16'] as const)(
+    'changes only at the places of the rows (%s)',
+    async (kvDtype) => {
+      const inputs = { ...data({ ...params, rows: 2, kvDtype }), place: [2, 3, 0, 5] };
+      const { kv } = await runKernel(device, ropeCache({ ...params, rows: 2, kvDtype }), inputs);
+      const changed = new Set(
+        [...kv!.keys()].filter((i) => kv![i] !== inputs.kv[i]).map((i) => i - (i % 8)),
+      );
+      const written = [0, 1].flatMap((part) => [
+        oracle.kvIndex(params, [part, 2, 0, 3]),
+        oracle.kvIndex(params, [part, 0, 0, 5]),
+      ]);
+      expect([...changed].sort((a, b) => a - b)).toEqual(written.sort((a, b) => a - b));
+    },
+  );
 
   test('is left alone by rows that stand past its end', async () => {
     const inputs = { ...data({ ...params, rows: 3 }), place: [0, 6, 1, 2, 2, 0xffffffff] };

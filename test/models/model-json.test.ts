@@ -89,8 +89,8 @@ describe('a bad file is refused', () => {
       { gpt: { ...sound.gpt, dim: 0 } },
       'gpt: "dim" expected a whole number from 1 to 65536, got 0',
     ],
-    [{ vq: undefined }, 'vq'],
-    [{ vq: { ...sound.vq, ch: 'x' } }, 'ch'],
+    [{ vq: undefined }, 'vq: expected an object, got '],
+    [{ vq: { ...sound.vq, ch: 'x' } }, 'vq: "ch" expected '],
     [
       { vq: { ...sound.vq, codebook_size: 128 } },
       'the decoder has "vocab_size" 256, but the tokenizer has "codebook_size" 128',

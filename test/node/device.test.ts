@@ -98,9 +98,12 @@ describe.skipIf(!hasSwiftshader)('unpackSwiftshader', () => {
   });
 
   test('takes the folder for temporary files when the cache cannot be written', () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'llamagen-test-')), 'file');
+    const folder = mkdtempSync(join(tmpdir(), 'llamagen-test-'));
+    const file = join(folder, 'file');
     writeFileSync(file, '');
-    expect(unpackSwiftshader({ XDG_CACHE_HOME: file }).icd.startsWith(tmpdir())).toBe(true);
+    const { icd } = unpackSwiftshader({ XDG_CACHE_HOME: file });
+    expect(icd.startsWith(join(tmpdir(), 'llamagen-webgpu-'))).toBe(true);
+    rmSync(folder, { recursive: true });
   });
 });
 

@@ -59,6 +59,9 @@ function* readTensors(url: URL): Generator<[string, GoldenTensor]> {
   for (const [name, { dtype, shape, data_offsets: ends }] of Object.entries(header)) {
     if (name === '__metadata__' || (dtype !== 'F32' && dtype !== 'I32')) continue;
     const { buffer } = new Uint8Array(bytes.subarray(start + ends[0], start + ends[1]));
-    yield [name, { shape, data: dtype === 'F32' ? new Float32Array(buffer) : new Int32Array(buffer) }];
+    yield [
+      name,
+      { shape, data: dtype === 'F32' ? new Float32Array(buffer) : new Int32Array(buffer) },
+    ];
   }
 }

@@ -1,0 +1,23 @@
+/** Every kernel, and what an app needs to run one on its own GPUDevice. */
+export * from './attention.ts';
+export * from './codebook-lookup.ts';
+export * from './compile.ts';
+export * from './conv2d.ts';
+export * from './draw-token.ts';
+export * from './embed.ts';
+export * from './filter-logits.ts';
+export * from './group-norm.ts';
+export * from './guidance.ts';
+export * from './kernel.ts';
+export { packSampling, type Sampling } from './lib/sampling.ts';
+export * from './linear.ts';
+export * from './matmul.ts';
+export * from './nearest-code.ts';
+export * from './qkv-rope-cache.ts';
+export * from './rms-norm.ts';
+export * from './rope-cache.ts';
+export * from './softmax-rows.ts';
+export * from './spatial-mix.ts';
+export * from './spatial-scores.ts';
+export * from './swiglu.ts';
+export * from './to-rgba.ts';

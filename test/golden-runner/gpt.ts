@@ -1,0 +1,117 @@
+/** Class-conditional GPT cases: teacher forcing, forced and greedy decoding, each with its logits. */
+
+import type { PrecisionOptions } from '../../src/generate/model.ts';
+import { checkGpt } from '../../src/generate/model.ts';
+import type { Network } from '../../src/generate/network.ts';
+import { scoreTokens } from '../../src/generate/score.ts';
+import { tokenLoop } from '../../src/generate/token-loop.ts';
+import { Memory } from '../../src/gpu/memory.ts';
+import { type GptConfig, parseGptConfig } from '../../src/models/gpt-config.ts';
+import { type GoldenCase, modelOf, tensorOf } from './case.ts';
+import { type Check, checkFloats, checkIntegers, judge } from './check.ts';
+
+interface Run {
+  readonly tag: string;
+  readonly scale: number;
+  readonly interval: number;
+  readonly forced: boolean;
+}
+
+export async function runGpt(
+  device: GPUDevice,
+  golden: GoldenCase,
+  options: PrecisionOptions = {},
+): Promise<Check[]> {
+  const config = parseGptConfig(golden.config.model_args, golden.name);
+  const memory = new Memory(device);
+  try {
+    const network = await checkGpt(device, config, modelOf(golden), options).load(memory);
+    const checks = [await teacherForcing(network, golden)];
+    for (const run of golden.config.runs as readonly Run[]) {
+      checks.push(...(await decoding(network, golden, run)));
+    }
+    return checks;
+  } finally {
+    memory.freeAll();
+  }
+}
+
+async function teacherForcing(network: Network<GptConfig>, golden: GoldenCase): Promise<Check> {
+  const { blockSize } = network.config;
+  const tokens = tensorOf(golden, 'tf.tokens').data;
+  const classes = [...tensorOf(golden, 'class').data];
+  const grids = classes.map((label, i) => ({
+    label,
+    tokens: tokens.subarray(i * blockSize, (i + 1) * blockSize),
+  }));
+  return checkFloats(golden, 'tf.logits', await scoreTokens(network, grids));
+}
+
+async function decoding(
+  network: Network<GptConfig>,
+  golden: GoldenCase,
+  run: Run,
+): Promise<Check[]> {
+  const { blockSize, vocabSize } = network.config;
+  const classes = [...tensorOf(golden, 'class').data];
+  const given = tensorOf(golden, 'tf.tokens').data;
+  const batch = { sequences: classes.length, guided: run.scale > 1 };
+  const loop = await tokenLoop(network, batch);
+  loop.start(
+    classes.map((label, i) => ({
+      label,
+      seed: 0,
+      cfgScale: run.scale,
+      cfgInterval: run.interval,
+      temperature: 1,
+      topK: 0,
+      topP: 1,
+      greedy: true,
+      forced: run.forced,
+      ...(run.forced && { tokens: given.subarray(i * blockSize, (i + 1) * blockSize) }),
+    })),
+  );
+  const logits = new Float32Array(classes.length * blockSize * vocabSize);
+  const margins = new Float32Array(classes.length * blockSize);
+  for (let step = 0; step < blockSize; step++) {
+    await loop.run(1);
+    const now = await loop.readLogits();
+    classes.forEach((_, i) => {
+      const row = now.subarray(i * vocabSize, (i + 1) * vocabSize);
+      logits.set(row, (i * blockSize + step) * vocabSize);
+      margins[i * blockSize + step] = margin(row);
+    });
+  }
+  const name = `${run.forced ? 'dec' : 'gen'}.${run.tag}`;
+  const checks: Check[] = [];
+  if (!run.forced) checks.push(checkIntegers(golden, `${name}.tokens`, await loop.readTokens()));
+  if (!run.forced && golden.expected.has(`${name}.margin`)) {
+    checks.push(checkFloats(golden, `${name}.margin`, margins));
+  }
+  if (golden.expected.has(`${name}.logits`)) {
+    checks.push(checkFloats(golden, `${name}.logits`, logits));
+  } else if (run.forced && run.scale === 1) {
+    // Stored once: unguided decoding equals the first rows of teacher forcing exactly.
+    checks.push(
+      judge(`${name}.logits`, logits, firstRows(golden, blockSize), golden.atol('tf.logits')),
+    );
+  }
+  return checks;
+}
+
+/** Best minus second-best value. */
+function margin(row: Float32Array): number {
+  let [best, second] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const v of row) {
+    if (v > best) [best, second] = [v, best];
+    else if (v > second) second = v;
+  }
+  return best - second;
+}
+
+/** tf.logits [B, 1 + N, V] without its last row: [B, N, V]. */
+function firstRows(golden: GoldenCase, blockSize: number): number[] {
+  const { data, shape } = tensorOf(golden, 'tf.logits');
+  const [, positions = 0, vocab = 0] = shape;
+  return Array.from(data).filter((_, i) => Math.floor(i / vocab) % positions < blockSize);
+}

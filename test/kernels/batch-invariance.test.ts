@@ -1,0 +1,144 @@
+/** The result of a row has the same bits whatever else is in the batch, and wherever it stands. */
+import { describe, expect, test } from 'vitest';
+import { attention } from '../../kernels/attention.ts';
+import type { Kernel, Variant } from '../../kernels/kernel.ts';
+import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
+import { swiglu } from '../../kernels/swiglu.ts';
+import { testDevice } from '../support/device.ts';
+import { anyLinear } from '../support/kernel-list.ts';
+import { anyRope } from '../support/places.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
+
+const device = await testDevice();
+
+/** Rows to choose a batch from; as many as the largest batch. */
+const POOL = 17;
+
+/** Sizes of batch, each with the row of the pool it begins with. */
+const BATCHES = [
+  { rows: 1, first: 0 },
+  { rows: 1, first: 16 },
+  { rows: 2, first: 16 },
+  { rows: 5, first: 3 },
+  { rows: 8, first: 11 },
+  { rows: 16, first: 6 },
+];
+
+/** A kernel whose row r of `out` may depend on row r of `perRow` and on all of `shared`. */
+interface Subject {
+  readonly name: string;
+  readonly kernel: (rows: number, variant: Variant) => Kernel;
+  readonly perRow: Readonly<Record<string, Float32Array | Uint32Array>>;
+  readonly shared: Readonly<Record<string, ArrayLike<number>>>;
+  readonly out: string;
+}
+
+const dim = 70;
+const KV = { slots: POOL, nKvHead: 2, positions: 40, headDim: 12 };
+const kvLength = 2 * POOL * KV.nKvHead * KV.positions * KV.headDim;
+const place = Uint32Array.from({ length: 2 * POOL }, (_, i) =>
+  i % 2 === 0 ? i / 2 : (i * 7) % 40,
+);
+const x = normal(POOL * dim, 1, 2);
+const gain = normal(dim, 2, 0.5, 1);
+
+const subjects: readonly Subject[] = [
+  {
+    name: 'linear',
+    kernel: (rows, variant) => anyLinear({ rows, inDim: dim, outDim: 22, variant }),
+    perRow: { x },
+    shared: { weight: normal(22 * dim, 3) },
+    out: 'out',
+  },
+  {
+    name: 'linear norm residual',
+    kernel: (rows, variant) =>
+      anyLinear({ rows, inDim: dim, outDim: 22, normEps: 1e-5, residual: true, variant }),
+    perRow: { x, residual: normal(POOL * 22, 5) },
+    shared: { weight: normal(22 * dim, 3), gain },
+    out: 'out',
+  },
+  {
+    name: 'swiglu',
+    kernel: (rows, variant) => swiglu({ rows, dim, hiddenDim: 13, normEps: 1e-5, variant }),
+    perRow: { x },
+    shared: { gain, w1: normal(13 * dim, 3), w3: normal(13 * dim, 4) },
+    out: 'out',
+  },
+  {
+    name: 'qkv_rope_cache: q',
+    kernel: (rows, variant) => qkvRopeCache({ ...KV, rows, dim, nHead: 4, normEps: 1e-5, variant }),
+    perRow: { x, place },
+    shared: {
+      gain,
+      weight: normal(8 * 12 * dim, 3),
+      rope: anyRope(40, 12),
+      kv: new Float32Array(kvLength),
+    },
+    out: 'q',
+  },
+  {
+    name: 'attention',
+    kernel: (rows, variant) => attention({ ...KV, rows, nHead: 4, variant }),
+    perRow: { q: normal(POOL * 48, 6, 2), place },
+    shared: { kv: normal(kvLength, 7) },
+    out: 'out',
+  },
+];
+
+/** `rows` rows of a pool, beginning with `first` and going round. */
+function choose<T extends Float32Array | Uint32Array>(
+  pool: T,
+  rows: number,
+  first: number,
+): number[] {
+  const width = pool.length / POOL;
+  return Array.from({ length: rows }, (_, r) => {
+    const at = ((first + r) % POOL) * width;
+    return [...pool.subarray(at, at + width)];
+  }).flat();
+}
+
+async function run(
+  { kernel, perRow, shared }: Subject,
+  batch: (typeof BATCHES)[number],
+  variant: Variant,
+) {
+  const own = Object.entries(perRow).map(([name, pool]) => [
+    name,
+    choose(pool, batch.rows, batch.first),
+  ]);
+  return runKernel(device, kernel(batch.rows, variant), { ...shared, ...Object.fromEntries(own) });
+}
+
+describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+  test.each(subjects)('$name', async (subject) => {
+    const all = (await run(subject, { rows: POOL, first: 0 }, variant))[
+      subject.out
+    ] as Float32Array;
+    for (const batch of BATCHES) {
+      const got = (await run(subject, batch, variant))[subject.out]!;
+      expect([...got], JSON.stringify(batch)).toEqual(choose(all, batch.rows, batch.first));
+    }
+  });
+
+  test('qkv_rope_cache: the cache', async () => {
+    const subject = subjects.find(({ name }) => name.startsWith('qkv'))!;
+    const { kv: together } = await run(subject, { rows: POOL, first: 0 }, variant);
+    // The slots of the pool are filled a few at a time, into one cache.
+    let kv: ArrayLike<number> = subject.shared.kv!;
+    for (const batch of [
+      { rows: 8, first: 9 },
+      { rows: 1, first: 0 },
+      { rows: 5, first: 1 },
+      { rows: 2, first: 6 },
+      { rows: 1, first: 8 },
+    ]) {
+      const next = { ...subject, shared: { ...subject.shared, kv } };
+      kv = (await run(next, batch, variant)).kv!;
+    }
+    expect(kv).toEqual(together);
+  });
+});

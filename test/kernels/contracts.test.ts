@@ -1,0 +1,113 @@
+/** What holds for every kernel: bad parameters are refused, and all text compiles everywhere. */
+import { describe, expect, test } from 'vitest';
+import { create, globals } from 'webgpu';
+import { attention } from '../../kernels/attention.ts';
+import { compile } from '../../kernels/compile.ts';
+import { drawToken } from '../../kernels/draw-token.ts';
+import { embed } from '../../kernels/embed.ts';
+import { filterLogits } from '../../kernels/filter-logits.ts';
+import { guidance } from '../../kernels/guidance.ts';
+import { MAX_WORKGROUPS } from '../../kernels/kernel.ts';
+import { packSampling } from '../../kernels/lib/sampling.ts';
+import { linear } from '../../kernels/linear.ts';
+import { matmul } from '../../kernels/matmul.ts';
+import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
+import { rmsNorm } from '../../kernels/rms-norm.ts';
+import { ropeCache } from '../../kernels/rope-cache.ts';
+import { siluMul, swiglu } from '../../kernels/swiglu.ts';
+import { KERNELS } from '../support/kernel-list.ts';
+import { sampling } from '../support/sampling.ts';
+import { VARIANTS, variantName } from '../support/variants.ts';
+
+const KV = { slots: 2, nKvHead: 2, positions: 17, headDim: 8 };
+const product = { rows: 2, inDim: 8, outDim: 8 };
+const qkv = { ...KV, rows: 2, dim: 8, nHead: 2, normEps: 1e-5 };
+const tables = { rows: 2, slots: 2, sequences: 1, dim: 8, vocabSize: 9, labels: 3, blockSize: 4 };
+const grid = { sequences: 2, rows: 4, vocabSize: 9, blockSize: 4, clsTokenNum: 1 };
+const serial = { reduce: 'serial', f16: false } as const;
+
+/** Each message names the kernel, the parameter and the value. */
+const refused: readonly [message: RegExp, make: () => unknown][] = [
+  [/rms_norm: "rows".* 0$/, () => rmsNorm({ rows: 0, dim: 4 })],
+  [/rms_norm: "dim".* 2\.5$/, () => rmsNorm({ rows: 1, dim: 2.5 })],
+  [/rms_norm: "eps".* NaN$/, () => rmsNorm({ rows: 1, dim: 4, eps: Number.NaN })],
+  [/linear: "inDim".* -1$/, () => linear({ ...product, inDim: -1 })],
+  [/linear: "outDim".* NaN$/, () => linear({ ...product, outDim: Number.NaN })],
+  [/linear norm: "normEps".* -1$/, () => linear({ ...product, normEps: -1 })],
+  [/matmul: "rows".* 0$/, () => matmul({ ...product, rows: 0 })],
+  [/matmul: .*5000000/, () => matmul({ ...product, rows: 5000000 })],
+  [/linear: "rows".* 0$/, () => matmul({ ...product, rows: 0, variant: serial })],
+  [/swiglu: "hiddenDim".* 0$/, () => swiglu({ rows: 1, dim: 4, hiddenDim: 0, normEps: 0 })],
+  [/swiglu: "dim".* Infinity$/, () => swiglu({ rows: 1, dim: 1 / 0, hiddenDim: 4, normEps: 0 })],
+  [/silu_mul: "rows".* -3$/, () => siluMul({ rows: -3, hiddenDim: 4 })],
+  [/qkv_rope_cache: "dim".* 0$/, () => qkvRopeCache({ ...qkv, dim: 0 })],
+  [/qkv_rope_cache: "positions".* 0$/, () => qkvRopeCache({ ...qkv, positions: 0 })],
+  [/nHead 3 .*nKvHead 2$/, () => qkvRopeCache({ ...qkv, nHead: 3 })],
+  [/headDim .* 6$/, () => qkvRopeCache({ ...qkv, headDim: 6 })],
+  [/rope_cache: "slots".* 1\.5$/, () => ropeCache({ ...KV, rows: 1, nHead: 2, slots: 1.5 })],
+  [/nHead 3 .*nKvHead 2$/, () => ropeCache({ ...KV, rows: 1, nHead: 3 })],
+  [/attention: "rows".* 0$/, () => attention({ ...KV, rows: 0, nHead: 2 })],
+  [/attention: "positions".* 0$/, () => attention({ ...KV, rows: 1, nHead: 2, positions: 0 })],
+  [/attention: nHead 3 .*nKvHead 2$/, () => attention({ ...KV, rows: 1, nHead: 3 })],
+  [/attention: 5000 positions/, () => attention({ ...KV, rows: 1, nHead: 2, positions: 5000 })],
+  [/embed: "labels".* 0$/, () => embed({ ...tables, labels: 0 })],
+  [/embed: "sequences".* 0$/, () => embed({ ...tables, sequences: 0 })],
+  [/guidance: "clsTokenNum".* 0$/, () => guidance({ ...grid, clsTokenNum: 0 })],
+  [/filter_logits: "vocabSize".* 0$/, () => filterLogits({ sequences: 1, vocabSize: 0 })],
+  [
+    /filter_logits: vocabSize 16777217/,
+    () => filterLogits({ sequences: 1, vocabSize: 2 ** 24 + 1 }),
+  ],
+  [/draw_token: "blockSize".* 0$/, () => drawToken({ ...grid, blockSize: 0 })],
+  [/draw_token: 3 rows .* 2 /, () => drawToken({ ...grid, rows: 3 })],
+  [/seed .* -1$/, () => packSampling([sampling({ seed: -1 })])],
+  [/seed .* 0\.5$/, () => packSampling([sampling({ seed: 0.5 })])],
+  [/seed .* 9007199254740992$/, () => packSampling([sampling({ seed: 2 ** 53 })])],
+];
+
+describe('bad parameters', () => {
+  test.each(refused.map(([message, make]) => ({ message, make })))(
+    '$message',
+    ({ message, make }) => {
+      expect(make).toThrow(RangeError);
+      expect(make).toThrow(message);
+    },
+  );
+});
+
+Object.assign(globalThis, globals);
+/** Compiles and validates like the other backends, and computes nothing. */
+const nullBackend = create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+const adapter = await nullBackend.requestAdapter();
+const device = await adapter!.requestDevice({ requiredFeatures: ['shader-f16', 'subgroups'] });
+
+describe.each(KERNELS)('$name', ({ kernel }) => {
+  test.each(VARIANTS.map((variant) => ({ variant, title: variantName(variant) })))(
+    'compiles: $title',
+    async ({ variant }) => {
+      device.pushErrorScope('validation');
+      await compile(device, kernel(variant));
+      expect(await device.popErrorScope()).toBeNull();
+    },
+  );
+
+  test('asks for no feature that the portable variants lack', () => {
+    for (const reduce of ['serial', 'workgroup'] as const) {
+      expect(kernel({ reduce, f16: false }).features ?? []).toEqual([]);
+    }
+  });
+
+  test('stays within the limits every device has', () => {
+    for (const variant of VARIANTS) {
+      const { bindings, workgroups } = kernel(variant);
+      expect(Object.keys(bindings).length).toBeLessThanOrEqual(8);
+      for (const n of workgroups) {
+        expect(Number.isInteger(n) && n > 0 && n <= MAX_WORKGROUPS).toBe(true);
+      }
+    }
+  });
+
+  test('is the same text for the same parameters', () => {
+    for (const variant of VARIANTS) expect(kernel(variant)).toEqual(kernel(variant));
+  });
+});
