@@ -1,5 +1,5 @@
 /** The result of a row has the same bits whatever else is in the batch, and wherever it stands. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { attention } from '../../kernels/attention.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
 import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
@@ -13,13 +13,15 @@ import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
 
 const device = await testDevice();
 
+/** A software adapter compiles a dozen kernels for each of these tests. */
+vi.setConfig({ testTimeout: 60_000 });
+
 /** Rows to choose a batch from; as many as the largest batch. */
 const POOL = 17;
 
 /** Sizes of batch, each with the row of the pool it begins with. */
 const BATCHES = [
-  { rows: 1, first: 0 },
-  { rows: 1, first: 16 },
+  { rows: 1, first: 13 },
   { rows: 2, first: 16 },
   { rows: 5, first: 3 },
   { rows: 8, first: 11 },
@@ -50,14 +52,6 @@ const subjects: readonly Subject[] = [
     kernel: (rows, variant) => anyLinear({ rows, inDim: dim, outDim: 22, variant }),
     perRow: { x },
     shared: { weight: normal(22 * dim, 3) },
-    out: 'out',
-  },
-  {
-    name: 'linear norm residual',
-    kernel: (rows, variant) =>
-      anyLinear({ rows, inDim: dim, outDim: 22, normEps: 1e-5, residual: true, variant }),
-    perRow: { x, residual: normal(POOL * 22, 5) },
-    shared: { weight: normal(22 * dim, 3), gain },
     out: 'out',
   },
   {

@@ -1,6 +1,6 @@
 /** What holds for every kernel: bad parameters are refused, and all text compiles everywhere. */
+import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { create, globals } from 'webgpu';
 import { attention } from '../../kernels/attention.ts';
 import { compile } from '../../kernels/compile.ts';
 import { drawToken } from '../../kernels/draw-token.ts';
@@ -16,6 +16,7 @@ import { rmsNorm } from '../../kernels/rms-norm.ts';
 import { ropeCache } from '../../kernels/rope-cache.ts';
 import { siluMul, swiglu } from '../../kernels/swiglu.ts';
 import { KERNELS } from '../support/kernel-list.ts';
+import { nullDevice } from '../support/null-device.ts';
 import { sampling } from '../support/sampling.ts';
 import { VARIANTS, variantName } from '../support/variants.ts';
 
@@ -75,11 +76,25 @@ describe('bad parameters', () => {
   );
 });
 
-Object.assign(globalThis, globals);
-/** Compiles and validates like the other backends, and computes nothing. */
-const nullBackend = create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
-const adapter = await nullBackend.requestAdapter();
-const device = await adapter!.requestDevice({ requiredFeatures: ['shader-f16', 'subgroups'] });
+const device = await nullDevice();
+
+test('the compile check sees a wrong word', async () => {
+  const kernel = rmsNorm({ rows: 1, dim: 4 });
+  const broken = { ...kernel, code: kernel.code.replace('inverseSqrt(', 'inverse_sqrt(') };
+  await expect(compile(device, broken)).rejects.toThrow(/rms_norm.* WGSL \d+:\d+: .*inverse_sqrt/s);
+});
+
+test('the list has every kernel file', () => {
+  const files = readdirSync(new URL('../../kernels/', import.meta.url))
+    .filter((file) => /^[a-z0-9-]+\.ts$/.test(file) && !/^(kernel|compile)\.ts$/.test(file))
+    .map((file) => file.slice(0, -3).replaceAll('-', '_'));
+  for (const file of files) {
+    expect(
+      KERNELS.some(({ name }) => name.split(' ')[0] === file),
+      file,
+    ).toBe(true);
+  }
+});
 
 describe.each(KERNELS)('$name', ({ kernel }) => {
   test.each(VARIANTS.map((variant) => ({ variant, title: variantName(variant) })))(

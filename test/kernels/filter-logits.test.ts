@@ -54,7 +54,7 @@ const settings: readonly Partial<Sampling>[] = [
 ];
 
 describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
-  for (const vocabSize of [1, 2, 5, 64, 257, 1000, 16384]) {
+  for (const vocabSize of [1, 5, 257, 1000, 16384]) {
     const kernel = filterLogits({ sequences: settings.length, vocabSize, variant });
     test(`${kernel.label} ${variantName(variant)}`, async () => {
       const logits = normal(vocabSize, vocabSize, 3);

@@ -34,6 +34,7 @@ const cases: readonly LinearParams[] = [
   { rows: 5, inDim: 36, outDim: 6, normEps: 1e-5, residual: true },
 ];
 
+/** f16 differs in how weights are read alone: rows that are and are not whole groups of four. */
 const dtypes = [
   { weightDtype: 'f32', variants: deviceVariants(device, F32_VARIANTS) },
   { weightDtype: 'f16', variants: deviceVariants(device, VARIANTS) },
@@ -41,7 +42,7 @@ const dtypes = [
 
 describe.each(dtypes)('$weightDtype', ({ weightDtype, variants }) => {
   for (const variant of variants) {
-    for (const params of cases) {
+    for (const params of weightDtype === 'f16' ? cases.slice(1, 5) : cases) {
       const kernel = anyLinear({ ...params, weightDtype, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
         const { rows, inDim, outDim, normEps, residual } = params;

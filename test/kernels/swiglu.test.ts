@@ -24,6 +24,7 @@ const cases = [
   { rows: 33, dim: 36, hiddenDim: 5, normEps: 1e-5 },
 ];
 
+/** f16 differs in how weights are read alone: rows that are and are not whole groups of four. */
 const dtypes = [
   { weightDtype: 'f32', variants: deviceVariants(device, F32_VARIANTS) },
   { weightDtype: 'f16', variants: deviceVariants(device, VARIANTS) },
@@ -31,7 +32,7 @@ const dtypes = [
 
 describe.each(dtypes)('$weightDtype', ({ weightDtype, variants }) => {
   for (const variant of variants) {
-    for (const params of cases) {
+    for (const params of weightDtype === 'f16' ? cases.slice(1, 5) : cases) {
       const kernel = swiglu({ ...params, weightDtype, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
         const { rows, dim, hiddenDim } = params;

@@ -1,16 +1,24 @@
 /** Every kernel with representative parameters, for checks that want all of them. */
 import { attention } from '../../kernels/attention.ts';
+import { codebookLookup } from '../../kernels/codebook-lookup.ts';
+import { conv2d } from '../../kernels/conv2d.ts';
 import { drawToken } from '../../kernels/draw-token.ts';
 import { embed } from '../../kernels/embed.ts';
 import { filterLogits } from '../../kernels/filter-logits.ts';
+import { groupNorm } from '../../kernels/group-norm.ts';
 import { guidance } from '../../kernels/guidance.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
 import { type LinearParams, linear } from '../../kernels/linear.ts';
 import { type MatmulParams, matmul } from '../../kernels/matmul.ts';
+import { nearestCode } from '../../kernels/nearest-code.ts';
 import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
 import { rmsNorm } from '../../kernels/rms-norm.ts';
 import { ropeCache } from '../../kernels/rope-cache.ts';
+import { softmaxRows } from '../../kernels/softmax-rows.ts';
+import { spatialMix } from '../../kernels/spatial-mix.ts';
+import { spatialScores } from '../../kernels/spatial-scores.ts';
 import { siluMul, swiglu } from '../../kernels/swiglu.ts';
+import { toRgba } from '../../kernels/to-rgba.ts';
 
 export interface ListedKernel {
   /** Name of the kernel and what is particular about the parameters. */
@@ -108,5 +116,48 @@ const others: readonly ListedKernel[] = [
   })),
 ];
 
+const MAP = { images: 2, height: 3, width: 5 } as const;
+const CODES = { ...MAP, codebookSize: 50, codebookEmbedDim: 6 } as const;
+
+const decoder: readonly ListedKernel[] = [
+  ...DTYPES.flatMap((weightDtype) => {
+    const sizes = { ...MAP, inChannels: 5, outChannels: 9, weightDtype };
+    return [
+      { name: `conv2d ${weightDtype} 1x1`, kernel: () => conv2d({ ...sizes, kernelSize: 1 }) },
+      { name: `conv2d ${weightDtype} 3x3`, kernel: () => conv2d({ ...sizes, kernelSize: 3 }) },
+      {
+        name: `conv2d ${weightDtype} residual`,
+        kernel: () => conv2d({ ...sizes, kernelSize: 3, residual: true }),
+      },
+      {
+        name: `conv2d ${weightDtype} upsample`,
+        kernel: () => conv2d({ ...sizes, kernelSize: 3, upsample: true }),
+      },
+      {
+        name: `conv2d ${weightDtype} stride 2`,
+        kernel: () => conv2d({ ...sizes, kernelSize: 3, stride: 2 }),
+      },
+      ...[true, false].flatMap((l2Norm) => [
+        {
+          name: `codebook_lookup ${weightDtype} l2Norm ${l2Norm}`,
+          kernel: () => codebookLookup({ ...CODES, l2Norm, weightDtype }),
+        },
+        {
+          name: `nearest_code ${weightDtype} l2Norm ${l2Norm}`,
+          kernel: () => nearestCode({ ...CODES, l2Norm, weightDtype }),
+        },
+      ]),
+    ];
+  }),
+  ...[true, false].map((swish) => ({
+    name: `group_norm swish ${swish}`,
+    kernel: (variant: Variant) => groupNorm({ ...MAP, channels: 64, swish, variant }),
+  })),
+  { name: 'softmax_rows', kernel: (variant) => softmaxRows({ rows: 3, length: 70, variant }) },
+  { name: 'spatial_scores', kernel: () => spatialScores({ ...MAP, channels: 6 }) },
+  { name: 'spatial_mix', kernel: () => spatialMix({ ...MAP, channels: 6 }) },
+  { name: 'to_rgba', kernel: () => toRgba(MAP) },
+];
+
 /** All kernels of this package. */
-export const KERNELS: readonly ListedKernel[] = [...products, ...caches, ...others];
+export const KERNELS: readonly ListedKernel[] = [...products, ...caches, ...others, ...decoder];

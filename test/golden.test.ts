@@ -1,0 +1,54 @@
+/** The committed golden cases, by the runner that `npm run golden` uses. */
+import { existsSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { Reduce } from '../kernels/kernel.ts';
+import { caseFolders, readConfig } from './golden-runner/case.ts';
+import { reasonToSkip, runCase } from './golden-runner/run.ts';
+import { testDevice } from './support/device.ts';
+import { ROOT } from './support/sources.ts';
+
+const device = await testDevice();
+const present = caseFolders(`${ROOT}/test/golden`).filter((folder) => existsSync(folder));
+const cases = present
+  .filter((folder) => reasonToSkip(folder) === undefined)
+  .map((folder) => ({ folder, ...readConfig(folder) }));
+
+/** Barriers are slow on software adapters: these cases reach every kernel in a few seconds. */
+const SMALL = /^(op_|sample_v257|c2i_odd_mha|c2i_batch4|vq_rect)/;
+
+/** What fails, with its numbers. */
+async function failures(folder: string, reduce?: Reduce): Promise<string[]> {
+  const { checks } = await runCase(device, folder, reduce ? { variant: { reduce } } : {});
+  return checks
+    .filter(({ pass }) => !pass)
+    .map(({ tensor, maxAbsError, tolerance }) => `${tensor}: ${maxAbsError} > ${tolerance}`);
+}
+
+test('every kind of this version is among the cases', () => {
+  const kinds = new Set(cases.map(({ kind }) => kind));
+  expect([...kinds].sort()).toEqual(['gpt_c2i', 'op', 'sampling', 'vq']);
+});
+
+describe('the variant chosen for this adapter', () => {
+  test.each(cases)('$name', async ({ folder }) => {
+    expect(await failures(folder)).toEqual([]);
+  });
+});
+
+const others = (['serial', 'workgroup', 'subgroup'] as const).filter(
+  (reduce) => reduce !== 'subgroup' || device.features.has('subgroups'),
+);
+describe.each(others)('%s', (reduce) => {
+  test.each(cases.filter(({ name }) => SMALL.test(name)))('$name', async ({ folder }) => {
+    expect(await failures(folder, reduce)).toEqual([]);
+  });
+});
+
+test.each(['c2i_tiny_f16', 'c2i_batch4'])('%s with an f16 KV cache stays near', async (name) => {
+  const folder = `${ROOT}/test/golden/${name}`;
+  const { checks } = await runCase(device, folder, { kvDtype: 'f16' });
+  const logits = checks.find(({ tensor }) => tensor === 'tf.logits');
+  // Halves keep 11 bits: about 5e-4 of values near 1, averaged over the attended positions.
+  expect(logits?.nmse).toBeLessThan(1e-6);
+  expect(logits?.nmse).toBeGreaterThan(0);
+});
