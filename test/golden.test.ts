@@ -44,6 +44,12 @@ describe.each(others)('%s', (reduce) => {
   });
 });
 
+test('c2i_tiny_f16 with its weights kept as packed halves', async () => {
+  const folder = `${ROOT}/test/golden/c2i_tiny_f16`;
+  const { checks } = await runCase(device, folder, { weightDtype: 'f16' });
+  expect(checks.filter(({ pass }) => !pass)).toEqual([]);
+});
+
 test.each(['c2i_tiny_f16', 'c2i_batch4'])('%s with an f16 KV cache stays near', async (name) => {
   const folder = `${ROOT}/test/golden/${name}`;
   const { checks } = await runCase(device, folder, { kvDtype: 'f16' });

@@ -10,7 +10,7 @@ export interface CommonOptions {
 }
 
 /** The adapter as `--json` prints it. */
-export interface AdapterFacts {
+export interface AdapterSummary {
   readonly vendor: string;
   readonly architecture: string;
   readonly device: string;
@@ -23,7 +23,7 @@ export interface AdapterFacts {
 /** Runs `work` with a device, says which adapter it is, and closes it in any case. */
 export async function withDevice<T>(
   report: Report,
-  work: (device: GPUDevice, facts: AdapterFacts) => Promise<T>,
+  work: (device: GPUDevice, facts: AdapterSummary) => Promise<T>,
 ): Promise<T> {
   const { device, adapter, notes, toggles, software, close } = await openDevice();
   try {

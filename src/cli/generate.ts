@@ -17,7 +17,7 @@ import { openFolder } from '../node/files.ts';
 import { assertFolderWritable, assertWritable, writeFileAtomic } from '../node/output.ts';
 import { encodePng } from '../node/png.ts';
 import { parseClasses, randomSeed, repeatEach } from './arguments.ts';
-import { type AdapterFacts, type CommonOptions, withDevice } from './context.ts';
+import { type AdapterSummary, type CommonOptions, withDevice } from './context.ts';
 import { readModelJson } from './models.ts';
 import { formatMs, type Report } from './report.ts';
 import { formatTokens } from './tokens-file.ts';
@@ -141,7 +141,7 @@ function imageName(
 }
 
 interface Finished {
-  readonly adapter: AdapterFacts;
+  readonly adapter: AdapterSummary;
   readonly model: Model;
   readonly loadMs: number;
   readonly result: GenerateResult;

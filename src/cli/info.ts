@@ -1,9 +1,10 @@
 /** `llamagen info`: the adapter, what it selects, and the models present. */
 import { relative, resolve } from 'node:path';
+import { gptPrecision } from '../generate/model.ts';
 import { adapterFacts, chooseVariant, estimateMemory, type MemoryUse } from '../index.ts';
 import { openFolder } from '../node/files.ts';
 import { openSafetensors, type Safetensors } from '../weights/safetensors.ts';
-import { type AdapterFacts, type CommonOptions, withDevice } from './context.ts';
+import { type AdapterSummary, type CommonOptions, withDevice } from './context.ts';
 import { findModels, readModelJson } from './models.ts';
 import { formatMB, type Report } from './report.ts';
 
@@ -48,7 +49,7 @@ export async function runInfo(options: CommonOptions, report: Report): Promise<v
   });
 }
 
-function printDevice(device: GPUDevice, adapter: AdapterFacts, report: Report) {
+function printDevice(device: GPUDevice, adapter: AdapterSummary, report: Report) {
   const variant = chooseVariant(adapterFacts(device));
   const features = [...device.features].filter((name) => !COMMON_FEATURES.has(name)).sort();
   const limits = Object.fromEntries(LIMITS.map((name) => [name, device.limits[name]]));
@@ -67,16 +68,14 @@ async function describeModel(folder: string, device: GPUDevice): Promise<ModelFa
     const open = async (file: string) => openSafetensors(await files.open(file));
     const gpt = await open('gpt.safetensors');
     const vq = await open('vq.safetensors');
-    const weightDtype = gpt.tensors.get('output.weight')?.dtype === 'F16' ? 'f16' : 'f32';
-    const variant = chooseVariant(adapterFacts(device));
-    const precision = { variant, weightDtype, kvDtype: 'f32' } as const;
+    const precision = gptPrecision(device, gpt);
     return {
       folder,
       name: config.name,
       classes: config.classNames,
       gridSize: config.gpt.gridSize,
       parameters: { gpt: countValues(gpt), vq: countValues(vq) },
-      weightDtype,
+      weightDtype: precision.weightDtype,
       memory: estimateMemory(config, { sequences: 1, guided: true }, precision),
     };
   } catch (error) {

@@ -1,7 +1,7 @@
 /** A model on a device: the decoder that makes tokens and the tokenizer that makes pixels of them. */
 import type { Variant } from '../../kernels/kernel.ts';
 import { Memory, type MemoryUse } from '../gpu/memory.ts';
-import { adapterFacts, chooseVariant } from '../gpu/variants.ts';
+import { adapterFacts, chooseVariant, chooseWeightDtype } from '../gpu/variants.ts';
 import { gptDecoder } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import { type ModelJson, parseModelJson } from '../models/model-json.ts';
@@ -21,7 +21,7 @@ import {
 
 /** How a model is put on a device. */
 export interface PrecisionOptions {
-  /** Storage of the decoder's matrices on the device. `auto` keeps f16 as f16; all else is f32. */
+  /** Storage of the decoder's matrices on the device. Default `auto`: see `chooseWeightDtype`. */
   readonly weightDtype?: 'auto' | 'f32' | 'f16';
   /** Storage of the KV cache. Default f32. */
   readonly kvDtype?: 'f32' | 'f16';
@@ -107,10 +107,7 @@ export function checkGpt(
   file: Safetensors,
   options: PrecisionOptions = {},
 ): CheckedNetwork<GptConfig> {
-  // f16 stays f16, bit for bit; bf16 becomes f32, which holds it exactly and cannot overflow.
-  const stored = file.tensors.get('output.weight')?.dtype === 'F16' ? 'f16' : 'f32';
-  const { weightDtype = 'auto' } = options;
-  const precision = precisionFor(device, options, weightDtype === 'auto' ? stored : weightDtype);
+  const precision = gptPrecision(device, file, options);
   const batch = { sequences: 1, guided: false };
   return checkNetwork(device, {
     config,
@@ -140,6 +137,18 @@ export function checkVq(
     },
     ignore: options.encoder ? [] : ENCODER_TENSORS,
   });
+}
+
+/** How a decoder file is put on a device. */
+export function gptPrecision(
+  device: GPUDevice,
+  file: Safetensors,
+  options: PrecisionOptions = {},
+): Precision {
+  const { weightDtype = 'auto' } = options;
+  const isF16 = file.tensors.get('output.weight')?.dtype === 'F16';
+  const chosen = chooseWeightDtype(adapterFacts(device), isF16);
+  return precisionFor(device, options, weightDtype === 'auto' ? chosen : weightDtype);
 }
 
 function precisionFor(

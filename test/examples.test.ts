@@ -1,0 +1,45 @@
+/** The examples run, and the README shows them as they are. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { normalise } from '../examples/one-kernel.ts';
+import { Memory } from '../src/gpu/memory.ts';
+import { readBuffer } from '../src/gpu/readback.ts';
+import { expectClose } from './oracle/compare.ts';
+import { rmsNorm } from './oracle/rms-norm.ts';
+import { testDevice } from './support/device.ts';
+import { normal } from './support/random.ts';
+import { ROOT } from './support/sources.ts';
+
+test('one kernel on a device of your own', async () => {
+  const device = await testDevice();
+  const [x, gain] = [normal(2 * 64, 1), normal(64, 2)];
+  const out = await readBuffer(new Memory(device), await normalise(device, x, gain));
+  const expected = rmsNorm({ rows: 2, dim: 64, eps: 1e-5 }, { x, gain });
+  expectClose('one-kernel', new Float32Array(out), expected, { nmse: 1e-12, max: 1e-5 });
+});
+
+test('generating in Node', () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'llamagen-example-'));
+  const example = join(ROOT, 'examples', 'generate.ts');
+  const args = ['--import', import.meta.resolve('tsx'), example];
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  for (const name of ['image-1.png', 'image-2.png']) {
+    expect(readFileSync(join(cwd, name)).subarray(1, 4).toString()).toBe('PNG');
+  }
+  rmSync(cwd, { recursive: true });
+});
+
+test.each(['generate', 'one-kernel'])('the README shows %s', (name) => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const shown = readFileSync(join(ROOT, 'examples', `${name}.ts`), 'utf8')
+    .replace("'../src/index.ts'", "'llamagen-webgpu'")
+    .replace("'../src/node/index.ts'", "'llamagen-webgpu/node'")
+    .replace("'../kernels/index.ts'", "'llamagen-webgpu/kernels'")
+    .replace(/^\/\*\*.*\*\/\n/, '');
+  expect(readme).toContain(shown);
+});
