@@ -12,10 +12,7 @@ export function formatTable(rows: readonly Row[]): string[] {
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
   }
   return rows.map(([name, ...cells]) =>
-    [
-      name.padEnd(widths[0] ?? 0),
-      ...cells.map((cell, i) => cell.padStart(widths[i + 1] ?? 0)),
-    ]
+    [name.padEnd(widths[0] ?? 0), ...cells.map((cell, i) => cell.padStart(widths[i + 1] ?? 0))]
       .join(GAP)
       .trimEnd(),
   );

@@ -12,8 +12,12 @@ export async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUCom
       `${kernel.label}: needs the device feature "${feature}", which this device was not created with`,
     );
   }
+  // The scope keeps a text that does not compile from being reported twice: it is thrown below.
+  device.pushErrorScope('validation');
   const module = device.createShaderModule({ label: kernel.label, code: kernel.code });
+  const closed = device.popErrorScope();
   const { messages } = await module.getCompilationInfo();
+  await closed;
   const error = messages.find((m) => m.type === 'error');
   if (error) {
     const line = kernel.code.split('\n')[error.lineNum - 1] ?? '';

@@ -13,10 +13,9 @@ export function watchDevice(device: GPUDevice): DeviceWatch {
   const known = watches.get(device);
   if (known) return known;
   const waiting = new Set<(error: DeviceError) => void>();
-  let failure: DeviceError | undefined;
+  let lost: DeviceError | undefined;
   const fail = (error: DeviceError): void => {
-    failure ??= error;
-    for (const reject of waiting) reject(failure);
+    for (const reject of waiting) reject(error);
   };
   device.addEventListener('uncapturederror', ({ error }) => {
     const problem = error instanceof GPUOutOfMemoryError ? 'out-of-memory' : 'validation';
@@ -24,14 +23,15 @@ export function watchDevice(device: GPUDevice): DeviceWatch {
   });
   device.lost.then(({ reason, message }) => {
     const cause = reason === 'destroyed' ? 'it was destroyed' : message || 'no reason was given';
-    fail(new DeviceError('lost', `the GPU device was lost: ${cause}; open it and load again`));
+    lost = new DeviceError('lost', `the GPU device was lost: ${cause}; open it and load again`);
+    fail(lost);
   });
   const watch: DeviceWatch = {
     // A set of callbacks and not Promise.race: racing one everlasting promise would keep every
     // loser's reaction alive as long as the device.
     race(work) {
       return new Promise((resolve, reject) => {
-        if (failure) return reject(failure);
+        if (lost) return reject(lost);
         waiting.add(reject);
         work.then(resolve, reject).finally(() => waiting.delete(reject));
       });

@@ -50,7 +50,8 @@ const dtypes = [
 
 describe.each(dtypes)('$kvDtype', ({ kvDtype, variants }) => {
   for (const variant of variants) {
-    for (const sizes of cases) {
+    // f16 differs in how the cache is read alone.
+    for (const sizes of kvDtype === 'f16' ? cases.slice(2, 5) : cases) {
       // A serial kernel keeps the head in registers, which no compiler likes at this size.
       if (variant.reduce === 'serial' && sizes.headDim > 128) continue;
       const params = { ...sizes, kvDtype };

@@ -81,12 +81,14 @@ const device = await nullDevice();
 test('the compile check sees a wrong word', async () => {
   const kernel = rmsNorm({ rows: 1, dim: 4 });
   const broken = { ...kernel, code: kernel.code.replace('inverseSqrt(', 'inverse_sqrt(') };
+  device.pushErrorScope('validation');
   await expect(compile(device, broken)).rejects.toThrow(/rms_norm.* WGSL \d+:\d+: .*inverse_sqrt/s);
+  expect(await device.popErrorScope()).not.toBeNull();
 });
 
 test('the list has every kernel file', () => {
   const files = readdirSync(new URL('../../kernels/', import.meta.url))
-    .filter((file) => /^[a-z0-9-]+\.ts$/.test(file) && !/^(kernel|compile)\.ts$/.test(file))
+    .filter((file) => /^[a-z0-9-]+\.ts$/.test(file) && !/^(kernel|compile|index)\.ts$/.test(file))
     .map((file) => file.slice(0, -3).replaceAll('-', '_'));
   for (const file of files) {
     expect(

@@ -30,7 +30,8 @@ describe.each(['f32', 'f16'] as const)('%s', (weightDtype) => {
   for (const variant of deviceVariants(device, VARIANTS)) {
     // The tiles use no subgroup operation, and f32 weights no halves: the same text again.
     if (variant.reduce === 'subgroup' || (variant.f16 && weightDtype === 'f32')) continue;
-    for (const params of cases) {
+    // f16 differs in how weights are read alone.
+    for (const params of weightDtype === 'f16' ? cases.slice(3, 5) : cases) {
       const kernel = anyMatmul({ ...params, weightDtype, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
         const { rows, inDim, outDim, residual } = params;

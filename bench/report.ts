@@ -1,0 +1,81 @@
+/** Results as people read them. */
+import { describeAdapter } from '../src/cli/report.ts';
+import type { Model } from '../src/index.ts';
+import type { BatchResult, BuildResult } from './batch.ts';
+import type { CommandResult } from './command.ts';
+import type { Environment } from './environment.ts';
+import type { LoadResult } from './load.ts';
+import type { Timing } from './repeat.ts';
+import { formatNumber, formatTable, type Row } from './table.ts';
+
+/** Everything about one batch size. */
+export interface BatchReport extends BatchResult, CommandResult {}
+
+/** The lines above all tables. */
+export function environmentLines(env: Environment, info: GPUAdapterInfo): string[] {
+  const { variant, robust, toggles, cpu, node, commit, changed, adapter } = env;
+  const halves = variant.f16 ? 'native halves' : 'packed halves';
+  const version = commit ? `${commit.slice(0, 12)}${changed ? ' with changes' : ''}` : 'unknown';
+  return [
+    `adapter  ${describeAdapter(info, adapter.software)}`,
+    `dawn     ${toggles.join(' ')} (bounds checks ${robust ? 'on' : 'off'})`,
+    `kernels  reduce: ${variant.reduce}, f16: ${halves}`,
+    `machine  ${cpu.count} x ${cpu.model}, Node ${node}`,
+    `version  ${version}, ${env.date.slice(0, 10)}`,
+  ];
+}
+
+/** The table of loading. */
+export function loadLines({ name }: Pick<Model, 'name'>, result: LoadResult): string[] {
+  return formatTable([
+    [`loading ${name}`, 'first', 'best', 'median'],
+    timingRow('load, ms', result.loadMs),
+    ['peak host memory above the open device, MB', megabytes(result.peakHostBytes)],
+  ]);
+}
+
+/** The table of one batch size. */
+export function batchLines(result: BatchReport): string[] {
+  const { images, rows, steps, shape, stepMs, memory, phasesMs: phases } = result;
+  const { layers, dispatchesPerLayer, otherDispatches, dispatches, kvBytes } = shape;
+  const rate = (ms: number): number => (images * 1000) / ms;
+  const rates = { first: rate(stepMs.first), min: rate(stepMs.min), median: rate(stepMs.median) };
+  const s = (ms: number): string => formatNumber(ms / 1000);
+  const many = `${images} image${images === 1 ? '' : 's'}`;
+  return formatTable([
+    [`${many}: ${rows} rows, ${steps} steps`, 'first', 'best', 'median'],
+    timingRow('tokens/s', rates),
+    timingRow('step, ms', stepMs),
+    timingRow('encode a step in JavaScript, us', result.encodeUs),
+    timingRow('decode one image, ms', result.decodeMs),
+    buildRow('compile decoder', result.decoderBuild),
+    buildRow('compile tokenizer', result.tokenizerBuild),
+    [`dispatches a step: ${layers} x ${dispatchesPerLayer} + ${otherDispatches}`, `${dispatches}`],
+    ['dispatches to decode one image', `${result.tokenizerBuild.dispatches}`],
+    [`GPU memory: weights (decoder ${result.weightDtype}), MB`, megabytes(memory.weights)],
+    [`GPU memory: KV cache (${result.kvDtype}), MB`, megabytes(kvBytes)],
+    ['GPU memory: other state, MB', megabytes(memory.state - kvBytes)],
+    ['GPU memory: temps, MB', megabytes(memory.temp)],
+    [
+      'llamagen generate, whole process, s',
+      s(result.processMs.first),
+      s(result.processMs.min),
+      s(result.processMs.median),
+    ],
+    ['  of the best: start, adapter, PNG, exit', '', s(phases.other)],
+    ['  of the best: load', '', s(phases.load)],
+    ['  of the best: compile', '', s(phases.compile)],
+    ['  of the best: tokens', '', s(phases.tokens)],
+    ['  of the best: decode', '', s(phases.decode)],
+  ]);
+}
+
+function timingRow(name: string, values: Omit<Timing, 'runs'>): Row {
+  return [name, ...[values.first, values.min, values.median].map(formatNumber)];
+}
+
+function buildRow(name: string, { ms, pipelines }: BuildResult): Row {
+  return [`${name} (${pipelines} pipelines), ms`, formatNumber(ms)];
+}
+
+const megabytes = (bytes: number): string => formatNumber(bytes / 1e6);

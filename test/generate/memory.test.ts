@@ -1,0 +1,305 @@
+/** That images cost no memory once they are made, and that tokens cost none while they are made. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dispatchProblem, stepShape } from '../../bench/step-shape.ts';
+import { imageDecoder } from '../../src/generate/images.ts';
+import { generateSettings } from '../../src/generate/settings.ts';
+import { Graph } from '../../src/graph/graph.ts';
+import { elementCount, type Tensor } from '../../src/graph/tensor.ts';
+import {
+  estimateMemory,
+  generate,
+  loadModel,
+  type Model,
+  type ModelFiles,
+  memorySource,
+  parseModelJson,
+  type TokenLoop,
+  tokenLoop,
+} from '../../src/index.ts';
+import { gptDecoder } from '../../src/models/gpt.ts';
+import { MODEL_FORMAT } from '../../src/models/model-json.ts';
+import { vqDecoder } from '../../src/models/vq-decoder.ts';
+import { testDevice } from '../support/device.ts';
+import { normal } from '../support/random.ts';
+import { bytesOf, type StoredTensor, writeSafetensors } from '../support/safetensors.ts';
+
+const CLASSES = [0, 1, 2, 3] as const;
+const ROUNDS = 5;
+
+/**
+ * The heap goes up and down by 0.3 MB while nothing is kept (Node 20, code that V8 compiles and
+ * flushes), resident memory by 10 MB.
+ */
+const MOST_HEAP_GROWTH = 800_000;
+const MOST_RESIDENT_GROWTH = 32_000_000;
+
+/** Bindings begin at multiples of this. */
+const OFFSET_ALIGNMENT = 256;
+
+const TINY = JSON.stringify({
+  format: MODEL_FORMAT,
+  name: 'tiny',
+  description: 'random weights',
+  gpt: {
+    model_type: 'c2i',
+    dim: 64,
+    n_layer: 3,
+    n_head: 4,
+    multiple_of: 32,
+    num_classes: CLASSES.length,
+    vocab_size: 64,
+    block_size: 16,
+  },
+  vq: {
+    ch: 32,
+    encoder_ch_mult: [1, 2],
+    decoder_ch_mult: [1, 2],
+    num_res_blocks: 1,
+    z_channels: 32,
+    codebook_size: 64,
+    codebook_embed_dim: 8,
+  },
+  classes: CLASSES.map((label) => `class ${label}`),
+  sampling: { cfg_scale: 3, temperature: 1, top_k: 0, top_p: 1 },
+  license: 'none',
+  trained: 'not at all',
+});
+
+/** A model folder in memory with random weights under the names that the graphs ask for. */
+function tinyFolder(): ModelFiles {
+  const { gpt, vq } = parseModelJson(TINY);
+  const variant = { reduce: 'serial', f16: false } as const;
+  const precision = { variant, weightDtype: 'f32', kvDtype: 'f32' } as const;
+  const weightsOf = (define: (g: Graph) => void): Uint8Array => {
+    const g = new Graph();
+    define(g);
+    const stored = g.residents.filter(({ life }) => life === 'weight').map(storedTensor);
+    return writeSafetensors(Object.fromEntries(stored));
+  };
+  const batch = { sequences: 1, guided: false };
+  const files: Record<string, Uint8Array> = {
+    'model.json': new TextEncoder().encode(TINY),
+    'gpt.safetensors': weightsOf((g) => gptDecoder(g, gpt, batch, precision)),
+    'vq.safetensors': weightsOf((g) =>
+      vqDecoder(g, vq, { images: 1, height: 1, width: 1 }, precision),
+    ),
+  };
+  return { name: 'tiny', open: async (file) => memorySource(file, files[file]!) };
+}
+
+function storedTensor({ name, shape }: Tensor, index: number): [string, StoredTensor] {
+  const values = normal(elementCount(shape), 1000 + index, 0.1);
+  return [name, { dtype: 'F32', shape, bytes: bytesOf(values) }];
+}
+
+let device: GPUDevice;
+let model: Model;
+/** Every method that makes something on the device. */
+let creators: readonly string[];
+let nothing: Readonly<Record<string, number>>;
+beforeAll(async () => {
+  device = await testDevice();
+  const methods = Object.getOwnPropertyNames(GPUDevice.prototype);
+  creators = methods.filter((name) => /^create(?!CommandEncoder)/.test(name));
+  nothing = Object.fromEntries(creators.map((name) => [name, 0]));
+  model = await loadModel(device, tinyFolder());
+}, 60_000);
+afterAll(() => model.destroy());
+
+const batchOf = (cfgScale: number) =>
+  generateSettings(model.config, { classes: CLASSES, cfgScale, seed: 5 });
+
+async function loopOf(cfgScale: number): Promise<TokenLoop> {
+  const { sequences, guided } = batchOf(cfgScale);
+  return tokenLoop(model.gpt, { sequences: sequences.length, guided });
+}
+
+/** Calls of methods of every object of a class while `work` runs. */
+async function counted(
+  { prototype }: { readonly prototype: object },
+  methods: readonly string[],
+  work: () => Promise<unknown>,
+): Promise<Record<string, number>> {
+  const counts = Object.fromEntries(methods.map((method) => [method, 0]));
+  const real = Object.fromEntries(
+    methods.map((method) => [method, Reflect.get(prototype, method)]),
+  );
+  for (const method of methods) {
+    const counting = function (this: unknown, ...args: unknown[]): unknown {
+      counts[method]!++;
+      return real[method].apply(this, args);
+    };
+    Object.assign(prototype, { [method]: counting });
+  }
+  try {
+    await work();
+    return counts;
+  } finally {
+    Object.assign(prototype, real);
+  }
+}
+
+async function calls<T extends object>(
+  type: { readonly prototype: T },
+  method: keyof T & string,
+  work: () => Promise<unknown>,
+): Promise<number> {
+  return (await counted(type, [method], work))[method]!;
+}
+
+/** What a device was made to create while `work` ran, by the name of the method. */
+const created = (work: () => Promise<unknown>): Promise<Record<string, number>> =>
+  counted(GPUDevice, creators, work);
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+
+/** Objects of the device are let go of by finalizers, which run between turns of the event loop. */
+async function collectGarbage(): Promise<void> {
+  for (let i = 0; i < 4; i++) {
+    gc();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function hostMemory(): Promise<{ heap: number; resident: number }> {
+  await collectGarbage();
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { heap: heapUsed + external, resident: rss };
+}
+
+describe.each([
+  ['guided', 3],
+  ['unguided', 1],
+])('a token loop, %s,', (_, cfgScale) => {
+  const steps = 16;
+  let loop: TokenLoop;
+  beforeAll(async () => {
+    loop = await loopOf(cfgScale);
+    loop.start(batchOf(cfgScale).sequences);
+    await loop.run(1);
+  }, 60_000);
+
+  test('creates nothing to start again, and nothing per token', async () => {
+    const image = async (): Promise<void> => {
+      loop.start(batchOf(cfgScale).sequences);
+      await loop.run(steps);
+    };
+    expect(await created(image)).toEqual(nothing);
+  });
+
+  test('reads nothing back between tokens', async () => {
+    loop.start(batchOf(cfgScale).sequences);
+    expect(await calls(GPUBuffer, 'mapAsync', () => loop.run(steps))).toBe(0);
+    expect(await calls(GPUBuffer, 'mapAsync', () => loop.readTokens())).toBe(1);
+  });
+
+  test('submits once per chunk', async () => {
+    loop.start(batchOf(cfgScale).sequences);
+    const run = () => loop.run(steps, { chunk: 4 });
+    expect(await calls(GPUQueue, 'submit', run)).toBe(steps / 4);
+  });
+
+  test('dispatches five times a layer and at most six times more', async () => {
+    const { sequences, guided } = batchOf(cfgScale);
+    const batch = { sequences: sequences.length, guided };
+    const shape = stepShape(model.config.gpt, batch, model.gpt.precision);
+    expect(dispatchProblem(shape)).toBeUndefined();
+    expect(shape.dispatchesPerLayer).toBe(5);
+    expect(loop.program.steps.length).toBe(shape.dispatches);
+    loop.start(sequences);
+    const run = () => loop.run(steps);
+    const dispatched = await calls(GPUComputePassEncoder, 'dispatchWorkgroups', run);
+    expect(dispatched).toBe(steps * shape.dispatches);
+  });
+});
+
+test('the counters see what building a program creates', async () => {
+  const build = () => imageDecoder(model.vq, [2, 3]);
+  const first = await created(build);
+  for (const name of ['createBuffer', 'createBindGroup', 'createComputePipelineAsync']) {
+    expect(first[name], name).toBeGreaterThan(0);
+  }
+  expect(await created(build)).toEqual(nothing);
+}, 60_000);
+
+describe(`${ROUNDS * CLASSES.length} images`, () => {
+  const round = async (seed: number): Promise<void> => {
+    const { images } = await generate(model, { classes: CLASSES, seed });
+    expect(images.length).toBe(CLASSES.length);
+  };
+  const rounds = async (): Promise<void> => {
+    for (let i = 0; i < ROUNDS; i++) await round(i);
+  };
+  beforeAll(() => round(0), 60_000);
+
+  test('leave the GPU memory as it was', async () => {
+    const before = model.memory;
+    await rounds();
+    expect(model.memory).toEqual(before);
+    expect(before.staging).toBe(0);
+  });
+
+  test('destroy every buffer they create, and create nothing else', async () => {
+    let made: Record<string, number> = {};
+    const destroyed = await calls(GPUBuffer, 'destroy', async () => {
+      made = await created(rounds);
+    });
+    // One readback for the tokens of a round and one for each picture.
+    const readbacks = ROUNDS * (1 + CLASSES.length);
+    expect(made).toEqual({ ...nothing, createBuffer: readbacks });
+    expect(destroyed).toBe(readbacks);
+  });
+
+  test('leave no picture behind', async () => {
+    const made = async (seed: number): Promise<WeakRef<object>[]> => {
+      const { images } = await generate(model, { classes: CLASSES, seed });
+      return images.flatMap(({ rgba, tokens }) => [new WeakRef(rgba), new WeakRef(tokens)]);
+    };
+    const left: WeakRef<object>[] = [];
+    for (let seed = 0; seed < ROUNDS; seed++) left.push(...(await made(seed)));
+    await collectGarbage();
+    expect(left.filter((ref) => ref.deref()).length).toBe(0);
+  });
+
+  test('leave the host memory as it was, on and on', async () => {
+    await rounds();
+    const before = await hostMemory();
+    for (let i = 0; i < 4; i++) await rounds();
+    const after = await hostMemory();
+    expect(after.heap - before.heap).toBeLessThan(MOST_HEAP_GROWTH);
+    expect(after.resident - before.resident).toBeLessThan(MOST_RESIDENT_GROWTH);
+  }, 60_000);
+});
+
+describe('memory', () => {
+  test('is what the estimate says, weights within their alignment', async () => {
+    const fresh = await loadModel(device, tinyFolder());
+    const batch = { sequences: 2, guided: true };
+    await tokenLoop(fresh.gpt, batch);
+    await imageDecoder(fresh.vq, [4, 4]);
+    const { weights, ...others } = fresh.memory;
+    const estimate = estimateMemory(fresh.config, batch, fresh.gpt.precision);
+    const { weights: expected } = estimate;
+    expect({ weights: expected, ...others }).toEqual(estimate);
+    const tensors = fresh.gpt.weights.size + fresh.vq.weights.size;
+    expect(weights).toBeGreaterThanOrEqual(expected);
+    expect(weights).toBeLessThan(expected + tensors * OFFSET_ALIGNMENT);
+    fresh.destroy();
+  });
+
+  test('is free after destroy, once and twice', async () => {
+    const fresh = await loadModel(device, tinyFolder());
+    await generate(fresh, { classes: [0, 1] });
+    const { weights, state, temp } = fresh.memory;
+    expect(Math.min(weights, state, temp)).toBeGreaterThan(0);
+    const destroyed = await calls(GPUBuffer, 'destroy', async () => fresh.destroy());
+    expect(destroyed).toBeGreaterThan(2);
+    for (let times = 1; times <= 2; times++) {
+      expect(fresh.memory).toEqual({ weights: 0, state: 0, temp: 0, staging: 0 });
+      fresh.destroy();
+    }
+  });
+});

@@ -1,0 +1,22 @@
+/** Which kernels run where. */
+import { describe, expect, test } from 'vitest';
+import { chooseVariant, chooseWeightDtype } from '../../src/gpu/variants.ts';
+
+const facts = { software: false, subgroups: true, shaderF16: true };
+
+describe('chooseVariant', () => {
+  test.each([
+    ['a GPU with everything', facts, { reduce: 'subgroup', f16: true }],
+    ['a GPU without subgroups', { ...facts, subgroups: false }, { reduce: 'workgroup', f16: true }],
+    ['a GPU without f16', { ...facts, shaderF16: false }, { reduce: 'subgroup', f16: false }],
+    ['a software adapter', { ...facts, software: true }, { reduce: 'serial', f16: true }],
+  ] as const)('%s', (_, given, expected) => {
+    expect(chooseVariant(given)).toEqual(expected);
+  });
+});
+
+test('f16 files stay f16 on a GPU and become f32 where unpacking costs more than bytes', () => {
+  expect(chooseWeightDtype(facts, true)).toBe('f16');
+  expect(chooseWeightDtype(facts, false)).toBe('f32');
+  expect(chooseWeightDtype({ ...facts, software: true }, true)).toBe('f32');
+});

@@ -1,0 +1,93 @@
+/** The same core in headless Chromium: golden cases, and the same tokens as in Node. */
+import { join } from 'node:path';
+import { build, type Plugin } from 'esbuild';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { generate, loadModel } from '../../src/index.ts';
+import { openDevice } from '../../src/node/device.ts';
+import { defaultModelFolder, openFolder } from '../../src/node/files.ts';
+import { openCase } from '../golden-runner/case.ts';
+import { ROOT } from '../support/sources.ts';
+import { hasChromium, launchChromium } from './chromium.ts';
+import type { PageApi } from './page.ts';
+import { type FileServer, serveFiles } from './server.ts';
+
+declare const api: PageApi;
+
+const KIWI = 14;
+
+/** The golden runner reads files too, in functions that the page does not call. */
+const withoutNode: Plugin = {
+  name: 'without-node',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'absent' }));
+    onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'module.exports = {}' }));
+  },
+};
+
+async function bundlePage(): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [join(ROOT, 'test/web/page.ts')],
+    bundle: true,
+    platform: 'browser',
+    format: 'esm',
+    write: false,
+    plugins: [withoutNode],
+  });
+  return outputFiles[0]!.text;
+}
+
+describe.skipIf(!hasChromium)('headless Chromium', () => {
+  let server: FileServer;
+  let browser: Browser;
+  let page: Page;
+  const problems: string[] = [];
+
+  beforeAll(async () => {
+    server = await serveFiles(ROOT, {
+      '/': '<!doctype html><title>test</title><script type="module" src="/page.js"></script>',
+      '/page.js': await bundlePage(),
+    });
+    browser = await launchChromium();
+    page = await browser.newPage();
+    page.on('pageerror', ({ message }) => problems.push(message));
+    page.on('console', (m) => ['error', 'warning'].includes(m.type()) && problems.push(m.text()));
+    await page.goto(server.url);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  test('computes on an adapter', async () => {
+    expect(await page.evaluate(() => api.adapter())).toMatch(/swiftshader/);
+  });
+
+  test.each(['c2i_odd_mha', 'vq_rect'])('golden case %s', async (name) => {
+    const golden = await openCase(join(ROOT, 'test/golden', name));
+    const atol = Object.fromEntries([...golden.expected.keys()].map((t) => [t, golden.atol(t)]));
+    const checks = await page.evaluate(([n, a]) => api.golden(n, a), [name, atol] as const);
+    const tensors = checks.map(({ tensor }) => tensor);
+    expect(tensors).toContain(name === 'vq_rect' ? 'image' : 'gen.cfg4.tokens');
+    expect(checks.filter(({ pass }) => !pass)).toEqual([]);
+  });
+
+  test('generates the tokens and pixels that Node does', async () => {
+    const node = await openDevice({ adapter: 'swiftshader' });
+    const model = await loadModel(node.device, openFolder(defaultModelFolder()));
+    const { images } = await generate(model, { classes: [KIWI], greedy: true });
+    node.close();
+    const made = await page.evaluate((k) => api.generate('/weights/fruits-64', k), KIWI);
+    expect(made.tokens).toEqual([...images[0]!.tokens]);
+    const far = made.rgba.filter((value, i) => Math.abs(value - images[0]!.rgba[i]!) > 1);
+    expect(made.rgba).toHaveLength(images[0]!.rgba.length);
+    expect(far).toEqual([]);
+  });
+
+  test('reads ranges and finds nothing to complain about', () => {
+    const read = server.log.filter((line) => line.includes('/gpt.safetensors'));
+    expect(read.length).toBeGreaterThan(1);
+    expect(read.every((line) => line.includes(' bytes='))).toBe(true);
+    expect(problems).toEqual([]);
+  });
+});

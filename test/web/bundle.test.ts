@@ -1,0 +1,39 @@
+/** What a browser app gets from the entry points that promise to be browser-safe. */
+import { build } from 'esbuild';
+import { expect, test } from 'vitest';
+import { ROOT } from '../support/sources.ts';
+
+/** Most bytes of a minified bundle of everything an entry point exports. */
+const MAX_BYTES = {
+  'kernels/index.ts': 70_000,
+  'src/index.ts': 120_000,
+  'src/web/index.ts': 120_000,
+};
+
+test.each(Object.entries(MAX_BYTES))(
+  '%s bundles for browsers, below %i bytes',
+  async (entry, most) => {
+    const { metafile, outputFiles } = await build({
+      absWorkingDir: ROOT,
+      entryPoints: [entry],
+      bundle: true,
+      minify: true,
+      platform: 'browser',
+      format: 'esm',
+      write: false,
+      metafile: true,
+      logLevel: 'silent',
+    });
+    const inputs = Object.keys(metafile.inputs);
+    expect(inputs).toContain(entry);
+    const foreign = inputs.filter(
+      (path) => !/^(kernels|src)\//.test(path) && !path.startsWith('node_modules/'),
+    );
+    expect(foreign).toEqual([]);
+    expect(inputs.filter((path) => /^src\/(node|cli|serve)\//.test(path))).toEqual([]);
+    const imported = Object.values(metafile.inputs).flatMap(({ imports }) => imports);
+    expect(imported.filter(({ external }) => external)).toEqual([]);
+    const size = outputFiles[0]!.contents.byteLength;
+    expect(size).toBeLessThan(most);
+  },
+);

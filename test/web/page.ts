@@ -1,0 +1,55 @@
+/** What browser.test.ts calls in the browser: the public API, and the checks of the golden runner. */
+import { generate, loadModel, openUrl, openWebDevice } from '../../src/web/index.ts';
+import { decodeF32, isWeightDType } from '../../src/weights/convert.ts';
+import { openSafetensors } from '../../src/weights/safetensors.ts';
+import type { GoldenCase, GoldenTensor } from '../golden-runner/case.ts';
+import type { Check } from '../golden-runner/check.ts';
+import { runGpt } from '../golden-runner/gpt.ts';
+import { runVq } from '../golden-runner/vq.ts';
+
+export interface PageApi {
+  /** Vendor and architecture of the adapter. */
+  adapter(): Promise<string>;
+  golden(name: string, atol: Readonly<Record<string, number>>): Promise<readonly Check[]>;
+  /** Tokens and pixels of one greedy image. */
+  generate(model: string, classIndex: number): Promise<{ tokens: number[]; rgba: number[] }>;
+}
+
+const opened = openWebDevice();
+
+const api: PageApi = {
+  async adapter() {
+    const { vendor, architecture } = (await opened).adapter.info;
+    return `${vendor} ${architecture}`;
+  },
+  async golden(name, atol) {
+    const { device } = await opened;
+    const golden = await openCase(name, atol);
+    return golden.kind === 'vq' ? runVq(device, golden) : runGpt(device, golden);
+  },
+  async generate(folder, classIndex) {
+    const { device } = await opened;
+    const model = await loadModel(device, openUrl(folder));
+    const { images } = await generate(model, { classes: [classIndex], greedy: true });
+    model.destroy();
+    const [image] = images;
+    return { tokens: Array.from(image?.tokens ?? []), rgba: Array.from(image?.rgba ?? []) };
+  },
+};
+Object.assign(globalThis, { api });
+
+async function openCase(name: string, atol: Readonly<Record<string, number>>): Promise<GoldenCase> {
+  const folder = `/test/golden/${name}`;
+  const files = openUrl(folder);
+  const config = await (await fetch(`${folder}/config.json`)).json();
+  const model = await openSafetensors(await files.open('model.safetensors'));
+  const { source, tensors } = await openSafetensors(await files.open('expected.safetensors'));
+  const expected = new Map<string, GoldenTensor>();
+  for (const { name: tensor, dtype, shape, offset, byteLength } of tensors.values()) {
+    const bytes = await source.read(offset, byteLength);
+    const data = isWeightDType(dtype) ? decodeF32(dtype, bytes) : new Int32Array(bytes.buffer);
+    expected.set(tensor, { shape, data });
+  }
+  const tolerance = (tensor: string): number => atol[tensor] ?? 0;
+  return { name, kind: config.kind, folder, config, expected, model, atol: tolerance };
+}
