@@ -1,8 +1,8 @@
 /** One batch size, measured in this process on a device of its own. */
-import { imageDecoder } from '../src/generate/images.ts';
+import { type ImageDecoder, imageDecoder } from '../src/generate/images.ts';
 import { generateSettings } from '../src/generate/settings.ts';
 import type { Program } from '../src/gpu/program.ts';
-import { loadModel, type MemoryUse, type Model, type TokenLoop, tokenLoop } from '../src/index.ts';
+import { loadModel, type MemoryUse, type TokenLoop, tokenLoop } from '../src/index.ts';
 import { openDevice } from '../src/node/device.ts';
 import type { ModelFiles } from '../src/weights/source.ts';
 import { repeat, type Timing, timed, timing } from './repeat.ts';
@@ -70,7 +70,7 @@ export async function measureBatch(
       return result;
     });
     const grids = tokenRuns[0]?.grids ?? [];
-    const decodeMs = await timeDecodes(model, grids, runs);
+    const decodeMs = await timeDecodes(decoder.result, grids, runs);
     return {
       images,
       rows: images * (guided ? 2 : 1),
@@ -108,12 +108,10 @@ async function timeTokens(
 
 /** Decodes the images in turn; each must come out the same whenever its turn comes. */
 async function timeDecodes(
-  model: Model,
+  decoder: ImageDecoder,
   grids: readonly Uint32Array[],
   runs: number,
 ): Promise<Timing> {
-  const { gridSize } = model.config.gpt;
-  const decoder = await imageDecoder(model.vq, [gridSize, gridSize]);
   const pixelCheck = new SameCheck('byte');
   const times = await repeat(Math.max(runs, grids.length), async (run) => {
     const image = run % grids.length;

@@ -1,6 +1,6 @@
 /** From classes and seeds to pictures. */
 
-import { decodeTokens, imageDecoder, type Picture } from './images.ts';
+import { decodeTokens, keptDecoder, type Picture } from './images.ts';
 import type { Model } from './model.ts';
 import { generateSettings, type SamplingOptions } from './settings.ts';
 import { type Sequence, tokenLoop } from './token-loop.ts';
@@ -62,28 +62,31 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
     return { report, elapsed };
   };
 
-  const compile = phase('compile', 2);
   const batches = Math.ceil(sequences.length / most);
   const batch = { sequences: Math.ceil(sequences.length / batches), guided };
-  const loop = await tokenLoop(model.gpt, batch);
-  compile.report(1);
-  await imageDecoder(model.vq, [gridSize, gridSize]);
-  compile.report(2);
-  const compileMs = compile.elapsed();
-
-  const tokens = phase('tokens', steps * sequences.length);
+  const shape = `${batch.sequences}${guided ? ' guided' : ''}`;
   const grids: Uint32Array<ArrayBuffer>[] = [];
-  for (let first = 0; first < sequences.length; first += batch.sequences) {
-    const real = sequences.slice(first, first + batch.sequences);
-    loop.start(padded(real, batch.sequences));
-    await loop.run(steps, {
-      ...(signal && { signal }),
-      onStep: (done) => tokens.report(first * steps + done * real.length),
-    });
-    const all = await loop.readTokens();
-    grids.push(...real.map((_, i) => all.slice(i * steps, (i + 1) * steps)));
-  }
-  const tokensMs = tokens.elapsed();
+  const { compileMs, tokensMs } = await model.gpt.exclusive(async () => {
+    const compile = phase('compile', 2);
+    const loop = await model.gpt.kept('token loop', shape, () => tokenLoop(model.gpt, batch));
+    compile.report(1);
+    await model.vq.exclusive(() => keptDecoder(model.vq, [gridSize, gridSize]));
+    compile.report(2);
+    const compileMs = compile.elapsed();
+
+    const tokens = phase('tokens', steps * sequences.length);
+    for (let first = 0; first < sequences.length; first += batch.sequences) {
+      const real = sequences.slice(first, first + batch.sequences);
+      loop.start(padded(real, batch.sequences));
+      await loop.run(steps, {
+        ...(signal && { signal }),
+        onStep: (done) => tokens.report(first * steps + done * real.length),
+      });
+      const all = await loop.readTokens();
+      grids.push(...real.map((_, i) => all.slice(i * steps, (i + 1) * steps)));
+    }
+    return { compileMs, tokensMs: tokens.elapsed() };
+  });
 
   const decode = phase('decode', sequences.length);
   const pictures = await decodeTokens(model, grids, {

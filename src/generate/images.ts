@@ -28,6 +28,8 @@ export interface ImageDecoder {
   readonly vq: VqDecoder;
   /** Decodes one grid of tokens that has been checked. */
   decode(tokens: ArrayLike<number>): Promise<Picture>;
+  /** Frees its GPU memory; the weights stay. */
+  destroy(): void;
 }
 
 /**
@@ -42,30 +44,41 @@ export async function decodeTokens(
   const { gridSize } = model.config.gpt;
   const { grid = [gridSize, gridSize], signal, onProgress } = options;
   for (const [i, tokens] of grids.entries()) checkGrid(model, tokens, grid, i);
-  const decoder = await imageDecoder(model.vq, grid);
-  const pictures: Picture[] = [];
-  for (const tokens of grids) {
-    signal?.throwIfAborted();
-    pictures.push(await decoder.decode(tokens));
-    onProgress?.(pictures.length, grids.length);
-  }
-  return pictures;
+  return model.vq.exclusive(async () => {
+    const decoder = await keptDecoder(model.vq, grid);
+    const pictures: Picture[] = [];
+    for (const tokens of grids) {
+      signal?.throwIfAborted();
+      pictures.push(await decoder.decode(tokens));
+      onProgress?.(pictures.length, grids.length);
+    }
+    return pictures;
+  });
 }
 
-/** The VQ decoder of a tokenizer for one grid; built once and kept. */
-export function imageDecoder(
+/** The decoder that a tokenizer keeps for a grid. Only inside its `exclusive`. */
+export function keptDecoder(
+  network: Network<VqConfig>,
+  grid: readonly [height: number, width: number],
+): Promise<ImageDecoder> {
+  return network.kept('image decoder', grid.join('x'), () => imageDecoder(network, grid));
+}
+
+/** Builds the VQ decoder of a tokenizer for one grid. It is the caller's: destroy it. */
+export async function imageDecoder(
   network: Network<VqConfig>,
   [height, width]: readonly [height: number, width: number],
 ): Promise<ImageDecoder> {
   const { config, precision, memory, weights, watch } = network;
-  return network.cached(`image decoder ${height}x${width}`, async () => {
-    const g = new Graph();
-    const vq = vqDecoder(g, config, { images: 1, height, width }, precision);
-    const program = await watch.race(build(memory, g, { weights, keep: [vq.rgba] }));
-    const decode = (tokens: ArrayLike<number>): Promise<Picture> =>
-      runDecoder(network, program, vq, tokens);
-    return { program, vq, decode };
-  });
+  const g = new Graph();
+  const vq = vqDecoder(g, config, { images: 1, height, width }, precision);
+  const program = await watch.race(build(memory, g, { weights, keep: [vq.rgba] }));
+  return {
+    program,
+    vq,
+    decode: (tokens) => runDecoder(network, program, vq, tokens),
+    destroy: () => program.destroy(),
+  };
 }
 
 async function runDecoder(

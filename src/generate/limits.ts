@@ -10,8 +10,9 @@ import type { Precision } from '../models/precision.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
 
 /**
- * GPU bytes that generating one batch takes: weights, KV cache and other state, temps. Exact for what
- * the programs allocate; drivers add their own.
+ * GPU bytes that generating one batch takes: weights, KV cache and other state, temps. What the
+ * programs allocate, but for the padding between weights that share a buffer (under 256 bytes each);
+ * drivers add their own.
  */
 export function estimateMemory(config: ModelJson, batch: Batch, precision: Precision): MemoryUse {
   const { gridSize } = config.gpt;

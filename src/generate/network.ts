@@ -16,8 +16,18 @@ export interface Network<Config> {
   readonly watch: DeviceWatch;
   /** Buffers by state-dict name. */
   readonly weights: ReadonlyMap<string, GPUBufferBinding>;
-  /** What is kept under `key`, built on first use. */
-  cached<T>(key: string, build: () => Promise<T>): Promise<T>;
+  /** Runs one piece of work at a time, in the order asked for: programs keep state in their buffers. */
+  exclusive<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * The kept program of a kind. One of another shape takes its place and frees it, so that memory
+   * does not grow with the number of shapes. Only inside `exclusive`.
+   */
+  kept<T extends Destroyable>(kind: string, shape: string, build: () => Promise<T>): Promise<T>;
+}
+
+export interface Destroyable {
+  /** Frees the GPU memory that is its own. */
+  destroy(): void;
 }
 
 export interface NetworkSource<Config> {
@@ -66,7 +76,7 @@ export function checkNetwork<Config>(
           uploadWeights(memory, file, wanted, options),
         ),
       );
-      return { config, precision, memory, watch, weights, cached: cache() };
+      return { config, precision, memory, watch, weights, exclusive: queue(), kept: shelf() };
     },
   };
 }
@@ -75,12 +85,31 @@ function bytesOf(file: Safetensors, tensors: readonly Tensor[]): number {
   return tensors.reduce((sum, t) => sum + (file.tensors.get(t.name)?.byteLength ?? 0), 0);
 }
 
-function cache(): Network<unknown>['cached'] {
-  const kept = new Map<string, Promise<unknown>>();
-  return <T>(key: string, build: () => Promise<T>): Promise<T> => {
-    const made = (kept.get(key) as Promise<T> | undefined) ?? build();
-    kept.set(key, made);
-    made.catch(() => kept.delete(key)); // a build that failed may be tried again
-    return made;
+/** One piece of work after another; a failed one does not stop the next. */
+function queue(): Network<unknown>['exclusive'] {
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    const next = last.then(work, work);
+    const forget = (): void => {}; // the queue must not keep results alive
+    last = next.then(forget, forget);
+    return next;
+  };
+}
+
+/** One program per kind. */
+function shelf(): Network<unknown>['kept'] {
+  const programs = new Map<string, { readonly shape: string; readonly program: Destroyable }>();
+  return async <T extends Destroyable>(
+    kind: string,
+    shape: string,
+    build: () => Promise<T>,
+  ): Promise<T> => {
+    const there = programs.get(kind);
+    if (there?.shape === shape) return there.program as T;
+    programs.delete(kind);
+    there?.program.destroy();
+    const program = await build();
+    programs.set(kind, { shape, program });
+    return program;
   };
 }

@@ -1,12 +1,13 @@
 /** How likely a model finds given token grids. */
 import { OptionError } from '../errors.ts';
-import { build, type Program } from '../gpu/program.ts';
+import { build } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
-import { type GptScorer, gptScorer, positionsOf } from '../models/gpt.ts';
+import { byteLength } from '../graph/tensor.ts';
+import { gptScorer, positionsOf } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import { ropeTable } from '../models/rope-table.ts';
-import type { Network } from './network.ts';
+import type { Destroyable, Network } from './network.ts';
 
 export interface GridToScore {
   /** Class index; numClasses is the unconditional one. */
@@ -24,9 +25,8 @@ export async function scoreTokens(
   network: Network<GptConfig>,
   grids: readonly GridToScore[],
 ): Promise<Float32Array<ArrayBuffer>> {
-  const { config: gpt, memory, watch } = network;
+  const { config: gpt } = network;
   if (grids.length === 0) throw new OptionError('expected at least one grid, got none');
-  const positions = positionsOf(gpt);
   const tokens = new Uint32Array(grids.length * gpt.blockSize);
   grids.forEach(({ label, tokens: given }, i) => {
     if (!(label >= 0 && label <= gpt.numClasses)) {
@@ -42,36 +42,41 @@ export async function scoreTokens(
     }
     tokens.set(Array.from(given), i * gpt.blockSize);
   });
-  const { program, scorer } = await scoreProgram(network, grids.length);
-  const { device } = memory;
-  const place = Uint32Array.from({ length: grids.length * positions * 2 }, (_, i) => {
+  const label = Uint32Array.from(grids, (grid) => grid.label);
+  return network.exclusive(async () => {
+    const build = () => scorerOf(network, grids.length);
+    const scorer = await network.kept('scorer', String(grids.length), build);
+    return scorer.score(label, tokens);
+  });
+}
+
+interface Scorer extends Destroyable {
+  score(label: Uint32Array<ArrayBuffer>, tokens: Uint32Array<ArrayBuffer>): Promise<Logits>;
+}
+
+type Logits = Float32Array<ArrayBuffer>;
+
+async function scorerOf(network: Network<GptConfig>, sequences: number): Promise<Scorer> {
+  const { config, memory, watch, precision, weights } = network;
+  const { queue } = memory.device;
+  const positions = positionsOf(config);
+  const g = new Graph();
+  const gpt = gptScorer(g, config, sequences, precision);
+  const program = await watch.race(build(memory, g, { weights, keep: [gpt.logits] }));
+  const place = Uint32Array.from({ length: sequences * positions * 2 }, (_, i) => {
     const row = Math.floor(i / 2);
     return i % 2 === 0 ? Math.floor(row / positions) : row % positions;
   });
-  device.queue.writeBuffer(program.bufferOf(scorer.place), 0, place);
-  device.queue.writeBuffer(
-    program.bufferOf(scorer.label),
-    0,
-    Uint32Array.from(grids, (g) => g.label),
-  );
-  device.queue.writeBuffer(program.bufferOf(scorer.tokens), 0, tokens);
-  program.run();
-  const size = grids.length * positions * gpt.vocabSize * 4;
-  const buffer = program.bufferOf(scorer.logits);
-  return new Float32Array(await watch.race(readBuffer(memory, buffer, size)));
-}
-
-function scoreProgram(
-  network: Network<GptConfig>,
-  sequences: number,
-): Promise<{ program: Program; scorer: GptScorer }> {
-  const { config, memory, watch, precision, weights } = network;
-  return network.cached(`scorer ${sequences}`, async () => {
-    const g = new Graph();
-    const scorer = gptScorer(g, config, sequences, precision);
-    const options = { weights, keep: [scorer.logits] };
-    const program = await watch.race(build(memory, g, options));
-    memory.device.queue.writeBuffer(program.bufferOf(scorer.rope), 0, ropeTable(config));
-    return { program, scorer };
-  });
+  queue.writeBuffer(program.bufferOf(gpt.place), 0, place);
+  queue.writeBuffer(program.bufferOf(gpt.rope), 0, ropeTable(config));
+  return {
+    async score(label, tokens) {
+      queue.writeBuffer(program.bufferOf(gpt.label), 0, label);
+      queue.writeBuffer(program.bufferOf(gpt.tokens), 0, tokens);
+      program.run();
+      const buffer = program.bufferOf(gpt.logits);
+      return new Float32Array(await watch.race(readBuffer(memory, buffer, byteLength(gpt.logits))));
+    },
+    destroy: () => program.destroy(),
+  };
 }

@@ -43,18 +43,18 @@ export interface TokenLoop {
   readLogits(): Promise<Float32Array<ArrayBuffer>>;
   /** What the last token was drawn from: f32 [sequences, vocabSize]. */
   readProbs(): Promise<Float32Array<ArrayBuffer>>;
+  /** Frees its GPU memory; the weights stay. */
+  destroy(): void;
 }
 
 const CHUNK_MS = 100;
 const MAX_CHUNK = 64;
 
-/** The loop of a decoder for one batch shape; built once and kept. */
-export function tokenLoop(network: Network<GptConfig>, batch: Batch): Promise<TokenLoop> {
-  const key = `token loop ${batch.sequences}${batch.guided ? ' guided' : ''}`;
-  return network.cached(key, () => buildLoop(network, batch));
-}
-
-async function buildLoop(network: Network<GptConfig>, batch: Batch): Promise<TokenLoop> {
+/**
+ * Builds the loop of a decoder for one batch shape. It is the caller's: use it from one place at a
+ * time, and destroy it.
+ */
+export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Promise<TokenLoop> {
   const { memory, config, precision, watch, weights } = network;
   const g = new Graph();
   const gpt = gptDecoder(g, config, batch, precision);
@@ -73,6 +73,7 @@ async function buildLoop(network: Network<GptConfig>, batch: Batch): Promise<Tok
     readTokens: async () => new Uint32Array(await read(gpt.tokens)),
     readLogits: async () => new Float32Array(await read(gpt.logits)),
     readProbs: async () => new Float32Array(await read(gpt.probs)),
+    destroy: () => program.destroy(),
   };
 }
 

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   decodeTokens,
+  type GenerateResult,
   generate,
   loadModel,
   type Model,
@@ -54,6 +55,8 @@ describe('one seed, one image', () => {
     const alone = [...(await single.readTokens())].slice(0, 24);
     expect([...all.slice(0, 24)]).toEqual(alone);
     expect([...all.slice(15 * 64, 15 * 64 + 24)]).toEqual(alone);
+    loop.destroy();
+    single.destroy();
   });
 
   test('in chunks of any length', async () => {
@@ -71,6 +74,15 @@ describe('one seed, one image', () => {
     }
     expect(grids[1]).toEqual(grids[0]);
     expect(grids[2]).toEqual(grids[0]);
+    loop.destroy();
+  });
+
+  test('asked for side by side, in one batch shape and in two', async () => {
+    const ask = (classes: number[], seed: number) => generate(model, { classes, seed });
+    const [a, b, c] = await Promise.all([ask([PEAR], 8), ask([ORANGE], 9), ask([PEAR, 4], 8)]);
+    const tokens = (result: GenerateResult) => result.images.map((image) => [...image.tokens]);
+    expect(tokens(b)).toEqual(tokens(await ask([ORANGE], 9)));
+    expect(tokens(a)[0]).toEqual(tokens(c)[0]);
   });
 
   test('another seed gives another image, greedy ignores the seed', async () => {
