@@ -1,6 +1,7 @@
 /** One batch size, measured in this process on a device of its own. */
 import { type ImageDecoder, imageDecoder } from '../src/generate/images.ts';
 import { generateSettings } from '../src/generate/settings.ts';
+import { type KernelTime, profile } from '../src/gpu/profile.ts';
 import type { Program } from '../src/gpu/program.ts';
 import { loadModel, type MemoryUse, type TokenLoop, tokenLoop } from '../src/index.ts';
 import { openDevice } from '../src/node/device.ts';
@@ -31,6 +32,11 @@ export interface BatchResult {
   readonly decodeMs: Timing;
   /** GPU bytes after all that, KV cache within `state`. */
   readonly memory: MemoryUse;
+  /** Time per kernel of one step and of one decode; absent without `timestamp-query`. */
+  readonly kernels?: {
+    readonly step: readonly KernelTime[];
+    readonly decode: readonly KernelTime[];
+  };
 }
 
 /** Planning, compiling, allocating and binding a program for the first time on a device. */
@@ -71,6 +77,9 @@ export async function measureBatch(
     });
     const grids = tokenRuns[0]?.grids ?? [];
     const decodeMs = await timeDecodes(decoder.result, grids, runs);
+    const memory = model.memory;
+    const step = await profile(model.gpt.memory, loop.result.program);
+    const decode = await profile(model.vq.memory, decoder.result.program);
     return {
       images,
       rows: images * (guided ? 2 : 1),
@@ -83,7 +92,8 @@ export async function measureBatch(
       stepMs: timing(tokenRuns.map((run) => run.stepMs)),
       encodeUs: timing(tokenRuns.map((run) => run.encodeUs)),
       decodeMs,
-      memory: model.memory,
+      memory,
+      ...(step && decode && { kernels: { step, decode } }),
     };
   } finally {
     close();

@@ -10,7 +10,13 @@ import { measureBatch } from './batch.ts';
 import { measureCommand } from './command.ts';
 import { environmentOf } from './environment.ts';
 import { measureLoad } from './load.ts';
-import { type BatchReport, batchLines, environmentLines, loadLines } from './report.ts';
+import {
+  type BatchReport,
+  batchLines,
+  environmentLines,
+  kernelLines,
+  loadLines,
+} from './report.ts';
 import { SameCheck } from './same-check.ts';
 import { dispatchProblem } from './step-shape.ts';
 
@@ -19,6 +25,7 @@ interface Options {
   readonly model: string;
   readonly images: readonly number[];
   readonly runs: number;
+  readonly kernels?: boolean;
 }
 
 /** Most images of a batch; `generate` makes no larger ones unless asked to. */
@@ -27,7 +34,7 @@ const MOST_IMAGES = 16;
 const print = (lines: readonly string[]): void => console.log(`${lines.join('\n')}\n`);
 const note = (text: string): void => console.error(`bench: ${text}`);
 
-async function bench({ json, model, images, runs }: Options): Promise<void> {
+async function bench({ json, model, images, runs, kernels }: Options): Promise<void> {
   if (json !== undefined) assertWritable(json);
   const files = openFolder(model);
   const config = await readModelJson(files);
@@ -49,6 +56,7 @@ async function bench({ json, model, images, runs }: Options): Promise<void> {
     const report = { ...batch, ...command };
     batches.push(report);
     print(batchLines(report));
+    if (kernels) print(kernelLines(report));
     const problem = dispatchProblem(batch.shape);
     if (problem === undefined) continue;
     note(problem);
@@ -72,6 +80,7 @@ const program = new Command('bench')
   .option('--model <folder>', 'model folder (default: the one shipped)', defaultModelFolder())
   .option('--images <n,...>', 'batch sizes', counts, [1, 4])
   .option('--runs <n>', 'runs after the first', integer(1, 1000), 3)
+  .option('--kernels', 'also print the time per kernel, by timestamps on the device')
   .exitOverride();
 try {
   await bench(program.parse().opts<Options>());

@@ -1,5 +1,6 @@
 /** Results as people read them. */
 import { describeAdapter } from '../src/cli/report.ts';
+import type { KernelTime } from '../src/gpu/profile.ts';
 import type { Model } from '../src/index.ts';
 import type { BatchResult, BuildResult } from './batch.ts';
 import type { CommandResult } from './command.ts';
@@ -68,6 +69,29 @@ export function batchLines(result: BatchReport): string[] {
     ['  of the best: tokens', '', s(phases.tokens)],
     ['  of the best: decode', '', s(phases.decode)],
   ]);
+}
+
+/** Time per kernel, each dispatch in a pass of its own; nothing where the device has no timestamps. */
+export function kernelLines({ images, kernels }: BatchReport): string[] {
+  if (!kernels) return ['no time per kernel: the device lacks timestamp-query'];
+  const table = (title: string, times: readonly KernelTime[]): string[] => {
+    const total = times.reduce((sum, { us }) => sum + us, 0);
+    return formatTable([
+      [title, 'us', 'share', 'times'],
+      ...times.map(
+        ({ label, us, dispatches }): Row => [
+          `  ${label}`,
+          formatNumber(us),
+          `${((100 * us) / total).toFixed(1)} %`,
+          String(dispatches),
+        ],
+      ),
+    ]);
+  };
+  return [
+    ...table(`kernels of a step, batch of ${images}`, kernels.step),
+    ...table('kernels of decoding one image', kernels.decode),
+  ];
 }
 
 function timingRow(name: string, values: Omit<Timing, 'runs'>): Row {
