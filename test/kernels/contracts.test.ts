@@ -81,9 +81,7 @@ const device = await nullDevice();
 test('the compile check sees a wrong word', async () => {
   const kernel = rmsNorm({ rows: 1, dim: 4 });
   const broken = { ...kernel, code: kernel.code.replace('inverseSqrt(', 'inverse_sqrt(') };
-  device.pushErrorScope('validation');
   await expect(compile(device, broken)).rejects.toThrow(/rms_norm.* WGSL \d+:\d+: .*inverse_sqrt/s);
-  expect(await device.popErrorScope()).not.toBeNull();
 });
 
 test('the list has every kernel file', () => {
