@@ -4,7 +4,8 @@
  */
 import { appendFileSync } from 'node:fs';
 import { globals } from 'webgpu';
-import { type Mutant, mutants, mutate } from './mutants.ts';
+import { type Mutant, mutate } from './mutant.ts';
+import { mutants } from './mutants.ts';
 
 const { LLAMAGEN_MUTANT: wanted, LLAMAGEN_MUTANT_LOG: log } = process.env;
 

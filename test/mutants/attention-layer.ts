@@ -1,0 +1,170 @@
+/** Faults of the attention layer: RoPE, the KV cache, attention. */
+import { group, kernelTest, type Mutant } from './mutant.ts';
+
+const rope = group({ kernel: 'rope_cache', tests: kernelTest('rope-cache') }, [
+  {
+    name: 'rope-sign',
+    fault: 'Positions turn vectors the wrong way: images lose their structure.',
+    find: 'v.x * cs.x - v.y * cs.y',
+    replace: 'v.x * cs.x + v.y * cs.y',
+  },
+  {
+    name: 'rope-halves-swapped',
+    fault: 'Grid rows and columns change places.',
+    find: /rope\[position \* (\d+)u \+ d\]/g,
+    replace: 'rope[position * $1u + (d + $1u / 2u) % $1u]',
+  },
+  {
+    name: 'rope-second-pair',
+    fault: 'The second pair of four turns by the angle of the first.',
+    find: 'v.z * cs.z - v.w * cs.w',
+    replace: 'v.z * cs.x - v.w * cs.y',
+  },
+  {
+    name: 'rope-position-early',
+    fault: 'Every token is turned to the place of the token before it.',
+    find: /rope\[position \*/g,
+    replace: 'rope[(max(position, 1u) - 1u) *',
+  },
+  {
+    name: 'rope-not-on-keys',
+    fault: 'Keys have no position.',
+    find: 'd, rotate(a, position, d));',
+    replace: 'd, a);',
+  },
+  {
+    name: 'kv-write-position-late',
+    fault: 'Keys and values are written one position too far.',
+    find: /(kv_row\([01]u, slot, head - \d+u, position)\)/g,
+    replace: '$1 + 1u)',
+  },
+  {
+    name: 'kv-parts-swapped',
+    fault: 'Values are stored as keys and keys as values.',
+    find: '((part *',
+    replace: '(((1u - part) *',
+  },
+  {
+    name: 'kv-value-head',
+    fault: 'Values go to the head after their own.',
+    find: /kv_row\(1u, slot, head - (\d+)u/g,
+    replace: 'kv_row(1u, slot, head + 1u - $1u',
+  },
+  {
+    name: 'kv-past-end',
+    fault: 'A sequence that has ended overwrites the cache of another.',
+    find: /if \(position >= \d+u\) \{ return; \}/g,
+    replace: '',
+  },
+  {
+    name: 'kv-f16-halves',
+    fault: 'An f16 cache swaps neighbouring pairs of values.',
+    find: 'vec2u(pack2x16float(v.xy), pack2x16float(v.zw))',
+    replace: 'vec2u(pack2x16float(v.zw), pack2x16float(v.xy))',
+  },
+]);
+
+const qkv = group(
+  { kernel: 'qkv_rope_cache', tests: kernelTest('qkv-rope-cache'), only: 'f32 .*serial' },
+  [
+    {
+      name: 'qkv-rope-sign',
+      fault: 'Decoding turns vectors the wrong way, prefill does not.',
+      find: 'v.y * cs.x + v.x * cs.y',
+      replace: 'v.y * cs.x - v.x * cs.y',
+    },
+    {
+      name: 'qkv-kv-write-position-late',
+      fault: 'Decoding writes keys and values one position too far.',
+      find: /(kv_row\([01]u, slot, head - \d+u, position)\)/g,
+      replace: '$1 + 1u)',
+    },
+    {
+      name: 'qkv-norm-gain-dropped',
+      fault: 'The attention norm forgets its weights.',
+      find: /(let v\d+ = raw\d+) \* g;/g,
+      replace: '$1;',
+    },
+    {
+      name: 'qkv-norm-eps-dropped',
+      fault: 'The attention norm forgets its epsilon.',
+      find: '+ EPS',
+      replace: '',
+    },
+  ],
+);
+
+const attention = group({ kernel: 'attention', tests: kernelTest('attention'), only: 'serial' }, [
+  {
+    name: 'attention-not-own-position',
+    fault: 'A token does not see itself; the first sees nothing.',
+    find: 'j <= position',
+    replace: 'j < position',
+  },
+  {
+    name: 'attention-past-position',
+    fault: 'A token sees one position of the future, or of an earlier image.',
+    find: 'j <= position',
+    replace: 'j <= position + 1u',
+  },
+  {
+    name: 'attention-scale-dropped',
+    fault: 'Attention is too sharp: scores are not divided by sqrt(headDim).',
+    find: 'score *= SCALE;',
+    replace: '',
+  },
+  {
+    name: 'attention-mask-ignored',
+    fault: 'Tokens attend to the padding of a caption.',
+    find: /mask\[slot \* \d+u \+ column\] != 0u/g,
+    replace: 'true',
+    only: 'masked serial|serial padding',
+  },
+  {
+    name: 'attention-own-column-masked',
+    fault: 'Padding rows attend to nothing and become NaN.',
+    find: 'column == position || ',
+    replace: '',
+    only: 'masked serial|serial padding',
+  },
+  {
+    name: 'attention-kv-head',
+    fault: 'Heads of grouped-query attention read the KV heads in turn, not in groups.',
+    find: /(let head = \w+ % (\d+)u;[^}]*?})([^}]*?)head \/ (\d+)u, 0u([^}]*?)head \/ \d+u, 0u/g,
+    replace: '$1$3head % ($2u / $4u), 0u$5head % ($2u / $4u), 0u',
+  },
+  {
+    name: 'attention-one-slot',
+    fault: 'All images of a batch attend to the cache of the first.',
+    find: /\((part \* \d+u) \+ slot\)/g,
+    replace: '($1)',
+  },
+  {
+    name: 'attention-values-are-keys',
+    fault: 'Attention mixes keys where it should mix values.',
+    find: 'kv_row(1u',
+    replace: 'kv_row(0u',
+  },
+  {
+    name: 'attention-online-fade',
+    fault: 'A new highest score does not shrink what was summed before it.',
+    find: /(sum\d+) = sum\d+ \* fade/g,
+    replace: '$1 = $1',
+  },
+  {
+    name: 'attention-parts-lost',
+    fault: 'One split of the values of a workgroup is lost (GPU variant).',
+    find: 'for (var s = 1u;',
+    replace: 'for (var s = 2u;',
+    only: 'f32 .* workgroup',
+  },
+  {
+    name: 'reduce-step-lost',
+    fault: 'A reduction over a workgroup skips its last step (GPU variant).',
+    find: 'stride > 0u;',
+    replace: 'stride > 1u;',
+    only: 'f32 .* workgroup',
+  },
+]);
+
+export const attentionLayer: readonly Mutant[] = [...rope, ...qkv, ...attention];

@@ -1,0 +1,163 @@
+/** Faults of products, norms, the feed-forward layer and embeddings. */
+import { group, kernelTest, type Mutant } from './mutant.ts';
+
+const products = [
+  ...group({ kernel: 'linear', tests: kernelTest('linear'), only: '^f32 .*serial' }, [
+    {
+      name: 'product-column-guard',
+      fault: 'The last columns of a row run over into the next row (outDim no multiple of 4).',
+      find: /c < min\(4u, \d+u - i \* 4u\)(; c\+\+\) \{ out\[)/g,
+      replace: 'c < 4u$1',
+    },
+    {
+      name: 'product-tail-of-row',
+      fault: 'A sum takes values of the next row (inDim no multiple of 4).',
+      find: /c < min\(4u, \d+u - i \* 4u\)(; c\+\+\) \{ v\[)/g,
+      replace: 'c < 4u$1',
+    },
+    {
+      name: 'product-last-quad',
+      fault: 'A sum leaves out its last four terms.',
+      find: /k < (\d+)u; k \+=/g,
+      replace: 'k < max($1u, 2u) - 1u; k +=',
+    },
+    {
+      name: 'product-row-tile',
+      fault: 'Rows past the first eight are shifted by one.',
+      find: /group\.z \* (\d+)u/g,
+      replace: 'group.z * ($1u - 1u)',
+    },
+    {
+      name: 'product-row-guard',
+      fault: 'The last row of a batch is not written.',
+      find: /if \(first \+ (\d+)u < (\d+)u\) \{ store/g,
+      replace: 'if (first + $1u + 1u < $2u) { store',
+    },
+    {
+      name: 'linear-residual-dropped',
+      fault: 'A layer forgets its input.',
+      find: ' + residual_at(row, i)',
+      replace: '',
+    },
+    {
+      name: 'linear-norm-eps-dropped',
+      fault: 'The norm before a product forgets its epsilon.',
+      find: '+ EPS',
+      replace: '',
+    },
+    {
+      name: 'linear-f16-halves',
+      fault: 'f16 weights are read in the wrong order.',
+      find: 'vec4f(unpack2x16float(words.x), unpack2x16float(words.y))',
+      replace: 'vec4f(unpack2x16float(words.y), unpack2x16float(words.x))',
+      only: '^f16 .*serial$',
+    },
+    {
+      name: 'linear-f16-odd-rows',
+      fault: 'f16 weights of odd rows are off by one (inDim no multiple of 4).',
+      find: '[(base + c) & 1u]',
+      replace: '[c & 1u]',
+      only: '^f16 .*serial$',
+    },
+  ]),
+  ...group({ kernel: 'matmul', tests: kernelTest('matmul'), only: '^f32 .*workgroup' }, [
+    {
+      name: 'matmul-tail',
+      fault: 'Prefill leaves out the last four terms of every sum.',
+      find: /if \(k < (\d+)u\)/g,
+      replace: 'if (k + 1u < max($1u, 2u))',
+    },
+    {
+      name: 'matmul-residual-dropped',
+      fault: 'A layer forgets its input in prefill.',
+      find: / \+ residual_at\(first \+ \du, i\)/g,
+      replace: '',
+      only: '^f32 .*residual.*workgroup',
+    },
+  ]),
+];
+
+const forward = [
+  ...group({ kernel: 'rms_norm', tests: kernelTest('rms-norm'), only: 'serial' }, [
+    {
+      name: 'rms-norm-eps-dropped',
+      fault: 'Rows of zeros become NaN.',
+      find: '+ EPS',
+      replace: '',
+    },
+    {
+      name: 'rms-norm-sum-for-mean',
+      fault: 'Values are too small: the sum of squares is not divided by the dimension.',
+      find: / \/ f32\(\d+\) \+ EPS/g,
+      replace: ' + EPS',
+    },
+    {
+      name: 'rms-norm-gain-dropped',
+      fault: 'A norm forgets its weights.',
+      find: ' * gain_at(0u, i)',
+      replace: '',
+    },
+  ]),
+  ...group({ kernel: 'swiglu', tests: kernelTest('swiglu'), only: '^f32 .*serial' }, [
+    {
+      name: 'swiglu-sigmoid',
+      fault: 'The gate is sigmoid, not silu.',
+      find: 'return v / (1.0 + exp(-v));',
+      replace: 'return 1.0 / (1.0 + exp(-v));',
+    },
+    {
+      name: 'swiglu-gates-swapped',
+      fault: 'w1 and w3 change places.',
+      find: 'silu(a) * b',
+      replace: 'silu(b) * a',
+    },
+    {
+      name: 'swiglu-one-weight',
+      fault: 'w1 is used in place of w3.',
+      find: /= w3_at\(/g,
+      replace: '= w1_at(',
+    },
+  ]),
+  ...group({ kernel: 'silu_mul', tests: kernelTest('swiglu'), only: 'siluMul' }, [
+    {
+      name: 'silu-mul-gate-alone',
+      fault: 'Prefill forgets the second factor of the feed-forward layer.',
+      find: ' * up_at(row, i)',
+      replace: '',
+    },
+  ]),
+  ...group({ kernel: 'embed', tests: kernelTest('embed') }, [
+    {
+      name: 'embed-own-token',
+      fault: 'The input is the token to be drawn, not the one before it.',
+      find: '+ position - 1u]',
+      replace: '+ position]',
+    },
+    {
+      name: 'embed-first-label',
+      fault: 'All images of a batch get the class of the first.',
+      find: 'label[slot]',
+      replace: 'label[0u]',
+    },
+    {
+      name: 'embed-label-row',
+      fault: 'Every class is the class after it.',
+      find: 'labelTable_at(index, i)',
+      replace: 'labelTable_at(index + 1u, i)',
+    },
+    {
+      name: 'embed-unconditional-tokens',
+      fault: 'Unconditional rows read the tokens of the last image.',
+      find: /slot % (\d+)u/g,
+      replace: 'min(slot, $1u - 1u)',
+    },
+    {
+      name: 'embed-token-unchecked',
+      fault: 'A token outside the vocabulary is some other token.',
+      find: /if \(index < \d+u\) \{ v = tokenTable/g,
+      replace: 'if (true) { v = tokenTable',
+    },
+  ]),
+];
+
+export const decoder: readonly Mutant[] = [...products, ...forward];

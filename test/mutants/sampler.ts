@@ -1,0 +1,205 @@
+/** Faults of guidance, filters and draws. */
+import { group, kernelTest, type Mutant } from './mutant.ts';
+
+const guidance = group({ kernel: 'guidance', tests: kernelTest('guidance') }, [
+  {
+    name: 'cfg-sign',
+    fault: 'Guidance pushes away from the class.',
+    find: 'uncond + (cond - uncond)',
+    replace: 'uncond - (cond - uncond)',
+  },
+  {
+    name: 'cfg-swapped',
+    fault: 'Conditional and unconditional logits change places.',
+    find: 'uncond + (cond - uncond)',
+    replace: 'cond + (uncond - cond)',
+  },
+  {
+    name: 'cfg-neighbour',
+    fault: 'Guidance uses the unconditional logits of the next image.',
+    find: /sequence \+ (\d+)u, i/g,
+    replace: '(sequence + 1u) % $1u + $1u, i',
+  },
+  {
+    name: 'cfg-interval-early',
+    fault: 'Guidance ends one token too early.',
+    find: 'step - 1 <= how.cfg_interval',
+    replace: 'step <= how.cfg_interval',
+  },
+  {
+    name: 'cfg-interval-late',
+    fault: 'Guidance ends one token too late.',
+    find: 'step - 1 <= how.cfg_interval',
+    replace: 'step - 2 <= how.cfg_interval',
+  },
+  {
+    name: 'cfg-interval-condition-tokens',
+    fault: 'Condition tokens count as image tokens in cfgInterval.',
+    find: /i32\(place\[sequence\]\.y\) - \d+/g,
+    replace: 'i32(place[sequence].y)',
+  },
+  {
+    name: 'cfg-scale-one',
+    fault: 'A scale of 1 rounds the conditional logits.',
+    find: 'how.cfg_scale > 1.0',
+    replace: 'how.cfg_scale >= 1.0',
+  },
+]);
+
+const filter = group(
+  { kernel: 'filter_logits', tests: kernelTest('filter-logits'), only: 'serial' },
+  [
+    {
+      name: 'top-k-tie-dropped',
+      fault: 'Of the tokens that tie at the k-th place only the first stays.',
+      find: 'var spare = VOCAB;',
+      replace: 'var spare = select(VOCAB, 1u, lowest > 0u);',
+      only: 'serial ties',
+    },
+    {
+      name: 'top-k-one-more',
+      fault: 'Top-k keeps one token more.',
+      find: 'pick.y, how.top_k)',
+      replace: 'pick.y, how.top_k + 1u)',
+    },
+    {
+      name: 'top-k-of-rounded-logits',
+      fault: 'Top-k cannot tell near logits apart.',
+      find: 'lowest = pick.x;\n  }',
+      replace: 'lowest = pick.x & 0xffff0000u;\n  }',
+    },
+    {
+      name: 'top-p-crossing-dropped',
+      fault: 'Top-p leaves out the token that crosses p; with a small p nothing is left.',
+      find: '/ mass + 1u;',
+      replace: '/ mass;',
+    },
+    {
+      name: 'top-p-ties-one-more',
+      fault: 'Top-p keeps one token too many of those that tie at the cut.',
+      find: '/ mass + 1u;',
+      replace: '/ mass + 2u;',
+      only: 'serial ties',
+    },
+    {
+      name: 'top-p-not-renormalised',
+      fault: 'What is left after top-p does not add up to 1.',
+      find: /^ {4}total = .*;$/gm,
+      replace: '',
+    },
+    {
+      name: 'negative-zero',
+      fault: 'Zero and negative zero do not tie.',
+      find: 'select(bitcast<u32>(logit), 0u, logit == 0.0)',
+      replace: 'bitcast<u32>(logit)',
+      only: 'zero equals negative zero',
+    },
+    {
+      name: 'negative-logits-order',
+      fault: 'Among negative logits the lowest are kept.',
+      find: '~bits,',
+      replace: 'bits & 0x7fffffffu,',
+    },
+    {
+      name: 'temperature-ignored',
+      fault: 'The temperature does nothing.',
+      find: '(logit - peak) / temperature',
+      replace: '(logit - peak)',
+    },
+    {
+      name: 'temperature-of-large-logits',
+      fault: 'Large logits overflow.',
+      find: '(logit - peak) / temperature',
+      replace: 'logit / temperature',
+    },
+    {
+      name: 'greedy-last-maximum',
+      fault: 'Greedy decoding takes the last of equal maxima.',
+      find: 'found == 0u && ',
+      replace: '',
+      only: 'serial ties',
+    },
+    {
+      name: 'filter-one-sequence',
+      fault: 'All images of a batch are sampled from the logits of the first.',
+      find: 'return logits[sequence * VOCAB + token];',
+      replace: 'return logits[token];',
+    },
+  ],
+);
+
+const draw = [
+  ...group({ tests: kernelTest('philox') }, [
+    {
+      name: 'philox-round-missing',
+      fault: 'Random numbers are not those of Philox4x32-10: seeds give other images.',
+      find: 'round < 10u',
+      replace: 'round < 9u',
+    },
+    {
+      name: 'philox-key-schedule',
+      fault: 'The second word of the key stays the same in all rounds.',
+      find: 'vec2u(0x9e3779b9u, 0xbb67ae85u)',
+      replace: 'vec2u(0x9e3779b9u, 0u)',
+    },
+    {
+      name: 'philox-carry',
+      fault: 'High halves of products lose a carry.',
+      find: ' + (cross >> 16u)',
+      replace: '',
+    },
+  ]),
+  ...group({ kernel: 'draw_token', tests: kernelTest('draw-token'), only: 'serial' }, [
+    {
+      name: 'draw-step-ignored',
+      fault: 'Every token of an image is drawn with the same random numbers.',
+      find: 'vec4u(block, step,',
+      replace: 'vec4u(block, 0u,',
+    },
+    {
+      name: 'draw-block-ignored',
+      fault: 'Every fourth token shares its random number.',
+      find: 'vec4u(block, step,',
+      replace: 'vec4u(0u, step,',
+    },
+    {
+      name: 'draw-seed-high-word',
+      fault: 'Seeds that differ above 32 bits give the same image.',
+      find: 'how.seed)',
+      replace: 'vec2u(how.seed.x, 0u))',
+      only: 'serial seed and step',
+    },
+    {
+      name: 'draw-uniform-race',
+      fault: 'Unlikely tokens are drawn too often, or never.',
+      find: /return select\(-log\(1\.0 - v\), series, v < [^)]*\);/g,
+      replace: 'return v;',
+    },
+    {
+      name: 'draw-forced-ignored',
+      fault: 'Given tokens are overwritten.',
+      find: 'if ((how.flags & FORCED) == 0u)',
+      replace: 'if (true)',
+    },
+    {
+      name: 'draw-conditional-rows-alone',
+      fault: 'The unconditional half of the batch stays at the first position.',
+      find: /row < \d+u; row \+= (\d+)u/g,
+      replace: 'row < $1u; row += $1u',
+    },
+    {
+      name: 'draw-full-grid-overwritten',
+      fault: 'A finished image writes into the image after it.',
+      find: / \|\| step >= \d+u/g,
+      replace: '',
+    },
+    {
+      name: 'draw-next-cell',
+      fault: 'Tokens are one cell late in the grid.',
+      find: /(tokens\[sequence \* \d+u \+ step)\]/g,
+      replace: '$1 + 1u]',
+    },
+  ]),
+];
+
+export const sampler: readonly Mutant[] = [...guidance, ...filter, ...draw];

@@ -1,0 +1,245 @@
+/** Faults of the VQ kernels. */
+import { group, kernelTest, type Mutant } from './mutant.ts';
+
+const conv = group({ kernel: 'conv2d', tests: kernelTest('conv2d'), only: '^f32' }, [
+  {
+    name: 'conv-bias-dropped',
+    fault: 'Convolutions forget their bias.',
+    find: 'v[p] + b',
+    replace: 'v[p]',
+  },
+  {
+    name: 'conv-residual-dropped',
+    fault: 'Residual blocks forget their input.',
+    find: ' + residual[at + p]',
+    replace: '',
+  },
+  {
+    name: 'conv-upsample-after-shift',
+    fault: 'Rows are doubled before the filter is placed: its outer rows are off by one.',
+    find: '(i32(out_y) + ky - 1) >> 1u',
+    replace: '(i32(out_y) >> 1u) + ky - 1',
+  },
+  {
+    name: 'conv-upsample-swapped',
+    fault: 'Upsampling takes the row from the column.',
+    find: '(i32(out_y) + ky - 1) >> 1u',
+    replace: '(i32(out_x) + ky - 1) >> 1u',
+  },
+  {
+    name: 'conv-padding-side',
+    fault: 'The image moves down by one row.',
+    find: 'i32(out_y) + ky - 1',
+    replace: 'i32(out_y) + ky - 2',
+  },
+  {
+    name: 'conv-padding-value',
+    fault: 'Columns past the border repeat the border instead of being zero.',
+    find: / && inside\d+\)/g,
+    replace: ')',
+  },
+  {
+    name: 'conv-stride-padding',
+    fault: 'Downsampling pads on the wrong side.',
+    find: 'i32(out_y) * 2 + ky - 0',
+    replace: 'i32(out_y) * 2 + ky - 1',
+  },
+  {
+    name: 'conv-filter-mirrored',
+    fault: 'Filters are mirrored from left to right.',
+    find: /let w0 = (.*);(\s+)let w1 = (.*);\s+let w2 = (.*);/g,
+    replace: 'let w0 = $4;$2let w1 = $3;$2let w2 = $1;',
+  },
+  {
+    name: 'conv-pixel-guard',
+    fault: 'The end of a row runs over into the next (width no multiple of the tile).',
+    find: 'min(count, 4)',
+    replace: '4',
+  },
+  {
+    name: 'conv-f16-odd-weights',
+    fault: 'f16 filters that begin in a high half are off by one.',
+    find: 'let odd = (i & 1u) == 1u;',
+    replace: 'let odd = false;',
+    only: '^f16',
+  },
+]);
+
+const norms = group({ kernel: 'group_norm', tests: kernelTest('group-norm'), only: 'serial' }, [
+  {
+    name: 'group-norm-eps-dropped',
+    fault: 'A constant group becomes NaN.',
+    find: ' + EPS',
+    replace: '',
+  },
+  {
+    name: 'group-norm-weight-dropped',
+    fault: 'GroupNorm forgets its weights.',
+    find: ' * weight[c]',
+    replace: '',
+  },
+  {
+    name: 'group-norm-bias-dropped',
+    fault: 'GroupNorm forgets its bias.',
+    find: ' + bias[c]',
+    replace: '',
+  },
+  {
+    name: 'group-norm-first-channel',
+    fault: 'All channels of a group get the weights of its first.',
+    find: 'channel + i / PLANE',
+    replace: 'channel',
+  },
+  {
+    name: 'group-norm-raw-squares',
+    fault: 'The variance forgets the mean.',
+    find: '(v - mean) * (v - mean)',
+    replace: 'v * v',
+  },
+  {
+    name: 'group-norm-sample-variance',
+    fault: 'The variance is divided by one less than the number of values.',
+    find: /(inverseSqrt\(\S+ \/ f32\()(\d+)\)/g,
+    replace: '$1max($2, 2) - 1)',
+  },
+  {
+    name: 'group-norm-swish-dropped',
+    fault: 'The activation is missing.',
+    find: 'v / (1.0 + exp(-v))',
+    replace: 'v',
+  },
+]);
+
+const spatial = [
+  ...group({ kernel: 'spatial_scores', tests: kernelTest('spatial-attention') }, [
+    {
+      name: 'spatial-scale-dropped',
+      fault: 'Attention over pixels is too sharp.',
+      find: 'v[t] * SCALE',
+      replace: 'v[t]',
+    },
+    {
+      name: 'spatial-scores-transposed',
+      fault: 'Softmax runs over the queries instead of the keys.',
+      find: 'out[at + t]',
+      replace: 'out[(image * PIXELS + j + t) * PIXELS + i]',
+    },
+  ]),
+  ...group({ kernel: 'spatial_mix', tests: kernelTest('spatial-attention') }, [
+    {
+      name: 'spatial-mix-transposed',
+      fault: 'Pixels give their share instead of taking it.',
+      find: /probs\[row(\d) \+ j\]/g,
+      replace: 'probs[(image * PIXELS + j) * PIXELS + min(i + $1u, PIXELS - 1u)]',
+    },
+    {
+      name: 'spatial-mix-first-image',
+      fault: 'All images of a batch are mixed from the pixels of the first.',
+      find: /\(image \* CHANNELS \+ min/g,
+      replace: '(min',
+    },
+  ]),
+  ...group({ kernel: 'softmax_rows', tests: kernelTest('spatial-attention'), only: 'serial' }, [
+    {
+      name: 'softmax-overflow',
+      fault: 'Large scores overflow.',
+      find: ' - high)',
+      replace: ')',
+    },
+    {
+      name: 'softmax-wrong-axis',
+      fault: 'Softmax runs over columns instead of rows.',
+      find: /(if \(row >= (\d+)u\)[^}]*\}\s*let start = row)[^;]*;([\s\S]*)/g,
+      replace: '$1;const R = $2u; $3',
+    },
+    {
+      name: 'softmax-not-normalised',
+      fault: 'The shares of a pixel do not add up to 1.',
+      find: '- high) / sum',
+      replace: '- high)',
+    },
+  ]),
+];
+
+const codes = [
+  ...group({ kernel: 'codebook_lookup', tests: kernelTest('codebook-lookup') }, [
+    {
+      name: 'codebook-norm-dropped',
+      fault: 'Codebook vectors keep their length: images are off in contrast.',
+      find: /scale = 1\.0 \/ max\(sqrt\(square\), MIN_LENGTH\)/g,
+      replace: 'scale = 1.0',
+    },
+    {
+      name: 'codebook-unknown-code',
+      fault: 'A token outside the codebook shows another one.',
+      find: 'select(NAN_BITS, bits, known)',
+      replace: 'bits',
+    },
+    {
+      name: 'codebook-channels-last',
+      fault: 'Vectors are stored pixel by pixel instead of channel by channel.',
+      find: 'zq[at + e * POSITIONS]',
+      replace: 'zq[unit * DIM + e]',
+    },
+    {
+      name: 'codebook-f16-halves',
+      fault: 'An f16 codebook swaps neighbouring values.',
+      find: '(i & 1u)',
+      replace: '(1u - (i & 1u))',
+    },
+  ]),
+  ...group({ kernel: 'nearest_code', tests: kernelTest('nearest-code') }, [
+    {
+      name: 'nearest-last-of-ties',
+      fault: 'The last of equally near codes is taken.',
+      find: 'distance < shortest',
+      replace: 'distance <= shortest',
+    },
+    {
+      name: 'nearest-latent-norm-dropped',
+      fault: 'Latents keep their length beside normalised codes.',
+      find: 'latent_scale = 1.0 / max(sqrt(latent_square), MIN_LENGTH)',
+      replace: 'latent_scale = 1.0',
+    },
+    {
+      name: 'nearest-code-norm-dropped',
+      fault: 'Codes keep their length beside normalised latents.',
+      find: 'code_scale = 1.0 / max(sqrt(square), MIN_LENGTH)',
+      replace: 'code_scale = 1.0',
+    },
+    {
+      name: 'nearest-absolute-distance',
+      fault: 'Distances are sums of differences, not of squares.',
+      find: 'distance += d * d;',
+      replace: 'distance += abs(d);',
+    },
+  ]),
+  ...group({ kernel: 'to_rgba', tests: kernelTest('to-rgba') }, [
+    {
+      name: 'rgba-rounding',
+      fault: 'Pixels are rounded down instead of to the nearest.',
+      find: '+ 128.0',
+      replace: '+ 127.5',
+    },
+    {
+      name: 'rgba-transparent',
+      fault: 'Images are transparent.',
+      find: ' | (255u << 24u)',
+      replace: '',
+    },
+    {
+      name: 'rgba-red-blue',
+      fault: 'Red and blue change places.',
+      find: 'bytes.r | (bytes.g << 8u) | (bytes.b << 16u)',
+      replace: 'bytes.b | (bytes.g << 8u) | (bytes.r << 16u)',
+    },
+    {
+      name: 'rgba-clamp-dropped',
+      fault: 'Colours that are too bright run into the next channel.',
+      find: /vec3u\(clamp\((.*), vec3f\(0\.0\), vec3f\(255\.0\)\)\)/g,
+      replace: 'vec3u($1)',
+    },
+  ]),
+];
+
+export const tokenizer: readonly Mutant[] = [...conv, ...norms, ...spatial, ...codes];
