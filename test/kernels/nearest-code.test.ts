@@ -51,4 +51,13 @@ describe('nearest_code', () => {
     expect(indices![0]).toBe(1);
     expect(indices![1]).toBeLessThan(4);
   });
+
+  test('latents are normalised too: a code of zeros is far from every direction', async () => {
+    const inputs = { latents: [0.1, 0.01, 0, 0], codebook: [0, 0, 1, 0, 0, 0, 0, -1] };
+    const params = { ...sizes, l2Norm: true };
+    const { indices } = await runKernel(device, nearestCode(params), inputs);
+    // The latents are (0.1, 0) and (0.01, 0): as they are, they lie nearest to the zeros.
+    expect([...indices!]).toEqual([1, 1]);
+    expect([...oracle.nearestCode(params, inputs)]).toEqual([1, 1]);
+  });
 });

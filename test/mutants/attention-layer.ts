@@ -156,14 +156,14 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
     fault: 'One split of the values of a workgroup is lost (GPU variant).',
     find: 'for (var s = 1u;',
     replace: 'for (var s = 2u;',
-    only: 'f32 .* workgroup',
+    only: 'f32.* workgroup',
   },
   {
     name: 'reduce-step-lost',
     fault: 'A reduction over a workgroup skips its last step (GPU variant).',
     find: 'stride > 0u;',
     replace: 'stride > 1u;',
-    only: 'f32 .* workgroup',
+    only: 'f32.* workgroup',
   },
 ]);
 

@@ -2,7 +2,7 @@
 import { group, kernelTest, type Mutant } from './mutant.ts';
 
 const products = [
-  ...group({ kernel: 'linear', tests: kernelTest('linear'), only: '^f32 .*serial' }, [
+  ...group({ kernel: 'linear', tests: kernelTest('linear'), only: "^'?f32'? .*serial" }, [
     {
       name: 'product-column-guard',
       fault: 'The last columns of a row run over into the next row (outDim no multiple of 4).',
@@ -50,14 +50,14 @@ const products = [
       fault: 'f16 weights are read in the wrong order.',
       find: 'vec4f(unpack2x16float(words.x), unpack2x16float(words.y))',
       replace: 'vec4f(unpack2x16float(words.y), unpack2x16float(words.x))',
-      only: '^f16 .*serial$',
+      only: "^'?f16'? .*serial$",
     },
     {
       name: 'linear-f16-odd-rows',
       fault: 'f16 weights of odd rows are off by one (inDim no multiple of 4).',
       find: '[(base + c) & 1u]',
       replace: '[c & 1u]',
-      only: '^f16 .*serial$',
+      only: "^'?f16'? .*serial$",
     },
   ]),
   ...group({ kernel: 'matmul', tests: kernelTest('matmul'), only: '^f32 .*workgroup' }, [
@@ -98,7 +98,7 @@ const forward = [
       replace: '',
     },
   ]),
-  ...group({ kernel: 'swiglu', tests: kernelTest('swiglu'), only: '^f32 .*serial' }, [
+  ...group({ kernel: 'swiglu', tests: kernelTest('swiglu'), only: "^'?f32'? .*serial" }, [
     {
       name: 'swiglu-sigmoid',
       fault: 'The gate is sigmoid, not silu.',

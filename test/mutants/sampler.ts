@@ -54,7 +54,7 @@ const filter = group(
       fault: 'Of the tokens that tie at the k-th place only the first stays.',
       find: 'var spare = VOCAB;',
       replace: 'var spare = select(VOCAB, 1u, lowest > 0u);',
-      only: 'serial ties',
+      only: "'?serial'? ties",
     },
     {
       name: 'top-k-one-more',
@@ -79,7 +79,7 @@ const filter = group(
       fault: 'Top-p keeps one token too many of those that tie at the cut.',
       find: '/ mass + 1u;',
       replace: '/ mass + 2u;',
-      only: 'serial ties',
+      only: "'?serial'? ties",
     },
     {
       name: 'top-p-not-renormalised',
@@ -117,7 +117,7 @@ const filter = group(
       fault: 'Greedy decoding takes the last of equal maxima.',
       find: 'found == 0u && ',
       replace: '',
-      only: 'serial ties',
+      only: "'?serial'? ties",
     },
     {
       name: 'filter-one-sequence',
@@ -167,7 +167,7 @@ const draw = [
       fault: 'Seeds that differ above 32 bits give the same image.',
       find: 'how.seed)',
       replace: 'vec2u(how.seed.x, 0u))',
-      only: 'serial seed and step',
+      only: "'?serial'? seed and step",
     },
     {
       name: 'draw-uniform-race',
