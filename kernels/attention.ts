@@ -11,8 +11,10 @@ import {
   type Kernel,
   MAX_WORKGROUP_BYTES,
   PORTABLE,
+  range,
   type Variant,
 } from './kernel.ts';
+import { assertIndexable } from './lib/indexable.ts';
 import { type KvShape, kvBinding, kvLib } from './lib/kv-cache.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
@@ -65,6 +67,7 @@ export function attention(params: AttentionParams): Kernel {
     ...(masked && { mask: { role: 'in', dtype: 'u32', shape: [slots, positions] } }),
     out: rowBinding('out', [rows, nHead * headDim]),
   };
+  assertIndexable('attention', bindings);
   const features = variantFeatures(variant, kvDtype === 'f16');
   const row = { dtype: 'f32', length: nHead * headDim } as const;
   const head = `${enable(features)}
@@ -109,8 +112,6 @@ interface Parts {
   readonly size: number;
   readonly units: number;
 }
-
-const range = (n: number): readonly number[] => Array.from({ length: n }, (_, i) => i);
 
 function serialBody({ rows, nHead, positions, group, quadsPerHead }: Body): Parts {
   const size = 4; // rows x heads are few, and a software adapter runs one workgroup per thread

@@ -1,22 +1,10 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
+import type { CodebookParams } from './lib/codebook.ts';
 import { assertIndexable } from './lib/indexable.ts';
 import { valueReader } from './lib/value-reader.ts';
 
-export interface CodebookLookupParams {
-  readonly images: number;
-  /** Rows of the grid of codes. */
-  readonly height: number;
-  /** Columns of the grid of codes. */
-  readonly width: number;
-  readonly codebookSize: number;
-  /** Length of a codebook vector. */
-  readonly codebookEmbedDim: number;
-  /** Divide each vector by max(its length, 1e-12). */
-  readonly l2Norm: boolean;
-  /** Storage of the codebook. Default f32. */
-  readonly weightDtype?: 'f32' | 'f16';
-}
+export type CodebookLookupParams = CodebookParams;
 
 export type CodebookLookupBindings = {
   readonly codes: Binding<'in'>;

@@ -8,6 +8,7 @@ import {
   declare,
   grid,
   type Kernel,
+  range,
 } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
 import { valueReader } from './lib/value-reader.ts';
@@ -45,8 +46,6 @@ const WIDE = 64;
 /** Output channels that one invocation makes: the four of a vec4f. */
 const CHANNELS = 4;
 const SIZE = 64;
-
-const range = (n: number): readonly number[] => Array.from({ length: n }, (_, i) => i);
 
 /**
  * Convolution: out[n, o, y, x] = bias[o] + sum_{c, ky, kx} weight[o, c, ky, kx] *

@@ -9,6 +9,7 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
+import { assertIndexable } from './lib/indexable.ts';
 import { philoxLib } from './lib/philox.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
 import { variantFeatures } from './lib/rows.ts';
@@ -56,6 +57,7 @@ export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {
     place: { role: 'inout', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
     tokens: { role: 'inout', dtype: 'u32', shape: [sequences, blockSize] },
   };
+  assertIndexable('draw_token', bindings);
   const size = variant.reduce === 'serial' ? 1 : 256;
   const reduce = variant.reduce === 'serial' ? 'workgroup' : variant.reduce;
   const features = variantFeatures({ reduce, f16: false }, false);

@@ -9,6 +9,7 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
+import { assertIndexable } from './lib/indexable.ts';
 import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 
 export interface EmbedParams {
@@ -56,6 +57,7 @@ export function embed(params: EmbedParams): Kernel<EmbedBindings> {
     tokenTable: rowBinding('in', [vocabSize, dim], dtype, variant),
     out: rowBinding('out', [rows, dim]),
   };
+  assertIndexable('embed', bindings);
   const features = variantFeatures({ ...variant, reduce: 'serial' }, dtype === 'f16');
   const table = { dtype, length: dim, nativeF16: variant.f16 };
   const size = 64;

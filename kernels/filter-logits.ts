@@ -9,6 +9,7 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
+import { assertIndexable } from './lib/indexable.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
 import { variantFeatures } from './lib/rows.ts';
 import { samplingBinding, samplingLib } from './lib/sampling.ts';
@@ -51,6 +52,7 @@ export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBin
     sampling: samplingBinding(sequences),
     probs: { role: 'out', dtype: 'f32', shape: [sequences, vocabSize] },
   };
+  assertIndexable('filter_logits', bindings);
   const serial = variant.reduce === 'serial';
   const size = serial ? 1 : 256;
   const reduce = variant.reduce === 'serial' ? 'workgroup' : variant.reduce;

@@ -1,5 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { assertSizes, type Binding, ceilDiv, declare, type Kernel } from './kernel.ts';
+import { assertIndexable } from './lib/indexable.ts';
 import { quads, rowBinding, rowReader, rowWriter } from './lib/rows.ts';
 import { samplingBinding, samplingLib } from './lib/sampling.ts';
 
@@ -37,6 +38,7 @@ export function guidance(params: GuidanceParams): Kernel<GuidanceBindings> {
     sampling: samplingBinding(sequences),
     out: rowBinding('out', [sequences, vocabSize]),
   };
+  assertIndexable('guidance', bindings);
   const size = 64;
   const code = wgsl`${samplingLib}
 ${declare(bindings)}

@@ -99,6 +99,9 @@ export function assertSizes(kernel: string, sizes: Readonly<Record<string, numbe
   }
 }
 
+/** 0 .. n - 1, for unrolling text. */
+export const range = (n: number): readonly number[] => Array.from({ length: n }, (_, i) => i);
+
 /** Ceiling of a / b. */
 export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
 

@@ -11,6 +11,7 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
+import { assertIndexable } from './lib/indexable.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';
 
@@ -53,6 +54,7 @@ export function matmul(params: MatmulParams): Kernel {
     ...(residual && { residual: rowBinding('in', [rows, outDim]) }),
     out: rowBinding('out', [rows, outDim]),
   };
+  assertIndexable('matmul', bindings);
   const features = variantFeatures({ ...variant, reduce: 'workgroup' }, weightDtype === 'f16');
   const out = { dtype: 'f32', length: outDim } as const;
   const four = [0, 1, 2, 3];

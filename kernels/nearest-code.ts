@@ -1,22 +1,10 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
+import type { CodebookParams } from './lib/codebook.ts';
 import { assertIndexable } from './lib/indexable.ts';
 import { valueReader } from './lib/value-reader.ts';
 
-export interface NearestCodeParams {
-  readonly images: number;
-  /** Rows of the latent grid. */
-  readonly height: number;
-  /** Columns of the latent grid. */
-  readonly width: number;
-  readonly codebookSize: number;
-  /** Length of a codebook vector and channels of the latents. */
-  readonly codebookEmbedDim: number;
-  /** Divide latents and codebook vectors by max(their length, 1e-12) first. */
-  readonly l2Norm: boolean;
-  /** Storage of the codebook. Default f32. */
-  readonly weightDtype?: 'f32' | 'f16';
-}
+export type NearestCodeParams = CodebookParams;
 
 export type NearestCodeBindings = {
   readonly latents: Binding<'in'>;

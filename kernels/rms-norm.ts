@@ -11,6 +11,7 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
+import { assertIndexable } from './lib/indexable.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
 import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 
@@ -45,6 +46,7 @@ export function rmsNorm(params: RmsNormParams): Kernel<RmsNormBindings> {
     gain: rowBinding('in', [dim]),
     out: rowBinding('out', [rows, dim]),
   };
+  assertIndexable('rms_norm', bindings);
   const row = { dtype: 'f32', length: dim } as const;
   const { reduce } = variant;
   const size = reduce === 'serial' ? 16 : 64;

@@ -1,5 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
+import { assertIndexable } from './lib/indexable.ts';
 import { type KvShape, kvBinding } from './lib/kv-cache.ts';
 import { qkvStore } from './lib/qkv-store.ts';
 import { quads, rowBinding, rowReader } from './lib/rows.ts';
@@ -38,6 +39,7 @@ export function ropeCache(params: RopeCacheParams): Kernel<RopeCacheBindings> {
     kv: kvBinding('inout', params),
     q: rowBinding('out', [rows, nHead * headDim]),
   };
+  assertIndexable('rope_cache', bindings);
   const size = 64;
   const [gx, gy] = grid(ceilDiv(rows * quads(width), size));
   const code = wgsl`

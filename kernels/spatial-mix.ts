@@ -1,5 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
+import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel, range } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
 
 export interface SpatialMixParams {
@@ -18,8 +18,6 @@ export type SpatialMixBindings = {
 /** Channels and pixels of one invocation's tile. */
 const TILE = 4;
 const SIZE = 64;
-
-const range = (n: number): readonly number[] => Array.from({ length: n }, (_, i) => i);
 
 /**
  * Every pixel as a mixture of all pixels: out[n, c, i] = sum_j v[n, c, j] * probs[n * P + i, j], with

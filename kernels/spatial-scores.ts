@@ -1,5 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
+import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel, range } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
 
 export interface SpatialScoresParams {
@@ -18,8 +18,6 @@ export type SpatialScoresBindings = {
 /** Queries and keys of one invocation's tile. */
 const TILE = 4;
 const SIZE = 64;
-
-const range = (n: number): readonly number[] => Array.from({ length: n }, (_, i) => i);
 
 /**
  * Scores of every pixel against every pixel: out[n * P + i, j] = sum_c q[n, c, i] * k[n, c, j] / sqrt(C),

@@ -9,6 +9,7 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
+import { assertIndexable } from './lib/indexable.ts';
 import { productKernel } from './lib/product.ts';
 import { quads, rowBinding, rowReader, rowWriter } from './lib/rows.ts';
 
@@ -88,6 +89,7 @@ export function siluMul(params: { rows: number; hiddenDim: number }): Kernel<Sil
     up: rowBinding('in', [rows, hiddenDim]),
     out: rowBinding('out', [rows, hiddenDim]),
   };
+  assertIndexable('silu_mul', bindings);
   const size = 64;
   const [gx, gy] = grid(ceilDiv(rows * quads(hiddenDim), size));
   const code = wgsl`

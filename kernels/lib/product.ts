@@ -14,8 +14,10 @@ import {
   enable,
   grid,
   type Kernel,
+  range,
   type Variant,
 } from '../kernel.ts';
+import { assertIndexable } from './indexable.ts';
 import { laneBuiltins, reducer } from './reduce.ts';
 import { quads, rowReader, variantFeatures } from './rows.ts';
 
@@ -39,8 +41,6 @@ const ROW_TILE = 8;
 const SERIAL_SIZE = 16;
 const SHARED_SIZE = 64;
 
-const range = (n: number): readonly number[] => Array.from({ length: n }, (_, i) => i);
-
 /**
  * Builds a kernel around the loop.
  * @param bindings Must hold `x` [rows, inDim] f32, the weights, and `gain` [inDim] when normalised.
@@ -54,6 +54,7 @@ export function productKernel<B extends Bindings>(
 ): Kernel<B> {
   const { name, rows, inDim, outDim, weightDtype, weights, normEps, variant } = params;
   assertSizes(name, { rows, inDim, outDim });
+  assertIndexable(name, bindings);
   const norm = normEps !== undefined;
   assert(
     !norm || (normEps >= 0 && normEps < Infinity),

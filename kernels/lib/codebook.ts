@@ -1,0 +1,16 @@
+/** What kernels over a VQ codebook are made from. */
+
+export interface CodebookParams {
+  readonly images: number;
+  /** Rows of the grid of codes. */
+  readonly height: number;
+  /** Columns of the grid of codes. */
+  readonly width: number;
+  readonly codebookSize: number;
+  /** Length of a codebook vector and channels of the latents. */
+  readonly codebookEmbedDim: number;
+  /** Divide every vector by max(its length, 1e-12). */
+  readonly l2Norm: boolean;
+  /** Storage of the codebook. Default f32. */
+  readonly weightDtype?: 'f32' | 'f16';
+}
