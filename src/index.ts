@@ -1,6 +1,7 @@
 /** LlamaGen on WebGPU: the browser-safe public API. */
 export { DeviceError, type DeviceProblem, OptionError, WeightsError } from './errors.ts';
 export { resolveClass } from './generate/classes.ts';
+export { type EncodeOptions, encodePictures, type TokenGrid } from './generate/encode.ts';
 export {
   type GeneratedImage,
   type GenerateOptions,

@@ -1,0 +1,112 @@
+/** Pixels to tokens: the way back of `decodeTokens`. */
+import { OptionError } from '../errors.ts';
+import { build } from '../gpu/program.ts';
+import { readBuffer } from '../gpu/readback.ts';
+import { Graph } from '../graph/graph.ts';
+import { downsampleOf, type VqConfig } from '../models/vq-config.ts';
+import { vqEncoder } from '../models/vq-encoder.ts';
+import type { Picture } from './images.ts';
+import type { Model } from './model.ts';
+import type { Destroyable, Network } from './network.ts';
+
+export interface EncodeOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** A picture as tokens. */
+export interface TokenGrid {
+  /** Rows of tokens. */
+  readonly height: number;
+  /** Columns of tokens. */
+  readonly width: number;
+  /** Row by row: u32 [height * width]. */
+  readonly tokens: Uint32Array<ArrayBuffer>;
+}
+
+/**
+ * Encodes pictures with the tokenizer of a model that was loaded with `encoder: true`, one at a time.
+ * What is transparent counts as white.
+ * @throws OptionError when the model has no encoder or a side is not a multiple of its downsampling.
+ */
+export async function encodePictures(
+  model: Model,
+  pictures: readonly Picture[],
+  options: EncodeOptions = {},
+): Promise<TokenGrid[]> {
+  const { signal, onProgress } = options;
+  const { vq } = model;
+  if (!vq.weights.has('quant_conv.weight')) {
+    throw new OptionError(
+      `${model.name} was loaded without its encoder: load it with encoder: true`,
+    );
+  }
+  const factor = downsampleOf(vq.config);
+  for (const [i, picture] of pictures.entries()) checkPicture(picture, factor, i);
+  return vq.exclusive(async () => {
+    const grids: TokenGrid[] = [];
+    for (const { width, height, rgba } of pictures) {
+      signal?.throwIfAborted();
+      const make = () => encoderOf(vq, height, width);
+      const encoder = await vq.kept('image encoder', `${height}x${width}`, make);
+      const tokens = await encoder.encode(toFloats(rgba));
+      grids.push({ height: height / factor, width: width / factor, tokens });
+      onProgress?.(grids.length, pictures.length);
+    }
+    return grids;
+  });
+}
+
+interface Encoder extends Destroyable {
+  /** @param pixels f32 [3, height, width] from -1 to 1. */
+  encode(pixels: Float32Array<ArrayBuffer>): Promise<Uint32Array<ArrayBuffer>>;
+}
+
+async function encoderOf(
+  network: Network<VqConfig>,
+  height: number,
+  width: number,
+): Promise<Encoder> {
+  const { config, precision, memory, weights, watch } = network;
+  const g = new Graph();
+  const { x, indices } = vqEncoder(g, config, { images: 1, height, width }, precision);
+  const program = await watch.race(build(memory, g, { weights, keep: [indices] }));
+  return {
+    async encode(pixels) {
+      memory.device.queue.writeBuffer(program.bufferOf(x), 0, pixels);
+      program.run();
+      const [, count = 0] = indices.shape;
+      const buffer = program.bufferOf(indices);
+      return new Uint32Array(await watch.race(readBuffer(memory, buffer, count * 4)));
+    },
+    destroy: () => program.destroy(),
+  };
+}
+
+function checkPicture({ width, height, rgba }: Picture, factor: number, index: number): void {
+  for (const [name, side] of Object.entries({ width, height })) {
+    if (Number.isInteger(side) && side > 0 && side % factor === 0) continue;
+    throw new OptionError(
+      `picture ${index}: "${name}" expected a positive multiple of ${factor}, got ${side}`,
+    );
+  }
+  if (rgba.length !== width * height * 4) {
+    throw new OptionError(
+      `picture ${index}: expected ${width} x ${height} x 4 bytes, got ${rgba.length}`,
+    );
+  }
+}
+
+/** RGBA bytes to f32 [3, height, width] from -1 to 1, over white. */
+function toFloats(rgba: Picture['rgba']): Float32Array<ArrayBuffer> {
+  const plane = rgba.length / 4;
+  const pixels = new Float32Array(3 * plane);
+  for (let i = 0; i < plane; i++) {
+    const alpha = (rgba[4 * i + 3] ?? 0) / 255;
+    for (let c = 0; c < 3; c++) {
+      const value = (rgba[4 * i + c] ?? 0) / 127.5 - 1;
+      pixels[c * plane + i] = value * alpha + (1 - alpha);
+    }
+  }
+  return pixels;
+}
