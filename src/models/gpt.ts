@@ -51,6 +51,8 @@ export interface GptDecoder extends GptInputs {
 export interface GptScorer extends GptInputs {
   /** f32 [sequences * positions, vocabSize]; row p of a sequence predicts token p. */
   readonly logits: Tensor;
+  /** The residual stream after each layer: f32 [sequences * positions, dim]. */
+  readonly hidden: readonly Tensor[];
 }
 
 /** Positions of a sequence: the condition tokens and the image tokens. */
@@ -136,6 +138,7 @@ export function gptScorer(
     return g.call(matmul(params), { x, weight, residual }).out;
   };
 
+  const hidden: Tensor[] = [];
   let x = embedRows(g, config, batch, inputs, rows, precision);
   for (let layer = 0; layer < config.nLayer; layer++) {
     const l = w.layer(layer);
@@ -150,8 +153,9 @@ export function gptScorer(
     const gate = product(normed, l.w1, dim, hiddenDim);
     const up = product(normed, l.w3, dim, hiddenDim);
     x = productPlus(g.call(siluMul({ rows, hiddenDim }), { gate, up }).out, l.w2, x, hiddenDim);
+    hidden.push(x);
   }
-  return { ...inputs, logits: product(norm(x, w.norm), w.output, dim, vocabSize) };
+  return { ...inputs, hidden, logits: product(norm(x, w.norm), w.output, dim, vocabSize) };
 }
 
 function gptInputs(g: Graph, config: GptConfig, batch: Batch, rows: number): GptInputs {

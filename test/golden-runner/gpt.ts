@@ -9,6 +9,7 @@ import { Memory } from '../../src/gpu/memory.ts';
 import { type GptConfig, parseGptConfig } from '../../src/models/gpt-config.ts';
 import { type GoldenCase, modelOf, tensorOf } from './case.ts';
 import { type Check, checkFloats, checkIntegers, judge } from './check.ts';
+import { margin } from './statistics.ts';
 
 interface Run {
   readonly tag: string;
@@ -97,16 +98,6 @@ async function decoding(
     );
   }
   return checks;
-}
-
-/** Best minus second-best value. */
-function margin(row: Float32Array): number {
-  let [best, second] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const v of row) {
-    if (v > best) [best, second] = [v, best];
-    else if (v > second) second = v;
-  }
-  return best - second;
 }
 
 /** tf.logits [B, 1 + N, V] without its last row: [B, N, V]. */

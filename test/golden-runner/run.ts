@@ -1,7 +1,8 @@
 /** Runs golden cases through the code that generation uses. */
 import type { PrecisionOptions } from '../../src/generate/model.ts';
-import { openCase, readConfig } from './case.ts';
+import { type GoldenCase, openCase, readConfig } from './case.ts';
 import type { Check } from './check.ts';
+import { runFullGpt, runFullVq } from './full.ts';
 import { runGpt } from './gpt.ts';
 import { runOp } from './op.ts';
 import { runSampling } from './sampling.ts';
@@ -14,34 +15,54 @@ export interface CaseResult {
   readonly skipped?: string;
 }
 
+type Runner = (
+  device: GPUDevice,
+  golden: GoldenCase,
+  options?: PrecisionOptions,
+) => Promise<Check[]>;
+
+const RUNNERS: Readonly<Record<string, Runner>> = {
+  gpt_c2i: runGpt,
+  vq: runVq,
+  sampling: runSampling,
+  op: runOp,
+  full_gpt: runFullGpt,
+  full_vq: runFullVq,
+};
+
+/** Kinds of later versions, and why this one skips them. */
 const LATER: Readonly<Record<string, string>> = {
   gpt_t2i: 'text-conditional models are not supported yet',
   t5_encoder: 'the text encoder is not supported yet',
   pt: '.pt checkpoints are not supported yet',
-  full_gpt: 'full-size models with generated weights are not supported yet',
-  full_vq: 'full-size models with generated weights are not supported yet',
 };
 
-/** Why a case cannot be run by this version, if so. */
-export function reasonToSkip(folder: string): string | undefined {
+/** Full-size models take a minute each on a software adapter. */
+const FULL: ReadonlySet<string> = new Set(['full_gpt', 'full_vq']);
+
+/**
+ * Why a case is not run, if so.
+ * @param full Run full-size models too.
+ */
+export function reasonToSkip(folder: string, full = false): string | undefined {
   const { kind, op } = readConfig(folder);
   if (op === 'gelu_mlp') return 'the caption projection belongs to text-conditional models';
-  const known = ['gpt_c2i', 'vq', 'sampling', 'op'].includes(kind);
-  return known ? undefined : (LATER[kind] ?? `unknown kind "${kind}"`);
+  if (FULL.has(kind) && !full) return 'a full-size model takes minutes: npm run golden:full';
+  return kind in RUNNERS ? undefined : (LATER[kind] ?? `unknown kind "${kind}"`);
 }
 
+/** Runs a case, or says why it is skipped. */
 export async function runCase(
   device: GPUDevice,
   folder: string,
-  options: PrecisionOptions = {},
+  { full = false, ...options }: PrecisionOptions & { readonly full?: boolean } = {},
 ): Promise<CaseResult> {
-  const { name } = readConfig(folder);
-  const skipped = reasonToSkip(folder);
+  const { name, kind } = readConfig(folder);
+  const skipped = reasonToSkip(folder, full);
   if (skipped) return { name, checks: [], skipped };
-  const golden = await openCase(folder);
-  const run = { gpt_c2i: runGpt, vq: runVq, sampling: runSampling, op: runOp }[golden.kind];
-  if (!run) throw new Error(`${name}: kind "${golden.kind}" has no runner`);
-  const checks = await run(device, golden, options);
+  const run = RUNNERS[kind];
+  if (!run) throw new Error(`${name}: kind "${kind}" has no runner`);
+  const checks = await run(device, await openCase(folder), options);
   if (checks.length === 0) throw new Error(`${name}: nothing was checked`);
   return { name, checks };
 }
