@@ -49,9 +49,22 @@ describe.skipIf(!hasChromium)('the page', () => {
   });
 
   test('stops when asked to', async () => {
-    await page.click('#button');
-    expect(await page.textContent('#button')).toBe('Stop');
-    await page.click('#button');
+    // Clicked inside the page as soon as tokens are counted: a picture may take less than a second.
+    const label = await page.evaluate(
+      () =>
+        new Promise<string | null>((resolve) => {
+          const [status, button] = ['status', 'button'].map((id) => document.getElementById(id));
+          if (!status || !button) throw new Error('the page lacks its status or its button');
+          new MutationObserver((_, observer) => {
+            if (!/of 64 tokens/.test(status.textContent ?? '')) return;
+            observer.disconnect();
+            resolve(button.textContent);
+            button.click();
+          }).observe(status, { childList: true });
+          button.click();
+        }),
+    );
+    expect(label).toBe('Stop');
     await becomes(/^Stopped$/);
     expect(await page.textContent('#button')).toBe('Generate');
   });
