@@ -4,6 +4,7 @@ import { type GoldenCase, openCase, readConfig } from './case.ts';
 import type { Check } from './check.ts';
 import { runFullGpt, runFullVq } from './full.ts';
 import { runGpt } from './gpt.ts';
+import { runModelFolder } from './model-folder.ts';
 import { runOp } from './op.ts';
 import { runSampling } from './sampling.ts';
 import { runVq } from './vq.ts';
@@ -24,6 +25,7 @@ type Runner = (
 const RUNNERS: Readonly<Record<string, Runner>> = {
   gpt_c2i: runGpt,
   vq: runVq,
+  model_folder: runModelFolder,
   sampling: runSampling,
   op: runOp,
   full_gpt: runFullGpt,
