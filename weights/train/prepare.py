@@ -37,7 +37,18 @@ def decode(data, name, size):
     return np.asarray(image)
 
 
-def read_npz(path, classes, size):
+def spread_over(labels, per_class):
+    """Indices of `per_class` images of every class, spread over its frames; all if None."""
+    if per_class is None:
+        return np.arange(len(labels))
+    chosen = []
+    for label in np.unique(labels):
+        (places,) = np.nonzero(labels == label)
+        chosen.append(places[np.linspace(0, len(places) - 1, min(per_class, len(places))).astype(int)])
+    return np.sort(np.concatenate(chosen))
+
+
+def read_npz(path, classes, size, per_class):
     try:
         archive = np.load(path)
         jpeg, offset, label = (archive[k] for k in ("jpeg", "offset", "label"))
@@ -48,14 +59,15 @@ def read_npz(path, classes, size):
     if label.min() < 0 or label.max() >= len(classes):
         bad = int(label.min() if label.min() < 0 else label.max())
         fail(f"{path}: label {bad} has no class name; the class list has {len(classes)} names")
-    images = np.empty((len(label), size, size, 3), np.uint8)
-    for i in range(len(label)):
+    chosen = spread_over(label, per_class)
+    images = np.empty((len(chosen), size, size, 3), np.uint8)
+    for place, i in enumerate(chosen):
         data = jpeg[offset[i] : offset[i + 1]].tobytes()
-        images[i] = decode(data, f"{path}: image {i}", size)
-    return images, label.astype(np.int64)
+        images[place] = decode(data, f"{path}: image {i}", size)
+    return images, label[chosen].astype(np.int64)
 
 
-def read_folder(folder, size, test_share):
+def read_folder(folder, size, test_share, per_class):
     classes = sorted(p.name for p in folder.iterdir() if p.is_dir())
     if not classes:
         fail(f"{folder}: expected one subfolder per class, and there is none")
@@ -64,6 +76,7 @@ def read_folder(folder, size, test_share):
         files = sorted(p for p in (folder / name).rglob("*") if p.suffix.lower() in SUFFIXES)
         if not files:
             fail(f"{folder / name}: holds no images ({', '.join(sorted(SUFFIXES))})")
+        files = [files[i] for i in spread_over(np.zeros(len(files)), per_class)]
         every = max(2, round(1 / test_share)) if test_share > 0 else len(files) + 1
         for i, file in enumerate(files):
             images, labels = splits["test" if i % every == every - 1 else "train"]
@@ -87,15 +100,20 @@ def run():
     parser.add_argument("--images", type=Path, help="instead: a folder with one subfolder per class")
     parser.add_argument("--test-share", type=float, default=0.1, help="of --images (0.1)")
     parser.add_argument("--size", type=int, default=96, help="pixels of a side (96)")
+    parser.add_argument("--per-class", type=int, help="images of a class at most (all), for a quick try")
     parser.add_argument("--out", type=Path, default=DATA)
     options = parser.parse_args()
     if options.size < 16 or options.size % 8 != 0:
         fail(f'"--size" expected a multiple of 8 from 16 up, got {options.size}')
+    if options.per_class is not None and options.per_class < 1:
+        fail(f'"--per-class" expected a number from 1 up, got {options.per_class}')
     if options.images:
         if not options.images.is_dir():
             fail(f"{options.images}: no such folder")
         source = options.images.name
-        classes, arrays = read_folder(options.images, options.size, options.test_share)
+        classes, arrays = read_folder(
+            options.images, options.size, options.test_share, options.per_class
+        )
     elif options.train and options.test and options.classes:
         for path in (options.train, options.test, options.classes):
             if not path.exists():
@@ -103,7 +121,7 @@ def run():
         classes = json.loads(options.classes.read_text())
         source = options.train.name
         arrays = {
-            split: read_npz(path, classes, options.size)
+            split: read_npz(path, classes, options.size, options.per_class)
             for split, path in (("train", options.train), ("test", options.test))
         }
     else:
