@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from common import HERE, Shuffled, rate_at
 from gpt_model import Transformer, hidden_dim, rope_table
-from metrics import frechet_distance, psnr, ssim
+from metrics import frechet_distance, psnr, quick_ssim, ssim
 from PIL import Image
 from safetensors_io import load, save
 from vq_model import Quantizer, straight_through
@@ -156,6 +156,11 @@ class Recipe(unittest.TestCase):
         shutil.copytree(self.shared / "gpt", run)
         self.refused('"rate" 0.001, now 0.5', "train_gpt", *self.gpt_options(run), "--rate", 0.5)
 
+    def test_starts_from_another_run_of_the_same_architecture(self):
+        options = [*self.vq_options(self.folder / "r"), "--init", self.shared / "vq"]
+        self.ok("train_vq", *options, "--steps", 1)
+        self.refused("expected the architecture", "train_vq", *options, "--z-channels", 64)
+
     def test_steps_out_of_order(self):
         self.refused("extract_codes.py", "train_gpt", "--data", self.data, "--vq", self.folder)
         self.refused("prepare.py", "train_vq", "--data", self.folder)
@@ -215,6 +220,9 @@ class Parts(unittest.TestCase):
     def test_metrics(self):
         a = torch.randint(0, 256, (2, 3, 32, 32))
         self.assertTrue(torch.allclose(ssim(a, a), torch.ones(2, dtype=torch.float64)))
+        x = a / 127.5 - 1
+        self.assertAlmostEqual(quick_ssim(x, x).item(), 1, places=5)
+        self.assertLess(quick_ssim(x, x.flip(3)).item(), 0.2)
         self.assertAlmostEqual(psnr(a * 0, a * 0 + 16)[0].item(), 24.05, places=2)
         x = np.random.default_rng(0).normal(size=(4000, 3))
         self.assertAlmostEqual(frechet_distance(x, x), 0, places=6)

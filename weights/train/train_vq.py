@@ -13,6 +13,7 @@ from common import (
     Shuffled,
     add_device_options,
     fail,
+    load_checkpoint,
     main,
     rate_at,
     start,
@@ -20,7 +21,7 @@ from common import (
 )
 from discriminator import PatchDiscriminator, adaptive_weight, hinge_loss
 from features import load_classifier, perceptual_loss
-from metrics import psnr, ssim
+from metrics import psnr, quick_ssim, ssim
 from torch.nn import functional as F
 from vq_model import VQModel, quantizer_loss, straight_through
 
@@ -31,6 +32,7 @@ def options_of():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--run", type=Path, default=RUNS / "vq")
+    parser.add_argument("--init", type=Path, help="start from the averaged weights of this run")
     parser.add_argument("--features", type=Path, default=RUNS / "features" / "classifier.pt")
     parser.add_argument("--ch", type=int, default=32)
     parser.add_argument("--ch-mult", type=int, nargs="+", default=[1, 1, 2, 3])
@@ -43,6 +45,7 @@ def options_of():
     parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--commitment", type=float, default=0.25)
     parser.add_argument("--perceptual", type=float, default=0.03, help="weight of that loss")
+    parser.add_argument("--structure", type=float, default=0.2, help="weight of 1 - SSIM")
     parser.add_argument("--adversarial", type=float, default=0.05, help="weight of that loss")
     parser.add_argument("--adversarial-from", type=float, default=0.7, help="share of the steps")
     parser.add_argument("--average", type=float, default=0.998, help="decay of the EMA")
@@ -92,6 +95,14 @@ class Codes:
         return len(dead)
 
 
+def start_from(network, config, run):
+    """Takes over the averaged weights of a run of the same architecture."""
+    saved = load_checkpoint(run, "train_vq.py")
+    if saved["config"] != config:
+        fail(f'"--init" {run} expected the architecture {config}, got {saved["config"]}')
+    network.load_state_dict(saved["average"])
+
+
 @torch.no_grad()
 def evaluate(network, values, images, device, precision, count=128, batch=32):
     """PSNR, SSIM and codebook usage of averaged weights on the first images spread over a split."""
@@ -124,6 +135,8 @@ def run():
     features = load_classifier(options.features, device)
     layout = {"device": device, "memory_format": torch.channels_last}
     network = VQModel(config).to(**layout)
+    if options.init:
+        start_from(network, config, options.init)
     critic = PatchDiscriminator().to(**layout)
     average = Average(network, options.average)
     codes_in_use = Codes(config["codebook_size"])
@@ -157,7 +170,8 @@ def run():
             seen = perceptual_loss(features, y, x)
         y = y.float()
         pixels = (y - x).abs().mean() + 2 * (y - x).square().mean()
-        wanted = pixels + options.perceptual * seen
+        structure = 1 - quick_ssim(y.contiguous(), x.contiguous())
+        wanted = pixels + options.perceptual * seen + options.structure * structure
         loss = wanted + quantizer_loss(quantised, z, options.commitment)
         fooled = torch.zeros(())
         if step >= adversarial_from and options.adversarial > 0:
@@ -187,6 +201,7 @@ def run():
             out.log(
                 step=done,
                 pixels=pixels.item(),
+                structure=structure.item(),
                 perceptual=seen.item(),
                 critic=critic_loss.item(),
                 test_psnr=db,
@@ -201,7 +216,7 @@ def run():
                 step=done,
                 config=config,
             )
-    out.plot(["pixels", "perceptual", "test_psnr", "test_ssim", "test_usage"])
+    out.plot(["pixels", "structure", "perceptual", "test_psnr", "test_ssim", "test_usage"])
 
 
 if __name__ == "__main__":
