@@ -7,7 +7,7 @@ import { findDuplicateKey } from './duplicate-keys.ts';
 import { type ByteSource, readExactly } from './source.ts';
 
 /** Element types a header may name, with their size in bytes. */
-const DTYPE_BYTES = {
+export const DTYPE_BYTES = {
   F64: 8,
   I64: 8,
   U64: 8,

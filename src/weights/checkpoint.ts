@@ -1,0 +1,67 @@
+/** Named tensors of a file, whatever its format. */
+
+import { isPt } from './pt/archive.ts';
+import { openPt } from './pt/open.ts';
+import { DTYPE_BYTES, type FileDType, openSafetensors, type Safetensors } from './safetensors.ts';
+import { type ByteSource, readExactly } from './source.ts';
+
+/** A tensor whose elements are read in row-major order, however the file holds them. */
+export interface CheckpointTensor {
+  readonly name: string;
+  readonly dtype: FileDType;
+  readonly shape: readonly number[];
+  /** Elements. */
+  readonly length: number;
+  /**
+   * Reads `count` elements from element `start` on, little-endian. Memory in use stays near the size
+   * of the result.
+   * @throws WeightsError when the tensor or the file does not have them.
+   */
+  read(start: number, count: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** An opened file. Tensor data is still unread. */
+export interface Checkpoint {
+  readonly source: ByteSource;
+  /** By name, in the order of the file. */
+  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+}
+
+/** Bytes that tell the formats apart. */
+const MAGIC_BYTES = 4;
+
+/**
+ * Opens a `.pt` file of `torch.save` (either format) or a safetensors file, told apart by content.
+ * @throws WeightsError when it is neither, or broken.
+ */
+export async function openCheckpoint(source: ByteSource): Promise<Checkpoint> {
+  const start = await readExactly(source, 0, Math.min(MAGIC_BYTES, source.byteLength));
+  if (isPt(start)) return openPt(source);
+  return safetensorsCheckpoint(await openSafetensors(source));
+}
+
+/** The tensors of a safetensors file. */
+export function safetensorsCheckpoint({ source, tensors }: Safetensors): Checkpoint {
+  const made = [...tensors.values()].map(({ name, dtype, shape, offset, byteLength }) => {
+    const size = DTYPE_BYTES[dtype];
+    const tensor: CheckpointTensor = {
+      name,
+      dtype,
+      shape,
+      length: byteLength / size,
+      read: (start, count) => readExactly(source, offset + start * size, count * size),
+    };
+    return [name, tensor] as const;
+  });
+  return { source, tensors: new Map(made) };
+}
+
+/** Splits `length` elements into pieces of at most `most`. */
+export function* pieces(
+  length: number,
+  most: number,
+): Generator<{ readonly start: number; readonly count: number }> {
+  for (let start = 0; start < length; start += most) {
+    yield { start, count: Math.min(most, length - start) };
+  }
+}

@@ -1,0 +1,109 @@
+/** What an unpickled checkpoint consists of: plain data and tensor handles, nothing that runs. */
+import { DTYPE_BYTES, type FileDType } from '../safetensors.ts';
+
+/** Any value of a checkpoint. Tuples, lists and `torch.Size` are arrays. */
+export type PtValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | PtValue[]
+  | PtDict
+  | PtSet
+  | PtObject
+  | PtGlobal
+  | PtStorage
+  | PtTensor;
+
+/** A `dict` or `OrderedDict`, in its order. Keys of tuples and objects compare by identity. */
+export class PtDict {
+  readonly entries: Map<PtValue, PtValue> = new Map();
+}
+
+/** A `set` or `frozenset`: its items as they were listed. */
+export class PtSet {
+  readonly items: PtValue[];
+
+  constructor(items: PtValue[]) {
+    this.items = items;
+  }
+}
+
+/** An object whose attributes are kept and whose class is not run, e.g. `argparse.Namespace`. */
+export class PtObject {
+  readonly className: string;
+  /** What its `__setstate__` would have been given. */
+  state: PtValue = null;
+
+  constructor(className: string) {
+    this.className = className;
+  }
+}
+
+/** A class or function by name: one of those that `globals.ts` lists. */
+export class PtGlobal {
+  /** E.g. `collections.OrderedDict`. */
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** A block of equal elements that tensors are views of. */
+export class PtStorage {
+  readonly dtype: FileDType;
+  /** Names its bytes inside the file. */
+  readonly key: string;
+  /** Elements. */
+  readonly length: number;
+
+  constructor(dtype: FileDType, key: string, length: number) {
+    this.dtype = dtype;
+    this.key = key;
+    this.length = length;
+  }
+}
+
+/** A view of a storage; `offset` and `stride` count elements. */
+export class PtTensor {
+  readonly storage: PtStorage;
+  readonly shape: readonly number[];
+  readonly stride: readonly number[];
+  readonly offset: number;
+
+  constructor(
+    storage: PtStorage,
+    shape: readonly number[],
+    stride: readonly number[],
+    offset: number,
+  ) {
+    this.storage = storage;
+    this.shape = shape;
+    this.stride = stride;
+    this.offset = offset;
+  }
+}
+
+/** Bytes of a storage. */
+export const sizeOfStorage = ({ dtype, length }: PtStorage): number => DTYPE_BYTES[dtype] * length;
+
+/** What a value is, for messages. */
+export function describeValue(value: PtValue | undefined): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'None';
+  if (value instanceof PtTensor) return `a tensor [${value.shape}]`;
+  if (value instanceof PtStorage) return 'a storage';
+  if (value instanceof PtDict) return `a dict of ${value.entries.size}`;
+  if (value instanceof PtSet) return `a set of ${value.items.length}`;
+  if (value instanceof PtObject) return `a ${value.className}`;
+  if (value instanceof PtGlobal) return `the global ${value.name}`;
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'string') {
+    return value.length > 60 ? `${JSON.stringify(value.slice(0, 60))}...` : JSON.stringify(value);
+  }
+  return String(value);
+}
