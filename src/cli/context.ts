@@ -3,10 +3,14 @@ import { openDevice } from '../node/device.ts';
 import { describeAdapter, Report } from './report.ts';
 
 /** Options every command has. */
-export interface CommonOptions {
+export interface OutputOptions {
+  readonly json?: boolean;
+}
+
+/** Options of every command that uses a model. */
+export interface CommonOptions extends OutputOptions {
   /** Folder of the model. */
   readonly model: string;
-  readonly json?: boolean;
 }
 
 /** The adapter as `--json` prints it. */
@@ -39,6 +43,6 @@ export async function withDevice<T>(
 }
 
 /** A report for the options of a command. */
-export function reportFor(options: CommonOptions): Report {
+export function reportFor(options: OutputOptions): Report {
   return new Report({ json: options.json ?? false });
 }

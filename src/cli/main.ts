@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { OptionError } from '../errors.ts';
 import { defaultModelFolder, packageFolder } from '../node/files.ts';
+import { TARGET_DTYPES } from '../weights/formats.ts';
 import { collect, decimal, integer, MAX_COUNT } from './arguments.ts';
-import { type CommonOptions, reportFor } from './context.ts';
+import { type OutputOptions, reportFor } from './context.ts';
+import type { ConvertCommand } from './convert.ts';
 import type { Report } from './report.ts';
 
 /** Exit codes, as shells know them. */
@@ -23,7 +25,7 @@ type Action<O> = (options: O, report: Report, signal: AbortSignal) => Promise<vo
  * Makes commander call a command's action with its report, its bar removed at the end.
  * @param load Imports the action: help and wrong usage need not wait for the rest of the library.
  */
-function run<O extends CommonOptions>(load: () => Promise<Action<O>>, signal: AbortSignal) {
+function run<O extends OutputOptions>(load: () => Promise<Action<O>>, signal: AbortSignal) {
   return async (options: O): Promise<void> => {
     const report = reportFor(options);
     try {
@@ -73,6 +75,29 @@ function program(signal: AbortSignal): Command {
   command('info', 'Show the adapter, what it selects, and the models present.').action(
     run(async () => (await import('./info.ts')).runInfo, signal),
   );
+  const convert = run(async () => (await import('./convert.ts')).runConvert, signal);
+  llamagen
+    .command('convert')
+    .description('Make a model folder of official checkpoints (.pt or .safetensors).')
+    .argument('<files...>', 'a decoder and a tokenizer, in any order')
+    .requiredOption('--out <folder>', 'the folder to make')
+    .addOption(
+      new Option('--dtype <type>', 'decoder weights (default: bf16; f16 if stored so)').choices(
+        TARGET_DTYPES,
+      ),
+    )
+    .option(
+      '--grid <n>',
+      'rows of the token grid, where the file name does not tell',
+      integer(1, 256),
+    )
+    .option('--heads <n>', 'attention heads, for sizes that are not official', integer(1, 65536))
+    .option('--name <name>', 'name of the model (default: that of the folder)')
+    .option('--json', 'print one JSON object on stdout, all else on stderr')
+    .option('--verbose', 'print the stack of an error')
+    .action((files: readonly string[], options: Omit<ConvertCommand, 'files'>) =>
+      convert({ ...options, files }),
+    );
   return llamagen;
 }
 

@@ -24,7 +24,13 @@ const PLAIN_INTERVAL_MS = 10_000;
 /** Before this, a rate says little. */
 const SETTLED_MS = 300;
 
-const UNITS: Readonly<Record<string, string>> = { tokens: 'tokens', load: 'MB', decode: 'images' };
+const UNITS: Readonly<Record<string, string>> = {
+  tokens: 'tokens',
+  load: 'MB',
+  decode: 'images',
+  hash: 'MB',
+  convert: 'MB',
+};
 
 export class Report {
   readonly #options: ReportOptions;

@@ -1,5 +1,7 @@
 /** `llamagen-webgpu/node`: adapter, files and PNG for Node. */
 export { imageGrid } from '../generate/grid.ts';
+export type { Converted, ConvertOptions, ConvertPhase } from './convert.ts';
+export { convertCheckpoint } from './convert.ts';
 export type { AdapterChoice, NodeDevice, OpenOptions } from './device.ts';
 export { openDevice } from './device.ts';
 export { defaultModelFolder, openFile, openFolder, packageFolder } from './files.ts';

@@ -87,12 +87,14 @@ export function packF16(
 
 /**
  * Looks at the raw bits of every element.
+ * @param first Flat index of the first element in its tensor, for the message.
  * @throws WeightsError that names the first NaN or infinity and its flat index.
  */
 export function assertFinite(
   origin: Origin,
   dtype: WeightDType,
   bytes: Uint8Array<ArrayBuffer>,
+  first = 0,
 ): void {
   const stored = dtype === 'F32' ? singles(bytes) : halves(bytes);
   const infinity = { F32: SINGLE_INFINITY, F16: HALF_INFINITY, BF16: SINGLE_INFINITY >>> 16 }[
@@ -103,14 +105,14 @@ export function assertFinite(
       const size = bytes.byteLength / stored.length;
       const [value] = decodeF32(dtype, bytes.slice(i * size, (i + 1) * size));
       throw new WeightsError(
-        `${origin.file}: tensor "${origin.tensor}" expected finite values, got ${value} at ${i}`,
+        `${origin.file}: tensor "${origin.tensor}" expected finite values, got ${value} at ${first + i}`,
       );
     }
   }
 }
 
 /** Half bits of a float's bits, rounded to nearest even; too large values give infinity. */
-function roundToHalf(single: number): number {
+export function roundToHalf(single: number): number {
   const sign = (single >>> 16) & 0x8000;
   const magnitude = single & 0x7fffffff;
   if (magnitude >= SINGLE_OF_MIN_NORMAL_HALF) {

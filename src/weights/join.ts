@@ -1,6 +1,5 @@
 /** Joins a file's tensors to the names and shapes a model wants. */
 import { WeightsError } from '../errors.ts';
-import type { Safetensors } from './safetensors.ts';
 
 /** A tensor a model wants, by its state-dict name. */
 export interface WantedTensor {
@@ -8,7 +7,15 @@ export interface WantedTensor {
   readonly shape: readonly number[];
 }
 
+/** A file's tensors, whatever its format. */
+export interface NamedTensors {
+  readonly source: { readonly name: string };
+  readonly tensors: ReadonlyMap<string, WantedTensor>;
+}
+
 export interface MatchOptions {
+  /** What the tensors should be those of, for the message. Default: `this model`. */
+  readonly model?: string;
   /** Names the file may hold beyond those wanted, besides OFFICIAL_BUFFERS. */
   readonly ignore?: readonly RegExp[];
 }
@@ -27,7 +34,7 @@ const MAX_LINES = 10;
  * @throws WeightsError that lists every missing, unexpected and misshapen tensor at once.
  */
 export function matchTensors(
-  file: Safetensors,
+  file: NamedTensors,
   wanted: readonly WantedTensor[],
   options: MatchOptions = {},
 ): void {
@@ -52,7 +59,7 @@ export function matchTensors(
   ].filter((text) => text !== '');
   if (problems.length > 0) {
     throw new WeightsError(
-      `${file.source.name}: the tensors are not those of this model\n${problems.join('\n')}`,
+      `${file.source.name}: the tensors are not those of ${options.model ?? 'this model'}\n${problems.join('\n')}`,
     );
   }
 }

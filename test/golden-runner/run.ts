@@ -6,6 +6,7 @@ import { runFullGpt, runFullVq } from './full.ts';
 import { runGpt } from './gpt.ts';
 import { runModelFolder } from './model-folder.ts';
 import { runOp } from './op.ts';
+import { runPt } from './pt.ts';
 import { runSampling } from './sampling.ts';
 import { runVq } from './vq.ts';
 
@@ -28,6 +29,7 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
   model_folder: runModelFolder,
   sampling: runSampling,
   op: runOp,
+  pt: runPt,
   full_gpt: runFullGpt,
   full_vq: runFullVq,
 };
@@ -36,7 +38,6 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
 const LATER: Readonly<Record<string, string>> = {
   gpt_t2i: 'text-conditional models are not supported yet',
   t5_encoder: 'the text encoder is not supported yet',
-  pt: '.pt checkpoints are not supported yet',
 };
 
 /** Full-size models take a minute each on a software adapter. */

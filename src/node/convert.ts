@@ -1,0 +1,261 @@
+/** Converts official checkpoints to a model folder. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { OptionError, WeightsError } from '../errors.ts';
+import { inferGpt, inferVq, type ModelArgs, recognise } from '../models/checkpoint-config.ts';
+import { type GptConfig, gptParameterCount, gptWeightShapes } from '../models/gpt-config.ts';
+import { MODEL_FORMAT, parseModelJson } from '../models/model-json.ts';
+import { downsampleOf, type VqConfig, vqParameterCount } from '../models/vq-config.ts';
+import { vqWeightShapes } from '../models/vq-weights.ts';
+import { type Checkpoint, openCheckpoint, pieces } from '../weights/checkpoint.ts';
+import { FORMATS, type Losses, type TargetDType } from '../weights/formats.ts';
+import { reencode } from '../weights/reencode.ts';
+import { type TensorOutput, tensorBytes, writeSafetensors } from '../weights/safetensors-writer.ts';
+import type { ByteSource } from '../weights/source.ts';
+import { openFile, packageFolder } from './files.ts';
+import { assertFolderFree, stageFolder } from './staging.ts';
+
+/** What a conversion is doing: reading the files for their SHA-256, or writing the model. */
+export type ConvertPhase = 'hash' | 'convert';
+
+export interface ConvertOptions {
+  /** Path of the decoder, `.pt` or safetensors. Decoder and tokenizer may be swapped. */
+  readonly gpt?: string;
+  /** Path of the tokenizer. */
+  readonly vq?: string;
+  /** Folder to make; it must not exist or be empty. */
+  readonly out: string;
+  /**
+   * Element type of the decoder. Default: f16 for a decoder stored so, else bf16, the official
+   * precision. The tokenizer is f32 always, as in the official code.
+   */
+  readonly dtype?: TargetDType;
+  /** Default: the name of the folder. */
+  readonly name?: string;
+  readonly description?: string;
+  /** One unique name per class. Default: "class 0" and so on. */
+  readonly classNames?: readonly string[];
+  /** Rows of the token grid. Default: from the file name (c2i_B_256.pt) or the RoPE table. */
+  readonly grid?: number;
+  /** Attention heads of a decoder of no official size. */
+  readonly heads?: number;
+  /** Licence of the weights. */
+  readonly license?: string;
+  /** How the weights came about. */
+  readonly trained?: string;
+  /** SHA-256 in hexadecimal by path, of files whose bytes the caller has checked already. */
+  readonly hashes?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (phase: ConvertPhase, doneBytes: number, totalBytes: number) => void;
+}
+
+export interface Converted {
+  readonly folder: string;
+  readonly parameters: { readonly gpt: number; readonly vq: number };
+  /** Bytes written. */
+  readonly bytes: number;
+  /** Weights that were not zero and became zero. */
+  readonly flushed: number;
+  readonly dtype: TargetDType;
+}
+
+/** Sampling of the official script (sample_c2i.py). */
+const SAMPLING = { cfg_scale: 4.0, temperature: 1.0, top_k: 2000, top_p: 1.0 };
+/** Bytes read at once for a hash. */
+const HASH_BYTES = 2 ** 22;
+/** A view may repeat elements; more output than this times the input is no honest checkpoint. */
+const MOST_GROWTH = 4;
+
+/** One of the two files, and what it becomes. */
+interface Source {
+  readonly path: string;
+  readonly checkpoint: Checkpoint;
+}
+
+/**
+ * Converts a decoder and a tokenizer to a model folder of `model.json`, `gpt.safetensors` and
+ * `vq.safetensors`. Files are read by ranges; the folder appears when all of it is on the disk.
+ * @throws WeightsError when a file is broken, of another architecture, or has values the dtype cannot
+ * hold; OptionError when a file or a size must be given, or `out` cannot be written. Nothing is left
+ * behind.
+ */
+export async function convertCheckpoint(options: ConvertOptions): Promise<Converted> {
+  const { out, signal } = options;
+  assertFolderFree(out);
+  const { gpt, vq } = await openBoth(options);
+  const inferred = inferGpt(shownAs(gpt), options);
+  const { args: vqArgs, config: vqConfig } = inferVq(shownAs(vq));
+  const dtype = options.dtype ?? defaultDtype(gpt.checkpoint);
+  const description = { options, gptArgs: inferred.args, config: inferred.config };
+  const json = modelJson({ ...description, vqArgs, vqConfig, gpt, vq });
+
+  const losses: Losses = { flushed: 0 };
+  const gptTensors = outputs(gpt, gptWeightShapes(inferred.config), dtype, losses);
+  const vqTensors = outputs(vq, vqWeightShapes(vqConfig), 'f32', losses);
+  const total = [...gptTensors, ...vqTensors].reduce((sum, t) => sum + tensorBytes(t), 0);
+  const given = gpt.checkpoint.source.byteLength + vq.checkpoint.source.byteLength;
+  if (total > MOST_GROWTH * given) {
+    throw new WeightsError(`${gpt.path}: its tensors would fill ${total} bytes, but repeat a few`);
+  }
+
+  const hashes = await hashBoth([gpt, vq], options);
+  const folder = await stageFolder(out, total);
+  try {
+    let bytes = 0;
+    const write = (name: string, { path }: Source, tensors: TensorOutput[], as: TargetDType) =>
+      folder.write(name, async (sink) => {
+        const before = bytes;
+        const metadata = {
+          format: 'pt',
+          source: basename(path),
+          source_sha256: hashes.get(path) ?? '',
+          dtype: as,
+          converter: `llamagen-webgpu ${version()}`,
+        };
+        bytes += await writeSafetensors(sink, tensors, metadata, {
+          ...(signal && { signal }),
+          onProgress: (done) =>
+            options.onProgress?.('convert', Math.min(before + done, total), total),
+        });
+      });
+    await write('gpt.safetensors', gpt, gptTensors, dtype);
+    await write('vq.safetensors', vq, vqTensors, 'f32');
+    await folder.write('model.json', (sink) => sink.write(json));
+    signal?.throwIfAborted();
+    folder.commit();
+    return {
+      folder: out,
+      parameters: { gpt: gptParameterCount(inferred.config), vq: vqParameterCount(vqConfig) },
+      bytes: bytes + json.length,
+      flushed: losses.flushed,
+      dtype,
+    };
+  } catch (error) {
+    folder.discard();
+    throw error;
+  }
+}
+
+/** Opens both files and sees which is which. */
+async function openBoth({ gpt, vq }: ConvertOptions): Promise<{ gpt: Source; vq: Source }> {
+  const paths = [gpt, vq].filter((path) => path !== undefined);
+  const found: { gpt?: Source; vq?: Source } = {};
+  for (const path of paths) {
+    const checkpoint = await openCheckpoint(await openFile(path));
+    const kind = recognise(checkpoint);
+    const before = found[kind];
+    if (before) {
+      const what = kind === 'gpt' ? 'decoders' : 'tokenizers';
+      throw new OptionError(`${before.path} and ${path} are both ${what}: give one of each`);
+    }
+    found[kind] = { path, checkpoint };
+  }
+  if (found.gpt && found.vq) return { gpt: found.gpt, vq: found.vq };
+  const missing = found.gpt
+    ? 'a tokenizer, like vq_ds16_c2i.pt'
+    : found.vq
+      ? 'a decoder, like c2i_B_256.pt'
+      : 'a decoder and a tokenizer, like c2i_B_256.pt and vq_ds16_c2i.pt';
+  throw new OptionError(`a model needs two checkpoints: give ${missing}`);
+}
+
+/** The tensors, with the path as it was given for messages. */
+const shownAs = ({ path, checkpoint: { tensors } }: Source) => ({
+  source: { name: path },
+  tensors,
+});
+
+function defaultDtype({ tensors }: Checkpoint): TargetDType {
+  return tensors.get('output.weight')?.dtype === 'F16' ? 'f16' : 'bf16';
+}
+
+/** The tensors a model needs, in its own order; buffers of the file are left out. */
+function outputs(
+  { path, checkpoint }: Source,
+  wanted: readonly { readonly name: string }[],
+  dtype: TargetDType,
+  losses: Losses,
+): TensorOutput[] {
+  return wanted.flatMap(({ name }) => {
+    const tensor = checkpoint.tensors.get(name);
+    return tensor ? reencode(path, tensor, FORMATS[dtype], losses) : [];
+  });
+}
+
+interface Described {
+  readonly options: ConvertOptions;
+  readonly gpt: Source;
+  readonly vq: Source;
+  readonly gptArgs: ModelArgs;
+  readonly vqArgs: ModelArgs;
+  readonly config: GptConfig;
+  readonly vqConfig: VqConfig;
+}
+
+/** The content of `model.json`, checked as a reader would. */
+function modelJson(described: Described): Uint8Array<ArrayBuffer> {
+  const { options, gpt, vq, gptArgs, vqArgs, config, vqConfig } = described;
+  const { numClasses, gridSize } = config;
+  const pixels = gridSize * downsampleOf(vqConfig);
+  const classes =
+    options.classNames ?? Array.from({ length: numClasses }, (_, label) => `class ${label}`);
+  if (classes.length !== numClasses) {
+    throw new OptionError(
+      `"classNames" has ${classes.length} names, but ${gpt.path} has ${numClasses} classes`,
+    );
+  }
+  const files = `${basename(gpt.path)} and ${basename(vq.path)}`;
+  const json = {
+    format: MODEL_FORMAT,
+    name: options.name ?? basename(resolve(options.out)),
+    description:
+      options.description ??
+      `Class-conditional LlamaGen, ${pixels}x${pixels} pixels, ${numClasses} classes`,
+    gpt: gptArgs,
+    vq: vqArgs,
+    classes,
+    sampling: SAMPLING,
+    license: options.license ?? `that of ${files}`,
+    trained: options.trained ?? `converted from ${files}`,
+  };
+  const text = `${JSON.stringify(json, null, 2)}\n`;
+  parseModelJson(text, join(options.out, 'model.json'));
+  return new TextEncoder().encode(text);
+}
+
+/** SHA-256 of the files, by path. */
+async function hashBoth(
+  sources: readonly Source[],
+  { hashes = {}, signal, onProgress }: ConvertOptions,
+): Promise<Map<string, string>> {
+  const known = new Map(Object.entries(hashes));
+  const unknown = sources.filter(({ path }) => !known.has(path));
+  const total = unknown.reduce((sum, { checkpoint }) => sum + checkpoint.source.byteLength, 0);
+  let before = 0;
+  for (const { path, checkpoint } of unknown) {
+    const { source } = checkpoint;
+    const report = (done: number): void => onProgress?.('hash', before + done, total);
+    known.set(path, await hashOf(source, report, signal));
+    before += source.byteLength;
+  }
+  return known;
+}
+
+async function hashOf(
+  source: ByteSource,
+  onProgress: (doneBytes: number) => void,
+  signal?: AbortSignal,
+): Promise<string> {
+  const hash = createHash('sha256');
+  for (const { start, count } of pieces(source.byteLength, HASH_BYTES)) {
+    signal?.throwIfAborted();
+    hash.update(await source.read(start, count));
+    onProgress(start + count);
+  }
+  return hash.digest('hex');
+}
+
+function version(): string {
+  return JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')).version;
+}
