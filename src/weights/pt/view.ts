@@ -33,12 +33,16 @@ export function viewTensor(
   const { dtype } = storage;
   const size = DTYPE_BYTES[dtype];
   const length = shape.reduce((product, n) => product * n, 1);
+  // A size of 0 must not hide others that no file has.
+  if (!Number.isSafeInteger(shape.reduce((product, n) => product * Math.max(n, 1), size))) {
+    fail(`${dtype}[${shape}] has too many elements to count`);
+  }
   // A view may repeat elements: without this, a small file could claim any size.
-  if (!(length * size <= source.byteLength)) {
+  if (length * size > source.byteLength) {
     fail(`${dtype}[${shape}] has more bytes than the whole file (${source.byteLength})`);
   }
   const last = shape.reduce((sum, n, i) => sum + (n - 1) * (stride[i] as number), offset);
-  if (length > 0 && !(last < storage.length)) {
+  if (length > 0 && last >= storage.length) {
     fail(`ends at element ${last}, but its storage "${storage.key}" has ${storage.length}`);
   }
   const dimensions = simplify(shape, stride);
