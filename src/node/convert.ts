@@ -1,5 +1,4 @@
 /** Converts official checkpoints to a model folder. */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { OptionError, WeightsError } from '../errors.ts';
@@ -8,12 +7,12 @@ import { type GptConfig, gptParameterCount, gptWeightShapes } from '../models/gp
 import { MODEL_FORMAT, parseModelJson } from '../models/model-json.ts';
 import { downsampleOf, type VqConfig, vqParameterCount } from '../models/vq-config.ts';
 import { vqWeightShapes } from '../models/vq-weights.ts';
-import { type Checkpoint, openCheckpoint, pieces } from '../weights/checkpoint.ts';
+import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.ts';
 import { FORMATS, type Losses, type TargetDType } from '../weights/formats.ts';
 import { reencode } from '../weights/reencode.ts';
 import { type TensorOutput, tensorBytes, writeSafetensors } from '../weights/safetensors-writer.ts';
-import type { ByteSource } from '../weights/source.ts';
 import { openFile, packageFolder } from './files.ts';
+import { sha256OfFile } from './hash-file.ts';
 import { assertFolderFree, stageFolder } from './staging.ts';
 
 /** What a conversion is doing: reading the files for their SHA-256, or writing the model. */
@@ -62,8 +61,6 @@ export interface Converted {
 
 /** Sampling of the official script (sample_c2i.py). */
 const SAMPLING = { cfg_scale: 4.0, temperature: 1.0, top_k: 2000, top_p: 1.0 };
-/** Bytes read at once for a hash. */
-const HASH_BYTES = 2 ** 22;
 /** A view may repeat elements; more output than this times the input is no honest checkpoint. */
 const MOST_GROWTH = 4;
 
@@ -234,26 +231,15 @@ async function hashBoth(
   const total = unknown.reduce((sum, { checkpoint }) => sum + checkpoint.source.byteLength, 0);
   let before = 0;
   for (const { path, checkpoint } of unknown) {
-    const { source } = checkpoint;
-    const report = (done: number): void => onProgress?.('hash', before + done, total);
-    known.set(path, await hashOf(source, report, signal));
-    before += source.byteLength;
+    const start = before;
+    const hash = await sha256OfFile(path, {
+      ...(signal && { signal }),
+      onProgress: (done) => onProgress?.('hash', start + done, total),
+    });
+    known.set(path, hash);
+    before += checkpoint.source.byteLength;
   }
   return known;
-}
-
-async function hashOf(
-  source: ByteSource,
-  onProgress: (doneBytes: number) => void,
-  signal?: AbortSignal,
-): Promise<string> {
-  const hash = createHash('sha256');
-  for (const { start, count } of pieces(source.byteLength, HASH_BYTES)) {
-    signal?.throwIfAborted();
-    hash.update(await source.read(start, count));
-    onProgress(start + count);
-  }
-  return hash.digest('hex');
 }
 
 function version(): string {
