@@ -90,11 +90,7 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
   const losses: Losses = { flushed: 0 };
   const gptTensors = outputs(gpt, gptWeightShapes(inferred.config), dtype, losses);
   const vqTensors = outputs(vq, vqWeightShapes(vqConfig), 'f32', losses);
-  const total = [...gptTensors, ...vqTensors].reduce((sum, t) => sum + tensorBytes(t), 0);
-  const given = gpt.checkpoint.source.byteLength + vq.checkpoint.source.byteLength;
-  if (total > MOST_GROWTH * given) {
-    throw new WeightsError(`${gpt.path}: its tensors would fill ${total} bytes, but repeat a few`);
-  }
+  const total = outputBytes(gpt, gptTensors) + outputBytes(vq, vqTensors);
 
   const hashes = await hashBoth([gpt, vq], options);
   const folder = await stageFolder(out, total);
@@ -178,6 +174,18 @@ function outputs(
     const tensor = checkpoint.tensors.get(name);
     return tensor ? reencode(path, tensor, FORMATS[dtype], losses) : [];
   });
+}
+
+/** @throws WeightsError when the tensors are far more than the file can hold. */
+function outputBytes({ path, checkpoint }: Source, tensors: readonly TensorOutput[]): number {
+  const bytes = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
+  const { byteLength } = checkpoint.source;
+  if (bytes > MOST_GROWTH * byteLength) {
+    throw new WeightsError(
+      `${path}: its tensors would fill ${bytes} bytes, but the file has ${byteLength}: they repeat a few values`,
+    );
+  }
+  return bytes;
 }
 
 interface Described {

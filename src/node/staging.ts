@@ -48,10 +48,11 @@ export function assertFolderFree(path: string): void {
 export async function stageFolder(path: string, needed: number): Promise<StagedFolder> {
   const target = resolve(path);
   const beside = join(dirname(target), `${basename(target)}.${randomUUID().slice(0, 8)}.tmp`);
-  mkdirSync(beside, { recursive: true });
+  const made = mkdirSync(beside, { recursive: true }) ?? beside;
   const discard = (): void => {
     process.off('exit', discard);
     rmSync(beside, { recursive: true, force: true });
+    removeEmpty(dirname(beside), made);
   };
   process.on('exit', discard);
   try {
@@ -73,6 +74,17 @@ export async function stageFolder(path: string, needed: number): Promise<StagedF
     },
     discard,
   };
+}
+
+/** Removes a folder and those around it, up to and with `last`, as far as they are empty. */
+function removeEmpty(folder: string, last: string): void {
+  if (folder.length < last.length) return;
+  try {
+    rmdirSync(folder);
+  } catch {
+    return; // others have put something there
+  }
+  removeEmpty(dirname(folder), last);
 }
 
 async function assertSpace(path: string, folder: string, needed: number): Promise<void> {
