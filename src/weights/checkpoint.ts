@@ -1,5 +1,6 @@
 /** Named tensors of a file, whatever its format. */
 
+import { WeightsError } from '../errors.ts';
 import { isPt } from './pt/archive.ts';
 import { openPt } from './pt/open.ts';
 import { DTYPE_BYTES, type FileDType, openSafetensors, type Safetensors } from './safetensors.ts';
@@ -27,8 +28,9 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
 }
 
-/** Bytes that tell the formats apart. */
-const MAGIC_BYTES = 4;
+/** Bytes that tell the formats apart: a safetensors header begins behind its length. */
+const MAGIC_BYTES = 9;
+const BRACE = 0x7b;
 
 /**
  * Opens a `.pt` file of `torch.save` (either format) or a safetensors file, told apart by content.
@@ -37,6 +39,11 @@ const MAGIC_BYTES = 4;
 export async function openCheckpoint(source: ByteSource): Promise<Checkpoint> {
   const start = await readExactly(source, 0, Math.min(MAGIC_BYTES, source.byteLength));
   if (isPt(start)) return openPt(source);
+  if (start[MAGIC_BYTES - 1] !== BRACE) {
+    throw new WeightsError(
+      `${source.name}: expected a checkpoint of torch.save (.pt) or a safetensors file; it is neither`,
+    );
+  }
   return safetensorsCheckpoint(await openSafetensors(source));
 }
 

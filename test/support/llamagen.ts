@@ -13,7 +13,16 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Sends SIGINT as soon as stdout has this text. */
   readonly interruptAt?: string;
+  /** Sends SIGINT as soon as this holds; it is asked again and again. */
+  readonly interruptWhen?: () => boolean;
+  /** Number of signals of `interruptWhen`. Default 1. */
+  readonly interrupts?: number;
 }
+
+/** Between two questions of `interruptWhen`. */
+const ASK_MS = 10;
+/** Between two signals, so that they do not become one. */
+const SIGNAL_GAP_MS = 5;
 
 /** Resolves when the process has ended, whatever its exit code. */
 export function llamagen(args: readonly string[], options: RunOptions = {}): Promise<Run> {
@@ -33,8 +42,17 @@ export function llamagen(args: readonly string[], options: RunOptions = {}): Pro
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
+  const { interruptWhen, interrupts = 1 } = options;
+  const asking = setInterval(() => {
+    if (!interruptWhen?.()) return;
+    clearInterval(asking);
+    for (let i = 0; i < interrupts; i++) setTimeout(() => child.kill('SIGINT'), i * SIGNAL_GAP_MS);
+  }, ASK_MS);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
+    child.on('close', (code) => {
+      clearInterval(asking);
+      resolve({ code, stdout, stderr });
+    });
   });
 }
