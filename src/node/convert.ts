@@ -87,7 +87,7 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
   const description = { options, gptArgs: inferred.args, config: inferred.config };
   const json = modelJson({ ...description, vqArgs, vqConfig, gpt, vq });
 
-  const losses: Losses = { flushed: 0 };
+  const losses: Losses = { flushed: 0, overflowed: 0 };
   const gptTensors = outputs(gpt, gptWeightShapes(inferred.config), dtype, losses);
   const vqTensors = outputs(vq, vqWeightShapes(vqConfig), 'f32', losses);
   const total = outputBytes(gpt, gptTensors) + outputBytes(vq, vqTensors);

@@ -1,6 +1,5 @@
 /** The element types a converter can write: how a tensor is laid out in each, and how it is encoded. */
-import { WeightsError } from '../errors.ts';
-import { type Origin, roundToHalf } from './convert.ts';
+import { roundToHalf } from './convert.ts';
 import type { FileDType } from './safetensors.ts';
 
 /** Types that a checkpoint can be converted to. */
@@ -13,99 +12,57 @@ export interface EncodedPart {
   readonly dtype: FileDType;
   readonly shape: readonly number[];
   /**
-   * Encodes consecutive rows of the input.
-   * @param rows f32 [n, shape[1] * shape[2] * ..], all finite; a piece of one row of a vector.
+   * Encodes consecutive rows of the input and counts what it cannot keep.
+   * @param rows f32 [n, shape[1] * shape[2] * ..], all finite; of a vector, n values.
    * @returns The bytes of this part for those rows.
    */
-  encode(rows: Float32Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
+  encode(rows: Float32Array<ArrayBuffer>, losses: Losses): Uint8Array<ArrayBuffer>;
 }
 
-/** What an encoding lost, added up over all tensors. */
+/** What an encoding could not keep. */
 export interface Losses {
   /** Values that were not zero and became zero. */
   flushed: number;
+  /** Values that are too large for the type. */
+  overflowed: number;
 }
 
 /**
  * The output tensors for one input tensor. A plain type gives one; a quantised one may give several,
  * each of which is encoded from the same rows.
  */
-export type WeightFormat = (
-  origin: Origin,
-  shape: readonly number[],
-  losses: Losses,
-) => readonly EncodedPart[];
-
-/** Largest finite half. */
-const MAX_HALF = 65504;
-const HALF_INFINITY = 0x7c00;
+export type WeightFormat = (name: string, shape: readonly number[]) => readonly EncodedPart[];
 
 /** How each type lays tensors out. */
 export const FORMATS: Readonly<Record<TargetDType, WeightFormat>> = {
-  f32: ({ tensor: name }, shape) => [{ name, dtype: 'F32', shape, encode: toBytes }],
-  f16: (origin, shape, losses) => [
-    { name: origin.tensor, dtype: 'F16', shape, encode: (rows) => encodeF16(origin, rows, losses) },
-  ],
-  bf16: (origin, shape, losses) => [
-    {
-      name: origin.tensor,
-      dtype: 'BF16',
-      shape,
-      encode: (rows) => encodeBF16(origin, rows, losses),
-    },
-  ],
+  f32: (name, shape) => [{ name, dtype: 'F32', shape, encode: toBytes }],
+  f16: (name, shape) => [{ name, dtype: 'F16', shape, encode: narrow(roundToHalf, 0x7c00) }],
+  bf16: (name, shape) => [{ name, dtype: 'BF16', shape, encode: narrow(roundToBf16, 0x7f80) }],
 };
 
-/** @throws WeightsError when a value is too large for a half. */
-function encodeF16(
-  { file, tensor }: Origin,
-  rows: Float32Array<ArrayBuffer>,
-  losses: Losses,
-): Uint8Array<ArrayBuffer> {
-  const singles = new Uint32Array(rows.buffer, rows.byteOffset, rows.length);
-  const halves = new Uint16Array(rows.length);
-  let overflowed = 0;
-  for (let i = 0; i < singles.length; i++) {
-    const single = singles[i] as number;
-    const half = roundToHalf(single);
-    halves[i] = half;
-    const magnitude = half & 0x7fff;
-    if (magnitude === HALF_INFINITY) overflowed++;
-    else if (magnitude === 0 && (single & 0x7fffffff) !== 0) losses.flushed++;
-  }
-  if (overflowed > 0) {
-    throw new WeightsError(
-      `${file}: tensor "${tensor}" has ${overflowed} values beyond ${MAX_HALF}, the largest f16, ` +
-        `among ${rows.length}: convert to bf16 or f32`,
-    );
-  }
-  return toBytes(halves);
-}
+/** Bf16 bits of a finite float's bits, rounded to nearest even; too large values give infinity. */
+const roundToBf16 = (single: number): number => (single + 0x7fff + ((single >>> 16) & 1)) >>> 16;
 
-/** Rounds to nearest even. @throws WeightsError when a value rounds to infinity. */
-function encodeBF16(
-  { file, tensor }: Origin,
-  rows: Float32Array<ArrayBuffer>,
-  losses: Losses,
-): Uint8Array<ArrayBuffer> {
-  const singles = new Uint32Array(rows.buffer, rows.byteOffset, rows.length);
-  const halves = new Uint16Array(rows.length);
-  let overflowed = 0;
-  for (let i = 0; i < singles.length; i++) {
-    const single = singles[i] as number;
-    const rounded = (single + 0x7fff + ((single >>> 16) & 1)) >>> 16;
-    halves[i] = rounded;
-    if ((rounded & 0x7fff) === 0x7f80) overflowed++;
-    else if ((rounded & 0x7fff) === 0 && (single & 0x7fffffff) !== 0) losses.flushed++;
-  }
-  if (overflowed > 0) {
-    throw new WeightsError(
-      `${file}: tensor "${tensor}" has ${overflowed} values beyond the largest bf16 among ` +
-        `${rows.length}: convert to f32`,
-    );
-  }
-  return toBytes(halves);
-}
+/**
+ * An encoder of 16-bit floats.
+ * @param round Bits of a float to bits of the type.
+ * @param infinity Bits of the type's infinity.
+ */
+const narrow =
+  (round: (single: number) => number, infinity: number): EncodedPart['encode'] =>
+  (rows, losses) => {
+    const singles = new Uint32Array(rows.buffer, rows.byteOffset, rows.length);
+    const halves = new Uint16Array(rows.length);
+    for (let i = 0; i < singles.length; i++) {
+      const single = singles[i] as number;
+      const half = round(single);
+      halves[i] = half;
+      const magnitude = half & 0x7fff;
+      if (magnitude === infinity) losses.overflowed++;
+      else if (magnitude === 0 && (single & 0x7fffffff) !== 0) losses.flushed++;
+    }
+    return toBytes(halves);
+  };
 
 const toBytes = (
   values: Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>,

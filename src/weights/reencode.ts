@@ -3,17 +3,21 @@ import { WeightsError } from '../errors.ts';
 import { type CheckpointTensor, pieces } from './checkpoint.ts';
 import { assertFinite, decodeF32, isWeightDType, type Origin } from './convert.ts';
 import type { EncodedPart, Losses, WeightFormat } from './formats.ts';
+import type { FileDType } from './safetensors.ts';
 import type { TensorOutput } from './safetensors-writer.ts';
 
 /** Elements in memory at once, unless a single row has more. */
 const CHUNK_ELEMENTS = 2 ** 20;
 
+/** The largest values of types that do not hold every float. */
+const LARGEST: Readonly<Partial<Record<FileDType, number>>> = { F16: 65504, BF16: 3.3895314e38 };
+
 /**
  * The output tensors for a tensor of a checkpoint. Each reads the input when it is written.
  * @param file Names the checkpoint in messages.
  * @param losses What the encoding loses is added here while the tensors are written.
- * @throws WeightsError when the elements are not floats; while writing, when one is not finite or
- * too large for the format.
+ * @throws WeightsError when the elements are not floats; while writing, when one is not finite, and
+ * at the end of a tensor when some were too large for the format.
  */
 export function reencode(
   file: string,
@@ -28,12 +32,12 @@ export function reencode(
       `${file}: tensor "${name}" is ${dtype}: expected F32, F16, BF16 or F64 weights`,
     );
   }
-  const parts = format(origin, shape, losses);
+  const parts = format(name, shape);
   return parts.map((part) => ({
     name: part.name,
     dtype: part.dtype,
     shape: part.shape,
-    chunks: () => encodedChunks(origin, tensor, part, parts.length === 1),
+    chunks: () => encodedChunks(origin, tensor, part, losses, parts.length === 1),
   }));
 }
 
@@ -42,9 +46,11 @@ async function* encodedChunks(
   origin: Origin,
   tensor: CheckpointTensor,
   part: EncodedPart,
+  losses: Losses,
   alone: boolean,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const { dtype, shape, length } = tensor;
+  const before = losses.overflowed;
   const row = shape.slice(1).reduce((product, n) => product * n, 1);
   const perPiece = Math.max(1, Math.floor(CHUNK_ELEMENTS / Math.max(1, row))) * Math.max(1, row);
   for (const { start, count } of pieces(length, perPiece)) {
@@ -52,7 +58,14 @@ async function* encodedChunks(
     if (alone && dtype === part.dtype && isWeightDType(dtype)) {
       assertFinite(origin, dtype, bytes, start);
       yield bytes;
-    } else yield part.encode(toF32(origin, dtype, bytes, start));
+    } else yield part.encode(toF32(origin, dtype, bytes, start), losses);
+  }
+  const overflowed = losses.overflowed - before;
+  if (overflowed > 0) {
+    throw new WeightsError(
+      `${origin.file}: tensor "${origin.tensor}" has ${overflowed} of ${length} values beyond ` +
+        `${LARGEST[part.dtype]}, the largest ${part.dtype}: convert to another type`,
+    );
   }
 }
 

@@ -174,7 +174,7 @@ describe('refused, with nothing left behind', () => {
       'a value beyond f16',
       () => setFirst(1e5),
       { dtype: 'f16' },
-      /"norm.weight" has 1 values beyond 65504/,
+      /"norm.weight" has 1 of 16 values beyond 65504/,
       WeightsError,
     ],
     [

@@ -33,7 +33,7 @@ async function convert(
       return Uint8Array.from(data.subarray(start * size, (start + count) * size));
     },
   };
-  const losses: Losses = { flushed: 0 };
+  const losses: Losses = { flushed: 0, overflowed: 0 };
   const [output, ...more] = reencode('file', tensor, FORMATS[to], losses);
   expect(more).toEqual([]);
   const bytes = new Uint8Array(tensorBytes(output!));
@@ -110,13 +110,19 @@ test('values that become zero are counted', async () => {
 
 describe('refused', () => {
   test.each<[string, TargetDType, FileDType, ArrayBufferView, string]>([
-    ['values beyond f16', 'f16', 'F32', Float32Array.of(1, 65520, -1e9), '2 values beyond 65504'],
+    [
+      'values beyond f16',
+      'f16',
+      'F32',
+      Float32Array.of(1, 65520, -1e9),
+      '"w" has 2 of 3 values beyond 65504, the largest F16',
+    ],
     [
       'values beyond bf16',
       'bf16',
       'F32',
       Float32Array.of(3.4e38),
-      '1 values beyond the largest bf16',
+      '1 of 1 values beyond 3.3895314e+38, the largest BF16',
     ],
     ['values beyond f32', 'f32', 'F64', Float64Array.of(1, 1e300), 'got Infinity at 1'],
     ['NaN', 'bf16', 'F32', Float32Array.of(0, 0, Number.NaN), 'got NaN at 2'],

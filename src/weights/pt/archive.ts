@@ -3,7 +3,7 @@ import { WeightsError } from '../../errors.ts';
 import { type ByteSource, readExactly } from '../source.ts';
 import { openLegacyArchive } from './legacy.ts';
 import { readPickle } from './read-pickle.ts';
-import { type PtStorage, type PtValue, sizeOfStorage } from './values.ts';
+import { describeValue, type PtStorage, type PtValue, sizeOfStorage } from './values.ts';
 import { type ByteRange, isZip, openZip, type ZipEntry, zipData } from './zip.ts';
 
 /** What was saved, with its storages still unread. */
@@ -66,12 +66,11 @@ async function openZipArchive(source: ByteSource): Promise<PtArchive> {
     async locate(storage) {
       const name = `${folder}data/${storage.key}`;
       const entry = entries.get(name);
-      if (!entry)
-        throw new WeightsError(`${source.name}: has no zip entry ${JSON.stringify(name)}`);
+      if (!entry) throw new WeightsError(`${source.name}: has no zip entry ${describeValue(name)}`);
       const expected = sizeOfStorage(storage);
       if (entry.byteLength !== expected) {
         throw new WeightsError(
-          `${source.name}: zip entry ${JSON.stringify(name)}: expected ${expected} bytes for ${storage.dtype}[${storage.length}], got ${entry.byteLength}`,
+          `${source.name}: zip entry ${describeValue(name)}: expected ${expected} bytes for ${storage.dtype}[${storage.length}], got ${entry.byteLength}`,
         );
       }
       return zipData(source, entry);
@@ -86,7 +85,7 @@ async function checkByteOrder(source: ByteSource, entry: ZipEntry | undefined): 
   const order = new TextDecoder().decode(bytes).trim();
   if (order !== 'little') {
     throw new WeightsError(
-      `${source.name}: ${entry.name}: expected "little", got ${JSON.stringify(order)}: only little-endian checkpoints are read`,
+      `${source.name}: zip entry ${describeValue(entry.name)}: expected "little", got ${describeValue(order)}: only little-endian checkpoints are read`,
     );
   }
 }

@@ -7,7 +7,7 @@ import { type ByteSource, readExactly } from '../source.ts';
 import type { PtArchive } from './archive.ts';
 import { readPickle } from './read-pickle.ts';
 import type { Unpickled } from './unpickle.ts';
-import { PtDict, type PtStorage, type PtValue, sizeOfStorage } from './values.ts';
+import { describeValue, PtDict, type PtStorage, type PtValue, sizeOfStorage } from './values.ts';
 import type { ByteRange } from './zip.ts';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
@@ -38,7 +38,7 @@ export async function openLegacyArchive(source: ByteSource): Promise<PtArchive> 
     async locate({ key }) {
       const range = ranges.get(key);
       if (range) return range;
-      throw new WeightsError(`${source.name}: has no storage ${JSON.stringify(key)}`);
+      throw new WeightsError(`${source.name}: has no storage ${describeValue(key)}`);
     },
   };
 }
@@ -58,7 +58,7 @@ async function locateAll(
   const ranges = new Map<string, ByteRange>();
   let at = start;
   for (const key of keys) {
-    const where = `${source.name}: storage ${JSON.stringify(key)}`;
+    const where = `${source.name}: storage ${describeValue(key)}`;
     const storage = storages.get(key);
     if (!storage) throw new WeightsError(`${where}: no tensor says what it holds`);
     const byteLength = sizeOfStorage(storage);

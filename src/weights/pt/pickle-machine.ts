@@ -140,16 +140,20 @@ export class PickleMachine {
     if (!dtype) this.fail(`${describeValue(type)} is no class of storages`);
     if (typeof key !== 'string') this.fail(`a storage has the key ${describeValue(key)}`);
     if (typeof length !== 'number' || !Number.isSafeInteger(length) || length < 0) {
-      this.fail(`storage "${key}" expected a number of elements, got ${describeValue(length)}`);
+      this.fail(
+        `storage ${describeValue(key)} expected a number of elements, got ${describeValue(length)}`,
+      );
     }
     if (view !== null) {
       this.fail(
-        `storage "${key}" is a view of another, as torch before 0.4 wrote them: save it again`,
+        `storage ${describeValue(key)} is a view of another, as torch before 0.4 wrote them: save it again`,
       );
     }
     const known = this.storages.get(key) ?? new PtStorage(dtype, key, length);
     if (known.dtype !== dtype || known.length !== length) {
-      this.fail(`storage "${key}" is both ${known.dtype}[${known.length}] and ${dtype}[${length}]`);
+      this.fail(
+        `storage ${describeValue(key)} is both ${known.dtype}[${known.length}] and ${dtype}[${length}]`,
+      );
     }
     this.storages.set(key, known);
     this.stack.pushNew(known);

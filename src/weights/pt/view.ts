@@ -3,7 +3,7 @@ import { WeightsError } from '../../errors.ts';
 import type { CheckpointTensor } from '../checkpoint.ts';
 import { DTYPE_BYTES } from '../safetensors.ts';
 import { type ByteSource, checkRange, readExactly } from '../source.ts';
-import type { PtTensor } from './values.ts';
+import { describeValue, type PtTensor } from './values.ts';
 import type { ByteRange } from './zip.ts';
 
 /** Most bytes of a storage in memory at once while a strided view is gathered. */
@@ -28,7 +28,7 @@ export function viewTensor(
 ): CheckpointTensor {
   const { storage, shape, stride, offset } = tensor;
   const fail = (message: string): never => {
-    throw new WeightsError(`${source.name}: tensor ${JSON.stringify(name)}: ${message}`);
+    throw new WeightsError(`${source.name}: tensor ${describeValue(name)}: ${message}`);
   };
   const { dtype } = storage;
   const size = DTYPE_BYTES[dtype];
@@ -43,12 +43,14 @@ export function viewTensor(
   }
   const last = shape.reduce((sum, n, i) => sum + (n - 1) * (stride[i] as number), offset);
   if (length > 0 && last >= storage.length) {
-    fail(`ends at element ${last}, but its storage "${storage.key}" has ${storage.length}`);
+    fail(
+      `ends at element ${last}, but its storage ${describeValue(storage.key)} has ${storage.length}`,
+    );
   }
   const dimensions = simplify(shape, stride);
   const [inner] = dimensions;
   const contiguous = dimensions.length === 0 || (dimensions.length === 1 && inner?.stride === 1);
-  const bounds = { name: `${source.name}: tensor ${JSON.stringify(name)}`, byteLength: length };
+  const bounds = { name: `${source.name}: tensor ${describeValue(name)}`, byteLength: length };
   return {
     name,
     dtype,

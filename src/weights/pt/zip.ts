@@ -2,6 +2,7 @@
 import { ZipReader } from '@zip.js/zip.js/lib/zip-core-reader.js';
 import { WeightsError } from '../../errors.ts';
 import { type ByteSource, readExactly } from '../source.ts';
+import { describeValue } from './values.ts';
 
 /** Where an entry says that it lies. */
 export interface ZipEntry {
@@ -23,8 +24,6 @@ const STORED = 0;
 /** Longest central directory that is read; a checkpoint has a few hundred entries of 100 bytes. */
 const MAX_DIRECTORY_BYTES = 2 ** 24;
 const MAX_ENTRIES = 2 ** 16;
-/** Longest name in a message. */
-const MAX_QUOTED_CHARS = 80;
 
 /** Whether a file begins as a zip file does. */
 export const isZip = (start: Uint8Array): boolean =>
@@ -38,8 +37,7 @@ export const isZip = (start: Uint8Array): boolean =>
 export async function openZip(source: ByteSource): Promise<ReadonlyMap<string, ZipEntry>> {
   const entries = new Map<string, ZipEntry>();
   const fail = (name: string, message: string): never => {
-    const shown = name.length > MAX_QUOTED_CHARS ? `${name.slice(0, MAX_QUOTED_CHARS)}...` : name;
-    throw new WeightsError(`${source.name}: zip entry ${JSON.stringify(shown)}: ${message}`);
+    throw new WeightsError(`${source.name}: zip entry ${describeValue(name)}: ${message}`);
   };
   const reader = new ZipReader(rangesOf(source), { filenameValidation: 'tolerant' });
   try {
@@ -78,7 +76,7 @@ export async function zipData(source: ByteSource, entry: ZipEntry): Promise<Byte
   const { name, headerOffset, byteLength } = entry;
   const header = await readExactly(source, headerOffset, LOCAL_HEADER_BYTES);
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
-  const where = `${source.name}: zip entry ${JSON.stringify(name)}`;
+  const where = `${source.name}: zip entry ${describeValue(name)}`;
   if (view.getUint32(0, true) !== LOCAL_HEADER_SIGNATURE) {
     throw new WeightsError(`${where}: nothing begins at ${headerOffset}, where it should`);
   }
