@@ -55,6 +55,25 @@ describe('decoders', () => {
     expect(found.config).toEqual(config);
   });
 
+  test('any width of the feed-forward block is read back', () => {
+    const sizes = { dim: 28, n_layer: 1, n_head: 1, vocab_size: 5, num_classes: 2, block_size: 4 };
+    const shapes = gptWeightShapes(parseGptConfig(sizes));
+    for (let hidden = 1; hidden <= 600; hidden++) {
+      const resized = shapes.map(({ name, shape }) => ({
+        name,
+        shape: shape.map((n, axis) =>
+          /w[13]\.weight$/.test(name) && axis === 0
+            ? hidden
+            : /w2\.weight$/.test(name) && axis === 1
+              ? hidden
+              : n,
+        ),
+      }));
+      const { config } = inferGpt(file('x', resized), { grid: 2, heads: 1 });
+      expect(config.hiddenDim).toBe(hidden);
+    }
+  });
+
   test('what must be given is asked for', () => {
     const shapes = gptWeightShapes(gptConfig('GPT-B', 16));
     expect(() => inferGpt(file('gpt.pt', shapes), {})).toThrow(OptionError);

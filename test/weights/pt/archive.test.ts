@@ -168,10 +168,15 @@ describe('a legacy file is refused', () => {
     return bytes;
   };
 
+  /** The last storage has two elements of 4 bytes, and their number in 8 bytes before them. */
+  const exotic = sample('exotic_legacy.pt');
+  const count = Uint8Array.from(exotic, (byte, i) => (i === exotic.length - 16 ? 3 : byte));
+
   test.each<[string, Uint8Array, string]>([
     ['with another magic number', patched(5, 0), 'the magic number is not that'],
     ['with another protocol', patched(0x12, 0), 'the protocol number is not that'],
     ['of a big-endian system', patched(0x46, 0x89), 'little-endian system'],
+    ['with a storage of another size', count, 'expected 2 elements, got 3'],
     ['that is cut in its data', legacy.subarray(0, -1), 'but the file has only'],
     ['that is cut in its pickle', legacy.subarray(0, 300), 'object: the pickle is cut off'],
   ])('%s', async (_, bytes, message) => {

@@ -122,6 +122,8 @@ describe('refused', () => {
     ['an out-of-band buffer', [0x97], 'the opcode 0x97'],
     ['a value from an empty stack', [0x85], 'from an empty stack'],
     ['a value from below a mark', [p.NONE, p.MARK, 0x85], 'from an empty stack'],
+    ['a value that lies below a mark', [p.NONE, p.MARK, 0x71, 1], 'from an empty stack'],
+    ['a mark that is still open', [p.NONE, p.MARK], 'from an empty stack'],
     ['a mark that is not open', [p.NONE, 0x74], 'closes a mark that it did not open'],
     ['leftovers', [p.NONE, p.NONE], '1 values were left over'],
     ['an unknown memory', [0x68, 3], 'nothing is remembered under 3'],

@@ -31,6 +31,7 @@ const CASES: readonly { what: string; shape: number[]; stride: number[]; offset?
   { what: 'a scalar', shape: [], stride: [], offset: 23 },
   { what: 'empty', shape: [0, 5], stride: [5, 1] },
   { what: 'overlapping rows', shape: [5, 4], stride: [2, 1] },
+  { what: 'sliding rows', shape: [5, 4], stride: [1, 1], offset: 1 },
 ];
 
 describe.each(CASES)('$what', ({ shape, stride, offset = 0 }) => {
