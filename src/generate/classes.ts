@@ -1,17 +1,19 @@
 /** Class names as people type them. */
 import { distance } from 'fastest-levenshtein';
 import { OptionError } from '../errors.ts';
+import { IMAGENET, isImagenet } from '../models/imagenet-classes.ts';
 
 const MAX_SUGGESTIONS = 5;
 
 /**
- * The index of a class given by its name (upper or lower case) or its index.
+ * The index of a class given by its name (upper or lower case) or its index; a class of ImageNet also
+ * by a synonym or its WordNet id.
  * @throws OptionError with near names when there is no such class, or several have the name.
  */
 export function resolveClass(classNames: readonly string[], nameOrIndex: string): number {
   const index = findClass(classNames, nameOrIndex);
   if (index !== undefined) return index;
-  const near = nearNames(classNames, nameOrIndex);
+  const near = nearNames([...classNames, ...synonymsOf(classNames).flat()], nameOrIndex);
   throw new OptionError(
     near.length > 0
       ? `unknown class "${nameOrIndex}": did you mean ${quoted(near)}?`
@@ -25,17 +27,41 @@ export function resolveClass(classNames: readonly string[], nameOrIndex: string)
  */
 export function findClass(classNames: readonly string[], nameOrIndex: string): number | undefined {
   const wanted = normal(nameOrIndex);
-  const named = classNames.flatMap((name, i) => (normal(name) === wanted ? [i] : []));
-  if (named.length > 1) {
+  const named = indices(classNames, (name) => normal(name) === wanted);
+  // A class's own name comes before the synonyms of others.
+  const found = named.length > 0 ? named : findSynonym(classNames, wanted);
+  if (found.length > 1) {
+    const which = found.map((i) => `${i}${named.length > 0 ? '' : ` (${classNames[i]})`}`);
     throw new OptionError(
-      `class "${nameOrIndex}" is the name of ${named.length} classes: give one of the indices ${named.join(', ')}`,
+      `class "${nameOrIndex}" is the name of ${found.length} classes: give one of the indices ${which.join(', ')}`,
     );
   }
-  if (named.length === 1) return named[0];
+  if (found.length === 1) return found[0];
   if (!/^-?\d+$/.test(wanted)) return undefined;
   const index = Number(wanted);
   if (index >= 0 && index < classNames.length) return index;
   throw new OptionError(`no class ${wanted}: ${range(classNames)}`);
+}
+
+/** Classes of ImageNet that have a synonym, all their synonyms in a row, or the id. */
+function findSynonym(classNames: readonly string[], wanted: string): number[] {
+  if (!isImagenet(classNames)) return [];
+  return indices(
+    IMAGENET,
+    ({ id, synonyms }) =>
+      id === wanted ||
+      synonyms.some((name) => normal(name) === wanted) ||
+      normal(synonyms.join(', ')) === wanted,
+  );
+}
+
+function synonymsOf(classNames: readonly string[]): readonly (readonly string[])[] {
+  return isImagenet(classNames) ? IMAGENET.map(({ synonyms }) => synonyms) : [];
+}
+
+/** Where `holds` holds. */
+function indices<T>(list: readonly T[], holds: (item: T) => boolean): number[] {
+  return list.flatMap((item, i) => (holds(item) ? [i] : []));
 }
 
 /** Names near to a misspelt one, nearest first. */
