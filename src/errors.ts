@@ -26,3 +26,24 @@ export class DeviceError extends Error {
     this.problem = problem;
   }
 }
+
+/** Why a file cannot be downloaded. */
+export type DownloadProblem =
+  | 'offline'
+  | 'network'
+  | 'denied'
+  | 'not-found'
+  | 'server'
+  | 'wrong-bytes'
+  | 'disk';
+
+/** A file cannot be fetched from the hub or kept in the cache. */
+export class DownloadError extends Error {
+  override readonly name = 'DownloadError';
+  readonly problem: DownloadProblem;
+
+  constructor(problem: DownloadProblem, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.problem = problem;
+  }
+}

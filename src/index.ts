@@ -1,5 +1,12 @@
 /** LlamaGen on WebGPU: the browser-safe public API. */
-export { DeviceError, type DeviceProblem, OptionError, WeightsError } from './errors.ts';
+export {
+  DeviceError,
+  type DeviceProblem,
+  DownloadError,
+  type DownloadProblem,
+  OptionError,
+  WeightsError,
+} from './errors.ts';
 export { resolveClass } from './generate/classes.ts';
 export { type EncodeOptions, encodePictures, type TokenGrid } from './generate/encode.ts';
 export {

@@ -5,5 +5,14 @@ export { convertCheckpoint } from './convert.ts';
 export type { AdapterChoice, NodeDevice, OpenOptions } from './device.ts';
 export { openDevice } from './device.ts';
 export { defaultModelFolder, openFile, openFolder, packageFolder } from './files.ts';
+export {
+  type DownloadedFile,
+  type DownloadOptions,
+  downloadFile,
+  type FileFacts,
+  fileFacts,
+} from './hub/download.ts';
+export type { HubTiming } from './hub/settings.ts';
+export type { DownloadProgress } from './hub/transfer.ts';
 export { assertFolderWritable, assertWritable, writeFileAtomic } from './output.ts';
 export { encodePng } from './png.ts';

@@ -1,0 +1,62 @@
+/** Trying again, longer and longer apart. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DownloadError } from '../../errors.ts';
+import { TransientError } from './http.ts';
+import type { HubTiming } from './settings.ts';
+
+export interface RetryOptions {
+  readonly timing: HubTiming;
+  readonly signal: AbortSignal | undefined;
+  /** Bytes that are here: a try that gained some counts as a new beginning. */
+  doneBytes(): number;
+  onNote(text: string): void;
+}
+
+/**
+ * Calls `work` until it throws something else than a TransientError, or too many of them in a row.
+ * The waits double, are spread at random so that many users do not come back at once, and are never
+ * shorter than what a server asked for.
+ * @throws DownloadError when it gives up; the reason of the signal once it is aborted.
+ */
+export async function retrying<T>(options: RetryOptions, work: () => Promise<T>): Promise<T> {
+  const { timing, signal, onNote } = options;
+  let failures = 0;
+  let most = options.doneBytes();
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      if (!(error instanceof TransientError)) throw error;
+      const done = options.doneBytes();
+      failures = done > most ? 1 : failures + 1;
+      most = Math.max(most, done);
+      if (failures > timing.retries) throw givenUp(error, failures);
+      const waitMs = Math.max(error.waitMs, spread(failures, timing));
+      onNote(`${error.message}: trying again in ${Math.ceil(waitMs / 1000)} s`);
+      await pause(waitMs, signal);
+    }
+  }
+}
+
+/** Waits; an abort ends it with the reason of the signal. */
+export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await sleep(ms, undefined, signal && { signal });
+  } catch (error) {
+    throw signal?.aborted ? signal.reason : error;
+  }
+}
+
+function spread(failures: number, { firstWaitMs, longestWaitMs }: HubTiming): number {
+  const wait = Math.min(longestWaitMs, firstWaitMs * 2 ** (failures - 1));
+  return wait * (0.5 + Math.random() / 2);
+}
+
+function givenUp(error: TransientError, tries: number): DownloadError {
+  return new DownloadError(
+    error.problem,
+    `${error.message}; gave up after ${tries} tries: run it again, and it goes on where it stopped`,
+    { cause: error },
+  );
+}

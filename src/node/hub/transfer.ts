@@ -1,0 +1,226 @@
+/** The bytes of one file, from where the last try stopped. */
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream, rmSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { DownloadError } from '../../errors.ts';
+import { fileProblem } from '../file-problem.ts';
+import { writeFileAtomic } from '../output.ts';
+import { type PartPaths, readJson } from './cache.ts';
+import { assertSpace, type FreeBytes } from './disk.ts';
+import { type HubHttp, header, type Response, TransientError } from './http.ts';
+import { type Asked, refusal } from './refusal.ts';
+import type { HubFile } from './resolve.ts';
+import type { HubSettings, HubTiming } from './settings.ts';
+
+/** How far a download is. */
+export interface DownloadProgress {
+  readonly doneBytes: number;
+  /** Undefined where the server does not say. */
+  readonly totalBytes?: number;
+  /** Bytes that were there when this try began. */
+  readonly resumedBytes: number;
+}
+
+export interface Transfer {
+  readonly http: HubHttp;
+  readonly asked: Asked;
+  readonly file: HubFile;
+  readonly paths: PartPaths;
+  readonly settings: HubSettings;
+  readonly timing: HubTiming;
+  readonly freeBytes: FreeBytes;
+  readonly signal: AbortSignal | undefined;
+  assertHeld(): void;
+  onProgress(progress: DownloadProgress): void;
+}
+
+/**
+ * Fetches what is missing of the part file.
+ * @returns SHA-256 and length of the part file, which is as long as the hub says.
+ * @throws TransientError when the connection breaks; the part file keeps what came.
+ */
+export async function transfer(context: Transfer): Promise<{ sha256: string; bytes: number }> {
+  const { paths, file, signal, asked, settings } = context;
+  const handle = await open(paths.part, 'r+').catch(() => open(paths.part, 'w+'));
+  try {
+    const size = (await handle.stat()).size;
+    const isUsable = size > 0 && size <= (file.bytes ?? Number.POSITIVE_INFINITY);
+    if (isUsable && size === file.bytes) {
+      return { sha256: (await hashOf(paths.part, size, signal)).digest('hex'), bytes: size };
+    }
+    const validator = isUsable ? partValidator(paths) : undefined;
+    // Without a hash to check at the end, bytes are joined only when the server vouches for them.
+    const from = isUsable && (file.sha256 !== undefined || validator !== undefined) ? size : 0;
+    const response = await request(context, from, validator);
+    const start = response.statusCode === 206 ? from : 0;
+    if (start < size) await handle.truncate(start);
+    const total = lengthOf(response, start) ?? file.bytes;
+    if (total !== undefined) {
+      assertSize(context, response, total);
+      await assertSpace(settings.cache, total - start, asked.file, context.freeBytes);
+    }
+    keepValidator(paths, response);
+    const hash = await hashOf(paths.part, start, signal);
+    const bytes = await receive(context, response, { handle, hash, start, total });
+    await handle.sync();
+    return { sha256: hash.digest('hex'), bytes };
+  } catch (error) {
+    throw isSystemError(error) ? writeError(asked.file, paths.part, error) : error;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function request(
+  context: Transfer,
+  from: number,
+  validator: string | undefined,
+): Promise<Response> {
+  const { http, file, asked, settings, timing } = context;
+  let { url } = file;
+  const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {};
+  if (from > 0 && validator !== undefined) headers['if-range'] = validator;
+  for (let redirects = 0; redirects < 5; redirects++) {
+    const response = await http.send('GET', url, headers);
+    const { statusCode: status } = response;
+    if (status === 200 || (status === 206 && from > 0)) {
+      checkRange(response, from, context);
+      return response;
+    }
+    await response.body.dump();
+    const location = header(response, 'location');
+    if (status >= 300 && status < 400 && location !== undefined && URL.canParse(location, url)) {
+      url = new URL(location, url);
+      continue;
+    }
+    if (status === 416) discard(context.paths);
+    if (status < 400 || status === 416) {
+      throw new TransientError('server', `${asked.file}: ${url.host} answered ${status}`);
+    }
+    throw refusal(url, response, asked, settings, timing);
+  }
+  throw new DownloadError('server', `${asked.file}: ${url.host} redirects without end`);
+}
+
+/** Refuses another range than the one that was asked for. */
+function checkRange(response: Response, from: number, { asked, file, paths }: Transfer): void {
+  if (response.statusCode !== 206) return;
+  const range = header(response, 'content-range') ?? '';
+  const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(range) ?? [];
+  const isWhole = total === '*' || file.bytes === undefined || Number(total) === file.bytes;
+  if (Number(start) === from && isWhole) return;
+  response.body.destroy();
+  discard(paths);
+  throw new TransientError(
+    'server',
+    `${asked.file}: asked for the bytes from ${from}, got "${range}": starting again`,
+  );
+}
+
+/** Refuses a body longer than the hub announced; a shorter one fails the check of the content. */
+function assertSize({ asked, file }: Transfer, response: Response, total: number): void {
+  if (file.bytes === undefined || total <= file.bytes) return;
+  response.body.destroy();
+  throw new DownloadError(
+    'wrong-bytes',
+    `${asked.file}: the hub announced ${file.bytes} bytes, and the server has ${total}: another file is in its place`,
+  );
+}
+
+interface Sink {
+  readonly handle: FileHandle;
+  readonly hash: Hash;
+  readonly start: number;
+  readonly total: number | undefined;
+}
+
+async function receive(context: Transfer, response: Response, sink: Sink): Promise<number> {
+  const { asked, file, http, signal, assertHeld, onProgress } = context;
+  const { handle, hash, start, total } = sink;
+  const report = (doneBytes: number): void =>
+    onProgress({
+      doneBytes,
+      resumedBytes: start,
+      ...(total !== undefined && { totalBytes: total }),
+    });
+  let done = start;
+  report(done);
+  const chunks = response.body[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await chunks.next().catch((cause) => {
+      throw http.interrupted(file.url, cause);
+    });
+    if (next.done) break;
+    signal?.throwIfAborted();
+    const chunk: Uint8Array = next.value;
+    if (total !== undefined && done + chunk.byteLength > total) {
+      // Nothing more is taken: a server that never ends must not fill the disk.
+      await chunks.return?.();
+      discard(context.paths);
+      throw new TransientError('server', `${asked.file}: got more than its ${total} bytes`);
+    }
+    assertHeld();
+    await writeAll(handle, chunk, done);
+    hash.update(chunk);
+    done += chunk.byteLength;
+    report(done);
+  }
+  if (total === undefined || done === total) return done;
+  throw new TransientError(
+    'network',
+    `${asked.file}: the connection was cut after ${done} of ${total} bytes`,
+  );
+}
+
+async function writeAll(handle: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < chunk.byteLength; ) {
+    const left = chunk.byteLength - done;
+    const { bytesWritten } = await handle.write(chunk, done, left, position + done);
+    done += bytesWritten;
+  }
+}
+
+/** The hash so far of a part file. */
+async function hashOf(path: string, bytes: number, signal: AbortSignal | undefined): Promise<Hash> {
+  const hash = createHash('sha256');
+  if (bytes === 0) return hash;
+  const chunks = createReadStream(path, { end: bytes - 1, highWaterMark: 2 ** 20 });
+  for await (const chunk of chunks) {
+    signal?.throwIfAborted();
+    hash.update(chunk);
+  }
+  return hash;
+}
+
+function lengthOf(response: Response, start: number): number | undefined {
+  const length = header(response, 'content-length');
+  return length === undefined ? undefined : start + Number(length);
+}
+
+/** The version of the part file as the server that sent it calls it. */
+function partValidator({ partInfo }: PartPaths): string | undefined {
+  const info = readJson(partInfo);
+  if (typeof info !== 'object' || info === null || !('etag' in info)) return undefined;
+  return typeof info.etag === 'string' ? info.etag : undefined;
+}
+
+function keepValidator({ partInfo }: PartPaths, response: Response): void {
+  const etag = header(response, 'etag');
+  // Weak ones promise the same meaning, not the same bytes.
+  if (etag === undefined || etag.startsWith('W/')) rmSync(partInfo, { force: true });
+  else writeFileAtomic(partInfo, `${JSON.stringify({ etag })}\n`);
+}
+
+/** Lets the next try begin at the first byte. */
+function discard({ part, partInfo }: PartPaths): void {
+  for (const path of [part, partInfo]) rmSync(path, { force: true });
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && !(error instanceof DownloadError);
+}
+
+function writeError(file: string, path: string, cause: unknown): DownloadError {
+  const message = `${file}: cannot write ${path}: ${fileProblem(cause)}; what came is kept`;
+  return new DownloadError('disk', message, { cause });
+}

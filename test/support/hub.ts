@@ -1,0 +1,170 @@
+/** A server that plays the routes of the Hugging Face hub, and one that plays its CDN. */
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export type Part = 'hub' | 'cdn';
+export type Answer = (req: IncomingMessage, res: ServerResponse) => void;
+
+/** One request as it arrived. */
+export interface Seen {
+  readonly part: Part;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingMessage['headers'];
+}
+
+export interface FakeHub {
+  readonly endpoint: string;
+  readonly cdn: string;
+  readonly seen: Seen[];
+  /** Files in LFS by `owner/repo/path`; others in `small`. */
+  readonly files: Map<string, Buffer>;
+  readonly small: Map<string, Buffer>;
+  /** Answers the next request to one of the servers in another way. */
+  next(part: Part, answer: Answer): void;
+  /** Answers all requests to one of the servers in another way. */
+  always(part: Part, answer: Answer): void;
+  /** Answers as usual, for answers that only add a fault. */
+  usual(part: Part): Answer;
+  /** Requests for bytes that the CDN got. */
+  fetches(): Seen[];
+  close(): Promise<void>;
+}
+
+export const sha256 = (bytes: Uint8Array): string =>
+  createHash('sha256').update(bytes).digest('hex');
+
+/** The text that stands for a large file in git. */
+export const lfsPointer = (bytes: Uint8Array): string =>
+  `version https://git-lfs.github.com/spec/v1\noid sha256:${sha256(bytes)}\nsize ${bytes.byteLength}\n`;
+
+export async function startHub(): Promise<FakeHub> {
+  const files = new Map<string, Buffer>();
+  const small = new Map<string, Buffer>();
+  const seen: Seen[] = [];
+  const faults: Record<Part, Answer[]> = { hub: [], cdn: [] };
+  const standing: Partial<Record<Part, Answer>> = {};
+
+  const usual: Record<Part, Answer> = {
+    hub(req, res) {
+      const [, repo = '', , file = ''] =
+        /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(decodeURIComponent(req.url ?? '')) ?? [];
+      const linked = files.get(`${repo}/${file}`);
+      const plain = small.get(`${repo}/${file}`);
+      if (linked) {
+        res.writeHead(302, {
+          location: `${cdn.origin}/${sha256(linked)}?signature=secret`,
+          etag: `"${createHash('md5').update(lfsPointer(linked)).digest('hex')}"`,
+          'x-linked-etag': `"${sha256(linked)}"`,
+          'x-linked-size': String(linked.byteLength),
+          'x-repo-commit': 'ce98ec41803a74a90ce68c40ababa9eaeffeb4ec',
+          'accept-ranges': 'bytes',
+        });
+        res.end();
+      } else if (plain) {
+        const etag = createHash('sha1')
+          .update(`blob ${plain.byteLength}\0`)
+          .update(plain)
+          .digest('hex');
+        sendRanges(req, res, plain, `"${etag}"`);
+      } else {
+        const known = [...files.keys(), ...small.keys()].some((path) =>
+          path.startsWith(`${repo}/`),
+        );
+        const code = known ? 'EntryNotFound' : 'RepoNotFound';
+        res.writeHead(known ? 404 : 401, { 'x-error-code': code }).end();
+      }
+    },
+    cdn(req, res) {
+      const hash = /^\/([0-9a-f]{64})\?/.exec(req.url ?? '')?.[1];
+      const bytes = [...files.values()].find((content) => sha256(content) === hash);
+      if (bytes) sendRanges(req, res, bytes, `"cdn-${hash?.slice(0, 8)}"`);
+      else res.writeHead(403).end();
+    },
+  };
+
+  const serve = (part: Part) =>
+    listen((req, res) => {
+      seen.push({ part, method: req.method ?? '', url: req.url ?? '', headers: req.headers });
+      const answer = faults[part].shift() ?? standing[part] ?? usual[part];
+      answer(req, res);
+    });
+  const hub = await serve('hub');
+  const cdn = await serve('cdn');
+  return {
+    endpoint: hub.origin,
+    cdn: cdn.origin,
+    seen,
+    files,
+    small,
+    next: (part, answer) => void faults[part].push(answer),
+    always: (part, answer) => {
+      standing[part] = answer;
+    },
+    usual: (part) => usual[part],
+    fetches: () => seen.filter(({ part, method }) => part === 'cdn' && method === 'GET'),
+    close: async () => {
+      await hub.close();
+      await cdn.close();
+    },
+  };
+}
+
+/** Answers like a file server that knows ranges. */
+export function sendRanges(
+  req: IncomingMessage,
+  res: ServerResponse,
+  bytes: Buffer,
+  etag: string,
+): void {
+  const total = bytes.byteLength;
+  const ifRange = req.headers['if-range'];
+  const asked = /^bytes=(\d+)-$/.exec(req.headers.range ?? '')?.[1];
+  const isRange = asked !== undefined && (ifRange === undefined || ifRange === etag);
+  const start = isRange ? Number(asked) : 0;
+  if (start > 0 && start >= total) {
+    res.writeHead(416, { 'content-range': `bytes */${total}` }).end();
+    return;
+  }
+  res.writeHead(isRange ? 206 : 200, {
+    etag,
+    'accept-ranges': 'bytes',
+    'content-length': total - start,
+    ...(isRange && { 'content-range': `bytes ${start}-${total - 1}/${total}` }),
+  });
+  if (req.method === 'HEAD') res.end();
+  else res.end(bytes.subarray(start));
+}
+
+/** Starts an answer for all bytes, sends some of them and cuts the connection. */
+export function cutAfter(bytes: Buffer, count: number, etag: string): Answer {
+  return (req, res) => {
+    const start = Number(/^bytes=(\d+)-$/.exec(req.headers.range ?? '')?.[1] ?? 0);
+    const total = bytes.byteLength;
+    res.writeHead(start > 0 ? 206 : 200, {
+      etag,
+      'content-length': total - start,
+      ...(start > 0 && { 'content-range': `bytes ${start}-${total - 1}/${total}` }),
+    });
+    res.write(bytes.subarray(start, start + count), () => setTimeout(() => res.destroy(), 20));
+  };
+}
+
+/** A server on a port of its own, of this machine only. */
+export async function listen(
+  answer: Answer,
+): Promise<{ origin: string; server: Server; close(): Promise<void> }> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
