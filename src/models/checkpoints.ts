@@ -30,11 +30,11 @@ export interface Checkpoint {
   readonly name: string;
   readonly gpt?: OfficialFile;
   readonly vq: OfficialFile;
-  /** Sizes of the decoder where this version can run it. */
+  /** Sizes of the decoder; for a text model those of a class model of the same size. */
   readonly gptConfig?: GptConfig;
   readonly vqConfig: VqConfig;
-  /** Official size of the decoder. */
-  readonly gptSize?: GptSize;
+  /** Tokens in front of the image: one class, or a caption. */
+  readonly conditionTokens: number;
   /** Rows and columns of the token grid; a tokenizer alone has none. */
   readonly grid?: number;
   /** Why this version cannot run it. */
@@ -66,7 +66,7 @@ function official(
 
 function tokenizer(name: string, repo: string, vqConfig: VqConfig): Checkpoint {
   const vq = official(name, repo, 'vq', vqParameterCount(vqConfig));
-  return { name: dashed(name), vq, vqConfig };
+  return { name: dashed(name), vq, vqConfig, conditionTokens: 0 };
 }
 
 const VQ_DS16_C2I = tokenizer('vq_ds16_c2i', C2I_REPO, VQ_16);
@@ -76,18 +76,19 @@ const VQ_DS16_T2I = tokenizer('vq_ds16_t2i', T2I_REPO, VQ_16);
 function classModel(name: string, gptSize: GptSize, grid: 16 | 24): Checkpoint {
   const config = gptConfig(gptSize, grid);
   const gpt = official(name, C2I_REPO, 'c2i', gptParameterCount(config));
-  return { ...VQ_DS16_C2I, name: dashed(name), gpt, gptConfig: config, gptSize, grid };
+  const shared = { ...VQ_DS16_C2I, conditionTokens: 1 };
+  return { ...shared, name: dashed(name), gpt, gptConfig: config, grid };
 }
 
 function textModel(name: string, grid: 16 | 32): Checkpoint {
-  const gptSize = 'GPT-XL';
-  const config = gptConfig(gptSize, grid);
+  const config = gptConfig('GPT-XL', grid);
   const { dim, numClasses } = config;
   // The label table gives way to two projections of the caption and the caption that stands for none.
   const caption = CAPTION_DIM * dim + dim * dim + CAPTION_TOKENS * CAPTION_DIM;
   const parameters = gptParameterCount(config) - (numClasses + 1) * dim + caption;
   const gpt = official(name, T2I_REPO, 't2i', parameters);
-  return { ...VQ_DS16_T2I, name: dashed(name), gpt, gptSize, grid, unsupported: NEEDS_CAPTIONS };
+  const shared = { ...VQ_DS16_T2I, conditionTokens: CAPTION_TOKENS, unsupported: NEEDS_CAPTIONS };
+  return { ...shared, name: dashed(name), gpt, gptConfig: config, grid };
 }
 
 /** All official models, small to large. */
