@@ -9,6 +9,8 @@ import { TARGET_DTYPES } from '../weights/formats.ts';
 import { collect, decimal, integer, MAX_COUNT } from './arguments.ts';
 import { type OutputOptions, reportFor } from './context.ts';
 import type { ConvertCommand } from './convert.ts';
+import { resolveModel } from './models.ts';
+import type { PullOptions } from './pull.ts';
 import type { Report } from './report.ts';
 
 /** Exit codes, as shells know them. */
@@ -51,7 +53,11 @@ function program(signal: AbortSignal): Command {
     llamagen
       .command(name)
       .description(description)
-      .addOption(new Option('--model <folder>', 'model folder').default(model, 'the one shipped'))
+      .addOption(
+        new Option('--model <folder>', 'model folder, or the name of one under models/')
+          .argParser(resolveModel)
+          .default(model, 'the one shipped'),
+      )
       .option('--json', 'print one JSON object on stdout, all else on stderr')
       .option('--verbose', 'print the stack of an error');
   command('generate', 'Make images, one per class and count.')
@@ -97,6 +103,32 @@ function program(signal: AbortSignal): Command {
     .option('--verbose', 'print the stack of an error')
     .action((files: readonly string[], options: Omit<ConvertCommand, 'files'>) =>
       convert({ ...options, files }),
+    );
+  const pull = run<PullOptions>(async () => {
+    const { runPull } = await import('./pull.ts');
+    const { convertCheckpoint } = await import('../node/convert.ts');
+    return (options, report, stop) =>
+      runPull(options, report, stop, { convert: convertCheckpoint });
+  }, signal);
+  llamagen
+    .command('pull')
+    .description('Download an official model and make a model folder of it.')
+    .argument('[name]', 'such as c2i-B-256')
+    .option(
+      '--list',
+      'show all official models, what they take and whether this adapter holds them',
+    )
+    .option('--out <folder>', 'the folder to make (default: models/<name>)')
+    .addOption(
+      new Option('--dtype <type>', 'how the folder stores the decoder')
+        .choices(['bf16', 'f16', 'f32'])
+        .default('bf16', 'bf16, the official precision'),
+    )
+    .option('--force', 'download a model that this adapter cannot hold')
+    .option('--json', 'print one JSON object on stdout, all else on stderr')
+    .option('--verbose', 'print the stack of an error')
+    .action((name: string | undefined, options: Omit<PullOptions, 'name'>) =>
+      pull({ ...options, ...(name !== undefined && { name }) }),
     );
   return llamagen;
 }

@@ -6,6 +6,8 @@ export interface PhaseProgress {
   readonly phase: string;
   readonly done: number;
   readonly total: number;
+  /** What was done before the phase began. Default 0. */
+  readonly before?: number;
   /** Since the phase began. */
   readonly elapsedMs: number;
 }
@@ -29,6 +31,7 @@ const UNITS: Readonly<Record<string, string>> = {
   load: 'MB',
   decode: 'images',
   hash: 'MB',
+  download: 'MB',
   convert: 'MB',
 };
 
@@ -104,13 +107,19 @@ export class Report {
 }
 
 /** E.g. `128/512 tokens, 81.3 tokens/s, 5 s left`. */
-export function describeProgress({ phase, done, total, elapsedMs }: PhaseProgress): string {
+export function describeProgress({
+  phase,
+  done,
+  total,
+  before = 0,
+  elapsedMs,
+}: PhaseProgress): string {
   const unit = UNITS[phase] ?? '';
   const size = unit === 'MB' ? 1e6 : 1;
   const shown = (value: number): string => (value / size).toFixed(size === 1 ? 0 : 1);
   const parts = [`${shown(done)}/${shown(total)}${unit && ` ${unit}`}`];
-  if (done > 0 && elapsedMs >= SETTLED_MS) {
-    const perSecond = (done / elapsedMs) * 1000;
+  if (done > before && elapsedMs >= SETTLED_MS) {
+    const perSecond = ((done - before) / elapsedMs) * 1000;
     if (unit) parts.push(`${(perSecond / size).toFixed(1)} ${unit}/s`);
     if (done < total) parts.push(`${duration((total - done) / perSecond)} left`);
   }

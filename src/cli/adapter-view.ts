@@ -1,0 +1,37 @@
+/** What an adapter can hold, for commands that need no device for long. */
+import { totalmem } from 'node:os';
+import { DeviceError } from '../errors.ts';
+import type { AdapterRoom } from '../generate/checkpoint-memory.ts';
+import { openDevice } from '../node/device.ts';
+import { describeAdapter, type Report } from './report.ts';
+
+/** An adapter as these commands see it. */
+export interface AdapterView extends AdapterRoom {
+  readonly description: string;
+  readonly software: boolean;
+}
+
+/** Looks at the adapter; without one it says so and gives undefined. */
+export async function viewAdapter(report: Report): Promise<AdapterView | undefined> {
+  try {
+    const { device, adapter, notes, software, close } = await openDevice();
+    try {
+      for (const note of notes) report.note(note);
+      const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+      return {
+        description: describeAdapter(adapter.info, software),
+        software,
+        maxBufferSize,
+        maxStorageBufferBindingSize,
+        // A software adapter computes in the memory of the machine.
+        ...(software && { memoryBytes: totalmem() }),
+      };
+    } finally {
+      close();
+    }
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    report.note(`no adapter: ${error.message}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,111 @@
+/** `llamagen pull --list`: the official models, and what they take. */
+import {
+  type CheckpointMemory,
+  checkpointMemory,
+  roomProblem,
+  WEIGHT_DTYPES,
+  type WeightDtype,
+} from '../generate/checkpoint-memory.ts';
+import { CHECKPOINTS, type Checkpoint, filesOf } from '../models/checkpoints.ts';
+import { downsampleOf } from '../models/vq-config.ts';
+import type { AdapterView } from './adapter-view.ts';
+import { describeRoom } from './fit.ts';
+import type { Report } from './report.ts';
+
+/** One model as `--json` prints it. */
+export interface ListedModel {
+  readonly name: string;
+  readonly files: readonly { readonly repo: string; readonly file: string }[];
+  readonly parameters: { readonly gpt?: number; readonly vq: number };
+  readonly grid?: number;
+  readonly pixels?: number;
+  readonly downloadBytes: { readonly value: number; readonly estimated: true };
+  /** GPU bytes for one guided image at each storage type, and why the adapter cannot hold it. */
+  readonly memory: Readonly<
+    Partial<Record<WeightDtype, CheckpointMemory & { readonly problem?: string }>>
+  >;
+  readonly unsupported?: string;
+}
+
+/** Prints the table; needs no network. */
+export function listCheckpoints(report: Report, adapter: AdapterView | undefined): void {
+  const models = CHECKPOINTS.map((checkpoint) => listed(checkpoint, adapter));
+  const rows = [HEADINGS, ...models.map((model) => rowOf(model, adapter))];
+  for (const line of columns(rows)) report.line(line);
+  report.line('');
+  report.line('download  estimated: the hub says the real size before the first byte is fetched');
+  report.line('memory    GPU memory for one image with guidance: weights, KV cache, transients');
+  report.line(`adapter   ${describeRoom(adapter)}`);
+  report.json({ adapter: adapter ?? null, models });
+}
+
+const HEADINGS = [
+  'name',
+  'parameters',
+  'grid',
+  'pixels',
+  'download',
+  ...WEIGHT_DTYPES,
+  'this adapter holds',
+];
+
+function listed(checkpoint: Checkpoint, adapter: AdapterView | undefined): ListedModel {
+  const { name, gpt, vq, grid, unsupported, vqConfig } = checkpoint;
+  const files = filesOf(checkpoint);
+  const value = files.reduce((sum, { estimatedBytes }) => sum + estimatedBytes, 0);
+  const memory = [...checkpointMemory(checkpoint)].map(([dtype, need]) => {
+    const problem = adapter && roomProblem(need, adapter);
+    return [dtype, { ...need, ...(problem !== undefined && { problem }) }] as const;
+  });
+  return {
+    name,
+    files: files.map(({ repo, file }) => ({ repo, file })),
+    parameters: { ...(gpt && { gpt: gpt.parameters }), vq: vq.parameters },
+    ...(grid !== undefined && { grid, pixels: grid * downsampleOf(vqConfig) }),
+    downloadBytes: { value, estimated: true },
+    memory: Object.fromEntries(memory),
+    ...(unsupported !== undefined && { unsupported }),
+  };
+}
+
+function rowOf(model: ListedModel, adapter: AdapterView | undefined): string[] {
+  const { name, parameters, grid, pixels, downloadBytes, memory } = model;
+  return [
+    name,
+    `${millions(parameters.gpt ?? parameters.vq)}`,
+    grid === undefined ? '-' : `${grid}x${grid}`,
+    pixels === undefined ? '-' : `${pixels}x${pixels}`,
+    `~${gigabytes(downloadBytes.value)}`,
+    ...WEIGHT_DTYPES.map((dtype) => {
+      const need = memory[dtype];
+      return need ? gigabytes(need.total) : '-';
+    }),
+    holds(model, adapter),
+  ];
+}
+
+function holds({ memory, unsupported }: ListedModel, adapter: AdapterView | undefined): string {
+  if (unsupported !== undefined) return 'not supported yet: text';
+  if (!adapter) return 'unknown';
+  const all = WEIGHT_DTYPES.filter((dtype) => memory[dtype]);
+  const fit = all.filter((dtype) => memory[dtype]?.problem === undefined);
+  if (fit.length === all.length) return 'yes';
+  return fit.length === 0 ? 'no' : fit.join(' ');
+}
+
+/** Lines of cells under each other; all but the first and last column are aligned to the right. */
+function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, i) => {
+        if (i === row.length - 1) return cell;
+        return i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0);
+      })
+      .join('  '),
+  );
+}
+
+const millions = (count: number): string =>
+  count < 1e9 ? `${(count / 1e6).toFixed(0)}M` : `${(count / 1e9).toFixed(1)}B`;
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
