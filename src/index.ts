@@ -7,7 +7,7 @@ export {
   OptionError,
   WeightsError,
 } from './errors.ts';
-export { resolveClass } from './generate/classes.ts';
+export { type ClassAliases, resolveClass } from './generate/classes.ts';
 export { type EncodeOptions, encodePictures, type TokenGrid } from './generate/encode.ts';
 export {
   type GeneratedImage,

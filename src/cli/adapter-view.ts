@@ -24,7 +24,7 @@ export async function viewAdapter(report: Report): Promise<AdapterView | undefin
         maxBufferSize,
         maxStorageBufferBindingSize,
         // A software adapter computes in the memory of the machine.
-        ...(software && { memoryBytes: totalmem() }),
+        ...(software && { memoryBytes: machineBytes() }),
       };
     } finally {
       close();
@@ -34,4 +34,11 @@ export async function viewAdapter(report: Report): Promise<AdapterView | undefin
     report.note(`no adapter: ${error.message}`);
     return undefined;
   }
+}
+
+/** Memory of the machine, or what a container may use of it. */
+function machineBytes(): number {
+  // 0 or no number where nothing limits the process.
+  const allowed = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  return Math.min(totalmem(), allowed);
 }

@@ -1,7 +1,8 @@
 /** Values on the command line: what they may be, and what is said when they are not. */
 import { InvalidArgumentError } from 'commander';
 import { OptionError } from '../errors.ts';
-import { findClass, resolveClass } from '../generate/classes.ts';
+import { type ClassAliases, findClass, resolveClass } from '../generate/classes.ts';
+import { imagenetAliases } from '../models/imagenet-classes.ts';
 
 /** Most images per class in one run. */
 export const MAX_COUNT = 4096;
@@ -33,25 +34,30 @@ export function collect(text: string, before: readonly string[] = []): string[] 
 
 /**
  * The classes of `--class` values in their order. A value is a whole name or index, else a list of
- * them with commas between.
+ * them with commas between. Classes of ImageNet are known by synonyms and WordNet ids too.
  * @throws OptionError for an unknown class, with near names.
  */
 export function parseClasses(classNames: readonly string[], values: readonly string[]): number[] {
+  const aliases = imagenetAliases(classNames);
   return values.flatMap((value) => {
-    const whole = findClass(classNames, value);
+    const whole = findClass(classNames, value, aliases);
     return whole === undefined
-      ? value.split(',').map((name) => parseClass(classNames, name))
+      ? value.split(',').map((name) => parseClass(classNames, name, aliases))
       : [whole];
   });
 }
 
-function parseClass(classNames: readonly string[], name: string): number {
+function parseClass(
+  classNames: readonly string[],
+  name: string,
+  aliases: readonly ClassAliases[],
+): number {
   if (name.trim() === '') {
     throw new OptionError(
       '--class: expected names or indices with commas between, got an empty one',
     );
   }
-  return resolveClass(classNames, name);
+  return resolveClass(classNames, name, aliases);
 }
 
 /** Each class `count` times, class by class. */

@@ -33,21 +33,15 @@ export function listCheckpoints(report: Report, adapter: AdapterView | undefined
   const rows = [HEADINGS, ...models.map((model) => rowOf(model, adapter))];
   for (const line of columns(rows)) report.line(line);
   report.line('');
-  report.line('download  estimated: the hub says the real size before the first byte is fetched');
-  report.line('memory    GPU memory for one image with guidance: weights, KV cache, transients');
+  report.line('download  in GB, estimated: the hub says the real size before the first byte comes');
+  report.line(
+    'f32 ...   GPU memory in GB for one guided image: weights so stored, KV cache, transients',
+  );
   report.line(`adapter   ${describeRoom(adapter)}`);
   report.json({ adapter: adapter ?? null, models });
 }
 
-const HEADINGS = [
-  'name',
-  'parameters',
-  'grid',
-  'pixels',
-  'download',
-  ...WEIGHT_DTYPES,
-  'this adapter holds',
-];
+const HEADINGS = ['name', 'parameters', 'grid', 'download', ...WEIGHT_DTYPES, 'this adapter holds'];
 
 function listed(checkpoint: Checkpoint, adapter: AdapterView | undefined): ListedModel {
   const { name, gpt, vq, grid, unsupported, vqConfig } = checkpoint;
@@ -69,12 +63,11 @@ function listed(checkpoint: Checkpoint, adapter: AdapterView | undefined): Liste
 }
 
 function rowOf(model: ListedModel, adapter: AdapterView | undefined): string[] {
-  const { name, parameters, grid, pixels, downloadBytes, memory } = model;
+  const { name, parameters, grid, downloadBytes, memory } = model;
   return [
     name,
-    `${millions(parameters.gpt ?? parameters.vq)}`,
+    millions(parameters.gpt ?? parameters.vq),
     grid === undefined ? '-' : `${grid}x${grid}`,
-    pixels === undefined ? '-' : `${pixels}x${pixels}`,
     `~${gigabytes(downloadBytes.value)}`,
     ...WEIGHT_DTYPES.map((dtype) => {
       const need = memory[dtype];
@@ -85,7 +78,7 @@ function rowOf(model: ListedModel, adapter: AdapterView | undefined): string[] {
 }
 
 function holds({ memory, unsupported }: ListedModel, adapter: AdapterView | undefined): string {
-  if (unsupported !== undefined) return 'not supported yet: text';
+  if (unsupported !== undefined) return 'no: it reads texts';
   if (!adapter) return 'unknown';
   const all = WEIGHT_DTYPES.filter((dtype) => memory[dtype]);
   const fit = all.filter((dtype) => memory[dtype]?.problem === undefined);
@@ -108,4 +101,4 @@ function columns(rows: readonly (readonly string[])[]): string[] {
 
 const millions = (count: number): string =>
   count < 1e9 ? `${(count / 1e6).toFixed(0)}M` : `${(count / 1e9).toFixed(1)}B`;
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
+const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(2);

@@ -109,6 +109,8 @@ export async function runPull(
   if (tools.convert && vq && gpt) {
     const made = await convert(pull, tools.convert, vq, gpt);
     report.line(`wrote    ${made.folder}, ${formatMB(made.bytes)}, decoder in ${options.dtype}`);
+    const kept = files.reduce((sum, file) => sum + file.bytes, 0);
+    report.line(`cache    ${dirname(gpt.path)} keeps the ${formatMB(kept)} of downloads`);
     const { parameters, bytes } = made;
     const result = {
       folder: made.folder,

@@ -1,19 +1,31 @@
 /** Class names as people type them. */
 import { distance } from 'fastest-levenshtein';
 import { OptionError } from '../errors.ts';
-import { IMAGENET, isImagenet } from '../models/imagenet-classes.ts';
 
 const MAX_SUGGESTIONS = 5;
 
+/** What a class is called beside its name. Some synonyms belong to more than one class. */
+export interface ClassAliases {
+  /** A name in a catalogue, such as `n02099601`. */
+  readonly id: string;
+  readonly synonyms: readonly string[];
+}
+
 /**
- * The index of a class given by its name (upper or lower case) or its index; a class of ImageNet also
- * by a synonym or its WordNet id.
+ * The index of a class given by its name (upper or lower case) or its index.
+ * @param aliases For each class what else it may be called: a synonym, all of them with commas
+ * between, or its id. `imagenetAliases` has those of ImageNet. Default: nothing.
  * @throws OptionError with near names when there is no such class, or several have the name.
  */
-export function resolveClass(classNames: readonly string[], nameOrIndex: string): number {
-  const index = findClass(classNames, nameOrIndex);
+export function resolveClass(
+  classNames: readonly string[],
+  nameOrIndex: string,
+  aliases: readonly ClassAliases[] = [],
+): number {
+  const index = findClass(classNames, nameOrIndex, aliases);
   if (index !== undefined) return index;
-  const near = nearNames([...classNames, ...synonymsOf(classNames).flat()], nameOrIndex);
+  const synonyms = aliases.flatMap((alias) => alias.synonyms);
+  const near = nearNames([...classNames, ...synonyms], nameOrIndex);
   throw new OptionError(
     near.length > 0
       ? `unknown class "${nameOrIndex}": did you mean ${quoted(near)}?`
@@ -25,11 +37,15 @@ export function resolveClass(classNames: readonly string[], nameOrIndex: string)
  * Like `resolveClass`, but undefined when there is no such class.
  * @throws OptionError for an index out of range or a name that several classes have.
  */
-export function findClass(classNames: readonly string[], nameOrIndex: string): number | undefined {
+export function findClass(
+  classNames: readonly string[],
+  nameOrIndex: string,
+  aliases: readonly ClassAliases[] = [],
+): number | undefined {
   const wanted = normal(nameOrIndex);
   const named = indices(classNames, (name) => normal(name) === wanted);
   // A class's own name comes before the synonyms of others.
-  const found = named.length > 0 ? named : findSynonym(classNames, wanted);
+  const found = named.length > 0 ? named : findAlias(aliases, wanted);
   if (found.length > 1) {
     const which = found.map((i) => `${i}${named.length > 0 ? '' : ` (${classNames[i]})`}`);
     throw new OptionError(
@@ -43,20 +59,13 @@ export function findClass(classNames: readonly string[], nameOrIndex: string): n
   throw new OptionError(`no class ${wanted}: ${range(classNames)}`);
 }
 
-/** Classes of ImageNet that have a synonym, all their synonyms in a row, or the id. */
-function findSynonym(classNames: readonly string[], wanted: string): number[] {
-  if (!isImagenet(classNames)) return [];
+function findAlias(aliases: readonly ClassAliases[], wanted: string): number[] {
   return indices(
-    IMAGENET,
+    aliases,
     ({ id, synonyms }) =>
-      id === wanted ||
-      synonyms.some((name) => normal(name) === wanted) ||
+      [id, ...synonyms].some((name) => normal(name) === wanted) ||
       normal(synonyms.join(', ')) === wanted,
   );
-}
-
-function synonymsOf(classNames: readonly string[]): readonly (readonly string[])[] {
-  return isImagenet(classNames) ? IMAGENET.map(({ synonyms }) => synonyms) : [];
 }
 
 /** Where `holds` holds. */

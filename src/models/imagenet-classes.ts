@@ -1,4 +1,7 @@
-/** The class names of ImageNet, which the official class-conditional models were trained on. */
+/**
+ * `llamagen-webgpu/imagenet`: the class names of ImageNet, which the official class-conditional models
+ * were trained on.
+ */
 import { IMAGENET_SYNSETS } from './imagenet-synsets.ts';
 
 /** One class of ImageNet. */
@@ -30,11 +33,10 @@ export const IMAGENET_CLASSES: readonly string[] = IMAGENET.map(
   ({ id, synonyms }, label) => DISTINCT_NAMES[label] ?? synonyms[0] ?? id,
 );
 
-/** Whether a model's class names are those of ImageNet, so that ids and synonyms may stand for them. */
-export function isImagenet(classNames: readonly string[]): boolean {
-  if (classNames === IMAGENET_CLASSES) return true;
-  return (
+/** What else the classes of a model may be called: nothing, unless its names are those of ImageNet. */
+export function imagenetAliases(classNames: readonly string[]): readonly ImagenetClass[] {
+  const isImagenet =
     classNames.length === IMAGENET_CLASSES.length &&
-    classNames.every((name, label) => name === IMAGENET_CLASSES[label])
-  );
+    classNames.every((name, label) => name === IMAGENET_CLASSES[label]);
+  return isImagenet ? IMAGENET : [];
 }

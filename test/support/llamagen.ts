@@ -17,6 +17,10 @@ export interface RunOptions {
   readonly interruptWhen?: () => boolean;
   /** Number of signals of `interruptWhen`. Default 1. */
   readonly interrupts?: number;
+  /** Sends SIGINT once this resolves. */
+  readonly interruptAfter?: Promise<unknown>;
+  /** Variables on top of those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Between two questions of `interruptWhen`. */
@@ -30,6 +34,7 @@ export function llamagen(args: readonly string[], options: RunOptions = {}): Pro
   const main = join(ROOT, 'src', 'cli', 'main.ts');
   const child = spawn(process.execPath, ['--import', tsx, main, ...args], {
     cwd: options.cwd ?? ROOT,
+    env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [stdout, stderr, interrupted] = ['', '', false];
@@ -48,6 +53,7 @@ export function llamagen(args: readonly string[], options: RunOptions = {}): Pro
     clearInterval(asking);
     for (let i = 0; i < interrupts; i++) setTimeout(() => child.kill('SIGINT'), i * SIGNAL_GAP_MS);
   }, ASK_MS);
+  void options.interruptAfter?.then(() => child.kill('SIGINT'));
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => {

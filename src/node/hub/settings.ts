@@ -52,10 +52,13 @@ const ON: ReadonlySet<string> = new Set(['1', 'ON', 'YES', 'TRUE']);
 
 /**
  * Reads the settings.
- * @throws OptionError when `HF_ENDPOINT` is no address.
+ * @throws OptionError when `HF_ENDPOINT` is no address or `HF_TOKEN` can be no token.
  */
 export function hubSettings(env: NodeJS.ProcessEnv): HubSettings {
   const token = env.HF_TOKEN?.trim();
+  if (token && !/^[\x21-\x7e]+$/.test(token)) {
+    throw new OptionError('HF_TOKEN expected one word of plain letters and signs: copy it again');
+  }
   const either = (name: string): string => env[name.toLowerCase()] || env[name] || '';
   return {
     endpoint: readEndpoint(env.HF_ENDPOINT),

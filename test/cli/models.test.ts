@@ -1,0 +1,65 @@
+/** What `--model` may be. */
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { findModels, resolveModel } from '../../src/cli/models.ts';
+import { OptionError } from '../../src/errors.ts';
+import { defaultModelFolder } from '../../src/node/files.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'llamagen-models-')));
+  vi.spyOn(process, 'cwd').mockReturnValue(folder);
+  vi.stubEnv('XDG_DATA_HOME', join(folder, 'data'));
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+function model(...path: string[]): string {
+  const made = join(folder, ...path);
+  mkdirSync(made, { recursive: true });
+  writeFileSync(join(made, 'model.json'), '{}');
+  return made;
+}
+
+test('a folder with a model is taken as it is', () => {
+  const made = model('anywhere', 'mine');
+  expect(resolveModel(made)).toBe(made);
+});
+
+test('a name is one under models/, of the user, or of this package', () => {
+  const here = model('models', 'c2i-B-256');
+  const users = model('data', 'llamagen-webgpu', 'models', 'other');
+  expect(resolveModel('c2i-B-256')).toBe(here);
+  expect(resolveModel('c2i_B_256')).toBe(here);
+  expect(resolveModel('other')).toBe(users);
+  expect(resolveModel('fruits-64')).toBe(defaultModelFolder());
+  expect(findModels()).toEqual(expect.arrayContaining([here, users, defaultModelFolder()]));
+});
+
+test('the model of this folder comes before another of its name', () => {
+  model('data', 'llamagen-webgpu', 'models', 'fruits-64');
+  const here = model('weights', 'fruits-64');
+  expect(resolveModel('fruits-64')).toBe(here);
+});
+
+test('a path that is no model is left to whoever opens it', () => {
+  mkdirSync(join(folder, 'empty'));
+  expect(resolveModel(join(folder, 'empty'))).toBe(join(folder, 'empty'));
+  expect(resolveModel('./none')).toBe('./none');
+});
+
+test.each([
+  ['c2i-L-384', /c2i-L-384 is not here: run "llamagen pull c2i-L-384" first/],
+  ['c2i_l_384.pt', /run "llamagen pull c2i-L-384" first/],
+  ['fruits-46', /no model "fruits-46": did you mean fruits-64\?/],
+  ['c2i-L-348', /did you mean c2i-L-384\b/],
+  ['zebra', /here are fruits-64.*; "llamagen pull --list"/],
+])('"%s" is refused', (name, message) => {
+  expect(() => resolveModel(name)).toThrow(OptionError);
+  expect(() => resolveModel(name)).toThrow(message);
+});

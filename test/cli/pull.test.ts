@@ -1,0 +1,274 @@
+/** `llamagen pull`, against a hub of the test's own. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { AdapterView } from '../../src/cli/adapter-view.ts';
+import { type Convert, type PullOptions, type PullTools, runPull } from '../../src/cli/pull.ts';
+import { DeviceError, DownloadError, OptionError } from '../../src/errors.ts';
+import { CHECKPOINTS } from '../../src/models/checkpoints.ts';
+import { IMAGENET_CLASSES } from '../../src/models/imagenet-classes.ts';
+import { type FakeHub, sha256, startHub } from '../support/hub.ts';
+import { llamagen } from '../support/llamagen.ts';
+import { recordedReport } from '../support/report.ts';
+
+const REPO = 'FoundationVision/LlamaGen';
+const GPT = Buffer.from('the decoder');
+const VQ = Buffer.from('the tokenizer');
+
+const BIG: AdapterView = {
+  description: 'Test GPU',
+  software: false,
+  maxBufferSize: 2 ** 33,
+  maxStorageBufferBindingSize: 2 ** 32,
+};
+const SMALL: AdapterView = { ...BIG, maxBufferSize: 2 ** 27, maxStorageBufferBindingSize: 2 ** 27 };
+
+let hub: FakeHub;
+let folder: string;
+let converted: Parameters<Convert>[0][];
+beforeEach(async () => {
+  hub = await startHub();
+  hub.files.set(`${REPO}/c2i_B_256.pt`, GPT);
+  hub.files.set(`${REPO}/vq_ds16_c2i.pt`, VQ);
+  folder = mkdtempSync(join(tmpdir(), 'llamagen-pull-'));
+  converted = [];
+});
+afterEach(async () => {
+  await hub.close();
+  rmSync(folder, { recursive: true });
+});
+
+const at = (name: string): string => join(folder, name);
+const env = () => ({ HF_ENDPOINT: hub.endpoint, LLAMAGEN_CACHE: at('cache') });
+
+/** Writes what tells that a model is there, and remembers what it was asked. */
+const convert: Convert = async (options) => {
+  converted.push(options);
+  options.onProgress?.('convert', 1, 2);
+  mkdirSync(options.out, { recursive: true });
+  writeFileSync(join(options.out, 'model.json'), '{}');
+  return { folder: options.out, parameters: { gpt: 111, vq: 72 }, bytes: 5e6 };
+};
+
+async function pull(options: Partial<PullOptions>, tools: PullTools = {}) {
+  const { report, stdout, stderr } = recordedReport(options.json);
+  const all = {
+    convert,
+    env: env(),
+    freeBytes: async () => 1e12,
+    timing: { retries: 1, firstWaitMs: 1 },
+    viewAdapter: async () => BIG,
+    ...tools,
+  };
+  const run = runPull(
+    { out: at('model'), dtype: 'bf16', ...options },
+    report,
+    new AbortController().signal,
+    all,
+  );
+  const error: unknown = await run.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return { error, stdout: stdout(), stderr: stderr() };
+}
+
+describe('pull', () => {
+  test('fetches tokenizer and decoder, converts them and says what to run next', async () => {
+    const { error, stdout } = await pull({ name: 'c2i_B_256' });
+    expect(error).toBeUndefined();
+    expect(converted).toHaveLength(1);
+    const [asked] = converted;
+    expect(readFileSync(asked!.gpt).equals(GPT)).toBe(true);
+    expect(readFileSync(asked!.vq).equals(VQ)).toBe(true);
+    expect(asked).toMatchObject({
+      out: at('model'),
+      dtype: 'bf16',
+      name: 'c2i-B-256',
+      grid: 16,
+      hashes: { [asked!.gpt]: sha256(GPT), [asked!.vq]: sha256(VQ) },
+    });
+    expect(asked!.classNames).toEqual(IMAGENET_CLASSES);
+    expect(asked!.description).toContain('256x256 pixels');
+    expect(stdout).toContain('adapter  Test GPU');
+    expect(stdout).toContain(`next     llamagen generate --model ${at('model')} --class "golden`);
+  });
+
+  test('does nothing again when the folder is there', async () => {
+    await pull({ name: 'c2i-B-256' });
+    const requests = hub.seen.length;
+    const { error, stdout } = await pull({ name: 'c2i-B-256' });
+    expect(error).toBeUndefined();
+    expect(stdout).toMatch(/is there already[\s\S]*next {5}llamagen generate/);
+    expect([hub.seen.length, converted.length]).toEqual([requests, 1]);
+  });
+
+  test('of another folder takes the files from the cache', async () => {
+    await pull({ name: 'c2i-B-256' });
+    const { stdout } = await pull({ name: 'c2i-B-256', out: at('other'), dtype: 'f16' });
+    expect(stdout).toMatch(/c2i_B_256.pt .*in the cache/);
+    expect(hub.fetches()).toHaveLength(2);
+    expect(converted.map(({ dtype }) => dtype)).toEqual(['bf16', 'f16']);
+  });
+
+  test('with --json prints one object on stdout', async () => {
+    const { stdout, stderr } = await pull({ name: 'c2i-B-256', json: true });
+    expect(JSON.parse(stdout)).toMatchObject({
+      folder: at('model'),
+      made: true,
+      dtype: 'bf16',
+      parameters: { gpt: 111, vq: 72 },
+      files: [
+        { repo: REPO, file: 'vq_ds16_c2i.pt', sha256: sha256(VQ), fromCache: false },
+        { repo: REPO, file: 'c2i_B_256.pt', sha256: sha256(GPT), fromCache: false },
+      ],
+      next: expect.stringContaining('llamagen generate'),
+    });
+    expect(stderr).toContain('next');
+  });
+
+  test('of a tokenizer alone fetches it and says how to use it', async () => {
+    const { error, stdout } = await pull({ name: 'vq_ds16_c2i' });
+    expect(error).toBeUndefined();
+    expect(converted).toEqual([]);
+    expect(stdout).toContain(`vq_ds16_c2i.pt is ${at(`cache/blobs/${sha256(VQ)}`)}`);
+    expect(stdout).toMatch(/next {5}llamagen convert DECODER.pt /);
+  });
+});
+
+describe('pull refuses', () => {
+  test.each([
+    ['no name', undefined, /which model\? "llamagen pull --list"/],
+    ['a misspelt name', 'c2i-B-265', /no official model "c2i-B-265": did you mean c2i-B-256/],
+    ['a text model', 't2i-XL-stage2-512', /t2i-XL-stage2-512 cannot be used: it draws from a text/],
+  ])('%s', async (_, name, message) => {
+    const { error } = await pull(name === undefined ? {} : { name });
+    expect(error).toBeInstanceOf(OptionError);
+    expect(String(error)).toMatch(message);
+    expect(hub.seen).toEqual([]);
+  });
+
+  test('a model that the adapter cannot hold, and says which it can', async () => {
+    const tiny = { ...BIG, maxStorageBufferBindingSize: 60e6 };
+    const { error } = await pull({ name: 'c2i-3B-384' }, { viewAdapter: async () => tiny });
+    expect(error).toBeInstanceOf(DeviceError);
+    expect(String(error)).toMatch(
+      /cannot hold c2i-3B-384: even at int4 .* takes .* maxStorageBufferBindingSize .* 60.0 MB; it can hold c2i-B-256.*; --force/,
+    );
+    expect(hub.seen).toEqual([]);
+  });
+
+  test('it with --force no more', async () => {
+    const none = { ...BIG, maxBufferSize: 1000 };
+    const tools = { viewAdapter: async () => none };
+    const refused = await pull({ name: 'c2i-B-256' }, tools);
+    expect(String(refused.error)).toMatch(/it can hold no official model/);
+    expect((await pull({ name: 'c2i-B-256', force: true }, tools)).error).toBeUndefined();
+  });
+
+  test('nothing without an adapter', async () => {
+    const tools = { viewAdapter: async () => undefined };
+    expect((await pull({ name: 'c2i-B-256' }, tools)).error).toBeUndefined();
+  });
+
+  test('a full disk, before the first byte: downloads and folder together', async () => {
+    const { error } = await pull({ name: 'c2i-B-256' }, { freeBytes: async () => 400e6 });
+    expect(error).toBeInstanceOf(DownloadError);
+    expect(String(error)).toMatch(
+      /downloading and converting c2i-B-256 needs 509.3 MB.*400.0 MB free/,
+    );
+    expect(hub.fetches()).toEqual([]);
+  });
+
+  test('a file that the hub does not have', async () => {
+    hub.files.delete(`${REPO}/c2i_B_256.pt`);
+    const { error } = await pull({ name: 'c2i-B-256' });
+    expect(String(error)).toMatch(/no file "c2i_B_256.pt" in "FoundationVision\/LlamaGen"/);
+    expect(hub.fetches()).toEqual([]);
+  });
+
+  test('an output folder that cannot be made', async () => {
+    writeFileSync(at('file'), '');
+    const { error } = await pull({ name: 'c2i-B-256', out: at('file/model') });
+    expect(error).toBeInstanceOf(OptionError);
+    expect(hub.seen).toEqual([]);
+  });
+});
+
+test('pull notes a model that fits at some storage types only', async () => {
+  hub.files.set(`${REPO}/c2i_3B_384.pt`, GPT);
+  const { error, stderr } = await pull({ name: 'c2i-3B-384' }, { viewAdapter: async () => SMALL });
+  expect(error).toBeUndefined();
+  expect(stderr).toMatch(
+    /holds c2i-3B-384 at bf16, f16, int8, int4 only: at f32 "tok_embeddings.weight" takes 209.7 MB/,
+  );
+});
+
+describe('--list', () => {
+  test('shows every model, with no network', async () => {
+    const { error, stdout } = await pull({ list: true }, { viewAdapter: async () => SMALL });
+    expect(error).toBeUndefined();
+    expect(hub.seen).toEqual([]);
+    const lines = stdout.split('\n');
+    for (const { name } of CHECKPOINTS) {
+      expect(lines.filter((line) => line.startsWith(`${name} `))).toHaveLength(1);
+    }
+    expect(lines.find((line) => line.startsWith('c2i-B-256'))).toMatch(
+      /111M +16x16 +~0.73 .* yes$/,
+    );
+    expect(lines.find((line) => line.startsWith('c2i-3B-384'))).toMatch(/bf16 f16 int8 int4$/);
+    expect(stdout).toMatch(/Test GPU: buffers up to 134.2 MB.*memory is not known/);
+    expect(Math.max(...lines.slice(0, 13).map(({ length }) => length))).toBeLessThanOrEqual(100);
+  });
+
+  test('works without an adapter', async () => {
+    const { stdout } = await pull({ list: true }, { viewAdapter: async () => undefined });
+    expect(stdout).toMatch(/c2i-L-384 .* unknown\n/);
+  });
+
+  test('with --json has every number', async () => {
+    const tools = { viewAdapter: async () => SMALL };
+    const { models } = JSON.parse((await pull({ list: true, json: true }, tools)).stdout);
+    const big = models.find(({ name }: { name: string }) => name === 'c2i-3B-384');
+    expect(big).toMatchObject({ grid: 24, pixels: 384, downloadBytes: { estimated: true } });
+    expect(big.memory.f32.problem).toMatch(/tok_embeddings/);
+    expect(big.memory.int4.problem).toBeUndefined();
+    expect(big.memory.int4.total).toBeLessThan(big.memory.bf16.total);
+  });
+});
+
+describe('the command', { timeout: 60_000 }, () => {
+  test('pulls a tokenizer', async () => {
+    const { code, stdout, stderr } = await llamagen(['pull', 'vq-ds16-c2i', '--json'], {
+      env: env(),
+    });
+    expect([code, stderr]).toEqual([0, expect.stringContaining('next')]);
+    expect(JSON.parse(stdout).files).toMatchObject([{ sha256: sha256(VQ), fromCache: false }]);
+  });
+
+  test('exits with 2 for a name it does not know, with 1 for a hub that refuses', async () => {
+    const unknown = await llamagen(['pull', 'c2i-Q-256'], { env: env() });
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringMatching(/did you mean/)]);
+    hub.files.clear();
+    const refused = await llamagen(['pull', 'vq-ds16-c2i'], { env: env() });
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/set HF_TOKEN/)]);
+  });
+
+  test('stops on Ctrl-C and keeps what came', async () => {
+    const half = VQ.subarray(0, 6);
+    const stalled = new Promise<void>((resolve) => {
+      hub.next('cdn', (_, res) => {
+        res.writeHead(200, { 'content-length': VQ.byteLength });
+        res.write(half, () => setTimeout(resolve, 300));
+      });
+    });
+    const { code, stderr } = await llamagen(['pull', 'vq-ds16-c2i'], {
+      env: env(),
+      interruptAfter: stalled,
+    });
+    expect([code, stderr]).toEqual([130, expect.stringContaining('llamagen: stopped')]);
+    expect(readdirSync(at('cache/blobs'))).toEqual([`${sha256(VQ)}.part`]);
+    expect(readFileSync(at(`cache/blobs/${sha256(VQ)}.part`)).equals(half)).toBe(true);
+  });
+});
