@@ -170,6 +170,23 @@ describe('a lock', () => {
     expect(await done).toMatchObject({ sha256: HASH });
   });
 
+  test('taken over by another process ends the download that lost it', async () => {
+    let finish = (): void => {};
+    hub.next('cdn', (_, res) => {
+      res.writeHead(200, { etag: ETAG, 'content-length': CONTENT.byteLength });
+      res.write(CONTENT.subarray(0, 1000));
+      finish = () => void res.end(CONTENT.subarray(1000));
+    });
+    const fetches = hub.fetches().length;
+    const lost = download();
+    await until(() => hub.fetches().length > fetches);
+    const path = lockOf({ pid: 1, host: 'elsewhere' });
+    finish();
+    await expect(lost).rejects.toThrow(/another process took over this download/);
+    expect(existsSync(path)).toBe(true);
+    expect(existsSync(join(cache, 'blobs', HASH))).toBe(false);
+  });
+
   test.each([
     ['of another machine', { pid: 1, host: 'elsewhere' }],
     ['of this process', { pid: process.pid, host: hostname() }],
