@@ -1,5 +1,13 @@
 /** `llamagen pull`, against a hub of the test's own. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -11,6 +19,7 @@ import { IMAGENET_CLASSES } from '../../src/models/imagenet-classes.ts';
 import { type FakeHub, sha256, startHub } from '../support/hub.ts';
 import { llamagen } from '../support/llamagen.ts';
 import { recordedReport } from '../support/report.ts';
+import { until } from '../support/until.ts';
 
 const REPO = 'FoundationVision/LlamaGen';
 const GPT = Buffer.from('the decoder');
@@ -257,18 +266,17 @@ describe('the command', { timeout: 60_000 }, () => {
 
   test('stops on Ctrl-C and keeps what came', async () => {
     const half = VQ.subarray(0, 6);
-    const stalled = new Promise<void>((resolve) => {
-      hub.next('cdn', (_, res) => {
-        res.writeHead(200, { 'content-length': VQ.byteLength });
-        res.write(half, () => setTimeout(resolve, 300));
-      });
+    const part = at(`cache/blobs/${sha256(VQ)}.part`);
+    hub.next('cdn', (_, res) => {
+      res.writeHead(200, { 'content-length': VQ.byteLength });
+      res.write(half);
     });
     const { code, stderr } = await llamagen(['pull', 'vq-ds16-c2i'], {
       env: env(),
-      interruptAfter: stalled,
+      interruptAfter: until(() => statSync(part, { throwIfNoEntry: false })?.size === 6),
     });
     expect([code, stderr]).toEqual([130, expect.stringContaining('llamagen: stopped')]);
     expect(readdirSync(at('cache/blobs'))).toEqual([`${sha256(VQ)}.part`]);
-    expect(readFileSync(at(`cache/blobs/${sha256(VQ)}.part`)).equals(half)).toBe(true);
+    expect(readFileSync(part).equals(half)).toBe(true);
   });
 });

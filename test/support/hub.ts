@@ -137,8 +137,17 @@ export function sendRanges(
   else res.end(bytes.subarray(start));
 }
 
-/** Starts an answer for all bytes, sends some of them and cuts the connection. */
-export function cutAfter(bytes: Buffer, count: number, etag: string): Answer {
+/**
+ * Starts an answer for all bytes, sends `count` of them and cuts the connection.
+ * @param arrived Bytes of the file that the client has: what it has not read yet when the connection
+ * breaks is lost to it, and how much that is depends on the load of the machine.
+ */
+export function cutAfter(
+  bytes: Buffer,
+  count: number,
+  etag: string,
+  arrived: () => number,
+): Answer {
   return (req, res) => {
     const start = Number(/^bytes=(\d+)-$/.exec(req.headers.range ?? '')?.[1] ?? 0);
     const total = bytes.byteLength;
@@ -147,7 +156,13 @@ export function cutAfter(bytes: Buffer, count: number, etag: string): Answer {
       'content-length': total - start,
       ...(start > 0 && { 'content-range': `bytes ${start}-${total - 1}/${total}` }),
     });
-    res.write(bytes.subarray(start, start + count), () => setTimeout(() => res.destroy(), 20));
+    res.write(bytes.subarray(start, start + count));
+    const watch = setInterval(() => {
+      if (arrived() < start + count) return;
+      clearInterval(watch);
+      res.destroy();
+    }, 2);
+    res.on('close', () => clearInterval(watch));
   };
 }
 

@@ -19,6 +19,7 @@ import { downloadFile } from '../../../src/node/index.ts';
 import { type FakeHub, listen, sha256, startHub } from '../../support/hub.ts';
 import { normal } from '../../support/random.ts';
 import { ROOT } from '../../support/sources.ts';
+import { until } from '../../support/until.ts';
 
 const REPO = 'Owner/Models';
 const CONTENT = Buffer.from(normal(500_000, 3, 1).buffer);
@@ -60,13 +61,6 @@ function child(): { process: ChildProcess; output(): string; ended: Promise<numb
     stream.on('data', (data) => (text += data));
   const ended = new Promise<number | null>((resolve) => started.on('close', resolve));
   return { process: started, output: () => text, ended };
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let i = 0; !holds(); i++) {
-    if (i > 3000) throw new Error('waited for 30 s in vain');
-    await sleep(10);
-  }
 }
 
 /** Sends the first bytes of the content, then nothing until the connection ends. */
