@@ -4,6 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { OptionError, WeightsError } from '../errors.ts';
 import { inferGpt, inferVq, type ModelArgs, recognise } from '../models/checkpoint-config.ts';
 import { type GptConfig, gptParameterCount, gptWeightShapes } from '../models/gpt-config.ts';
+import { IMAGENET_CLASSES } from '../models/imagenet-classes.ts';
 import { MODEL_FORMAT, parseModelJson } from '../models/model-json.ts';
 import { downsampleOf, type VqConfig, vqParameterCount } from '../models/vq-config.ts';
 import { vqWeightShapes } from '../models/vq-weights.ts';
@@ -33,7 +34,7 @@ export interface ConvertOptions {
   /** Default: the name of the folder. */
   readonly name?: string;
   readonly description?: string;
-  /** One unique name per class. Default: "class 0" and so on. */
+  /** One unique name per class. Default: those of ImageNet for 1,000 classes, else "class 0" and so on. */
   readonly classNames?: readonly string[];
   /** Rows of the token grid. Default: from the file name (c2i_B_256.pt) or the RoPE table. */
   readonly grid?: number;
@@ -198,13 +199,17 @@ interface Described {
   readonly vqConfig: VqConfig;
 }
 
+function defaultClassNames(numClasses: number): readonly string[] {
+  if (numClasses === IMAGENET_CLASSES.length) return IMAGENET_CLASSES;
+  return Array.from({ length: numClasses }, (_, label) => `class ${label}`);
+}
+
 /** The content of `model.json`, checked as a reader would. */
 function modelJson(described: Described): Uint8Array<ArrayBuffer> {
   const { options, gpt, vq, gptArgs, vqArgs, config, vqConfig } = described;
   const { numClasses, gridSize } = config;
   const pixels = gridSize * downsampleOf(vqConfig);
-  const classes =
-    options.classNames ?? Array.from({ length: numClasses }, (_, label) => `class ${label}`);
+  const classes = options.classNames ?? defaultClassNames(numClasses);
   if (classes.length !== numClasses) {
     throw new OptionError(
       `"classNames" has ${classes.length} names, but ${gpt.path} has ${numClasses} classes`,
