@@ -1,5 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
+  assert,
   assertSizes,
   type Binding,
   ceilDiv,
@@ -7,6 +8,7 @@ import {
   enable,
   type Kernel,
   PORTABLE,
+  type TableDType,
   type Variant,
 } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
@@ -19,11 +21,16 @@ export interface EmbedParams {
   readonly sequences: number;
   readonly dim: number;
   readonly vocabSize: number;
+  /**
+   * Rows of the token table that are bound, for tables larger than one binding; default all. A part
+   * after the first changes the rows of `out` whose token it holds, and no others.
+   */
+  readonly held?: { readonly first: number; readonly count: number };
   /** Rows of the label table: classes plus the unconditional one. */
   readonly labels: number;
   /** Tokens in a grid. */
   readonly blockSize: number;
-  readonly weightDtype?: 'f32' | 'f16';
+  readonly weightDtype?: TableDType;
   readonly variant?: Variant;
 }
 
@@ -49,13 +56,21 @@ export function embed(params: EmbedParams): Kernel<EmbedBindings> {
   const { rows, slots, sequences, dim, vocabSize, labels, blockSize } = params;
   const { weightDtype: dtype = 'f32', variant = PORTABLE } = params;
   assertSizes('embed', { rows, slots, sequences, dim, vocabSize, labels, blockSize });
+  const { held = { first: 0, count: vocabSize } } = params;
+  const later = held.first > 0;
+  assertSizes('embed', { held: held.count });
+  assert(
+    Number.isInteger(held.first) && held.first >= 0 && held.first + held.count <= vocabSize,
+    `embed: tokens ${held.first} .. ${held.first + held.count - 1} expected to be in 0 .. ${vocabSize - 1}`,
+  );
   const bindings: EmbedBindings = {
     place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
     label: { role: 'in', dtype: 'u32', shape: [slots] },
     tokens: { role: 'in', dtype: 'u32', shape: [sequences, blockSize] },
     labelTable: rowBinding('in', [labels, dim], dtype, variant),
-    tokenTable: rowBinding('in', [vocabSize, dim], dtype, variant),
-    out: rowBinding('out', [rows, dim]),
+    tokenTable: rowBinding('in', [held.count, dim], dtype, variant),
+    // A part after the first is given the output of the first; the type is that of a whole kernel.
+    out: rowBinding(later ? ('inout' as 'out') : 'out', [rows, dim]),
   };
   assertIndexable('embed', bindings);
   const features = variantFeatures({ ...variant, reduce: 'serial' }, dtype === 'f16');
@@ -74,17 +89,18 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let slot = place[row].x;
   let position = place[row].y;
   var v = vec4f(bitcast<f32>(0x7fc00000u | (position & 0u)));
+  var held = ${!later};
   if (position == 0u) {
     let index = label[slot];
     if (index < ${labels}u) { v = labelTable_at(index, i); }
   } else if (position <= ${blockSize}u) {
-    let index = tokens[(slot % ${sequences}u) * ${blockSize}u + position - 1u];
-    if (index < ${vocabSize}u) { v = tokenTable_at(index, i); }
+    let index = tokens[(slot % ${sequences}u) * ${blockSize}u + position - 1u] - ${held.first}u;
+    if (index < ${held.count}u) { v = tokenTable_at(index, i); held = true; }
   }
-  out_put(row, i, v);
+  if (held) { out_put(row, i, v); }
 }`;
   return {
-    label: `embed ${dtype}[${vocabSize},${dim}] x ${rows}`,
+    label: `embed ${dtype}[${held.count},${dim}]${later ? ` from ${held.first}` : ''} x ${rows}`,
     code,
     bindings,
     workgroups: [ceilDiv(quads(dim), size), rows, 1],

@@ -1,11 +1,20 @@
 /** What a kernel is: text, binding table and grid. Plain data; no device is named here. */
 
 /**
- * Element types of a tensor in memory. `f16` is always packed two to a 32-bit word (little-endian,
- * first element in the low half), so it needs no device feature; a kernel compiled for
- * `shader-f16` reads the same bytes as native halves.
+ * Storage of a table that kernels read by rows. `f16` and `bf16` are always packed two to a 32-bit
+ * word (little-endian, first element in the low half), so they need no device feature; a kernel
+ * compiled for `shader-f16` reads the same bytes of f16 as native halves.
  */
-export type DType = 'f32' | 'f16' | 'u32' | 'i32';
+export type TableDType = 'f32' | 'f16' | 'bf16';
+
+/** Integer storage of a matrix, with one scale for each group of values; see lib/weight-rows.ts. */
+export type QuantDType = 'int8' | 'int4';
+
+/** Storage of a weight that products read. */
+export type MatrixDType = TableDType | QuantDType;
+
+/** Element types of a tensor in memory. */
+export type DType = MatrixDType | 'u32' | 'i32';
 
 /**
  * What a kernel does with one buffer.
@@ -67,7 +76,15 @@ export const MAX_WORKGROUPS = 65535;
 /** Most bytes of workgroup memory a kernel may use (WebGPU default limit). */
 export const MAX_WORKGROUP_BYTES = 16384;
 
-const SCALAR: Readonly<Record<DType, string>> = { f32: 'f32', f16: 'u32', u32: 'u32', i32: 'i32' };
+const SCALAR: Readonly<Record<DType, string>> = {
+  f32: 'f32',
+  f16: 'u32',
+  bf16: 'u32',
+  int8: 'u32',
+  int4: 'u32',
+  u32: 'u32',
+  i32: 'i32',
+};
 
 /** WGSL declarations for a binding table, in order, all in group 0. */
 export function declare(bindings: Bindings): string {

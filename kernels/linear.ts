@@ -1,13 +1,24 @@
-import { type Binding, type Bindings, type Kernel, PORTABLE, type Variant } from './kernel.ts';
-import { productKernel } from './lib/product.ts';
+import {
+  type Binding,
+  type Bindings,
+  type Kernel,
+  type MatrixDType,
+  PORTABLE,
+  type Variant,
+} from './kernel.ts';
+import { type Columns, columnsOf, productKernel } from './lib/product.ts';
 import { rowBinding, rowReader, rowWriter } from './lib/rows.ts';
+import { weightBindings } from './lib/weight-rows.ts';
 
 export interface LinearParams {
   /** Vectors to transform; any number, meant for up to a few dozen. */
   readonly rows: number;
   readonly inDim: number;
   readonly outDim: number;
-  readonly weightDtype?: 'f32' | 'f16';
+  /** int8 and int4 add the binding `weightScales`; see lib/weight-rows.ts. */
+  readonly weightDtype?: MatrixDType;
+  /** Make these columns only; parts after the first add to `out`. Default all. */
+  readonly columns?: Columns;
   /** RMSNorm the input first with this eps; adds the binding `gain` [inDim]. */
   readonly normEps?: number;
   /** Add the binding `residual` [rows, outDim] to the result. */
@@ -26,7 +37,7 @@ export type ResidualLinearBindings = LinearBindings & { readonly residual: Bindi
 /**
  * Product of few rows with a weight: out[r, o] = sum_i norm(x)[r, i] * weight[o, i] (+ residual[r, o]).
  *
- * Shapes: x [rows, inDim] f32, weight [outDim, inDim] f32 or f16, gain [inDim] f32,
+ * Shapes: x [rows, inDim] f32, weight [outDim, inDim], gain [inDim] f32,
  * residual and out [rows, outDim] f32. Sums in f32, in an order that does not depend on `rows`.
  * Source: torch.nn.Linear without bias; with `normEps` preceded by LlamaGen
  * autoregressive/models/gpt.py, RMSNorm.
@@ -36,13 +47,15 @@ export function linear(params: LinearParams & { residual: true }): Kernel<Residu
 export function linear(params: LinearParams & { normEps?: never }): Kernel<LinearBindings>;
 export function linear(params: LinearParams): Kernel {
   const { rows, inDim, outDim, weightDtype = 'f32', normEps, residual = false } = params;
+  const { columns } = params;
+  const { first, count } = columnsOf('linear', params);
   const variant = params.variant ?? PORTABLE;
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),
-    weight: rowBinding('in', [outDim, inDim], weightDtype, variant),
+    ...weightBindings('weight', [count, inDim], weightDtype, variant),
     ...(normEps !== undefined && { gain: rowBinding('in', [inDim]) }),
     ...(residual && { residual: rowBinding('in', [rows, outDim]) }),
-    out: rowBinding('out', [rows, outDim]),
+    out: rowBinding(first > 0 ? 'inout' : 'out', [rows, outDim]),
   };
   const row = { dtype: 'f32', length: outDim } as const;
   const epilogue = `${residual ? rowReader({ name: 'residual', ...row }) : ''}
@@ -56,6 +69,7 @@ fn store(row: u32, i: u32, a: vec4f) {
       rows,
       inDim,
       outDim,
+      ...(columns && { columns }),
       weightDtype,
       weights: ['weight'],
       ...(normEps !== undefined && { normEps }),

@@ -8,11 +8,14 @@ import {
   enable,
   type Kernel,
   MAX_WORKGROUPS,
+  type MatrixDType,
   PORTABLE,
   type Variant,
 } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { type Columns, columnsOf } from './lib/product.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
+import { weightBindings, weightReader } from './lib/weight-rows.ts';
 import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';
 
 export interface MatmulParams {
@@ -20,7 +23,10 @@ export interface MatmulParams {
   readonly rows: number;
   readonly inDim: number;
   readonly outDim: number;
-  readonly weightDtype?: 'f32' | 'f16';
+  /** int8 and int4 add the binding `weightScales`; see lib/weight-rows.ts. */
+  readonly weightDtype?: MatrixDType;
+  /** Make these columns only; parts after the first add to `out`. Default all. */
+  readonly columns?: Columns;
   /** Add the binding `residual` [rows, outDim] to the result. */
   readonly residual?: boolean;
   readonly variant?: Variant;
@@ -45,14 +51,15 @@ export function matmul(params: MatmulParams): Kernel {
   const { rows, inDim, outDim, weightDtype = 'f32', residual = false } = params;
   const { variant = PORTABLE } = params;
   if (variant.reduce === 'serial') return linear({ ...params, residual: residual as true });
-  assertSizes('matmul', { rows, inDim, outDim });
-  const workgroups = [ceilDiv(outDim, TILE), ceilDiv(rows, TILE), 1] as const;
+  assertSizes('matmul', { rows, inDim });
+  const { first, count } = columnsOf('matmul', params);
+  const workgroups = [ceilDiv(count, TILE), ceilDiv(rows, TILE), 1] as const;
   assert(Math.max(...workgroups) <= MAX_WORKGROUPS, `matmul: ${rows} x ${outDim} is too large`);
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),
-    weight: rowBinding('in', [outDim, inDim], weightDtype, variant),
+    ...weightBindings('weight', [count, inDim], weightDtype, variant),
     ...(residual && { residual: rowBinding('in', [rows, outDim]) }),
-    out: rowBinding('out', [rows, outDim]),
+    out: rowBinding(first > 0 ? 'inout' : 'out', [rows, outDim]),
   };
   assertIndexable('matmul', bindings);
   const features = variantFeatures({ ...variant, reduce: 'workgroup' }, weightDtype === 'f16');
@@ -62,7 +69,7 @@ export function matmul(params: MatmulParams): Kernel {
 ${declare(bindings)}
 const SLICES = ${ceilDiv(inDim, SLICE * 4)}u;
 ${rowReader({ name: 'x', dtype: 'f32', length: inDim })}
-${rowReader({ name: 'weight', dtype: weightDtype, length: inDim, nativeF16: variant.f16 })}
+${weightReader({ name: 'weight', dtype: weightDtype, length: inDim, nativeF16: variant.f16 })}
 ${residual ? rowReader({ name: 'residual', ...out }) : ''}
 ${rowWriter({ name: 'out', ...out })}
 var<workgroup> left: array<vec4f, ${TILE * SLICE}>;
@@ -82,7 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     var b = vec4f();
     if (k < ${ceilDiv(inDim, 4)}u) {
       if (from_row < ${rows}u) { a = x_at(from_row, k); }
-      if (from_column < ${outDim}u) { b = weight_at(from_column, k); }
+      if (from_column < ${count}u) { b = weight_at(from_column, k); }
     }
     left[lane] = a;
     right[lane] = b;
@@ -98,9 +105,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     workgroupBarrier();
   }
-  let i = group.x * ${TILE / 4}u + column;
+  if (group.x * ${TILE}u + column * 4u >= ${count}u) { return; }
+  let i = group.x * ${TILE / 4}u + column + ${first / 4}u;
   let first = group.y * ${TILE}u + line * 4u;
-  if (i * 4u >= ${outDim}u) { return; }
   ${four
     .map(
       (r) =>
@@ -109,7 +116,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     .join('\n  ')}
 }`;
   return {
-    label: `matmul${residual ? ' residual' : ''} ${weightDtype}[${outDim},${inDim}] x ${rows}`,
+    label: `matmul${residual ? ' residual' : ''} ${weightDtype}[${count},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}`,
     code,
     bindings,
     workgroups,

@@ -1,15 +1,26 @@
-import { assertSizes, type Binding, type Kernel, PORTABLE, type Variant } from './kernel.ts';
+import {
+  assertSizes,
+  type Binding,
+  type Kernel,
+  type MatrixDType,
+  PORTABLE,
+  type Variant,
+} from './kernel.ts';
 import { type KvShape, kvBinding } from './lib/kv-cache.ts';
-import { productKernel } from './lib/product.ts';
+import { type Columns, columnsOf, productKernel } from './lib/product.ts';
 import { qkvStore } from './lib/qkv-store.ts';
 import { rowBinding } from './lib/rows.ts';
+import { weightBindings } from './lib/weight-rows.ts';
 
 export interface QkvRopeCacheParams extends KvShape {
   readonly rows: number;
   readonly dim: number;
   readonly nHead: number;
   readonly normEps: number;
-  readonly weightDtype?: 'f32' | 'f16';
+  /** int8 and int4 add the binding `weightScales`; see lib/weight-rows.ts. */
+  readonly weightDtype?: MatrixDType;
+  /** Make these columns of q | k | v only; parts after the first add to `q`. Default all. */
+  readonly columns?: Columns;
   readonly variant?: Variant;
 }
 
@@ -34,18 +45,20 @@ export type QkvRopeCacheBindings = {
  */
 export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBindings> {
   const { rows, dim, nHead, nKvHead, headDim, slots, positions, normEps } = params;
-  const { weightDtype = 'f32' } = params;
+  const { weightDtype = 'f32', columns } = params;
   assertSizes('qkv_rope_cache', { rows, dim, nHead, nKvHead, headDim, slots, positions });
   const variant = params.variant ?? PORTABLE;
   const outDim = (nHead + 2 * nKvHead) * headDim;
+  const { first, count } = columnsOf('qkv_rope_cache', { outDim, columns });
   const bindings: QkvRopeCacheBindings = {
     x: rowBinding('in', [rows, dim]),
     gain: rowBinding('in', [dim]),
-    weight: rowBinding('in', [outDim, dim], weightDtype, variant),
+    ...weightBindings('weight', [count, dim], weightDtype, variant),
     rope: { role: 'in', dtype: 'f32', shape: [positions, headDim / 2, 2], element: 'vec4f' },
     place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
     kv: kvBinding('inout', params),
-    q: rowBinding('out', [rows, nHead * headDim]),
+    // A part after the first is given the q of the first; the type is that of a whole kernel.
+    q: rowBinding(first > 0 ? ('inout' as 'out') : 'out', [rows, nHead * headDim]),
   };
   return productKernel(
     {
@@ -53,6 +66,7 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
       rows,
       inDim: dim,
       outDim,
+      ...(columns && { columns }),
       weightDtype,
       weights: ['weight'],
       normEps,

@@ -6,19 +6,24 @@ import {
   declare,
   grid,
   type Kernel,
+  type MatrixDType,
   PORTABLE,
   type Variant,
 } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { productKernel } from './lib/product.ts';
+import { type Columns, columnsOf, productKernel } from './lib/product.ts';
 import { quads, rowBinding, rowReader, rowWriter } from './lib/rows.ts';
+import { weightBindings } from './lib/weight-rows.ts';
 
 export interface SwigluParams {
   readonly rows: number;
   readonly dim: number;
   readonly hiddenDim: number;
   readonly normEps: number;
-  readonly weightDtype?: 'f32' | 'f16';
+  /** int8 and int4 add the bindings `w1Scales` and `w3Scales`; see lib/weight-rows.ts. */
+  readonly weightDtype?: MatrixDType;
+  /** Make these columns only; parts after the first add to `out`. Default all. */
+  readonly columns?: Columns;
   readonly variant?: Variant;
 }
 
@@ -41,13 +46,16 @@ const silu = 'fn silu(v: vec4f) -> vec4f { return v / (1.0 + exp(-v)); }';
  */
 export function swiglu(params: SwigluParams): Kernel<SwigluBindings> {
   const { rows, dim, hiddenDim, normEps, weightDtype = 'f32', variant = PORTABLE } = params;
+  const { columns } = params;
   assertSizes('swiglu', { rows, dim, hiddenDim });
+  const { first, count } = columnsOf('swiglu', { outDim: hiddenDim, columns });
   const bindings: SwigluBindings = {
     x: rowBinding('in', [rows, dim]),
     gain: rowBinding('in', [dim]),
-    w1: rowBinding('in', [hiddenDim, dim], weightDtype, variant),
-    w3: rowBinding('in', [hiddenDim, dim], weightDtype, variant),
-    out: rowBinding('out', [rows, hiddenDim]),
+    ...weightBindings('w1', [count, dim], weightDtype, variant),
+    ...weightBindings('w3', [count, dim], weightDtype, variant),
+    // A part after the first is given the output of the first; the type is that of a whole kernel.
+    out: rowBinding(first > 0 ? ('inout' as 'out') : 'out', [rows, hiddenDim]),
   };
   const epilogue = `${silu}
 ${rowWriter({ name: 'out', dtype: 'f32', length: hiddenDim })}
@@ -58,6 +66,7 @@ fn store(row: u32, i: u32, a: vec4f, b: vec4f) { out_put(row, i, silu(a) * b); }
       rows,
       inDim: dim,
       outDim: hiddenDim,
+      ...(columns && { columns }),
       weightDtype,
       weights: ['w1', 'w3'],
       normEps,

@@ -14,12 +14,26 @@ import {
   enable,
   grid,
   type Kernel,
+  type MatrixDType,
   range,
   type Variant,
 } from '../kernel.ts';
 import { assertIndexable } from './indexable.ts';
 import { laneBuiltins, reducer } from './reduce.ts';
 import { quads, rowReader, variantFeatures } from './rows.ts';
+import { weightReader } from './weight-rows.ts';
+
+/**
+ * Some of the columns of a product, for weights that are larger than one binding: the kernel reads
+ * `count` rows of the weight and writes as many columns. The first part has the role `out` like the
+ * whole; the others add to what is there.
+ */
+export interface Columns {
+  /** The first column; a multiple of 4. */
+  readonly first: number;
+  /** A multiple of 4, but for the last part. */
+  readonly count: number;
+}
 
 export interface ProductParams {
   /** Label without sizes. */
@@ -27,7 +41,9 @@ export interface ProductParams {
   readonly rows: number;
   readonly inDim: number;
   readonly outDim: number;
-  readonly weightDtype: 'f32' | 'f16';
+  /** Which columns this kernel makes; default all. */
+  readonly columns?: Columns;
+  readonly weightDtype: MatrixDType;
   /** Names of the weight bindings; each gives one sum, all over the same input. */
   readonly weights: readonly [string] | readonly [string, string];
   /** RMSNorm of the input rows by the binding `gain` first, with this eps. */
@@ -44,6 +60,7 @@ const SHARED_SIZE = 64;
 /**
  * Builds a kernel around the loop.
  * @param bindings Must hold `x` [rows, inDim] f32, the weights, and `gain` [inDim] when normalised.
+ * A weight has the rows of `columns` only; the tensors of the epilogue are whole.
  * @param epilogue WGSL that defines `fn store(row: u32, i: u32, a: vec4f)` (and a second vec4f with
  * two weights): what to do with columns 4i .. 4i+3 of a row. Columns past outDim hold garbage.
  */
@@ -52,8 +69,9 @@ export function productKernel<B extends Bindings>(
   bindings: B,
   epilogue: string,
 ): Kernel<B> {
-  const { name, rows, inDim, outDim, weightDtype, weights, normEps, variant } = params;
-  assertSizes(name, { rows, inDim, outDim });
+  const { name, rows, inDim, weightDtype, weights, normEps, variant } = params;
+  const { first, count: outDim } = columnsOf(name, params);
+  assertSizes(name, { rows, inDim });
   assertIndexable(name, bindings);
   const norm = normEps !== undefined;
   assert(
@@ -77,7 +95,7 @@ ${declare(bindings)}
 const EPS = f32(${normEps ?? 0});
 ${rowReader({ name: 'x', dtype: 'f32', length: inDim })}
 ${norm ? rowReader({ name: 'gain', dtype: 'f32', length: inDim }) : ''}
-${weights.map((w) => rowReader({ name: w, dtype: weightDtype, length: inDim, nativeF16: variant.f16 })).join('')}
+${weights.map((w) => weightReader({ name: w, dtype: weightDtype, length: inDim, nativeF16: variant.f16 })).join('')}
 ${total?.code ?? ''}
 ${epilogue}
 
@@ -139,16 +157,39 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(variant.reduce)}) {
   ${serial ? '' : 'if (lane > 0u) { return; }'}
   ${range(rowTile)
     .map((r) => {
-      const call = `store(row${r}, i, ${weights.map((w) => `${w}_sum${r}`).join(', ')});`;
+      const call = `store(row${r}, ${first > 0 ? `i + ${first / 4}u` : 'i'}, ${weights.map((w) => `${w}_sum${r}`).join(', ')});`;
       return rows % rowTile === 0 ? call : `if (first + ${r}u < ${rows}u) { ${call} }`;
     })
     .join('\n  ')}
 }`;
   return {
-    label: `${name} ${weightDtype}[${outDim},${inDim}] x ${rows}`,
+    label: `${name} ${weightDtype}[${outDim},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}`,
     code,
     bindings,
     workgroups: [gx, gy, tiles],
     features,
   };
+}
+
+/**
+ * The columns a kernel makes; all by default.
+ * @throws RangeError when they are not some of those of the product.
+ */
+export function columnsOf(
+  name: string,
+  { outDim, columns }: { readonly outDim: number; readonly columns?: Columns | undefined },
+): Columns {
+  assertSizes(name, { outDim });
+  const { first, count } = columns ?? { first: 0, count: outDim };
+  assertSizes(name, { columns: count });
+  const end = first + count;
+  assert(
+    Number.isInteger(first) && first >= 0 && first % 4 === 0 && end <= outDim,
+    `${name}: columns ${first} .. ${end - 1} expected to begin at a multiple of 4 and to end below ${outDim}`,
+  );
+  assert(
+    end === outDim || count % 4 === 0,
+    `${name}: a part that is not the last expected a multiple of 4 columns, got ${count}`,
+  );
+  return { first, count };
 }

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { embed } from '../../kernels/embed.ts';
 import * as oracle from '../oracle/embed.ts';
 import { testDevice } from '../support/device.ts';
-import { roundF16 } from '../support/f16.ts';
 import { normal, uniform } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, VARIANTS, variantName } from '../support/variants.ts';
+import { exactIn } from '../support/weights.ts';
 
 const device = await testDevice();
 
@@ -18,10 +18,10 @@ const cases = [
   { rows: 33, slots: 6, sequences: 3, dim: 300, vocabSize: 16, labels: 4, blockSize: 25 },
 ];
 
-for (const weightDtype of ['f32', 'f16'] as const) {
+for (const weightDtype of ['f32', 'f16', 'bf16'] as const) {
   for (const variant of deviceVariants(device, VARIANTS)) {
     // Nothing is reduced here, and f32 tables have no halves: the same text again.
-    if (variant.reduce !== 'workgroup' || (variant.f16 && weightDtype === 'f32')) continue;
+    if (variant.reduce !== 'workgroup' || (variant.f16 && weightDtype !== 'f16')) continue;
     for (const params of cases) {
       const kernel = embed({ ...params, weightDtype, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
@@ -29,7 +29,7 @@ for (const weightDtype of ['f32', 'f16'] as const) {
         const next = uniform(1);
         const below = (n: number) => Math.floor(next() * n);
         const tables = [normal(labels * dim, 2), normal(vocabSize * dim, 3)];
-        const [labelTable, tokenTable] = weightDtype === 'f16' ? tables.map(roundF16) : tables;
+        const [labelTable, tokenTable] = tables.map((table) => exactIn(weightDtype, table));
         const inputs = {
           place: Array.from({ length: rows }, (_, r) => [below(slots), r % (blockSize + 1)]).flat(),
           label: Array.from({ length: slots }, () => below(labels)),

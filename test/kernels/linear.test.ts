@@ -3,11 +3,11 @@ import type { LinearParams } from '../../kernels/linear.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/linear.ts';
 import { testDevice } from '../support/device.ts';
-import { roundF16 } from '../support/f16.ts';
 import { anyLinear } from '../support/kernel-list.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, F32_VARIANTS, VARIANTS, variantName } from '../support/variants.ts';
+import { MATRIX_DTYPES, storedWeight } from '../support/weights.ts';
 
 const device = await testDevice();
 
@@ -34,28 +34,35 @@ const cases: readonly LinearParams[] = [
   { rows: 5, inDim: 36, outDim: 6, normEps: 1e-5, residual: true },
 ];
 
-/** f16 differs in how weights are read alone: rows of whole groups of four, of pairs, and odd ones. */
-const F16_CASES = cases.filter(({ inDim }) => [5, 36, 70, 7].includes(inDim)).slice(0, 6);
-const dtypes = [
-  { weightDtype: 'f32', variants: deviceVariants(device, F32_VARIANTS) },
-  { weightDtype: 'f16', variants: deviceVariants(device, VARIANTS) },
-] as const;
+/**
+ * Other storage differs in how weights are read alone: rows of whole groups of four, of pairs, and odd
+ * ones; for integers also more than one group of 64 or 32, the last one short.
+ */
+const FEW = cases.filter(({ inDim }) => [5, 36, 70, 7].includes(inDim)).slice(0, 6);
+const QUANT_CASES: readonly LinearParams[] = [
+  ...FEW,
+  { rows: 2, inDim: 131, outDim: 9 },
+  { rows: 1, inDim: 256, outDim: 5, normEps: 1e-5 },
+];
+const CASES = { f32: cases, f16: FEW, bf16: FEW, int8: QUANT_CASES, int4: QUANT_CASES };
 
-describe.each(dtypes)('$weightDtype', ({ weightDtype, variants }) => {
-  for (const variant of variants) {
-    for (const params of weightDtype === 'f16' ? F16_CASES : cases) {
+describe.each(MATRIX_DTYPES)('%s', (weightDtype) => {
+  const variants = weightDtype === 'f16' ? VARIANTS : F32_VARIANTS;
+  for (const variant of deviceVariants(device, variants)) {
+    for (const params of CASES[weightDtype]) {
       const kernel = anyLinear({ ...params, weightDtype, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
         const { rows, inDim, outDim, normEps, residual } = params;
-        const weight = normal(outDim * inDim, 2, 0.3);
-        const inputs = {
+        const values = normal(outDim * inDim, 2, 0.3);
+        const weight = storedWeight('weight', weightDtype, values, [outDim, inDim]);
+        const others = {
           x: normal(rows * inDim, 1),
-          weight: weightDtype === 'f16' ? roundF16(weight) : weight,
           ...(normEps !== undefined && { gain: normal(inDim, 3, 0.5, 1) }),
           ...(residual && { residual: normal(rows * outDim, 4) }),
         };
-        const { out } = await runKernel(device, kernel, inputs);
-        expectClose(kernel.label, out!, oracle.linear(params, inputs), TOLERANCE);
+        const { out } = await runKernel(device, kernel, { ...others, ...weight.inputs });
+        const expected = oracle.linear(params, { ...others, weight: weight.meant });
+        expectClose(kernel.label, out!, expected, TOLERANCE);
       });
     }
   }

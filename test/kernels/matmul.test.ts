@@ -3,11 +3,11 @@ import { type MatmulParams, matmul } from '../../kernels/matmul.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/linear.ts';
 import { testDevice } from '../support/device.ts';
-import { roundF16 } from '../support/f16.ts';
 import { anyMatmul } from '../support/kernel-list.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, VARIANTS, variantName } from '../support/variants.ts';
+import { MATRIX_DTYPES, storedWeight } from '../support/weights.ts';
 
 const device = await testDevice();
 
@@ -26,23 +26,24 @@ const cases: readonly MatmulParams[] = [
   { rows: 65, inDim: 32, outDim: 68, residual: true },
 ];
 
-describe.each(['f32', 'f16'] as const)('%s', (weightDtype) => {
+describe.each(MATRIX_DTYPES)('%s', (weightDtype) => {
   for (const variant of deviceVariants(device, VARIANTS)) {
     // The tiles use no subgroup operation, and f32 weights no halves: the same text again.
-    if (variant.reduce === 'subgroup' || (variant.f16 && weightDtype === 'f32')) continue;
-    // f16 differs in how weights are read alone.
-    for (const params of weightDtype === 'f16' ? cases.slice(3, 5) : cases) {
+    if (variant.reduce === 'subgroup' || (variant.f16 && weightDtype !== 'f16')) continue;
+    // Other storage differs in how weights are read alone.
+    for (const params of weightDtype === 'f32' ? cases : cases.slice(3, 5)) {
       const kernel = anyMatmul({ ...params, weightDtype, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
         const { rows, inDim, outDim, residual } = params;
-        const weight = normal(outDim * inDim, 2, 0.3);
-        const inputs = {
+        const values = normal(outDim * inDim, 2, 0.3);
+        const weight = storedWeight('weight', weightDtype, values, [outDim, inDim]);
+        const others = {
           x: normal(rows * inDim, 1),
-          weight: weightDtype === 'f16' ? roundF16(weight) : weight,
           ...(residual && { residual: normal(rows * outDim, 4) }),
         };
-        const { out } = await runKernel(device, kernel, inputs);
-        expectClose(kernel.label, out!, oracle.linear(params, inputs), TOLERANCE);
+        const { out } = await runKernel(device, kernel, { ...others, ...weight.inputs });
+        const expected = oracle.linear(params, { ...others, weight: weight.meant });
+        expectClose(kernel.label, out!, expected, TOLERANCE);
       });
     }
   }

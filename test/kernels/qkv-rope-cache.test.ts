@@ -8,6 +8,7 @@ import { anyRope, scatteredPlaces } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, VARIANTS, variantName } from '../support/variants.ts';
+import { storedWeight } from '../support/weights.ts';
 
 const device = await testDevice();
 
@@ -31,33 +32,38 @@ const dtypes = [
   { weightDtype: 'f32', kvDtype: 'f32' },
   { weightDtype: 'f16', kvDtype: 'f16' },
   { weightDtype: 'f32', kvDtype: 'f16' },
+  { weightDtype: 'bf16', kvDtype: 'f32' },
+  { weightDtype: 'int8', kvDtype: 'f32' },
+  { weightDtype: 'int4', kvDtype: 'f32' },
 ] as const;
 
-function data({ weightDtype, kvDtype, ...params }: QkvRopeCacheParams) {
+function data({ weightDtype = 'f32', kvDtype, ...params }: QkvRopeCacheParams) {
   const { rows, dim, nHead, nKvHead, headDim, slots, positions } = params;
-  const weight = normal((nHead + 2 * nKvHead) * headDim * dim, 3, 0.3);
+  const outDim = (nHead + 2 * nKvHead) * headDim;
+  const values = normal(outDim * dim, 3, 0.3);
+  const { inputs, meant } = storedWeight('weight', weightDtype, values, [outDim, dim]);
   const kv = normal(2 * slots * nKvHead * positions * headDim, 4);
-  return {
+  const others = {
     x: normal(rows * dim, 1, 2),
     gain: normal(dim, 2, 0.5, 1),
-    weight: weightDtype === 'f16' ? roundF16(weight) : weight,
     rope: anyRope(positions, headDim),
     place: scatteredPlaces(rows, slots, positions),
     kv: kvDtype === 'f16' ? roundF16(kv) : kv,
   };
+  return { inputs: { ...others, ...inputs }, meant: { ...others, weight: meant } };
 }
 
 for (const { weightDtype, kvDtype } of dtypes) {
   for (const variant of deviceVariants(device, VARIANTS)) {
-    if (variant.f16 && weightDtype === 'f32') continue;
+    if (variant.f16 && weightDtype !== 'f16') continue;
     if (variant.reduce !== 'serial' && weightDtype !== kvDtype) continue;
     for (const sizes of cases) {
       const params = { ...sizes, weightDtype, kvDtype };
       const kernel = qkvRopeCache({ ...params, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
-        const inputs = data(params);
+        const { inputs, meant } = data(params);
         const { q, kv } = await runKernel(device, kernel, inputs);
-        const expected = oracle.qkvRopeCache(params, inputs);
+        const expected = oracle.qkvRopeCache(params, meant);
         expectClose('q', q!, expected.q, TOLERANCES.f32);
         expectClose('kv', kv!, expected.kv, TOLERANCES[kvDtype]);
       });
@@ -69,7 +75,7 @@ test.each([...deviceVariants(device, VARIANTS)])(
   'rows past the end leave the cache alone ($reduce, native f16: $f16)',
   async (variant) => {
     const params = { ...cases[2]!, rows: 2, variant };
-    const inputs = { ...data(params), place: [1, params.positions, 2, 0xffffffff] };
+    const inputs = { ...data(params).inputs, place: [1, params.positions, 2, 0xffffffff] };
     const { kv } = await runKernel(device, qkvRopeCache(params), inputs);
     expect(kv).toEqual(inputs.kv);
   },

@@ -3,10 +3,10 @@ import { siluMul, swiglu } from '../../kernels/swiglu.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/swiglu.ts';
 import { testDevice } from '../support/device.ts';
-import { roundF16 } from '../support/f16.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, F32_VARIANTS, VARIANTS, variantName } from '../support/variants.ts';
+import { MATRIX_DTYPES, storedWeight } from '../support/weights.ts';
 
 const device = await testDevice();
 
@@ -24,27 +24,22 @@ const cases = [
   { rows: 33, dim: 36, hiddenDim: 5, normEps: 1e-5 },
 ];
 
-/** f16 differs in how weights are read alone: rows that are and are not whole groups of four. */
-const dtypes = [
-  { weightDtype: 'f32', variants: deviceVariants(device, F32_VARIANTS) },
-  { weightDtype: 'f16', variants: deviceVariants(device, VARIANTS) },
-] as const;
-
-describe.each(dtypes)('$weightDtype', ({ weightDtype, variants }) => {
-  for (const variant of variants) {
-    for (const params of weightDtype === 'f16' ? cases.slice(1, 5) : cases) {
+describe.each(MATRIX_DTYPES)('%s', (weightDtype) => {
+  const variants = weightDtype === 'f16' ? VARIANTS : F32_VARIANTS;
+  for (const variant of deviceVariants(device, variants)) {
+    // Other storage differs in how weights are read alone: whole groups of four, and not.
+    for (const params of weightDtype === 'f32' ? cases : cases.slice(1, 5)) {
       const kernel = swiglu({ ...params, weightDtype, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
         const { rows, dim, hiddenDim } = params;
-        const weights = [3, 4].map((seed) => normal(hiddenDim * dim, seed, 0.3));
-        const [w1, w3] = weightDtype === 'f16' ? weights.map(roundF16) : weights;
-        const inputs = {
-          x: normal(rows * dim, 1, 2),
-          gain: normal(dim, 2, 0.5, 1),
-          ...{ w1: w1!, w3: w3! },
-        };
+        const stored = (name: string, seed: number) =>
+          storedWeight(name, weightDtype, normal(hiddenDim * dim, seed, 0.3), [hiddenDim, dim]);
+        const [w1, w3] = [stored('w1', 3), stored('w3', 4)];
+        const others = { x: normal(rows * dim, 1, 2), gain: normal(dim, 2, 0.5, 1) };
+        const inputs = { ...others, ...w1.inputs, ...w3.inputs };
         const { out } = await runKernel(device, kernel, inputs);
-        expectClose(kernel.label, out!, oracle.swiglu(params, inputs), TOLERANCE);
+        const expected = oracle.swiglu(params, { ...others, w1: w1.meant, w3: w3.meant });
+        expectClose(kernel.label, out!, expected, TOLERANCE);
       });
     }
   }

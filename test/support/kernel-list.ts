@@ -19,6 +19,7 @@ import { spatialMix } from '../../kernels/spatial-mix.ts';
 import { spatialScores } from '../../kernels/spatial-scores.ts';
 import { siluMul, swiglu } from '../../kernels/swiglu.ts';
 import { toRgba } from '../../kernels/to-rgba.ts';
+import { MATRIX_DTYPES } from './weights.ts';
 
 export interface ListedKernel {
   /** Name of the kernel and what is particular about the parameters. */
@@ -35,11 +36,12 @@ export const anyMatmul = (params: MatmulParams): Kernel =>
   matmul({ ...params, residual: params.residual as true });
 
 const DTYPES = ['f32', 'f16'] as const;
+const TABLE_DTYPES = [...DTYPES, 'bf16'] as const;
 
 /** A small cache; head size 20 is no power of two. */
 const KV = { slots: 3, nKvHead: 2, positions: 17, headDim: 20 } as const;
 
-const products: readonly ListedKernel[] = DTYPES.flatMap((weightDtype) => [
+const products: readonly ListedKernel[] = MATRIX_DTYPES.flatMap((weightDtype) => [
   ...[1, 3, 8, 17].flatMap((rows) =>
     [70, 36].map((inDim) => ({
       name: `linear ${weightDtype} ${rows} rows of ${inDim}`,
@@ -73,6 +75,9 @@ const products: readonly ListedKernel[] = DTYPES.flatMap((weightDtype) => [
     kernel: (variant: Variant) =>
       swiglu({ rows: 9, dim, hiddenDim: 10, normEps: 1e-5, weightDtype, variant }),
   })),
+]);
+
+const tables: readonly ListedKernel[] = TABLE_DTYPES.flatMap((weightDtype) => [
   ...[10, 36].map((dim) => ({
     name: `embed ${weightDtype} dim ${dim}`,
     kernel: (variant: Variant) =>
@@ -160,4 +165,10 @@ const decoder: readonly ListedKernel[] = [
 ];
 
 /** All kernels of this package. */
-export const KERNELS: readonly ListedKernel[] = [...products, ...caches, ...others, ...decoder];
+export const KERNELS: readonly ListedKernel[] = [
+  ...products,
+  ...tables,
+  ...caches,
+  ...others,
+  ...decoder,
+];

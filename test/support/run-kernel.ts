@@ -1,6 +1,7 @@
 /** Runs one kernel on plain arrays, with the checks every kernel test wants. */
 import { bind, compile } from '../../kernels/compile.ts';
 import type { Binding, Bindings, Kernel } from '../../kernels/kernel.ts';
+import { quantWords } from '../../kernels/lib/weight-rows.ts';
 import { packF16, unpackF16 } from './f16.ts';
 
 export type Array1 = Float32Array | Uint32Array | Int32Array;
@@ -10,16 +11,26 @@ const SENTINEL_WORDS = 64;
 const NAN_BITS = 0x7fc00000;
 
 const count = ({ shape }: Binding): number => shape.reduce((n, d) => n * d, 1);
-const words = (b: Binding): number => (b.dtype === 'f16' ? Math.ceil(count(b) / 2) : count(b));
+
+/** 32-bit words of a tensor. */
+function words(b: Binding): number {
+  const { dtype, shape } = b;
+  if (dtype === 'f16' || dtype === 'bf16') return Math.ceil(count(b) / 2);
+  if (dtype === 'int8' || dtype === 'int4') return shape[0]! * quantWords(dtype, shape[1]!);
+  return count(b);
+}
 
 function toWords(
   name: string,
   binding: Binding,
   data: ArrayLike<number>,
 ): Uint32Array<ArrayBuffer> {
-  if (data.length !== count(binding)) {
-    throw new Error(`"${name}" expected ${count(binding)} values, got ${data.length}`);
+  const quantised = binding.dtype === 'int8' || binding.dtype === 'int4';
+  const expected = quantised ? words(binding) : count(binding);
+  if (data.length !== expected) {
+    throw new Error(`"${name}" expected ${expected} values, got ${data.length}`);
   }
+  if (binding.dtype === 'bf16') return packBf16(data);
   if (binding.dtype === 'f16') return packF16(data);
   if (binding.dtype === 'f32') return new Uint32Array(Float32Array.from(data).buffer);
   if (binding.dtype === 'i32') return new Uint32Array(Int32Array.from(data).buffer);
@@ -33,10 +44,21 @@ function fromWords(binding: Binding, data: Uint32Array<ArrayBuffer>): Array1 {
   return data.subarray(0, count(binding));
 }
 
+/** Two to a word, first in the low half; the values are exact in bfloat16. */
+function packBf16(data: ArrayLike<number>): Uint32Array<ArrayBuffer> {
+  const bits = new Uint32Array(Float32Array.from(data).buffer);
+  const packed = new Uint32Array(Math.ceil(data.length / 2));
+  bits.forEach((b, i) => {
+    packed[i >> 1]! |= i % 2 === 0 ? b >>> 16 : b & 0xffff0000;
+  });
+  return packed;
+}
+
 /**
  * Dispatches `kernel` once (or `times` times) and returns every `out` and `inout` tensor.
  * `out` buffers start as NaN, so an element that is never written shows; each writable buffer is
- * bound exactly to its size with sentinel words behind it, so a stray write shows.
+ * bound exactly to its size with sentinel words behind it, so a stray write shows. int8 and int4
+ * tensors are given as words.
  */
 export async function runKernel<B extends Bindings>(
   device: GPUDevice,
