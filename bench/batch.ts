@@ -1,4 +1,5 @@
 /** One batch size, measured in this process on a device of its own. */
+import type { MatrixDType } from '../kernels/kernel.ts';
 import { type ImageDecoder, imageDecoder } from '../src/generate/images.ts';
 import { generateSettings } from '../src/generate/settings.ts';
 import { type KernelTime, profile } from '../src/gpu/profile.ts';
@@ -19,7 +20,7 @@ export interface BatchResult {
   readonly rows: number;
   readonly steps: number;
   /** Storage of the decoder's matrices and of the KV cache. */
-  readonly weightDtype: 'f32' | 'f16';
+  readonly weightDtype: MatrixDType;
   readonly kvDtype: 'f32' | 'f16';
   readonly shape: StepShape;
   readonly decoderBuild: BuildResult;

@@ -27,5 +27,5 @@ export type { MemoryUse } from './gpu/memory.ts';
 export { type AdapterFacts, adapterFacts, chooseVariant } from './gpu/variants.ts';
 export { GPT_SIZES, type GptConfig, gptConfig, gptParameterCount } from './models/gpt-config.ts';
 export { type ModelJson, parseModelJson } from './models/model-json.ts';
-export type { Precision } from './models/precision.ts';
+export { type Precision, WEIGHT_DTYPES, type WeightDTypeOption } from './models/precision.ts';
 export { type ByteSource, type ModelFiles, memorySource } from './weights/source.ts';

@@ -73,7 +73,8 @@ export interface WeightReaderParams {
 }
 
 /**
- * `fn NAME_at(row: u32, i: u32) -> vec4f`: weights 4i .. 4i+3 of a row; past the end of the row, zero.
+ * `fn NAME_at(row: u32, i: u32) -> vec4f`: weights 4i .. 4i+3 of a row. Past the end of the row, zero
+ * or, for integers, whatever fills the word: something finite, that must meet a zero of the input.
  * Shifts only: `unpack4xI8` is a language feature that not every browser has.
  */
 export function weightReader(params: WeightReaderParams): string {
@@ -86,18 +87,10 @@ export function weightReader(params: WeightReaderParams): string {
     dtype === 'int8'
       ? `bitcast<vec4i>(vec4u(${word}) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u)`
       : `vec4i((vec4u(${word} >> (16u * (i & 1u))) >> vec4u(0u, 4u, 8u, 12u)) & vec4u(15u)) - 8`;
-  const tail = length % 4;
-  // Values past the end may be anything, also in files of others: they must not count.
-  const last =
-    tail === 0
-      ? ''
-      : `if (i == ${Math.floor(length / 4)}u) { v *= vec4f(${[0, 1, 2, 3].map((c) => (c < tail ? '1.0' : '0.0')).join(', ')}); }`;
   return `
 fn ${name}_at(row: u32, i: u32) -> vec4f {
   let s = row * ${quantGroups(dtype, length)}u + i / ${group / 4}u;
   let scale = unpack2x16float(${scalesOf(name)}[s >> 1u] >> (16u * (s & 1u))).x;
-  var v = vec4f(${quants}) * scale;
-  ${last}
-  return v;
+  return vec4f(${quants}) * scale;
 }`;
 }

@@ -12,6 +12,7 @@ import {
   type Model,
   type ModelJson,
   type SamplingOptions,
+  type WeightDTypeOption,
 } from '../index.ts';
 import { openFolder } from '../node/files.ts';
 import { assertFolderWritable, assertWritable, writeFileAtomic } from '../node/output.ts';
@@ -32,6 +33,7 @@ export interface GenerateOptions extends CommonOptions {
   readonly topK?: number;
   readonly topP?: number;
   readonly greedy?: boolean;
+  readonly dtype: WeightDTypeOption;
   readonly out: string;
   readonly outDir?: string;
   readonly tokensOut?: string;
@@ -62,11 +64,13 @@ export async function runGenerate(
     const start = performance.now();
     const model = await loadModel(device, files, {
       signal,
+      weightDtype: options.dtype,
       onProgress: (done, total) =>
         report.progress({ phase: 'load', done, total, elapsedMs: performance.now() - start }),
     });
     const loadMs = performance.now() - start;
-    report.line(`model    ${model.name}`);
+    report.line(`model    ${model.name} (${model.gpt.precision.weightDtype})`);
+    noteFlushed(model, report);
     const result = await generate(model, {
       ...asked,
       signal,
@@ -79,6 +83,14 @@ export async function runGenerate(
     for (const { path, bytes } of outputs) writeFileAtomic(path, bytes);
     describe(report, { adapter, model, loadMs, result, outputs });
   });
+}
+
+function noteFlushed({ gpt }: Model, report: Report): void {
+  const { flushedValues, precision } = gpt;
+  if (flushedValues === 0) return;
+  report.note(
+    `${flushedValues} weights are too small for ${precision.weightDtype} and became zero`,
+  );
 }
 
 function samplingOf(options: GenerateOptions): SamplingOptions {

@@ -1,9 +1,12 @@
 /** `llamagen info`: the adapter, what it selects, and the models present. */
 import { relative, resolve } from 'node:path';
+import type { MatrixDType, TableDType } from '../../kernels/kernel.ts';
 import { gptPrecision } from '../generate/model.ts';
 import { adapterFacts, chooseVariant, estimateMemory, type MemoryUse } from '../index.ts';
+import { headDtypeOf, tableDtypeOf } from '../models/precision.ts';
 import { openFolder } from '../node/files.ts';
-import { openSafetensors, type Safetensors } from '../weights/safetensors.ts';
+import type { Safetensors } from '../weights/safetensors.ts';
+import { openModelWeights } from '../weights/sharded.ts';
 import { type AdapterSummary, type CommonOptions, withDevice } from './context.ts';
 import { findModels, readModelJson } from './models.ts';
 import { formatMB, type Report } from './report.ts';
@@ -31,7 +34,10 @@ type ModelFacts = { readonly folder: string } & (
       /** Tokens of a side. */
       readonly gridSize: number;
       readonly parameters: { readonly gpt: number; readonly vq: number };
-      readonly weightDtype: 'f32' | 'f16';
+      /** Storage on the device of the decoder's matrices, output head and embeddings. */
+      readonly weightDtype: MatrixDType;
+      readonly headDtype: MatrixDType;
+      readonly tableDtype: TableDType;
       /** Bytes on the device for one image with guidance. */
       readonly memory: MemoryUse;
     }
@@ -65,9 +71,8 @@ async function describeModel(folder: string, device: GPUDevice): Promise<ModelFa
   try {
     const files = openFolder(folder);
     const config = await readModelJson(files);
-    const open = async (file: string) => openSafetensors(await files.open(file));
-    const gpt = await open('gpt.safetensors');
-    const vq = await open('vq.safetensors');
+    const gpt = await openModelWeights(files, 'gpt');
+    const vq = await openModelWeights(files, 'vq');
     const precision = gptPrecision(device, gpt);
     return {
       folder,
@@ -76,6 +81,8 @@ async function describeModel(folder: string, device: GPUDevice): Promise<ModelFa
       gridSize: config.gpt.gridSize,
       parameters: { gpt: countValues(gpt), vq: countValues(vq) },
       weightDtype: precision.weightDtype,
+      headDtype: headDtypeOf(precision),
+      tableDtype: tableDtypeOf(precision),
       memory: estimateMemory(config, { sequences: 1, guided: true }, precision),
     };
   } catch (error) {
@@ -96,7 +103,11 @@ function printModel(model: ModelFacts, report: Report): void {
     report.line(`model    ${folder}: cannot be used: ${model.problem}`);
     return;
   }
-  const { name, classes, gridSize, parameters, weightDtype, memory } = model;
+  const { name, classes, gridSize, parameters, weightDtype, headDtype, tableDtype, memory } = model;
+  const others = [`head ${headDtype}`, `embeddings ${tableDtype}`].filter(
+    (text) => !text.endsWith(` ${weightDtype}`),
+  );
+  const dtypes = [weightDtype, ...others].join(', ');
   const millions = (count: number): string => `${(count / 1e6).toFixed(1)}M`;
   report.line(`model    ${name} (${folder})`);
   const listed = classes.slice(0, MAX_CLASSES).join(', ');
@@ -104,7 +115,7 @@ function printModel(model: ModelFacts, report: Report): void {
   report.line(`         ${classes.length} classes: ${listed}${more}`);
   report.line(`         ${gridSize}x${gridSize} tokens an image`);
   report.line(
-    `         parameters: decoder ${millions(parameters.gpt)} (${weightDtype}), tokenizer ${millions(parameters.vq)}`,
+    `         parameters: decoder ${millions(parameters.gpt)} (${dtypes}), tokenizer ${millions(parameters.vq)}`,
   );
   report.line(
     `         memory for one image: weights ${formatMB(memory.weights)}, KV cache and state ${formatMB(memory.state)}, transients ${formatMB(memory.temp)}`,

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { OptionError } from '../errors.ts';
+import { WEIGHT_DTYPES } from '../models/precision.ts';
 import { defaultModelFolder, packageFolder } from '../node/files.ts';
 import { TARGET_DTYPES } from '../weights/formats.ts';
 import { collect, decimal, integer, MAX_COUNT } from './arguments.ts';
@@ -70,6 +71,11 @@ function program(signal: AbortSignal): Command {
     .option('--top-k <k>', 'draw from the k best codes; 0 keeps all', integer(0, MOST))
     .option('--top-p <p>', 'draw from this share of probability', decimal)
     .option('--greedy', 'take the best code, draw nothing')
+    .addOption(
+      new Option('--dtype <type>', 'storage of the weights on the device')
+        .choices(WEIGHT_DTYPES)
+        .default('auto'),
+    )
     .option('--out <file>', 'all images in one PNG', 'llamagen.png')
     .addOption(new Option('--out-dir <folder>', 'one PNG per image').conflicts('out'))
     .option('--tokens-out <file>', 'save the tokens as JSON')

@@ -3,6 +3,7 @@ import { OptionError } from '../errors.ts';
 import { build } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
+import { vqOptions } from '../models/vq-blocks.ts';
 import { downsampleOf, type VqConfig } from '../models/vq-config.ts';
 import { vqEncoder } from '../models/vq-encoder.ts';
 import type { Picture } from './images.ts';
@@ -69,7 +70,7 @@ async function encoderOf(
 ): Promise<Encoder> {
   const { config, precision, memory, weights, watch } = network;
   const g = new Graph();
-  const { x, indices } = vqEncoder(g, config, { images: 1, height, width }, precision);
+  const { x, indices } = vqEncoder(g, config, { images: 1, height, width }, vqOptions(precision));
   const program = await watch.race(build(memory, g, { weights, keep: [indices] }));
   return {
     async encode(pixels) {

@@ -4,6 +4,7 @@ import { build, type Program } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';
+import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
 import { type VqDecoder, vqDecoder } from '../models/vq-decoder.ts';
 import type { Model } from './model.ts';
@@ -71,7 +72,7 @@ export async function imageDecoder(
 ): Promise<ImageDecoder> {
   const { config, precision, memory, weights, watch } = network;
   const g = new Graph();
-  const vq = vqDecoder(g, config, { images: 1, height, width }, precision);
+  const vq = vqDecoder(g, config, { images: 1, height, width }, vqOptions(precision));
   const program = await watch.race(build(memory, g, { weights, keep: [vq.rgba] }));
   return {
     program,

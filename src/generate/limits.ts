@@ -1,12 +1,14 @@
 /** Whether a device can hold a model, said with numbers before anything is loaded. */
 import { DeviceError } from '../errors.ts';
 import type { MemoryUse } from '../gpu/memory.ts';
+import { bindingLimit } from '../gpu/variants.ts';
 import { Graph } from '../graph/graph.ts';
 import { plan } from '../graph/plan.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';
 import { type Batch, gptDecoder } from '../models/gpt.ts';
 import type { ModelJson } from '../models/model-json.ts';
 import type { Precision } from '../models/precision.ts';
+import { vqOptions } from '../models/vq-blocks.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
 
 /**
@@ -20,8 +22,7 @@ export function estimateMemory(config: ModelJson, batch: Batch, precision: Preci
   const { logits, probs } = gptDecoder(gpt, config.gpt, batch, precision);
   const vq = new Graph();
   const shape = { images: 1, height: gridSize, width: gridSize };
-  const decoder = { variant: precision.variant, weightDtype: 'f32' } as const;
-  const { rgba } = vqDecoder(vq, config.vq, shape, decoder);
+  const { rgba } = vqDecoder(vq, config.vq, shape, vqOptions(precision));
   const residents = [...gpt.residents, ...vq.residents];
   const sum = (life: Tensor['life']): number =>
     residents.filter((t) => t.life === life).reduce((n, t) => n + byteLength(t), 0);
@@ -33,10 +34,14 @@ export function estimateMemory(config: ModelJson, batch: Batch, precision: Preci
   return { weights: sum('weight'), state: sum('state'), temp, staging: 0 };
 }
 
-/** @throws DeviceError (`limit`) when one tensor is larger than the device can bind. */
+/**
+ * Checks weights that a graph has cut into parts already: what is still too large cannot be cut.
+ * @throws DeviceError (`limit`) when one tensor is larger than the device can bind.
+ */
 export function checkLimits(device: GPUDevice, file: string, weights: readonly Tensor[]): void {
-  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-  const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  const { maxBufferSize } = device.limits;
+  const limit = bindingLimit(device);
+  const which = limit === maxBufferSize ? 'maxBufferSize' : 'maxStorageBufferBindingSize';
   const total = weights.reduce((n, t) => n + byteLength(t), 0);
   for (const tensor of weights) {
     const size = byteLength(tensor);
@@ -44,8 +49,8 @@ export function checkLimits(device: GPUDevice, file: string, weights: readonly T
     throw new DeviceError(
       'limit',
       `${file} needs ${mebibytes(total)} of GPU memory for its weights, ${mebibytes(size)} of them for ` +
-        `"${tensor.name}" in one binding; this adapter binds at most ${mebibytes(limit)}` +
-        `${tensor.dtype === 'f32' ? ' (weightDtype "f16" halves it)' : ''}`,
+        `"${tensor.name}" in one binding; this adapter binds at most ${mebibytes(limit)} (${which})` +
+        `${tensor.dtype === 'f32' ? ', and weightDtype "bf16" would halve it' : ''}`,
     );
   }
 }

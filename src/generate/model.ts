@@ -1,16 +1,21 @@
 /** A model on a device: the decoder that makes tokens and the tokenizer that makes pixels of them. */
-import type { Variant } from '../../kernels/kernel.ts';
+import type { MatrixDType, QuantDType, TableDType, Variant } from '../../kernels/kernel.ts';
+import { isQuantised } from '../../kernels/lib/weight-rows.ts';
+import { OptionError } from '../errors.ts';
 import { Memory, type MemoryUse } from '../gpu/memory.ts';
-import { adapterFacts, chooseVariant, chooseWeightDtype } from '../gpu/variants.ts';
+import { adapterFacts, bindingLimit, chooseVariant, chooseWeightDtype } from '../gpu/variants.ts';
 import { gptDecoder } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import { type ModelJson, parseModelJson } from '../models/model-json.ts';
-import type { Precision } from '../models/precision.ts';
+import { type Precision, WEIGHT_DTYPES, type WeightDTypeOption } from '../models/precision.ts';
+import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
 import { vqEncoder } from '../models/vq-encoder.ts';
 import { ENCODER_TENSORS } from '../weights/join.ts';
-import { openSafetensors, type Safetensors } from '../weights/safetensors.ts';
+import { quantDTypeOf, storageOf } from '../weights/quantize.ts';
+import type { Safetensors } from '../weights/safetensors.ts';
+import { openModelWeights } from '../weights/sharded.ts';
 import { type ModelFiles, readExactly } from '../weights/source.ts';
 import {
   type CheckedNetwork,
@@ -21,10 +26,16 @@ import {
 
 /** How a model is put on a device. */
 export interface PrecisionOptions {
-  /** Storage of the decoder's matrices on the device. Default `auto`: see `chooseWeightDtype`. */
-  readonly weightDtype?: 'auto' | 'f32' | 'f16';
+  /**
+   * Storage of the decoder's matrices on the device. Default `auto`: as they are stored, but f32 on
+   * software adapters (`chooseWeightDtype`). int8 and int4 are made of floats while they are loaded;
+   * a file that stores integers can be loaded as it is only.
+   */
+  readonly weightDtype?: WeightDTypeOption;
   /** Storage of the KV cache. Default f32. */
   readonly kvDtype?: 'f32' | 'f16';
+  /** Weights above this are cut into parts. Default: what the device can bind. */
+  readonly maxBindingBytes?: number;
   /** Overrides the kernel variant chosen from the adapter's features. */
   readonly variant?: Partial<Variant>;
 }
@@ -62,8 +73,8 @@ export async function loadModel(
   const { signal, onProgress } = options;
   signal?.throwIfAborted();
   const config = await readConfig(files);
-  const gptFile = await openSafetensors(await files.open('gpt.safetensors'));
-  const vqFile = await openSafetensors(await files.open('vq.safetensors'));
+  const gptFile = await openModelWeights(files, 'gpt');
+  const vqFile = await openModelWeights(files, 'vq');
   const checkedGpt = checkGpt(device, config.gpt, gptFile, options);
   const checkedVq = checkVq(device, config.vq, vqFile, options);
 
@@ -124,38 +135,91 @@ export function checkVq(
   file: Safetensors,
   options: PrecisionOptions & { readonly encoder?: boolean } = {},
 ): CheckedNetwork<VqConfig> {
-  const precision = precisionFor(device, options, 'f32');
+  const precision = precisionFor(device, options, { weightDtype: 'f32' });
+  const how = vqOptions(precision);
   const side = 2 ** (config.encoderChMult.length - 1);
   return checkNetwork(device, {
     config,
     precision,
     file,
     define(g) {
-      vqDecoder(g, config, { images: 1, height: 1, width: 1 }, precision);
+      vqDecoder(g, config, { images: 1, height: 1, width: 1 }, how);
       const image = { images: 1, height: side, width: side };
-      if (options.encoder) vqEncoder(g, config, image, precision);
+      if (options.encoder) vqEncoder(g, config, image, how);
     },
     ignore: options.encoder ? [] : ENCODER_TENSORS,
   });
 }
 
-/** How a decoder file is put on a device. */
+/**
+ * How a decoder file is put on a device.
+ * @throws OptionError when integers are asked for as something else.
+ */
 export function gptPrecision(
   device: GPUDevice,
   file: Safetensors,
   options: PrecisionOptions = {},
 ): Precision {
-  const { weightDtype = 'auto' } = options;
-  const isF16 = file.tensors.get('output.weight')?.dtype === 'F16';
-  const chosen = chooseWeightDtype(adapterFacts(device), isF16);
-  return precisionFor(device, options, weightDtype === 'auto' ? chosen : weightDtype);
+  const { weightDtype: asked = 'auto' } = options;
+  if (!WEIGHT_DTYPES.includes(asked)) {
+    throw new OptionError(`"weightDtype" expected ${WEIGHT_DTYPES.join(', ')}, got "${asked}"`);
+  }
+  const facts = adapterFacts(device);
+  const layers = storedDtype(file, 'layers.0.feed_forward.w1.weight');
+  const head = storedDtype(file, 'output.weight');
+  const table = tableOf(storedDtype(file, 'tok_embeddings.weight'));
+  if (isQuantised(layers) || isQuantised(head)) {
+    if (asked !== 'auto' && asked !== layers) {
+      throw new OptionError(
+        `${file.name}: its matrices are stored as ${layers} and cannot be loaded as ${asked}: leave "weightDtype" out, or convert the original again`,
+      );
+    }
+    return precisionFor(device, options, {
+      weightDtype: isQuantised(layers) ? layers : chooseWeightDtype(facts, layers),
+      headDtype: isQuantised(head) ? head : chooseWeightDtype(facts, head),
+      tableDtype: chooseWeightDtype(facts, table),
+    });
+  }
+  if (asked === 'int8' || asked === 'int4') return quantising(device, options, asked, table);
+  return precisionFor(
+    device,
+    options,
+    asked === 'auto'
+      ? {
+          weightDtype: chooseWeightDtype(facts, layers),
+          headDtype: chooseWeightDtype(facts, head),
+          tableDtype: chooseWeightDtype(facts, table),
+        }
+      : { weightDtype: asked },
+  );
 }
+
+/** Integers made while loading; what stays as it is takes no more than 16 bits a value. */
+function quantising(
+  device: GPUDevice,
+  options: PrecisionOptions,
+  weightDtype: QuantDType,
+  table: TableDType,
+): Precision {
+  const tableDtype = table === 'f32' ? 'f16' : table;
+  const headDtype = storageOf('output.weight', weightDtype, tableDtype);
+  return precisionFor(device, options, { weightDtype, headDtype, tableDtype });
+}
+
+/** How a file stores a tensor; what cannot be a weight is found when the file is checked. */
+function storedDtype({ tensors }: Safetensors, name: string): MatrixDType {
+  const dtype = tensors.get(name)?.dtype;
+  if (dtype === 'F16') return 'f16';
+  return dtype === 'BF16' ? 'bf16' : (quantDTypeOf(dtype) ?? 'f32');
+}
+
+const tableOf = (dtype: MatrixDType): TableDType => (isQuantised(dtype) ? 'f32' : dtype);
 
 function precisionFor(
   device: GPUDevice,
-  { variant, kvDtype = 'f32' }: PrecisionOptions,
-  weightDtype: 'f32' | 'f16',
+  { variant, kvDtype = 'f32', maxBindingBytes = bindingLimit(device) }: PrecisionOptions,
+  dtypes: Pick<Precision, 'weightDtype' | 'headDtype' | 'tableDtype'>,
 ): Precision {
   const chosen = chooseVariant(adapterFacts(device));
-  return { variant: { ...chosen, ...variant }, weightDtype, kvDtype };
+  return { variant: { ...chosen, ...variant }, ...dtypes, kvDtype, maxBindingBytes };
 }

@@ -1,9 +1,9 @@
 /** One network of a model on a device: its weights, and the programs built over them. */
 import type { Memory } from '../gpu/memory.ts';
 import { uploadWeights } from '../gpu/upload.ts';
+import { wantedTensors } from '../gpu/upload-plan.ts';
 import { type DeviceWatch, watchDevice } from '../gpu/watch.ts';
 import { Graph } from '../graph/graph.ts';
-import type { Tensor } from '../graph/tensor.ts';
 import type { Precision } from '../models/precision.ts';
 import { matchTensors } from '../weights/join.ts';
 import type { Safetensors } from '../weights/safetensors.ts';
@@ -14,8 +14,10 @@ export interface Network<Config> {
   readonly precision: Precision;
   readonly memory: Memory;
   readonly watch: DeviceWatch;
-  /** Buffers by state-dict name. */
+  /** Buffers by name of the graph's weights: state-dict names, with the rows of parts. */
   readonly weights: ReadonlyMap<string, GPUBufferBinding>;
+  /** Values that became zero when they were rounded to 16 bits. */
+  readonly flushedValues: number;
   /** Runs one piece of work at a time, in the order asked for: programs keep state in their buffers. */
   exclusive<T>(work: () => Promise<T>): Promise<T>;
   /**
@@ -64,25 +66,27 @@ export function checkNetwork<Config>(
   const { config, precision, file, define, ignore = [] } = source;
   const g = new Graph();
   define(g);
-  const wanted = g.residents.filter(({ life }) => life === 'weight');
-  matchTensors(file, wanted, { ignore });
-  checkLimits(device, file.source.name, wanted);
+  const weights = g.residents.filter(({ life }) => life === 'weight');
+  const stored = wantedTensors(file, weights);
+  matchTensors(file, stored, { ignore });
+  checkLimits(device, file.name, weights);
   return {
-    byteLength: bytesOf(file, wanted),
+    byteLength: stored.reduce((sum, t) => sum + (file.tensors.get(t.name)?.byteLength ?? 0), 0),
     async load(memory, options = {}) {
       const watch = watchDevice(memory.device);
-      const weights = await watch.race(
-        memory.checked(`loading ${file.source.name}`, () =>
-          uploadWeights(memory, file, wanted, options),
+      let flushedValues = 0;
+      const onFlushed = (_: string, values: number): void => {
+        flushedValues += values;
+      };
+      const bindings = await watch.race(
+        memory.checked(`loading ${file.name}`, () =>
+          uploadWeights(memory, file, weights, { ...options, onFlushed }),
         ),
       );
-      return { config, precision, memory, watch, weights, exclusive: queue(), kept: shelf() };
+      const loaded = { config, precision, memory, watch, weights: bindings, flushedValues };
+      return { ...loaded, exclusive: queue(), kept: shelf() };
     },
   };
-}
-
-function bytesOf(file: Safetensors, tensors: readonly Tensor[]): number {
-  return tensors.reduce((sum, t) => sum + (file.tensors.get(t.name)?.byteLength ?? 0), 0);
 }
 
 /** One piece of work after another; a failed one does not stop the next. */

@@ -1,46 +1,35 @@
-/** Weights from a file into device buffers, one tensor at a time. */
-
-import { WeightsError } from '../errors.ts';
-import { byteLength, describe, type Tensor } from '../graph/tensor.ts';
-import {
-  assertFinite,
-  decodeF32,
-  isWeightDType,
-  packF16,
-  type WeightDType,
-} from '../weights/convert.ts';
-import type { Safetensors, TensorEntry } from '../weights/safetensors.ts';
-import { readExactly } from '../weights/source.ts';
+/** Weights from files into device buffers, a piece at a time. */
+import { byteLength, type Tensor } from '../graph/tensor.ts';
+import type { Safetensors } from '../weights/safetensors.ts';
+import { readReusing } from '../weights/source.ts';
+import { CHUNK_BYTES, Converter, chunksOf } from './chunks.ts';
 import type { Memory } from './memory.ts';
+import { type Job, planUpload } from './upload-plan.ts';
 
 export interface UploadOptions {
   /** Stops the upload; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Called after every tensor with bytes of the file read so far and in all. */
+  /** Called after every piece with bytes of the file read so far and in all. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  /** Called after a tensor of which values became zero when they were rounded to 16 bits. */
+  readonly onFlushed?: (tensor: string, values: number) => void;
+  /** Bytes of the file in host memory at once. Default CHUNK_BYTES. */
+  readonly chunkBytes?: number;
 }
 
-/** Binding offsets must be multiples of this on every adapter (WebGPU default limit). */
-const OFFSET_ALIGNMENT = 256;
 /** Largest buffer that tensors share: small enough that freeing and allocating stay cheap. */
 const SHARED_BUFFER_BYTES = 64 * 2 ** 20;
 /** Bytes handed to the queue before waiting for it, so that its staging copies do not pile up. */
 const FLUSH_BYTES = 32 * 2 ** 20;
 
-/** A wanted tensor, where its values are, and where they go. */
-interface Job {
-  readonly tensor: Tensor;
-  readonly entry: TensorEntry;
-  readonly dtype: WeightDType;
-  /** Index of the buffer, and bytes from its start. */
-  readonly buffer: number;
-  readonly offset: number;
-}
-
 /**
- * Reads, converts and uploads every weight of a graph. Host memory holds one tensor at a time;
- * small tensors share buffers. Values are checked to be finite.
- * @param tensors Handles of life `weight` and dtype f32 or f16; a name given twice is loaded once.
+ * Reads, converts and uploads every weight of a graph. Host memory holds one piece of a tensor at a
+ * time; small tensors share buffers. Values are checked to be finite. Integer weights are loaded as
+ * they are, or made of floats.
+ *
+ * Conversion runs on the CPU: hardware adapters are given weights as they are stored (see
+ * `chooseWeightDtype`), and on software adapters the "GPU" is the same CPU.
+ * @param tensors Handles of life `weight`; a name given twice is loaded once.
  * @returns A binding per name, exactly as long as the tensor. On failure everything is freed.
  * @throws WeightsError when the file does not fit, DeviceError when the device has not the memory,
  * the signal's reason when aborted.
@@ -51,40 +40,29 @@ export async function uploadWeights(
   tensors: readonly Tensor[],
   options: UploadOptions = {},
 ): Promise<Map<string, GPUBufferBinding>> {
-  const { signal, onProgress } = options;
+  const { signal } = options;
   signal?.throwIfAborted();
   const { maxBufferSize, maxStorageBufferBindingSize } = memory.device.limits;
   const cut = Math.min(maxBufferSize, maxStorageBufferBindingSize, SHARED_BUFFER_BYTES);
-  const { jobs, sizes } = assign(find(file, tensors), cut);
-  const totalBytes = jobs.reduce((sum, { entry }) => sum + entry.byteLength, 0);
+  const plan = planUpload(file, tensors, cut);
   const buffers: GPUBuffer[] = [];
   try {
     // All memory first: a model that does not fit fails before gigabytes are read.
-    await memory.checked(`allocating the weights of ${file.source.name}`, () => {
+    await memory.checked(`allocating the weights of ${file.name}`, () => {
       const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-      for (const [i, { label, size }] of sizes.entries()) {
-        buffers[i] = memory.create('weights', label, size, usage);
+      for (const { label, size } of plan.buffers) {
+        buffers.push(memory.create('weights', label, size, usage));
       }
     });
+    await transfer(memory, file.name, plan.jobs, buffers, options);
     const bindings = new Map<string, GPUBufferBinding>();
-    let doneBytes = 0;
-    let queuedBytes = 0;
-    for (const job of jobs) {
-      const { tensor, entry, offset } = job;
-      const buffer = buffers[job.buffer] as GPUBuffer;
-      const read = readExactly(file.source, entry.offset, entry.byteLength);
-      const values = convert(file.source.name, job, await abortable(read, signal));
-      memory.device.queue.writeBuffer(buffer, offset, values);
-      bindings.set(tensor.name, { buffer, offset, size: byteLength(tensor) });
-      queuedBytes += values.byteLength;
-      if (queuedBytes >= FLUSH_BYTES) {
-        await abortable(memory.device.queue.onSubmittedWorkDone(), signal);
-        queuedBytes = 0;
+    for (const { values, scales } of plan.jobs) {
+      for (const place of scales ? [values, scales] : [values]) {
+        const buffer = buffers[place.buffer] as GPUBuffer;
+        const size = byteLength(place.tensor);
+        bindings.set(place.tensor.name, { buffer, offset: place.offset, size });
       }
-      doneBytes += entry.byteLength;
-      onProgress?.(doneBytes, totalBytes);
     }
-    await abortable(memory.device.queue.onSubmittedWorkDone(), signal);
     return bindings;
   } catch (error) {
     memory.free(buffers);
@@ -92,63 +70,42 @@ export async function uploadWeights(
   }
 }
 
-type Found = Pick<Job, 'tensor' | 'entry' | 'dtype'>;
-
-/** The stored tensor of each handle, in the order of the file. */
-function find(file: Safetensors, tensors: readonly Tensor[]): Found[] {
-  const found = new Map<string, Found>();
-  for (const tensor of tensors) {
-    const { name, dtype, shape, life } = tensor;
-    const where = `${file.source.name}: tensor "${name}"`;
-    if (life !== 'weight' || (dtype !== 'f32' && dtype !== 'f16')) {
-      throw new RangeError(
-        `${where} expected a weight of f32 or f16, got a ${life} ${describe(tensor)}`,
-      );
-    }
-    const before = found.get(name)?.tensor;
-    if (before && describe(before) !== describe(tensor)) {
-      throw new RangeError(
-        `${where} is asked for as ${describe(before)} and as ${describe(tensor)}`,
-      );
-    }
-    const entry = file.tensors.get(name);
-    if (!entry) throw new WeightsError(`${where} is missing`);
-    if (!isWeightDType(entry.dtype)) {
-      throw new WeightsError(`${where} expected F32, F16 or BF16 values, got ${entry.dtype}`);
-    }
-    if (String(entry.shape) !== String(shape)) {
-      throw new WeightsError(`${where} expected shape [${shape}], got [${entry.shape}]`);
-    }
-    found.set(name, { tensor, entry, dtype: entry.dtype });
-  }
-  return [...found.values()].sort((a, b) => a.entry.offset - b.entry.offset);
-}
-
-/** Fills shared buffers up to `cut` bytes; a tensor larger than that has a buffer of its own. */
-function assign(
-  found: readonly Found[],
-  cut: number,
-): { jobs: Job[]; sizes: { label: string; size: number }[] } {
-  const sizes: { label: string; size: number }[] = [];
-  const jobs = found.map((one): Job => {
-    const bytes = byteLength(one.tensor);
-    const open = sizes.at(-1);
-    const offset = open ? Math.ceil(open.size / OFFSET_ALIGNMENT) * OFFSET_ALIGNMENT : 0;
-    if (open && offset + bytes <= cut) open.size = offset + bytes;
-    else sizes.push({ label: `weights from ${one.tensor.name}`, size: bytes });
-    return { ...one, buffer: sizes.length - 1, offset: open === sizes.at(-1) ? offset : 0 };
-  });
-  return { jobs, sizes };
-}
-
-function convert(
+async function transfer(
+  memory: Memory,
   file: string,
-  { tensor, dtype }: Job,
-  bytes: Uint8Array<ArrayBuffer>,
-): Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> {
-  const origin = { file, tensor: tensor.name };
-  assertFinite(origin, dtype, bytes);
-  return tensor.dtype === 'f16' ? packF16(origin, dtype, bytes) : decodeF32(dtype, bytes);
+  jobs: readonly Job[],
+  buffers: readonly GPUBuffer[],
+  { signal, onProgress, onFlushed, chunkBytes = CHUNK_BYTES }: UploadOptions,
+): Promise<void> {
+  const { queue } = memory.device;
+  const totalBytes = jobs.reduce((sum, job) => sum + job.byteLength, 0);
+  const longest = jobs.reduce((most, job) => Math.max(most, job.byteLength), 0);
+  const scratch = new Uint8Array(Math.min(chunkBytes, longest));
+  let doneBytes = 0;
+  let queuedBytes = 0;
+  for (const job of jobs) {
+    const converter = new Converter(file, job);
+    for (const chunk of chunksOf(job, chunkBytes)) {
+      const { source } = job.entry;
+      const read = readReusing(source, job.offset + chunk.offset, chunk.byteLength, scratch);
+      for (const { place, offset, data } of converter.convert(
+        chunk,
+        await abortable(read, signal),
+      )) {
+        queue.writeBuffer(buffers[place.buffer] as GPUBuffer, place.offset + offset, data);
+        queuedBytes += data.byteLength;
+      }
+      if (queuedBytes >= FLUSH_BYTES) {
+        await abortable(queue.onSubmittedWorkDone(), signal);
+        queuedBytes = 0;
+      }
+      doneBytes += chunk.byteLength;
+      onProgress?.(doneBytes, totalBytes);
+    }
+    const flushed = converter.finish();
+    if (flushed > 0) onFlushed?.(job.entry.name, flushed);
+  }
+  await abortable(queue.onSubmittedWorkDone(), signal);
 }
 
 /** Rejects with the signal's reason as soon as it aborts, even while `work` goes on. */

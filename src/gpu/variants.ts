@@ -1,5 +1,5 @@
 /** The one place that chooses kernel variants and storage types from what an adapter can do. */
-import type { Variant } from '../../kernels/kernel.ts';
+import type { TableDType, Variant } from '../../kernels/kernel.ts';
 
 /** What the choice depends on. */
 export interface AdapterFacts {
@@ -29,11 +29,15 @@ export function chooseVariant({ software, subgroups, shaderF16 }: AdapterFacts):
 }
 
 /**
- * Storage of a decoder's matrices on the device. f16 files stay f16, bit for bit, except on software
- * adapters: there unpacking costs more than the bytes it saves (a swiglu of 2 rows, 256 to 768, takes
- * 0.58 ms from f32 and 1.00 ms from f16 on SwiftShader, 2 cores). All else is f32, which holds bf16
- * exactly and cannot overflow.
+ * Storage on the device of weights that are stored as `file`. They stay as they are, bit for bit,
+ * except on software adapters: there unpacking costs more than the bytes it saves (a swiglu of 2 rows,
+ * 256 to 768, takes 0.58 ms from f32 and 1.00 ms from f16 on SwiftShader, 2 cores), and f32 holds both
+ * f16 and bf16 exactly.
  */
-export function chooseWeightDtype({ software }: AdapterFacts, f16File: boolean): 'f32' | 'f16' {
-  return f16File && !software ? 'f16' : 'f32';
+export function chooseWeightDtype({ software }: AdapterFacts, file: TableDType): TableDType {
+  return software ? 'f32' : file;
 }
+
+/** The largest weight that can be bound in one piece; larger ones are cut into parts. */
+export const bindingLimit = ({ limits }: Pick<GPUDevice, 'limits'>): number =>
+  Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);

@@ -7,15 +7,17 @@ import {
   type Kernel,
   type Names,
 } from '../../kernels/kernel.ts';
-import { describe, type Life, type Tensor } from './tensor.ts';
+import { describe, type Tensor, type WeightOrigin } from './tensor.ts';
 
 export interface Node {
   readonly kernel: Kernel;
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
 
-type Fed<B extends Bindings> = Readonly<Record<Names<B, 'in' | 'inout'>, Tensor>>;
-type Made<B extends Bindings> = Readonly<Record<Names<B, 'out'>, Tensor>>;
+/** What a call of a kernel is given. */
+export type Fed<B extends Bindings> = Readonly<Record<Names<B, 'in' | 'inout'>, Tensor>>;
+/** What a call of a kernel makes. */
+export type Made<B extends Bindings> = Readonly<Record<Names<B, 'out'>, Tensor>>;
 
 /** Call order is execution order: there is no sorting and no fusion pass. */
 export class Graph {
@@ -27,14 +29,17 @@ export class Graph {
     return [...this.#named.values()];
   }
 
-  /** A tensor loaded by its state-dict name. Asking twice gives the same handle. */
-  weight(name: string, dtype: DType, shape: readonly number[]): Tensor {
-    return this.#resident(name, dtype, shape, 'weight');
+  /**
+   * A tensor loaded by its state-dict name. Asking twice gives the same handle.
+   * @param origin What it is loaded from, when it is not the whole tensor of that name.
+   */
+  weight(name: string, dtype: DType, shape: readonly number[], origin?: WeightOrigin): Tensor {
+    return this.#resident({ name, dtype, shape, life: 'weight', ...(origin && { origin }) });
   }
 
   /** A tensor that keeps its contents between runs. Asking twice gives the same handle. */
   state(name: string, dtype: DType, shape: readonly number[]): Tensor {
-    return this.#resident(name, dtype, shape, 'state');
+    return this.#resident({ name, dtype, shape, life: 'state' });
   }
 
   /**
@@ -74,11 +79,12 @@ export class Graph {
     return made as Made<B>;
   }
 
-  #resident(name: string, dtype: DType, shape: readonly number[], life: Life): Tensor {
-    const tensor = this.#named.get(name) ?? { name, dtype, shape, life };
+  #resident(asked: Tensor): Tensor {
+    const { name, life } = asked;
+    const tensor = this.#named.get(name) ?? asked;
     assert(
-      tensor.life === life && describe(tensor) === describe({ dtype, shape }),
-      `"${name}" is already a ${tensor.life} ${describe(tensor)}, asked for a ${life} ${describe({ dtype, shape })}`,
+      tensor.life === life && describe(tensor) === describe(asked),
+      `"${name}" is already a ${tensor.life} ${describe(tensor)}, asked for a ${life} ${describe(asked)}`,
     );
     this.#named.set(name, tensor);
     return tensor;

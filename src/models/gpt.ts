@@ -8,6 +8,7 @@ import { drawToken } from '../../kernels/draw-token.ts';
 import { embed } from '../../kernels/embed.ts';
 import { filterLogits } from '../../kernels/filter-logits.ts';
 import { guidance } from '../../kernels/guidance.ts';
+import type { Columns } from '../../kernels/lib/product.ts';
 import { SAMPLING_WORDS } from '../../kernels/lib/sampling.ts';
 import { linear } from '../../kernels/linear.ts';
 import { matmul } from '../../kernels/matmul.ts';
@@ -18,7 +19,8 @@ import { siluMul, swiglu } from '../../kernels/swiglu.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { GptConfig } from './gpt-config.ts';
-import type { Precision } from './precision.ts';
+import { callParts, type Matrix, matrix, table } from './matrix.ts';
+import { headDtypeOf, type Precision, tableDtypeOf } from './precision.ts';
 
 /** A batch of sequences. */
 export interface Batch {
@@ -76,7 +78,7 @@ export function gptDecoder(
   const inputs = gptInputs(g, config, batch, rows);
   const { place, tokens, rope } = inputs;
   const sampling = g.state('sampling', 'u32', [sequences, SAMPLING_WORDS]);
-  const w = weightsOf(g, config, weightDtype);
+  const w = weightsOf(g, config, precision);
   const common = { rows, normEps, weightDtype, variant };
 
   let x = embedRows(g, config, batch, inputs, rows, precision);
@@ -84,25 +86,35 @@ export function gptDecoder(
     const l = w.layer(layer);
     const cache = { ...cacheShape(config, batch, precision), variant };
     const kv = cacheOf(g, config, batch, precision, layer);
-    const { q } = g.call(qkvRopeCache({ ...common, ...cache, dim, nHead: config.nHead }), {
-      x,
-      gain: l.attentionNorm,
-      weight: l.wqkv,
-      rope,
-      place,
-      kv,
-    });
+    const qkv = { ...common, ...cache, dim, nHead: config.nHead };
+    const { q } = callParts(
+      g,
+      (columns) => qkvRopeCache({ ...qkv, ...(columns && { columns }) }),
+      { weight: l.wqkv },
+      { x, gain: l.attentionNorm, rope, place, kv },
+    );
     const heads = g.call(attention({ rows, ...cache, nHead: config.nHead }), { q, kv, place }).out;
-    const out = { rows, outDim: dim, weightDtype, variant, residual: true } as const;
-    const mixed = { x: heads, weight: l.wo, residual: x };
-    x = g.call(linear({ ...out, inDim: dim }), mixed).out;
-    const gated = { x, gain: l.ffnNorm, w1: l.w1, w3: l.w3 };
-    const hidden = g.call(swiglu({ ...common, dim, hiddenDim }), gated).out;
-    const down = { x: hidden, weight: l.w2, residual: x };
-    x = g.call(linear({ ...out, inDim: hiddenDim }), down).out;
+    const productPlus = (from: Tensor, weight: Matrix, inDim: number, residual: Tensor): Tensor => {
+      const params = { rows, inDim, outDim: dim, weightDtype, variant, residual: true } as const;
+      const make = (columns?: Columns) => linear({ ...params, ...(columns && { columns }) });
+      return callParts(g, make, { weight }, { x: from, residual }).out;
+    };
+    x = productPlus(heads, l.wo, dim, x);
+    const hidden = callParts(
+      g,
+      (columns) => swiglu({ ...common, dim, hiddenDim, ...(columns && { columns }) }),
+      { w1: l.w1, w3: l.w3 },
+      { x, gain: l.ffnNorm },
+    ).out;
+    x = productPlus(hidden, l.w2, hiddenDim, x);
   }
-  const head = linear({ ...common, inDim: dim, outDim: vocabSize });
-  const raw = g.call(head, { x, weight: w.output, gain: w.norm }).out;
+  const head = { ...common, inDim: dim, outDim: vocabSize, weightDtype: headDtypeOf(precision) };
+  const raw = callParts(
+    g,
+    (columns) => linear({ ...head, ...(columns && { columns }) }),
+    { weight: w.output },
+    { x, gain: w.norm },
+  ).out;
   const logits = guided
     ? g.call(guidance({ sequences, vocabSize, clsTokenNum }), { logits: raw, place, sampling }).out
     : raw;
@@ -128,14 +140,18 @@ export function gptScorer(
   const rows = sequences * positionsOf(config);
   const inputs = gptInputs(g, config, batch, rows);
   const { place, rope } = inputs;
-  const w = weightsOf(g, config, weightDtype);
+  const w = weightsOf(g, config, precision);
   const norm = (x: Tensor, gain: Tensor): Tensor =>
     g.call(rmsNorm({ rows, dim, eps: config.normEps, variant }), { x, gain }).out;
-  const product = (x: Tensor, weight: Tensor, inDim: number, outDim: number): Tensor =>
-    g.call(matmul({ rows, inDim, outDim, weightDtype, variant }), { x, weight }).out;
-  const productPlus = (x: Tensor, weight: Tensor, residual: Tensor, inDim: number): Tensor => {
+  const product = (x: Tensor, weight: Matrix, inDim: number, outDim: number, as = weightDtype) => {
+    const params = { rows, inDim, outDim, weightDtype: as, variant };
+    const make = (columns?: Columns) => matmul({ ...params, ...(columns && { columns }) });
+    return callParts(g, make, { weight }, { x }).out;
+  };
+  const productPlus = (x: Tensor, weight: Matrix, residual: Tensor, inDim: number): Tensor => {
     const params = { rows, inDim, outDim: dim, weightDtype, variant, residual: true } as const;
-    return g.call(matmul(params), { x, weight, residual }).out;
+    const make = (columns?: Columns) => matmul({ ...params, ...(columns && { columns }) });
+    return callParts(g, make, { weight }, { x, residual }).out;
   };
 
   const hidden: Tensor[] = [];
@@ -155,7 +171,8 @@ export function gptScorer(
     x = productPlus(g.call(siluMul({ rows, hiddenDim }), { gate, up }).out, l.w2, x, hiddenDim);
     hidden.push(x);
   }
-  return { ...inputs, hidden, logits: product(norm(x, w.norm), w.output, dim, vocabSize) };
+  const head = headDtypeOf(precision);
+  return { ...inputs, hidden, logits: product(norm(x, w.norm), w.output, dim, vocabSize, head) };
 }
 
 function gptInputs(g: Graph, config: GptConfig, batch: Batch, rows: number): GptInputs {
@@ -173,19 +190,24 @@ function embedRows(
   batch: Batch,
   inputs: GptInputs,
   rows: number,
-  { weightDtype, variant }: Precision,
+  precision: Precision,
 ): Tensor {
+  const weightDtype = tableDtypeOf(precision);
+  const { variant, maxBindingBytes } = precision;
   const { dim, vocabSize, numClasses, blockSize } = config;
   const { place, label, tokens } = inputs;
   const labels = numClasses + 1;
   const sizes = { rows, slots: slotsOf(batch), sequences: batch.sequences, dim, vocabSize, labels };
-  return g.call(embed({ ...sizes, blockSize, weightDtype, variant }), {
-    place,
-    label,
-    tokens,
-    labelTable: g.weight('cls_embedding.embedding_table.weight', weightDtype, [labels, dim]),
-    tokenTable: g.weight('tok_embeddings.weight', weightDtype, [vocabSize, dim]),
-  }).out;
+  const name = 'cls_embedding.embedding_table.weight';
+  const labelTable = g.weight(name, weightDtype, [labels, dim]);
+  const size = [vocabSize, dim] as const;
+  const tokenTable = table(g, 'tok_embeddings.weight', weightDtype, size, maxBindingBytes);
+  return callParts(
+    g,
+    (held) => embed({ ...sizes, blockSize, weightDtype, variant, ...(held && { held }) }),
+    { tokenTable },
+    { place, label, tokens, labelTable },
+  ).out;
 }
 
 const cacheShape = (config: GptConfig, batch: Batch, { kvDtype }: Precision) => ({
@@ -208,19 +230,22 @@ function cacheOf(
 }
 
 /** Handles of the weights under their official state-dict names. */
-function weightsOf(g: Graph, config: GptConfig, dtype: 'f32' | 'f16') {
+function weightsOf(g: Graph, config: GptConfig, precision: Precision) {
   const { dim, hiddenDim, nHead, nKvHead, headDim, vocabSize } = config;
+  const { weightDtype, maxBindingBytes } = precision;
+  const head = headDtypeOf(precision);
   return {
     norm: g.weight('norm.weight', 'f32', [dim]),
-    output: g.weight('output.weight', dtype, [vocabSize, dim]),
+    output: matrix(g, 'output.weight', head, [vocabSize, dim], maxBindingBytes),
     layer: (index: number) => {
-      const of = (name: string, shape: readonly number[], as: 'f32' | 'f16' = dtype): Tensor =>
-        g.weight(`layers.${index}.${name}.weight`, as, shape);
+      const full = (name: string): string => `layers.${index}.${name}.weight`;
+      const of = (name: string, shape: readonly [number, number]): Matrix =>
+        matrix(g, full(name), weightDtype, shape, maxBindingBytes);
       return {
-        attentionNorm: of('attention_norm', [dim], 'f32'),
+        attentionNorm: g.weight(full('attention_norm'), 'f32', [dim]),
         wqkv: of('attention.wqkv', [(nHead + 2 * nKvHead) * headDim, dim]),
         wo: of('attention.wo', [dim, dim]),
-        ffnNorm: of('ffn_norm', [dim], 'f32'),
+        ffnNorm: g.weight(full('ffn_norm'), 'f32', [dim]),
         w1: of('feed_forward.w1', [hiddenDim, dim]),
         w3: of('feed_forward.w3', [hiddenDim, dim]),
         w2: of('feed_forward.w2', [dim, hiddenDim]),

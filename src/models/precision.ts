@@ -1,10 +1,29 @@
 /** What a model is built with: choices that change memory and speed, never the mathematics. */
-import type { Variant } from '../../kernels/kernel.ts';
+import type { MatrixDType, TableDType, Variant } from '../../kernels/kernel.ts';
+import { isQuantised } from '../../kernels/lib/weight-rows.ts';
+
+/** Storage that a caller may ask for. */
+export const WEIGHT_DTYPES = ['auto', 'f32', 'f16', 'bf16', 'int8', 'int4'] as const;
+export type WeightDTypeOption = (typeof WEIGHT_DTYPES)[number];
 
 export interface Precision {
   readonly variant: Variant;
-  /** Storage of matrices and embeddings on the device; norms stay f32. */
-  readonly weightDtype: 'f32' | 'f16';
+  /** Storage of matrices on the device; norms stay f32. */
+  readonly weightDtype: MatrixDType;
+  /** Storage of the output head. Default that of the other matrices. */
+  readonly headDtype?: MatrixDType;
+  /** Storage of the embeddings. Default that of the matrices, f16 where those are integers. */
+  readonly tableDtype?: TableDType;
   /** Storage of the KV cache. */
   readonly kvDtype: 'f32' | 'f16';
+  /** Weights that are larger are cut into parts of whole rows. Default: none is. */
+  readonly maxBindingBytes?: number;
 }
+
+/** Storage of the output head. */
+export const headDtypeOf = ({ headDtype, weightDtype }: Precision): MatrixDType =>
+  headDtype ?? weightDtype;
+
+/** Storage of the embeddings. */
+export const tableDtypeOf = ({ tableDtype, weightDtype }: Precision): TableDType =>
+  tableDtype ?? (isQuantised(weightDtype) ? 'f16' : weightDtype);

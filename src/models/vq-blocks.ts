@@ -21,6 +21,12 @@ export interface VqOptions {
   readonly stages?: boolean;
 }
 
+/** How a tokenizer is built on a device: its weights are f32, as the official ones are. */
+export const vqOptions = ({ variant }: Pick<VqOptions, 'variant'>): VqOptions => ({
+  variant,
+  weightDtype: 'f32',
+});
+
 /** Images, or grids of codes, of one size. */
 export interface VqShape {
   readonly images: number;

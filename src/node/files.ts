@@ -16,23 +16,30 @@ const MAX_READ = 2 ** 30;
  */
 export async function openFile(path: string): Promise<ByteSource> {
   const opened = await statFile(path);
+  const readInto = async (offset: number, target: Uint8Array<ArrayBuffer>): Promise<void> => {
+    checkRange({ name: path, byteLength: opened.size }, offset, target.byteLength);
+    const handle = await open(path).catch((error) => {
+      throw unreadable(path, error);
+    });
+    try {
+      const { size, mtimeMs } = await handle.stat();
+      if (size !== opened.size || mtimeMs !== opened.mtimeMs) {
+        throw new WeightsError(`${path}: changed while it was read: load the model again`);
+      }
+      await readAll(handle, path, offset, target);
+    } finally {
+      await handle.close();
+    }
+  };
   return {
     name: path,
     byteLength: opened.size,
+    readInto,
     async read(offset, length) {
       checkRange({ name: path, byteLength: opened.size }, offset, length);
-      const handle = await open(path).catch((error) => {
-        throw unreadable(path, error);
-      });
-      try {
-        const { size, mtimeMs } = await handle.stat();
-        if (size !== opened.size || mtimeMs !== opened.mtimeMs) {
-          throw new WeightsError(`${path}: changed while it was read: load the model again`);
-        }
-        return await readAll(handle, path, offset, length);
-      } finally {
-        await handle.close();
-      }
+      const bytes = new Uint8Array(length);
+      await readInto(offset, bytes);
+      return bytes;
     },
   };
 }
@@ -80,16 +87,15 @@ async function readAll(
   handle: FileHandle,
   path: string,
   offset: number,
-  length: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
-    const want = Math.min(MAX_READ, length - done);
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  const { byteLength } = bytes;
+  for (let done = 0; done < byteLength; ) {
+    const want = Math.min(MAX_READ, byteLength - done);
     const { bytesRead } = await handle.read(bytes, done, want, offset + done);
     if (bytesRead === 0) throw new WeightsError(`${path}: ended at ${offset + done} bytes`);
     done += bytesRead;
   }
-  return bytes;
 }
 
 function unreadable(path: string, error: unknown): WeightsError {

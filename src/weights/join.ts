@@ -59,7 +59,7 @@ export function matchTensors(
   ].filter((text) => text !== '');
   if (problems.length > 0) {
     throw new WeightsError(
-      `${file.source.name}: the tensors are not those of ${options.model ?? 'this model'}\n${problems.join('\n')}`,
+      `${file.name}: the tensors are not those of ${options.model ?? 'this model'}\n${problems.join('\n')}`,
     );
   }
 }

@@ -30,6 +30,8 @@ export type FileDType = keyof typeof DTYPE_BYTES;
 
 /** One stored tensor. */
 export interface TensorEntry {
+  /** The file that holds its data. */
+  readonly source: ByteSource;
   readonly name: string;
   readonly dtype: FileDType;
   readonly shape: readonly number[];
@@ -38,9 +40,10 @@ export interface TensorEntry {
   readonly byteLength: number;
 }
 
-/** A file whose header was read and found sound. Tensor data is still unread. */
+/** A file, or several, whose headers were read and found sound. Tensor data is still unread. */
 export interface Safetensors {
-  readonly source: ByteSource;
+  /** For messages: of the file, or of the index of its shards. */
+  readonly name: string;
   /** By name, in the order of their data. */
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   readonly metadata: ReadonlyMap<string, string>;
@@ -71,11 +74,12 @@ export async function openSafetensors(source: ByteSource): Promise<Safetensors> 
   let metadata: ReadonlyMap<string, string> = new Map();
   for (const [name, value] of Object.entries(header)) {
     if (name === '__metadata__') metadata = parseMetadata(value, fail);
-    else found.push(parseEntry(name, value, dataStart, dataBytes, fail));
+    else found.push({ source, ...parseEntry(name, value, dataStart, dataBytes, fail) });
   }
   found.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
   checkCoverage(found, dataStart, source.byteLength, fail);
-  return { source, tensors: new Map(found.map((entry) => [entry.name, entry])), metadata };
+  const tensors = new Map(found.map((entry) => [entry.name, entry]));
+  return { name: source.name, tensors, metadata };
 }
 
 type Fail = (message: string) => never;
@@ -142,7 +146,7 @@ function parseEntry(
   dataStart: number,
   dataBytes: number,
   fail: Fail,
-): TensorEntry {
+): Omit<TensorEntry, 'source'> {
   const bad: Fail = (message) => fail(`tensor ${quote(name)}: ${message}`);
   if (!isObject(value)) bad(`expected {dtype, shape, data_offsets}, got ${quote(value)}`);
   const { dtype, shape, data_offsets: offsets } = value;

@@ -11,6 +11,12 @@ export interface ByteSource {
    * @throws WeightsError when the file does not have these bytes.
    */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Reads `target.byteLength` bytes into memory of the caller, where that is faster than `read`:
+   * allocating memory for every read of a large file takes longer than copying it.
+   * @throws WeightsError when the file does not have these bytes.
+   */
+  readInto?(offset: number, target: Uint8Array<ArrayBuffer>): Promise<void>;
 }
 
 /** A model folder, whatever it lives in. */
@@ -68,4 +74,21 @@ export async function readExactly(
     );
   }
   return bytes;
+}
+
+/**
+ * Like `readExactly`, into the beginning of `scratch` where the source can do that.
+ * @returns The bytes, which may lie in `scratch`: use them before the next call.
+ */
+export async function readReusing(
+  source: ByteSource,
+  offset: number,
+  length: number,
+  scratch: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (!source.readInto || length > scratch.byteLength) return readExactly(source, offset, length);
+  checkRange(source, offset, length);
+  const target = scratch.subarray(0, length);
+  await source.readInto(offset, target);
+  return target;
 }

@@ -81,8 +81,8 @@ function readIndex(folder: string): readonly IndexEntry[] {
 export async function readTensors(path: string): Promise<Map<string, GoldenTensor>> {
   const file = await openSafetensors(await openFile(path));
   const tensors = new Map<string, GoldenTensor>();
-  for (const { name, dtype, shape, offset, byteLength } of file.tensors.values()) {
-    const bytes = await file.source.read(offset, byteLength);
+  for (const { source, name, dtype, shape, offset, byteLength } of file.tensors.values()) {
+    const bytes = await source.read(offset, byteLength);
     if (dtype === 'I32') tensors.set(name, { shape, data: new Int32Array(bytes.slice().buffer) });
     else if (isWeightDType(dtype)) tensors.set(name, { shape, data: decodeF32(dtype, bytes) });
     else throw new WeightsError(`${path}: tensor "${name}" is ${dtype}, expected F32 or I32`);

@@ -7,6 +7,7 @@ import { Graph } from '../../src/graph/graph.ts';
 import { gptScorer, positionsOf } from '../../src/models/gpt.ts';
 import { type GptConfig, parseGptConfig } from '../../src/models/gpt-config.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';
+import { vqOptions } from '../../src/models/vq-blocks.ts';
 import { parseVqConfig } from '../../src/models/vq-config.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
 import { ENCODER_TENSORS } from '../../src/weights/join.ts';
@@ -135,7 +136,7 @@ export async function runFullVq(
     const [height, width] = golden.config.grid as readonly [number, number];
     const g = new Graph();
     const shape = { images: 1, height, width };
-    const vq = vqDecoder(g, config, shape, { ...precision, stages: true });
+    const vq = vqDecoder(g, config, shape, { ...vqOptions(precision), stages: true });
     const codes = tensorOf(golden, 'codes').data;
     const names = (golden.config.stages as readonly string[]).map((s) => s.replace('stage.', ''));
     const stages = names.map((name) => {

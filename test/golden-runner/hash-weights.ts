@@ -70,10 +70,14 @@ export function hashWeights(
     byteLength: dataStart + end,
     async read(offset, length) {
       if (offset < dataStart) return head.slice(offset, offset + length);
-      const index = starts.indexOf(offset - dataStart);
+      const index = starts.findLastIndex((start) => start <= offset - dataStart);
       const tensor = tensors[index];
-      if (!tensor) throw new Error(`${name}: hash weights are read a tensor at a time`);
-      return new Uint8Array(valuesOf(salt, tensor, length / 4).buffer);
+      const first = (offset - dataStart - (starts[index] ?? 0)) / 4;
+      const last = tensor ? first + length / 4 - tensor.shape.reduce((n, d) => n * d, 1) : 1;
+      if (!tensor || last > 0 || !Number.isInteger(first)) {
+        throw new Error(`${name}: hash weights are read within a tensor, whole values at a time`);
+      }
+      return new Uint8Array(valuesOf(salt, tensor, first, length / 4).buffer);
     },
   };
   return openSafetensors(source);
@@ -82,13 +86,14 @@ export function hashWeights(
 function valuesOf(
   salt: string,
   { name, amp, offset }: HashTensor,
+  first: number,
   length: number,
 ): Float32Array<ArrayBuffer> {
   const { fround } = Math;
   const seed = seedOf(salt, name);
   const values = new Float32Array(length);
   for (let i = 0; i < length; i++) {
-    const u = (hashOf(seed, i) >>> 8) / 2 ** 23 - 1;
+    const u = (hashOf(seed, first + i) >>> 8) / 2 ** 23 - 1;
     values[i] = offset + fround(u * amp);
   }
   return values;

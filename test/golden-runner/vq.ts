@@ -4,6 +4,7 @@ import type { Network } from '../../src/generate/network.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
+import { vqOptions } from '../../src/models/vq-blocks.ts';
 import { parseVqConfig, type VqConfig } from '../../src/models/vq-config.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
 import { vqEncoder } from '../../src/models/vq-encoder.ts';
@@ -42,7 +43,7 @@ async function decoding(
   const codes = tensorOf(golden, `${prefix}codes`);
   const images = codes.shape[0] ?? 1;
   const g = new Graph();
-  const precision = { ...network.precision, stages: true };
+  const precision = { ...vqOptions(network.precision), stages: true };
   const vq = vqDecoder(g, network.config, { images, height, width }, precision);
   const stages = Object.entries(vq.stages).map(([name, t]) => [`stage.${name}`, t] as const);
   const tensors = new Map<string, Tensor>([
@@ -72,7 +73,7 @@ async function encoding(network: Network<VqConfig>, golden: GoldenCase): Promise
   const x = tensorOf(golden, 'enc.x');
   const [images = 1, , height = 1, width = 1] = x.shape;
   const g = new Graph();
-  const precision = { ...network.precision, stages: true };
+  const precision = { ...vqOptions(network.precision), stages: true };
   const vq = vqEncoder(g, network.config, { images, height, width }, precision);
   const tensors = new Map<string, Tensor>([
     ...Object.entries(vq.stages).map(([name, t]) => [`enc.stage.${name}`, t] as const),

@@ -23,7 +23,7 @@ beforeAll(async () => {
   memory = new Memory(await testDevice());
 });
 
-const weight = (name: string, dtype: 'f32' | 'f16', ...shape: number[]): Tensor => ({
+const weight = (name: string, dtype: Tensor['dtype'], ...shape: number[]): Tensor => ({
   name,
   dtype,
   shape,
@@ -45,6 +45,17 @@ const meant: Record<string, Float32Array> = {
 
 const open = (tensors: Record<string, StoredTensor>): Promise<Safetensors> =>
   openSafetensors(memorySource('file', writeSafetensors(tensors)));
+
+/** The same file, its bytes read from other sources. */
+const withSources = (
+  file: Safetensors,
+  change: (source: ByteSource) => ByteSource,
+): Safetensors => ({
+  ...file,
+  tensors: new Map(
+    [...file.tensors].map(([name, entry]) => [name, { ...entry, source: change(entry.source) }]),
+  ),
+});
 
 /** Words of one binding. */
 async function read({
@@ -222,7 +233,7 @@ describe('what cannot be uploaded frees everything', () => {
   test('a file that is cut while it is read', async () => {
     const whole = memorySource('file', writeSafetensors(stored));
     const cut: ByteSource = { ...whole, read: async (o, n) => (await whole.read(o, n)).slice(1) };
-    const file = { ...(await openSafetensors(whole)), source: cut };
+    const file = withSources(await openSafetensors(whole), () => cut);
     const error = await failure(uploadWeights(memory, file, [weight('half', 'f16', 3, 5)]));
     expect(String(error)).toContain('expected 30 bytes at ');
   });
@@ -273,9 +284,9 @@ describe('abort', () => {
   test('while a read never ends', async () => {
     const stop = new AbortController();
     const file = await open(stored);
-    const source: ByteSource = { ...file.source, read: () => new Promise(() => {}) };
+    const stuck = (source: ByteSource) => ({ ...source, read: () => new Promise<never>(() => {}) });
     const { signal } = stop;
-    const upload = uploadWeights(memory, { ...file, source }, tensors, { signal });
+    const upload = uploadWeights(memory, withSources(file, stuck), tensors, { signal });
     setTimeout(() => stop.abort('enough'), 20);
     expect(await failure(upload)).toBe('enough');
   });

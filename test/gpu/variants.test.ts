@@ -15,8 +15,9 @@ describe('chooseVariant', () => {
   });
 });
 
-test('f16 files stay f16 on a GPU and become f32 where unpacking costs more than bytes', () => {
-  expect(chooseWeightDtype(facts, true)).toBe('f16');
-  expect(chooseWeightDtype(facts, false)).toBe('f32');
-  expect(chooseWeightDtype({ ...facts, software: true }, true)).toBe('f32');
+test('weights stay as they are stored on a GPU and become f32 where unpacking costs more than bytes', () => {
+  for (const dtype of ['f32', 'f16', 'bf16'] as const) {
+    expect(chooseWeightDtype(facts, dtype)).toBe(dtype);
+    expect(chooseWeightDtype({ ...facts, software: true }, dtype)).toBe('f32');
+  }
 });

@@ -43,9 +43,9 @@ async function openCase(name: string, atol: Readonly<Record<string, number>>): P
   const files = openUrl(folder);
   const config = await (await fetch(`${folder}/config.json`)).json();
   const model = await openSafetensors(await files.open('model.safetensors'));
-  const { source, tensors } = await openSafetensors(await files.open('expected.safetensors'));
+  const { tensors } = await openSafetensors(await files.open('expected.safetensors'));
   const expected = new Map<string, GoldenTensor>();
-  for (const { name: tensor, dtype, shape, offset, byteLength } of tensors.values()) {
+  for (const { source, name: tensor, dtype, shape, offset, byteLength } of tensors.values()) {
     const bytes = await source.read(offset, byteLength);
     const data = isWeightDType(dtype) ? decodeF32(dtype, bytes) : new Int32Array(bytes.buffer);
     expected.set(tensor, { shape, data });

@@ -86,7 +86,7 @@ test('long lists are cut', () => {
 });
 
 const EMPTY: Safetensors = {
-  source: memorySource('gpt', new Uint8Array(0)),
+  name: 'gpt',
   tensors: new Map(),
   metadata: new Map(),
 };

@@ -11,7 +11,9 @@ test('reads names, types, shapes and absolute offsets of a real file', async () 
   const bytes = await readFile(golden('c2i_tiny/model.safetensors'));
   const file = await openSafetensors(memorySource('tiny', bytes));
   expect(file.tensors.size).toBe(18);
-  expect(file.tensors.get('cls_embedding.embedding_table.weight')).toEqual({
+  const { source, ...entry } = file.tensors.get('cls_embedding.embedding_table.weight')!;
+  expect(source.name).toBe('tiny');
+  expect(entry).toEqual({
     name: 'cls_embedding.embedding_table.weight',
     dtype: 'F32',
     shape: [11, 64],
