@@ -10,9 +10,11 @@ import { measureBatch } from './batch.ts';
 import { measureCommand } from './command.ts';
 import { environmentOf } from './environment.ts';
 import { measureLoad } from './load.ts';
+import { measureCopy } from './load-copy.ts';
 import {
   type BatchReport,
   batchLines,
+  copyLines,
   environmentLines,
   kernelLines,
   loadLines,
@@ -43,8 +45,10 @@ async function bench({ json, model, images, runs, kernels }: Options): Promise<v
   for (const line of opened.notes) note(line);
   print(environmentLines(environment, opened.adapter.info));
   const load = await measureLoad(opened.device, files, runs);
-  opened.close();
   print(loadLines(config, load));
+  const copy = await measureCopy(opened.device, runs);
+  opened.close();
+  print(copyLines(copy));
 
   const tokenCheck = new SameCheck('token');
   const batches: BatchReport[] = [];
@@ -62,7 +66,7 @@ async function bench({ json, model, images, runs, kernels }: Options): Promise<v
     note(problem);
     process.exitCode = 1;
   }
-  const results = { model: config.name, load, batches };
+  const results = { model: config.name, load, copy, batches };
   if (json !== undefined) {
     writeFileAtomic(json, `${JSON.stringify({ ...environment, results }, null, 2)}\n`);
   }

@@ -6,6 +6,7 @@ import type { BatchResult, BuildResult } from './batch.ts';
 import type { CommandResult } from './command.ts';
 import type { Environment } from './environment.ts';
 import type { LoadResult } from './load.ts';
+import type { CopyResult } from './load-copy.ts';
 import type { Timing } from './repeat.ts';
 import { formatNumber, formatTable, type Row } from './table.ts';
 
@@ -32,6 +33,22 @@ export function loadLines({ name }: Pick<Model, 'name'>, result: LoadResult): st
     [`loading ${name}`, 'first', 'best', 'median'],
     timingRow('load, ms', result.loadMs),
     ['peak host memory above the open device, MB', megabytes(result.peakHostBytes)],
+  ]);
+}
+
+/** The table of loading without conversion. */
+export function copyLines({ bytes, loadMs, copyMs, ratio }: CopyResult): string[] {
+  const rate = (ms: number): number => bytes / 1e6 / ms;
+  const rates = ({ first, min, median }: Timing): Omit<Timing, 'runs'> => ({
+    first: rate(first),
+    min: rate(min),
+    median: rate(median),
+  });
+  return formatTable([
+    [`a file of ${megabytes(bytes)} MB of bf16`, 'first', 'best', 'median'],
+    timingRow('to the device as it is, GB/s', rates(loadMs)),
+    timingRow('into memory (readFile), GB/s', rates(copyMs)),
+    ['loading against copying, best of each', '', `${(100 * ratio).toFixed(0)} %`],
   ]);
 }
 

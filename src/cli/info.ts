@@ -2,7 +2,13 @@
 import { relative, resolve } from 'node:path';
 import type { MatrixDType, TableDType } from '../../kernels/kernel.ts';
 import { gptPrecision } from '../generate/model.ts';
-import { adapterFacts, chooseVariant, estimateMemory, type MemoryUse } from '../index.ts';
+import {
+  adapterFacts,
+  chooseVariant,
+  estimateMemory,
+  gptParameterCount,
+  type MemoryUse,
+} from '../index.ts';
 import { headDtypeOf, tableDtypeOf } from '../models/precision.ts';
 import { openFolder } from '../node/files.ts';
 import type { Safetensors } from '../weights/safetensors.ts';
@@ -79,7 +85,7 @@ async function describeModel(folder: string, device: GPUDevice): Promise<ModelFa
       name: config.name,
       classes: config.classNames,
       gridSize: config.gpt.gridSize,
-      parameters: { gpt: countValues(gpt), vq: countValues(vq) },
+      parameters: { gpt: gptParameterCount(config.gpt), vq: countValues(vq) },
       weightDtype: precision.weightDtype,
       headDtype: headDtypeOf(precision),
       tableDtype: tableDtypeOf(precision),

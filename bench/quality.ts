@@ -1,0 +1,146 @@
+/** `npm run bench:quality`: what storing weights in fewer bits costs, against f32. */
+import { Command, CommanderError, Option } from 'commander';
+import { integer } from '../src/cli/arguments.ts';
+import { readModelJson } from '../src/cli/models.ts';
+import { OptionError } from '../src/errors.ts';
+import { gptConfig, gptWeightShapes } from '../src/models/gpt-config.ts';
+import { openDevice } from '../src/node/device.ts';
+import { defaultModelFolder, openFolder } from '../src/node/files.ts';
+import { assertWritable, writeFileAtomic } from '../src/node/output.ts';
+import { openModelWeights } from '../src/weights/sharded.ts';
+import { hashWeights } from '../test/golden-runner/hash-weights.ts';
+import { environmentOf } from './environment.ts';
+import { ask, compare, drawGrids, type Quality, type Subject } from './quality/measure.ts';
+import { roundedFile } from './quality/rounded.ts';
+import { environmentLines } from './report.ts';
+import { formatTable, type Row } from './table.ts';
+
+interface Options {
+  readonly json?: string;
+  readonly model: string;
+  readonly images: number;
+  readonly synthetic?: boolean;
+  readonly groups?: boolean;
+}
+
+/** Tensors that are quantised together, to see which of them are hurt most. */
+const GROUPS: Readonly<Record<string, RegExp>> = {
+  'class embeddings': /^cls_embedding\./,
+  'token embeddings': /^tok_embeddings\./,
+  norms: /norm\.weight$/,
+  'attention.wqkv': /\.attention\.wqkv\./,
+  'attention.wo': /\.attention\.wo\./,
+  'feed_forward.w1, w3': /\.feed_forward\.w[13]\./,
+  'feed_forward.w2': /\.feed_forward\.w2\./,
+  'output head': /^output\./,
+};
+
+/** Side of the grid of the synthetic model: its weights do not depend on it, its cost does. */
+const SYNTHETIC_GRID = 4;
+
+const print = (lines: readonly string[]): void => console.log(`${lines.join('\n')}\n`);
+
+async function folderSubject({ model, images }: Options): Promise<Subject> {
+  const files = openFolder(model);
+  const { name, gpt, sampling } = await readModelJson(files);
+  const classes = Array.from({ length: images }, (_, i) => i % gpt.numClasses);
+  const file = await openModelWeights(files, 'gpt');
+  return { name, config: gpt, file, classes, cfgScale: sampling.cfgScale };
+}
+
+/** GPT-B with hash weights of the size that training starts from. */
+async function syntheticSubject({ images }: Options): Promise<Subject> {
+  const side = SYNTHETIC_GRID;
+  const config = { ...gptConfig('GPT-B', 16), blockSize: side * side, gridSize: side };
+  const tensors = gptWeightShapes(config).map(({ name, shape }) => {
+    const norm = shape.length === 1;
+    // Uniform values with a deviation of 0.02; the head is larger, so that logits differ.
+    const amp = norm ? 0.1 : 0.02 * Math.sqrt(3) * (name === 'output.weight' ? 5 : 1);
+    return { name, shape, amp, offset: norm ? 1 : 0 };
+  });
+  const file = await hashWeights('GPT-B, hash weights', 'quality', tensors);
+  const classes = Array.from({ length: images }, (_, i) => i);
+  return {
+    name: `GPT-B with hash weights, ${side}x${side} tokens`,
+    config,
+    file,
+    classes,
+    cfgScale: 2,
+  };
+}
+
+async function measure(options: Options): Promise<void> {
+  if (options.json !== undefined) assertWritable(options.json);
+  const opened = await openDevice();
+  try {
+    const { device, adapter } = opened;
+    const environment = environmentOf(opened);
+    print(environmentLines(environment, adapter.info));
+    const subject = await (options.synthetic ? syntheticSubject(options) : folderSubject(options));
+    const grids = await drawGrids(device, subject);
+    const exact = await ask(device, subject, grids, { weightDtype: 'f32' });
+    const results: Record<string, Quality> = {};
+    for (const weightDtype of ['f32', 'bf16', 'f16', 'int8', 'int4'] as const) {
+      const answers = await ask(device, subject, grids, { weightDtype });
+      results[weightDtype] = compare(subject, answers, exact);
+    }
+    const title = `${subject.name}, ${grids.length} images`;
+    print(table(title, results));
+    const alone: Record<string, Quality> = {};
+    if (options.groups) {
+      for (const dtype of ['int8', 'int4'] as const) {
+        for (const [name, pattern] of Object.entries(GROUPS)) {
+          const file = await roundedFile(subject.file, pattern, dtype);
+          const answers = await ask(device, { ...subject, file }, grids, { weightDtype: 'f32' });
+          alone[`${dtype} ${name}`] = compare(subject, answers, exact);
+        }
+      }
+      print(table('one kind of tensor alone, all else f32', alone));
+    }
+    if (options.json !== undefined) {
+      const all = { ...environment, results: { model: title, storage: results, alone } };
+      writeFileAtomic(options.json, `${JSON.stringify(all, null, 2)}\n`);
+    }
+  } finally {
+    opened.close();
+  }
+}
+
+function table(title: string, results: Readonly<Record<string, Quality>>): string[] {
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  return formatTable([
+    [title, 'weights, MB', 'NMSE', 'top-1', 'greedy prefix', 'greedy same'],
+    ...Object.entries(results).map(
+      ([name, q]): Row => [
+        `  ${name}`,
+        (q.weightBytes / 1e6).toFixed(1),
+        q.nmse.toExponential(2),
+        percent(q.top1),
+        percent(q.greedyPrefix),
+        percent(q.greedySame),
+      ],
+    ),
+  ]);
+}
+
+const program = new Command('bench:quality')
+  .description('Compares storage of the weights with f32: logits, best tokens, greedy images.')
+  .option('--json <file>', 'also write all numbers to a file')
+  .addOption(
+    new Option('--model <folder>', 'model folder (default: the one shipped)').default(
+      defaultModelFolder(),
+    ),
+  )
+  .option('--images <n>', 'classes to draw and score', integer(1, 64), 8)
+  .option('--synthetic', 'GPT-B with hash weights instead of a folder')
+  .option('--groups', 'also quantise one kind of tensor alone')
+  .exitOverride();
+try {
+  await measure(program.parse().opts<Options>());
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else {
+    console.error(`bench:quality: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = error instanceof OptionError ? 2 : 1;
+  }
+}

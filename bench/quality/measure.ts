@@ -1,0 +1,133 @@
+/** How far a decoder with other storage is from the same decoder in f32. */
+import { checkGpt, type PrecisionOptions } from '../../src/generate/model.ts';
+import type { Network } from '../../src/generate/network.ts';
+import { type GridToScore, scoreTokens } from '../../src/generate/score.ts';
+import { tokenLoop } from '../../src/generate/token-loop.ts';
+import { Memory } from '../../src/gpu/memory.ts';
+import type { GptConfig } from '../../src/models/gpt-config.ts';
+import type { Safetensors } from '../../src/weights/safetensors.ts';
+
+/** What is measured on: classes, how greedy decoding is guided, and where the grids begin. */
+export interface Subject {
+  readonly name: string;
+  readonly config: GptConfig;
+  readonly file: Safetensors;
+  readonly classes: readonly number[];
+  readonly cfgScale: number;
+}
+
+/** What a decoder says: compared, never shown. */
+export interface Answers {
+  /** GPU bytes of its weights. */
+  readonly weightBytes: number;
+  /** Teacher forcing: f32 [grids, 1 + blockSize, vocabSize]. */
+  readonly logits: Float32Array;
+  /** Greedy decoding: u32 [classes, blockSize]. */
+  readonly greedy: Uint32Array;
+}
+
+export interface Quality {
+  readonly weightBytes: number;
+  /** Squared difference of the logits over their squares. */
+  readonly nmse: number;
+  /** Share of positions at which the best token is the same. */
+  readonly top1: number;
+  /** Share of the greedy tokens before the first that differs, averaged over images. */
+  readonly greedyPrefix: number;
+  /** Share of greedy tokens that are the same, place by place. */
+  readonly greedySame: number;
+}
+
+/** Token grids drawn by the f32 decoder, one for each class: what it finds likely, not its best guess. */
+export async function drawGrids(device: GPUDevice, subject: Subject): Promise<GridToScore[]> {
+  const { classes, config } = subject;
+  return withNetwork(device, subject, { weightDtype: 'f32' }, async (network) => {
+    const tokens = await run(network, subject, false);
+    return classes.map((label, i) => ({
+      label,
+      tokens: tokens.subarray(i * config.blockSize, (i + 1) * config.blockSize),
+    }));
+  });
+}
+
+export function ask(
+  device: GPUDevice,
+  subject: Subject,
+  grids: readonly GridToScore[],
+  options: PrecisionOptions,
+): Promise<Answers> {
+  return withNetwork(device, subject, options, async (network) => {
+    const weightBytes = network.memory.use.weights;
+    const logits = await scoreTokens(network, grids);
+    return { weightBytes, logits, greedy: await run(network, subject, true) };
+  });
+}
+
+async function withNetwork<T>(
+  device: GPUDevice,
+  { config, file }: Subject,
+  options: PrecisionOptions,
+  work: (network: Network<GptConfig>) => Promise<T>,
+): Promise<T> {
+  const memory = new Memory(device);
+  try {
+    return await work(await checkGpt(device, config, file, options).load(memory));
+  } finally {
+    memory.freeAll();
+  }
+}
+
+async function run(
+  network: Network<GptConfig>,
+  { classes, cfgScale }: Subject,
+  greedy: boolean,
+): Promise<Uint32Array> {
+  const loop = await tokenLoop(network, { sequences: classes.length, guided: cfgScale > 1 });
+  const how = { cfgScale, cfgInterval: -1, temperature: 1, topK: 0, topP: 1, greedy };
+  loop.start(classes.map((label, i) => ({ ...how, forced: false, label, seed: 7 + i })));
+  await loop.run(network.config.blockSize);
+  return loop.readTokens();
+}
+
+/** Compares answers with those of the f32 decoder. The row after the last token predicts nothing. */
+export function compare({ config }: Subject, got: Answers, exact: Answers): Quality {
+  const { blockSize, vocabSize } = config;
+  const rows = blockSize + 1;
+  let [error, power, same, positions] = [0, 0, 0, 0];
+  for (let row = 0; row < exact.logits.length / vocabSize; row++) {
+    if (row % rows === blockSize) continue;
+    const [a, b] = [got, exact].map(({ logits }) =>
+      logits.subarray(row * vocabSize, (row + 1) * vocabSize),
+    ) as [Float32Array, Float32Array];
+    for (const [i, expected] of b.entries()) {
+      error += ((a[i] ?? Number.NaN) - expected) ** 2;
+      power += expected ** 2;
+    }
+    positions++;
+    if (best(a) === best(b)) same++;
+  }
+  const images = exact.greedy.length / blockSize;
+  let [prefix, equal] = [0, 0];
+  for (let image = 0; image < images; image++) {
+    const agree = Array.from(
+      { length: blockSize },
+      (_, i) => got.greedy[image * blockSize + i] === exact.greedy[image * blockSize + i],
+    );
+    const first = agree.indexOf(false);
+    prefix += first < 0 ? blockSize : first;
+    equal += agree.filter(Boolean).length;
+  }
+  return {
+    weightBytes: got.weightBytes,
+    nmse: error / power,
+    top1: same / positions,
+    greedyPrefix: prefix / exact.greedy.length,
+    greedySame: equal / exact.greedy.length,
+  };
+}
+
+function best(row: Float32Array): number {
+  let at = 0;
+  for (let i = 1; i < row.length; i++) if ((row[i] ?? 0) > (row[at] ?? 0)) at = i;
+  return at;
+}
