@@ -1,0 +1,18 @@
+/** A process that loads a decoder file onto a device that keeps nothing, and says what that took. */
+import { checkGpt, type PrecisionOptions } from '../../src/generate/model.ts';
+import { Memory } from '../../src/gpu/memory.ts';
+import { type GptSize, gptConfig } from '../../src/models/gpt-config.ts';
+import { openFile } from '../../src/node/files.ts';
+import { openSafetensors } from '../../src/weights/safetensors.ts';
+import { discardingDevice } from './discarding-device.ts';
+
+const [path = '', size = '', weightDtype = ''] = process.argv.slice(2);
+const { device, bytes } = discardingDevice();
+const file = await openSafetensors(await openFile(path));
+const options = { weightDtype } as PrecisionOptions;
+const started = performance.now();
+await checkGpt(device, gptConfig(size as GptSize, 16), file, options).load(new Memory(device));
+const seconds = (performance.now() - started) / 1000;
+// The most memory that this process ever had, imports and all.
+const peakBytes = process.resourceUsage().maxRSS * 1024;
+console.log(JSON.stringify({ ...bytes, seconds, peakBytes }));
