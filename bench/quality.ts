@@ -38,6 +38,9 @@ const GROUPS: Readonly<Record<string, RegExp>> = {
 /** Side of the grid of the synthetic model: its weights do not depend on it, its cost does. */
 const SYNTHETIC_GRID = 4;
 
+/** Progress: a full table takes minutes on a software adapter. */
+const note = (name: string, { nmse, top1, greedySame }: Quality): void =>
+  console.error(`bench:quality: ${name}: ${[nmse, top1, greedySame].join(' ')}`);
 const print = (lines: readonly string[]): void => console.log(`${lines.join('\n')}\n`);
 
 async function folderSubject({ model, images }: Options): Promise<Subject> {
@@ -83,6 +86,7 @@ async function measure(options: Options): Promise<void> {
     for (const weightDtype of ['f32', 'bf16', 'f16', 'int8', 'int4'] as const) {
       const answers = await ask(device, subject, grids, { weightDtype });
       results[weightDtype] = compare(subject, answers, exact);
+      note(weightDtype, results[weightDtype]);
     }
     const title = `${subject.name}, ${grids.length} images`;
     print(table(title, results));
@@ -92,7 +96,9 @@ async function measure(options: Options): Promise<void> {
         for (const [name, pattern] of Object.entries(GROUPS)) {
           const file = await roundedFile(subject.file, pattern, dtype);
           const answers = await ask(device, { ...subject, file }, grids, { weightDtype: 'f32' });
-          alone[`${dtype} ${name}`] = compare(subject, answers, exact);
+          const quality = compare(subject, answers, exact);
+          alone[`${dtype} ${name}`] = quality;
+          note(`${dtype} ${name}`, quality);
         }
       }
       print(table('one kind of tensor alone, all else f32', alone));

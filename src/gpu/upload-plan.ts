@@ -90,7 +90,11 @@ export function planUpload(file: Safetensors, tensors: readonly Tensor[], cut: n
     if (tensor.origin?.scales && !quantised) made.set(partKey(tensor), tensor);
     else found.push({ tensor, range: rangeOf(file, tensor) });
   }
-  found.sort((a, b) => a.range.offset - b.range.offset);
+  // File by file, each from its beginning to its end.
+  const files = [...new Set(found.map(({ range }) => range.entry.source))];
+  const order = new Map(files.map((source, i) => [source, i]));
+  const fileOf = ({ range }: (typeof found)[number]): number => order.get(range.entry.source) ?? 0;
+  found.sort((a, b) => fileOf(a) - fileOf(b) || a.range.offset - b.range.offset);
   const buffers: SharedBuffer[] = [];
   const place = (tensor: Tensor): Place => {
     const bytes = byteLength(tensor);

@@ -19,8 +19,11 @@ export interface UploadOptions {
 
 /** Largest buffer that tensors share: small enough that freeing and allocating stay cheap. */
 const SHARED_BUFFER_BYTES = 64 * 2 ** 20;
-/** Bytes handed to the queue before waiting for it, so that its staging copies do not pile up. */
-const FLUSH_BYTES = 32 * 2 ** 20;
+/**
+ * Bytes handed to the queue before waiting for what was handed to it before them, so that its staging
+ * copies do not pile up while the next piece is read and checked.
+ */
+const FLUSH_BYTES = 16 * 2 ** 20;
 
 /**
  * Reads, converts and uploads every weight of a graph. Host memory holds one piece of a tensor at a
@@ -83,6 +86,7 @@ async function transfer(
   const scratch = new Uint8Array(Math.min(chunkBytes, longest));
   let doneBytes = 0;
   let queuedBytes = 0;
+  let before: Promise<unknown> = Promise.resolve();
   for (const job of jobs) {
     const converter = new Converter(file, job);
     for (const chunk of chunksOf(job, chunkBytes)) {
@@ -96,7 +100,11 @@ async function transfer(
         queuedBytes += data.byteLength;
       }
       if (queuedBytes >= FLUSH_BYTES) {
-        await abortable(queue.onSubmittedWorkDone(), signal);
+        await abortable(before, signal);
+        // Writes wait for the next submit: an empty one starts the copying now.
+        queue.submit([]);
+        before = queue.onSubmittedWorkDone();
+        before.catch(() => {}); // reported to whoever waits next, or to the watch of the device
         queuedBytes = 0;
       }
       doneBytes += chunk.byteLength;

@@ -63,6 +63,32 @@ export function quantisedEntries(
   ];
 }
 
+/** One stored tensor of a matrix, made of the same rows as the others. */
+export interface QuantisedPart {
+  readonly name: string;
+  readonly dtype: FileDType;
+  readonly shape: readonly number[];
+  /** Bytes for consecutive rows of the matrix: f32 [n, inDim], all finite. */
+  encode(rows: Float32Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
+}
+
+/** How a converter writes one matrix, some rows at a time: its quants and its scales. */
+export function quantisedParts(
+  dtype: QuantDType,
+  origin: Origin,
+  [rows, inDim]: readonly [rows: number, inDim: number],
+): readonly QuantisedPart[] {
+  const made = (values: Float32Array): QuantisedRows =>
+    quantizeRows(dtype, values, values.length / inDim, inDim, origin);
+  return quantisedEntries(dtype, origin.tensor, [rows, inDim]).map((entry, i) => ({
+    ...entry,
+    encode(values) {
+      const { quants, scales } = made(values);
+      return new Uint8Array((i === 0 ? quants : scales).buffer);
+    },
+  }));
+}
+
 /** The integer storage of a stored element type; undefined for all others. */
 export const quantDTypeOf = (dtype: FileDType | undefined): QuantDType | undefined =>
   dtype === 'I8' ? 'int8' : dtype === 'U8' ? 'int4' : undefined;

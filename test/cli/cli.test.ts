@@ -36,7 +36,15 @@ describe('help', () => {
   test('lists the options of a command', async () => {
     const { code, stdout } = await llamagen(['generate', '--help']);
     expect(code).toBe(0);
-    for (const option of ['--class', '--count', '--seed', '--top-p', '--out-dir', '--tokens-out']) {
+    for (const option of [
+      '--class',
+      '--count',
+      '--seed',
+      '--top-p',
+      '--out-dir',
+      '--tokens-out',
+      '--dtype',
+    ]) {
       expect(stdout).toContain(option);
     }
   });
@@ -68,6 +76,7 @@ describe('wrong usage', () => {
     ['a scale that is text', [...lemon, '--cfg-scale', 'x'], /--cfg-scale.*number/],
     ['a negative scale', [...lemon, '--cfg-scale', '-1'], /cfgScale/],
     ['a share above 1', [...lemon, '--top-p', '1.5'], /topP/],
+    ['an unknown storage', [...lemon, '--dtype', 'int3'], /--dtype.*Allowed choices are auto, f32/],
     ['two kinds of output', [...lemon, '--out', 'a.png', '--out-dir', 'b'], /cannot be used with/],
     ['one file for two outputs', [...lemon, '--out', 'x', '--tokens-out', './x'], /same file/],
     [

@@ -10,6 +10,7 @@ import { anyRope } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
+import { storedWeight } from '../support/weights.ts';
 
 const device = await testDevice();
 
@@ -54,6 +55,14 @@ const subjects: readonly Subject[] = [
     shared: { weight: normal(22 * dim, 3) },
     out: 'out',
   },
+  ...(['bf16', 'int8', 'int4'] as const).map((weightDtype) => ({
+    name: `linear ${weightDtype}`,
+    kernel: (rows: number, variant: Variant) =>
+      anyLinear({ rows, inDim: dim, outDim: 22, weightDtype, variant }),
+    perRow: { x },
+    shared: storedWeight('weight', weightDtype, normal(22 * dim, 3), [22, dim]).inputs,
+    out: 'out',
+  })),
   {
     name: 'swiglu',
     kernel: (rows, variant) => swiglu({ rows, dim, hiddenDim: 13, normEps: 1e-5, variant }),

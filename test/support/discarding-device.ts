@@ -30,6 +30,7 @@ export function discardingDevice(): DiscardingDevice {
       writeBuffer(_: GPUBuffer, __: number, data: Uint8Array) {
         bytes.written += data.byteLength;
       },
+      submit() {},
       onSubmittedWorkDone: async () => {},
     },
   };

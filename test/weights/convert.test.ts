@@ -136,3 +136,40 @@ test('only f32, f16 and bf16 are weights', () => {
   expect((['F32', 'F16', 'BF16'] as const).every(isWeightDType)).toBe(true);
   expect((['F64', 'I32', 'U8', 'BOOL', 'F8_E5M2'] as const).some(isWeightDType)).toBe(false);
 });
+
+describe('the check of values', () => {
+  const refuses = (dtype: 'F32' | 'F16' | 'BF16', bytes: Uint8Array<ArrayBuffer>): boolean => {
+    try {
+      assertFinite(origin, dtype, bytes);
+      return false;
+    } catch {
+      return true;
+    }
+  };
+
+  test.each([
+    ['F16', 0x7c00],
+    ['BF16', 0x7f80],
+  ] as const)('sees every %s, in either half of a word and alone', (dtype, exponent) => {
+    for (let half = 0; half < 65536; half++) {
+      const bad = (half & exponent) === exponent;
+      for (const values of [[half, 0x8001], [0xfbff & ~0x0400, half], [half], [1, 2, half]]) {
+        if (refuses(dtype, copy(Uint16Array.from(values))) === bad) continue;
+        throw new Error(`${dtype} ${half.toString(16)} among ${values}: expected bad: ${bad}`);
+      }
+    }
+  });
+
+  test('sees floats of every exponent and sign, from any address', () => {
+    for (let top = 0; top < 512; top++) {
+      const bytes = new Uint8Array(4 * 5 + 1);
+      new DataView(bytes.buffer).setUint32(9, (top << 23) | 1, true);
+      expect(refuses('F32', bytes.subarray(1))).toBe((top & 0xff) === 0xff);
+    }
+  });
+
+  test('names the index in the whole tensor of a piece that begins later', () => {
+    const bytes = copy(Float32Array.of(1, Number.NaN));
+    expect(() => assertFinite(origin, 'F32', bytes, 1000)).toThrow(/got NaN at 1001$/);
+  });
+});

@@ -5,6 +5,7 @@ import {
   keepsPrecision,
   quantDTypeOf,
   quantisedEntries,
+  quantisedParts,
   quantizeRows,
   storageOf,
 } from '../../src/weights/quantize.ts';
@@ -84,6 +85,25 @@ describe.each(['int8', 'int4'] as const)('%s', (dtype) => {
     expect(quantDTypeOf(quants!.dtype)).toBe(dtype);
     expect(scales).toEqual({ name: 'w.scales', dtype: 'F16', shape: [3, Math.ceil(70 / group)] });
   });
+});
+
+test.each(['int8', 'int4'] as const)('a converter gets the bytes of %s rows by rows', (dtype) => {
+  const values = normal(6 * 70, 4);
+  const origin = { file: 'gpt', tensor: 'w' };
+  const whole = quantizeRows(dtype, values, 6, 70);
+  const parts = quantisedParts(dtype, origin, [6, 70]);
+  expect(parts.map(({ name, dtype: as, shape }) => ({ name, dtype: as, shape }))).toEqual(
+    quantisedEntries(dtype, 'w', [6, 70]),
+  );
+  const bytes = parts.map((part) =>
+    [0, 1, 4].flatMap((row, i, rows) => [
+      ...part.encode(values.slice(row * 70, (rows[i + 1] ?? 6) * 70)),
+    ]),
+  );
+  expect(bytes).toEqual([
+    [...new Uint8Array(whole.quants.buffer)],
+    [...new Uint8Array(whole.scales.buffer)],
+  ]);
 });
 
 test('int4 uses all of its quants, whatever the sign of the peak', () => {
