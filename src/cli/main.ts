@@ -127,7 +127,7 @@ function program(signal: AbortSignal): Command {
     .option('--out <folder>', 'the folder to make (default: models/<name>)')
     .addOption(
       new Option('--dtype <type>', 'how the folder stores the decoder')
-        .choices(['bf16', 'f16', 'f32'])
+        .choices(TARGET_DTYPES)
         .default('bf16', 'bf16, the official precision'),
     )
     .option('--force', 'download a model that this adapter cannot hold')

@@ -22,21 +22,18 @@ import {
 } from '../node/hub/download.ts';
 import { hubSettings } from '../node/hub/settings.ts';
 import { assertFolderWritable } from '../node/output.ts';
+import type { TargetDType } from '../weights/formats.ts';
 import { type AdapterView, viewAdapter } from './adapter-view.ts';
 import { listCheckpoints } from './checkpoint-list.ts';
 import { assertFits } from './fit.ts';
 import { formatMB, type Report } from './report.ts';
-
-/** Storage types that a model folder can have. */
-export const FILE_DTYPES = ['bf16', 'f16', 'f32'] as const;
-export type FileDtype = (typeof FILE_DTYPES)[number];
 
 export interface PullOptions {
   /** An official name. */
   readonly name?: string;
   readonly list?: boolean;
   readonly out?: string;
-  readonly dtype: FileDtype;
+  readonly dtype: TargetDType;
   readonly force?: boolean;
   readonly json?: boolean;
 }
@@ -46,7 +43,7 @@ export type Convert = (options: {
   readonly gpt: string;
   readonly vq: string;
   readonly out: string;
-  readonly dtype: FileDtype;
+  readonly dtype: TargetDType;
   readonly name: string;
   readonly description: string;
   readonly classNames: readonly string[];

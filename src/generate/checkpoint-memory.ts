@@ -1,37 +1,19 @@
 /** What an official model takes on a GPU at each storage type, known before anything is downloaded. */
+import { isQuantised, quantGroups } from '../../kernels/lib/weight-rows.ts';
 import { Graph } from '../graph/graph.ts';
 import { plan } from '../graph/plan.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';
-import { type Checkpoint, filesOf } from '../models/checkpoints.ts';
+import type { Checkpoint } from '../models/checkpoints.ts';
 import { gptDecoder } from '../models/gpt.ts';
 import { gptWeightShapes } from '../models/gpt-config.ts';
 import { downsampleOf, vqParameterCount } from '../models/vq-config.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
+import type { WantedTensor } from '../weights/join.ts';
+import { storageOf } from '../weights/quantize.ts';
 
 /** Storage of a decoder's matrices on the device. */
 export const WEIGHT_DTYPES = ['f32', 'bf16', 'f16', 'int8', 'int4'] as const;
 export type WeightDtype = (typeof WEIGHT_DTYPES)[number];
-
-/** Bits of a value of a matrix: int8 has an f16 scale for 64 values, int4 for 32. */
-const MATRIX_BITS: Readonly<Record<WeightDtype, number>> = {
-  f32: 32,
-  bf16: 16,
-  f16: 16,
-  int8: 8 + 16 / 64,
-  int4: 4 + 16 / 32,
-};
-
-/** Tables and the head lose most by few bits and are a small share: bf16 beside quantised matrices. */
-const TABLES: ReadonlySet<string> = new Set([
-  'cls_embedding.embedding_table.weight',
-  'tok_embeddings.weight',
-  'output.weight',
-]);
-const TABLE_BITS: Readonly<Record<WeightDtype, number>> = {
-  ...MATRIX_BITS,
-  int8: 16,
-  int4: 16,
-};
 
 /** One image is decoded at a time, and one made with guidance has two rows. */
 const ONE_GUIDED_IMAGE = { sequences: 1, guided: true } as const;
@@ -56,8 +38,7 @@ export interface CheckpointMemory {
   /** Results between kernels. */
   readonly temp: number;
   readonly total: number;
-  readonly largestWeight: NamedBytes;
-  /** The largest of all other buffers. */
+  /** The largest buffer that is not a weight; weights are cut into parts that fit. */
   readonly largestBuffer: NamedBytes;
 }
 
@@ -74,8 +55,7 @@ export function checkpointMemory(
   const { buffers, state, temp } = runtimeBuffers(checkpoint);
   return new Map(
     dtypesOf(checkpoint).map((dtype) => {
-      const gpt = gptWeights(checkpoint, dtype);
-      const weights = vqWeights + gpt.reduce((sum, { bytes }) => sum + bytes, 0);
+      const weights = vqWeights + gptBytes(checkpoint, dtype);
       return [
         dtype,
         {
@@ -83,7 +63,6 @@ export function checkpointMemory(
           state,
           temp,
           total: weights + state + temp,
-          largestWeight: largest(gpt),
           largestBuffer: largest(buffers),
         },
       ];
@@ -102,31 +81,35 @@ export interface AdapterRoom {
 /** Why an adapter cannot hold a model at some storage type; undefined when nothing speaks against it. */
 export function roomProblem(memory: CheckpointMemory, room: AdapterRoom): string | undefined {
   const names = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
-  for (const { name, bytes } of [memory.largestWeight, memory.largestBuffer]) {
-    for (const limit of names) {
-      if (bytes <= room[limit]) continue;
-      return `${name} takes ${megabytes(bytes)}, and ${limit} of this adapter is ${megabytes(room[limit])}`;
-    }
+  const { name, bytes } = memory.largestBuffer;
+  for (const limit of names) {
+    if (bytes <= room[limit]) continue;
+    return `${name} takes ${megabytes(bytes)}, and ${limit} of this adapter is ${megabytes(room[limit])}`;
   }
   const { memoryBytes = Number.POSITIVE_INFINITY } = room;
   if (memory.total <= memoryBytes) return undefined;
   return `it takes ${megabytes(memory.total)}, and this adapter has ${megabytes(memoryBytes)} of memory`;
 }
 
-/** Every weight of the decoder with its bytes. */
-function gptWeights(checkpoint: Checkpoint, dtype: WeightDtype): NamedBytes[] {
-  const { gptConfig, gpt } = checkpoint;
-  if (!gptConfig || !gpt) return [];
-  const weights = gptWeightShapes(gptConfig).map(({ name, shape }) => {
-    const count = shape.reduce((n, d) => n * d, 1);
-    const matrixBits = TABLES.has(name) ? TABLE_BITS[dtype] : MATRIX_BITS[dtype];
-    const bits = shape.length === 1 ? 32 : matrixBits;
-    return { name: `"${name}"`, count, bytes: Math.ceil((count * bits) / 8) };
-  });
+/** All weights of the decoder. */
+function gptBytes({ gptConfig, gpt }: Checkpoint, dtype: WeightDtype): number {
+  if (!gptConfig || !gpt) return 0;
+  const shapes = gptWeightShapes(gptConfig);
+  const count = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
   // A text model has other conditions than the class table.
-  const more = gpt.parameters - weights.reduce((sum, { count }) => sum + count, 0);
-  const condition = { name: 'the condition', bytes: Math.ceil((more * TABLE_BITS[dtype]) / 8) };
-  return more === 0 ? weights : [...weights, condition];
+  const more = gpt.parameters - shapes.reduce((sum, { shape }) => sum + count(shape), 0);
+  const condition = { name: 'condition', shape: [more] };
+  return [...shapes, condition].reduce((sum, weight) => sum + weightBytes(weight, dtype), 0);
+}
+
+/** One weight as it is stored on the device; norms stay f32. */
+function weightBytes({ name, shape }: WantedTensor, dtype: WeightDtype): number {
+  if (shape.length === 1 && name !== 'condition') return byteLength({ dtype: 'f32', shape });
+  const storage = isQuantised(dtype) ? storageOf(name, dtype, 'bf16') : dtype;
+  const values = byteLength({ dtype: storage, shape });
+  if (!isQuantised(storage)) return values;
+  const [rows = 1, inDim = 1] = shape;
+  return values + byteLength({ dtype: 'f16', shape: [rows, quantGroups(storage, inDim)] });
 }
 
 /** Buffers beside the weights, which depend on the grid and not on the storage type. */
@@ -159,13 +142,9 @@ function largest(list: readonly NamedBytes[]): NamedBytes {
   return list.reduce((a, b) => (b.bytes > a.bytes ? b : a), { name: 'nothing', bytes: 0 });
 }
 
-/** Bytes on disk of a model folder with its weights in `dtype`. */
-export function folderBytes(checkpoint: Checkpoint, dtype: 'f32' | 'bf16' | 'f16'): number {
-  return filesOf(checkpoint).reduce((sum, { kind, parameters }) => {
-    // The official tokenizer always runs in f32.
-    const bytes = kind === 'vq' || dtype === 'f32' ? 4 : 2;
-    return sum + bytes * parameters;
-  }, 0);
+/** Bytes on disk of a model folder with its decoder in `dtype`; the tokenizer is f32 always. */
+export function folderBytes(checkpoint: Checkpoint, dtype: WeightDtype): number {
+  return 4 * checkpoint.vq.parameters + gptBytes(checkpoint, dtype);
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

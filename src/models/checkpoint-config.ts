@@ -34,7 +34,7 @@ export function recognise(file: NamedTensors): 'gpt' | 'vq' {
   const has = (name: string): boolean => file.tensors.has(name);
   if (TEXT_TENSORS.some(has)) {
     throw new WeightsError(
-      `${file.source.name}: is a text-conditional decoder; this version makes images of classes only, ` +
+      `${file.name}: is a text-conditional decoder; this version makes images of classes only, ` +
         'take one of the c2i checkpoints',
     );
   }
@@ -45,7 +45,7 @@ export function recognise(file: NamedTensors): 'gpt' | 'vq' {
     ? ['a LlamaGen tokenizer (VQ-16)', vqWeightShapes(VQ_16)]
     : ['a LlamaGen decoder (GPT-B)', gptWeightShapes(gptConfig('GPT-B', 16))];
   matchTensors(file, wanted, { model });
-  throw new WeightsError(`${file.source.name}: neither a LlamaGen decoder nor a tokenizer`);
+  throw new WeightsError(`${file.name}: neither a LlamaGen decoder nor a tokenizer`);
 }
 
 /**
@@ -57,7 +57,7 @@ export function inferGpt(
   file: NamedTensors,
   { grid, heads }: GptHints,
 ): { readonly args: ModelArgs; readonly config: GptConfig } {
-  const { name } = file.source;
+  const { name } = file;
   const size = sizeReader(file);
   const dim = size('tok_embeddings.weight', 1, GPT_SIZES['GPT-B'].dim);
   const nLayer = countIndices(file, /^layers\.(\d+)\./);
@@ -127,7 +127,7 @@ export function inferVq(file: NamedTensors): {
     in_channels: size('encoder.conv_in.weight', 1, VQ_16.inChannels),
     out_channels: size('decoder.conv_out.weight', 0, VQ_16.outChannels),
   };
-  const config = parseVqConfig(args, file.source.name);
+  const config = parseVqConfig(args, file.name);
   matchTensors(file, vqWeightShapes(config), { model: 'a LlamaGen tokenizer of its size' });
   return { args, config };
 }

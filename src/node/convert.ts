@@ -9,7 +9,8 @@ import { MODEL_FORMAT, parseModelJson } from '../models/model-json.ts';
 import { downsampleOf, type VqConfig, vqParameterCount } from '../models/vq-config.ts';
 import { vqWeightShapes } from '../models/vq-weights.ts';
 import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.ts';
-import { FORMATS, type Losses, type TargetDType } from '../weights/formats.ts';
+import { formatOf, type Losses, type TargetDType } from '../weights/formats.ts';
+import { QUANTIZATION_KEY } from '../weights/quantize.ts';
 import { reencode } from '../weights/reencode.ts';
 import { type TensorOutput, tensorBytes, writeSafetensors } from '../weights/safetensors-writer.ts';
 import { openFile, packageFolder } from './files.ts';
@@ -105,6 +106,7 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
           source: basename(path),
           source_sha256: hashes.get(path) ?? '',
           dtype: as,
+          ...((as === 'int8' || as === 'int4') && { [QUANTIZATION_KEY]: as }),
           converter: `llamagen-webgpu ${version()}`,
         };
         bytes += await writeSafetensors(sink, tensors, metadata, {
@@ -155,10 +157,7 @@ async function openBoth({ gpt, vq }: ConvertOptions): Promise<{ gpt: Source; vq:
 }
 
 /** The tensors, with the path as it was given for messages. */
-const shownAs = ({ path, checkpoint: { tensors } }: Source) => ({
-  source: { name: path },
-  tensors,
-});
+const shownAs = ({ path, checkpoint: { tensors } }: Source) => ({ name: path, tensors });
 
 function defaultDtype({ tensors }: Checkpoint): TargetDType {
   return tensors.get('output.weight')?.dtype === 'F16' ? 'f16' : 'bf16';
@@ -173,14 +172,14 @@ function outputs(
 ): TensorOutput[] {
   return wanted.flatMap(({ name }) => {
     const tensor = checkpoint.tensors.get(name);
-    return tensor ? reencode(path, tensor, FORMATS[dtype], losses) : [];
+    return tensor ? reencode(path, tensor, formatOf(dtype), losses) : [];
   });
 }
 
 /** @throws WeightsError when the tensors are far more than the file can hold. */
 function outputBytes({ path, checkpoint }: Source, tensors: readonly TensorOutput[]): number {
   const bytes = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-  const { byteLength } = checkpoint.source;
+  const { byteLength } = checkpoint;
   if (bytes > MOST_GROWTH * byteLength) {
     throw new WeightsError(
       `${path}: its tensors would fill ${bytes} bytes, but the file has ${byteLength}: they repeat a few values`,
@@ -241,7 +240,7 @@ async function hashBoth(
 ): Promise<Map<string, string>> {
   const known = new Map(Object.entries(hashes));
   const unknown = sources.filter(({ path }) => !known.has(path));
-  const total = unknown.reduce((sum, { checkpoint }) => sum + checkpoint.source.byteLength, 0);
+  const total = unknown.reduce((sum, { checkpoint }) => sum + checkpoint.byteLength, 0);
   let before = 0;
   for (const { path, checkpoint } of unknown) {
     const start = before;
@@ -250,7 +249,7 @@ async function hashBoth(
       onProgress: (done) => onProgress?.('hash', start + done, total),
     });
     known.set(path, hash);
-    before += checkpoint.source.byteLength;
+    before += checkpoint.byteLength;
   }
   return known;
 }

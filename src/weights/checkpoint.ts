@@ -23,7 +23,10 @@ export interface CheckpointTensor {
 
 /** An opened file. Tensor data is still unread. */
 export interface Checkpoint {
-  readonly source: ByteSource;
+  /** Of the file, for messages. */
+  readonly name: string;
+  /** Of the file. */
+  readonly byteLength: number;
   /** By name, in the order of the file. */
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
 }
@@ -44,12 +47,13 @@ export async function openCheckpoint(source: ByteSource): Promise<Checkpoint> {
       `${source.name}: expected a checkpoint of torch.save (.pt) or a safetensors file; it is neither`,
     );
   }
-  return safetensorsCheckpoint(await openSafetensors(source));
+  return { ...safetensorsCheckpoint(await openSafetensors(source)), byteLength: source.byteLength };
 }
 
-/** The tensors of a safetensors file. */
-export function safetensorsCheckpoint({ source, tensors }: Safetensors): Checkpoint {
-  const made = [...tensors.values()].map(({ name, dtype, shape, offset, byteLength }) => {
+/** The tensors of a safetensors file, or of several shards; its length is that of their data. */
+export function safetensorsCheckpoint(file: Safetensors): Checkpoint {
+  const entries = [...file.tensors.values()];
+  const made = entries.map(({ name, dtype, shape, source, offset, byteLength }) => {
     const size = DTYPE_BYTES[dtype];
     const tensor: CheckpointTensor = {
       name,
@@ -60,7 +64,8 @@ export function safetensorsCheckpoint({ source, tensors }: Safetensors): Checkpo
     };
     return [name, tensor] as const;
   });
-  return { source, tensors: new Map(made) };
+  const byteLength = entries.reduce((sum, entry) => sum + entry.byteLength, 0);
+  return { name: file.name, byteLength, tensors: new Map(made) };
 }
 
 /** Splits `length` elements into pieces of at most `most`. */

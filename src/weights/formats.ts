@@ -1,10 +1,14 @@
 /** The element types a converter can write: how a tensor is laid out in each, and how it is encoded. */
-import { roundToHalf } from './convert.ts';
+import type { Origin } from './convert.ts';
+import { roundToHalf } from './half.ts';
+import { quantisedParts, storageOf } from './quantize.ts';
 import type { FileDType } from './safetensors.ts';
 
-/** Types that a checkpoint can be converted to. */
-export const TARGET_DTYPES = ['f32', 'f16', 'bf16'] as const;
+/** Types that a decoder can be converted to. */
+export const TARGET_DTYPES = ['f32', 'f16', 'bf16', 'int8', 'int4'] as const;
 export type TargetDType = (typeof TARGET_DTYPES)[number];
+/** Those of single values. */
+export type FloatDType = Exclude<TargetDType, 'int8' | 'int4'>;
 
 /** One tensor of the output that holds a tensor of the input, or a part of what it says. */
 export interface EncodedPart {
@@ -28,17 +32,35 @@ export interface Losses {
 }
 
 /**
- * The output tensors for one input tensor. A plain type gives one; a quantised one may give several,
- * each of which is encoded from the same rows.
+ * The output tensors for one input tensor. A float type gives one, an integer type the quants and
+ * their scales, both encoded from the same rows.
  */
-export type WeightFormat = (name: string, shape: readonly number[]) => readonly EncodedPart[];
+export type WeightFormat = (origin: Origin, shape: readonly number[]) => readonly EncodedPart[];
 
-/** How each type lays tensors out. */
-export const FORMATS: Readonly<Record<TargetDType, WeightFormat>> = {
-  f32: (name, shape) => [{ name, dtype: 'F32', shape, encode: toBytes }],
-  f16: (name, shape) => [{ name, dtype: 'F16', shape, encode: narrow(roundToHalf, 0x7c00) }],
-  bf16: (name, shape) => [{ name, dtype: 'BF16', shape, encode: narrow(roundToBf16, 0x7f80) }],
+const FLOAT_FORMATS: Readonly<Record<FloatDType, WeightFormat>> = {
+  f32: ({ tensor: name }, shape) => [{ name, dtype: 'F32', shape, encode: toBytes }],
+  f16: ({ tensor: name }, shape) => [
+    { name, dtype: 'F16', shape, encode: narrow(roundToHalf, 0x7c00) },
+  ],
+  bf16: ({ tensor: name }, shape) => [
+    { name, dtype: 'BF16', shape, encode: narrow(roundToBf16, 0x7f80) },
+  ],
 };
+
+/**
+ * How a type lays tensors out. What keeps its precision in a quantised decoder (`storageOf`) is bf16,
+ * the official precision.
+ */
+export function formatOf(dtype: TargetDType): WeightFormat {
+  if (dtype !== 'int8' && dtype !== 'int4') return FLOAT_FORMATS[dtype];
+  return (origin, shape) => {
+    const [rows = 1, inDim = 1] = shape;
+    const storage = storageOf(origin.tensor, dtype, 'bf16');
+    return storage === 'int8' || storage === 'int4'
+      ? quantisedParts(storage, origin, [rows, inDim])
+      : FLOAT_FORMATS.bf16(origin, shape);
+  };
+}
 
 /** Bf16 bits of a finite float's bits, rounded to nearest even; too large values give infinity. */
 const roundToBf16 = (single: number): number => (single + 0x7fff + ((single >>> 16) & 1)) >>> 16;

@@ -9,7 +9,8 @@ export interface WantedTensor {
 
 /** A file's tensors, whatever its format. */
 export interface NamedTensors {
-  readonly source: { readonly name: string };
+  /** Of the file, for messages. */
+  readonly name: string;
   readonly tensors: ReadonlyMap<string, WantedTensor>;
 }
 

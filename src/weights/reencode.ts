@@ -32,7 +32,7 @@ export function reencode(
       `${file}: tensor "${name}" is ${dtype}: expected F32, F16, BF16 or F64 weights`,
     );
   }
-  const parts = format(name, shape);
+  const parts = format(origin, shape);
   return parts.map((part) => ({
     name: part.name,
     dtype: part.dtype,

@@ -19,7 +19,7 @@ export async function runPt(_device: GPUDevice, golden: GoldenCase): Promise<Che
       const differing = same
         ? differences(
             await got.read(0, got.length),
-            await expected.source.read(want.offset, want.byteLength),
+            await want.source.read(want.offset, want.byteLength),
           )
         : Number.POSITIVE_INFINITY;
       checks.push({

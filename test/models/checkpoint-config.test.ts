@@ -14,7 +14,7 @@ import { vqWeightShapes } from '../../src/models/vq-weights.ts';
 import type { NamedTensors, WantedTensor } from '../../src/weights/join.ts';
 
 const file = (name: string, tensors: readonly WantedTensor[]): NamedTensors => ({
-  source: { name },
+  name,
   tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])),
 });
 const without = (tensors: WantedTensor[], pattern: RegExp): WantedTensor[] =>

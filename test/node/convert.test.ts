@@ -13,7 +13,9 @@ import { type ConvertOptions, convertCheckpoint } from '../../src/node/convert.t
 import { defaultModelFolder, openFile } from '../../src/node/files.ts';
 import { openCheckpoint } from '../../src/weights/checkpoint.ts';
 import { decodeF32 } from '../../src/weights/convert.ts';
+import { dequantizeRows, QUANTIZATION_KEY, scalesName } from '../../src/weights/quantize.ts';
 import { openSafetensors } from '../../src/weights/safetensors.ts';
+import { difference } from '../oracle/compare.ts';
 import { counting } from '../support/checkpoints.ts';
 import { bytesOf } from '../support/safetensors.ts';
 import { ROOT } from '../support/sources.ts';
@@ -53,9 +55,9 @@ const left = (): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name !== 'vq.pt');
 
 async function floats(path: string): Promise<Map<string, Float32Array>> {
-  const { source, tensors } = await openSafetensors(await openFile(path));
+  const { tensors } = await openSafetensors(await openFile(path));
   const values = new Map<string, Float32Array>();
-  for (const { name, dtype, offset, byteLength } of tensors.values()) {
+  for (const { name, dtype, source, offset, byteLength } of tensors.values()) {
     if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16') throw new Error(dtype);
     values.set(name, decodeF32(dtype, await source.read(offset, byteLength)));
   }
@@ -97,6 +99,37 @@ describe('the sample checkpoints', () => {
     const { tensors } = await openSafetensors(await openFile(join(out, 'gpt.safetensors')));
     expect(new Set([...tensors.values()].map((tensor) => tensor.dtype))).toEqual(new Set([stored]));
   });
+
+  test.each([
+    ['int8', 'I8', 'I8', 1e-4],
+    ['int4', 'U8', 'I8', 2e-2],
+  ] as const)(
+    'as %s: integers with their scales near the floats',
+    async (dtype, stored, head, most) => {
+      await convert(join(SAMPLES, 'ddp_model.pt'), { dtype });
+      const made = await openSafetensors(await openFile(join(out, 'gpt.safetensors')));
+      expect(made.metadata.get(QUANTIZATION_KEY)).toBe(dtype);
+      expect(made.tensors.get('output.weight')?.dtype).toBe(head);
+      expect(made.tensors.get('norm.weight')?.dtype).toBe('BF16');
+      expect(made.tensors.get('tok_embeddings.weight')?.dtype).toBe('BF16');
+      const name = 'layers.1.feed_forward.w2.weight';
+      const quants = made.tensors.get(name)!;
+      const scales = made.tensors.get(scalesName(name))!;
+      expect([quants.dtype, scales.dtype]).toEqual([stored, 'F16']);
+      const words = new Uint32Array(
+        (await quants.source.read(quants.offset, quants.byteLength)).buffer,
+      );
+      const halves = new Uint16Array(
+        (await scales.source.read(scales.offset, scales.byteLength)).buffer,
+      );
+      const exact = (await floats(join(SAMPLES, 'model.safetensors'))).get(name)!;
+      const [rows, inDim] = [GPT.dim, GPT.hiddenDim];
+      const values = dequantizeRows(dtype, { quants: words, scales: halves }, rows, inDim);
+      const nmse = difference(values, exact).nmse;
+      expect(nmse).toBeGreaterThan(0);
+      expect(nmse).toBeLessThan(most);
+    },
+  );
 });
 
 test('the folder is a model: config, classes, sampling, tokenizer as f32', async () => {

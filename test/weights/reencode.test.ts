@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { WeightsError } from '../../src/errors.ts';
 import type { CheckpointTensor } from '../../src/weights/checkpoint.ts';
-import { FORMATS, type Losses, type TargetDType } from '../../src/weights/formats.ts';
+import { formatOf, type Losses, type TargetDType } from '../../src/weights/formats.ts';
 import { reencode } from '../../src/weights/reencode.ts';
 import { DTYPE_BYTES, type FileDType } from '../../src/weights/safetensors.ts';
 import { tensorBytes } from '../../src/weights/safetensors-writer.ts';
@@ -34,7 +34,7 @@ async function convert(
     },
   };
   const losses: Losses = { flushed: 0, overflowed: 0 };
-  const [output, ...more] = reencode('file', tensor, FORMATS[to], losses);
+  const [output, ...more] = reencode('file', tensor, formatOf(to), losses);
   expect(more).toEqual([]);
   const bytes = new Uint8Array(tensorBytes(output!));
   let at = 0;

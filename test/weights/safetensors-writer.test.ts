@@ -62,7 +62,7 @@ test('what is written is what is read, with metadata', async () => {
   for (const { name, dtype, shape } of TENSORS) {
     const entry = file.tensors.get(name)!;
     expect(entry).toMatchObject({ dtype, shape });
-    const bytes = await file.source.read(entry.offset, entry.byteLength);
+    const bytes = await entry.source.read(entry.offset, entry.byteLength);
     expect([...bytes]).toEqual(Array.from({ length: entry.byteLength }, (_, i) => i + 1));
   }
 });

@@ -23,5 +23,5 @@ export async function openPt(source: ByteSource): Promise<Checkpoint> {
     ranges.set(tensor.storage, range);
     tensors.set(name, viewTensor(source, name, tensor, range));
   }
-  return { source, tensors };
+  return { name: source.name, byteLength: source.byteLength, tensors };
 }

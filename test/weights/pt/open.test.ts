@@ -23,9 +23,9 @@ describe.each(samples)('%s', (name, { expected }) => {
     const twin = await openSafetensors(await openFile(join(FOLDER, expected)));
     expect([...tensors.keys()].sort()).toEqual([...twin.tensors.keys()].sort());
     for (const [key, tensor] of tensors) {
-      const { dtype, shape, offset, byteLength } = twin.tensors.get(key)!;
+      const { dtype, shape, source, offset, byteLength } = twin.tensors.get(key)!;
       expect([tensor.dtype, tensor.shape], key).toEqual([dtype, shape]);
-      const bytes = await twin.source.read(offset, byteLength);
+      const bytes = await source.read(offset, byteLength);
       expect(await tensor.read(0, tensor.length), key).toEqual(bytes);
       const size = tensor.length === 0 ? 1 : byteLength / tensor.length;
       for (let start = 0; start < tensor.length; start += 7) {
