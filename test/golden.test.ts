@@ -25,7 +25,7 @@ async function failures(folder: string, reduce?: Reduce): Promise<string[]> {
 
 test('every kind of this version is among the cases', () => {
   const kinds = new Set(cases.map(({ kind }) => kind));
-  expect([...kinds].sort()).toEqual(['gpt_c2i', 'op', 'pt', 'sampling', 'vq']);
+  expect([...kinds].sort()).toEqual(['gpt_c2i', 'model_folder', 'op', 'pt', 'sampling', 'vq']);
 });
 
 describe('the variant chosen for this adapter', () => {

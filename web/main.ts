@@ -9,7 +9,7 @@ import {
   type WebDevice,
 } from '../src/web/index.ts';
 
-const MODEL = '/weights/fruits-64';
+const MODEL = '/weights/fruits-96';
 const MAX_SEED = 2 ** 32;
 
 const form = element('form', HTMLFormElement);

@@ -7,6 +7,9 @@ import { imagenetAliases } from '../models/imagenet-classes.ts';
 /** Most images per class in one run. */
 export const MAX_COUNT = 4096;
 
+/** Stands for every class. */
+const ALL = 'all';
+
 /** New seeds are drawn below this, so that they are easy to type again. */
 const RANDOM_SEEDS = 2 ** 31;
 
@@ -34,16 +37,17 @@ export function collect(text: string, before: readonly string[] = []): string[] 
 
 /**
  * The classes of `--class` values in their order. A value is a whole name or index, else a list of
- * them with commas between. Classes of ImageNet are known by synonyms and WordNet ids too.
+ * them with commas between; "all" stands for every class, unless one has that name. Classes of
+ * ImageNet are known by synonyms and WordNet ids too.
  * @throws OptionError for an unknown class, with near names.
  */
 export function parseClasses(classNames: readonly string[], values: readonly string[]): number[] {
   const aliases = imagenetAliases(classNames);
   return values.flatMap((value) => {
     const whole = findClass(classNames, value, aliases);
-    return whole === undefined
-      ? value.split(',').map((name) => parseClass(classNames, name, aliases))
-      : [whole];
+    if (whole !== undefined) return [whole];
+    if (value.trim() === ALL) return classNames.map((_, label) => label);
+    return value.split(',').map((name) => parseClass(classNames, name, aliases));
   });
 }
 

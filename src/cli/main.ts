@@ -62,7 +62,11 @@ function program(signal: AbortSignal): Command {
       .option('--json', 'print one JSON object on stdout, all else on stderr')
       .option('--verbose', 'print the stack of an error');
   command('generate', 'Make images, one per class and count.')
-    .requiredOption('--class <names>', 'class names or indices, with commas between', collect)
+    .requiredOption(
+      '--class <names>',
+      'class names or indices, with commas between; "all": every class',
+      collect,
+    )
     .option('--count <n>', 'images per class', integer(1, MAX_COUNT), 1)
     .option('--seed <s>', 'image i draws with seed s+i (default: random)', integer(0, MOST))
     .option('--cfg-scale <x>', 'guidance; 1 is none', decimal)

@@ -72,7 +72,7 @@ export function packageFolder(): string {
 
 /** The model that ships with this package. */
 export function defaultModelFolder(): string {
-  return join(packageFolder(), 'weights', 'fruits-64');
+  return join(packageFolder(), 'weights', 'fruits-96');
 }
 
 async function statFile(path: string): Promise<{ size: number; mtimeMs: number }> {

@@ -28,16 +28,16 @@ export const scalesName = (name: string): string => `${name}.scales`;
 
 /**
  * Tensors that stay floats. Norms: as int4 they alone cost more than all matrices of one kind (NMSE of
- * the logits 2.4e-3 against 7e-4 to 1.2e-3, fruits-64) and save nothing. Embeddings: kernels look them
- * up as floats; they cost little as integers (3e-4), but are read a row at a time, so that only memory
- * would be saved. Everything else of a decoder is a matrix of products.
+ * the logits 2.4e-3 against 7e-4 to 1.2e-3, a trained 64x64 model) and save nothing. Embeddings:
+ * kernels look them up as floats; they cost little as integers (3e-4), but are read a row at a time, so
+ * that only memory would be saved. Everything else of a decoder is a matrix of products.
  */
 export const keepsPrecision = (name: string): boolean =>
   !/^(output|layers\.\d+\.(attention\.(wqkv|wo)|feed_forward\.w[123]))\.weight$/.test(name);
 
 /**
  * Storage of one tensor of a decoder that is stored as `dtype`. The output head of an int4 model is
- * int8: as int4 it alone changes 18 % of the greedy tokens of fruits-64, as int8 8 %.
+ * int8: as int4 it alone changes 18 % of the greedy tokens of that model, as int8 8 %.
  * @param kept Storage of what keeps its precision.
  */
 export function storageOf<K extends MatrixDType>(

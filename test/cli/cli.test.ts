@@ -118,11 +118,11 @@ describe('generate', { timeout: RUN_MS }, () => {
       expect(report.timings[name]).toBeGreaterThan(0);
     }
     expect(tokensOf('two.json')).toMatchObject({
-      grid: [8, 8],
+      grid: [12, 12],
       images: [{ seed: 5 }, { seed: 6 }],
     });
     const png = decodePng(readFileSync(at('two.png')));
-    expect([png.width, png.height]).toEqual([130, 64]);
+    expect([png.width, png.height]).toEqual([194, 96]);
     expect(deviation(png.data)).toBeGreaterThan(10);
   });
 

@@ -37,14 +37,14 @@ test('a name is one under models/, of the user, or of this package', () => {
   expect(resolveModel('c2i-B-256')).toBe(here);
   expect(resolveModel('c2i_B_256')).toBe(here);
   expect(resolveModel('other')).toBe(users);
-  expect(resolveModel('fruits-64')).toBe(defaultModelFolder());
+  expect(resolveModel('fruits-96')).toBe(defaultModelFolder());
   expect(findModels()).toEqual(expect.arrayContaining([here, users, defaultModelFolder()]));
 });
 
 test('the model of this folder comes before another of its name', () => {
-  model('data', 'llamagen-webgpu', 'models', 'fruits-64');
-  const here = model('weights', 'fruits-64');
-  expect(resolveModel('fruits-64')).toBe(here);
+  model('data', 'llamagen-webgpu', 'models', 'fruits-96');
+  const here = model('weights', 'fruits-96');
+  expect(resolveModel('fruits-96')).toBe(here);
 });
 
 test('a path that is no model is left to whoever opens it', () => {
@@ -56,9 +56,9 @@ test('a path that is no model is left to whoever opens it', () => {
 test.each([
   ['c2i-L-384', /c2i-L-384 is not here: run "llamagen pull c2i-L-384" first/],
   ['c2i_l_384.pt', /run "llamagen pull c2i-L-384" first/],
-  ['fruits-46', /no model "fruits-46": did you mean fruits-64\?/],
+  ['fruits-69', /no model "fruits-69": did you mean fruits-96\?/],
   ['c2i-L-348', /did you mean c2i-L-384\b/],
-  ['zebra', /here are fruits-64.*; "llamagen pull --list"/],
+  ['zebra', /here are fruits-96.*; "llamagen pull --list"/],
 ])('"%s" is refused', (name, message) => {
   expect(() => resolveModel(name)).toThrow(OptionError);
   expect(() => resolveModel(name)).toThrow(message);

@@ -54,7 +54,8 @@ describe('one seed, one image', () => {
     await single.run(24);
     const alone = [...(await single.readTokens())].slice(0, 24);
     expect([...all.slice(0, 24)]).toEqual(alone);
-    expect([...all.slice(15 * 64, 15 * 64 + 24)]).toEqual(alone);
+    const last = 15 * model.config.gpt.blockSize;
+    expect([...all.slice(last, last + 24)]).toEqual(alone);
     loop.destroy();
     single.destroy();
   });
@@ -69,7 +70,7 @@ describe('one seed, one image', () => {
           ...{ topK: 0, topP: 1, greedy: false, forced: false },
         },
       ]);
-      await loop.run(64, { chunk });
+      await loop.run(model.config.gpt.blockSize, { chunk });
       grids.push([...(await loop.readTokens())]);
     }
     expect(grids[1]).toEqual(grids[0]);
@@ -98,12 +99,12 @@ describe('results', () => {
     const { images } = await generate(model, { classes: [ORANGE], seed: 5, cfgScale: 1 });
     const [image] = images;
     const { tokens, rgba, width, height } = image!;
-    expect([width, height, rgba.length]).toEqual([64, 64, 64 * 64 * 4]);
+    expect([width, height, rgba.length]).toEqual([96, 96, 96 * 96 * 4]);
     expect(tokens.every((t) => t < 1024)).toBe(true);
     const [red, blue] = [0, 2].map((c) => rgba.filter((_, i) => i % 4 === c));
     expect(new Set(red).size).toBeGreaterThan(50);
     // An orange on white: much more red than blue in the middle of the picture.
-    const middle = 32 * 64 + 32;
+    const middle = 48 * 96 + 48;
     expect(red![middle]! - blue![middle]!).toBeGreaterThan(60);
     const [again] = await decodeTokens(model, [tokens]);
     expect(hex(again!.rgba)).toBe(hex(rgba));

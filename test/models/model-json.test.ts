@@ -8,7 +8,7 @@ import { openSafetensors } from '../../src/weights/safetensors.ts';
 import { memorySource } from '../../src/weights/source.ts';
 
 const shipped = (file: string): Promise<Buffer> =>
-  readFile(new URL(`../../weights/fruits-64/${file}`, import.meta.url));
+  readFile(new URL(`../../weights/fruits-96/${file}`, import.meta.url));
 
 const sound = {
   format: 'llamagen-webgpu/1',
@@ -36,10 +36,10 @@ const parse = (fields: object): unknown => parseModelJson(JSON.stringify({ ...so
 describe('the shipped model', () => {
   test('is described by its model.json', async () => {
     const model = parseModelJson(String(await shipped('model.json')));
-    expect(model.name).toBe('fruits-64');
+    expect(model.name).toBe('fruits-96');
     expect(model.classNames.length).toBe(32);
     expect(model.classNames[4]).toBe('Banana');
-    expect(model.gpt.gridSize).toBe(8);
+    expect(model.gpt.gridSize).toBe(12);
     expect(model.vq.codebookSize).toBe(1024);
     expect(model.sampling).toEqual({
       cfgScale: 2,

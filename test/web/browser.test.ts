@@ -77,7 +77,7 @@ describe.skipIf(!hasChromium)('headless Chromium', () => {
     const model = await loadModel(node.device, openFolder(defaultModelFolder()));
     const { images } = await generate(model, { classes: [KIWI], greedy: true });
     node.close();
-    const made = await page.evaluate((k) => api.generate('/weights/fruits-64', k), KIWI);
+    const made = await page.evaluate((k) => api.generate('/weights/fruits-96', k), KIWI);
     expect(made.tokens).toEqual([...images[0]!.tokens]);
     const far = made.rgba.filter((value, i) => Math.abs(value - images[0]!.rgba[i]!) > 1);
     expect(made.rgba).toHaveLength(images[0]!.rgba.length);

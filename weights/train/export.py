@@ -38,7 +38,9 @@ def vq_fields(config):
 def how_trained(info, vq, gpt):
     def part(saved):
         s = saved["settings"]
-        return f"{saved['step']} steps of {s['batch']} in {saved['seconds'] / 60:.0f} minutes"
+        before = f" on top of run {Path(s['init']).name}" if s.get("init") else ""
+        minutes = f"{saved['seconds'] / 60:.0f} minutes"
+        return f"{saved['step']} steps of {s['batch']} in {minutes}{before}"
 
     return (
         f"On {info['counts']['train']} images of {info['source']}, {info['size']}x{info['size']}: "

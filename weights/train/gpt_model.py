@@ -24,9 +24,14 @@ def rope_table(grid, head_dim, base=10000.0):
     return torch.cat([nothing, angles.cos()]), torch.cat([nothing, angles.sin()])
 
 
+def wide(x):
+    """At least f32: bf16 is for products only."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 def rotate(x, cos, sin):
     """x [batch, head, position, head_dim]; pairs are neighbours (2i, 2i + 1)."""
-    a, b = x.float().unflatten(-1, (-1, 2)).unbind(-1)
+    a, b = wide(x).unflatten(-1, (-1, 2)).unbind(-1)
     return torch.stack([a * cos - b * sin, b * cos + a * sin], -1).flatten(-2).to(x.dtype)
 
 
@@ -37,7 +42,7 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x):
-        x = x.float()
+        x = wide(x)
         return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.eps) * self.weight
 
 
@@ -48,11 +53,15 @@ class Attention(nn.Module):
         self.wqkv = nn.Linear(dim, 3 * dim, bias=False)
         self.wo = nn.Linear(dim, dim, bias=False)
 
-    def forward(self, x, cos, sin, mask):
+    def forward(self, x, cos, sin, mask, cache=None):
+        """`cache` holds the keys and values of earlier positions, and takes those of these."""
         q, k, v = (
             t.unflatten(-1, (self.n_head, -1)).transpose(1, 2) for t in self.wqkv(x).chunk(3, -1)
         )
         q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        if cache is not None:
+            k, v = (torch.cat([*cache[i : i + 1], t], dim=2) for i, t in enumerate((k, v)))
+            cache[:] = [k, v]
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
         weights = torch.softmax(scores + mask.to(scores.dtype), dim=-1)
         return self.wo((weights.to(v.dtype) @ v).transpose(1, 2).flatten(-2))
@@ -78,11 +87,11 @@ class Block(nn.Module):
         self.ffn_norm = RMSNorm(dim)
         self.dropout = dropout
 
-    def forward(self, x, cos, sin, mask):
-        h = self.attention(self.attention_norm(x), cos, sin, mask)
-        x = x + F.dropout(h.float(), self.dropout, self.training)
+    def forward(self, x, cos, sin, mask, cache=None):
+        h = self.attention(self.attention_norm(x), cos, sin, mask, cache)
+        x = x + F.dropout(wide(h), self.dropout, self.training)
         h = self.feed_forward(self.ffn_norm(x))
-        return x + F.dropout(h.float(), self.dropout, self.training)
+        return x + F.dropout(wide(h), self.dropout, self.training)
 
 
 class LabelEmbedding(nn.Module):
@@ -126,13 +135,19 @@ class Transformer(nn.Module):
         cos, sin, mask = self.cos[:n], self.sin[:n], self.mask[:n, :n]
         for layer in self.layers:
             x = layer(x, cos, sin, mask)
-        return self.output(self.norm(x)).float()
+        return wide(self.output(self.norm(x)))
 
     @torch.no_grad()
     def greedy(self, label, steps):
-        """The best token at each step, without guidance [batch, steps]; recomputes everything: slow."""
-        tokens = label.new_zeros((len(label), 0))
-        for _ in range(steps):
-            best = self(label, tokens)[:, -1].argmax(-1, keepdim=True)
-            tokens = torch.cat([tokens, best], dim=1)
-        return tokens
+        """The best token at each step, without guidance [batch, steps]."""
+        caches = [[] for _ in self.layers]
+        x = self.cls_embedding.embedding_table(label).unsqueeze(1)
+        tokens = []
+        for step in range(steps):
+            place = slice(step, step + 1)
+            for layer, cache in zip(self.layers, caches):
+                # The newest position sees all before it: nothing is masked.
+                x = layer(x, self.cos[place], self.sin[place], self.mask[:1, :1], cache)
+            tokens.append(self.output(self.norm(x))[:, -1].argmax(-1))
+            x = self.tok_embeddings(tokens[-1]).unsqueeze(1)
+        return torch.stack(tokens, dim=1)

@@ -207,6 +207,17 @@ class Parts(unittest.TestCase):
         self.assertTrue(torch.equal(a[:, :6], b[:, :6]))
         self.assertFalse(torch.equal(a[:, 6], b[:, 6]))
 
+    def test_greedy_with_its_cache_takes_the_best_token_of_every_position(self):
+        torch.manual_seed(0)
+        config = {"dim": 32, "n_head": 2, "n_layer": 2, "multiple_of": 32, "num_classes": 3}
+        network = Transformer({**config, "vocab_size": 16, "block_size": 9}).eval().double()
+        torch.nn.init.normal_(network.output.weight)
+        label = torch.arange(3)
+        tokens = network.greedy(label, 9)
+        with torch.no_grad():
+            logits = network(label, tokens)
+        self.assertTrue(torch.equal(logits[:, :-1].argmax(-1), tokens))
+
     def test_quantizer_finds_the_nearest_code(self):
         quantizer = Quantizer(16, 4)
         z = quantizer.embedding.weight[[3, 9]].reshape(1, 2, 1, 4).permute(0, 3, 1, 2) * 5

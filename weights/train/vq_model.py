@@ -9,13 +9,13 @@ from torch.nn import functional as F
 
 
 class Norm(nn.GroupNorm):
-    """32 groups, in f32 whatever the input: PyTorch 1.13 sums bf16 in bf16 on CPUs, which is useless."""
+    """32 groups, at least in f32: PyTorch 1.13 sums bf16 in bf16 on CPUs, which is useless."""
 
     def __init__(self, channels):
         super().__init__(32, channels, eps=1e-6)
 
     def forward(self, x):
-        return super().forward(x.float())
+        return super().forward(x if x.dtype == torch.float64 else x.float())
 
 
 class ResnetBlock(nn.Module):
