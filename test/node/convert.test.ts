@@ -169,7 +169,7 @@ test('files may come in any order, and progress reaches its end', async () => {
 test('the shipped model converts to itself', async () => {
   const shipped = defaultModelFolder();
   const [gpt, tokenizer] = ['gpt', 'vq'].map((name) => join(shipped, `${name}.safetensors`));
-  await convertCheckpoint({ gpt: gpt!, vq: tokenizer!, out, grid: 8, heads: 4 });
+  await convertCheckpoint({ gpt: gpt!, vq: tokenizer!, out, grid: 12, heads: 4 });
   const json = parseModelJson(readFileSync(join(out, 'model.json'), 'utf8'));
   const own = parseModelJson(readFileSync(join(shipped, 'model.json'), 'utf8'));
   expect([json.gpt, json.vq]).toEqual([own.gpt, own.vq]);
