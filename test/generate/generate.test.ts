@@ -115,7 +115,7 @@ describe('results', () => {
     await generate(model, { classes: [1, 2], onProgress: (p) => seen.push(p) });
     for (const [phase, total] of [
       ['compile', 2],
-      ['tokens', 128],
+      ['tokens', 288],
       ['decode', 2],
     ] as const) {
       const done = seen.filter((p) => p.phase === phase).map((p) => p.done);
@@ -146,11 +146,11 @@ describe('bad options', () => {
   });
 
   test('tokens outside the codebook, or too few', async () => {
-    const grid = new Array(64).fill(0);
+    const grid = new Array(144).fill(0);
     await expect(decodeTokens(model, [grid.with(9, 1024)])).rejects.toThrow(
       /token 9 is 1024.*0 \.\. 1023/,
     );
-    await expect(decodeTokens(model, [grid.slice(1)])).rejects.toThrow(/64 tokens, got 63/);
+    await expect(decodeTokens(model, [grid.slice(1)])).rejects.toThrow(/144 tokens, got 143/);
   });
 });
 
@@ -169,7 +169,7 @@ describe('stopping', () => {
       },
     });
     await expect(running).rejects.toBe(reason);
-    expect(steps).toBeLessThan(64);
+    expect(steps).toBeLessThan(144);
   });
 
   test('a lost device is a typed error, during a run and after', async () => {
