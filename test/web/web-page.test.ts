@@ -42,9 +42,9 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.selectOption('#classes', 'Kiwi');
     await page.click('#button');
     await becomes(/^Kiwi, seed \d+, [\d.]+ s$/);
-    expect(seen).toContainEqual(expect.stringMatching(/^\d+ of 64 tokens, [\d.]+ tokens\/s$/));
+    expect(seen).toContainEqual(expect.stringMatching(/^\d+ of 144 tokens, [\d.]+ tokens\/s$/));
     const picture = await pixels();
-    expect(picture).toHaveLength(4 * 64 * 64);
+    expect(picture).toHaveLength(4 * 96 * 96);
     expect(new Set(picture).size).toBeGreaterThan(50);
   });
 
@@ -56,7 +56,7 @@ describe.skipIf(!hasChromium)('the page', () => {
           const [status, button] = ['status', 'button'].map((id) => document.getElementById(id));
           if (!status || !button) throw new Error('the page lacks its status or its button');
           new MutationObserver((_, observer) => {
-            if (!/of 64 tokens/.test(status.textContent ?? '')) return;
+            if (!/of 144 tokens/.test(status.textContent ?? '')) return;
             observer.disconnect();
             resolve(button.textContent);
             button.click();
