@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import type { Variant } from '../kernels/kernel.ts';
-import { adapterFacts, chooseVariant } from '../src/index.ts';
+import { variantOf } from '../src/index.ts';
 import type { NodeDevice } from '../src/node/device.ts';
 import { packageFolder } from '../src/node/files.ts';
 
@@ -42,7 +42,7 @@ export function environmentOf({ device, adapter, toggles, software }: NodeDevice
     toggles,
     robust: !toggles.some((toggle) => toggle.includes('disable_robustness')),
     features: [...device.features].sort(),
-    variant: chooseVariant(adapterFacts(device)),
+    variant: variantOf(device),
   };
 }
 

@@ -3,6 +3,7 @@ export * from './attention.ts';
 export * from './codebook-lookup.ts';
 export * from './compile.ts';
 export * from './conv2d.ts';
+export * from './cost.ts';
 export * from './draw-token.ts';
 export * from './embed.ts';
 export * from './filter-logits.ts';

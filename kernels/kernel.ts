@@ -44,6 +44,16 @@ export interface Kernel<B extends Bindings = Bindings> {
   readonly workgroups: readonly [x: number, y: number, z: number];
   /** Device features the text needs. */
   readonly features?: readonly GPUFeatureName[];
+  /** What one dispatch costs at least; see `costOf`. */
+  readonly cost?: Partial<Cost>;
+}
+
+/** The work that no implementation of a kernel can avoid. */
+export interface Cost {
+  /** Bytes that must be read or written, each once. */
+  readonly bytes: number;
+  /** Arithmetic operations; a multiply-add counts as two. */
+  readonly operations: number;
 }
 
 /** Names of the bindings of kernel table B that have role R. */
@@ -65,6 +75,28 @@ export interface Variant {
   readonly reduce: Reduce;
   /** Read f16 tensors as native halves; needs the feature `shader-f16`. */
   readonly f16: boolean;
+  /** Settings that differ from a kernel's own choice; see `tileOf`. */
+  readonly tiles?: Tiles;
+}
+
+/** How a kernel divides its work: changes speed and the order of sums, never what is computed. */
+export type Tile = Readonly<Record<string, number | string | boolean>>;
+
+/**
+ * Tiles by `family shape` (measured by the tuner for one shape, such as `product f16[2304,768]`), or
+ * by `family` (forced for all shapes, and stronger). The shape never holds the number of rows of a
+ * product: what decides the order of a sum must not depend on it.
+ */
+export type Tiles = Readonly<Record<string, Partial<Tile>>>;
+
+/** The tile of a kernel: its own choice, but for what the variant says of its family and shape. */
+export function tileOf<T extends { readonly [K in keyof T]: Tile[string] }>(
+  { tiles }: Variant,
+  family: string,
+  shape: string,
+  own: T,
+): T {
+  return { ...own, ...tiles?.[`${family} ${shape}`], ...tiles?.[family] };
 }
 
 /** The variant that runs on every device. */

@@ -24,7 +24,13 @@ export type { SamplingOptions } from './generate/settings.ts';
 export { type Sequence, type TokenLoop, tokenLoop } from './generate/token-loop.ts';
 export { deviceDescriptor } from './gpu/device.ts';
 export type { MemoryUse } from './gpu/memory.ts';
-export { type AdapterFacts, adapterFacts, chooseVariant } from './gpu/variants.ts';
+export {
+  type AdapterFacts,
+  adapterFacts,
+  chooseVariant,
+  overrideVariant,
+  variantOf,
+} from './gpu/variants.ts';
 export { GPT_SIZES, type GptConfig, gptConfig, gptParameterCount } from './models/gpt-config.ts';
 export { type ModelJson, parseModelJson } from './models/model-json.ts';
 export { type Precision, WEIGHT_DTYPES, type WeightDTypeOption } from './models/precision.ts';

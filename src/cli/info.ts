@@ -2,13 +2,7 @@
 import { relative, resolve } from 'node:path';
 import type { MatrixDType, TableDType } from '../../kernels/kernel.ts';
 import { gptPrecision } from '../generate/model.ts';
-import {
-  adapterFacts,
-  chooseVariant,
-  estimateMemory,
-  gptParameterCount,
-  type MemoryUse,
-} from '../index.ts';
+import { estimateMemory, gptParameterCount, type MemoryUse, variantOf } from '../index.ts';
 import { headDtypeOf, tableDtypeOf } from '../models/precision.ts';
 import { openFolder } from '../node/files.ts';
 import type { Safetensors } from '../weights/safetensors.ts';
@@ -62,7 +56,7 @@ export async function runInfo(options: CommonOptions, report: Report): Promise<v
 }
 
 function printDevice(device: GPUDevice, adapter: AdapterSummary, report: Report) {
-  const variant = chooseVariant(adapterFacts(device));
+  const variant = variantOf(device);
   const features = [...device.features].filter((name) => !COMMON_FEATURES.has(name)).sort();
   const limits = Object.fromEntries(LIMITS.map((name) => [name, device.limits[name]]));
   report.line(`dawn     ${adapter.toggles.join(' ')}`);

@@ -3,7 +3,7 @@ import type { MatrixDType, QuantDType, TableDType, Variant } from '../../kernels
 import { isQuantised } from '../../kernels/lib/weight-rows.ts';
 import { OptionError } from '../errors.ts';
 import { Memory, type MemoryUse } from '../gpu/memory.ts';
-import { adapterFacts, bindingLimit, chooseVariant, chooseWeightDtype } from '../gpu/variants.ts';
+import { adapterFacts, bindingLimit, chooseWeightDtype, variantOf } from '../gpu/variants.ts';
 import { gptDecoder } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import { type ModelJson, parseModelJson } from '../models/model-json.ts';
@@ -220,6 +220,6 @@ function precisionFor(
   { variant, kvDtype = 'f32', maxBindingBytes = bindingLimit(device) }: PrecisionOptions,
   dtypes: Pick<Precision, 'weightDtype' | 'headDtype' | 'tableDtype'>,
 ): Precision {
-  const chosen = chooseVariant(adapterFacts(device));
+  const chosen = variantOf(device);
   return { variant: { ...chosen, ...variant }, ...dtypes, kvDtype, maxBindingBytes };
 }

@@ -28,6 +28,19 @@ export function chooseVariant({ software, subgroups, shaderF16 }: AdapterFacts):
   return { reduce: software ? 'serial' : shared, f16: shaderF16 };
 }
 
+const overrides = new WeakMap<GPUDevice, Partial<Variant>>();
+
+/** Makes `variantOf` a device differ from the choice for its adapter: forced or measured settings. */
+export function overrideVariant(device: GPUDevice, variant: Partial<Variant>): void {
+  overrides.set(device, variant);
+}
+
+/** The variant of every kernel on a device, unless a caller asks for another. */
+export const variantOf = (device: GPUDevice): Variant => ({
+  ...chooseVariant(adapterFacts(device)),
+  ...overrides.get(device),
+});
+
 /**
  * Storage on the device of weights that are stored as `file`. They stay as they are, bit for bit,
  * except on software adapters: there unpacking costs more than the bytes it saves (a swiglu of 2 rows,

@@ -1,6 +1,7 @@
 /** Handles for blocks of device memory that do not exist yet. */
 import type { DType } from '../../kernels/kernel.ts';
-import { isQuantised, quantWords } from '../../kernels/lib/weight-rows.ts';
+
+export { byteLength, elementCount } from '../../kernels/cost.ts';
 
 /**
  * Where a tensor's memory comes from and how long it lives.
@@ -29,16 +30,6 @@ export interface WeightOrigin {
   readonly rows: number;
   /** Whether this weight is the scales of those rows, not their quants. Default false. */
   readonly scales?: boolean;
-}
-
-/** Number of elements. */
-export const elementCount = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
-
-/** Size in device memory, a multiple of 4: halves are packed two to a word, integer rows fill words. */
-export function byteLength({ dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>): number {
-  if (dtype === 'u32' || dtype === 'i32' || dtype === 'f32') return elementCount(shape) * 4;
-  if (!isQuantised(dtype)) return Math.ceil(elementCount(shape) / 2) * 4;
-  return elementCount(shape.slice(0, -1)) * quantWords(dtype, shape.at(-1) ?? 1) * 4;
 }
 
 /** `f32[2,64]`, for messages. */

@@ -1,7 +1,8 @@
 /** Opens a WebGPU device in Node: the system's driver when Dawn accepts one, else SwiftShader. */
 import { DeviceError, OptionError } from '../errors.ts';
 import { deviceDescriptor } from '../gpu/device.ts';
-import { adapterFacts } from '../gpu/variants.ts';
+import { parseVariant } from '../gpu/variant-words.ts';
+import { adapterFacts, overrideVariant } from '../gpu/variants.ts';
 import { unpackSwiftshader } from './swiftshader.ts';
 import { hasGpu, loadVulkan, systemDrivers, withDriver } from './vulkan.ts';
 
@@ -52,6 +53,8 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
       `"adapter" (LLAMAGEN_ADAPTER) expected ${ADAPTERS.join(', ')}, got "${choice}"`,
     );
   }
+  const { LLAMAGEN_VARIANT } = process.env;
+  const forced = LLAMAGEN_VARIANT ? parseVariant(LLAMAGEN_VARIANT) : undefined;
   const { create, globals } = await importDawn();
   Object.assign(globalThis, globals);
   const toggles = dawnToggles(options.robust ?? process.env.LLAMAGEN_ROBUST === '1');
@@ -59,6 +62,7 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
   instances.add(gpu);
   try {
     const device = await adapter.requestDevice(deviceDescriptor(adapter));
+    if (forced) overrideVariant(device, forced);
     return {
       device,
       adapter,

@@ -8,7 +8,7 @@ import { siluMul } from '../../kernels/swiglu.ts';
 import type { PrecisionOptions } from '../../src/generate/model.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { uploadWeights } from '../../src/gpu/upload.ts';
-import { adapterFacts, chooseVariant } from '../../src/gpu/variants.ts';
+import { variantOf } from '../../src/gpu/variants.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { elementCount, type Tensor } from '../../src/graph/tensor.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';
@@ -45,7 +45,7 @@ export async function runOp(
   const define = OPS[op];
   if (!define) throw new Error(`${golden.name}: unknown op "${op}"`);
   const g = new Graph();
-  const variant = { ...chooseVariant(adapterFacts(device)), ...options.variant };
+  const variant = { ...variantOf(device), ...options.variant };
   const { inputs, outputs } = define(g, golden, variant);
   const memory = new Memory(device);
   try {

@@ -2,7 +2,7 @@
 import { filterLogits } from '../../kernels/filter-logits.ts';
 import { packSampling } from '../../kernels/lib/sampling.ts';
 import type { PrecisionOptions } from '../../src/generate/model.ts';
-import { adapterFacts, chooseVariant } from '../../src/gpu/variants.ts';
+import { variantOf } from '../../src/gpu/variants.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { type GoldenCase, tensorOf } from './case.ts';
 import { type Check, judge } from './check.ts';
@@ -33,7 +33,7 @@ export async function runSampling(
       return { ...rest, temperature, topK, topP, greedy };
     }),
   );
-  const variant = { ...chooseVariant(adapterFacts(device)), ...options.variant };
+  const variant = { ...variantOf(device), ...options.variant };
   const kernel = filterLogits({ sequences: settings.length, vocabSize, variant });
   const { probs } = await runKernel(device, kernel, {
     logits: settings.flatMap(() => [...logits]),

@@ -1,0 +1,31 @@
+/** LLAMAGEN_VARIANT as text. */
+import { expect, test } from 'vitest';
+import { tileOf } from '../../kernels/kernel.ts';
+import { parseVariant } from '../../src/gpu/variant-words.ts';
+
+test.each([
+  ['serial', { reduce: 'serial' }],
+  ['workgroup, packed', { reduce: 'workgroup', f16: false }],
+])('%s', (text, expected) => {
+  expect(parseVariant(text)).toEqual(expected);
+});
+
+test.each(['fast', 'serial,', 'product.colour=4', 'nothing.columns=4', 'product.columns='])(
+  'refuses "%s" and lists what is known',
+  (text) => {
+    expect(() => parseVariant(text)).toThrow(/^LLAMAGEN_VARIANT: ".*" expected one of serial, /);
+  },
+);
+
+test('a forced tile is stronger than a measured one, and both than the choice of a kernel', () => {
+  const own = { columns: 4, split: 1 };
+  const measured = { 'product f32[8,8]': { columns: 8, split: 2 } };
+  const variant = { reduce: 'serial', f16: false, tiles: measured } as const;
+  expect(tileOf(variant, 'product', 'f32[8,9]', own)).toEqual(own);
+  expect(tileOf(variant, 'product', 'f32[8,8]', own)).toEqual({ columns: 8, split: 2 });
+  const tiles = { ...measured, product: { split: 4 } };
+  expect(tileOf({ ...variant, tiles }, 'product', 'f32[8,8]', own)).toEqual({
+    columns: 8,
+    split: 4,
+  });
+});
