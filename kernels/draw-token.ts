@@ -9,10 +9,10 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
+import { drawLib, finish } from './lib/draw.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { philoxLib } from './lib/philox.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
-import { variantFeatures } from './lib/rows.ts';
+import { quads, rowBinding, rowReader, variantFeatures } from './lib/rows.ts';
 import { samplingBinding, samplingLib } from './lib/sampling.ts';
 
 export interface DrawTokenParams {
@@ -52,7 +52,7 @@ export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {
     `draw_token: ${rows} rows are neither ${sequences} nor twice as many`,
   );
   const bindings: DrawTokenBindings = {
-    probs: { role: 'in', dtype: 'f32', shape: [sequences, vocabSize] },
+    probs: rowBinding('in', [sequences, vocabSize]),
     sampling: samplingBinding(sequences),
     place: { role: 'inout', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
     tokens: { role: 'inout', dtype: 'u32', shape: [sequences, blockSize] },
@@ -66,44 +66,21 @@ export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {
   const code = wgsl`${enable(features)}
 ${samplingLib}
 ${declare(bindings)}
-const VOCAB = ${vocabSize}u;
-${philoxLib}
+${rowReader({ name: 'probs', dtype: 'f32', length: vocabSize })}
+${drawLib}
 ${highest.code}
 ${last.code}
-
-// -log(1 - v) for v in (0, 1), exact to float precision for small v, where races are won.
-fn exponential(bits: u32) -> f32 {
-  let v = min((f32(bits) + 0.5) * ${2 ** -32}, ${1 - 2 ** -24});
-  let series = v * (1.0 + v * (0.5 + v * (${1 / 3} + v * 0.25)));
-  return select(-log(1.0 - v), series, v < ${2 ** -6});
-}
 
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   let sequence = group.x;
   let how = sampling[sequence];
   let step = place[sequence].y - ${clsTokenNum - 1}u;
-  var best = 0.0;
-  var winner = 0u;
-  for (var block = lane; block * 4u < VOCAB; block += ${size}u) {
-    let random = philox(vec4u(block, step, 0u, 0u), how.seed);
-    for (var c = 0u; c < 4u; c++) {
-      let token = block * 4u + c;
-      if (token >= VOCAB) { break; }
-      let p = probs[sequence * VOCAB + token];
-      if (p == 0.0) { continue; }
-      let score = p / exponential(random[c]);
-      if (score > best) {
-        best = score;
-        winner = token;
-      }
-    }
+  var leader = Race();
+  for (var i = lane; i < ${quads(vocabSize)}u; i += ${size}u) {
+    leader = race(leader, i, probs_at(sequence, i), step, how.seed);
   }
-  let top = ${highest.call('best')};
-  let token = VOCAB - ${last.call('select(0u, VOCAB - winner, best == top)')};
-  if (lane > 0u || step >= ${blockSize}u) { return; }
-  if ((how.flags & FORCED) == 0u) { tokens[sequence * ${blockSize}u + step] = token; }
-  for (var row = sequence; row < ${rows}u; row += ${sequences}u) { place[row].y += 1u; }
+  ${finish({ sequences, rows, vocabSize, blockSize, highest, last })}
 }`;
   return {
     label: `draw_token f32[${sequences},${vocabSize}]`,

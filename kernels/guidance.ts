@@ -1,5 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { assertSizes, type Binding, ceilDiv, declare, type Kernel } from './kernel.ts';
+import { guide } from './lib/guide.ts';
 import { assertIndexable } from './lib/indexable.ts';
 import { quads, rowBinding, rowReader, rowWriter } from './lib/rows.ts';
 import { samplingBinding, samplingLib } from './lib/sampling.ts';
@@ -50,11 +51,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x;
   if (i >= ${quads(vocabSize)}u) { return; }
   let how = sampling[sequence];
-  let step = i32(place[sequence].y) - ${clsTokenNum - 1};
-  let guided = how.cfg_scale > 1.0 && (how.cfg_interval < 0 || step - 1 <= how.cfg_interval);
-  let cond = logits_at(sequence, i);
-  let uncond = logits_at(sequence + ${sequences}u, i);
-  out_put(sequence, i, select(cond, uncond + (cond - uncond) * how.cfg_scale, guided));
+  ${guide('v', { logits: 'logits', sequences, clsTokenNum })}
+  out_put(sequence, i, v);
 }`;
   return {
     label: `guidance f32[${sequences},${vocabSize}]`,

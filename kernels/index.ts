@@ -17,6 +17,7 @@ export * from './nearest-code.ts';
 export * from './qkv-rope-cache.ts';
 export * from './rms-norm.ts';
 export * from './rope-cache.ts';
+export * from './sample-token.ts';
 export * from './softmax-rows.ts';
 export * from './spatial-mix.ts';
 export * from './spatial-scores.ts';

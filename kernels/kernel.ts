@@ -75,6 +75,12 @@ export interface Variant {
   readonly reduce: Reduce;
   /** Read f16 tensors as native halves; needs the feature `shader-f16`. */
   readonly f16: boolean;
+  /**
+   * Neighbouring invocations that are certainly in one subgroup (`subgroupMinSize`), where the feature
+   * `subgroups` may be used. Kernels under `serial` take it as leave to use subgroup operations that
+   * need no barrier.
+   */
+  readonly lanes?: number;
   /** Settings that differ from a kernel's own choice; see `tileOf`. */
   readonly tiles?: Tiles;
 }

@@ -6,9 +6,10 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
-import { type Columns, columnsOf, productKernel } from './lib/product.ts';
+import { type Columns, columnsOf } from './lib/columns.ts';
+import { productKernel } from './lib/product.ts';
 import { rowBinding, rowReader, rowWriter } from './lib/rows.ts';
-import { weightBindings } from './lib/weight-rows.ts';
+import { productWeight } from './lib/weight-rows.ts';
 
 export interface LinearParams {
   /** Vectors to transform; any number, meant for up to a few dozen. */
@@ -52,7 +53,7 @@ export function linear(params: LinearParams): Kernel {
   const variant = params.variant ?? PORTABLE;
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),
-    ...weightBindings('weight', [count, inDim], weightDtype, variant),
+    ...productWeight('weight', [count, inDim], weightDtype),
     ...(normEps !== undefined && { gain: rowBinding('in', [inDim]) }),
     ...(residual && { residual: rowBinding('in', [rows, outDim]) }),
     out: rowBinding(first > 0 ? 'inout' : 'out', [rows, outDim]),

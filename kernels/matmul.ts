@@ -12,8 +12,8 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
+import { type Columns, columnsOf } from './lib/columns.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { type Columns, columnsOf } from './lib/product.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 import { weightBindings, weightReader } from './lib/weight-rows.ts';
 import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';

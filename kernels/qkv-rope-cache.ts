@@ -6,11 +6,12 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
+import { type Columns, columnsOf } from './lib/columns.ts';
 import { type KvShape, kvBinding } from './lib/kv-cache.ts';
-import { type Columns, columnsOf, productKernel } from './lib/product.ts';
+import { productKernel } from './lib/product.ts';
 import { qkvStore } from './lib/qkv-store.ts';
 import { rowBinding } from './lib/rows.ts';
-import { weightBindings } from './lib/weight-rows.ts';
+import { productWeight } from './lib/weight-rows.ts';
 
 export interface QkvRopeCacheParams extends KvShape {
   readonly rows: number;
@@ -53,7 +54,7 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
   const bindings: QkvRopeCacheBindings = {
     x: rowBinding('in', [rows, dim]),
     gain: rowBinding('in', [dim]),
-    ...weightBindings('weight', [count, dim], weightDtype, variant),
+    ...productWeight('weight', [count, dim], weightDtype),
     rope: { role: 'in', dtype: 'f32', shape: [positions, headDim / 2, 2], element: 'vec4f' },
     place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
     kv: kvBinding('inout', params),

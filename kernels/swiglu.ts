@@ -10,10 +10,11 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
+import { type Columns, columnsOf } from './lib/columns.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { type Columns, columnsOf, productKernel } from './lib/product.ts';
+import { productKernel } from './lib/product.ts';
 import { quads, rowBinding, rowReader, rowWriter } from './lib/rows.ts';
-import { weightBindings } from './lib/weight-rows.ts';
+import { productWeight } from './lib/weight-rows.ts';
 
 export interface SwigluParams {
   readonly rows: number;
@@ -52,8 +53,8 @@ export function swiglu(params: SwigluParams): Kernel<SwigluBindings> {
   const bindings: SwigluBindings = {
     x: rowBinding('in', [rows, dim]),
     gain: rowBinding('in', [dim]),
-    ...weightBindings('w1', [count, dim], weightDtype, variant),
-    ...weightBindings('w3', [count, dim], weightDtype, variant),
+    ...productWeight('w1', [count, dim], weightDtype),
+    ...productWeight('w3', [count, dim], weightDtype),
     // A part after the first is given the output of the first; the type is that of a whole kernel.
     out: rowBinding(first > 0 ? ('inout' as 'out') : 'out', [rows, hiddenDim]),
   };

@@ -1,8 +1,9 @@
 /**
- * The inner loop of every product of few rows with a weight matrix [outDim, inDim]: each unit of
- * work is four output columns of up to `rowTile` rows, so a weight is read once for all of them.
- * The sum over inDim runs in the same order whatever the number of rows: products are
- * batch-invariant.
+ * Every product of few rows with a weight matrix [outDim, inDim]. A unit of work is a few output
+ * columns of up to `rowsOfTile` rows, so a weight is read once for all of them. Invocations that share
+ * a unit read neighbouring weights, 16 bytes at a time; their sums meet through subgroup operations
+ * (`spread`), then through workgroup memory. The order of a sum over inDim depends on the tile alone,
+ * never on the number of rows: products are batch-invariant.
  */
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
@@ -18,22 +19,12 @@ import {
   range,
   type Variant,
 } from '../kernel.ts';
+import { type Columns, columnsOf } from './columns.ts';
 import { assertIndexable } from './indexable.ts';
-import { laneBuiltins, reducer } from './reduce.ts';
-import { quads, rowReader, variantFeatures } from './rows.ts';
-import { weightReader } from './weight-rows.ts';
-
-/**
- * Some of the columns of a product, for weights that are larger than one binding: the kernel reads
- * `count` rows of the weight and writes as many columns. The first part has the role `out` like the
- * whole; the others add to what is there.
- */
-export interface Columns {
-  /** The first column; a multiple of 4. */
-  readonly first: number;
-  /** A multiple of 4, but for the last part. */
-  readonly count: number;
-}
+import { type ProductTile, productTile, rowsOfTile } from './product-tile.ts';
+import { quads, rowReader } from './rows.ts';
+import { spread } from './spread.ts';
+import { loadWidth, weightReader, wideReader } from './weight-rows.ts';
 
 export interface ProductParams {
   /** Label without sizes. */
@@ -51,16 +42,25 @@ export interface ProductParams {
   readonly variant: Variant;
 }
 
-/** Most rows a unit keeps in registers; 4 columns x 8 rows of f32 sums. */
-const ROW_TILE = 8;
-/** Software adapters run one workgroup per thread: small ones keep both cores busy. */
-const SERIAL_SIZE = 16;
-const SHARED_SIZE = 64;
+/** Sizes that the parts of the text share. */
+interface Layout extends ProductTile {
+  readonly rows: number;
+  readonly inDim: number;
+  /** Columns of this kernel, and the first of them in quads of the whole. */
+  readonly outDim: number;
+  readonly firstQuad: number;
+  readonly weights: readonly string[];
+  readonly norm: boolean;
+  /** Rows of a tile, quads of a unit, weights read at once. */
+  readonly rowTile: number;
+  readonly unitQuads: number;
+  readonly width: 4 | 8;
+}
 
 /**
  * Builds a kernel around the loop.
- * @param bindings Must hold `x` [rows, inDim] f32, the weights, and `gain` [inDim] when normalised.
- * A weight has the rows of `columns` only; the tensors of the epilogue are whole.
+ * @param bindings Must hold `x` [rows, inDim] f32, the weights (`weightBindings`, wide), and `gain`
+ * [inDim] when normalised. A weight has the rows of `columns` only; the tensors of the epilogue are whole.
  * @param epilogue WGSL that defines `fn store(row: u32, i: u32, a: vec4f)` (and a second vec4f with
  * two weights): what to do with columns 4i .. 4i+3 of a row. Columns past outDim hold garbage.
  */
@@ -78,118 +78,202 @@ export function productKernel<B extends Bindings>(
     !norm || (normEps >= 0 && normEps < Infinity),
     `${name}: "normEps" expected a number from 0 up, got ${normEps}`,
   );
-  const rowTile = Math.min(rows, ROW_TILE);
-  const serial = variant.reduce === 'serial';
-  const size = serial ? SERIAL_SIZE : SHARED_SIZE;
-  const tiles = ceilDiv(rows, rowTile);
-  const units = ceilDiv(quads(outDim), serial ? size : 1);
-  const [gx, gy] = grid(units);
-  const features = variantFeatures(variant, weightDtype === 'f16');
-  const sums = weights.flatMap((w) => range(rowTile).map((r) => `${w}_sum${r}`));
-  const total = serial
-    ? undefined
-    : reducer({ name: 'total', type: 'vec4f', op: 'sum', size, reduce: variant.reduce });
-  const squares = range(rowTile).map((r) => `square${r}`);
+  const shape = { inDim, outDim: params.outDim, weightDtype, weights: weights.length };
+  const tile = productTile(name, shape, variant);
+  const rowTile = rowsOfTile({ rows, weights: weights.length, norm }, tile, variant);
+  const unitQuads = quads(tile.columns);
+  const width = loadWidth(weightDtype, inDim);
+  const sizes = { rows, inDim, outDim, firstQuad: first / 4, weights, norm };
+  const layout: Layout = { ...sizes, ...tile, rowTile, unitQuads, width };
+  const { span, parts, units } = tile;
+  const rowTiles = ceilDiv(rows, rowTile);
+  const threads = span * parts * units;
+  const [gx, gy] = grid(ceilDiv(quads(outDim), unitQuads * units) * rowTiles);
+  const features: readonly GPUFeatureName[] = span > 1 ? ['subgroups'] : [];
+  const reader = width === 8 ? wideReader : weightReader;
   const code = wgsl`${enable(features)}
 ${declare(bindings)}
 const EPS = f32(${normEps ?? 0});
 ${rowReader({ name: 'x', dtype: 'f32', length: inDim })}
 ${norm ? rowReader({ name: 'gain', dtype: 'f32', length: inDim }) : ''}
-${weights.map((w) => weightReader({ name: w, dtype: weightDtype, length: inDim, nativeF16: variant.f16 })).join('')}
-${total?.code ?? ''}
+${weights.map((w) => reader({ name: w, dtype: weightDtype, length: inDim })).join('')}
 ${epilogue}
-
-@compute @workgroup_size(${size})
-fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(variant.reduce)}) {
-  let unit = group.y * ${gx}u + group.x;
-#if ${serial}
-  let i = unit * ${size}u + lane;
-  if (i >= ${quads(outDim)}u) { return; }
-#else
-  if (unit >= ${quads(outDim)}u) { return; }
-  let i = unit;
-#endif
-  let first = group.z * ${rowTile}u;
-  ${range(rowTile)
-    .map((r) => `let row${r} = min(first + ${r}u, ${rows - 1}u);`)
-    .join(' ')}
-  ${range(4)
-    .map((c) => `let column${c} = min(i * 4u + ${c}u, ${outDim - 1}u);`)
-    .join(' ')}
-  ${sums.map((s) => `var ${s} = vec4f();`).join(' ')}
-  ${norm ? squares.map((s) => `var ${s} = 0.0;`).join(' ') : ''}
-  for (var k = ${serial ? '0u' : 'lane'}; k < ${quads(inDim)}u; k += ${serial ? 1 : size}u) {
-    ${norm ? 'let g = gain_at(0u, k);' : ''}
-    ${weights
-      .flatMap((w) => range(4).map((c) => `let ${w}_${c} = ${w}_at(column${c}, k);`))
-      .join('\n    ')}
-    ${range(rowTile)
-      .map((r) =>
-        [
-          `let raw${r} = x_at(row${r}, k);`,
-          norm
-            ? `square${r} += dot(raw${r}, raw${r}); let v${r} = raw${r} * g;`
-            : `let v${r} = raw${r};`,
-          ...weights.map(
-            (w) =>
-              `${w}_sum${r} += vec4f(${range(4)
-                .map((c) => `dot(${w}_${c}, v${r})`)
-                .join(', ')});`,
-          ),
-        ].join(' '),
-      )
-      .join('\n    ')}
-  }
-  ${total ? sums.map((s) => `${s} = ${total.call(s)};`).join('\n  ') : ''}
-  ${
-    norm
-      ? range(rowTile)
-          .map((r) => {
-            const square = total
-              ? `${total.call(`vec4f(square${r}, 0.0, 0.0, 0.0)`)}.x`
-              : `square${r}`;
-            const scaled = weights.map((w) => `${w}_sum${r} *= scale${r};`).join(' ');
-            return `let scale${r} = inverseSqrt(${square} / f32(${inDim}) + EPS); ${scaled}`;
-          })
-          .join('\n  ')
-      : ''
-  }
-  ${serial ? '' : 'if (lane > 0u) { return; }'}
-  ${range(rowTile)
-    .map((r) => {
-      const call = `store(row${r}, ${first > 0 ? `i + ${first / 4}u` : 'i'}, ${weights.map((w) => `${w}_sum${r}`).join(', ')});`;
-      return rows % rowTile === 0 ? call : `if (first + ${r}u < ${rows}u) { ${call} }`;
-    })
-    .join('\n  ')}
+${parts > 1 ? shared(layout) : ''}
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
+  let tile = group.y * ${gx}u + group.x;
+  let first = (tile % ${rowTiles}u) * ${rowTile}u;
+  let unit = (tile / ${rowTiles}u) * ${units}u + lane / ${span * parts}u;
+  let share = lane % ${span * parts}u;
+  ${loop(layout)}
+  ${parts > 1 ? shareParts(layout) : storeSums(layout)}
 }`;
   return {
     label: `${name} ${weightDtype}[${outDim},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}`,
     code,
     bindings,
-    workgroups: [gx, gy, tiles],
+    workgroups: [gx, gy, 1],
     features,
+    cost: { operations: 2 * rows * inDim * outDim * weights.length },
   };
 }
 
-/**
- * The columns a kernel makes; all by default.
- * @throws RangeError when they are not some of those of the product.
- */
-export function columnsOf(
-  name: string,
-  { outDim, columns }: { readonly outDim: number; readonly columns?: Columns | undefined },
-): Columns {
-  assertSizes(name, { outDim });
-  const { first, count } = columns ?? { first: 0, count: outDim };
-  assertSizes(name, { columns: count });
-  const end = first + count;
-  assert(
-    Number.isInteger(first) && first >= 0 && first % 4 === 0 && end <= outDim,
-    `${name}: columns ${first} .. ${end - 1} expected to begin at a multiple of 4 and to end below ${outDim}`,
+/** Variables `${w}_sum${r}_${q}`, `square${r}`, and the loop that fills them with a share of the sums. */
+function loop({ inDim, outDim, rows, weights, norm, ...layout }: Layout): string {
+  const { columns, rowTile, unitQuads, span, parts, width } = layout;
+  const halves = range(width / 4);
+  const product = (w: string, c: number, r: number): string =>
+    width === 4
+      ? `dot(${w}_${c}, v${r}_0)`
+      : `(dot(${w}_${c}[0], v${r}_0) + dot(${w}_${c}[1], v${r}_1))`;
+  const row = (r: number): string =>
+    [
+      ...halves.map((h) => {
+        const raw = `raw${r}_${h}`;
+        const at = `let ${raw} = x_at(row${r}, ${width === 4 ? 'k' : `2u * k + ${h}u`});`;
+        return norm
+          ? `${at} square${r} += dot(${raw}, ${raw}); let v${r}_${h} = ${raw} * g${h};`
+          : `${at} let v${r}_${h} = ${raw};`;
+      }),
+      ...weights.flatMap((w) =>
+        range(unitQuads).map(
+          (q) =>
+            `${w}_sum${r}_${q} += vec4f(${range(4)
+              .map((c) => product(w, 4 * q + c, r))
+              .join(', ')});`,
+        ),
+      ),
+    ].join(' ');
+  return `${range(rowTile)
+    .map((r) => `let row${r} = min(first + ${r}u, ${rows - 1}u);`)
+    .join(' ')}
+  ${range(columns)
+    .map((c) => `let column${c} = min(unit * ${columns}u + ${c}u, ${outDim - 1}u);`)
+    .join(' ')}
+  ${sumNames(layout, weights)
+    .flat()
+    .map((s) => `var ${s} = vec4f();`)
+    .join(' ')}
+  ${
+    norm
+      ? range(rowTile)
+          .map((r) => `var square${r} = 0.0;`)
+          .join(' ')
+      : ''
+  }
+  for (var k = share; k < ${ceilDiv(inDim, width)}u; k += ${span * parts}u) {
+    ${norm ? halves.map((h) => `let g${h} = gain_at(0u, ${width === 4 ? 'k' : `2u * k + ${h}u`});`).join(' ') : ''}
+    ${weights
+      .flatMap((w) =>
+        range(columns).map(
+          (c) => `let ${w}_${c} = ${w}_${width === 8 ? 'wide' : 'at'}(column${c}, k);`,
+        ),
+      )
+      .join('\n    ')}
+    ${range(rowTile).map(row).join('\n    ')}
+  }`;
+}
+
+/** Names of the sums, one list for each weight: row by row, quad by quad. */
+const sumNames = (
+  { rowTile, unitQuads }: Pick<Layout, 'rowTile' | 'unitQuads'>,
+  weights: readonly string[],
+): readonly (readonly string[])[] =>
+  weights.map((w) =>
+    range(rowTile * unitQuads).map((v) => `${w}_sum${Math.floor(v / unitQuads)}_${v % unitQuads}`),
   );
-  assert(
-    end === outDim || count % 4 === 0,
-    `${name}: a part that is not the last expected a multiple of 4 columns, got ${count}`,
+
+/** `code` that sums over the span, and what each invocation is left with. Values past the last are zero. */
+function overSpan(layout: Layout) {
+  const { weights, span } = layout;
+  const names = sumNames(layout, weights);
+  if (span === 1) return { code: 'let item = 0u;', left: names, copies: 1 };
+  const count = names[0]?.length ?? 1;
+  const padding = 2 ** Math.ceil(Math.log2(count)) - count;
+  const values = names.map((list) => [...list, ...range(padding).map(() => 'vec4f()')]);
+  return spread({ values, span });
+}
+
+/** Statements that store value `item` + j of a tile, if there is such a value. */
+function storeItem(layout: Layout, item: string, values: readonly string[]): string {
+  const { rows, rowTile, unitQuads, outDim, firstQuad } = layout;
+  const i = `unit * ${unitQuads}u + (${item}) % ${unitQuads}u`;
+  const row = `first + (${item}) / ${unitQuads}u`;
+  return `if (${item} < ${rowTile * unitQuads}u && ${row} < ${rows}u && ${i} < ${quads(outDim)}u) { store(${row}, ${firstQuad > 0 ? `${firstQuad}u + ` : ''}${i}, ${values.join(', ')}); }`;
+}
+
+/** The end of a kernel whose units have one span each. */
+function storeSums(layout: Layout): string {
+  const { rowTile, weights, norm, inDim, span, unitQuads } = layout;
+  const squares = norm
+    ? range(rowTile).map((r) => {
+        const steps = range(Math.log2(span)).map(
+          (s) => `square${r} += subgroupShuffleXor(square${r}, ${2 ** s}u);`,
+        );
+        const scaled = weights.flatMap((w) =>
+          range(unitQuads).map((q) => `${w}_sum${r}_${q} *= scale${r};`),
+        );
+        return `${steps.join(' ')} let scale${r} = inverseSqrt(square${r} / f32(${inDim}) + EPS); ${scaled.join(' ')}`;
+      })
+    : [];
+  const { code, left, copies } = overSpan(layout);
+  const stores = range(left[0]?.length ?? 0).map((j) =>
+    storeItem(
+      layout,
+      `item + ${j}u`,
+      left.map((values) => values[j] ?? ''),
+    ),
   );
-  return { first, count };
+  const end = copies > 1 ? `if ((lane & ${copies - 1}u) != 0u) { return; }` : '';
+  return [...squares, code, end, ...stores].join('\n  ');
+}
+
+/** Workgroup memory for kernels whose units have several spans. */
+function shared({ units, parts, rowTile, unitQuads, weights, norm }: Layout): string {
+  const sums = weights.map(
+    (w) => `var<workgroup> ${w}_parts: array<vec4f, ${units * parts * rowTile * unitQuads}>;`,
+  );
+  const squares = `var<workgroup> square_parts: array<f32, ${units * parts * rowTile}>;`;
+  return [...sums, ...(norm ? [squares] : [])].join('\n');
+}
+
+/** The end of a kernel whose units have several spans: the parts are summed in order. */
+function shareParts(layout: Layout): string {
+  const { weights, norm, inDim, span, parts, rowTile, unitQuads } = layout;
+  const items = rowTile * unitQuads;
+  const { code, left, copies } = overSpan(layout);
+  const squares = norm
+    ? range(rowTile).map((r) => {
+        const steps = range(Math.log2(span)).map(
+          (s) => `square${r} += subgroupShuffleXor(square${r}, ${2 ** s}u);`,
+        );
+        return `${steps.join(' ')} square_parts[part * ${rowTile}u + ${r}u] = square${r};`;
+      })
+    : [];
+  const puts = range(left[0]?.length ?? 0).map((j) => {
+    const writes = left.map(
+      (values, w) => `${weights[w]}_parts[part * ${items}u + item + ${j}u] = ${values[j]};`,
+    );
+    return `if (${copies > 1 ? `(lane & ${copies - 1}u) == 0u && ` : ''}item + ${j}u < ${items}u) { ${writes.join(' ')} }`;
+  });
+  const total = weights.map((w) => `${w}_total += ${w}_parts[at * ${items}u + value];`).join(' ');
+  return `let part = lane / ${span}u;
+  ${[...squares, code, ...puts].join('\n  ')}
+  workgroupBarrier();
+  for (var value = share; value < ${items}u; value += ${span * parts}u) {
+    ${weights.map((w) => `var ${w}_total = vec4f();`).join(' ')}
+    ${norm ? 'var square = 0.0;' : ''}
+    for (var p = 0u; p < ${parts}u; p++) {
+      let at = (lane / ${span * parts}u) * ${parts}u + p;
+      ${total}
+      ${norm ? `square += square_parts[at * ${rowTile}u + value / ${unitQuads}u];` : ''}
+    }
+    ${norm ? `let scale = inverseSqrt(square / f32(${inDim}) + EPS); ${weights.map((w) => `${w}_total *= scale;`).join(' ')}` : ''}
+    ${storeItem(
+      layout,
+      'value',
+      weights.map((w) => `${w}_total`),
+    )}
+  }`;
 }

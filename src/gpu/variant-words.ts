@@ -1,11 +1,14 @@
 /** Variants as text: what the variable LLAMAGEN_VARIANT holds. */
 import type { Reduce, Tile, Variant } from '../../kernels/kernel.ts';
+import { PRODUCT_SETTINGS } from '../../kernels/lib/product-tile.ts';
 import { OptionError } from '../errors.ts';
 
 const REDUCES: readonly Reduce[] = ['serial', 'workgroup', 'subgroup'];
 
 /** Families of kernels that have tiles, with the settings of each. */
-const TILE_SETTINGS: Readonly<Record<string, readonly string[]>> = {};
+const TILE_SETTINGS: Readonly<Record<string, readonly string[]>> = {
+  product: PRODUCT_SETTINGS,
+};
 
 /**
  * Reads words with commas between: `serial`, `workgroup` or `subgroup` (how sums are shared),

@@ -6,15 +6,18 @@ export interface AdapterFacts {
   /** The adapter runs on the CPU. */
   readonly software: boolean;
   readonly subgroups: boolean;
+  /** Least invocations of a subgroup; 4 where the adapter does not say. */
+  readonly lanes: number;
   readonly shaderF16: boolean;
 }
 
 /** Facts about a device; `software` when its adapter says that it is a fallback. */
 export function adapterFacts(device: GPUDevice): AdapterFacts {
-  const { architecture, isFallbackAdapter } = device.adapterInfo;
+  const { architecture, isFallbackAdapter, subgroupMinSize = 4 } = device.adapterInfo;
   return {
     software: isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(architecture),
     subgroups: device.features.has('subgroups'),
+    lanes: subgroupMinSize,
     shaderF16: device.features.has('shader-f16'),
   };
 }
@@ -23,9 +26,10 @@ export function adapterFacts(device: GPUDevice): AdapterFacts {
  * Software adapters take kernels without barriers, which run several times faster there; others
  * reduce with subgroup operations where they are, else through workgroup memory.
  */
-export function chooseVariant({ software, subgroups, shaderF16 }: AdapterFacts): Variant {
+export function chooseVariant({ software, subgroups, shaderF16, lanes }: AdapterFacts): Variant {
   const shared = subgroups ? 'subgroup' : 'workgroup';
-  return { reduce: software ? 'serial' : shared, f16: shaderF16 };
+  const reduce = software ? 'serial' : shared;
+  return { reduce, f16: shaderF16, ...(subgroups && { lanes }) };
 }
 
 const overrides = new WeakMap<GPUDevice, Partial<Variant>>();

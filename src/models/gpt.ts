@@ -4,17 +4,15 @@
  * Source: LlamaGen autoregressive/models/gpt.py, Transformer; generate.py.
  */
 import { attention } from '../../kernels/attention.ts';
-import { drawToken } from '../../kernels/draw-token.ts';
 import { embed } from '../../kernels/embed.ts';
-import { filterLogits } from '../../kernels/filter-logits.ts';
-import { guidance } from '../../kernels/guidance.ts';
-import type { Columns } from '../../kernels/lib/product.ts';
+import type { Columns } from '../../kernels/lib/columns.ts';
 import { SAMPLING_WORDS } from '../../kernels/lib/sampling.ts';
 import { linear } from '../../kernels/linear.ts';
 import { matmul } from '../../kernels/matmul.ts';
 import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
 import { rmsNorm } from '../../kernels/rms-norm.ts';
 import { ropeCache } from '../../kernels/rope-cache.ts';
+import { sampleToken } from '../../kernels/sample-token.ts';
 import { siluMul, swiglu } from '../../kernels/swiglu.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -64,7 +62,7 @@ export const positionsOf = ({ clsTokenNum, blockSize }: GptConfig): number =>
 /** KV slots of a batch. */
 export const slotsOf = ({ sequences, guided }: Batch): number => sequences * (guided ? 2 : 1);
 
-/** One decoding step: every sequence moves one token on. Five dispatches a layer and at most five more. */
+/** One decoding step: every sequence moves one token on. Five dispatches a layer and three more. */
 export function gptDecoder(
   g: Graph,
   config: GptConfig,
@@ -72,7 +70,7 @@ export function gptDecoder(
   precision: Precision,
 ): GptDecoder {
   const { dim, hiddenDim, vocabSize, blockSize, clsTokenNum, normEps } = config;
-  const { sequences, guided } = batch;
+  const { sequences } = batch;
   const { variant, weightDtype } = precision;
   const rows = slotsOf(batch);
   const inputs = gptInputs(g, config, batch, rows);
@@ -115,12 +113,8 @@ export function gptDecoder(
     { weight: w.output },
     { x, gain: w.norm },
   ).out;
-  const logits = guided
-    ? g.call(guidance({ sequences, vocabSize, clsTokenNum }), { logits: raw, place, sampling }).out
-    : raw;
-  const { probs } = g.call(filterLogits({ sequences, vocabSize, variant }), { logits, sampling });
-  const draw = { sequences, rows, vocabSize, blockSize, clsTokenNum, variant };
-  g.call(drawToken(draw), { probs, sampling, place, tokens });
+  const sample = { sequences, rows, vocabSize, blockSize, clsTokenNum, variant };
+  const { logits, probs } = g.call(sampleToken(sample), { raw, sampling, place, tokens });
   return { ...inputs, sampling, logits, probs };
 }
 

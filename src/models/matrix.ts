@@ -3,7 +3,7 @@
  * larger than one binding in parts of whole rows.
  */
 import type { Bindings, Kernel, MatrixDType, Names, TableDType } from '../../kernels/kernel.ts';
-import type { Columns } from '../../kernels/lib/product.ts';
+import type { Columns } from '../../kernels/lib/columns.ts';
 import { isQuantised, quantGroups, scalesOf } from '../../kernels/lib/weight-rows.ts';
 import type { Fed, Graph, Made } from '../graph/graph.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';

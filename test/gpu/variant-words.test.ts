@@ -5,6 +5,7 @@ import { parseVariant } from '../../src/gpu/variant-words.ts';
 
 test.each([
   ['serial', { reduce: 'serial' }],
+  ['product.span=1,product.columns=8', { tiles: { product: { span: 1, columns: 8 } } }],
   ['workgroup, packed', { reduce: 'workgroup', f16: false }],
 ])('%s', (text, expected) => {
   expect(parseVariant(text)).toEqual(expected);

@@ -2,14 +2,22 @@
 import { describe, expect, test } from 'vitest';
 import { chooseVariant, chooseWeightDtype } from '../../src/gpu/variants.ts';
 
-const facts = { software: false, subgroups: true, shaderF16: true };
+const facts = { software: false, subgroups: true, shaderF16: true, lanes: 32 };
 
 describe('chooseVariant', () => {
   test.each([
-    ['a GPU with everything', facts, { reduce: 'subgroup', f16: true }],
+    ['a GPU with everything', facts, { reduce: 'subgroup', f16: true, lanes: 32 }],
     ['a GPU without subgroups', { ...facts, subgroups: false }, { reduce: 'workgroup', f16: true }],
-    ['a GPU without f16', { ...facts, shaderF16: false }, { reduce: 'subgroup', f16: false }],
-    ['a software adapter', { ...facts, software: true }, { reduce: 'serial', f16: true }],
+    [
+      'a GPU without f16',
+      { ...facts, shaderF16: false },
+      { reduce: 'subgroup', f16: false, lanes: 32 },
+    ],
+    [
+      'a software adapter',
+      { ...facts, software: true, lanes: 4 },
+      { reduce: 'serial', f16: true, lanes: 4 },
+    ],
   ] as const)('%s', (_, given, expected) => {
     expect(chooseVariant(given)).toEqual(expected);
   });

@@ -9,7 +9,7 @@ import { anyLinear } from '../support/kernel-list.ts';
 import { anyRope } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
+import { deviceVariants, F32_VARIANTS, SERIAL_LANES, variantName } from '../support/variants.ts';
 import { storedWeight } from '../support/weights.ts';
 
 const device = await testDevice();
@@ -116,7 +116,9 @@ async function run(
   return runKernel(device, kernel(batch.rows, variant), { ...shared, ...Object.fromEntries(own) });
 }
 
-describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+const variants = deviceVariants(device, [...F32_VARIANTS, SERIAL_LANES]);
+
+describe.each(variants.map((v) => ({ v, title: variantName(v) })))('$title', ({ v: variant }) => {
   test.each(subjects)('$name', async (subject) => {
     const all = (await run(subject, { rows: POOL, first: 0 }, variant))[
       subject.out

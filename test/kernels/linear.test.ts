@@ -6,7 +6,13 @@ import { testDevice } from '../support/device.ts';
 import { anyLinear } from '../support/kernel-list.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, F32_VARIANTS, VARIANTS, variantName } from '../support/variants.ts';
+import {
+  deviceVariants,
+  F32_VARIANTS,
+  SERIAL_LANES,
+  VARIANTS,
+  variantName,
+} from '../support/variants.ts';
 import { MATRIX_DTYPES, storedWeight } from '../support/weights.ts';
 
 const device = await testDevice();
@@ -35,20 +41,31 @@ const cases: readonly LinearParams[] = [
 ];
 
 /**
- * Other storage differs in how weights are read alone: rows of whole groups of four, of pairs, and odd
- * ones; for integers also more than one group of 64 or 32, the last one short.
+ * Other storage differs in how weights are read alone: rows of whole groups of eight, of four, of pairs, and
+ * odd ones; for integers also more than one group of 64 or 32, the last one short.
  */
 const FEW = cases.filter(({ inDim }) => [5, 36, 70, 7].includes(inDim)).slice(0, 6);
-const QUANT_CASES: readonly LinearParams[] = [
+const HALF_CASES: readonly LinearParams[] = [
   ...FEW,
+  { rows: 2, inDim: 104, outDim: 9 },
+  { rows: 9, inDim: 40, outDim: 6, normEps: 1e-5, residual: true },
+];
+const QUANT_CASES: readonly LinearParams[] = [
+  ...HALF_CASES,
   { rows: 2, inDim: 131, outDim: 9 },
   { rows: 1, inDim: 256, outDim: 5, normEps: 1e-5 },
 ];
-const CASES = { f32: cases, f16: FEW, bf16: FEW, int8: QUANT_CASES, int4: QUANT_CASES };
+const CASES = {
+  f32: cases,
+  f16: HALF_CASES,
+  bf16: HALF_CASES,
+  int8: QUANT_CASES,
+  int4: QUANT_CASES,
+};
 
 describe.each(MATRIX_DTYPES)('%s', (weightDtype) => {
   const variants = weightDtype === 'f16' ? VARIANTS : F32_VARIANTS;
-  for (const variant of deviceVariants(device, variants)) {
+  for (const variant of deviceVariants(device, [...variants, SERIAL_LANES])) {
     for (const params of CASES[weightDtype]) {
       const kernel = anyLinear({ ...params, weightDtype, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {

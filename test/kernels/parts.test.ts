@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { embed } from '../../kernels/embed.ts';
 import type { Kernel, MatrixDType, Variant } from '../../kernels/kernel.ts';
-import type { Columns } from '../../kernels/lib/product.ts';
+import type { Columns } from '../../kernels/lib/columns.ts';
 import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
 import { swiglu } from '../../kernels/swiglu.ts';
 import { testDevice } from '../support/device.ts';

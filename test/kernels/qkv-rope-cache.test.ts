@@ -7,7 +7,7 @@ import { roundF16 } from '../support/f16.ts';
 import { anyRope, scatteredPlaces } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, VARIANTS, variantName } from '../support/variants.ts';
+import { deviceVariants, SERIAL_LANES, VARIANTS, variantName } from '../support/variants.ts';
 import { storedWeight } from '../support/weights.ts';
 
 const device = await testDevice();
@@ -54,7 +54,7 @@ function data({ weightDtype = 'f32', kvDtype, ...params }: QkvRopeCacheParams) {
 }
 
 for (const { weightDtype, kvDtype } of dtypes) {
-  for (const variant of deviceVariants(device, VARIANTS)) {
+  for (const variant of deviceVariants(device, [...VARIANTS, SERIAL_LANES])) {
     if (variant.f16 && weightDtype !== 'f16') continue;
     if (variant.reduce !== 'serial' && weightDtype !== kvDtype) continue;
     for (const sizes of cases) {

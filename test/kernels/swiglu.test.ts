@@ -5,7 +5,13 @@ import * as oracle from '../oracle/swiglu.ts';
 import { testDevice } from '../support/device.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, F32_VARIANTS, VARIANTS, variantName } from '../support/variants.ts';
+import {
+  deviceVariants,
+  F32_VARIANTS,
+  SERIAL_LANES,
+  VARIANTS,
+  variantName,
+} from '../support/variants.ts';
 import { MATRIX_DTYPES, storedWeight } from '../support/weights.ts';
 
 const device = await testDevice();
@@ -26,7 +32,7 @@ const cases = [
 
 describe.each(MATRIX_DTYPES)('%s', (weightDtype) => {
   const variants = weightDtype === 'f16' ? VARIANTS : F32_VARIANTS;
-  for (const variant of deviceVariants(device, variants)) {
+  for (const variant of deviceVariants(device, [...variants, SERIAL_LANES])) {
     // Other storage differs in how weights are read alone: whole groups of four, and not.
     for (const params of weightDtype === 'f32' ? cases : cases.slice(1, 5)) {
       const kernel = swiglu({ ...params, weightDtype, variant });

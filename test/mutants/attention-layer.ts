@@ -82,7 +82,7 @@ const qkv = group(
     {
       name: 'qkv-norm-gain-dropped',
       fault: 'The attention norm forgets its weights.',
-      find: /(let v\d+ = raw\d+) \* g;/g,
+      find: /(let v\d+_\d = raw\d+_\d) \* g\d;/g,
       replace: '$1;',
     },
     {

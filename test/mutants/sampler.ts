@@ -23,14 +23,14 @@ const guidance = group({ kernel: 'guidance', tests: kernelTest('guidance') }, [
   {
     name: 'cfg-interval-early',
     fault: 'Guidance ends one token too early.',
-    find: 'step - 1 <= how.cfg_interval',
-    replace: 'step <= how.cfg_interval',
+    find: 'at - 1 <= how.cfg_interval',
+    replace: 'at <= how.cfg_interval',
   },
   {
     name: 'cfg-interval-late',
     fault: 'Guidance ends one token too late.',
-    find: 'step - 1 <= how.cfg_interval',
-    replace: 'step - 2 <= how.cfg_interval',
+    find: 'at - 1 <= how.cfg_interval',
+    replace: 'at - 2 <= how.cfg_interval',
   },
   {
     name: 'cfg-interval-condition-tokens',
@@ -52,40 +52,46 @@ const filter = group(
     {
       name: 'top-k-tie-dropped',
       fault: 'Of the tokens that tie at the k-th place only the first stays.',
-      find: 'var spare = VOCAB;',
-      replace: 'var spare = select(VOCAB, 1u, lowest > 0u);',
+      find: 'lowest = key;\n    }',
+      replace: 'lowest = key; final_token = nth_tie(sequence, lane, key, 1u);\n    }',
       only: "'?serial'? ties",
     },
     {
       name: 'top-k-one-more',
       fault: 'Top-k keeps one token more.',
-      find: 'pick.y, how.top_k)',
-      replace: 'pick.y, how.top_k + 1u)',
+      find: /(choose_bin\(lane, \w+, how\.top_k)\)/g,
+      replace: '$1 + 1u)',
+    },
+    {
+      name: 'top-k-outside-its-share',
+      fault: 'Logits outside of the share of the range that holds the k-th are counted twice.',
+      find: 'same && share_of(logit, low, scale) == share.x && ',
+      replace: 'same && ',
     },
     {
       name: 'top-k-of-rounded-logits',
       fault: 'Top-k cannot tell near logits apart.',
-      find: 'lowest = pick.x;\n  }',
-      replace: 'lowest = pick.x & 0xffff0000u;\n  }',
+      find: 'lowest = key;\n    }',
+      replace: 'lowest = key & 0xffff0000u;\n    }',
     },
     {
       name: 'top-p-crossing-dropped',
       fault: 'Top-p leaves out the token that crosses p; with a small p nothing is left.',
-      find: '/ mass + 1u;',
-      replace: '/ mass;',
+      find: '/ max(mass, 1u) + 1u;',
+      replace: '/ max(mass, 1u);',
     },
     {
       name: 'top-p-ties-one-more',
       fault: 'Top-p keeps one token too many of those that tie at the cut.',
-      find: '/ mass + 1u;',
-      replace: '/ mass + 2u;',
+      find: '/ max(mass, 1u) + 1u;',
+      replace: '/ max(mass, 1u) + 2u;',
       only: "'?serial'? ties",
     },
     {
       name: 'top-p-not-renormalised',
       fault: 'What is left after top-p does not add up to 1.',
-      find: /^ {4}total = .*;$/gm,
-      replace: '',
+      find: 'if (key_of(logit) > lowest || (key_of(logit) == lowest && token <= final_token)) { part',
+      replace: 'if (true) { part',
     },
     {
       name: 'negative-zero',
@@ -115,15 +121,15 @@ const filter = group(
     {
       name: 'greedy-last-maximum',
       fault: 'Greedy decoding takes the last of equal maxima.',
-      find: 'found == 0u && ',
-      replace: '',
+      find: 'found = max(found, VOCAB - token);',
+      replace: 'found = VOCAB - token;',
       only: "'?serial'? ties",
     },
     {
       name: 'filter-one-sequence',
       fault: 'All images of a batch are sampled from the logits of the first.',
-      find: 'return logits[sequence * VOCAB + token];',
-      replace: 'return logits[token];',
+      find: /logits_at\(sequence, i\)/g,
+      replace: 'logits_at(0u, i)',
     },
   ],
 );
@@ -202,4 +208,19 @@ const draw = [
   ]),
 ];
 
-export const sampler: readonly Mutant[] = [...guidance, ...filter, ...draw];
+const whole = group({ kernel: 'sample_token', tests: kernelTest('sample-token'), only: 'serial' }, [
+  {
+    name: 'sample-unguided',
+    fault: 'The sampler forgets guidance.',
+    find: 'select(cond, uncond + (cond - uncond) * how.cfg_scale, guided)',
+    replace: 'cond',
+  },
+  {
+    name: 'sample-unfiltered',
+    fault: 'Tokens are drawn before top-k is applied.',
+    find: 'leader = race(leader, i, p, step, how.seed);',
+    replace: 'leader = race(leader, i, exp(v - vec4f(peak)), step, how.seed);',
+  },
+]);
+
+export const sampler: readonly Mutant[] = [...guidance, ...filter, ...draw, ...whole];

@@ -14,6 +14,7 @@ import { nearestCode } from '../../kernels/nearest-code.ts';
 import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
 import { rmsNorm } from '../../kernels/rms-norm.ts';
 import { ropeCache } from '../../kernels/rope-cache.ts';
+import { sampleToken } from '../../kernels/sample-token.ts';
 import { softmaxRows } from '../../kernels/softmax-rows.ts';
 import { spatialMix } from '../../kernels/spatial-mix.ts';
 import { spatialScores } from '../../kernels/spatial-scores.ts';
@@ -118,6 +119,11 @@ const others: readonly ListedKernel[] = [
     name: `draw_token ${rows} rows`,
     kernel: (variant: Variant) =>
       drawToken({ sequences: 2, rows, vocabSize: 257, blockSize: 9, clsTokenNum: 1, variant }),
+  })),
+  ...[2, 4].map((rows) => ({
+    name: `sample_token ${rows} rows`,
+    kernel: (variant: Variant) =>
+      sampleToken({ sequences: 2, rows, vocabSize: 257, blockSize: 9, clsTokenNum: 1, variant }),
   })),
 ];
 

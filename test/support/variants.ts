@@ -2,15 +2,21 @@
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
 
 /** Every variant, the portable ones first. */
-export const VARIANTS: readonly Variant[] = [false, true].flatMap((f16) =>
-  (['serial', 'workgroup', 'subgroup'] as const).map((reduce) => ({ reduce, f16 })),
-);
+export const VARIANTS: readonly Variant[] = [false, true].flatMap((f16) => [
+  { reduce: 'serial', f16 },
+  { reduce: 'workgroup', f16 },
+  { reduce: 'subgroup', f16, lanes: 4 },
+]);
+
+/** A software adapter with subgroups: products use them, all else is as under `serial`. */
+export const SERIAL_LANES: Variant = { reduce: 'serial', f16: false, lanes: 4 };
 
 /** The variants that read no native halves: all there are for kernels without f16 tensors. */
 export const F32_VARIANTS: readonly Variant[] = VARIANTS.filter(({ f16 }) => !f16);
 
 /** A name for test titles, e.g. `serial` or `workgroup f16`. */
-export const variantName = ({ reduce, f16 }: Variant): string => `${reduce}${f16 ? ' f16' : ''}`;
+export const variantName = ({ reduce, lanes, f16 }: Variant): string =>
+  `${reduce}${reduce === 'serial' && lanes ? ' lanes' : ''}${f16 ? ' f16' : ''}`;
 
 /** Whether the device was created with the features that the kernel needs. */
 export const runnable = (device: GPUDevice, kernel: Kernel): boolean =>
@@ -22,7 +28,7 @@ export const deviceVariants = (
   variants: readonly Variant[] = VARIANTS,
 ): readonly Variant[] =>
   variants.filter(
-    ({ reduce, f16 }) =>
-      (reduce !== 'subgroup' || device.features.has('subgroups')) &&
+    ({ lanes, f16 }) =>
+      (lanes === undefined || device.features.has('subgroups')) &&
       (!f16 || device.features.has('shader-f16')),
   );

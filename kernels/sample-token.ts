@@ -1,0 +1,113 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import {
+  assert,
+  assertSizes,
+  type Binding,
+  declare,
+  enable,
+  type Kernel,
+  PORTABLE,
+  type Variant,
+} from './kernel.ts';
+import { drawLib, finish } from './lib/draw.ts';
+import { type FilterParams, filterBody, filterLib, probabilities } from './lib/filter.ts';
+import { guide } from './lib/guide.ts';
+import { assertIndexable } from './lib/indexable.ts';
+import { laneBuiltins, reducer } from './lib/reduce.ts';
+import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
+import { samplingBinding, samplingLib } from './lib/sampling.ts';
+
+export interface SampleTokenParams {
+  readonly sequences: number;
+  /** Rows of the batch: `sequences`, or twice that with guidance. */
+  readonly rows: number;
+  readonly vocabSize: number;
+  /** Tokens in a grid. */
+  readonly blockSize: number;
+  /** Condition tokens before the first image token. */
+  readonly clsTokenNum: number;
+  readonly variant?: Variant;
+}
+
+export type SampleTokenBindings = {
+  readonly raw: Binding<'in'>;
+  readonly sampling: Binding<'in'>;
+  readonly place: Binding<'inout'>;
+  readonly tokens: Binding<'inout'>;
+  readonly logits: Binding<'out'>;
+  readonly probs: Binding<'out'>;
+};
+
+/**
+ * The whole sampler in one dispatch: `guidance` when there are two rows a sequence, `filterLogits`,
+ * `drawToken`; see those for what each step computes. The same bits as the three kernels.
+ *
+ * Shapes: raw [rows, vocabSize] (conditional rows first), sampling u32 [sequences, 8], place u32
+ * [rows, 2], tokens u32 [sequences, blockSize]; what the filter was given and what it left, logits and
+ * probs [sequences, vocabSize]. One workgroup per sequence.
+ * Source: LlamaGen autoregressive/models/generate.py, decode_one_token and sample.
+ */
+export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindings> {
+  const { sequences, rows, vocabSize, blockSize, clsTokenNum, variant = PORTABLE } = params;
+  assertSizes('sample_token', { sequences, rows, vocabSize, blockSize, clsTokenNum });
+  assert(
+    rows === sequences || rows === 2 * sequences,
+    `sample_token: ${rows} rows are neither ${sequences} nor twice as many`,
+  );
+  assert(vocabSize <= 2 ** 24, `sample_token: vocabSize ${vocabSize} is above 2^24`);
+  const bindings: SampleTokenBindings = {
+    raw: rowBinding('in', [rows, vocabSize]),
+    sampling: samplingBinding(sequences),
+    place: { role: 'inout', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
+    tokens: { role: 'inout', dtype: 'u32', shape: [sequences, blockSize] },
+    logits: rowBinding('out', [sequences, vocabSize]),
+    probs: rowBinding('out', [sequences, vocabSize]),
+  };
+  assertIndexable('sample_token', bindings);
+  const serial = variant.reduce === 'serial';
+  const size = serial ? 1 : 256;
+  const reduce = variant.reduce === 'serial' ? 'workgroup' : variant.reduce;
+  const row = { dtype: 'f32', length: vocabSize } as const;
+  const guided = rows > sequences;
+  const highest = reducer({ name: 'highest', type: 'f32', op: 'max', size, reduce });
+  const last = reducer({ name: 'last', type: 'u32', op: 'max', size, reduce });
+  const filter: FilterParams = {
+    ...{ vocabSize, size, highest, last },
+    sum: reducer({ name: 'sum', type: 'f32', op: 'sum', size, reduce }),
+    first: `${guided ? guide('v', { logits: 'raw', sequences, clsTokenNum }) : 'let v = raw_at(sequence, i);'}
+    logits_put(sequence, i, v);`,
+    writes: true,
+  };
+  const features = variantFeatures({ reduce, f16: false }, false);
+  const code = wgsl`${enable(features)}
+${samplingLib}
+${declare(bindings)}
+${rowReader({ name: 'raw', ...row })}
+${rowReader({ name: 'logits', ...row })}
+${rowWriter({ name: 'logits', ...row })}
+${rowWriter({ name: 'probs', ...row })}
+${filterLib(filter)}
+${drawLib}
+@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
+  let sequence = group.x;
+  let how = sampling[sequence];
+  let step = place[sequence].y - ${clsTokenNum - 1}u;
+  ${filterBody(filter)}
+  var leader = Race();
+  for (var i = lane; i < QUADS; i += ${size}u) {
+    let v = logits_at(sequence, i);
+    ${probabilities(filter)}
+    probs_put(sequence, i, p);
+    leader = race(leader, i, p, step, how.seed);
+  }
+  ${finish({ sequences, rows, vocabSize, blockSize, highest, last })}
+}`;
+  return {
+    label: `sample_token f32[${rows},${vocabSize}]`,
+    code,
+    bindings,
+    workgroups: [sequences, 1, 1],
+    features,
+  };
+}
