@@ -19,6 +19,11 @@ const FAILED = 1;
 const WRONG_USAGE = 2;
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
+const PROFILE = [
+  '--profile [file]',
+  'print the time of every kernel; with a file, write a trace for Perfetto',
+] as const;
+
 const MOST = Number.MAX_SAFE_INTEGER;
 
 /** Does what a command's options say. */
@@ -83,10 +88,12 @@ function program(signal: AbortSignal): Command {
     .option('--out <file>', 'all images in one PNG', 'llamagen.png')
     .addOption(new Option('--out-dir <folder>', 'one PNG per image').conflicts('out'))
     .option('--tokens-out <file>', 'save the tokens as JSON')
+    .option(...PROFILE)
     .action(run(async () => (await import('./generate.ts')).runGenerate, signal));
   command('decode', 'Turn saved tokens into pixels.')
     .requiredOption('--tokens <file>', 'a file of --tokens-out')
     .requiredOption('--out <file>', 'all images in one PNG')
+    .option(...PROFILE)
     .action(run(async () => (await import('./decode.ts')).runDecode, signal));
   command('info', 'Show the adapter, what it selects, and the models present.').action(
     run(async () => (await import('./info.ts')).runInfo, signal),

@@ -1,6 +1,6 @@
 /** Time of work on the device: by its timestamps, else by the clock of the host around a submit. */
 import type { Memory } from './memory.ts';
-import { readBuffer } from './readback.ts';
+import { hasTimestamps, Timeline } from './timeline.ts';
 
 /** Records dispatches into a compute pass. */
 export type Encode = (pass: GPUComputePassEncoder) => void;
@@ -15,7 +15,7 @@ export interface Stopwatch {
 
 /** The best stopwatch that a device has. The host's clock counts the way to the device too. */
 export function stopwatch(memory: Memory): Stopwatch {
-  return memory.device.features.has('timestamp-query')
+  return hasTimestamps(memory.device)
     ? deviceStopwatch(memory)
     : { method: 'host clock', time: (encode) => timeOnHost(memory, encode), destroy() {} };
 }
@@ -35,25 +35,19 @@ async function timeOnHost({ device }: Memory, encode: Encode): Promise<number> {
 
 function deviceStopwatch(memory: Memory): Stopwatch {
   const { device } = memory;
-  const querySet = device.createQuerySet({ label: 'stopwatch', type: 'timestamp', count: 2 });
-  const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
-  const resolved = memory.create('staging', 'stopwatch', 16, usage);
-  const timestampWrites = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+  const timeline = new Timeline(memory, 1);
   return {
     method: 'timestamps',
     async time(encode) {
+      const timestampWrites = timeline.next();
       const encoder = device.createCommandEncoder({ label: 'stopwatch' });
-      const pass = encoder.beginComputePass({ timestampWrites });
+      const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });
       encode(pass);
       pass.end();
-      encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
       device.queue.submit([encoder.finish()]);
-      const [begin = 0n, end = 0n] = new BigUint64Array(await readBuffer(memory, resolved));
-      return Number(end - begin) / 1000;
+      const [{ beginUs, endUs } = { beginUs: 0, endUs: 0 }] = await timeline.read();
+      return endUs - beginUs;
     },
-    destroy() {
-      querySet.destroy();
-      memory.free([resolved]);
-    },
+    destroy: () => timeline.destroy(),
   };
 }
