@@ -58,7 +58,7 @@ export async function runTune(
       onResult: (key, result) => {
         results.set(key, result);
         const { tile, ownUs, us } = result;
-        tuned[key] = { tile, ownUs, us };
+        tuned[key] = { tile, ownUs: rounded(ownUs), us: rounded(us) };
         writeTiles(before, { kernels, tuned });
       },
     });
@@ -98,6 +98,9 @@ export function resultLines(results: ReadonlyMap<string, Result>): string[] {
     ...rows,
   ]);
 }
+
+/** To tenths: more says nothing. */
+const rounded = (us: number): number => Math.round(us * 10) / 10;
 
 const hasSettings = (tile: Partial<Tile>): boolean => Object.keys(tile).length > 0;
 
