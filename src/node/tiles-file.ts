@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Tiles } from '../../kernels/kernel.ts';
 import { variantOf } from '../gpu/variants.ts';
+import { adapterKey } from '../tune/adapter-key.ts';
 import { kernelDigest } from '../tune/digest.ts';
 import {
   type AdapterTable,
@@ -32,13 +33,6 @@ export interface TunedTiles {
 /** `LLAMAGEN_CACHE` and the like say which folder; see `hubSettings`. */
 export const tilesPath = (env: NodeJS.ProcessEnv = process.env): string =>
   join(cacheFolder(env), NAME);
-
-/** Under what the results of a device are kept: a driver or a toggle may make another tile the best. */
-export function adapterKey(device: GPUDevice, toggles: readonly string[]): string {
-  const { vendor, architecture, device: name, description } = device.adapterInfo;
-  const words = [vendor, architecture, name, description].filter((word) => word).join(' ');
-  return [words, [...device.features].sort().join(','), ...toggles].join('; ');
-}
 
 /**
  * Reads what was measured. A file that is broken, or was made with other kernels, is a note and not an

@@ -52,7 +52,11 @@ export function parseTables(text: string): TablesByAdapter {
   return Object.fromEntries(tables.map(([adapter, table]) => [adapter, readTable(adapter, table)]));
 }
 
-function readTable(adapter: string, table: unknown): AdapterTable {
+/**
+ * Checks the results of one adapter.
+ * @throws Error that says what is wrong.
+ */
+export function readTable(adapter: string, table: unknown): AdapterTable {
   if (!isRecord(table) || typeof table.kernels !== 'string' || !isRecord(table.tuned)) {
     throw new Error(`"${adapter}" expected a digest "kernels" and an object "tuned"`);
   }
