@@ -60,7 +60,8 @@ export async function readTiles(
 }
 
 /**
- * Writes the results of one adapter; those of others stay. The file is whole at any time.
+ * Writes results of one adapter. Those of others stay, and so do those of other keys with the same
+ * kernels, which another process may have written meanwhile. The file is whole at any time.
  * @throws Error that names the path when it cannot be written; what was there before stays.
  */
 export function writeTiles(
@@ -78,7 +79,10 @@ export function writeTiles(
   } catch (cause) {
     throw new Error(`cannot write ${path}: ${fileProblem(cause)}`, { cause });
   }
-  writeFileAtomic(path, formatTables({ ...others, [adapter]: table }));
+  const there = others[adapter];
+  const kept = there?.kernels === table.kernels ? there.tuned : {};
+  const merged = { ...table, tuned: { ...kept, ...table.tuned } };
+  writeFileAtomic(path, formatTables({ ...others, [adapter]: merged }));
 }
 
 const readTables = (path: string): TablesByAdapter => parseTables(readFileSync(path, 'utf8'));

@@ -47,6 +47,16 @@ test('results of other adapters and toggles are kept, and not used', async () =>
   expect((await readTiles(device, ['slow'], path)).tuned).toEqual({});
 });
 
+test('results of another process stay, those of other kernels go', () => {
+  const [one, two] = ['fake [1]', 'fake [2]'] as const;
+  const keys = () => Object.keys(parseTables(readFileSync(path, 'utf8'))[adapter]!.tuned);
+  writeTiles({ path, adapter }, { kernels, tuned: { [one]: tuned[one] } });
+  writeTiles({ path, adapter }, { kernels, tuned: { [two]: tuned[two] } });
+  expect(keys()).toEqual([one, two]);
+  writeTiles({ path, adapter }, { kernels: 'newer', tuned: { [two]: tuned[two] } });
+  expect(keys()).toEqual([two]);
+});
+
 describe('not used, with a note that says why:', () => {
   test.each<[string, string, RegExp]>([
     ['a broken file', '{"format":', /tiles.json: not used, it is not JSON \("llamagen tune"/],
