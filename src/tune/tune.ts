@@ -7,6 +7,7 @@ import { type DeviceWatch, watchDevice } from '../gpu/watch.ts';
 import { type Candidate, candidatesOf, type Part } from './candidates.ts';
 import { Inputs } from './inputs.ts';
 import { askedTiles, familyOf } from './keys.ts';
+import { bestOf, inTurns, isFaster } from './measure.ts';
 import type { Tuned } from './table.ts';
 import { buildTrial, disagreement, type Trial } from './trial.ts';
 import { type Workload, withoutMeasured } from './workloads.ts';
@@ -21,6 +22,8 @@ export interface TuneOptions {
   /** Keys that need not be measured again. */
   readonly known?: ReadonlySet<string>;
   readonly signal?: AbortSignal;
+  /** Default: the best of the device. */
+  readonly timer?: (memory: Memory) => Stopwatch;
   /** Called before each key, and at the end with none. */
   readonly onProgress?: (done: number, total: number, key?: string) => void;
   /** Called with each result as soon as it is there. */
@@ -38,12 +41,9 @@ export interface Result extends Tuned {
 const MOST_NMSE = 1e-6;
 /** A tile is kept when it takes less than this share of the own choice's time, measured again. */
 const KEPT_BELOW = 0.95;
-/** Runs that a first look takes, and that the decision takes; the fastest counts. */
+/** Runs that a first look takes, the fastest of which counts, and turns that the decision takes. */
 const LOOKS = 3;
-const CONFIRMATIONS = 7;
-/** A run takes at least this long, so that starting it does not count. */
-const LEAST_US = 2000;
-const MOST_REPEATS = 64;
+const TURNS = 7;
 /** Tiles that are slower than this on the first look are not looked at again. */
 const HOPELESS = 1.5;
 
@@ -67,7 +67,7 @@ export async function tune(
     onProgress?.(i, keys.length, key);
     const tiles = families[familyOf(key)]?.(variant) ?? [];
     const candidates = candidatesOf(workloads, variant, key, tiles);
-    const result = await tuneKey(device, workloads, candidates, signal);
+    const result = await tuneKey(device, workloads, candidates, options);
     onResult?.(key, result);
   }
   onProgress?.(keys.length, keys.length);
@@ -78,10 +78,10 @@ async function tuneKey(
   device: GPUDevice,
   workloads: readonly Workload[],
   candidates: readonly Candidate[],
-  signal: AbortSignal | undefined,
+  { signal, timer = stopwatch }: TuneOptions,
 ): Promise<Result> {
   const memory = new Memory(device);
-  const bench = { memory, timer: stopwatch(memory), watch: watchDevice(device), signal };
+  const bench = { memory, timer: timer(memory), watch: watchDevice(device), signal };
   const refused = new Set<Candidate>();
   const [own, ...others] = candidates;
   if (!own) throw new RangeError('a key that no workload has');
@@ -103,13 +103,10 @@ async function tuneKey(
       return { ...result, tile: {}, ownUs, us: ownUs };
     }
     const [first, second] = await confirm(bench, workloads, own, best);
-    const isBetter = second < first * KEPT_BELOW;
-    return {
-      ...result,
-      tile: isBetter ? best.tile : {},
-      ownUs: first,
-      us: isBetter ? second : first,
-    };
+    const isBetter = isFaster(first, second, KEPT_BELOW);
+    const [firstUs, secondUs] = [Math.min(...first), Math.min(...second)];
+    const tile = isBetter ? best.tile : {};
+    return { ...result, tile, ownUs: firstUs, us: isBetter ? secondUs : firstUs };
   } finally {
     bench.timer.destroy();
     memory.freeAll();
@@ -151,7 +148,9 @@ async function compare(
         refused.add(candidate);
         continue;
       }
-      const us = await bench.watch.race(bestOf(bench.timer, trial, LOOKS, ownUs * HOPELESS));
+      const us = await bench.watch.race(
+        bestOf(bench.timer, trial.program, LOOKS, ownUs * HOPELESS),
+      );
       if (candidate === own) ownUs = us;
       sums.set(candidate, (sums.get(candidate) ?? 0) + us);
     } finally {
@@ -160,32 +159,30 @@ async function compare(
   }
 }
 
-/** Both again, in turns, so that nothing that changes meanwhile favours one. */
+/** Both again, in turns: sums over the workloads, turn by turn. */
 async function confirm(
   bench: Bench,
   workloads: readonly Workload[],
   own: Candidate,
   best: Candidate,
-): Promise<[ownUs: number, bestUs: number]> {
-  const sums: [number, number] = [0, 0];
+): Promise<readonly [own: number[], best: number[]]> {
+  const sums: [number[], number[]] = [Array(TURNS).fill(0), Array(TURNS).fill(0)];
   for (const [i, ownPart] of own.parts) {
     bench.signal?.throwIfAborted();
     const inputs = new Inputs(bench.memory, workloads[i]?.contents ?? new Map());
-    const trials: Trial[] = [];
-    for (const part of [ownPart, best.parts.get(i) ?? ownPart]) {
-      trials.push(await bench.watch.race(trialOf(bench, inputs, part)));
-    }
-    const times = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-    for (let run = 0; run < CONFIRMATIONS; run++) {
-      for (const [t, trial] of trials.entries()) {
-        const us = await bench.watch.race(bestOf(bench.timer, trial, 1, Number.POSITIVE_INFINITY));
-        times[t] = Math.min(times[t] ?? us, us);
+    const first = await bench.watch.race(trialOf(bench, inputs, ownPart));
+    const second = await bench.watch.race(trialOf(bench, inputs, best.parts.get(i) ?? ownPart));
+    const programs = [first.program, second.program] as const;
+    const times = await bench.watch.race(inTurns(bench.timer, programs, TURNS));
+    for (const [of, list] of times.entries()) {
+      for (const [turn, us] of list.entries()) {
+        const sum = sums[of];
+        if (sum) sum[turn] = (sum[turn] ?? 0) + us;
       }
     }
-    for (const trial of trials) trial.destroy();
+    first.destroy();
+    second.destroy();
     inputs.destroy();
-    sums[0] += times[0] ?? 0;
-    sums[1] += times[1] ?? 0;
   }
   return sums;
 }
@@ -208,23 +205,4 @@ async function tryTrial(
     if (isOwn || (error instanceof DeviceError && error.problem === 'lost')) throw error;
     return undefined;
   }
-}
-
-/** The fastest of some runs, microseconds; the first look is the last when it takes longer than `most`. */
-async function bestOf(
-  timer: Stopwatch,
-  { program }: Trial,
-  runs: number,
-  most: number,
-): Promise<number> {
-  const time = (times: number): Promise<number> =>
-    timer.time((pass) => {
-      for (let i = 0; i < times; i++) program.encode(pass);
-    });
-  const once = await time(1);
-  if (once > most) return once;
-  const repeats = Math.max(1, Math.min(MOST_REPEATS, Math.ceil(LEAST_US / Math.max(1, once))));
-  let best = repeats === 1 ? once : Number.POSITIVE_INFINITY;
-  for (let run = 0; run < runs; run++) best = Math.min(best, (await time(repeats)) / repeats);
-  return best;
 }
