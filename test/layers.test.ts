@@ -9,7 +9,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/graph/'],
   ['src/gpu/'],
   ['src/models/'],
-  ['src/generate/'],
+  ['src/generate/', 'src/tune/'],
   ['src/index.ts', 'src/node/', 'src/web/'],
   ['src/cli/', 'src/serve/'],
   ['bench/', 'web/', 'test/', 'scripts/'],

@@ -23,6 +23,12 @@ export function integer(least: number, most: number): (text: string) => number {
   };
 }
 
+/** A parser of whole numbers with commas between, for commander. */
+export function integers(least: number, most: number): (text: string) => number[] {
+  const one = integer(least, most);
+  return (text) => [...new Set(text.split(',').map(one))];
+}
+
 /** Reads a finite number, for commander. */
 export function decimal(text: string): number {
   const value = text.trim() === '' ? Number.NaN : Number(text);

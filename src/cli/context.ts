@@ -1,5 +1,6 @@
 /** What every command is given. */
 import { openDevice } from '../node/device.ts';
+import { readTiles, type TunedTiles } from '../node/tiles-file.ts';
 import { describeAdapter, Report } from './report.ts';
 
 /** Options every command has. */
@@ -27,15 +28,15 @@ export interface AdapterSummary {
 /** Runs `work` with a device, says which adapter it is, and closes it in any case. */
 export async function withDevice<T>(
   report: Report,
-  work: (device: GPUDevice, facts: AdapterSummary) => Promise<T>,
+  work: (device: GPUDevice, facts: AdapterSummary, tuned: TunedTiles) => Promise<T>,
 ): Promise<T> {
-  const { device, adapter, notes, toggles, software, close } = await openDevice();
+  const { device, adapter, notes, toggles, software, tuned, close } = await openDevice();
   try {
     for (const note of notes) report.note(note);
     report.line(`adapter  ${describeAdapter(adapter.info, software)}`);
     const { vendor, architecture, device: name, description } = adapter.info;
     const facts = { vendor, architecture, device: name, description, software, notes, toggles };
-    return await work(device, facts);
+    return await work(device, facts, tuned ?? (await readTiles(device, toggles)));
   } finally {
     report.stopProgress();
     close();

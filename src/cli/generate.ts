@@ -20,6 +20,7 @@ import { encodePng } from '../node/png.ts';
 import { parseClasses, randomSeed, repeatEach } from './arguments.ts';
 import { type AdapterSummary, type CommonOptions, withDevice } from './context.ts';
 import { readModelJson } from './models.ts';
+import { checkProfile, openProfile, type ProfileOption, reportProfile } from './profile.ts';
 import { formatMs, type Report } from './report.ts';
 import { formatTokens } from './tokens-file.ts';
 
@@ -37,6 +38,7 @@ export interface GenerateOptions extends CommonOptions {
   readonly out: string;
   readonly outDir?: string;
   readonly tokensOut?: string;
+  readonly profile?: ProfileOption;
 }
 
 /** An output file, and its bytes. */
@@ -61,6 +63,8 @@ export async function runGenerate(
   };
   generateSettings(config, asked);
   await withDevice(report, async (device, adapter) => {
+    const profiler = await openProfile(device, options.profile);
+    const endLoad = profiler?.begin('load');
     const start = performance.now();
     const model = await loadModel(device, files, {
       signal,
@@ -69,11 +73,13 @@ export async function runGenerate(
         report.progress({ phase: 'load', done, total, elapsedMs: performance.now() - start }),
     });
     const loadMs = performance.now() - start;
+    endLoad?.();
     report.line(`model    ${model.name} (${model.gpt.precision.weightDtype})`);
     noteFlushed(model, report);
     const result = await generate(model, {
       ...asked,
       signal,
+      ...(profiler && { profiler }),
       onProgress: (progress) => report.progress(progress),
     });
     const outputs = outputsOf(options, config, result.images);
@@ -81,7 +87,9 @@ export async function runGenerate(
     signal.throwIfAborted();
     if (options.outDir !== undefined) mkdirSync(options.outDir, { recursive: true });
     for (const { path, bytes } of outputs) writeFileAtomic(path, bytes);
-    describe(report, { adapter, model, loadMs, result, outputs });
+    const { profile } = options;
+    const describeProfile = () => reportProfile(report, device, profiler, profile, result.runs);
+    await describe(report, { adapter, model, loadMs, result, outputs, describeProfile });
   });
 }
 
@@ -99,9 +107,10 @@ function samplingOf(options: GenerateOptions): SamplingOptions {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-function checkOutputs({ out, outDir, tokensOut }: GenerateOptions): void {
+function checkOutputs({ out, outDir, tokensOut, profile }: GenerateOptions): void {
   if (outDir === undefined) assertWritable(out);
   else assertFolderWritable(outDir);
+  checkProfile(profile, [...(outDir === undefined ? [out] : []), tokensOut ?? []].flat());
   if (tokensOut === undefined) return;
   assertWritable(tokensOut);
   if (outDir === undefined && resolve(out) === resolve(tokensOut)) {
@@ -158,10 +167,11 @@ interface Finished {
   readonly loadMs: number;
   readonly result: GenerateResult;
   readonly outputs: readonly Output[];
+  readonly describeProfile: () => Promise<unknown>;
 }
 
-function describe(report: Report, finished: Finished): void {
-  const { adapter, model, loadMs, result, outputs } = finished;
+async function describe(report: Report, finished: Finished): Promise<void> {
+  const { adapter, model, loadMs, result, outputs, describeProfile } = finished;
   const { classNames } = model.config;
   const { compileMs, tokensMs, decodeMs } = result.timings;
   const count = result.images.reduce((sum, { tokens }) => sum + tokens.length, 0);
@@ -181,6 +191,7 @@ function describe(report: Report, finished: Finished): void {
   }
   const files = outputs.map(({ path }) => path);
   for (const file of files) report.line(`wrote ${file}`);
+  const profile = await describeProfile();
   report.json({
     adapter,
     model: model.name,
@@ -189,5 +200,6 @@ function describe(report: Report, finished: Finished): void {
     tokensPerSecond: rate,
     images,
     files,
+    ...(profile !== undefined && { profile }),
   });
 }

@@ -5,6 +5,7 @@ import { gptPrecision } from '../generate/model.ts';
 import { estimateMemory, gptParameterCount, type MemoryUse, variantOf } from '../index.ts';
 import { headDtypeOf, tableDtypeOf } from '../models/precision.ts';
 import { openFolder } from '../node/files.ts';
+import type { TunedTiles } from '../node/tiles-file.ts';
 import type { Safetensors } from '../weights/safetensors.ts';
 import { openModelWeights } from '../weights/sharded.ts';
 import { type AdapterSummary, type CommonOptions, withDevice } from './context.ts';
@@ -46,12 +47,13 @@ type ModelFacts = { readonly folder: string } & (
 
 /** Runs the command. A broken model folder is one line, not the end. */
 export async function runInfo(options: CommonOptions, report: Report): Promise<void> {
-  await withDevice(report, async (device, adapter) => {
+  await withDevice(report, async (device, adapter, tuned) => {
     const { variant, features, limits } = printDevice(device, adapter, report);
+    const tiles = printTiles(tuned, report);
     const folders = new Set([...findModels(), resolve(options.model)]);
     const models = await Promise.all([...folders].map((folder) => describeModel(folder, device)));
     for (const model of models) printModel(model, report);
-    report.json({ adapter, features, limits, variant, models });
+    report.json({ adapter, features, limits, variant, tiles, models });
   });
 }
 
@@ -65,6 +67,13 @@ function printDevice(device: GPUDevice, adapter: AdapterSummary, report: Report)
   const halves = variant.f16 ? 'native halves' : 'packed halves';
   report.line(`kernels  reduce: ${variant.reduce}, f16: ${halves}`);
   return { variant, features, limits };
+}
+
+function printTiles({ path, tuned, tiles }: TunedTiles, report: Report) {
+  const [better, measured] = [Object.keys(tiles).length, Object.keys(tuned).length];
+  const what = measured > 0 ? `${better} tuned of ${measured} measured` : 'none measured';
+  report.line(`tiles    ${what} (${path})`);
+  return { file: path, tuned: better, measured };
 }
 
 async function describeModel(folder: string, device: GPUDevice): Promise<ModelFacts> {

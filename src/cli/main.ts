@@ -7,7 +7,7 @@ import { OptionError } from '../errors.ts';
 import { WEIGHT_DTYPES } from '../models/precision.ts';
 import { defaultModelFolder, packageFolder } from '../node/files.ts';
 import { TARGET_DTYPES } from '../weights/formats.ts';
-import { collect, decimal, integer, MAX_COUNT } from './arguments.ts';
+import { collect, decimal, integer, integers, MAX_COUNT } from './arguments.ts';
 import { type OutputOptions, reportFor } from './context.ts';
 import type { ConvertCommand } from './convert.ts';
 import { resolveModel } from './models.ts';
@@ -18,6 +18,14 @@ import type { Report } from './report.ts';
 const FAILED = 1;
 const WRONG_USAGE = 2;
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+const PROFILE = [
+  '--profile [file]',
+  'print the time of every kernel; with a file, write a trace for Perfetto',
+] as const;
+
+/** Most rows of a decoding step: 128 guided images. */
+const MAX_ROWS = 256;
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
@@ -83,14 +91,30 @@ function program(signal: AbortSignal): Command {
     .option('--out <file>', 'all images in one PNG', 'llamagen.png')
     .addOption(new Option('--out-dir <folder>', 'one PNG per image').conflicts('out'))
     .option('--tokens-out <file>', 'save the tokens as JSON')
+    .option(...PROFILE)
     .action(run(async () => (await import('./generate.ts')).runGenerate, signal));
   command('decode', 'Turn saved tokens into pixels.')
     .requiredOption('--tokens <file>', 'a file of --tokens-out')
     .requiredOption('--out <file>', 'all images in one PNG')
+    .option(...PROFILE)
     .action(run(async () => (await import('./decode.ts')).runDecode, signal));
   command('info', 'Show the adapter, what it selects, and the models present.').action(
     run(async () => (await import('./info.ts')).runInfo, signal),
   );
+  command('tune', 'Measure which tiles of the kernels are fastest on this adapter, and keep them.')
+    .option(
+      '--rows <list>',
+      'rows of the decoding steps to measure, with commas between: 2 is one guided image',
+      integers(1, MAX_ROWS),
+      [2, 16],
+    )
+    .addOption(
+      new Option('--dtype <type>', 'storage of the weights on the device')
+        .choices(WEIGHT_DTYPES)
+        .default('auto'),
+    )
+    .option('--again', 'measure what was measured before too')
+    .action(run(async () => (await import('./tune.ts')).runTune, signal));
   const convert = run(async () => (await import('./convert.ts')).runConvert, signal);
   llamagen
     .command('convert')

@@ -33,6 +33,7 @@ const UNITS: Readonly<Record<string, string>> = {
   hash: 'MB',
   download: 'MB',
   convert: 'MB',
+  tune: 'kernels',
 };
 
 export class Report {

@@ -1,7 +1,8 @@
 /** From classes and seeds to pictures. */
-
+import type { Profiler } from '../gpu/profiler.ts';
 import { decodeTokens, keptDecoder, type Picture } from './images.ts';
 import type { Model } from './model.ts';
+import type { RunStats } from './run-steps.ts';
 import { generateSettings, type SamplingOptions } from './settings.ts';
 import { type Sequence, tokenLoop } from './token-loop.ts';
 
@@ -15,6 +16,8 @@ export interface GenerateOptions extends SamplingOptions {
   /** Stops within one chunk of steps; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
+  /** Follows the run, which it slows down a little. */
+  readonly profiler?: Profiler;
 }
 
 /** `compile` counts programs, `tokens` tokens of all images, `decode` images. */
@@ -40,6 +43,8 @@ export interface GenerateResult {
     readonly tokensMs: number;
     readonly decodeMs: number;
   };
+  /** Of each batch of the token loop. */
+  readonly runs: readonly RunStats[];
 }
 
 /**
@@ -49,7 +54,7 @@ export interface GenerateResult {
  * reason when aborted.
  */
 export async function generate(model: Model, options: GenerateOptions): Promise<GenerateResult> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress, profiler } = options;
   const { sequences, guided, batch: most } = generateSettings(model.config, options);
   signal?.throwIfAborted();
   const { gridSize, blockSize: steps } = model.config.gpt;
@@ -66,23 +71,30 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
   const batch = { sequences: Math.ceil(sequences.length / batches), guided };
   const shape = `${batch.sequences}${guided ? ' guided' : ''}`;
   const grids: Uint32Array<ArrayBuffer>[] = [];
+  const runs: RunStats[] = [];
   const { compileMs, tokensMs } = await model.gpt.exclusive(async () => {
     const compile = phase('compile', 2);
+    const endCompile = profiler?.begin('compile');
     const loop = await model.gpt.kept('token loop', shape, () => tokenLoop(model.gpt, batch));
     compile.report(1);
     await model.vq.exclusive(() => keptDecoder(model.vq, [gridSize, gridSize]));
     compile.report(2);
     const compileMs = compile.elapsed();
+    endCompile?.();
 
     const tokens = phase('tokens', steps * sequences.length);
     for (let first = 0; first < sequences.length; first += batch.sequences) {
       const real = sequences.slice(first, first + batch.sequences);
       loop.start(padded(real, batch.sequences));
-      await loop.run(steps, {
+      const run = await loop.run(steps, {
         ...(signal && { signal }),
+        ...(profiler && { profiler }),
         onStep: (done) => tokens.report(first * steps + done * real.length),
       });
+      runs.push(run);
+      const endRead = profiler?.begin('readback');
       const all = await loop.readTokens();
+      endRead?.();
       grids.push(...real.map((_, i) => all.slice(i * steps, (i + 1) * steps)));
     }
     return { compileMs, tokensMs: tokens.elapsed() };
@@ -91,6 +103,7 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
   const decode = phase('decode', sequences.length);
   const pictures = await decodeTokens(model, grids, {
     ...(signal && { signal }),
+    ...(profiler && { profiler }),
     onProgress: decode.report,
   });
   const images = sequences.map(({ label, seed }, i): GeneratedImage => {
@@ -98,7 +111,7 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
     if (!picture || !grid) throw new Error(`image ${i} is missing`);
     return { ...picture, classIndex: label, seed, tokens: grid };
   });
-  return { images, timings: { compileMs, tokensMs, decodeMs: decode.elapsed() } };
+  return { images, timings: { compileMs, tokensMs, decodeMs: decode.elapsed() }, runs };
 }
 
 /** A short last batch is filled up with its first sequence; what that makes is dropped. */

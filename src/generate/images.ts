@@ -1,5 +1,6 @@
 /** Token grids to pixels. */
 import { OptionError } from '../errors.ts';
+import type { Profiler } from '../gpu/profiler.ts';
 import { build, type Program } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
@@ -22,13 +23,15 @@ export interface DecodeOptions {
   readonly grid?: readonly [height: number, width: number];
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Times every dispatch of the last image. */
+  readonly profiler?: Profiler;
 }
 
 export interface ImageDecoder {
   readonly program: Program;
   readonly vq: VqDecoder;
-  /** Decodes one grid of tokens that has been checked. */
-  decode(tokens: ArrayLike<number>): Promise<Picture>;
+  /** Decodes one grid of tokens that has been checked; with a profiler, timed by dispatch. */
+  decode(tokens: ArrayLike<number>, profiler?: Profiler): Promise<Picture>;
   /** Frees its GPU memory; the weights stay. */
   destroy(): void;
 }
@@ -43,14 +46,18 @@ export async function decodeTokens(
   options: DecodeOptions = {},
 ): Promise<Picture[]> {
   const { gridSize } = model.config.gpt;
-  const { grid = [gridSize, gridSize], signal, onProgress } = options;
+  const { grid = [gridSize, gridSize], signal, onProgress, profiler } = options;
   for (const [i, tokens] of grids.entries()) checkGrid(model, tokens, grid, i);
   return model.vq.exclusive(async () => {
-    const decoder = await keptDecoder(model.vq, grid);
+    const compile = (): Promise<ImageDecoder> => keptDecoder(model.vq, grid);
+    const decoder = await (profiler?.phase('compile', compile) ?? compile());
     const pictures: Picture[] = [];
-    for (const tokens of grids) {
+    for (const [i, tokens] of grids.entries()) {
       signal?.throwIfAborted();
-      pictures.push(await decoder.decode(tokens));
+      const end = profiler?.begin('decode');
+      const isLast = i === grids.length - 1;
+      pictures.push(await decoder.decode(tokens, isLast ? profiler : undefined));
+      end?.();
       onProgress?.(pictures.length, grids.length);
     }
     return pictures;
@@ -77,7 +84,7 @@ export async function imageDecoder(
   return {
     program,
     vq,
-    decode: (tokens) => runDecoder(network, program, vq, tokens),
+    decode: (tokens, profiler) => runDecoder(network, program, vq, tokens, profiler),
     destroy: () => program.destroy(),
   };
 }
@@ -87,11 +94,15 @@ async function runDecoder(
   program: Program,
   { codes, rgba }: VqDecoder,
   tokens: ArrayLike<number>,
+  profiler: Profiler | undefined,
 ): Promise<Picture> {
   const { device } = memory;
   device.queue.writeBuffer(program.bufferOf(codes), 0, Uint32Array.from(tokens));
-  program.run();
+  if (profiler) await watch.race(profiler.run(memory, program, 'image decode'));
+  else program.run();
+  const end = profiler?.begin('readback');
   const bytes = await watch.race(readBuffer(memory, program.bufferOf(rgba), byteLength(rgba)));
+  end?.();
   const [height, width] = sides(rgba);
   return { width, height, rgba: new Uint8ClampedArray(bytes) };
 }

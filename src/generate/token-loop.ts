@@ -11,6 +11,7 @@ import { type Batch, type GptDecoder, gptDecoder, slotsOf } from '../models/gpt.
 import type { GptConfig } from '../models/gpt-config.ts';
 import { ropeTable } from '../models/rope-table.ts';
 import type { Network } from './network.ts';
+import { type Pace, type RunOptions, type RunStats, runSteps } from './run-steps.ts';
 
 /** One image to be. */
 export interface Sequence extends Sampling {
@@ -18,14 +19,6 @@ export interface Sequence extends Sampling {
   readonly label: number;
   /** Tokens to force instead of drawing; with `forced`. */
   readonly tokens?: ArrayLike<number>;
-}
-
-export interface RunOptions {
-  readonly signal?: AbortSignal;
-  /** Called after each chunk with the number of steps done so far in this run. */
-  readonly onStep?: (done: number) => void;
-  /** Steps in one submit; default grows until a chunk takes about 0.1 s. */
-  readonly chunk?: number;
 }
 
 export interface TokenLoop {
@@ -36,7 +29,7 @@ export interface TokenLoop {
   /** Puts every sequence at its first position. */
   start(sequences: readonly Sequence[]): void;
   /** Moves every sequence `steps` tokens on and waits for the device. */
-  run(steps: number, options?: RunOptions): Promise<void>;
+  run(steps: number, options?: RunOptions): Promise<RunStats>;
   /** The token grids so far: u32 [sequences, blockSize], row by row. */
   readTokens(): Promise<Uint32Array<ArrayBuffer>>;
   /** What the sampler was given in the last step: f32 [sequences, vocabSize]. */
@@ -46,9 +39,6 @@ export interface TokenLoop {
   /** Frees its GPU memory; the weights stay. */
   destroy(): void;
 }
-
-const CHUNK_MS = 100;
-const MAX_CHUNK = 64;
 
 /**
  * Builds the loop of a decoder for one batch shape. It is the caller's: use it from one place at a
@@ -61,15 +51,15 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
   const options = { weights, keep: [gpt.logits, gpt.probs] };
   const program = await watch.race(build(memory, g, options));
   memory.device.queue.writeBuffer(program.bufferOf(gpt.rope), 0, ropeTable(config));
-  const encode = { ms: 0, steps: 0 };
+  const pace: Pace = { msPerStep: undefined, encode: { ms: 0, steps: 0 } };
   const read = (t: Tensor): Promise<ArrayBuffer> =>
     watch.race(readBuffer(memory, program.bufferOf(t)));
   return {
     batch,
     program,
-    encode,
+    encode: pace.encode,
     start: (sequences) => startSequences(network, gpt, program, batch, sequences),
-    run: (steps, options) => runSteps(network, program, encode, steps, options),
+    run: (steps, options) => runSteps({ memory, watch, program, pace }, steps, options),
     readTokens: async () => new Uint32Array(await read(gpt.tokens)),
     readLogits: async () => new Float32Array(await read(gpt.logits)),
     readProbs: async () => new Float32Array(await read(gpt.probs)),
@@ -102,40 +92,4 @@ function startSequences(
   write(gpt.label, label);
   write(gpt.tokens, tokens);
   write(gpt.sampling, packSampling(sequences));
-}
-
-/** Keeps one chunk queued behind the running one, so that the device need not wait for JavaScript. */
-async function runSteps(
-  network: Network<GptConfig>,
-  program: Program,
-  encode: { ms: number; steps: number },
-  steps: number,
-  { signal, onStep, chunk: fixed }: RunOptions = {},
-): Promise<void> {
-  const { device } = network.memory;
-  const pending: { steps: number; done: Promise<void> }[] = [];
-  let chunk = fixed ?? 1;
-  let [submitted, done] = [0, 0];
-  let last = performance.now();
-  while (done < steps) {
-    signal?.throwIfAborted();
-    while (submitted < steps && pending.length < 2) {
-      const size = Math.min(chunk, steps - submitted);
-      const started = performance.now();
-      program.run(size);
-      encode.ms += performance.now() - started;
-      encode.steps += size;
-      pending.push({ steps: size, done: device.queue.onSubmittedWorkDone() });
-      submitted += size;
-    }
-    const oldest = pending.shift();
-    if (!oldest) break;
-    await network.watch.race(oldest.done);
-    done += oldest.steps;
-    const now = performance.now();
-    const msPerStep = (now - last) / oldest.steps;
-    last = now;
-    chunk = fixed ?? Math.max(1, Math.min(MAX_CHUNK, chunk * 2, Math.round(CHUNK_MS / msPerStep)));
-    onStep?.(done);
-  }
 }

@@ -1,19 +1,23 @@
 /** Time per kernel, by timestamps on the device. */
+import type { Cost } from '../../kernels/kernel.ts';
+import { type DeviceLimits, floorUs } from './limits.ts';
 import type { Memory } from './memory.ts';
-import type { Program } from './program.ts';
-import { readBuffer } from './readback.ts';
+import type { Program, Step } from './program.ts';
+import { hasTimestamps, MAX_PASSES, type PassTime, Timeline } from './timeline.ts';
 
-/** All dispatches of one kernel in one run of a program. */
-export interface KernelTime {
+/** One dispatch of a program, timed. */
+export interface DispatchTime extends PassTime {
+  readonly step: Step;
+}
+
+/** All dispatches of one kernel in one run of a program, and the least work they can be done with. */
+export interface KernelTime extends Cost {
   /** The kernel's label. */
   readonly label: string;
   readonly dispatches: number;
   /** Time on the device, all dispatches together. */
   readonly us: number;
 }
-
-/** Query sets hold at most this many timestamps (WebGPU). */
-const MAX_QUERIES = 4096;
 
 /**
  * Runs a program once with every dispatch in a pass of its own, and says where the time went, the
@@ -24,45 +28,65 @@ export async function profile(
   memory: Memory,
   program: Program,
 ): Promise<readonly KernelTime[] | undefined> {
-  const { device } = memory;
-  if (!device.features.has('timestamp-query')) return undefined;
-  const times = new Map<string, { dispatches: number; us: number }>();
-  const perSet = MAX_QUERIES / 2;
-  for (let first = 0; first < program.steps.length; first += perSet) {
-    const steps = program.steps.slice(first, first + perSet);
-    const nanoseconds = await timeSteps(memory, steps);
-    for (const [i, { label }] of steps.entries()) {
-      const time = times.get(label) ?? { dispatches: 0, us: 0 };
-      time.dispatches++;
-      time.us += Number((nanoseconds[2 * i + 1] ?? 0n) - (nanoseconds[2 * i] ?? 0n)) / 1000;
-      times.set(label, time);
-    }
-  }
-  return [...times].map(([label, time]) => ({ label, ...time })).sort((a, b) => b.us - a.us);
+  if (!hasTimestamps(memory.device)) return undefined;
+  return timesByKernel([await timeDispatches(memory, program)]);
 }
 
-async function timeSteps(memory: Memory, steps: Program['steps']): Promise<BigUint64Array> {
+/** Runs a program once with every dispatch in a pass of its own. The device must have timestamps. */
+export async function timeDispatches(memory: Memory, program: Program): Promise<DispatchTime[]> {
   const { device } = memory;
-  const count = steps.length * 2;
-  const querySet = device.createQuerySet({ label: 'profile', type: 'timestamp', count });
-  const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
-  const resolved = memory.create('staging', 'profile', count * 8, usage);
+  const timeline = new Timeline(memory, Math.min(program.steps.length, MAX_PASSES));
+  const times: DispatchTime[] = [];
   try {
-    const encoder = device.createCommandEncoder({ label: 'profile' });
-    for (const [i, { pipeline, group, workgroups, label }] of steps.entries()) {
-      const [beginningOfPassWriteIndex, endOfPassWriteIndex] = [2 * i, 2 * i + 1];
-      const timestampWrites = { querySet, beginningOfPassWriteIndex, endOfPassWriteIndex };
-      const pass = encoder.beginComputePass({ label, timestampWrites });
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(...workgroups);
-      pass.end();
+    for (let first = 0; first < program.steps.length; first += MAX_PASSES) {
+      const steps = program.steps.slice(first, first + MAX_PASSES);
+      const encoder = device.createCommandEncoder({ label: 'profile' });
+      for (const { pipeline, group, workgroups, label } of steps) {
+        const timestampWrites = timeline.next();
+        const pass = encoder.beginComputePass({
+          label,
+          ...(timestampWrites && { timestampWrites }),
+        });
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(...workgroups);
+        pass.end();
+      }
+      device.queue.submit([encoder.finish()]);
+      const passes = await timeline.read();
+      for (const [i, step] of steps.entries()) {
+        const { beginUs = 0, endUs = 0 } = passes[i] ?? {};
+        times.push({ step, beginUs, endUs });
+      }
     }
-    encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
-    device.queue.submit([encoder.finish()]);
-    return new BigUint64Array(await readBuffer(memory, resolved));
+    return times;
   } finally {
-    querySet.destroy();
-    memory.free([resolved]);
+    timeline.destroy();
   }
 }
+
+/** Adds up runs of one program by kernel, the longest first: the mean of one run. */
+export function timesByKernel(runs: readonly (readonly DispatchTime[])[]): KernelTime[] {
+  const sums = new Map<
+    string,
+    { dispatches: number; us: number; bytes: number; operations: number }
+  >();
+  for (const { step, beginUs, endUs } of runs.flat()) {
+    const sum = sums.get(step.label) ?? { dispatches: 0, us: 0, bytes: 0, operations: 0 };
+    sum.dispatches += 1 / runs.length;
+    sum.us += (endUs - beginUs) / runs.length;
+    sum.bytes += step.cost.bytes / runs.length;
+    sum.operations += step.cost.operations / runs.length;
+    sums.set(step.label, sum);
+  }
+  return [...sums]
+    .map(([label, sum]) => ({ label, ...sum, dispatches: Math.round(sum.dispatches) }))
+    .sort((a, b) => b.us - a.us);
+}
+
+/**
+ * How near to the least possible time kernels come, 0 to 1. Above 1 where the caches hold what the
+ * limits' copy had to fetch from memory.
+ */
+export const shareOfFloor = (time: Cost & { readonly us: number }, limits: DeviceLimits): number =>
+  time.us > 0 ? floorUs(time, limits) / time.us : 0;

@@ -4,6 +4,7 @@ import { deviceDescriptor } from '../gpu/device.ts';
 import { parseVariant } from '../gpu/variant-words.ts';
 import { adapterFacts, overrideVariant } from '../gpu/variants.ts';
 import { unpackSwiftshader } from './swiftshader.ts';
+import { readTiles, type TunedTiles } from './tiles-file.ts';
 import { hasGpu, loadVulkan, systemDrivers, withDriver } from './vulkan.ts';
 
 const ADAPTERS = ['auto', 'system', 'swiftshader'] as const;
@@ -24,6 +25,8 @@ export interface OpenOptions {
    * Off, because this project's kernels are trusted and their sizes are checked when a graph is built.
    */
   readonly robust?: boolean;
+  /** Use the tiles that "llamagen tune" measured on this adapter. Default true. */
+  readonly tuned?: boolean;
 }
 
 export interface NodeDevice {
@@ -35,6 +38,8 @@ export interface NodeDevice {
   readonly toggles: readonly string[];
   /** Whether the adapter computes on the CPU. */
   readonly software: boolean;
+  /** What was measured on it before; undefined when not asked for. */
+  readonly tuned?: TunedTiles;
   /** Destroys the device and drops Dawn, so that the process can exit. */
   close(): void;
 }
@@ -63,10 +68,16 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
   try {
     const device = await adapter.requestDevice(deviceDescriptor(adapter));
     if (forced) overrideVariant(device, forced);
+    const tuned = (options.tuned ?? true) ? await readTiles(device, toggles) : undefined;
+    // Tiles that are forced for a family are stronger than measured ones, which are of one shape.
+    if (tuned && Object.keys(tuned.tiles).length > 0) {
+      overrideVariant(device, { ...forced, tiles: { ...tuned.tiles, ...forced?.tiles } });
+    }
     return {
       device,
       adapter,
-      notes,
+      notes: [...notes, ...(tuned?.note ? [tuned.note] : [])],
+      ...(tuned && { tuned }),
       toggles,
       software: adapterFacts(device).software,
       close() {

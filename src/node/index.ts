@@ -16,3 +16,4 @@ export type { HubTiming } from './hub/settings.ts';
 export type { DownloadProgress } from './hub/transfer.ts';
 export { assertFolderWritable, assertWritable, writeFileAtomic } from './output.ts';
 export { encodePng } from './png.ts';
+export type { TunedTiles } from './tiles-file.ts';

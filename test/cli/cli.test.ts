@@ -30,7 +30,7 @@ describe('help', () => {
   test('lists the commands', async () => {
     const { code, stdout } = await llamagen(['--help']);
     expect(code).toBe(0);
-    for (const command of ['generate', 'decode', 'info']) expect(stdout).toContain(command);
+    for (const command of ['generate', 'decode', 'info', 'tune']) expect(stdout).toContain(command);
   });
 
   test('lists the options of a command', async () => {
@@ -44,6 +44,7 @@ describe('help', () => {
       '--out-dir',
       '--tokens-out',
       '--dtype',
+      '--profile',
     ]) {
       expect(stdout).toContain(option);
     }

@@ -5,30 +5,21 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { dispatchProblem, stepShape } from '../../bench/step-shape.ts';
 import { imageDecoder } from '../../src/generate/images.ts';
 import { generateSettings } from '../../src/generate/settings.ts';
-import { Graph } from '../../src/graph/graph.ts';
-import { elementCount, type Tensor } from '../../src/graph/tensor.ts';
 import {
   estimateMemory,
   generate,
   loadModel,
   type Model,
-  type ModelFiles,
-  memorySource,
-  parseModelJson,
   type TokenLoop,
   tokenLoop,
 } from '../../src/index.ts';
-import { gptDecoder } from '../../src/models/gpt.ts';
-import { MODEL_FORMAT } from '../../src/models/model-json.ts';
-import { vqDecoder } from '../../src/models/vq-decoder.ts';
 import { testDevice } from '../support/device.ts';
-import { normal } from '../support/random.ts';
-import { bytesOf, type StoredTensor, writeSafetensors } from '../support/safetensors.ts';
+import { TINY_CLASSES, tinyFolder } from '../support/tiny-model.ts';
 
 // On software adapters that share their processor with other tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-const CLASSES = [0, 1, 2, 3] as const;
+const CLASSES = TINY_CLASSES;
 const ROUNDS = 5;
 
 /**
@@ -40,62 +31,6 @@ const MOST_RESIDENT_GROWTH = 32_000_000;
 
 /** Bindings begin at multiples of this. */
 const OFFSET_ALIGNMENT = 256;
-
-const TINY = JSON.stringify({
-  format: MODEL_FORMAT,
-  name: 'tiny',
-  description: 'random weights',
-  gpt: {
-    model_type: 'c2i',
-    dim: 64,
-    n_layer: 3,
-    n_head: 4,
-    multiple_of: 32,
-    num_classes: CLASSES.length,
-    vocab_size: 64,
-    block_size: 16,
-  },
-  vq: {
-    ch: 32,
-    encoder_ch_mult: [1, 2],
-    decoder_ch_mult: [1, 2],
-    num_res_blocks: 1,
-    z_channels: 32,
-    codebook_size: 64,
-    codebook_embed_dim: 8,
-  },
-  classes: CLASSES.map((label) => `class ${label}`),
-  sampling: { cfg_scale: 3, temperature: 1, top_k: 0, top_p: 1 },
-  license: 'none',
-  trained: 'not at all',
-});
-
-/** A model folder in memory with random weights under the names that the graphs ask for. */
-function tinyFolder(): ModelFiles {
-  const { gpt, vq } = parseModelJson(TINY);
-  const variant = { reduce: 'serial', f16: false } as const;
-  const precision = { variant, weightDtype: 'f32', kvDtype: 'f32' } as const;
-  const weightsOf = (define: (g: Graph) => void): Uint8Array => {
-    const g = new Graph();
-    define(g);
-    const stored = g.residents.filter(({ life }) => life === 'weight').map(storedTensor);
-    return writeSafetensors(Object.fromEntries(stored));
-  };
-  const batch = { sequences: 1, guided: false };
-  const files: Record<string, Uint8Array> = {
-    'model.json': new TextEncoder().encode(TINY),
-    'gpt.safetensors': weightsOf((g) => gptDecoder(g, gpt, batch, precision)),
-    'vq.safetensors': weightsOf((g) =>
-      vqDecoder(g, vq, { images: 1, height: 1, width: 1 }, precision),
-    ),
-  };
-  return { name: 'tiny', open: async (file) => memorySource(file, files[file]!) };
-}
-
-function storedTensor({ name, shape }: Tensor, index: number): [string, StoredTensor] {
-  const values = normal(elementCount(shape), 1000 + index, 0.1);
-  return [name, { dtype: 'F32', shape, bytes: bytesOf(values) }];
-}
 
 let device: GPUDevice;
 let model: Model;

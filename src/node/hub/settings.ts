@@ -82,7 +82,7 @@ function readEndpoint(value: string | undefined): string {
 }
 
 /** The folder is absolute: a program that changes its folder still finds its files. */
-function cacheFolder(env: NodeJS.ProcessEnv): string {
+export function cacheFolder(env: NodeJS.ProcessEnv): string {
   if (env.LLAMAGEN_CACHE) return resolve(env.LLAMAGEN_CACHE);
   if (env.HF_HOME) return resolve(env.HF_HOME, 'llamagen-webgpu');
   const caches = env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache');

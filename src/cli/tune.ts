@@ -1,0 +1,111 @@
+/** `llamagen tune`: measures the tiles of a model's kernels and keeps the best for this adapter. */
+import { dirname } from 'node:path';
+import type { Tile } from '../../kernels/kernel.ts';
+import { gptPrecision } from '../generate/model.ts';
+import { variantOf, type WeightDTypeOption } from '../index.ts';
+import { openFolder } from '../node/files.ts';
+import { assertFolderWritable } from '../node/output.ts';
+import { writeTiles } from '../node/tiles-file.ts';
+import { kernelDigest } from '../tune/digest.ts';
+import { FAMILIES } from '../tune/families.ts';
+import type { Tuned } from '../tune/table.ts';
+import { type Families, type Result, tune } from '../tune/tune.ts';
+import { workloadsOf } from '../tune/workloads.ts';
+import { openModelWeights } from '../weights/sharded.ts';
+import { type CommonOptions, withDevice } from './context.ts';
+import { readModelJson } from './models.ts';
+import type { Report } from './report.ts';
+import { formatTable } from './table.ts';
+
+export interface TuneCommand extends CommonOptions {
+  /** Rows of the decoding steps that products are measured with. */
+  readonly rows: readonly number[];
+  readonly dtype: WeightDTypeOption;
+  /** Measure again what is known. */
+  readonly again?: boolean;
+}
+
+/**
+ * Runs the command. Each result is written as soon as it is there, so that stopping loses none.
+ * @param families What is tuned.
+ */
+export async function runTune(
+  options: TuneCommand,
+  report: Report,
+  signal: AbortSignal,
+  families: Families = FAMILIES,
+): Promise<void> {
+  const files = openFolder(options.model);
+  const config = await readModelJson(files);
+  const gptFile = await openModelWeights(files, 'gpt');
+  await withDevice(report, async (device, adapter, before) => {
+    assertFolderWritable(dirname(before.path));
+    const precision = gptPrecision(device, gptFile, { weightDtype: options.dtype });
+    report.line(`model    ${config.name} (${precision.weightDtype})`);
+    const kernels = await kernelDigest(variantOf(device));
+    const tuned: Record<string, Tuned> = { ...before.tuned };
+    const results = new Map<string, Result>();
+    const start = performance.now();
+    await tune(device, workloadsOf(config, precision, options.rows), {
+      families,
+      variant: precision.variant,
+      signal,
+      ...(!options.again && { known: new Set(Object.keys(before.tuned)) }),
+      onProgress: (done, total) => {
+        if (done === total) return;
+        report.progress({ phase: 'tune', done, total, elapsedMs: performance.now() - start });
+      },
+      onResult: (key, result) => {
+        results.set(key, result);
+        const { tile, ownUs, us } = result;
+        tuned[key] = { tile, ownUs: rounded(ownUs), us: rounded(us) };
+        writeTiles(before, { kernels, tuned });
+      },
+    });
+    for (const line of resultLines(results)) report.line(line);
+    const better = [...results.values()].filter(({ tile }) => hasSettings(tile)).length;
+    const known = Object.keys(before.tuned).length;
+    const rest = known > 0 && !options.again ? `, ${known} known from before` : '';
+    report.line(`tuned    ${better} of ${results.size} kernels${rest}`);
+    if (results.size > 0) report.line(`wrote ${before.path}`);
+    report.json({
+      adapter,
+      model: config.name,
+      file: before.path,
+      known,
+      results: Object.fromEntries(results),
+    });
+  });
+}
+
+/** A table of results, one a line. */
+export function resultLines(results: ReadonlyMap<string, Result>): string[] {
+  if (results.size === 0) return [];
+  const rows = [...results].map(
+    ([key, { tile, ownUs, us, measured, refused }]) =>
+      [
+        key,
+        ownUs.toFixed(1),
+        us.toFixed(1),
+        us > 0 ? (ownUs / us).toFixed(2) : '1.00',
+        String(measured),
+        String(refused.length),
+        hasSettings(tile) ? describeTile(tile) : 'own choice',
+      ] as const,
+  );
+  return formatTable([
+    ['kernel', 'own us', 'best us', 'ratio', 'tiles', 'refused', 'best'],
+    ...rows,
+  ]);
+}
+
+/** To tenths: more says nothing. */
+const rounded = (us: number): number => Math.round(us * 10) / 10;
+
+const hasSettings = (tile: Partial<Tile>): boolean => Object.keys(tile).length > 0;
+
+/** As LLAMAGEN_VARIANT takes settings. */
+const describeTile = (tile: Partial<Tile>): string =>
+  Object.entries(tile)
+    .map(([setting, value]) => `${setting}=${value}`)
+    .join(' ');

@@ -1,0 +1,184 @@
+/** Keeps the device fed: chunks of steps, encoded while the device works on those before. */
+import type { Memory } from '../gpu/memory.ts';
+import type { Profiler } from '../gpu/profiler.ts';
+import type { Program } from '../gpu/program.ts';
+import { hasTimestamps, MAX_PASSES, type PassTime, Timeline } from '../gpu/timeline.ts';
+import type { DeviceWatch } from '../gpu/watch.ts';
+
+export interface RunOptions {
+  readonly signal?: AbortSignal;
+  /** Called after each chunk with the number of steps done so far in this run. */
+  readonly onStep?: (done: number) => void;
+  /** Steps in one submit; default grows until a chunk takes about 50 ms. */
+  readonly chunk?: number;
+  /** Measure how long the device worked and waited. Needs `timestamp-query`. Default false. */
+  readonly timed?: boolean;
+  /** Times the chunks, and every dispatch of a few steps on the way. */
+  readonly profiler?: Profiler;
+}
+
+/** What one run took. */
+export interface RunStats {
+  readonly steps: number;
+  /** Submits. */
+  readonly chunks: number;
+  readonly ms: number;
+  /** JavaScript time spent encoding and submitting. */
+  readonly encodeMs: number;
+  /** Of a run with `timed` on a device with timestamps. */
+  readonly device?: {
+    /** From the begin of the first chunk to the end of the last. */
+    readonly ms: number;
+    /** The part of it in which no chunk ran: the device waited for JavaScript. */
+    readonly idleMs: number;
+  };
+}
+
+/** What a loop remembers from run to run. */
+export interface Pace {
+  /** Of the last run; undefined before the first chunk. */
+  msPerStep: number | undefined;
+  readonly encode: { ms: number; steps: number };
+}
+
+export interface Runner {
+  readonly memory: Memory;
+  readonly watch: DeviceWatch;
+  readonly program: Program;
+  readonly pace: Pace;
+}
+
+/** Stopping takes a chunk, and encoding one should not hold a page up: 333 fast steps take 20 ms. */
+const CHUNK_MS = 50;
+/** Browsers tell that work is done up to 15 ms late: so much is queued besides, at least two chunks. */
+const AHEAD_MS = 100;
+const MAX_CHUNK = 1024;
+/** From chunk to chunk: the first ones look slow, because waiting for them counts. */
+const GROWTH = 8;
+
+/** Steps of a run that a profiler looks into. */
+const PROFILED_STEPS = 4;
+
+/**
+ * Runs a program `steps` times.
+ * @throws DeviceError when the device fails, the signal's reason when aborted.
+ */
+export async function runSteps(
+  runner: Runner,
+  steps: number,
+  options: RunOptions = {},
+): Promise<RunStats> {
+  const { memory, program, pace } = runner;
+  const { signal, profiler, timed = profiler !== undefined, onStep } = options;
+  const room = Math.min(Math.max(1, steps), MAX_PASSES);
+  const timeline = timed && hasTimestamps(memory.device) ? new Timeline(memory, room) : undefined;
+  const encodedMs = pace.encode.ms;
+  const started = performance.now();
+  const device = { ms: 0, idleMs: 0 };
+  let chunks = 0;
+  try {
+    for (const { first, count, profiled } of parts(steps, profiler ? PROFILED_STEPS : 0)) {
+      signal?.throwIfAborted();
+      if (profiled) {
+        await runner.watch.race(profiler?.run(memory, program, 'token step') ?? Promise.resolve());
+        onStep?.(first + 1);
+        continue;
+      }
+      const sizes = await feed(runner, first, count, options, timeline);
+      chunks += sizes.length;
+      const times = (await timeline?.read()) ?? [];
+      profiler?.addPasses(sizes.map(countSteps), times);
+      device.ms += ((times.at(-1)?.endUs ?? 0) - (times[0]?.beginUs ?? 0)) / 1000;
+      device.idleMs += idleUs(times) / 1000;
+    }
+  } finally {
+    timeline?.destroy();
+  }
+  const [ms, encodeMs] = [performance.now() - started, pace.encode.ms - encodedMs];
+  return { steps, chunks, ms, encodeMs, ...(timeline && { device }) };
+}
+
+const countSteps = (steps: number): string => (steps === 1 ? '1 step' : `${steps} steps`);
+
+/** Time between passes. */
+function idleUs(times: readonly PassTime[]): number {
+  return times.slice(1).reduce((sum, { beginUs }, i) => {
+    return sum + Math.max(0, beginUs - (times[i]?.endUs ?? beginUs));
+  }, 0);
+}
+
+interface Part {
+  readonly first: number;
+  readonly count: number;
+  /** One step alone, every dispatch timed. */
+  readonly profiled: boolean;
+}
+
+/** Steps 0 .. steps - 1 with `profiled` of them alone: the middles of as many equal parts. */
+export function parts(steps: number, profiled: number): Part[] {
+  const many = Math.min(profiled, steps);
+  const found: Part[] = [];
+  let first = 0;
+  for (let i = 0; i < many; i++) {
+    const middle = Math.floor(((i + 0.5) * steps) / many);
+    if (middle > first) found.push({ first, count: middle - first, profiled: false });
+    found.push({ first: middle, count: 1, profiled: true });
+    first = middle + 1;
+  }
+  if (first < steps) found.push({ first, count: steps - first, profiled: false });
+  return found;
+}
+
+/**
+ * Runs steps in chunks, with so many of them queued that the device need not wait for JavaScript.
+ * @param before Steps of the run that are done already.
+ * @returns The sizes of the chunks.
+ */
+async function feed(
+  { memory: { device }, watch, program, pace }: Runner,
+  before: number,
+  steps: number,
+  { signal, onStep, chunk: fixed, profiler }: RunOptions,
+  timeline: Timeline | undefined,
+): Promise<number[]> {
+  const sizes: number[] = [];
+  const pending: { readonly size: number; readonly done: Promise<void> }[] = [];
+  const started = performance.now();
+  let [submitted, done, chunk] = [0, 0, fixed ?? nextChunk(pace.msPerStep, MAX_CHUNK)];
+  const isFed = (): boolean => {
+    if (pending.length < 2) return false;
+    return fixed !== undefined || (submitted - done) * (pace.msPerStep ?? AHEAD_MS) >= AHEAD_MS;
+  };
+  while (done < steps) {
+    signal?.throwIfAborted();
+    while (submitted < steps && !isFed()) {
+      const size = Math.min(chunk, steps - submitted);
+      const endEncode = profiler?.begin('encode');
+      const begun = performance.now();
+      program.run(size, timeline?.next());
+      pace.encode.ms += performance.now() - begun;
+      pace.encode.steps += size;
+      endEncode?.();
+      pending.push({ size, done: device.queue.onSubmittedWorkDone() });
+      sizes.push(size);
+      submitted += size;
+    }
+    const oldest = pending.shift();
+    if (!oldest) break;
+    const endWait = profiler?.begin('wait');
+    await watch.race(oldest.done);
+    endWait?.();
+    done += oldest.size;
+    // All of the run and not the last chunk: several may be heard of at once.
+    pace.msPerStep = (performance.now() - started) / done;
+    chunk = fixed ?? nextChunk(pace.msPerStep, Math.max(chunk, oldest.size) * GROWTH);
+    onStep?.(before + done);
+  }
+  return sizes;
+}
+
+function nextChunk(msPerStep: number | undefined, most: number): number {
+  if (msPerStep === undefined) return 1;
+  const size = Math.round(CHUNK_MS / msPerStep);
+  return Math.max(1, Math.min(size, most, MAX_CHUNK));
+}

@@ -1,0 +1,53 @@
+/** Time of work on the device: by its timestamps, else by the clock of the host around a submit. */
+import type { Memory } from './memory.ts';
+import { hasTimestamps, Timeline } from './timeline.ts';
+
+/** Records dispatches into a compute pass. */
+export type Encode = (pass: GPUComputePassEncoder) => void;
+
+export interface Stopwatch {
+  readonly method: 'timestamps' | 'host clock';
+  /** Runs what `encode` records in one compute pass and says how long the device took, microseconds. */
+  time(encode: Encode): Promise<number>;
+  /** Frees what it holds on the device. */
+  destroy(): void;
+}
+
+/** The best stopwatch that a device has. The host's clock counts the way to the device too. */
+export function stopwatch(memory: Memory): Stopwatch {
+  return hasTimestamps(memory.device)
+    ? deviceStopwatch(memory)
+    : { method: 'host clock', time: (encode) => timeOnHost(memory, encode), destroy() {} };
+}
+
+async function timeOnHost({ device }: Memory, encode: Encode): Promise<number> {
+  const encoder = device.createCommandEncoder({ label: 'stopwatch' });
+  const pass = encoder.beginComputePass();
+  encode(pass);
+  pass.end();
+  const commands = encoder.finish();
+  await device.queue.onSubmittedWorkDone();
+  const started = performance.now();
+  device.queue.submit([commands]);
+  await device.queue.onSubmittedWorkDone();
+  return (performance.now() - started) * 1000;
+}
+
+function deviceStopwatch(memory: Memory): Stopwatch {
+  const { device } = memory;
+  const timeline = new Timeline(memory, 1);
+  return {
+    method: 'timestamps',
+    async time(encode) {
+      const timestampWrites = timeline.next();
+      const encoder = device.createCommandEncoder({ label: 'stopwatch' });
+      const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });
+      encode(pass);
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+      const [{ beginUs, endUs } = { beginUs: 0, endUs: 0 }] = await timeline.read();
+      return endUs - beginUs;
+    },
+    destroy: () => timeline.destroy(),
+  };
+}

@@ -1,0 +1,42 @@
+/** Digest of kernels: measured tiles say nothing about kernels with other texts. */
+import type { Variant } from '../../kernels/kernel.ts';
+import { parseGptConfig } from '../models/gpt-config.ts';
+import { VQ_16 } from '../models/vq-config.ts';
+import { type Define, nodesOf } from './keys.ts';
+import { withoutMeasured, workloadsOf } from './workloads.ts';
+
+/** A decoder of one layer; its kernels have all that larger ones have. */
+const SMALL = {
+  gpt: parseGptConfig({
+    dim: 64,
+    n_layer: 1,
+    n_head: 1,
+    multiple_of: 64,
+    vocab_size: 64,
+    num_classes: 1,
+    block_size: 4,
+  }),
+  vq: { ...VQ_16, ch: 32, encoderChMult: [1, 1], decoderChMult: [1, 1], codebookSize: 64 },
+};
+
+/** SHA-256 over the texts that a variant's own choices give for some shapes, the first 16 digits. */
+export async function kernelDigest(variant: Variant): Promise<string> {
+  const own = withoutMeasured(variant);
+  const workloads = (['f32', 'bf16', 'int8'] as const).flatMap((weightDtype) =>
+    workloadsOf(SMALL, { variant: own, weightDtype, kvDtype: 'f32' }, [1, 2]),
+  );
+  return digestOf(
+    workloads.map(({ define }) => define),
+    own,
+  );
+}
+
+/** The same of any graphs. */
+export async function digestOf(graphs: readonly Define[], variant: Variant): Promise<string> {
+  const texts = graphs.flatMap((define) =>
+    nodesOf(define, variant).map(({ kernel: { code, workgroups } }) => `${workgroups} ${code}`),
+  );
+  const bytes = new TextEncoder().encode(texts.join('\n'));
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(hash.slice(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

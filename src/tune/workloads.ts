@@ -1,0 +1,84 @@
+/** The graphs whose kernels are tuned: a few layers of a model's decoder, and its image decoder. */
+import type { Variant } from '../../kernels/kernel.ts';
+import { Graph } from '../graph/graph.ts';
+import { byteLength, type Tensor } from '../graph/tensor.ts';
+import { gptDecoder } from '../models/gpt.ts';
+import type { GptConfig } from '../models/gpt-config.ts';
+import type { ModelJson } from '../models/model-json.ts';
+import type { Precision } from '../models/precision.ts';
+import { vqOptions } from '../models/vq-blocks.ts';
+import { vqDecoder } from '../models/vq-decoder.ts';
+import type { Define } from './keys.ts';
+
+/** Something that a model does, to be measured. */
+export interface Workload {
+  readonly name: string;
+  readonly define: Define;
+  /** Contents of integer states by name; all others are random. */
+  readonly contents: ReadonlyMap<string, Uint32Array<ArrayBuffer>>;
+}
+
+/**
+ * Bytes of weights beyond which more layers say nothing new: no cache holds so much, and a layer that
+ * is in the cache looks faster than it will be.
+ */
+const ENOUGH_BYTES = 2 ** 28;
+
+/**
+ * @param rows Numbers of rows of a decoding step, each a workload: 2 is one guided image, 16 eight.
+ */
+export function workloadsOf(
+  { gpt, vq }: Pick<ModelJson, 'gpt' | 'vq'>,
+  precision: Precision,
+  rows: readonly number[],
+): Workload[] {
+  const shallow = fewLayers(gpt, precision);
+  const side = gpt.gridSize;
+  return [
+    ...rows.map(
+      (count): Workload => ({
+        name: `${count} rows`,
+        define: (g, variant) => decoderOf(g, shallow, count, { ...precision, variant }),
+        contents: new Map([['place', placesInTheMiddle(gpt, count)]]),
+      }),
+    ),
+    {
+      name: `image of ${side}x${side} tokens`,
+      define: (g, variant) => {
+        vqDecoder(g, vq, { images: 1, height: side, width: side }, vqOptions({ variant }));
+      },
+      contents: new Map(),
+    },
+  ];
+}
+
+/** Rows without guidance: what guidance adds has no tiles. */
+const decoderOf = (g: Graph, config: GptConfig, rows: number, precision: Precision): void => {
+  gptDecoder(g, config, { sequences: rows, guided: false }, precision);
+};
+
+/** The decoder with so many of its layers that their weights do not fit into a cache. */
+function fewLayers(config: GptConfig, precision: Precision): GptConfig {
+  const bytesOf = (nLayer: number): number => {
+    const g = new Graph();
+    decoderOf(g, { ...config, nLayer }, 1, precision);
+    const weights = g.residents.filter(({ life }: Tensor) => life === 'weight');
+    return weights.reduce((sum, t) => sum + byteLength(t), 0);
+  };
+  const layer = bytesOf(2) - bytesOf(1);
+  const enough = Math.ceil(ENOUGH_BYTES / Math.max(1, layer));
+  return { ...config, nLayer: Math.max(1, Math.min(config.nLayer, enough)) };
+}
+
+/** KV slot and position of each row: the mean work of attention. */
+const placesInTheMiddle = ({ blockSize }: GptConfig, rows: number): Uint32Array<ArrayBuffer> =>
+  Uint32Array.from({ length: rows * 2 }, (_, i) =>
+    i % 2 === 0 ? i / 2 : Math.floor(blockSize / 2),
+  );
+
+/** A variant's own choices: what it says of measured shapes is left out, what is forced stays. */
+export function withoutMeasured(variant: Variant): Variant {
+  const { tiles, ...rest } = variant;
+  const forced = Object.entries(tiles ?? {}).filter(([key]) => !key.includes(' '));
+  return forced.length > 0 ? { ...rest, tiles: Object.fromEntries(forced) } : rest;
+}

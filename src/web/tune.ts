@@ -1,0 +1,113 @@
+/**
+ * `llamagen-webgpu/tune`: measured tiles in the browser, kept in IndexedDB for the pages of one origin.
+ * An entry of its own, so that pages that do not tune need not carry it.
+ */
+import type { Model } from '../generate/model.ts';
+import { overrideVariant, variantOf } from '../gpu/variants.ts';
+import { adapterKey } from '../tune/adapter-key.ts';
+import { kernelDigest } from '../tune/digest.ts';
+import { FAMILIES } from '../tune/families.ts';
+import {
+  type AdapterTable,
+  readTable,
+  type Tuned,
+  type TunedTable,
+  tilesOf,
+} from '../tune/table.ts';
+import { type Families, tune } from '../tune/tune.ts';
+import { workloadsOf } from '../tune/workloads.ts';
+
+export interface TuneModelOptions {
+  /** Rows of the decoding steps that products are measured with. Default 2 and 16. */
+  readonly rows?: readonly number[];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+  /** What is tuned. Default: every family that has tiles. */
+  readonly families?: Families;
+}
+
+const DATABASE = 'llamagen-webgpu';
+const STORE = 'tiles';
+
+/** A browser's version stands for its driver, which it does not tell. */
+const keyOf = (device: GPUDevice): string => adapterKey(device, [navigator.userAgent]);
+
+/**
+ * Measures which tiles of a model's kernels are fastest on its device, what is known already left
+ * out, and keeps the best. Models that are loaded on this device later use them, and those on devices
+ * that `useTunedTiles` is called for.
+ * @throws DeviceError when the device fails, the signal's reason when aborted.
+ */
+export async function tuneModel(model: Model, options: TuneModelOptions = {}): Promise<TunedTable> {
+  const { rows = [2, 16], signal, onProgress, families = FAMILIES } = options;
+  const { device, config, gpt } = model;
+  const tuned: Record<string, Tuned> = { ...(await readTiles(device)) };
+  await tune(device, workloadsOf(config, gpt.precision, rows), {
+    families,
+    variant: gpt.precision.variant,
+    known: new Set(Object.keys(tuned)),
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress }),
+    onResult: (key, { tile, ownUs, us }) => {
+      tuned[key] = { tile, ownUs, us };
+    },
+  });
+  await storeTiles(device, tuned);
+  apply(device, tuned);
+  return tuned;
+}
+
+/**
+ * Makes models that are loaded on a device later use what was measured on its adapter.
+ * @returns How many tiles differ from the kernels' own choices; 0 where nothing is known.
+ */
+export async function useTunedTiles(device: GPUDevice): Promise<number> {
+  const tuned = await readTiles(device);
+  apply(device, tuned);
+  return Object.keys(tilesOf(tuned)).length;
+}
+
+function apply(device: GPUDevice, tuned: TunedTable): void {
+  const tiles = tilesOf(tuned);
+  if (Object.keys(tiles).length > 0) overrideVariant(device, { tiles });
+}
+
+/** What was measured on this adapter with these kernels; nothing where there is no database. */
+async function readTiles(device: GPUDevice): Promise<TunedTable> {
+  const key = keyOf(device);
+  try {
+    const stored = await inStore('readonly', (store) => store.get(key));
+    if (stored === undefined) return {};
+    const table = readTable(key, stored);
+    return table.kernels === (await kernelDigest(variantOf(device))) ? table.tuned : {};
+  } catch {
+    // Switched off, or broken: the kernels' own choices are good.
+    return {};
+  }
+}
+
+async function storeTiles(device: GPUDevice, tuned: TunedTable): Promise<void> {
+  const table: AdapterTable = { kernels: await kernelDigest(variantOf(device)), tuned };
+  await inStore('readwrite', (store) => store.put(table, keyOf(device)));
+}
+
+/** One request in a transaction of its own. */
+async function inStore<T>(
+  mode: IDBTransactionMode,
+  ask: (store: IDBObjectStore) => IDBRequest<T>,
+): Promise<T> {
+  const opening = indexedDB.open(DATABASE, 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
+  const database = await settled(opening);
+  try {
+    return await settled(ask(database.transaction(STORE, mode).objectStore(STORE)));
+  } finally {
+    database.close();
+  }
+}
+
+const settled = <T>(request: IDBRequest<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });

@@ -1,0 +1,82 @@
+/** Which tiles a graph asks for, and which of its calls belong together under two tiles. */
+import { describe, expect, test } from 'vitest';
+import { type Kernel, PORTABLE, tileOf, type Variant } from '../../kernels/kernel.ts';
+import type { Graph, Node } from '../../src/graph/graph.ts';
+import { align, askedTiles, familyOf, nodesOf, withTile } from '../../src/tune/keys.ts';
+import { outputsOf } from '../../src/tune/trial.ts';
+
+/** A kernel that is only a name. */
+const named = (code: string) =>
+  ({
+    label: code,
+    code,
+    bindings: {
+      x: { role: 'in', dtype: 'f32', shape: [4] },
+      out: { role: 'out', dtype: 'f32', shape: [4] },
+    },
+    workgroups: [1, 1, 1],
+  }) as const satisfies Kernel;
+
+/** a, then the tuned one in one call or two, then b; twice. */
+function define(g: Graph, variant: Variant): void {
+  let x = g.state('x', 'f32', [4]);
+  for (let layer = 0; layer < 2; layer++) {
+    x = g.call(named('a'), { x }).out;
+    const { split } = tileOf(variant, 'fake', '[4]', { split: false });
+    if (split) x = g.call(named('part'), { x }).out;
+    x = g.call(named(split ? 'sum' : 'whole'), { x }).out;
+    x = g.call(named('b'), { x }).out;
+  }
+}
+
+test('keys are those that kernels look up, without forced families', () => {
+  expect(askedTiles(define, PORTABLE)).toEqual(['fake [4]']);
+  expect(familyOf('fake [4]')).toBe('fake');
+  // The recorder hides nothing that is there.
+  const seen: boolean[] = [];
+  const spy = (_: Graph, variant: Variant): void => {
+    seen.push(tileOf(variant, 'fake', '[4]', { split: false }).split);
+  };
+  askedTiles(spy, withTile(PORTABLE, 'fake [4]', { split: true }));
+  expect(seen).toEqual([true]);
+});
+
+describe('two graphs', () => {
+  const own = nodesOf(define, PORTABLE);
+  const other = nodesOf(define, withTile(PORTABLE, 'fake [4]', { split: true }));
+  const labels = (nodes: readonly Node[]): string =>
+    nodes.map(({ kernel }) => kernel.code).join(' ');
+
+  test('are what they should be', () => {
+    expect(labels(own)).toBe('a whole b a whole b');
+    expect(labels(other)).toBe('a part sum b a part sum b');
+  });
+
+  test('go together around what differs', () => {
+    const { same, counterpart } = align(own, other);
+    expect(same).toEqual([
+      [0, 0],
+      [2, 3],
+      [3, 4],
+      [5, 7],
+    ]);
+    expect(counterpart.get(other[2]!.tensors.out!)).toBe(own[1]!.tensors.out);
+    expect(counterpart.has(other[1]!.tensors.out!)).toBe(false);
+  });
+
+  test('that are the same go together whole', () => {
+    expect(align(own, nodesOf(define, PORTABLE)).same).toHaveLength(own.length);
+  });
+
+  test('that end differently end together', () => {
+    expect(align(own.slice(0, 2), other.slice(0, 3)).same).toEqual([[0, 0]]);
+  });
+
+  test('outputs of calls are what others read', () => {
+    const selected = new Set([other[1]!, other[2]!]);
+    const standIn = (t: Node['tensors'][string]) => t;
+    expect(outputsOf({ nodes: other, selected, standIn })).toEqual([other[2]!.tensors.out]);
+    const last = { nodes: other.slice(0, 3), selected, standIn };
+    expect(outputsOf(last)).toEqual([other[2]!.tensors.out]);
+  });
+});

@@ -1,0 +1,194 @@
+/** The tuner on a device, with a family of kernels made for it. */
+import { afterAll, describe, expect, test } from 'vitest';
+import {
+  type Binding,
+  declare,
+  type Kernel,
+  PORTABLE,
+  type Tile,
+  tileOf,
+  type Variant,
+} from '../../kernels/kernel.ts';
+import type { Memory } from '../../src/gpu/memory.ts';
+import { type Stopwatch, stopwatch } from '../../src/gpu/stopwatch.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { type Result, tune } from '../../src/tune/tune.ts';
+import type { Workload } from '../../src/tune/workloads.ts';
+import { testDevice } from '../support/device.ts';
+
+const device = await testDevice();
+afterAll(() => device.queue.onSubmittedWorkDone());
+
+const SIZE = 4096;
+/** Work that does nothing, so that a kernel is surely slower than another. */
+const SLOW = 400;
+
+interface Settings {
+  readonly rounds: number;
+  /** What is added to the right result. */
+  readonly error: string;
+  readonly split: boolean;
+  readonly broken: boolean;
+}
+
+const OWN: Settings = { rounds: SLOW, error: '0.0', split: false, broken: false };
+
+function doubled(label: string, { rounds, error, broken }: Settings, factor: number) {
+  const shape = [SIZE];
+  const bindings = {
+    x: { role: 'in', dtype: 'f32', shape } as Binding<'in'>,
+    out: { role: 'out', dtype: 'f32', shape } as Binding<'out'>,
+  };
+  const code = `${declare(bindings)}
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  var v = x[id.x] * f32(${factor});
+  for (var i = 0u; i < ${rounds}u; i++) { v = v + x[(id.x + i) % ${SIZE}u] * 1e-30; }
+  out[id.x] = v + ${error};${broken ? 'broken' : ''}
+}`;
+  return {
+    label: `${label} ${rounds} rounds`,
+    code,
+    bindings,
+    workgroups: [SIZE / 64, 1, 1],
+  } satisfies Kernel;
+}
+
+/** out = 2 x, between two other kernels. */
+function define(g: Graph, variant: Variant): void {
+  const tile = tileOf(variant, 'fake', `[${SIZE}]`, OWN);
+  if (tile.rounds < 0) throw new RangeError('no such tile');
+  const none = { ...OWN, rounds: 1 };
+  let x = g.state('x', 'f32', [SIZE]);
+  x = g.call(doubled('before', none, 1.5), { x }).out;
+  if (tile.split) x = g.call(doubled('half', { ...tile, error: '0.0' }, Math.SQRT2), { x }).out;
+  x = g.call(doubled('tuned', tile, tile.split ? Math.SQRT2 : 2), { x }).out;
+  g.call(doubled('after', none, 1.25), { x });
+}
+
+/**
+ * A clock that does not depend on what else the machine does: a dispatch takes as many microseconds as
+ * its kernel has rounds, and now and then ten times as many.
+ */
+const countingTimer = (): Stopwatch => {
+  let runs = 0;
+  return {
+    method: 'host clock',
+    async time(encode) {
+      let us = 0;
+      const pass = {
+        setPipeline: ({ label }: GPUComputePipeline) => {
+          us += Number(/ (\d+) rounds/.exec(label)?.[1]);
+        },
+        setBindGroup() {},
+        dispatchWorkgroups() {},
+      };
+      encode(pass as unknown as GPUComputePassEncoder);
+      return ++runs % 5 === 0 ? us * 10 : us;
+    },
+    destroy() {},
+  };
+};
+
+const workload: Workload = { name: 'fake', define, contents: new Map() };
+
+async function tuned(
+  tiles: readonly Partial<Tile>[],
+  variant: Variant = PORTABLE,
+  timer: (memory: Memory) => Stopwatch = countingTimer,
+) {
+  const results = new Map<string, Result>();
+  await tune(device, [workload, workload], {
+    families: { fake: () => tiles },
+    variant,
+    timer,
+    onResult: (key, result) => results.set(key, result),
+  });
+  return results;
+}
+
+const only = (results: ReadonlyMap<string, Result>): Result => {
+  expect([...results.keys()]).toEqual([`fake [${SIZE}]`]);
+  return results.get(`fake [${SIZE}]`)!;
+};
+
+describe('a tile that is faster', () => {
+  test('is kept, with the times of two workloads together', async () => {
+    const result = only(await tuned([{ rounds: 4 }]));
+    const times = { ownUs: 2 * SLOW, us: 2 * 4 };
+    expect(result).toEqual({ tile: { rounds: 4 }, ...times, measured: 1, refused: [] });
+  });
+
+  test('is kept by the clock of the device', async () => {
+    const { tile, ownUs, us } = only(await tuned([{ rounds: 4 }], PORTABLE, stopwatch));
+    expect(tile).toEqual({ rounds: 4 });
+    expect(us).toBeLessThan(ownUs * 0.95);
+  });
+
+  test('is kept when it takes another number of calls', async () => {
+    expect(only(await tuned([{ rounds: 4, split: true }])).tile).toEqual({
+      rounds: 4,
+      split: true,
+    });
+  });
+
+  test('is measured against the own choice, not against what was measured before', async () => {
+    const before = { ...PORTABLE, tiles: { [`fake [${SIZE}]`]: { rounds: 1 } } };
+    expect(only(await tuned([{ rounds: 4 }], before)).tile).toEqual({ rounds: 4 });
+  });
+});
+
+describe('the own choice stays when a tile', () => {
+  test.each<[string, Partial<Tile>]>([
+    ['is slower', { rounds: 2 * SLOW }],
+    ['is hardly faster', { rounds: SLOW * 0.96 }],
+  ])('%s', async (_, given) => {
+    const { tile, measured, refused } = only(await tuned([given]));
+    expect(tile).toEqual({});
+    expect([measured, refused]).toEqual([1, []]);
+  });
+
+  test.each<[string, Partial<Tile>]>([
+    ['gives something else', { rounds: 4, error: '0.01' }],
+    ['gives no number', { rounds: 4, error: 'bitcast<f32>(0x7fc00000u + id.x)' }],
+    ['gives an infinity', { rounds: 4, error: 'bitcast<f32>(0x7f800000u + id.x * 0u)' }],
+    ['does not compile', { rounds: 4, broken: true }],
+  ])('%s, and it is refused', async (_, given) => {
+    const { tile, refused } = only(await tuned([given]));
+    expect(tile).toEqual({});
+    expect(refused).toEqual([given]);
+  });
+
+  test('is not one that the kernel takes, or is the own choice', async () => {
+    expect(only(await tuned([{ rounds: -1 }, { rounds: SLOW }]))).toMatchObject({
+      tile: {},
+      measured: 0,
+    });
+  });
+});
+
+test('the fastest of several that agree is kept', async () => {
+  const tiles = [{ rounds: 200 }, { rounds: 1, error: '1.0' }, { rounds: 4 }, { rounds: 100 }];
+  const { tile, measured, refused } = only(await tuned(tiles));
+  expect(tile).toEqual({ rounds: 4 });
+  expect(measured).toBe(4);
+  expect(refused).toEqual([tiles[1]]);
+});
+
+test('known keys and families without tiles are left alone', async () => {
+  const families = { fake: () => [{ rounds: 4 }] };
+  const seen: string[] = [];
+  const onResult = (key: string): void => void seen.push(key);
+  const known = new Set([`fake [${SIZE}]`]);
+  await tune(device, [workload], { families, variant: PORTABLE, known, onResult });
+  await tune(device, [workload], { families: {}, variant: PORTABLE, onResult });
+  expect(seen).toEqual([]);
+});
+
+test('stops when asked to', async () => {
+  const stop = new AbortController();
+  const families = { fake: () => [{ rounds: 4 }, { rounds: 5 }] };
+  const onProgress = (): void => stop.abort(new Error('enough'));
+  const options = { families, variant: PORTABLE, signal: stop.signal, onProgress };
+  await expect(tune(device, [workload], options)).rejects.toThrow('enough');
+});
