@@ -53,6 +53,7 @@ export async function measureScaling(session: Session): Promise<ScalingResult> {
   const steps: ScalingResult['steps'][number][] = [];
   const skipped: { name: string; reason: string }[] = [];
   for (const one of cases) {
+    session.note(one.name);
     const reason = await session.use(async (d) => {
       const precision = precisionOf(d.device, session);
       const config = gptConfig(one.model, one.grid);

@@ -20,11 +20,19 @@ export class Session {
   readonly settings: Settings;
   /** Lines a user should see about the adapter. */
   readonly notes: readonly string[];
+  /** Says what is being measured. */
+  readonly note: (line: string) => void;
   readonly #open: () => Promise<NodeDevice>;
   #limits: Promise<Limits> | undefined;
 
-  private constructor(settings: Settings, first: NodeDevice, open: () => Promise<NodeDevice>) {
+  private constructor(
+    settings: Settings,
+    first: NodeDevice,
+    open: () => Promise<NodeDevice>,
+    note: (line: string) => void,
+  ) {
     this.settings = settings;
+    this.note = note;
     this.environment = environmentOf(first);
     this.notes = first.notes;
     this.#open = open;
@@ -34,10 +42,11 @@ export class Session {
   static async start(
     settings: Settings,
     open: () => Promise<NodeDevice> = openDevice,
+    note: (line: string) => void = () => {},
   ): Promise<Session> {
     const first = await open();
     try {
-      return new Session(settings, first, open);
+      return new Session(settings, first, open, note);
     } finally {
       first.close();
     }
@@ -81,6 +90,7 @@ export class Session {
 
   /** Measured once a run, on the adapter of the run. */
   limits(): Promise<Limits> {
+    if (!this.#limits) this.note('limits of this machine');
     this.#limits ??= this.use((d) => measureLimits(d, this.software, this.settings));
     return this.#limits;
   }

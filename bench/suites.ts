@@ -108,7 +108,7 @@ export async function runSuites(
   settings: Settings,
   { print, note, open, suites = SUITES }: RunOptions,
 ): Promise<BenchFile> {
-  const session = await Session.start(settings, open);
+  const session = await Session.start(settings, open, note);
   for (const line of session.notes) note(line);
   print(environmentLines(session.environment));
   let results: Results = {};

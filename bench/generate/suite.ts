@@ -63,6 +63,7 @@ export async function measureGenerate(session: Session): Promise<GenerateResult>
   const options = await stepOptions(session, runs, quick ? runMs / 4 : runMs);
   const steps: StepResult[] = [];
   for (const one of chosen) {
+    session.note(one.name);
     steps.push(
       await session.use((d) => measureSteps(d, one, options(one, precisionOf(d.device, session)))),
     );
@@ -73,6 +74,7 @@ export async function measureGenerate(session: Session): Promise<GenerateResult>
   const decoded = session.software && !session.settings.grids ? ([16] as const) : grids;
   for (const grid of decoded) {
     if (!steps.some((s) => s.grid === grid)) continue;
+    session.note(`VQ-16 ${grid}x${grid}`);
     images.push(
       await session.use((d) => measureImage(d, grid, precisionOf(d.device, session), limits, runs)),
     );

@@ -30,6 +30,8 @@ export interface KernelResult {
   readonly gbs: number;
   readonly gflops: number;
   readonly floorUs: number;
+  /** Which of the two the floor comes from. */
+  readonly bound: 'memory' | 'products';
   /** floorUs / us. */
   readonly share: number;
   /** Of products: the rate of the best micro-kernel for such a weight, and what of it is reached. */
@@ -137,10 +139,12 @@ export async function measureKernel(
     );
     const work = workOf(kernel, family, positionOf(config));
     const floorUs = floorOf(work, limits);
+    const bytesUs = floorOf({ ...work, operations: 0 }, limits);
+    const bound = bytesUs < floorUs ? 'products' : 'memory';
     const [gbs, gflops] = [work.bytes / us / 1000, work.operations / us / 1000];
     return {
       ...{ name, use, label: kernel.label, dispatches, us, medianUs, runs, ...work },
-      ...{ gbs, gflops, floorUs, share: floorUs / us },
+      ...{ gbs, gflops, floorUs, bound, share: floorUs / us },
       ...streamShare(kernel, limits, us),
     };
   } finally {

@@ -50,6 +50,7 @@ export async function measureKernels(session: Session): Promise<KernelsResult> {
     const kernels: KernelResult[] = [];
     const unchecked: Unchecked[] = [];
     for (const one of cases) {
+      session.note(one.name);
       const result = await measureKernel(d, one, limits, effort);
       if ('reason' in result) unchecked.push(result);
       else kernels.push(result);

@@ -30,6 +30,7 @@ export async function measureModel(session: Session): Promise<ModelResult> {
   const tokenCheck = new SameCheck('token');
   const batches: BatchReport[] = [];
   for (const count of images) {
+    session.note(`batch of ${count}`);
     const batch = await measureBatch(files, count, runs, tokenCheck, (opened) =>
       session.checkAdapter(opened),
     );
