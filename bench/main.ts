@@ -1,76 +1,47 @@
-/** `npm run bench`: how fast this project is here, and how much memory it takes. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+/** `npm run bench`: how fast this project is here, and how far that is from the machine's limits. */
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { integer } from '../src/cli/arguments.ts';
-import { readModelJson } from '../src/cli/models.ts';
 import { OptionError } from '../src/errors.ts';
-import { openDevice } from '../src/node/device.ts';
-import { defaultModelFolder, openFolder } from '../src/node/files.ts';
+import { GPT_SIZES, type GptSize } from '../src/models/gpt-config.ts';
+import { defaultModelFolder, packageFolder } from '../src/node/files.ts';
 import { assertWritable, writeFileAtomic } from '../src/node/output.ts';
-import { measureBatch } from './batch.ts';
-import { measureCommand } from './command.ts';
-import { environmentOf } from './environment.ts';
-import { measureLoad } from './load.ts';
-import { measureCopy } from './load-copy.ts';
-import {
-  type BatchReport,
-  batchLines,
-  copyLines,
-  environmentLines,
-  kernelLines,
-  loadLines,
-} from './report.ts';
-import { SameCheck } from './same-check.ts';
-import { dispatchProblem } from './step-shape.ts';
+import { resultName } from './result-name.ts';
+import type { Grid, Settings } from './settings.ts';
+import { parseSuites, runSuites, SUITES } from './suites.ts';
 
-interface Options {
+interface Options extends Settings {
   readonly json?: string;
-  readonly model: string;
-  readonly images: readonly number[];
-  readonly runs: number;
-  readonly kernels?: boolean;
+  readonly save?: boolean;
 }
 
-/** Most images of a batch; `generate` makes no larger ones unless asked to. */
+/** Most images of a batch of the suite `model`; `generate` makes no larger ones unless asked to. */
 const MOST_IMAGES = 16;
+const GRIDS: readonly Grid[] = [16, 24, 32];
 
-const print = (lines: readonly string[]): void => console.log(`${lines.join('\n')}\n`);
+const print = (lines: readonly string[]): void => {
+  if (lines.length > 0) console.log(`${lines.join('\n')}\n`);
+};
 const note = (text: string): void => console.error(`bench: ${text}`);
 
-async function bench({ json, model, images, runs, kernels }: Options): Promise<void> {
+async function bench(
+  names: readonly string[],
+  { json, save, ...settings }: Options,
+): Promise<void> {
+  const suites = parseSuites(names);
   if (json !== undefined) assertWritable(json);
-  const files = openFolder(model);
-  const config = await readModelJson(files);
-  const opened = await openDevice();
-  const environment = environmentOf(opened);
-  for (const line of opened.notes) note(line);
-  print(environmentLines(environment, opened.adapter.info));
-  const load = await measureLoad(opened.device, files, runs);
-  print(loadLines(config, load));
-  const copy = await measureCopy(opened.device, runs);
-  opened.close();
-  print(copyLines(copy));
-
-  const tokenCheck = new SameCheck('token');
-  const batches: BatchReport[] = [];
-  for (const count of images) {
-    note(`batch of ${count}`);
-    const batch = await measureBatch(files, count, runs, tokenCheck);
-    note(`command for ${count}`);
-    const command = await measureCommand(model, config, count, runs, tokenCheck);
-    const report = { ...batch, ...command };
-    batches.push(report);
-    print(batchLines(report));
-    if (kernels) print(kernelLines(report));
-    const problem = dispatchProblem(batch.shape);
-    if (problem === undefined) continue;
-    note(problem);
-    process.exitCode = 1;
-  }
-  const results = { model: config.name, load, copy, batches };
-  if (json !== undefined) {
-    writeFileAtomic(json, `${JSON.stringify({ ...environment, results }, null, 2)}\n`);
-  }
+  const file = await runSuites(suites, settings, { print, note });
+  const text = `${JSON.stringify(file, null, 2)}\n`;
+  if (json !== undefined) writeFileAtomic(json, text);
+  if (!save) return;
+  const path = join(packageFolder(), 'bench', 'results', resultName(file, names));
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileAtomic(path, text);
+  note(`saved ${path}`);
 }
+
+const words = (text: string): string[] => text.split(',').map((word) => word.trim());
 
 function counts(text: string): number[] {
   const values = text.split(',').map(integer(1, MOST_IMAGES));
@@ -78,16 +49,56 @@ function counts(text: string): number[] {
   return values;
 }
 
+/** B,L,XL or GPT-B,... */
+function models(text: string): GptSize[] {
+  return words(text).map((word) => {
+    const name = word.startsWith('GPT-') ? word : `GPT-${word}`;
+    if (name in GPT_SIZES) return name as GptSize;
+    throw new InvalidArgumentError(`Expected some of ${Object.keys(GPT_SIZES).join(', ')}.`);
+  });
+}
+
+function grids(text: string): Grid[] {
+  return words(text).map((word) => {
+    const grid = GRIDS.find((g) => String(g) === word);
+    if (grid) return grid;
+    throw new InvalidArgumentError(`Expected some of ${GRIDS.join(', ')}.`);
+  });
+}
+
 const program = new Command('bench')
-  .description('Measures speed and memory, and checks that all runs make the same tokens.')
+  .description(
+    `Measures speed and memory against the limits of this machine. Suites: ${Object.keys(SUITES).join(', ')}.`,
+  )
+  .argument('[suite...]', 'suites to run (default: all but model and peers)')
   .option('--json <file>', 'also write all numbers to a file')
-  .option('--model <folder>', 'model folder (default: the one shipped)', defaultModelFolder())
-  .option('--images <n,...>', 'batch sizes', counts, [1, 4])
+  .option('--save', 'also write them to bench/results, for npm run bench:report')
   .option('--runs <n>', 'runs after the first', integer(1, 1000), 3)
-  .option('--kernels', 'also print the time per kernel, by timestamps on the device')
+  .option('--quick', 'fewer and shorter cases', false)
+  .option('--cases <text,...>', 'only cases whose names contain one of these', words)
+  .option('--models <name,...>', 'decoders of kernels, generate and scaling, such as B,XL', models)
+  .option('--grids <n,...>', 'sides of the token grid in generate', grids)
+  .addOption(
+    new Option(
+      '--weights <dtype>',
+      'storage of random weights (default: as f16 is loaded here)',
+    ).choices(['f32', 'f16', 'bf16', 'int8', 'int4']),
+  )
+  .addOption(
+    new Option('--kv <dtype>', 'storage of the KV cache').choices(['f32', 'f16']).default('f32'),
+  )
+  .option('--budget <seconds>', 'most that a case of scaling may take', integer(1, 3600), 20)
+  .option(
+    '--model <folder>',
+    'folder of the suite model (default: the one shipped)',
+    defaultModelFolder(),
+  )
+  .option('--images <n,...>', 'batch sizes of the suite model', counts, [1, 4])
+  .option('--profile', 'print the time per kernel of the suite model', false)
   .exitOverride();
 try {
-  await bench(program.parse().opts<Options>());
+  program.parse();
+  await bench(program.args, program.opts<Options>());
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else {

@@ -76,9 +76,9 @@ async function measure(options: Options): Promise<void> {
   if (options.json !== undefined) assertWritable(options.json);
   const opened = await openDevice();
   try {
-    const { device, adapter } = opened;
+    const { device } = opened;
     const environment = environmentOf(opened);
-    print(environmentLines(environment, adapter.info));
+    print(environmentLines(environment));
     const subject = await (options.synthetic ? syntheticSubject(options) : folderSubject(options));
     const grids = await drawGrids(device, subject);
     const exact = await ask(device, subject, grids, { weightDtype: 'f32' });

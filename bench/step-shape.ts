@@ -11,9 +11,12 @@ const MOST_OTHER = 6;
 
 export interface StepShape {
   readonly layers: number;
+  /** With every weight in one piece. */
   readonly dispatchesPerLayer: number;
-  /** Dispatches beside the layers. */
+  /** Dispatches beside the layers, with every weight in one piece. */
   readonly otherDispatches: number;
+  /** Dispatches that are there only because weights above the binding limit are cut into parts. */
+  readonly partDispatches: number;
   /** Dispatches of a step. */
   readonly dispatches: number;
   /** Bytes of the KV cache. */
@@ -22,21 +25,24 @@ export interface StepShape {
 
 /** Takes the layers of a step apart from the rest by counting with one layer and with two. */
 export function stepShape(config: GptConfig, batch: Batch, precision: Precision): StepShape {
-  const graphOf = (nLayer: number): Graph => {
+  const { maxBindingBytes: _, ...whole } = precision;
+  const graphOf = (nLayer: number, how: Precision): Graph => {
     const g = new Graph();
-    gptDecoder(g, { ...config, nLayer }, batch, precision);
+    gptDecoder(g, { ...config, nLayer }, batch, how);
     return g;
   };
-  const one = graphOf(1).nodes.length;
-  const dispatchesPerLayer = graphOf(2).nodes.length - one;
-  const { nodes, residents } = graphOf(config.nLayer);
+  const one = graphOf(1, whole).nodes.length;
+  const dispatchesPerLayer = graphOf(2, whole).nodes.length - one;
+  const otherDispatches = one - dispatchesPerLayer;
+  const { nodes, residents } = graphOf(config.nLayer, precision);
   const kvBytes = residents
     .filter(({ name }) => name.endsWith('.kv'))
     .reduce((sum, t) => sum + byteLength(t), 0);
   return {
     layers: config.nLayer,
     dispatchesPerLayer,
-    otherDispatches: one - dispatchesPerLayer,
+    otherDispatches,
+    partDispatches: nodes.length - (config.nLayer * dispatchesPerLayer + otherDispatches),
     dispatches: nodes.length,
     kvBytes,
   };
@@ -45,11 +51,12 @@ export function stepShape(config: GptConfig, batch: Batch, precision: Precision)
 /** What is wrong with a step's dispatches, or undefined. */
 export function dispatchProblem(shape: StepShape): string | undefined {
   const { dispatchesPerLayer: layer, otherDispatches: other, dispatches, layers } = shape;
-  if (layer <= MOST_PER_LAYER && other <= MOST_OTHER && dispatches === layers * layer + other) {
+  const whole = dispatches - shape.partDispatches;
+  if (layer <= MOST_PER_LAYER && other <= MOST_OTHER && whole === layers * layer + other) {
     return undefined;
   }
   return (
-    `a step has ${dispatches} dispatches for ${layers} layers, ${layer} a layer and ${other} more: ` +
+    `a step has ${whole} dispatches for ${layers} layers, ${layer} a layer and ${other} more: ` +
     `expected at most ${MOST_PER_LAYER} a layer and ${MOST_OTHER} more`
   );
 }

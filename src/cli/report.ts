@@ -146,8 +146,14 @@ export function formatMB(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
+/** What of an adapter says which it is. */
+export type AdapterName = Pick<
+  GPUAdapterInfo,
+  'vendor' | 'architecture' | 'device' | 'description'
+>;
+
 /** E.g. `SwiftShader driver 5.0.0 (google swiftshader, software)`. */
-export function describeAdapter(info: GPUAdapterInfo, software: boolean): string {
+export function describeAdapter(info: AdapterName, software: boolean): string {
   const kind = [info.vendor, info.architecture].filter((word) => word).join(' ');
   const name = info.description || info.device || 'unnamed adapter';
   return `${name} (${[kind, software ? 'software' : 'GPU'].filter((word) => word).join(', ')})`;

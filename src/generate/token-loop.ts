@@ -24,6 +24,8 @@ export interface Sequence extends Sampling {
 export interface TokenLoop {
   readonly batch: Batch;
   readonly program: Program;
+  /** Handles of what the program's buffers hold. */
+  readonly gpt: GptDecoder;
   /** JavaScript time spent encoding and submitting, since the start: milliseconds and steps. */
   readonly encode: { readonly ms: number; readonly steps: number };
   /** Puts every sequence at its first position. */
@@ -57,6 +59,7 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
   return {
     batch,
     program,
+    gpt,
     encode: pace.encode,
     start: (sequences) => startSequences(network, gpt, program, batch, sequences),
     run: (steps, options) => runSteps({ memory, watch, program, pace }, steps, options),

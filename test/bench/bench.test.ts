@@ -65,6 +65,16 @@ describe('a step', () => {
     expect(shape.kvBytes).toBe(12 * 2 * 8 * positions * 768 * 2);
   });
 
+  test('whose weights are cut into parts has as many dispatches as it would have', () => {
+    const cut = { ...precision, maxBindingBytes: 2 ** 20 };
+    const shape = stepShape(config, { sequences: 1, guided: true }, cut);
+    const whole = stepShape(config, { sequences: 1, guided: true }, precision);
+    expect(shape.partDispatches).toBeGreaterThan(50);
+    expect(shape.dispatches).toBe(whole.dispatches + shape.partDispatches);
+    expect(whole.partDispatches).toBe(0);
+    expect(dispatchProblem(shape)).toBeUndefined();
+  });
+
   test('with more dispatches is said to be wrong', () => {
     const shape = stepShape(config, { sequences: 1, guided: false }, precision);
     const sixth = { ...shape, dispatchesPerLayer: 6, dispatches: shape.dispatches + 12 };

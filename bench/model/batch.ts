@@ -1,15 +1,15 @@
 /** One batch size, measured in this process on a device of its own. */
-import type { MatrixDType } from '../kernels/kernel.ts';
-import { type ImageDecoder, imageDecoder } from '../src/generate/images.ts';
-import { generateSettings } from '../src/generate/settings.ts';
-import { type KernelTime, profile } from '../src/gpu/profile.ts';
-import type { Program } from '../src/gpu/program.ts';
-import { loadModel, type MemoryUse, type TokenLoop, tokenLoop } from '../src/index.ts';
-import { openDevice } from '../src/node/device.ts';
-import type { ModelFiles } from '../src/weights/source.ts';
-import { repeat, type Timing, timed, timing } from './repeat.ts';
-import { SameCheck } from './same-check.ts';
-import { type StepShape, stepShape } from './step-shape.ts';
+import type { MatrixDType } from '../../kernels/kernel.ts';
+import { type ImageDecoder, imageDecoder } from '../../src/generate/images.ts';
+import { generateSettings } from '../../src/generate/settings.ts';
+import { type KernelTime, profile } from '../../src/gpu/profile.ts';
+import type { Program } from '../../src/gpu/program.ts';
+import { loadModel, type MemoryUse, type TokenLoop, tokenLoop } from '../../src/index.ts';
+import { type NodeDevice, openDevice } from '../../src/node/device.ts';
+import type { ModelFiles } from '../../src/weights/source.ts';
+import { repeat, type Timing, timed, timing } from '../repeat.ts';
+import { SameCheck } from '../same-check.ts';
+import { type StepShape, stepShape } from '../step-shape.ts';
 
 /** Image i draws with SEED + i, in every batch and in the command. */
 export const SEED = 7;
@@ -50,15 +50,21 @@ export interface BuildResult {
 /** Class of image i, the same in every batch and in the command. */
 export const classOf = (image: number, numClasses: number): number => image % numClasses;
 
-/** @throws Error when two runs make different tokens or pixels. */
+/**
+ * @param checkAdapter Throws when the device is not of the adapter that is measured.
+ * @throws Error when two runs make different tokens or pixels.
+ */
 export async function measureBatch(
   files: ModelFiles,
   images: number,
   runs: number,
   tokenCheck: SameCheck,
+  checkAdapter: (opened: NodeDevice) => void,
 ): Promise<BatchResult> {
-  const { device, close } = await openDevice();
+  const opened = await openDevice();
+  const { device, close } = opened;
   try {
+    checkAdapter(opened);
     const model = await loadModel(device, files);
     const { gpt } = model.config;
     const { precision } = model.gpt;

@@ -1,7 +1,7 @@
 /** Time and host memory of loading a model. */
-import { loadModel } from '../src/index.ts';
-import type { ModelFiles } from '../src/weights/source.ts';
-import { repeat, type Timing, timing } from './repeat.ts';
+import { loadModel } from '../../src/index.ts';
+import type { ModelFiles } from '../../src/weights/source.ts';
+import { repeat, type Timing, timing } from '../repeat.ts';
 
 export interface LoadResult {
   readonly loadMs: Timing;

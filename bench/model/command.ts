@@ -3,12 +3,12 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { readTokens } from '../src/cli/tokens-file.ts';
-import type { ModelJson } from '../src/index.ts';
-import { packageFolder } from '../src/node/files.ts';
+import { readTokens } from '../../src/cli/tokens-file.ts';
+import type { ModelJson } from '../../src/index.ts';
+import { packageFolder } from '../../src/node/files.ts';
+import { repeat, type Timing, timed, timing } from '../repeat.ts';
+import type { SameCheck } from '../same-check.ts';
 import { classOf, SEED } from './batch.ts';
-import { repeat, type Timing, timed, timing } from './repeat.ts';
-import type { SameCheck } from './same-check.ts';
 
 /** Milliseconds of each phase, as the command reports them. */
 interface Phases {

@@ -6,12 +6,12 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Memory } from '../src/gpu/memory.ts';
-import { uploadWeights } from '../src/gpu/upload.ts';
-import type { Tensor } from '../src/graph/tensor.ts';
-import { openFile } from '../src/node/files.ts';
-import { openSafetensors } from '../src/weights/safetensors.ts';
-import { repeat, type Timing, timed, timing } from './repeat.ts';
+import { Memory } from '../../src/gpu/memory.ts';
+import { uploadWeights } from '../../src/gpu/upload.ts';
+import type { Tensor } from '../../src/graph/tensor.ts';
+import { openFile } from '../../src/node/files.ts';
+import { openSafetensors } from '../../src/weights/safetensors.ts';
+import { repeat, type Timing, timed, timing } from '../repeat.ts';
 
 export interface CopyResult {
   readonly bytes: number;

@@ -1,0 +1,58 @@
+/** The kernels of a decoding step and of decoding an image, as their graphs call them. */
+import type { Kernel } from '../../kernels/kernel.ts';
+import { Graph } from '../../src/graph/graph.ts';
+import { gptConfig } from '../../src/index.ts';
+import { gptDecoder } from '../../src/models/gpt.ts';
+import type { GptConfig, GptSize } from '../../src/models/gpt-config.ts';
+import type { Precision } from '../../src/models/precision.ts';
+import { vqOptions } from '../../src/models/vq-blocks.ts';
+import { VQ_16 } from '../../src/models/vq-config.ts';
+import { vqDecoder } from '../../src/models/vq-decoder.ts';
+import type { Grid } from '../settings.ts';
+
+export interface KernelCase {
+  /** Where it is used, and its label. */
+  readonly name: string;
+  readonly use: string;
+  readonly kernel: Kernel;
+  /** How often it is used there. */
+  readonly dispatches: number;
+  /** Of decoders. */
+  readonly config?: GptConfig;
+}
+
+/** Kernels of one step of a decoder, two rows an image. */
+export function stepCases(
+  size: GptSize,
+  rows: number,
+  grid: Grid,
+  precision: Precision,
+): KernelCase[] {
+  const config = gptConfig(size, grid);
+  const g = new Graph();
+  gptDecoder(g, config, { sequences: rows / 2, guided: true }, precision);
+  return casesOf(g, `${size} ${rows} rows`, config);
+}
+
+/** Kernels of decoding one image with VQ-16. */
+export function imageCases(grid: Grid, { variant }: Precision): KernelCase[] {
+  const g = new Graph();
+  vqDecoder(g, VQ_16, { images: 1, height: grid, width: grid }, vqOptions({ variant }));
+  return casesOf(g, `VQ-16 ${grid}x${grid}`);
+}
+
+function casesOf(g: Graph, use: string, config?: GptConfig): KernelCase[] {
+  const counts = new Map<string, { kernel: Kernel; dispatches: number }>();
+  for (const { kernel } of g.nodes) {
+    // The same label with other texts would be two cases of one name.
+    const key = kernel.label + kernel.code;
+    const known = counts.get(key) ?? { kernel, dispatches: 0 };
+    known.dispatches++;
+    counts.set(key, known);
+  }
+  return [...counts.values()].map(({ kernel, dispatches }) => ({
+    name: `${use}: ${kernel.label}`,
+    ...{ use, kernel, dispatches },
+    ...(config && { config }),
+  }));
+}

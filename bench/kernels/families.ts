@@ -1,0 +1,48 @@
+/**
+ * Kernels by what they are given: how much work a dispatch is, and what it should make. A kernel is
+ * known by the names of its bindings, so that every call of a graph can be measured as it is.
+ */
+import { costOf } from '../../kernels/cost.ts';
+import type { Cost, Kernel } from '../../kernels/kernel.ts';
+import { decoderFamilies } from './check-decoder.ts';
+import { tokenizerFamilies } from './check-tokenizer.ts';
+import type { KernelRun } from './run.ts';
+
+export interface Family {
+  readonly name: string;
+  /** Bindings that it has; those with a question mark it may have. Scales are not named. */
+  readonly bindings: string;
+  /** The least work of one dispatch, where bindings and label do not say. */
+  work?(kernel: Kernel, position: number): Partial<Cost>;
+  /**
+   * Compares outputs with the oracle.
+   * @throws Refusal or Error when they disagree.
+   */
+  check(run: KernelRun): Promise<void>;
+}
+
+const families: readonly Family[] = [...decoderFamilies, ...tokenizerFamilies];
+
+/** The family of a kernel, or undefined when this bench has no oracle for its bindings. */
+export function familyOf(kernel: Kernel): Family | undefined {
+  const names = Object.keys(kernel.bindings).filter((name) => !name.endsWith('Scales'));
+  return families.find(({ bindings }) => {
+    const words = bindings.split(' ');
+    const known = new Set(words.map((word) => word.replace('?', '')));
+    const needed = words.filter((word) => !word.endsWith('?'));
+    return names.every((name) => known.has(name)) && needed.every((name) => names.includes(name));
+  });
+}
+
+/**
+ * Bytes and operations that no implementation of a kernel can avoid.
+ * @param position Of the rows of a decoder: how much of the KV cache they read.
+ */
+export function workOf(kernel: Kernel, family: Family, position: number): Cost {
+  const own = costOf(kernel);
+  const told = family.work?.(kernel, position) ?? {};
+  return {
+    bytes: told.bytes ?? own.bytes,
+    operations: own.operations > 0 ? own.operations : (told.operations ?? 0),
+  };
+}

@@ -1,0 +1,47 @@
+/** What a run was asked for. */
+import type { MatrixDType } from '../kernels/kernel.ts';
+import { OptionError } from '../src/errors.ts';
+import type { GptSize } from '../src/models/gpt-config.ts';
+
+export interface Settings {
+  /** Runs of a case after the first. */
+  readonly runs: number;
+  /** Fewer and shorter cases. */
+  readonly quick: boolean;
+  /** Only the cases whose names contain one of these; default all. */
+  readonly cases?: readonly string[];
+  /** Decoders of `kernels`, `generate` and `scaling`; the default depends on the adapter. */
+  readonly models?: readonly GptSize[];
+  /** Rows of the token grid, in `generate`. */
+  readonly grids?: readonly Grid[];
+  /** Storage of random weights; the default is that of loading f16. */
+  readonly weights?: MatrixDType;
+  readonly kv: 'f32' | 'f16';
+  /** Seconds that one case of `scaling` may be expected to take. */
+  readonly budget: number;
+  /** Model folder and batch sizes of the suite `model`. */
+  readonly model: string;
+  readonly images: readonly number[];
+  /** Print the time per kernel of the suite `model`. */
+  readonly profile: boolean;
+}
+
+export type Grid = 16 | 24 | 32;
+
+/**
+ * The cases that were asked for.
+ * @throws OptionError that lists the known ones when a name is in none of them.
+ */
+export function selectCases<T extends { readonly name: string }>(
+  suite: string,
+  all: readonly T[],
+  asked: readonly string[] | undefined,
+): readonly T[] {
+  if (!asked) return all;
+  for (const name of asked) {
+    if (all.some((c) => c.name.includes(name))) continue;
+    const known = all.map((c) => `  ${c.name}`).join('\n');
+    throw new OptionError(`${suite} has no case "${name}"; there are\n${known}`);
+  }
+  return all.filter((c) => asked.some((name) => c.name.includes(name)));
+}
