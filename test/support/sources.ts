@@ -30,6 +30,7 @@ export function sourceFiles(...folders: readonly string[]): SourceFile[] {
     .flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
         .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+        .filter((name) => !name.split(sep).includes('node_modules'))
         .map((name) => sourceFile(join(ROOT, folder, name))),
     );
 }

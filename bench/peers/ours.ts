@@ -1,0 +1,124 @@
+/** This project as a runner. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packSampling } from '../../kernels/lib/sampling.ts';
+import { checkGpt, checkVq } from '../../src/generate/model.ts';
+import { Memory } from '../../src/gpu/memory.ts';
+import { build } from '../../src/gpu/program.ts';
+import { readBuffer } from '../../src/gpu/readback.ts';
+import { Graph } from '../../src/graph/graph.ts';
+import { byteLength, type Tensor } from '../../src/graph/tensor.ts';
+import { gptDecoder } from '../../src/models/gpt.ts';
+import { ropeTable } from '../../src/models/rope-table.ts';
+import { vqOptions } from '../../src/models/vq-blocks.ts';
+import { vqDecoder } from '../../src/models/vq-decoder.ts';
+import { openDevice } from '../../src/node/device.ts';
+import { packageFolder } from '../../src/node/files.ts';
+import { timed } from '../repeat.ts';
+import { rowsOf } from './result.ts';
+import { type Outputs, type Runner, type Setup, serve } from './runner.ts';
+import {
+  CFG_SCALE,
+  CHECKED_POSITIONS,
+  cacheOf,
+  classesOf,
+  gptWorkload,
+  TIMED_POSITION,
+  tokensOf,
+  vqWorkload,
+} from './workload.ts';
+
+type Work = Pick<Runner, 'outputs' | 'sample'>;
+
+await serve(async ({ task, side, robust }: Setup) => {
+  const { device, adapter, software } = await openDevice({ robust });
+  const memory = new Memory(device);
+  const work = task === 'vq-16' ? vqWork(memory, side) : gptWork(memory, rowsOf(task));
+  const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8'));
+  const { device: name, description } = adapter.info;
+  return { version, adapter: description || name, software, ...(await work) };
+});
+
+/** A decoding step: guidance, filtering and drawing included. */
+async function gptWork(memory: Memory, rows: number): Promise<Work> {
+  const { config, file } = await gptWorkload();
+  const { device } = memory;
+  const sequences = rows / 2;
+  const { weights, precision } = await checkGpt(device, config, file).load(memory);
+  const g = new Graph();
+  const gpt = gptDecoder(g, config, { sequences, guided: true }, precision);
+  const program = await build(memory, g, { weights, keep: [gpt.logits] });
+  const write = (t: Tensor, data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): void =>
+    device.queue.writeBuffer(program.bufferOf(t), 0, data);
+  const standAt = (position: number): void =>
+    write(
+      gpt.place,
+      Uint32Array.from({ length: rows * 2 }, (_, i) => (i % 2 === 0 ? i / 2 : position)),
+    );
+  const step = async (position: number): Promise<Float32Array> => {
+    standAt(position);
+    program.run();
+    const buffer = program.bufferOf(gpt.logits);
+    return new Float32Array(await readBuffer(memory, buffer, byteLength(gpt.logits)));
+  };
+
+  write(gpt.rope, ropeTable(config));
+  write(
+    gpt.label,
+    Uint32Array.from([...classesOf(sequences), ...Array(sequences).fill(config.numClasses)]),
+  );
+  write(gpt.tokens, tokensOf(sequences, config));
+  const rest = { cfgInterval: -1, temperature: 1, topK: 0, topP: 1, greedy: false, forced: true };
+  const settings = Array.from({ length: sequences }, (_, seed) => ({
+    ...rest,
+    seed,
+    cfgScale: CFG_SCALE,
+  }));
+  write(gpt.sampling, packSampling(settings));
+  for (const t of g.residents) {
+    const layer = /^layers\.(\d+)\.kv$/.exec(t.name)?.[1];
+    if (layer === undefined) continue;
+    const values = byteLength(t) / 4;
+    const kv = new Float32Array(values);
+    kv.set(cacheOf(Number(layer), 'k', values / 2));
+    kv.set(cacheOf(Number(layer), 'v', values / 2), values / 2);
+    write(t, kv);
+  }
+  return {
+    async outputs() {
+      const each = sequences * config.vocabSize;
+      const all = new Float32Array(CHECKED_POSITIONS.length * each);
+      const times: number[] = [];
+      for (const [i, position] of CHECKED_POSITIONS.entries()) {
+        const { ms, result } = await timed(() => step(position));
+        times.push(ms);
+        all.set(result, i * each);
+      }
+      return { values: all, ms: times[0] ?? Number.NaN };
+    },
+    sample: async () => (await timed(() => step(TIMED_POSITION))).ms,
+  };
+}
+
+/** Codes to an image, read back. */
+async function vqWork(memory: Memory, side: number): Promise<Work> {
+  const { config, file, codes } = await vqWorkload(side);
+  const { device } = memory;
+  const { weights, precision } = await checkVq(device, config, file).load(memory);
+  const g = new Graph();
+  const shape = { images: 1, height: side, width: side };
+  const vq = vqDecoder(g, config, shape, vqOptions(precision));
+  const program = await build(memory, g, { weights, keep: [vq.image] });
+  device.queue.writeBuffer(program.bufferOf(vq.codes), 0, codes);
+  const decode = async (): Promise<Outputs> => {
+    const { ms, result } = await timed(() => {
+      program.run();
+      return readBuffer(memory, program.bufferOf(vq.image), byteLength(vq.image));
+    });
+    return { values: new Float32Array(result), ms };
+  };
+  return {
+    outputs: decode,
+    sample: async () => (await decode()).ms,
+  };
+}
