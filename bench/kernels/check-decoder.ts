@@ -149,17 +149,6 @@ async function checkEmbed(run: KernelRun): Promise<void> {
   }
 }
 
-async function checkGuidance(run: KernelRun): Promise<void> {
-  const [sequences, vocabSize] = run.shape('out');
-  const inputs = {
-    logits: await run.values('logits'),
-    place: await run.values('place'),
-    sampling: run.sampling,
-  };
-  const expected = guidance({ sequences, vocabSize, clsTokenNum: 1 }, inputs);
-  run.close('output', await run.values('out'), expected);
-}
-
 /** The first and the last sequence. */
 async function checkFilter(run: KernelRun): Promise<void> {
   const [sequences, vocabSize] = run.shape('probs');
@@ -192,6 +181,19 @@ async function checkDraw(run: KernelRun): Promise<void> {
   }
   run.same('token', tokens, expected.tokens);
   run.same('place', await run.values('place'), expected.place);
+}
+
+/** Guidance, where there are two rows a sequence; then the filter and the draw. */
+async function checkSample(run: KernelRun): Promise<void> {
+  const [sequences, vocabSize] = run.shape('logits');
+  const [rows] = run.shape('raw');
+  const raw = await run.values('raw');
+  const given = { logits: raw, place: run.before('place'), sampling: run.sampling };
+  const expected =
+    rows > sequences ? guidance({ sequences, vocabSize, clsTokenNum: 1 }, given) : raw;
+  run.close('logits', await run.values('logits'), expected);
+  await checkFilter(run);
+  await checkDraw(run);
 }
 
 export const decoderFamilies: readonly Family[] = [
@@ -240,7 +242,9 @@ export const decoderFamilies: readonly Family[] = [
     work: (kernel) => ({ bytes: 2 * bytesBut(kernel, 'labelTable', 'tokenTable', 'tokens') }),
     check: checkEmbed,
   },
-  { name: 'guidance', bindings: 'logits place sampling out', check: checkGuidance },
-  { name: 'filter_logits', bindings: 'logits sampling probs', check: checkFilter },
-  { name: 'draw_token', bindings: 'probs sampling place tokens', check: checkDraw },
+  {
+    name: 'sample_token',
+    bindings: 'raw sampling place tokens logits probs',
+    check: checkSample,
+  },
 ];
