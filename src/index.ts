@@ -24,10 +24,7 @@ export { type GridToScore, scoreTokens } from './generate/score.ts';
 export type { SamplingOptions } from './generate/settings.ts';
 export { type Sequence, type TokenLoop, tokenLoop } from './generate/token-loop.ts';
 export { deviceDescriptor } from './gpu/device.ts';
-export { type DeviceLimits, floorUs, measureLimits } from './gpu/limits.ts';
 export type { MemoryUse } from './gpu/memory.ts';
-export type { KernelTime } from './gpu/profile.ts';
-export { Profiler, type ProgramProfile } from './gpu/profiler.ts';
 export {
   type AdapterFacts,
   adapterFacts,

@@ -10,7 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/gpu/'],
   ['src/models/'],
   ['src/generate/', 'src/tune/'],
-  ['src/index.ts', 'src/node/', 'src/web/'],
+  ['src/index.ts', 'src/profile.ts', 'src/node/', 'src/web/'],
   ['src/cli/', 'src/serve/'],
   ['bench/', 'web/', 'test/', 'scripts/'],
 ];

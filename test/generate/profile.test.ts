@@ -1,6 +1,7 @@
 /** A run that is watched makes the same images, and the watcher saw all of it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { generate, loadModel, type Model, Profiler, tokenLoop } from '../../src/index.ts';
+import { generate, loadModel, type Model, tokenLoop } from '../../src/index.ts';
+import { Profiler } from '../../src/profile.ts';
 import { testDevice } from '../support/device.ts';
 import { TINY_CLASSES, tinyFolder } from '../support/tiny-model.ts';
 

@@ -84,6 +84,13 @@ describe.skipIf(!hasChromium)('headless Chromium', () => {
     expect(far).toEqual([]);
   });
 
+  test('measured tiles are kept for devices that ask for them', async () => {
+    const first = await page.evaluate((m) => api.tune(m), '/weights/fruits-96');
+    expect(first).toMatchObject({ measured: 5, known: 5, fresh: {}, again: first.tiles });
+    const second = await page.evaluate((m) => api.tune(m), '/weights/fruits-96');
+    expect(second).toEqual({ ...first, measured: 0 });
+  });
+
   test('reads ranges and finds nothing to complain about', () => {
     const read = server.log.filter((line) => line.includes('/gpt.safetensors'));
     expect(read.length).toBeGreaterThan(1);

@@ -8,6 +8,7 @@ const MAX_BYTES = {
   'kernels/index.ts': 70_000,
   'src/index.ts': 120_000,
   'src/web/index.ts': 120_000,
+  'src/profile.ts': 20_000,
   'src/web/tune.ts': 100_000,
   'src/weights/checkpoint.ts': 100_000,
 };

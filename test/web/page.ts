@@ -1,5 +1,8 @@
 /** What browser.test.ts calls in the browser: the public API, and the checks of the golden runner. */
+import { variantOf } from '../../src/gpu/variants.ts';
+import { tilesOf } from '../../src/tune/table.ts';
 import { generate, loadModel, openUrl, openWebDevice } from '../../src/web/index.ts';
+import { tuneModel, useTunedTiles } from '../../src/web/tune.ts';
 import { decodeF32, isWeightDType } from '../../src/weights/convert.ts';
 import { openSafetensors } from '../../src/weights/safetensors.ts';
 import type { GoldenCase, GoldenTensor } from '../golden-runner/case.ts';
@@ -13,6 +16,17 @@ export interface PageApi {
   golden(name: string, atol: Readonly<Record<string, number>>): Promise<readonly Check[]>;
   /** Tokens and pixels of one greedy image. */
   generate(model: string, classIndex: number): Promise<{ tokens: number[]; rgba: number[] }>;
+  /**
+   * How many kernels were measured and are known, the tiles that are better, and those of another
+   * device before and after it is told of them.
+   */
+  tune(model: string): Promise<{
+    measured: number;
+    known: number;
+    fresh: object;
+    tiles: object;
+    again: object;
+  }>;
 }
 
 const opened = openWebDevice();
@@ -34,6 +48,24 @@ const api: PageApi = {
     model.destroy();
     const [image] = images;
     return { tokens: Array.from(image?.tokens ?? []), rgba: Array.from(image?.rgba ?? []) };
+  },
+  async tune(folder) {
+    const { device, close } = await openWebDevice();
+    const model = await loadModel(device, openUrl(folder));
+    const product = () => [{ units: 1 }];
+    let measured = 0;
+    const onProgress = (_: number, total: number): void => {
+      measured = total;
+    };
+    const tuned = await tuneModel(model, { rows: [1], families: { product }, onProgress });
+    const next = await openWebDevice();
+    const fresh = variantOf(next.device).tiles ?? {};
+    await useTunedTiles(next.device);
+    const again = variantOf(next.device).tiles ?? {};
+    close();
+    next.close();
+    const known = Object.keys(tuned).length;
+    return { measured, known, fresh, tiles: tilesOf(tuned), again };
   },
 };
 Object.assign(globalThis, { api });
