@@ -74,7 +74,17 @@ describe('dependencies', () => {
 
   test('everything else that is imported is declared', () => {
     const declared = new Set(Object.keys({ ...pkg.dependencies, ...pkg.devDependencies }));
-    expect(importsOf('test', 'bench', 'web').filter((name) => !declared.has(name))).toEqual([]);
+    const peers = new Set(importsOf('bench/peers'));
+    const imported = importsOf('test', 'bench', 'web').filter((name) => !peers.has(name));
+    expect(imported.filter((name) => !declared.has(name))).toEqual([]);
+  });
+
+  test('the peers of the bench have a package of their own', () => {
+    const own = JSON.parse(readFileSync(join(ROOT, 'bench/peers/package.json'), 'utf8'));
+    const declared = new Set(
+      Object.keys({ ...pkg.dependencies, ...pkg.devDependencies, ...own.dependencies }),
+    );
+    expect(importsOf('bench/peers').filter((name) => !declared.has(name))).toEqual([]);
   });
 
   test('every dependency is used', () => {
