@@ -2,7 +2,7 @@
 import type { Tile, Variant } from '../../kernels/kernel.ts';
 import type { Node } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { type Alignment, align, type Define, nodesOf, withTile } from './keys.ts';
+import { type Alignment, align, askedTiles, type Define, nodesOf, withTile } from './keys.ts';
 
 /** The calls of one workload that a tile changes. */
 export interface Part {
@@ -32,13 +32,17 @@ export function candidatesOf(
   key: string,
   tiles: readonly Partial<Tile>[],
 ): Candidate[] {
-  const own = workloads.map(({ define }) => nodesOf(define, variant));
+  // Workloads without the key are graphs without calls: building all again for each tile takes long.
+  const defines = workloads.map(({ define }) =>
+    askedTiles(define, variant).includes(key) ? define : () => {},
+  );
+  const own = defines.map((define) => nodesOf(define, variant));
   const texts = (all: readonly (readonly Node[])[]): string =>
     all.flatMap((nodes) => nodes.map(({ kernel }) => `${kernel.workgroups} ${kernel.code}`)).join();
   const seen = new Set([texts(own)]);
   const built: Built[] = [];
   for (const tile of tiles) {
-    const all = nodesWith(workloads, withTile(variant, key, tile));
+    const all = nodesWith(defines, withTile(variant, key, tile));
     if (!all || seen.has(texts(all))) continue;
     seen.add(texts(all));
     const graphs = all.map((nodes, i) => ({ nodes, alignment: align(own[i] ?? [], nodes) }));
@@ -63,12 +67,9 @@ export function candidatesOf(
 }
 
 /** The calls of every workload, or undefined when a kernel refuses the tile. */
-function nodesWith(
-  workloads: readonly { readonly define: Define }[],
-  variant: Variant,
-): (readonly Node[])[] | undefined {
+function nodesWith(defines: readonly Define[], variant: Variant): (readonly Node[])[] | undefined {
   try {
-    return workloads.map(({ define }) => nodesOf(define, variant));
+    return defines.map((define) => nodesOf(define, variant));
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;
