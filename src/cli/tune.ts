@@ -81,18 +81,17 @@ export async function runTune(
 /** A table of results, one a line. */
 export function resultLines(results: ReadonlyMap<string, Result>): string[] {
   if (results.size === 0) return [];
-  const rows = [...results].map(
-    ([key, { tile, ownUs, us, measured, refused }]) =>
-      [
-        key,
-        ownUs.toFixed(1),
-        us.toFixed(1),
-        us > 0 ? (ownUs / us).toFixed(2) : '1.00',
-        String(measured),
-        String(refused.length),
-        hasSettings(tile) ? describeTile(tile) : 'own choice',
-      ] as const,
-  );
+  const rows = [...results].map(([key, { tile, ownUs, us, measured, refused }]) => {
+    const times = [ownUs.toFixed(1), us.toFixed(1), us > 0 ? (ownUs / us).toFixed(2) : '1.00'];
+    return [
+      key,
+      // A kernel that there is one way to make is not run.
+      ...(measured > 0 ? times : times.map(() => '-')),
+      String(measured),
+      String(refused.length),
+      hasSettings(tile) ? describeTile(tile) : 'own choice',
+    ] as const;
+  });
   return formatTable([
     ['kernel', 'own us', 'best us', 'ratio', 'tiles', 'refused', 'best'],
     ...rows,
