@@ -14,7 +14,7 @@ export interface Contender {
 }
 
 /** A process that says nothing for so long is given up. */
-const LIMIT_MS = 300_000;
+const LIMIT_MS = 1_800_000;
 
 export interface CompareOptions {
   /** Rows and columns of the grid of codes that the image decoders are given. */
