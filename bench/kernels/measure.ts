@@ -6,7 +6,7 @@ import type { Memory } from '../../src/gpu/memory.ts';
 import type { GptConfig } from '../../src/models/gpt-config.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';
 import { fillBindings } from '../gpu/inputs.ts';
-import { buffersFor, type Encode, launcher, runOnce } from '../gpu/launch.ts';
+import { buffersFor, type Encode, launcher } from '../gpu/launch.ts';
 import type { Numbers } from '../gpu/values.ts';
 import { type Effort, type Limits, streamFor } from '../limits/measure.ts';
 import type { BenchDevice } from '../session.ts';
@@ -130,11 +130,11 @@ export async function measureKernel(
     count,
   );
   try {
-    runOnce(memory, encode);
+    const firstUs = await clock.pass((pass) => encode(pass, 0));
     await family.check(run);
     const draws = kernel.bindings.place?.role === 'inout';
     const { us, medianUs, runs } = await clock.sample(
-      { ...effort, ...(draws && { most: MOST_DRAWS, reset }) },
+      { ...effort, firstUs, ...(draws && { most: MOST_DRAWS, reset }) },
       encode,
     );
     const work = workOf(kernel, family, positionOf(config));
