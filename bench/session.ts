@@ -23,6 +23,8 @@ export class Session {
   /** Says what is being measured. */
   readonly note: (line: string) => void;
   readonly #open: () => Promise<NodeDevice>;
+  /** Kept for as long as the process: a Dawn instance that is collected can take others with it. */
+  readonly #opened: NodeDevice[] = [];
   #limits: Promise<Limits> | undefined;
 
   private constructor(
@@ -35,6 +37,7 @@ export class Session {
     this.note = note;
     this.environment = environmentOf(first);
     this.notes = first.notes;
+    this.#opened.push(first);
     this.#open = open;
   }
 
@@ -64,6 +67,7 @@ export class Session {
    */
   async use<T>(work: (d: BenchDevice) => Promise<T>): Promise<T> {
     const opened = await this.#open();
+    this.#opened.push(opened);
     const { device, close } = opened;
     const memory = new Memory(device);
     try {
