@@ -16,7 +16,7 @@ export function summaryLines({ limits, kernels, generate }: Results): string[] {
   }
   for (const image of generate?.images ?? []) {
     lines.push(
-      `${image.name}: ${formatNumber(image.decodeMs.min)} ms to decode an image, ` +
+      `${image.name}: ${formatNumber(image.decodeMs.min / 1000)} s to decode an image, ` +
         `${percent(image.floorShare)} of the floor of its multiply-adds`,
     );
   }

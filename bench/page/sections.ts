@@ -5,6 +5,9 @@ import { formatNumber } from '../table.ts';
 import { type Bar, bars, curves, escapeText, type Line } from './svg.ts';
 
 const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+/** Milliseconds, or seconds from ten on. */
+const duration = (ms: number): string =>
+  ms < 10_000 ? `${formatNumber(ms)} ms` : `${formatNumber(ms / 1000)} s`;
 const figure = (svg: string, caption: string): string =>
   `<figure>${svg}<figcaption>${escapeText(caption)}</figcaption></figure>`;
 
@@ -55,12 +58,12 @@ export function generateSection({ generate }: Results): string[] {
   if (!generate) return [];
   const { steps, images, secondsPerImage } = generate;
   const pairs = steps.flatMap((s): Bar[] => [
-    { label: s.name, value: s.stepMs.min, text: `${formatNumber(s.stepMs.min)} ms` },
-    { label: 'its floor', value: s.floorMs, text: `${formatNumber(s.floorMs)} ms`, colour: 2 },
+    { label: s.name, value: s.stepMs.min, text: duration(s.stepMs.min) },
+    { label: 'its floor', value: s.floorMs, text: duration(s.floorMs), colour: 2 },
   ]);
   const decodes = images.flatMap((i): Bar[] => [
-    { label: i.name, value: i.decodeMs.min, text: `${formatNumber(i.decodeMs.min)} ms`, colour: 1 },
-    { label: 'its floor', value: i.floorMs, text: `${formatNumber(i.floorMs)} ms`, colour: 2 },
+    { label: i.name, value: i.decodeMs.min, text: duration(i.decodeMs.min), colour: 1 },
+    { label: 'its floor', value: i.floorMs, text: duration(i.floorMs), colour: 2 },
   ]);
   const head = [
     '',
@@ -153,7 +156,7 @@ export function kernelsSection({ kernels }: Results): string[] {
   const uses = [...new Set(kernels.kernels.map(({ use }) => use))];
   return [
     '<h3>Kernels against the roofline</h3>',
-    '<p class="dim">Share of the floor of each kernel: the longer of its bytes over the bandwidth and its operations over the product rate. Blue is bound by memory, orange by multiply-adds. Beside each share stands the time that all dispatches of the kernel in a step or an image take.</p>',
+    '<p class="dim">Share of the floor of each kernel: the longer of its bytes over the bandwidth and its operations over the product rate. Blue is bound by memory, orange by multiply-adds. Beside each share stands the time that all dispatches of the kernel in a step or an image take, and for products what of the best micro-kernel’s rate of reading weights they reach.</p>',
     ...uses.flatMap((use) => {
       const own = kernels.kernels.filter((k) => k.use === use);
       return [
@@ -168,7 +171,9 @@ export function kernelsSection({ kernels }: Results): string[] {
 const kernelBar = (k: KernelResult): Bar => ({
   label: k.label,
   value: k.share,
-  text: `${percent(k.share)}, ${formatNumber((k.us * k.dispatches) / 1000)} ms`,
+  text:
+    `${percent(k.share)}, ${duration((k.us * k.dispatches) / 1000)}` +
+    (k.ofStream === undefined ? '' : `; ${percent(k.ofStream)} of best stream`),
   colour: k.bound === 'memory' ? 0 : 1,
 });
 
@@ -176,7 +181,7 @@ function caption(own: readonly KernelResult[]): string {
   const sum = (of: (k: KernelResult) => number): number =>
     own.reduce((n, k) => n + of(k) * k.dispatches, 0);
   const [us, floorUs] = [sum((k) => k.us), sum((k) => k.floorUs)];
-  return `All together ${formatNumber(us / 1000)} ms, ${percent(floorUs / us)} of the floor. The dashed line is the limit.`;
+  return `All together ${duration(us / 1000)}, ${percent(floorUs / us)} of the floor. The dashed line is the limit.`;
 }
 
 const details = (own: readonly KernelResult[]): string =>
@@ -213,7 +218,7 @@ export function peersSection({ peers }: Results): string[] {
             timed.map((row) => ({
               label: name(row),
               value: row.ms?.min ?? 0,
-              text: `${formatNumber(row.ms?.min ?? 0)} ms${row.ratio === undefined ? '' : `, ${formatNumber(row.ratio)} x ours`}`,
+              text: `${duration(row.ms?.min ?? 0)}${row.ratio === undefined ? '' : `, ${formatNumber(row.ratio)} x ours`}`,
               colour: row.ratio === undefined ? 0 : 1,
             })),
             { log: true },

@@ -27,7 +27,7 @@ export interface BarOptions {
 const WIDTH = 960;
 const LABELS = 330;
 const ROW = 22;
-const TEXT_ROOM = 150;
+const TEXT_ROOM = 230;
 
 /** Horizontal bars, one under the other. */
 export function bars(items: readonly Bar[], { mark, max, log = false }: BarOptions = {}): string {
