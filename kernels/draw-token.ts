@@ -11,8 +11,9 @@ import {
 } from './kernel.ts';
 import { drawLib, finish } from './lib/draw.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { laneBuiltins, reducer } from './lib/reduce.ts';
+import { laneBuiltins } from './lib/reduce.ts';
 import { quads, rowBinding, rowReader, variantFeatures } from './lib/rows.ts';
+import { samplerGroup } from './lib/sampler-group.ts';
 import { samplingBinding, samplingLib } from './lib/sampling.ts';
 
 export interface DrawTokenParams {
@@ -58,11 +59,8 @@ export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {
     tokens: { role: 'inout', dtype: 'u32', shape: [sequences, blockSize] },
   };
   assertIndexable('draw_token', bindings);
-  const size = variant.reduce === 'serial' ? 1 : 256;
-  const reduce = variant.reduce === 'serial' ? 'workgroup' : variant.reduce;
+  const { size, reduce, highest, last } = samplerGroup(variant);
   const features = variantFeatures({ reduce, f16: false }, false);
-  const highest = reducer({ name: 'highest', type: 'f32', op: 'max', size, reduce });
-  const last = reducer({ name: 'last', type: 'u32', op: 'max', size, reduce });
   const code = wgsl`${enable(features)}
 ${samplingLib}
 ${declare(bindings)}

@@ -11,8 +11,9 @@ import {
 } from './kernel.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './lib/filter.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { laneBuiltins, reducer } from './lib/reduce.ts';
+import { laneBuiltins } from './lib/reduce.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
+import { samplerGroup } from './lib/sampler-group.ts';
 import { samplingBinding, samplingLib } from './lib/sampling.ts';
 
 export interface FilterLogitsParams {
@@ -35,8 +36,8 @@ export type FilterLogitsBindings = {
  * probability of those before it already exceeds p, so the token that crosses p stays; inside a group
  * of equal logits the lowest indices stay. Both thresholds come from a radix select over
  * order-preserving integer keys of the logits, a pass over shares of their range and four of bytes: no
- * sort. Temperature divides
- * the distance to the maximum, which keeps digits that scaled logits would lose.
+ * sort. Temperature divides the distance to the maximum, which keeps digits that scaled logits would
+ * lose.
  *
  * Shapes: logits and probs [sequences, vocabSize], sampling u32 [sequences, 8]. One workgroup per
  * sequence.
@@ -52,15 +53,10 @@ export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBin
     probs: rowBinding('out', [sequences, vocabSize]),
   };
   assertIndexable('filter_logits', bindings);
-  const serial = variant.reduce === 'serial';
-  const size = serial ? 1 : 256;
-  const reduce = variant.reduce === 'serial' ? 'workgroup' : variant.reduce;
+  const { size, reduce, ...reducers } = samplerGroup(variant);
   const row = { dtype: 'f32', length: vocabSize } as const;
   const filter: FilterParams = {
-    ...{ vocabSize, size },
-    highest: reducer({ name: 'highest', type: 'f32', op: 'max', size, reduce }),
-    last: reducer({ name: 'last', type: 'u32', op: 'max', size, reduce }),
-    sum: reducer({ name: 'sum', type: 'f32', op: 'sum', size, reduce }),
+    ...{ vocabSize, size, ...reducers },
     first: 'let v = logits_at(sequence, i);',
     writes: false,
   };

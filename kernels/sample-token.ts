@@ -1,4 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import type { DrawTokenParams } from './draw-token.ts';
 import {
   assert,
   assertSizes,
@@ -7,27 +8,17 @@ import {
   enable,
   type Kernel,
   PORTABLE,
-  type Variant,
 } from './kernel.ts';
 import { drawLib, finish } from './lib/draw.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './lib/filter.ts';
 import { guide } from './lib/guide.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { laneBuiltins, reducer } from './lib/reduce.ts';
+import { laneBuiltins } from './lib/reduce.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
+import { samplerGroup } from './lib/sampler-group.ts';
 import { samplingBinding, samplingLib } from './lib/sampling.ts';
 
-export interface SampleTokenParams {
-  readonly sequences: number;
-  /** Rows of the batch: `sequences`, or twice that with guidance. */
-  readonly rows: number;
-  readonly vocabSize: number;
-  /** Tokens in a grid. */
-  readonly blockSize: number;
-  /** Condition tokens before the first image token. */
-  readonly clsTokenNum: number;
-  readonly variant?: Variant;
-}
+export type SampleTokenParams = DrawTokenParams;
 
 export type SampleTokenBindings = {
   readonly raw: Binding<'in'>;
@@ -64,16 +55,11 @@ export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindin
     probs: rowBinding('out', [sequences, vocabSize]),
   };
   assertIndexable('sample_token', bindings);
-  const serial = variant.reduce === 'serial';
-  const size = serial ? 1 : 256;
-  const reduce = variant.reduce === 'serial' ? 'workgroup' : variant.reduce;
+  const { size, reduce, highest, last, sum } = samplerGroup(variant);
   const row = { dtype: 'f32', length: vocabSize } as const;
   const guided = rows > sequences;
-  const highest = reducer({ name: 'highest', type: 'f32', op: 'max', size, reduce });
-  const last = reducer({ name: 'last', type: 'u32', op: 'max', size, reduce });
   const filter: FilterParams = {
-    ...{ vocabSize, size, highest, last },
-    sum: reducer({ name: 'sum', type: 'f32', op: 'sum', size, reduce }),
+    ...{ vocabSize, size, highest, last, sum },
     first: `${guided ? guide('v', { logits: 'raw', sequences, clsTokenNum }) : 'let v = raw_at(sequence, i);'}
     logits_put(sequence, i, v);`,
     writes: true,

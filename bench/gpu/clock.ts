@@ -1,6 +1,6 @@
 /** Time of work on the device. */
 import type { Memory } from '../../src/gpu/memory.ts';
-import { readBuffer } from '../../src/gpu/readback.ts';
+import { type Encode, type Stopwatch, stopwatch } from '../../src/gpu/stopwatch.ts';
 
 /** Time of one of many equal dispatches, microseconds. */
 export interface Sample {
@@ -31,52 +31,20 @@ const MOST_DISPATCHES = 2000;
 const SLOW_US = 1e6;
 
 export class Clock {
-  readonly #memory: Memory;
-  readonly #querySet: GPUQuerySet | undefined;
-  readonly #resolved: GPUBuffer | undefined;
+  readonly #stopwatch: Stopwatch;
 
   constructor(memory: Memory) {
-    this.#memory = memory;
-    const { device } = memory;
-    if (!device.features.has('timestamp-query')) return;
-    this.#querySet = device.createQuerySet({ label: 'clock', type: 'timestamp', count: 2 });
-    const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
-    this.#resolved = memory.create('staging', 'clock', 16, usage);
+    this.#stopwatch = stopwatch(memory);
   }
 
   /** By timestamps on the device, or, where it has none, by the clock of the host around a submit. */
-  get method(): 'timestamps' | 'host clock' {
-    return this.#querySet ? 'timestamps' : 'host clock';
+  get method(): Stopwatch['method'] {
+    return this.#stopwatch.method;
   }
 
-  /**
-   * Microseconds that the device takes for everything that `encode` records into one compute pass,
-   * encoded before the clock starts.
-   */
-  async pass(encode: (pass: GPUComputePassEncoder) => void): Promise<number> {
-    const { device } = this.#memory;
-    const [querySet, resolved] = [this.#querySet, this.#resolved];
-    const encoder = device.createCommandEncoder({ label: 'clock' });
-    const timestampWrites = querySet && {
-      querySet,
-      beginningOfPassWriteIndex: 0,
-      endOfPassWriteIndex: 1,
-    };
-    const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });
-    encode(pass);
-    pass.end();
-    if (!querySet || !resolved) {
-      const commands = encoder.finish();
-      await device.queue.onSubmittedWorkDone();
-      const started = performance.now();
-      device.queue.submit([commands]);
-      await device.queue.onSubmittedWorkDone();
-      return (performance.now() - started) * 1000;
-    }
-    encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
-    device.queue.submit([encoder.finish()]);
-    const [begin = 0n, end = 0n] = new BigUint64Array(await readBuffer(this.#memory, resolved));
-    return Number(end - begin) / 1000;
+  /** Microseconds that the device takes for what `encode` records into one compute pass. */
+  pass(encode: Encode): Promise<number> {
+    return this.#stopwatch.time(encode);
   }
 
   /**

@@ -3,17 +3,12 @@
  * into their `main`: temperature, top-k, top-p, softmax. No sort: thresholds come from a selection over
  * bins, of exact counts or of mass in fixed point, so their results depend on no order.
  */
-import { ceilDiv, range } from '../kernel.ts';
-import type { Reducer } from './reduce.ts';
 
-export interface FilterParams {
+import { ceilDiv, range } from '../kernel.ts';
+import type { SamplerGroup } from './sampler-group.ts';
+
+export interface FilterParams extends Omit<SamplerGroup, 'reduce'> {
   readonly vocabSize: number;
-  /** Invocations in the workgroup. */
-  readonly size: number;
-  /** Reducers over the workgroup: f32 maximum, u32 maximum, f32 sum. */
-  readonly highest: Reducer;
-  readonly last: Reducer;
-  readonly sum: Reducer;
   /** Statements that make `v` (vec4f) the logits 4i .. 4i+3, once for each quad, before all else. */
   readonly first: string;
   /** Whether `first` writes what later reads take from memory: other invocations must see it. */

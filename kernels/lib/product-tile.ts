@@ -39,11 +39,9 @@ const LEAST_LANES = 4;
 /** Enough subgroups at once to hide the latency of memory on large GPUs, by order of magnitude. */
 const ENOUGH_SPANS = 2048;
 
+/** What a variant holds the tile of one shape by; the number of rows is no part of it. */
 const key = ({ inDim, outDim, weightDtype, weights = 1 }: ProductShape): string =>
   `${weights > 1 ? `${weights} x ` : ''}${weightDtype}[${outDim},${inDim}]`;
-
-/** Name under which a variant holds the tile of one shape; the number of rows is no part of it. */
-export const productKey = (shape: ProductShape): string => `product ${key(shape)}`;
 
 /** The tile of a product under a variant. */
 export function productTile(name: string, shape: ProductShape, variant: Variant): ProductTile {
@@ -97,13 +95,20 @@ export function productTiles({ reduce, lanes }: Variant): readonly Tile[] {
   );
 }
 
-/** Rows that an invocation keeps sums for: as many as there are, within registers and workgroup memory. */
+export interface TileRows {
+  readonly rows: number;
+  readonly weights: number;
+  /** Whether the product is of normalised rows. */
+  readonly norm: boolean;
+}
+
+/**
+ * Rows that an invocation keeps sums for: as many as there are, within registers and workgroup memory.
+ * @throws RangeError when not even one row fits.
+ */
 export function rowsOfTile(
-  {
-    rows,
-    weights,
-    norm,
-  }: { readonly rows: number; readonly weights: number; readonly norm: boolean },
+  name: string,
+  { rows, weights, norm }: TileRows,
   { parts, units, columns }: ProductTile,
   variant: Variant,
 ): number {
@@ -114,5 +119,9 @@ export function rowsOfTile(
   const bytes = (n: number): number =>
     parts === 1 ? 0 : units * parts * n * (weights * quads(columns) * 16 + (norm ? 4 : 0));
   while (tile > 1 && bytes(tile) > MAX_WORKGROUP_BYTES) tile /= 2;
+  assert(
+    bytes(tile) <= MAX_WORKGROUP_BYTES,
+    `${name}: parts ${parts}, units ${units} and columns ${columns} need ${bytes(tile)} bytes of workgroup memory, at most ${MAX_WORKGROUP_BYTES} are there`,
+  );
   return Math.min(rows, tile);
 }

@@ -80,7 +80,7 @@ export function productKernel<B extends Bindings>(
   );
   const shape = { inDim, outDim: params.outDim, weightDtype, weights: weights.length };
   const tile = productTile(name, shape, variant);
-  const rowTile = rowsOfTile({ rows, weights: weights.length, norm }, tile, variant);
+  const rowTile = rowsOfTile(name, { rows, weights: weights.length, norm }, tile, variant);
   const unitQuads = quads(tile.columns);
   const width = loadWidth(weightDtype, inDim);
   const sizes = { rows, inDim, outDim, firstQuad: first / 4, weights, norm };

@@ -1,6 +1,6 @@
 /** Numbers in aligned columns. */
 
-/** A name and what stands right of it. */
+/** A name and what stands right of it, or a line of its own. */
 export type Row = readonly [name: string, ...cells: string[]];
 
 /** Lines of a table: names to the left, cells to the right of their columns. */

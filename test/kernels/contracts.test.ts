@@ -7,7 +7,7 @@ import { drawToken } from '../../kernels/draw-token.ts';
 import { embed } from '../../kernels/embed.ts';
 import { filterLogits } from '../../kernels/filter-logits.ts';
 import { guidance } from '../../kernels/guidance.ts';
-import { MAX_WORKGROUPS } from '../../kernels/kernel.ts';
+import { MAX_WORKGROUPS, type Variant } from '../../kernels/kernel.ts';
 import { packSampling } from '../../kernels/lib/sampling.ts';
 import { linear } from '../../kernels/linear.ts';
 import { matmul } from '../../kernels/matmul.ts';
@@ -98,8 +98,30 @@ test('the list has every kernel file', () => {
   }
 });
 
+/** Wide subgroups: sums are exchanged in more steps than a software adapter has. */
+const WIDE: Variant = { reduce: 'subgroup', f16: true, lanes: 32 };
+const compiled = [...VARIANTS, WIDE];
+
+test.each([
+  [{ parts: 3 }, /linear: span 1, parts 3 and units 1 expected powers of two/],
+  [{ span: 8 }, /linear: span 8, .* the span within a subgroup/],
+  [{ units: 8 }, /linear: span 1, parts 64 and units 8 .* at most 256 together/],
+  [{ columns: 5 }, /linear: a unit has 4 or 8 columns, got 5/],
+])('a product refuses the tile %o', (tile, message) => {
+  const variant = { reduce: 'workgroup', f16: false, tiles: { product: tile } } as const;
+  expect(() => linear({ ...product, variant })).toThrow(message);
+});
+
+test('a product refuses a tile that needs more workgroup memory than there is', () => {
+  const tiles = { product: { parts: 64, units: 4, columns: 8 } };
+  const variant = { reduce: 'workgroup', f16: false, tiles } as const;
+  expect(() => swiglu({ rows: 1, dim: 8, hiddenDim: 8, normEps: 1e-5, variant })).toThrow(
+    /swiglu: parts 64, units 4 and columns 8 need 17408 bytes of workgroup memory, at most 16384/,
+  );
+});
+
 describe.each(KERNELS)('$name', ({ kernel }) => {
-  test.each(VARIANTS.map((variant) => ({ variant, title: variantName(variant) })))(
+  test.each(compiled.map((variant) => ({ variant, title: variantName(variant) })))(
     'compiles: $title',
     async ({ variant }) => {
       device.pushErrorScope('validation');
