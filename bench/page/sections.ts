@@ -8,8 +8,9 @@ const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 
 /** Milliseconds, or seconds from ten on. */
 const duration = (ms: number): string =>
   ms < 10_000 ? `${formatNumber(ms)} ms` : `${formatNumber(ms / 1000)} s`;
+/** A plot, which readers that show no pictures are told of by its caption. */
 const figure = (svg: string, caption: string): string =>
-  `<figure>${svg}<figcaption>${escapeText(caption)}</figcaption></figure>`;
+  `<figure>${svg.replace('<svg', `<svg role="img" aria-label="${escapeText(caption)}"`)}<figcaption>${escapeText(caption)}</figcaption></figure>`;
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (tag: 'th' | 'td', cells: readonly string[]): string =>

@@ -50,7 +50,7 @@ export function bars(items: readonly Bar[], { mark, max, log = false }: BarOptio
     mark === undefined
       ? ''
       : `<line class="mark" x1="${x(mark).toFixed(1)}" y1="0" x2="${x(mark).toFixed(1)}" y2="${height}"/>`;
-  return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img">${line}${rows.join('\n')}</svg>`;
+  return `<svg viewBox="0 0 ${WIDTH} ${height}">${line}${rows.join('\n')}</svg>`;
 }
 
 const MOST_LETTERS = 52;
@@ -118,7 +118,7 @@ export function curves(
     const ly = top + 8 + i * 16;
     return `<line class="l${colour}${dashed ? ' dashed' : ''}" x1="${left + 10}" x2="${left + 32}" y1="${ly}" y2="${ly}"/><text class="value" x="${left + 38}" y="${ly + 4}">${escapeText(name)}</text>`;
   });
-  return `<svg class="curves" viewBox="0 0 ${width} ${height}" role="img">${grid.join('')}${under.join('')}
+  return `<svg class="curves" viewBox="0 0 ${width} ${height}">${grid.join('')}${under.join('')}
 <text class="label" x="${(left + width - right) / 2}" y="${height - 8}" text-anchor="middle">${escapeText(xLabel)}</text>
 <text class="label" transform="translate(14 ${(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">${escapeText(yLabel)}</text>
 ${drawn.join('')}${legend.join('')}</svg>`;
