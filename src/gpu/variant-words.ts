@@ -1,6 +1,9 @@
 /** Variants as text: what the variable LLAMAGEN_VARIANT holds. */
+
+import { CONV_SETTINGS } from '../../kernels/conv2d.ts';
 import type { Reduce, Tile, Variant } from '../../kernels/kernel.ts';
 import { PRODUCT_SETTINGS } from '../../kernels/lib/product-tile.ts';
+import { MAP_SETTINGS } from '../../kernels/lib/tiled-product.ts';
 import { OptionError } from '../errors.ts';
 
 const REDUCES: readonly Reduce[] = ['serial', 'workgroup', 'subgroup'];
@@ -8,6 +11,8 @@ const REDUCES: readonly Reduce[] = ['serial', 'workgroup', 'subgroup'];
 /** Families of kernels that have tiles, with the settings of each. */
 const TILE_SETTINGS: Readonly<Record<string, readonly string[]>> = {
   product: PRODUCT_SETTINGS,
+  conv: CONV_SETTINGS,
+  map: MAP_SETTINGS,
 };
 
 /**

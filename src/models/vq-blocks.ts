@@ -2,8 +2,6 @@
  * The building blocks that VQ encoder and decoder share, as graph calls. Weights have the names of
  * the official modules. Source: LlamaGen tokenizer/tokenizer_image/vq_model.py.
  */
-import { conv2d } from '../../kernels/conv2d.ts';
-import { groupNorm } from '../../kernels/group-norm.ts';
 import type { Variant } from '../../kernels/kernel.ts';
 import { softmaxRows } from '../../kernels/softmax-rows.ts';
 import { spatialMix } from '../../kernels/spatial-mix.ts';
@@ -11,7 +9,9 @@ import { spatialScores } from '../../kernels/spatial-scores.ts';
 import { OptionError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { VQ_GROUPS } from './vq-config.ts';
+import { conv, join, norm, normed, sizesOf } from './vq-conv.ts';
+
+export { conv, norm, sizesOf } from './vq-conv.ts';
 
 export interface VqOptions {
   readonly variant: Variant;
@@ -44,24 +44,6 @@ export interface VqContext extends VqOptions {
   readonly g: Graph;
 }
 
-export interface ConvOptions {
-  readonly outChannels: number;
-  readonly kernelSize: 1 | 3;
-  readonly upsample?: boolean;
-  readonly stride?: 1 | 2;
-  /** Added to the result. */
-  readonly residual?: Tensor;
-}
-
-/** A tensor's sizes under their names. */
-export function sizesOf({ name, shape }: Tensor): VqShape & { readonly channels: number } {
-  const [images, channels, height, width] = shape;
-  if (!images || !channels || !height || !width || shape.length !== 4) {
-    throw new RangeError(`"${name}" expected [images, channels, height, width], got [${shape}]`);
-  }
-  return { images, channels, height, width };
-}
-
 /** Throws an OptionError unless every size is a whole number of at least `min`. */
 export function checkShape(what: string, shape: VqShape, min: number): void {
   const { images, height, width } = shape;
@@ -77,41 +59,15 @@ export function checkShape(what: string, shape: VqShape, min: number): void {
   }
 }
 
-/** Conv2d with the weights `name`.weight and `name`.bias. */
-export function conv(v: VqContext, name: string, x: Tensor, options: ConvOptions): Tensor {
-  const { g, weightDtype } = v;
-  const { residual, ...rest } = options;
-  const { images, channels: inChannels, height, width } = sizesOf(x);
-  const { outChannels, kernelSize: k } = options;
-  const params = { images, inChannels, height, width, weightDtype, ...rest };
-  const weight = g.weight(join(name, 'weight'), weightDtype, [outChannels, inChannels, k, k]);
-  const bias = g.weight(join(name, 'bias'), 'f32', [outChannels]);
-  if (!residual) return g.call(conv2d({ ...params, residual: false }), { x, weight, bias }).out;
-  return g.call(conv2d({ ...params, residual: true }), { x, weight, bias, residual }).out;
-}
-
-/** GroupNorm with the weights `name`.weight and `name`.bias, optionally with swish. */
-export function norm(v: VqContext, name: string, x: Tensor, swish: boolean): Tensor {
-  const { g, variant } = v;
-  const { images, channels, height, width } = sizesOf(x);
-  const kernel = groupNorm({
-    ...{ images, channels, height, width, swish, variant },
-    groups: VQ_GROUPS,
-  });
-  const weight = g.weight(join(name, 'weight'), 'f32', [channels]);
-  const bias = g.weight(join(name, 'bias'), 'f32', [channels]);
-  return g.call(kernel, { x, weight, bias }).out;
-}
-
 /** ResnetBlock: x + conv2(swish(norm2(conv1(swish(norm1(x)))))); x through a 1x1 filter if the channels change. */
 export function resnetBlock(v: VqContext, name: string, x: Tensor, outChannels: number): Tensor {
   const at = (part: string): string => join(name, part);
-  let h = norm(v, at('norm1'), x, true);
-  h = conv(v, at('conv1'), h, { outChannels, kernelSize: 3 });
-  h = norm(v, at('norm2'), h, true);
+  const x1 = normed(v, at('norm1'), x, 'swish');
+  const h = conv(v, at('conv1'), x1, { outChannels, kernelSize: 3 });
   const same = sizesOf(x).channels === outChannels;
   const residual = same ? x : conv(v, at('nin_shortcut'), x, { outChannels, kernelSize: 1 });
-  return conv(v, at('conv2'), h, { outChannels, kernelSize: 3, residual });
+  const x2 = normed(v, at('norm2'), h, 'swish');
+  return conv(v, at('conv2'), x2, { outChannels, kernelSize: 3, residual });
 }
 
 /** AttnBlock: x + proj_out(attention over all pixels, one head over all channels). */
@@ -121,13 +77,13 @@ export function attnBlock(v: VqContext, name: string, x: Tensor): Tensor {
   const { images, channels: outChannels, height, width } = sizes;
   const pixels = height * width;
   const at = (part: string): string => join(name, part);
-  const h = norm(v, at('norm'), x, false);
+  const h = normed(v, at('norm'), x, 'plain');
   const project = (part: string): Tensor => conv(v, at(part), h, { outChannels, kernelSize: 1 });
   const [q, k] = [project('q'), project('k')];
-  const scores = g.call(spatialScores(sizes), { q, k }).out;
+  const scores = g.call(spatialScores({ ...sizes, variant }), { q, k }).out;
   const softmax = softmaxRows({ rows: images * pixels, length: pixels, variant });
   const probs = g.call(softmax, { x: scores }).out;
-  const mixed = g.call(spatialMix(sizes), { v: project('v'), probs }).out;
+  const mixed = g.call(spatialMix({ ...sizes, variant }), { v: project('v'), probs }).out;
   return conv(v, at('proj_out'), mixed, { outChannels, kernelSize: 1, residual: x });
 }
 
@@ -155,9 +111,6 @@ export function outBlocks(
   stages: Record<string, Tensor>,
 ): Tensor {
   if (v.stages) stages.norm_out = norm(v, `${name}.norm_out`, x, false);
-  const h = norm(v, `${name}.norm_out`, x, true);
+  const h = normed(v, `${name}.norm_out`, x, 'swish');
   return conv(v, `${name}.conv_out`, h, { outChannels, kernelSize: 3 });
 }
-
-/** The state-dict name of a part; the root module has the empty name. */
-const join = (module: string, part: string): string => (module ? `${module}.${part}` : part);

@@ -1,8 +1,12 @@
 /** The families of kernels that are tuned. */
+import { convTiles } from '../../kernels/conv2d.ts';
 import { productTiles } from '../../kernels/lib/product-tile.ts';
+import { mapTiles } from '../../kernels/lib/tiled-product.ts';
 import type { Families } from './tune.ts';
 
 /** Tiles worth measuring by family; a family that is not here keeps its own choices. */
 export const FAMILIES: Families = {
   product: productTiles,
+  conv: convTiles,
+  map: mapTiles,
 };

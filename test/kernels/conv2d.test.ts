@@ -1,20 +1,22 @@
 import { describe, expect, test } from 'vitest';
-import { type Conv2dParams, conv2d } from '../../kernels/conv2d.ts';
-import type { Kernel } from '../../kernels/kernel.ts';
+import { type Conv2dParams, conv2d, conv2dParts, convTile } from '../../kernels/conv2d.ts';
+import { elementCount } from '../../kernels/cost.ts';
+import { PORTABLE, type Variant } from '../../kernels/kernel.ts';
+import { convSizes } from '../../kernels/lib/conv-shape.ts';
+import { sumParts } from '../../kernels/sum-parts.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/conv2d.ts';
 import { testDevice } from '../support/device.ts';
 import { roundF16 } from '../support/f16.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
+import { deviceVariants, SERIAL_LANES, variantName } from '../support/variants.ts';
 
 const device = await testDevice();
+const SERIAL: Variant = { ...PORTABLE, reduce: 'serial' };
 
 /** Sums of up to 600 products in f32, each about 6e-8 off; the oracle sees the same f16 weights. */
 const TOLERANCE = { nmse: 1e-11, max: 1e-4 };
-
-const anyConv2d = (params: Conv2dParams): Kernel =>
-  conv2d({ ...params, residual: params.residual as true });
 
 const one = { images: 1, inChannels: 8, outChannels: 4 } as const;
 const odd = { images: 2, inChannels: 5, outChannels: 9 } as const;
@@ -44,23 +46,131 @@ const cases: readonly Conv2dParams[] = [
   { images: 1, inChannels: 7, outChannels: 6, height: 4, width: 17, kernelSize: 1, residual: true },
 ];
 
+const small = { tileM: 16, tileN: 16, eachM: 4, eachN: 4, slice: 16 };
+const methods: readonly { readonly title: string; readonly variant: Variant }[] = [
+  {
+    title: 'direct',
+    variant: { ...PORTABLE, reduce: 'serial', tiles: { conv: { method: 'direct' } } },
+  },
+  { title: 'gemm', variant: { ...PORTABLE, tiles: { conv: { method: 'gemm', ...small } } } },
+];
+
+function inputsOf(params: Conv2dParams, dtype: 'f32' | 'f16') {
+  const { images, inChannels, outChannels, height, width, kernelSize } = params;
+  const weight = normal(outChannels * inChannels * kernelSize ** 2, 2, 0.3);
+  return {
+    x: normal(images * inChannels * height * width, 1),
+    weight: dtype === 'f16' ? roundF16(weight) : weight,
+    bias: normal(outChannels, 3),
+    ...(params.residual && { residual: normal(elementCount(convSizes(params).outShape), 4) }),
+  };
+}
+
 describe.each(['f32', 'f16'] as const)('%s weights', (weightDtype) => {
-  for (const params of cases) {
-    const kernel = anyConv2d({ ...params, weightDtype });
+  describe.each(methods)('$title', ({ variant }) => {
+    for (const params of cases) {
+      const kernel = conv2d({ ...params, weightDtype, variant });
+      test(kernel.label, async () => {
+        const inputs = inputsOf(params, weightDtype);
+        const { out } = await runKernel(device, kernel, inputs);
+        expectClose(kernel.label, out!, oracle.conv2d(params, inputs), TOLERANCE);
+      });
+    }
+  });
+});
+
+/** 1x1 filters as products of maps, whose loop test/kernels/spatial-attention.test.ts covers. */
+describe.each(deviceVariants(device, [SERIAL, SERIAL_LANES, PORTABLE]))('own choice', (variant) => {
+  for (const weightDtype of ['f32', 'f16'] as const) {
+    const params = { ...odd, height: 3, width: 9, residual: true, weightDtype, variant } as const;
+    for (const kernelSize of [1, 3] as const) {
+      const kernel = conv2d({ ...params, kernelSize });
+      test(`${kernel.label} ${variantName(variant)}`, async () => {
+        const inputs = inputsOf({ ...params, kernelSize }, weightDtype);
+        const { out } = await runKernel(device, kernel, inputs);
+        expectClose(
+          kernel.label,
+          out!,
+          oracle.conv2d({ ...params, kernelSize }, inputs),
+          TOLERANCE,
+        );
+      });
+    }
+  }
+});
+
+describe.each(methods)('norm on read, $title', ({ variant }) => {
+  const sizes = { images: 2, inChannels: 6, outChannels: 5, height: 4, width: 7 } as const;
+  for (const params of [
+    { ...sizes, kernelSize: 1, norm: 'plain' },
+    { ...sizes, kernelSize: 3, norm: 'swish', residual: true },
+    { ...sizes, kernelSize: 3, norm: 'plain', upsample: true },
+    { ...sizes, kernelSize: 3, norm: 'swish', stride: 2 },
+  ] as const satisfies readonly Conv2dParams[]) {
+    const kernel = conv2d({ ...params, variant });
     test(kernel.label, async () => {
-      const { images, inChannels, outChannels, height, width, kernelSize } = params;
-      const weight = normal(outChannels * inChannels * kernelSize ** 2, 2, 0.3);
-      const outCount = kernel.bindings.out!.shape.reduce((n, d) => n * d, 1);
-      const inputs = {
-        x: normal(images * inChannels * height * width, 1),
-        weight: weightDtype === 'f16' ? roundF16(weight) : weight,
-        bias: normal(outChannels, 3),
-        ...(params.residual && { residual: normal(outCount, 4) }),
-      };
-      const { out } = await runKernel(device, kernel, inputs);
-      expectClose(kernel.label, out!, oracle.conv2d(params, inputs), TOLERANCE);
+      const { images, inChannels, height, width, norm } = params;
+      // Biases far from zero: padding that is normalised shows.
+      const affine = normal(images * inChannels * 4, 5, 0.5, 1.5);
+      const inputs = inputsOf(params, 'f32');
+      const { out } = await runKernel(device, kernel, { ...inputs, affine });
+      const x = Float64Array.from(inputs.x, (v, i) => {
+        const c = Math.floor(i / (height * width));
+        const [mean, scale, shift] = affine.subarray(4 * c, 4 * c + 3);
+        const h = (v - mean!) * scale! + shift!;
+        return norm === 'swish' ? h / (1 + Math.exp(-h)) : h;
+      });
+      expectClose(kernel.label, out!, oracle.conv2d(params, { ...inputs, x }), TOLERANCE);
     });
   }
+});
+
+describe.each([2, 3])('in %i parts', (split) => {
+  for (const params of [
+    { images: 2, inChannels: 13, outChannels: 9, height: 3, width: 5, kernelSize: 3 },
+    { images: 1, inChannels: 40, outChannels: 20, height: 4, width: 4, kernelSize: 1 },
+    { ...odd, height: 4, width: 3, kernelSize: 3, upsample: true, residual: true },
+  ] as const satisfies readonly Conv2dParams[]) {
+    const variant = { ...PORTABLE, tiles: { conv: { method: 'gemm', split, ...small } } } as const;
+    const tile = convTile({ ...params, variant });
+    const kernel = conv2dParts({ ...params, variant }, tile);
+    test(kernel.label, async () => {
+      expect(tile.split).toBe(split);
+      const { bias, residual, ...inputs } = inputsOf(params, 'f32');
+      const { out: x } = await runKernel(device, kernel, inputs);
+      const { outShape } = convSizes(params);
+      const [images, channels, height, width] = outShape;
+      const sizes = { parts: split, images, channels, height, width };
+      const sum = sumParts({ ...sizes, residual: residual !== undefined });
+      const { out } = await runKernel(device, sum, { x: x!, bias, ...(residual && { residual }) });
+      const expected = oracle.conv2d(params, { ...inputs, bias, ...(residual && { residual }) });
+      expectClose(kernel.label, out!, expected, TOLERANCE);
+    });
+  }
+});
+
+describe('the choice', () => {
+  const layer = { images: 1, inChannels: 512, outChannels: 512, height: 16, width: 16 } as const;
+  const tileOf = (params: Partial<Conv2dParams>) =>
+    convTile({ ...layer, kernelSize: 3, ...params });
+
+  test('Winograd without barriers, products with them', () => {
+    expect(tileOf({ variant: SERIAL }).method).toBe('winograd');
+    expect(tileOf({ variant: SERIAL, stride: 2 }).method).toBe('direct');
+    expect(tileOf({ variant: SERIAL, outChannels: 3 }).method).toBe('direct');
+    expect(tileOf({ variant: PORTABLE }).method).toBe('gemm');
+  });
+  test('a layer of few pixels is made in parts, one of many is not', () => {
+    expect(tileOf({}).split).toBe(4);
+    expect(tileOf({ height: 256, width: 256 }).split).toBe(1);
+  });
+  test('does not depend on the number of images', () => {
+    expect(tileOf({ images: 8 })).toEqual(tileOf({ images: 1 }));
+  });
+  test('a tile too large for any device is refused', () => {
+    const variant = { ...PORTABLE, tiles: { conv: { tileM: 128, tileN: 128 } } } as const;
+    expect(() => conv2d({ ...layer, kernelSize: 3, variant })).toThrow(/tile .* 1024 invocations/);
+  });
 });
 
 describe('conv2d parameters', () => {

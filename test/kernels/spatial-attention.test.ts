@@ -5,6 +5,7 @@ import { spatialScores } from '../../kernels/spatial-scores.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/spatial-attention.ts';
 import { testDevice } from '../support/device.ts';
+import { productVariants } from '../support/product-variants.ts';
 import { normal, uniform } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, F32_VARIANTS, variantName } from '../support/variants.ts';
@@ -24,11 +25,11 @@ const shapes = [
   { images: 1, channels: 7, height: 10, width: 10 },
 ];
 
-describe('products', () => {
+describe.each([...productVariants(device)])('products: $title', ({ variant }) => {
   for (const shape of shapes) {
     const { images, channels, height, width } = shape;
     const pixels = height * width;
-    const scores = spatialScores(shape);
+    const scores = spatialScores({ ...shape, variant });
     test(scores.label, async () => {
       const count = images * channels * pixels;
       const inputs = { q: normal(count, 1), k: normal(count, 2) };
@@ -36,7 +37,7 @@ describe('products', () => {
       expectClose(scores.label, out!, oracle.spatialScores(shape, inputs), PRODUCT);
     });
 
-    const mix = spatialMix(shape);
+    const mix = spatialMix({ ...shape, variant });
     test(mix.label, async () => {
       const next = uniform(4);
       const probs = Float32Array.from({ length: images * pixels * pixels }, next);

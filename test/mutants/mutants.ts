@@ -1,5 +1,6 @@
 /** Small seeded faults, each of which the tests must notice. */
 import { attentionLayer } from './attention-layer.ts';
+import { convolution } from './convolution.ts';
 import { decoder } from './decoder.ts';
 import { group, type Mutant } from './mutant.ts';
 import { sampler } from './sampler.ts';
@@ -36,8 +37,9 @@ const golden = group({ tests: ['test/golden.test.ts'], only: "^serial 'c2i_odd_m
   {
     name: 'golden-upsample-swapped',
     fault: 'Upsampling takes the row from the column.',
-    find: '(i32(out_y) + ky - 1) >> 1u',
-    replace: '(i32(out_x) + ky - 1) >> 1u',
+    kernel: 'winograd_input upsample',
+    find: /(let row\d = plane \+ u32\(clamp\()y/g,
+    replace: '$1x',
     only: "^serial 'vq_rect'",
   },
 ]);
@@ -47,5 +49,6 @@ export const mutants: readonly Mutant[] = [
   ...decoder,
   ...sampler,
   ...tokenizer,
+  ...convolution,
   ...golden,
 ];

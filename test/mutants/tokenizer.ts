@@ -1,7 +1,8 @@
 /** Faults of the VQ kernels. */
 import { group, kernelTest, type Mutant } from './mutant.ts';
 
-const conv = group({ kernel: 'conv2d', tests: kernelTest('conv2d'), only: '^f32' }, [
+const direct = { kernel: 'conv2d', tests: kernelTest('conv2d'), only: "^f32 weights 'direct'" };
+const conv = group(direct, [
   {
     name: 'conv-bias-dropped',
     fault: 'Convolutions forget their bias.',
@@ -61,7 +62,7 @@ const conv = group({ kernel: 'conv2d', tests: kernelTest('conv2d'), only: '^f32'
     fault: 'f16 filters that begin in a high half are off by one.',
     find: 'let odd = (i & 1u) == 1u;',
     replace: 'let odd = false;',
-    only: '^f16',
+    only: "^f16 weights 'direct'",
   },
 ]);
 
@@ -110,33 +111,64 @@ const norms = group({ kernel: 'group_norm', tests: kernelTest('group-norm'), onl
   },
 ]);
 
+const products = { tests: kernelTest('spatial-attention') };
 const spatial = [
-  ...group({ kernel: 'spatial_scores', tests: kernelTest('spatial-attention') }, [
+  ...group({ ...products, kernel: 'spatial_scores', only: "products: 'serial" }, [
     {
       name: 'spatial-scale-dropped',
       fault: 'Attention over pixels is too sharp.',
-      find: 'v[t] * SCALE',
-      replace: 'v[t]',
+      find: /sum \* f32\([^)]*\)/g,
+      replace: 'sum',
     },
     {
       name: 'spatial-scores-transposed',
       fault: 'Softmax runs over the queries instead of the keys.',
-      find: 'out[at + t]',
-      replace: 'out[(image * PIXELS + j + t) * PIXELS + i]',
+      find: /\* (\d+)u \+ m\) \* (\d+)u \+ n/g,
+      replace: '* $1u + n) * $2u + m',
+    },
+    {
+      name: 'quads-row-of-another',
+      fault: 'An invocation multiplies with the rows of the wrong neighbour.',
+      find: 'quadSwapY(',
+      replace: 'quadSwapX(',
+    },
+    {
+      name: 'quads-stored-elsewhere',
+      fault: 'Products with rows of a neighbour are stored as those of another.',
+      find: '(place ^ 1u)',
+      replace: '(place ^ 2u)',
+    },
+    {
+      name: 'quads-last-step-dropped',
+      fault: 'The last four channels are left out.',
+      find: /k < (\d+)u; k \+= 4u/g,
+      replace: 'k + 4u < $1u; k += 4u',
     },
   ]),
-  ...group({ kernel: 'spatial_mix', tests: kernelTest('spatial-attention') }, [
+  ...group({ ...products, kernel: 'spatial_mix', only: "products: 'workgroup 16" }, [
     {
       name: 'spatial-mix-transposed',
       fault: 'Pixels give their share instead of taking it.',
-      find: /probs\[row(\d) \+ j\]/g,
-      replace: 'probs[(image * PIXELS + j) * PIXELS + min(i + $1u, PIXELS - 1u)]',
+      find: /probs_at\((.*) \+ line \* (\d+)u \+ k\)/g,
+      replace: 'probs_at($1 + k * $2u + line)',
     },
     {
       name: 'spatial-mix-first-image',
       fault: 'All images of a batch are mixed from the pixels of the first.',
-      find: /\(image \* CHANNELS \+ min/g,
-      replace: '(min',
+      find: 'v_at(batch * ',
+      replace: 'v_at(0u * ',
+    },
+    {
+      name: 'tile-past-the-end',
+      fault: 'The last slice of a product counts its last values several times.',
+      find: /k < \d+u && /g,
+      replace: '',
+    },
+    {
+      name: 'tile-rows-mixed',
+      fault: 'Rows of a tile get the values of their neighbours.',
+      find: 'a0[1] * b0',
+      replace: 'a0[2] * b0',
     },
   ]),
   ...group({ kernel: 'softmax_rows', tests: kernelTest('spatial-attention'), only: 'serial' }, [

@@ -1,10 +1,12 @@
 /** Every kernel with representative parameters, for checks that want all of them. */
 import { attention } from '../../kernels/attention.ts';
 import { codebookLookup } from '../../kernels/codebook-lookup.ts';
-import { conv2d } from '../../kernels/conv2d.ts';
+import { type Conv2dParams, conv2d, conv2dParts, convTile } from '../../kernels/conv2d.ts';
 import { drawToken } from '../../kernels/draw-token.ts';
 import { embed } from '../../kernels/embed.ts';
 import { filterLogits } from '../../kernels/filter-logits.ts';
+import { groupAffine } from '../../kernels/group-affine.ts';
+import { groupMoments } from '../../kernels/group-moments.ts';
 import { groupNorm } from '../../kernels/group-norm.ts';
 import { guidance } from '../../kernels/guidance.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
@@ -18,8 +20,13 @@ import { sampleToken } from '../../kernels/sample-token.ts';
 import { softmaxRows } from '../../kernels/softmax-rows.ts';
 import { spatialMix } from '../../kernels/spatial-mix.ts';
 import { spatialScores } from '../../kernels/spatial-scores.ts';
+import { sumParts } from '../../kernels/sum-parts.ts';
 import { siluMul, swiglu } from '../../kernels/swiglu.ts';
 import { toRgba } from '../../kernels/to-rgba.ts';
+import { winogradFilter } from '../../kernels/winograd-filter.ts';
+import { winogradInput } from '../../kernels/winograd-input.ts';
+import { winogradOutput } from '../../kernels/winograd-output.ts';
+import { winogradProduct } from '../../kernels/winograd-product.ts';
 import { MATRIX_DTYPES } from './weights.ts';
 
 export interface ListedKernel {
@@ -132,21 +139,29 @@ const CODES = { ...MAP, codebookSize: 50, codebookEmbedDim: 6 } as const;
 
 const decoder: readonly ListedKernel[] = [
   ...DTYPES.flatMap((weightDtype) => {
-    const sizes = { ...MAP, inChannels: 5, outChannels: 9, weightDtype };
+    const sizes = { ...MAP, inChannels: 5, outChannels: 9, weightDtype, kernelSize: 3 } as const;
+    const conv = (what: string, params: Partial<Conv2dParams>): ListedKernel => ({
+      name: `conv2d ${weightDtype} ${what}`,
+      kernel: (variant) => conv2d({ ...sizes, ...params, variant }),
+    });
     return [
-      { name: `conv2d ${weightDtype} 1x1`, kernel: () => conv2d({ ...sizes, kernelSize: 1 }) },
-      { name: `conv2d ${weightDtype} 3x3`, kernel: () => conv2d({ ...sizes, kernelSize: 3 }) },
+      conv('1x1', { kernelSize: 1 }),
+      conv('3x3', {}),
+      conv('residual', { residual: true }),
+      conv('upsample', { upsample: true }),
+      conv('stride 2', { stride: 2 }),
+      conv('norm', { norm: 'plain', kernelSize: 1 }),
+      conv('norm swish', { norm: 'swish' }),
       {
-        name: `conv2d ${weightDtype} residual`,
-        kernel: () => conv2d({ ...sizes, kernelSize: 3, residual: true }),
+        name: `conv2d ${weightDtype} in parts`,
+        kernel: (variant: Variant) => {
+          const params = { ...sizes, variant };
+          return conv2dParts(params, { ...convTile(params), split: 2 });
+        },
       },
       {
-        name: `conv2d ${weightDtype} upsample`,
-        kernel: () => conv2d({ ...sizes, kernelSize: 3, upsample: true }),
-      },
-      {
-        name: `conv2d ${weightDtype} stride 2`,
-        kernel: () => conv2d({ ...sizes, kernelSize: 3, stride: 2 }),
+        name: `winograd_filter ${weightDtype}`,
+        kernel: () => winogradFilter({ inChannels: 5, outChannels: 9, weightDtype }),
       },
       ...[true, false].flatMap((l2Norm) => [
         {
@@ -165,8 +180,32 @@ const decoder: readonly ListedKernel[] = [
     kernel: (variant: Variant) => groupNorm({ ...MAP, channels: 64, swish, variant }),
   })),
   { name: 'softmax_rows', kernel: (variant) => softmaxRows({ rows: 3, length: 70, variant }) },
-  { name: 'spatial_scores', kernel: () => spatialScores({ ...MAP, channels: 6 }) },
-  { name: 'spatial_mix', kernel: () => spatialMix({ ...MAP, channels: 6 }) },
+  {
+    name: 'spatial_scores',
+    kernel: (variant) => spatialScores({ ...MAP, channels: 6, variant }),
+  },
+  { name: 'spatial_mix', kernel: (variant) => spatialMix({ ...MAP, channels: 6, variant }) },
+  {
+    name: 'group_moments',
+    kernel: (variant) => groupMoments({ ...MAP, channels: 64, variant }),
+  },
+  { name: 'group_affine', kernel: () => groupAffine({ ...MAP, channels: 64 }) },
+  { name: 'sum_parts', kernel: () => sumParts({ ...MAP, parts: 3, channels: 6, residual: true }) },
+  ...[true, false].map((upsample) => ({
+    name: `winograd_input upsample ${upsample}`,
+    kernel: () => winogradInput({ ...MAP, channels: 6, upsample }),
+  })),
+  {
+    name: 'winograd_product',
+    kernel: (variant) => winogradProduct({ inChannels: 6, outChannels: 5, tiles: 7, variant }),
+  },
+  ...[
+    { first: 0, count: 3 },
+    { first: 3, count: 1 },
+  ].map((part) => ({
+    name: `winograd_output from ${part.first}`,
+    kernel: () => winogradOutput({ ...MAP, channels: 6, residual: true, part }),
+  })),
   { name: 'to_rgba', kernel: () => toRgba(MAP) },
 ];
 

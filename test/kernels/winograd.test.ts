@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest';
+import { elementCount } from '../../kernels/cost.ts';
+import { PORTABLE } from '../../kernels/kernel.ts';
+import type { Conv2dParams } from '../../kernels/lib/conv-shape.ts';
+import { convSizes } from '../../kernels/lib/conv-shape.ts';
+import { winogradFilter } from '../../kernels/winograd-filter.ts';
+import { winogradInput } from '../../kernels/winograd-input.ts';
+import { winogradOutput } from '../../kernels/winograd-output.ts';
+import { winogradProduct } from '../../kernels/winograd-product.ts';
+import { expectClose } from '../oracle/compare.ts';
+import * as oracle from '../oracle/conv2d.ts';
+import { testDevice } from '../support/device.ts';
+import { roundF16 } from '../support/f16.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+
+const device = await testDevice();
+const variant = { ...PORTABLE, reduce: 'serial' } as const;
+
+/** As for conv2d; the transforms of F(4x4, 3x3) make the rounding error about 1.6 times as large. */
+const TOLERANCE = { nmse: 1e-11, max: 1e-4 };
+
+/** Sizes that are no multiples of the tile of 4, several images, and parts that end within a row. */
+const cases: readonly (Conv2dParams & { readonly perPart?: number })[] = [
+  { images: 1, inChannels: 1, outChannels: 1, height: 1, width: 1, kernelSize: 3 },
+  { images: 2, inChannels: 5, outChannels: 9, height: 5, width: 7, kernelSize: 3, residual: true },
+  { images: 1, inChannels: 20, outChannels: 17, height: 8, width: 12, kernelSize: 3 },
+  { images: 1, inChannels: 3, outChannels: 2, height: 3, width: 5, kernelSize: 3, upsample: true },
+  { images: 2, inChannels: 4, outChannels: 3, height: 9, width: 6, kernelSize: 3, perPart: 5 },
+];
+
+describe.each(['f32', 'f16'] as const)('%s weights', (weightDtype) => {
+  test.each(cases)('$images x $inChannels x $height x $width', async (params) => {
+    const { images, inChannels, outChannels, height, width, residual = false } = params;
+    const { outHeight, outWidth, outShape } = convSizes(params);
+    const { upsample = false } = params;
+    const weight = normal(outChannels * inChannels * 9, 2, 0.3);
+    const inputs = {
+      x: normal(images * inChannels * height * width, 1),
+      weight: weightDtype === 'f16' ? roundF16(weight) : weight,
+      bias: normal(outChannels, 3),
+      ...(residual && { residual: normal(elementCount(outShape), 4) }),
+    };
+    const { x, bias } = inputs;
+    const filter = winogradFilter({ inChannels, outChannels, weightDtype });
+    const filters = (await runKernel(device, filter, { weight: inputs.weight })).out!;
+    const tiles = images * Math.ceil(outHeight / 4) * Math.ceil(outWidth / 4);
+    const { perPart = tiles } = params;
+    let out: ArrayLike<number> | undefined;
+    for (let first = 0; first < tiles; first += perPart) {
+      const part = { first, count: Math.min(perPart, tiles - first) };
+      const sizes = { images, channels: inChannels, height, width };
+      const input = winogradInput({ ...sizes, upsample, part });
+      const transformed = (await runKernel(device, input, { x })).out!;
+      const product = winogradProduct({ inChannels, outChannels, tiles: part.count, variant });
+      const products = await runKernel(device, product, { weight: filters, x: transformed });
+      const output = winogradOutput({
+        ...{ images, channels: outChannels, height: outHeight, width: outWidth, residual, part },
+      });
+      const added = residual ? { residual: inputs.residual! } : {};
+      const fed = { x: products.out!, bias, ...added, ...(out && { out }) };
+      out = (await runKernel(device, output, fed)).out!;
+    }
+    expectClose('winograd', out!, oracle.conv2d(params, inputs), TOLERANCE);
+  });
+});
+
+test('a part must be some of the tiles', () => {
+  const part = { first: 3, count: 2 };
+  expect(() => winogradInput({ images: 1, channels: 1, height: 8, width: 8, part })).toThrow(
+    'winograd_input: tiles 3 .. 4 expected to be some of 4',
+  );
+});

@@ -1,0 +1,205 @@
+/** Faults of convolutions that are made otherwise than directly, and of norms applied on read. */
+import { group, kernelTest, type Mutant } from './mutant.ts';
+
+const tests = kernelTest('conv2d');
+
+const gemm = group({ kernel: 'conv2d', tests, only: "^f32 weights 'gemm'" }, [
+  {
+    name: 'gemm-padding-value',
+    fault: 'What lies past the border repeats the border instead of being zero.',
+    find: 'select(0.0, x[at], inside)',
+    replace: 'x[at]',
+  },
+  {
+    name: 'gemm-filter-diagonal',
+    fault: 'Filters take the row from the column.',
+    find: 'i32(tap / 3u)',
+    replace: 'i32(tap % 3u)',
+  },
+  {
+    name: 'gemm-bias-dropped',
+    fault: 'Convolutions forget their bias.',
+    find: 'sum + bias[m]',
+    replace: 'sum',
+  },
+  {
+    name: 'gemm-residual-dropped',
+    fault: 'Residual blocks forget their input.',
+    find: ' + residual[at]',
+    replace: '',
+  },
+  {
+    name: 'gemm-stride-padding',
+    fault: 'Downsampling pads on the wrong side.',
+    find: / \* 2 \+ i32\((.*)\) - 0;/g,
+    replace: ' * 2 + i32($1) - 1;',
+  },
+]);
+
+const onRead = group({ kernel: 'conv2d', tests, only: '^norm on read' }, [
+  {
+    name: 'norm-of-padding',
+    fault: 'Padding is normalised: borders get the bias of the norm.',
+    find: /select\(0\.0, normed\(x\[at\], (.*)\), inside\)/g,
+    replace: 'normed(select(0.0, x[at], inside), $1)',
+  },
+  {
+    name: 'norm-mean-dropped',
+    fault: 'The norm forgets the mean.',
+    find: '(v - affine.x)',
+    replace: 'v',
+  },
+  {
+    name: 'norm-bias-dropped',
+    fault: 'The norm forgets its bias.',
+    find: ' + affine.z',
+    replace: '',
+  },
+  {
+    name: 'norm-activation-dropped',
+    fault: 'The activation is missing.',
+    find: 'h / (1.0 + exp(-h))',
+    replace: 'h',
+  },
+  {
+    name: 'norm-of-first-image',
+    fault: 'All images of a batch are normalised like the first.',
+    find: /affine\[(?:batch|image) \*/g,
+    replace: 'affine[0u *',
+  },
+]);
+
+const parts = [
+  ...group({ kernel: 'conv2d', tests, only: '^in ' }, [
+    {
+      name: 'parts-begin-at-zero',
+      fault: 'Every part sums from the first channel.',
+      find: /let begin = part \* \d+u;/g,
+      replace: 'let begin = 0u;',
+    },
+  ]),
+  ...group({ kernel: 'sum_parts', tests, only: '^in ' }, [
+    {
+      name: 'parts-last-dropped',
+      fault: 'The last part of a sum is left out.',
+      find: / \+ x\[i \+ \d+u\];/g,
+      replace: ';',
+    },
+    {
+      name: 'parts-bias-dropped',
+      fault: 'Convolutions in parts forget their bias.',
+      find: /sum \+ bias\[[^\]]*\]/g,
+      replace: 'sum',
+    },
+    {
+      name: 'parts-residual-dropped',
+      fault: 'Convolutions in parts forget what they are added to.',
+      find: ' + residual[i]',
+      replace: '',
+    },
+  ]),
+];
+
+const affine = { tests: kernelTest('group-affine'), only: 'serial' };
+const statistics = [
+  ...group({ ...affine, kernel: 'group_moments' }, [
+    {
+      name: 'moments-raw-squares',
+      fault: 'The variance forgets the mean.',
+      find: '(v - mean) * (v - mean)',
+      replace: 'v * v',
+    },
+    {
+      name: 'moments-first-chunk',
+      fault: 'Every chunk has the moments of the first.',
+      find: /\+ chunk \* \d+u;/g,
+      replace: ';',
+    },
+  ]),
+  ...group({ ...affine, kernel: 'group_affine' }, [
+    {
+      name: 'affine-between-chunks',
+      fault: 'The variance forgets that chunks have different means.',
+      find: ' + d * d * values_of(i)',
+      replace: '',
+    },
+    {
+      name: 'affine-short-chunk',
+      fault: 'A short chunk weighs as much as a whole one.',
+      find: /min\((\d+)u, COUNT - chunk \* \d+u\)/g,
+      replace: '$1u',
+    },
+    {
+      name: 'affine-eps-dropped',
+      fault: 'A constant group becomes NaN.',
+      find: ' + EPS',
+      replace: '',
+    },
+    {
+      name: 'affine-weight-dropped',
+      fault: 'The norm forgets its weights.',
+      find: ' * weight[c]',
+      replace: '',
+    },
+  ]),
+];
+
+const winogradTests = { tests: kernelTest('winograd'), only: '^f32' };
+const winograd = [
+  ...group({ ...winogradTests, kernel: 'winograd_input' }, [
+    {
+      name: 'winograd-padding-value',
+      fault: 'What lies past the border repeats the border instead of being zero.',
+      find: /select\(0\.0, (x\[[^\]]*\]), row_inside\d && column_inside\d\)/g,
+      replace: '$1',
+    },
+    {
+      name: 'winograd-upsample-place',
+      fault: 'Doubled images move by a pixel.',
+      find: /\) \* 2 - 1;/g,
+      replace: ') * 2;',
+    },
+    {
+      name: 'winograd-first-part',
+      fault: 'Every part of a layer shows the first.',
+      find: /let tile = \d+u \+/g,
+      replace: 'let tile = 0u +',
+    },
+  ]),
+  ...group({ ...winogradTests, kernel: 'winograd_filter' }, [
+    {
+      name: 'winograd-filter-transposed',
+      fault: 'A weight of a filter is another.',
+      find: 'let w0_1 = weight_at(at + 1u)',
+      replace: 'let w0_1 = weight_at(at + 3u)',
+    },
+  ]),
+  ...group({ ...winogradTests, kernel: 'winograd_output' }, [
+    {
+      name: 'winograd-bias-dropped',
+      fault: 'Convolutions forget their bias.',
+      find: ' + b',
+      replace: '',
+    },
+    {
+      name: 'winograd-residual-dropped',
+      fault: 'Residual blocks forget their input.',
+      find: / \+ residual\[[^\]]*\]/g,
+      replace: '',
+    },
+    {
+      name: 'winograd-pixel-guard',
+      fault: 'The end of a row runs over into the next (width no multiple of the tile).',
+      find: /if \(first_[^{]*\) \{ (out[^}]*) \}/g,
+      replace: '$1',
+    },
+  ]),
+];
+
+export const convolution: readonly Mutant[] = [
+  ...gemm,
+  ...onRead,
+  ...parts,
+  ...statistics,
+  ...winograd,
+];
