@@ -130,5 +130,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
     bindings,
     workgroups: [gx, gy, 1],
     features,
+    // Sum, difference, square, sum; then difference, two products, sum.
+    cost: { operations: 8 * images * channels * height * width },
   };
 }

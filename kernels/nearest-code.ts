@@ -90,5 +90,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     code,
     bindings,
     workgroups: [gx, gy, 1],
+    // Difference, square, sum.
+    cost: { operations: 3 * images * positions * codebookSize * codebookEmbedDim },
   };
 }

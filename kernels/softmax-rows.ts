@@ -87,5 +87,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
     bindings,
     workgroups: [gx, gy, 1],
     features,
+    // Maximum, difference, exponential, sum, quotient.
+    cost: { operations: 5 * rows * length },
   };
 }

@@ -1,8 +1,10 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { byteLength } from './cost.ts';
 import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel, range } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
 import {
   inputLines,
+  share,
   squareLines,
   type TilePart,
   tileGrid,
@@ -96,5 +98,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     code,
     bindings,
     workgroups: [gx, gy, 1],
+    // A part reads its share of x.
+    cost: { bytes: share(part, images * tilesX * tilesY, bindings.x) + byteLength(bindings.out) },
   };
 }

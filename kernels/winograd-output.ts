@@ -1,4 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { byteLength } from './cost.ts';
 import {
   assertSizes,
   type Binding,
@@ -12,6 +13,7 @@ import {
 import { assertIndexable } from './lib/indexable.ts';
 import {
   outputLines,
+  share,
   squareLines,
   type TilePart,
   tileGrid,
@@ -61,6 +63,8 @@ export function winogradOutput(params: WinogradOutputParams): Kernel<WinogradOut
     out: { role: part.first > 0 ? 'inout' : 'out', dtype: 'f32', shape },
   };
   assertIndexable('winograd_output', bindings);
+  const tiles = images * tilesX * tilesY;
+  const isMap = (name: string): boolean => name === 'residual' || name === 'out';
   const units = channels * part.count;
   const [gx, gy] = grid(ceilDiv(units, SIZE));
   const pixels = range(WINOGRAD_TILE ** 2).map((i) => [Math.floor(i / 4), i % 4] as const);
@@ -102,5 +106,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     code,
     bindings: bindings as WinogradOutputBindings,
     workgroups: [gx, gy, 1],
+    // A part reads and writes its share of the maps.
+    cost: {
+      bytes: Object.entries(bindings).reduce(
+        (sum, [name, b]) => sum + (isMap(name) ? share(part, tiles, b) : byteLength(b)),
+        0,
+      ),
+    },
   };
 }

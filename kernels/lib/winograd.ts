@@ -4,7 +4,8 @@
  * and infinity, whose errors in f32 are a third of those of 0, +-1, +-2.
  * Source: Lavin and Gray 2016 (arXiv:1509.09308); on points, Barabasz et al. 2020 (arXiv:1803.10986).
  */
-import { assert, assertSizes, ceilDiv, range } from '../kernel.ts';
+import { byteLength } from '../cost.ts';
+import { assert, assertSizes, type Binding, ceilDiv, range } from '../kernel.ts';
 
 /** Outputs of a tile along each side. */
 export const WINOGRAD_TILE = 4;
@@ -122,3 +123,7 @@ export function tileGrid(
   );
   return { tilesX, tilesY, part: { first, count } };
 }
+
+/** Bytes of a map that belong to a part of its tiles. */
+export const share = ({ count }: TilePart, tiles: number, map: Binding): number =>
+  Math.round((byteLength(map) * count) / tiles);

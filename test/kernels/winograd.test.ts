@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { elementCount } from '../../kernels/cost.ts';
+import { conv2d } from '../../kernels/conv2d.ts';
+import { costOf, elementCount } from '../../kernels/cost.ts';
 import { PORTABLE } from '../../kernels/kernel.ts';
 import type { Conv2dParams } from '../../kernels/lib/conv-shape.ts';
 import { convSizes } from '../../kernels/lib/conv-shape.ts';
@@ -69,5 +70,25 @@ test('a part must be some of the tiles', () => {
   const part = { first: 3, count: 2 };
   expect(() => winogradInput({ images: 1, channels: 1, height: 8, width: 8, part })).toThrow(
     'winograd_input: tiles 3 .. 4 expected to be some of 4',
+  );
+});
+
+test('parts of a layer cost what the whole costs', () => {
+  const sizes = { images: 1, channels: 8, height: 16, width: 16 } as const;
+  const parts = [
+    { first: 0, count: 5 },
+    { first: 5, count: 11 },
+  ];
+  for (const make of [winogradInput, winogradOutput]) {
+    const bytes = (part?: { first: number; count: number }): number =>
+      costOf(make({ ...sizes, ...(part && { part }) })).bytes;
+    const bias = make === winogradOutput ? 8 * 4 : 0;
+    expect(bytes(parts[0]) + bytes(parts[1])).toBe(bytes() + bias);
+  }
+  const params = { inChannels: 8, outChannels: 4, variant };
+  const direct = conv2d({ ...params, images: 1, height: 16, width: 16, kernelSize: 3 });
+  expect(costOf(direct).operations).toBe(2 * 16 * 16 * 4 * 8 * 9);
+  expect(costOf(winogradProduct({ ...params, tiles: 16 })).operations).toBe(
+    costOf(direct).operations / 4,
   );
 });
