@@ -44,8 +44,10 @@ export function imageCases(grid: Grid, { variant }: Precision): KernelCase[] {
 function casesOf(g: Graph, use: string, config?: GptConfig): KernelCase[] {
   const counts = new Map<string, { kernel: Kernel; dispatches: number }>();
   for (const { kernel } of g.nodes) {
+    // Parts of a layer that differ in where they begin alone are one case: they cost the same.
+    const part = / tiles from \d+$/.test(kernel.label);
     // The same label with other texts would be two cases of one name.
-    const key = kernel.label + kernel.code;
+    const key = part ? kernel.label.replace(/\d+$/, '') : kernel.label + kernel.code;
     const known = counts.get(key) ?? { kernel, dispatches: 0 };
     known.dispatches++;
     counts.set(key, known);

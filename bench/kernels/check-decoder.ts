@@ -198,19 +198,19 @@ async function checkSample(run: KernelRun): Promise<void> {
 
 export const decoderFamilies: readonly Family[] = [
   {
-    name: 'linear',
+    words: ['linear'],
     bindings: 'x weight gain? residual? out',
     work: product(['weight']),
     check: async (run) => checkProduct(run, ['weight']),
   },
   {
-    name: 'swiglu',
+    words: ['swiglu'],
     bindings: 'x gain w1 w3 out',
     work: product(['w1', 'w3']),
     check: async (run) => checkProduct(run, ['w1', 'w3']),
   },
   {
-    name: 'qkv_rope_cache',
+    words: ['qkv_rope_cache'],
     bindings: 'x gain weight rope place kv q',
     work(kernel) {
       const written = size(kernel, 'x', 0) * size(kernel, 'weight', 0) * 4;
@@ -222,7 +222,7 @@ export const decoderFamilies: readonly Family[] = [
     check: checkQkv,
   },
   {
-    name: 'attention',
+    words: ['attention'],
     bindings: 'q kv place out',
     work(kernel, position) {
       const [rows = 1, width = 1] = sizes(kernel, 'q');
@@ -237,13 +237,13 @@ export const decoderFamilies: readonly Family[] = [
     check: checkAttention,
   },
   {
-    name: 'embed',
+    words: ['embed'],
     bindings: 'place label tokens labelTable tokenTable out',
     work: (kernel) => ({ bytes: 2 * bytesBut(kernel, 'labelTable', 'tokenTable', 'tokens') }),
     check: checkEmbed,
   },
   {
-    name: 'sample_token',
+    words: ['sample_token'],
     bindings: 'raw sampling place tokens logits probs',
     check: checkSample,
   },

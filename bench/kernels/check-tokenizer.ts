@@ -3,118 +3,28 @@ import { elementCount } from '../../kernels/cost.ts';
 import type { Kernel } from '../../kernels/kernel.ts';
 import { VQ_GROUPS } from '../../src/models/vq-config.ts';
 import { codebookLookup } from '../../test/oracle/codebook-lookup.ts';
-import { conv2d } from '../../test/oracle/conv2d.ts';
 import { groupNorm } from '../../test/oracle/group-norm.ts';
 import { softmaxRows, spatialMix, spatialScores } from '../../test/oracle/spatial-attention.ts';
 import { toRgba } from '../../test/oracle/to-rgba.ts';
+import { checkConv } from './check-conv.ts';
 import type { Family } from './families.ts';
-import { type KernelRun, samples } from './run.ts';
-
-/** Side of the corners of a feature map that are compared, in pixels of the output. */
-const CORNER = 8;
-/** Output channels that are compared. */
-const CHANNELS = 8;
+import type { KernelRun } from './run.ts';
 
 const shapeOf = ({ bindings }: Kernel, name: string): readonly number[] =>
   bindings[name]?.shape ?? [];
 
-interface Map4 {
-  readonly channels: number;
-  readonly height: number;
-  readonly width: number;
-}
-
-interface Window {
-  readonly top: number;
-  readonly left: number;
-  readonly rows: number;
-  readonly columns: number;
-}
-
-/** A window of some channels of a feature map [1, channels, height, width]. */
-function cut(
-  x: ArrayLike<number>,
-  map: Map4,
-  channels: readonly number[],
-  w: Window,
-): Float32Array {
-  const out = new Float32Array(channels.length * w.rows * w.columns);
-  let i = 0;
-  for (const c of channels) {
-    for (let y = w.top; y < w.top + w.rows; y++) {
-      const row = (c * map.height + y) * map.width + w.left;
-      for (let column = 0; column < w.columns; column++) out[i++] = x[row + column] ?? Number.NaN;
-    }
-  }
-  return out;
-}
-
-/**
- * Two opposite corners of some channels. A corner is computed from a cut of the input that is larger
- * on its inner sides, where the oracle would pad with zeros.
- */
-async function checkConv(run: KernelRun): Promise<void> {
-  const [images, inChannels, height, width] = run.shape('x');
-  const [, outChannels, outHeight, outWidth] = run.shape('out');
-  const [, , kernelSize] = run.shape('weight');
-  const upsample = outHeight === 2 * height && outWidth === 2 * width;
-  const stride: 1 | 2 = !upsample && outHeight < height ? 2 : 1;
-  if (images !== 1) throw new RangeError(`${run.kernel.label}: expected one image`);
-  const channels = samples(outChannels, CHANNELS);
-  const weight = await run.rows('weight', channels);
-  const allBias = await run.values('bias');
-  const bias = channels.map((c) => allBias[c] ?? Number.NaN);
-  const [x, out] = [await run.values('x'), await run.values('out')];
+/** All parts of a sum over channels and taps, and what is added to them. */
+async function checkSumParts(run: KernelRun): Promise<void> {
+  const [, channels] = run.shape('out');
+  const out = await run.values('out');
+  const [x, bias] = [await run.values('x'), await run.values('bias')];
   const residual = run.has('residual') ? await run.values('residual') : undefined;
-  const scale = upsample ? 2 : 1 / stride;
-  const every = Array.from({ length: inChannels }, (_, c) => c);
-  const inMap = { channels: inChannels, height, width };
-  const outMap = { channels: outChannels, height: outHeight, width: outWidth };
-  const [rows, columns] = [Math.min(CORNER, outHeight), Math.min(CORNER, outWidth)];
-  for (const last of [false, true]) {
-    // The corner of the output, and the input below it with two pixels more on the inner sides.
-    const target: Window = {
-      top: last ? outHeight - rows : 0,
-      left: last ? outWidth - columns : 0,
-      rows,
-      columns,
-    };
-    const source = grown(target, scale, inMap, last);
-    const cutOut = { rows: source.rows * scale, columns: source.columns * scale };
-    const params = {
-      ...{ images: 1, inChannels, outChannels: channels.length },
-      ...{ height: source.rows, width: source.columns, upsample, stride },
-      kernelSize: kernelSize as 1 | 3,
-    } as const;
-    const made = conv2d(params, { x: cut(x, inMap, every, source), weight, bias });
-    const small = { channels: channels.length, height: cutOut.rows, width: cutOut.columns };
-    const inner: Window = {
-      top: target.top - source.top * scale,
-      left: target.left - source.left * scale,
-      rows,
-      columns,
-    };
-    const own = channels.map((_, i) => i);
-    const expected = cut(made, small, own, inner);
-    if (residual) {
-      const add = cut(residual, outMap, channels, target);
-      for (let i = 0; i < expected.length; i++) expected[i] = (expected[i] ?? 0) + (add[i] ?? 0);
-    }
-    run.close(`${last ? 'last' : 'first'} corner`, cut(out, outMap, channels, target), expected);
-  }
-}
-
-/** The part of the input under a corner of the output, a little larger towards the middle. */
-function grown(target: Window, scale: number, map: Map4, last: boolean): Window {
-  const more = 2;
-  const rows = Math.min(map.height, Math.ceil(target.rows / scale) + more);
-  const columns = Math.min(map.width, Math.ceil(target.columns / scale) + more);
-  return {
-    top: last ? map.height - rows : 0,
-    left: last ? map.width - columns : 0,
-    rows,
-    columns,
-  };
+  const expected = Float64Array.from(out, (_, i) => {
+    let sum = (bias[Math.floor(i / (out.length / channels))] ?? 0) + (residual?.[i] ?? 0);
+    for (let at = i; at < x.length; at += out.length) sum += x[at] ?? 0;
+    return sum;
+  });
+  run.close('output', out, expected);
 }
 
 /** The first and the last group. */
@@ -133,6 +43,57 @@ async function checkGroupNorm(run: KernelRun): Promise<void> {
   }
 }
 
+/** Means and sums of squared differences of the chunks of the first and the last group. */
+async function checkMoments(run: KernelRun): Promise<void> {
+  const [, groups, chunks] = run.shape('out');
+  const x = await run.values('x');
+  const out = await run.values('out');
+  const count = x.length / groups;
+  const chunk = chunkOf(count);
+  const [got, expected]: [number[], number[]] = [[], []];
+  for (const group of [0, groups - 1]) {
+    for (let n = 0; n < chunks; n++) {
+      const first = group * count + n * chunk;
+      const own = Array.from(x.subarray(first, Math.min(first + chunk, (group + 1) * count)));
+      const sum = own.reduce((a, v) => a + v, 0);
+      const squares = own.reduce((a, v) => a + (v - sum / own.length) ** 2, 0);
+      const at = 2 * (group * chunks + n);
+      // Means are near 0 and sums of squares are not: sums of values are nearer to those.
+      got.push((out[at] ?? Number.NaN) * own.length, out[at + 1] ?? Number.NaN);
+      expected.push(sum, squares);
+    }
+  }
+  run.close('moments', got, expected);
+}
+
+/** Scale and shift of every channel. How many values a group has stands in the kernel's text alone. */
+async function checkAffine(run: KernelRun): Promise<void> {
+  const [, groups, chunks] = run.shape('moments');
+  const [, channels] = run.shape('out');
+  const count = Number(/const COUNT = (\d+)u/.exec(run.kernel.code)?.[1]);
+  const chunk = chunkOf(count);
+  const names = ['moments', 'weight', 'bias'];
+  const [moments, weight, bias] = await Promise.all(names.map((name) => run.values(name)));
+  if (!moments || !weight || !bias) throw new RangeError('no inputs');
+  const expected = new Float64Array(2 * channels);
+  for (let c = 0; c < channels; c++) {
+    const first = Math.floor(c / (channels / groups)) * chunks;
+    const parts = Array.from({ length: chunks }, (_, i) => ({
+      size: Math.min(chunk, count - i * chunk),
+      mean: moments[2 * (first + i)] ?? Number.NaN,
+      squares: moments[2 * (first + i) + 1] ?? Number.NaN,
+    }));
+    const mean = parts.reduce((sum, p) => sum + (p.mean * p.size) / count, 0);
+    const squares = parts.reduce((n, p) => n + p.squares + p.size * (p.mean - mean) ** 2, 0);
+    const scale = (weight[c] ?? Number.NaN) / Math.sqrt(squares / count + 1e-6);
+    expected.set([scale, (bias[c] ?? Number.NaN) - mean * scale], 2 * c);
+  }
+  run.close('output', await run.values('out'), expected);
+}
+
+/** Values of a chunk of a group of `count`. */
+const chunkOf = (count: number): number => Math.max(2048, Math.ceil(count / 64));
+
 const mapOf = (run: KernelRun, name: string) => {
   const [images, channels, height, width] = run.shape(name);
   return { images, channels, height, width };
@@ -140,18 +101,23 @@ const mapOf = (run: KernelRun, name: string) => {
 
 export const tokenizerFamilies: readonly Family[] = [
   {
-    name: 'conv2d and group_norm',
-    bindings: 'x weight bias residual? out',
+    words: ['conv2d', 'group_norm'],
+    bindings: 'x affine? weight bias? residual? out',
     work(kernel) {
       const [, inChannels, k = 1] = shapeOf(kernel, 'weight');
       if (inChannels === undefined) return {};
-      return { operations: 2 * elementCount(shapeOf(kernel, 'out')) * inChannels * k * k };
+      // The last four sizes: those of a convolution in parts have their number before them.
+      const made = elementCount(shapeOf(kernel, 'out').slice(-4));
+      return { operations: 2 * made * inChannels * k * k };
     },
     check: (run) =>
       run.binding('weight').shape.length === 4 ? checkConv(run) : checkGroupNorm(run),
   },
+  { words: ['sum_parts'], bindings: 'x bias residual? out', check: checkSumParts },
+  { words: ['group_moments'], bindings: 'x out', check: checkMoments },
+  { words: ['group_affine'], bindings: 'moments weight bias out', check: checkAffine },
   {
-    name: 'spatial_scores',
+    words: ['spatial_scores'],
     bindings: 'q k out',
     work(kernel) {
       const [, channels = 1] = shapeOf(kernel, 'q');
@@ -163,7 +129,7 @@ export const tokenizerFamilies: readonly Family[] = [
     },
   },
   {
-    name: 'softmax_rows',
+    words: ['softmax_rows'],
     bindings: 'x out',
     async check(run) {
       const [rows, length] = run.shape('x');
@@ -172,7 +138,7 @@ export const tokenizerFamilies: readonly Family[] = [
     },
   },
   {
-    name: 'spatial_mix',
+    words: ['spatial_mix'],
     bindings: 'v probs out',
     work(kernel) {
       const [, pixels = 1] = shapeOf(kernel, 'probs');
@@ -184,7 +150,7 @@ export const tokenizerFamilies: readonly Family[] = [
     },
   },
   {
-    name: 'codebook_lookup',
+    words: ['codebook_lookup'],
     bindings: 'codes codebook zq',
     work: (kernel) => ({ bytes: 2 * 4 * elementCount(shapeOf(kernel, 'zq')) }),
     async check(run) {
@@ -196,7 +162,7 @@ export const tokenizerFamilies: readonly Family[] = [
     },
   },
   {
-    name: 'to_rgba',
+    words: ['to_rgba'],
     bindings: 'image rgba',
     async check(run) {
       const [images, , height, width] = run.shape('image');

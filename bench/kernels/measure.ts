@@ -5,6 +5,7 @@ import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
 import type { Memory } from '../../src/gpu/memory.ts';
 import type { GptConfig } from '../../src/models/gpt-config.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';
+import type { Spread } from '../gpu/fill.ts';
 import { fillBindings } from '../gpu/inputs.ts';
 import { buffersFor, type Encode, launcher } from '../gpu/launch.ts';
 import type { Numbers } from '../gpu/values.ts';
@@ -180,12 +181,14 @@ function integers(
   return made;
 }
 
-/** Probabilities are not negative, and sum up to about 1. */
-function positive({ bindings }: Kernel) {
-  const { probs } = bindings;
-  if (probs?.role !== 'in') return {};
-  const mean = 1 / (probs.shape.at(-1) ?? 1);
-  return { probs: { centre: mean, spread: mean } };
+/** Inputs that are no numbers of either sign: probabilities, and moments. */
+function positive({ bindings }: Kernel): Record<string, Spread> {
+  const { probs, moments } = bindings;
+  const mean = 1 / (probs?.shape.at(-1) ?? 1);
+  return {
+    ...(probs?.role === 'in' && { probs: { centre: mean, spread: mean } }),
+    ...(moments && { moments: { centre: 2, spread: 1 } }),
+  };
 }
 
 function streamShare(

@@ -23,6 +23,8 @@ import { Memory } from '../../src/gpu/memory.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { gptDecoder } from '../../src/models/gpt.ts';
 import { parseGptConfig } from '../../src/models/gpt-config.ts';
+import { parseVqConfig } from '../../src/models/vq-config.ts';
+import { vqDecoder } from '../../src/models/vq-decoder.ts';
 import { type NodeDevice, openDevice } from '../../src/node/device.ts';
 import { testDevice } from '../support/device.ts';
 import { ROOT } from '../support/sources.ts';
@@ -36,6 +38,9 @@ const SETTINGS: Settings = {
 const CONFIG = parseGptConfig({
   ...{ dim: 80, n_layer: 1, n_head: 4, vocab_size: 16384, num_classes: 1000, block_size: 16 },
 });
+
+/** A small tokenizer, wide enough for every way to make a convolution. */
+const TOKENIZER = parseVqConfig({ ch: 32, ch_mult: [1, 2], num_res_blocks: 1, z_channels: 32 });
 
 const MAP = { images: 1, height: 12, width: 10 } as const;
 const CODES = { ...MAP, codebookSize: 16384, codebookEmbedDim: 8 } as const;
@@ -75,6 +80,16 @@ describe('outputs that disagree with the oracle', () => {
         gptDecoder(own, CONFIG, batch, { variant, weightDtype, kvDtype });
         g.nodes.push(...own.nodes);
       }
+    }
+    for (const variant of deviceVariants(device, F32_VARIANTS)) {
+      const own = new Graph();
+      vqDecoder(
+        own,
+        TOKENIZER,
+        { images: 1, height: 6, width: 5 },
+        { variant, weightDtype: 'f32' },
+      );
+      g.nodes.push(...own.nodes);
     }
     decoder = g.nodes.map(({ kernel }) => kernel);
   });
