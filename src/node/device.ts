@@ -40,12 +40,15 @@ export interface NodeDevice {
   readonly software: boolean;
   /** What was measured on it before; undefined when not asked for. */
   readonly tuned?: TunedTiles;
-  /** Destroys the device and drops Dawn, so that the process can exit. */
+  /** Destroys the device, so that the process can exit. */
   close(): void;
 }
 
-/** Dawn instances in use. One that is collected while its device works crashes the process. */
-const instances = new Set<GPU>();
+/**
+ * Dawn's instances, one for each driver and set of flags, for as long as the process: Dawn polls its
+ * instances from the event loop, also one that was collected meanwhile, and that ends the process.
+ */
+const instances = new Map<string, GPU>();
 
 /**
  * Opens a device with every optional feature this project uses, and defines the WebGPU globals.
@@ -63,8 +66,13 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
   const { create, globals } = await importDawn();
   Object.assign(globalThis, globals);
   const toggles = dawnToggles(options.robust ?? process.env.LLAMAGEN_ROBUST === '1');
-  const { gpu, adapter, notes } = await requestAdapter(() => create([...toggles]), choice);
-  instances.add(gpu);
+  const instance = (driver: Driver): GPU => {
+    const key = [driver, ...toggles].join(' ');
+    const gpu = instances.get(key) ?? create([...toggles]);
+    instances.set(key, gpu);
+    return gpu;
+  };
+  const { adapter, notes } = await requestAdapter(instance, choice);
   try {
     const device = await adapter.requestDevice(deviceDescriptor(adapter));
     if (forced) overrideVariant(device, forced);
@@ -80,13 +88,9 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
       ...(tuned && { tuned }),
       toggles,
       software: adapterFacts(device).software,
-      close() {
-        device.destroy();
-        instances.delete(gpu);
-      },
+      close: () => device.destroy(),
     };
   } catch (cause) {
-    instances.delete(gpu);
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new DeviceError('no-adapter', `the adapter gives no device: ${reason}`, { cause });
   }
@@ -118,8 +122,9 @@ async function importDawn(): Promise<typeof import('webgpu')> {
   }
 }
 
+type Driver = 'system' | 'swiftshader';
+
 interface Found {
-  readonly gpu: GPU;
   readonly adapter: GPUAdapter;
   readonly notes: readonly string[];
 }
@@ -127,13 +132,17 @@ interface Found {
 /** Why the system's adapter cannot be used, once that is known. */
 let systemRefusal: string | undefined;
 
-async function requestAdapter(create: () => GPU, choice: AdapterChoice): Promise<Found> {
-  if (choice === 'swiftshader') return { ...(await swiftshaderAdapter(create)), notes: [] };
+async function requestAdapter(
+  instance: (driver: Driver) => GPU,
+  choice: AdapterChoice,
+): Promise<Found> {
+  const swiftshader = () => swiftshaderAdapter(instance('swiftshader'));
+  if (choice === 'swiftshader') return { adapter: await swiftshader(), notes: [] };
   // Asked once: Dawn prints warnings each time that it refuses a driver.
   systemRefusal ??= systemProblem();
   if (systemRefusal === undefined) {
-    const found = await tryAdapter(create);
-    if (found) return { ...found, notes: [] };
+    const adapter = await tryAdapter(instance('system'));
+    if (adapter) return { adapter, notes: [] };
     systemRefusal = refusal();
   }
   const why = systemRefusal;
@@ -141,7 +150,7 @@ async function requestAdapter(create: () => GPU, choice: AdapterChoice): Promise
   try {
     const hint = hasGpu() ? `; to use the GPU that is here, ${advice()}` : '';
     const note = `using the software adapter SwiftShader: ${why}${hint}`;
-    return { ...(await swiftshaderAdapter(create)), notes: [note] };
+    return { adapter: await swiftshader(), notes: [note] };
   } catch (cause) {
     if (!(cause instanceof DeviceError)) throw cause;
     const message = `no WebGPU adapter: ${why}; ${cause.message}; ${advice()}`;
@@ -149,13 +158,13 @@ async function requestAdapter(create: () => GPU, choice: AdapterChoice): Promise
   }
 }
 
-async function swiftshaderAdapter(create: () => GPU): Promise<Omit<Found, 'notes'>> {
+async function swiftshaderAdapter(gpu: GPU): Promise<GPUAdapter> {
   const { loader, icd } = unpackSwiftshader();
   systemLoader ??= loadVulkan('libvulkan.so.1');
   if (!systemLoader) loadVulkan(loader);
-  const found = await withDriver(icd, () => tryAdapter(create));
-  if (!found) throw new DeviceError('no-adapter', 'Dawn does not accept SwiftShader here');
-  return found;
+  const adapter = await withDriver(icd, () => tryAdapter(gpu));
+  if (!adapter) throw new DeviceError('no-adapter', 'Dawn does not accept SwiftShader here');
+  return adapter;
 }
 
 /** Whether the system has a Vulkan loader; asked once, before another loader can be in its place. */
@@ -194,10 +203,8 @@ function advice(): string {
 }
 
 /** Dawn lists the adapters before this returns its promise. */
-async function tryAdapter(create: () => GPU): Promise<Omit<Found, 'notes'> | undefined> {
-  const gpu = create();
+async function tryAdapter(gpu: GPU): Promise<GPUAdapter | undefined> {
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   // The null backend accepts everything and computes nothing.
-  if (!adapter || adapter.info.device === 'null-backend') return undefined;
-  return { gpu, adapter };
+  return adapter && adapter.info.device !== 'null-backend' ? adapter : undefined;
 }

@@ -178,8 +178,8 @@ const products = [
     {
       name: 'parts-overwrite-the-first',
       fault: 'Every part of a large weight writes the first columns.',
-      find: /store\((row\d+), i \+ \d+u/g,
-      replace: 'store($1, i',
+      find: /store\((first \+ [^,]+), \d+u \+ unit/g,
+      replace: 'store($1, unit',
     },
     {
       name: 'parts-matmul-first',
