@@ -105,7 +105,8 @@ async function normalised(run: KernelRun): Promise<ArrayLike<number>> {
   const swish = run.kernel.label.includes(' swish');
   return Float64Array.from(x, (value, i) => {
     const c = Math.floor(i / plane);
-    const v = value * (affine[2 * c] ?? 1) + (affine[2 * c + 1] ?? 0);
+    const [mean = 0, scale = 1, shift = 0] = affine.subarray(4 * c, 4 * c + 3);
+    const v = (value - mean) * scale + shift;
     return swish ? v / (1 + Math.exp(-v)) : v;
   });
 }

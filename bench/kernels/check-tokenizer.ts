@@ -75,7 +75,7 @@ async function checkAffine(run: KernelRun): Promise<void> {
   const names = ['moments', 'weight', 'bias'];
   const [moments, weight, bias] = await Promise.all(names.map((name) => run.values(name)));
   if (!moments || !weight || !bias) throw new RangeError('no inputs');
-  const expected = new Float64Array(2 * channels);
+  const expected = new Float64Array(4 * channels);
   for (let c = 0; c < channels; c++) {
     const first = Math.floor(c / (channels / groups)) * chunks;
     const parts = Array.from({ length: chunks }, (_, i) => ({
@@ -86,7 +86,7 @@ async function checkAffine(run: KernelRun): Promise<void> {
     const mean = parts.reduce((sum, p) => sum + (p.mean * p.size) / count, 0);
     const squares = parts.reduce((n, p) => n + p.squares + p.size * (p.mean - mean) ** 2, 0);
     const scale = (weight[c] ?? Number.NaN) / Math.sqrt(squares / count + 1e-6);
-    expected.set([scale, (bias[c] ?? Number.NaN) - mean * scale], 2 * c);
+    expected.set([mean, scale, bias[c] ?? Number.NaN, 0], 4 * c);
   }
   run.close('output', await run.values('out'), expected);
 }
