@@ -100,6 +100,8 @@ export interface TileRows {
   readonly weights: number;
   /** Whether the product is of normalised rows. */
   readonly norm: boolean;
+  /** Whether four invocations load the input together (`quadLoop`). */
+  readonly quad: boolean;
 }
 
 /**
@@ -108,13 +110,13 @@ export interface TileRows {
  */
 export function rowsOfTile(
   name: string,
-  { rows, weights, norm }: TileRows,
+  { rows, weights, norm, quad }: TileRows,
   { parts, units, columns }: ProductTile,
   variant: Variant,
 ): number {
   // Sums in registers: a GPU has 255 to an invocation. More than 64 gain nothing on SwiftShader (2 to 6 %
-  // for 16 rows) and double the time to compile.
-  const [most, registers] = variant.reduce === 'serial' ? [8, 64] : [16, 128];
+  // for 16 rows) and double the time to compile, but where they are what the rows are shared for.
+  const [most, registers] = variant.reduce === 'serial' && !quad ? [8, 64] : [16, 128];
   let tile = Math.min(most, registers / (columns * weights));
   const bytes = (n: number): number =>
     parts === 1 ? 0 : units * parts * n * (weights * quads(columns) * 16 + (norm ? 4 : 0));

@@ -21,7 +21,9 @@ import {
 } from '../kernel.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { assertIndexable } from './indexable.ts';
-import { type ProductTile, productTile, rowsOfTile } from './product-tile.ts';
+import { type Layout, loop, sumNames } from './product-loop.ts';
+import { QUAD, quadLoop } from './product-quad-loop.ts';
+import { productTile, rowsOfTile } from './product-tile.ts';
 import { quads, rowReader } from './rows.ts';
 import { spread } from './spread.ts';
 import { loadWidth, weightReader, wideReader } from './weight-rows.ts';
@@ -42,20 +44,9 @@ export interface ProductParams {
   readonly variant: Variant;
 }
 
-/** Sizes that the parts of the text share. */
-interface Layout extends ProductTile {
-  readonly rows: number;
-  readonly inDim: number;
-  /** Columns of this kernel, and the first of them in quads of the whole. */
-  readonly outDim: number;
-  readonly firstQuad: number;
-  readonly weights: readonly string[];
-  readonly norm: boolean;
-  /** Rows of a tile, quads of a unit, weights read at once. */
-  readonly rowTile: number;
-  readonly unitQuads: number;
-  readonly width: 4 | 8;
-}
+/** Rows from which loading the input together pays: with 8 it gains nothing, with 16 1.2 to 1.4 times. */
+const QUAD_ROWS = 9;
+const QUAD_TILE = { span: 1, units: 16, columns: 4 } as const;
 
 /**
  * Builds a kernel around the loop.
@@ -79,8 +70,11 @@ export function productKernel<B extends Bindings>(
     `${name}: "normEps" expected a number from 0 up, got ${normEps}`,
   );
   const shape = { inDim, outDim: params.outDim, weightDtype, weights: weights.length };
-  const tile = productTile(name, shape, variant);
-  const rowTile = rowsOfTile(name, { rows, weights: weights.length, norm }, tile, variant);
+  const chosen = productTile(name, shape, variant);
+  // The same bits by another way, so the number of rows may choose.
+  const quad = variant.reduce === 'serial' && chosen.span === QUAD && rows >= QUAD_ROWS;
+  const tile = quad ? { ...chosen, ...QUAD_TILE } : chosen;
+  const rowTile = rowsOfTile(name, { rows, weights: weights.length, norm, quad }, tile, variant);
   const unitQuads = quads(tile.columns);
   const width = loadWidth(weightDtype, inDim);
   const sizes = { rows, inDim, outDim, firstQuad: first / 4, weights, norm };
@@ -89,7 +83,7 @@ export function productKernel<B extends Bindings>(
   const rowTiles = ceilDiv(rows, rowTile);
   const threads = span * parts * units;
   const [gx, gy] = grid(ceilDiv(quads(outDim), unitQuads * units) * rowTiles);
-  const features: readonly GPUFeatureName[] = span > 1 ? ['subgroups'] : [];
+  const features: readonly GPUFeatureName[] = chosen.span > 1 ? ['subgroups'] : [];
   const reader = width === 8 ? wideReader : weightReader;
   const code = wgsl`${enable(features)}
 ${declare(bindings)}
@@ -106,8 +100,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let first = (tile % ${rowTiles}u) * ${rowTile}u;
   let unit = (tile / ${rowTiles}u) * ${units}u + lane / ${span * parts}u;
   let share = lane % ${span * parts}u;
-  ${loop(layout)}
-  ${parts > 1 ? shareParts(layout) : storeSums(layout)}
+  ${quad ? quadLoop(layout) : loop(layout)}
+  ${parts > 1 ? shareParts(layout) : storeSums(layout, quad)}
 }`;
   return {
     label: `${name} ${weightDtype}[${outDim},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}`,
@@ -118,71 +112,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     cost: { operations: 2 * rows * inDim * outDim * weights.length },
   };
 }
-
-/** Variables `${w}_sum${r}_${q}`, `square${r}`, and the loop that fills them with a share of the sums. */
-function loop({ inDim, outDim, rows, weights, norm, ...layout }: Layout): string {
-  const { columns, rowTile, unitQuads, span, parts, width } = layout;
-  const halves = range(width / 4);
-  const product = (w: string, c: number, r: number): string =>
-    width === 4
-      ? `dot(${w}_${c}, v${r}_0)`
-      : `(dot(${w}_${c}[0], v${r}_0) + dot(${w}_${c}[1], v${r}_1))`;
-  const row = (r: number): string =>
-    [
-      ...halves.map((h) => {
-        const raw = `raw${r}_${h}`;
-        const at = `let ${raw} = x_at(row${r}, ${width === 4 ? 'k' : `2u * k + ${h}u`});`;
-        return norm
-          ? `${at} square${r} += dot(${raw}, ${raw}); let v${r}_${h} = ${raw} * g${h};`
-          : `${at} let v${r}_${h} = ${raw};`;
-      }),
-      ...weights.flatMap((w) =>
-        range(unitQuads).map(
-          (q) =>
-            `${w}_sum${r}_${q} += vec4f(${range(4)
-              .map((c) => product(w, 4 * q + c, r))
-              .join(', ')});`,
-        ),
-      ),
-    ].join(' ');
-  return `${range(rowTile)
-    .map((r) => `let row${r} = min(first + ${r}u, ${rows - 1}u);`)
-    .join(' ')}
-  ${range(columns)
-    .map((c) => `let column${c} = min(unit * ${columns}u + ${c}u, ${outDim - 1}u);`)
-    .join(' ')}
-  ${sumNames(layout, weights)
-    .flat()
-    .map((s) => `var ${s} = vec4f();`)
-    .join(' ')}
-  ${
-    norm
-      ? range(rowTile)
-          .map((r) => `var square${r} = 0.0;`)
-          .join(' ')
-      : ''
-  }
-  for (var k = share; k < ${ceilDiv(inDim, width)}u; k += ${span * parts}u) {
-    ${norm ? halves.map((h) => `let g${h} = gain_at(0u, ${width === 4 ? 'k' : `2u * k + ${h}u`});`).join(' ') : ''}
-    ${weights
-      .flatMap((w) =>
-        range(columns).map(
-          (c) => `let ${w}_${c} = ${w}_${width === 8 ? 'wide' : 'at'}(column${c}, k);`,
-        ),
-      )
-      .join('\n    ')}
-    ${range(rowTile).map(row).join('\n    ')}
-  }`;
-}
-
-/** Names of the sums, one list for each weight: row by row, quad by quad. */
-const sumNames = (
-  { rowTile, unitQuads }: Pick<Layout, 'rowTile' | 'unitQuads'>,
-  weights: readonly string[],
-): readonly (readonly string[])[] =>
-  weights.map((w) =>
-    range(rowTile * unitQuads).map((v) => `${w}_sum${Math.floor(v / unitQuads)}_${v % unitQuads}`),
-  );
 
 /** `code` that sums over the span, and what each invocation is left with. Values past the last are zero. */
 function overSpan(layout: Layout) {
@@ -203,20 +132,21 @@ function storeItem(layout: Layout, item: string, values: readonly string[]): str
   return `if (${item} < ${rowTile * unitQuads}u && ${row} < ${rows}u && ${i} < ${quads(outDim)}u) { store(${row}, ${firstQuad > 0 ? `${firstQuad}u + ` : ''}${i}, ${values.join(', ')}); }`;
 }
 
-/** The end of a kernel whose units have one span each. */
-function storeSums(layout: Layout): string {
+/** The end of a kernel whose units have one span each; the sums may be normalised already. */
+function storeSums(layout: Layout, scaled: boolean): string {
   const { rowTile, weights, norm, inDim, span, unitQuads } = layout;
-  const squares = norm
-    ? range(rowTile).map((r) => {
-        const steps = range(Math.log2(span)).map(
-          (s) => `square${r} += subgroupShuffleXor(square${r}, ${2 ** s}u);`,
-        );
-        const scaled = weights.flatMap((w) =>
-          range(unitQuads).map((q) => `${w}_sum${r}_${q} *= scale${r};`),
-        );
-        return `${steps.join(' ')} let scale${r} = inverseSqrt(square${r} / f32(${inDim}) + EPS); ${scaled.join(' ')}`;
-      })
-    : [];
+  const squares =
+    norm && !scaled
+      ? range(rowTile).map((r) => {
+          const steps = range(Math.log2(span)).map(
+            (s) => `square${r} += subgroupShuffleXor(square${r}, ${2 ** s}u);`,
+          );
+          const scaling = weights.flatMap((w) =>
+            range(unitQuads).map((q) => `${w}_sum${r}_${q} *= scale${r};`),
+          );
+          return `${steps.join(' ')} let scale${r} = inverseSqrt(square${r} / f32(${inDim}) + EPS); ${scaling.join(' ')}`;
+        })
+      : [];
   const { code, left, copies } = overSpan(layout);
   const stores = range(left[0]?.length ?? 0).map((j) =>
     storeItem(

@@ -4,6 +4,7 @@ import { attention } from '../../kernels/attention.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
 import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
 import { swiglu } from '../../kernels/swiglu.ts';
+import { variantOf } from '../../src/gpu/variants.ts';
 import { testDevice } from '../support/device.ts';
 import { anyLinear } from '../support/kernel-list.ts';
 import { anyRope } from '../support/places.ts';
@@ -116,9 +117,14 @@ async function run(
   return runKernel(device, kernel(batch.rows, variant), { ...shared, ...Object.fromEntries(own) });
 }
 
-const variants = deviceVariants(device, [...F32_VARIANTS, SERIAL_LANES]);
+const variants = deviceVariants(device, [...F32_VARIANTS, SERIAL_LANES]).map((v) => ({
+  v,
+  title: variantName(v),
+}));
+/** What LLAMAGEN_VARIANT makes of the adapter's own variant. */
+const forced = process.env.LLAMAGEN_VARIANT ? [{ v: variantOf(device), title: 'forced' }] : [];
 
-describe.each(variants.map((v) => ({ v, title: variantName(v) })))('$title', ({ v: variant }) => {
+describe.each([...variants, ...forced])('$title', ({ v: variant }) => {
   test.each(subjects)('$name', async (subject) => {
     const all = (await run(subject, { rows: POOL, first: 0 }, variant))[
       subject.out

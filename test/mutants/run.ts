@@ -3,10 +3,10 @@
  * killed when an assertion fails with it, and only then: a fault that no kernel text has a place for,
  * or one whose text does not compile, is a fault of the list.
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { vitest } from '../support/vitest.ts';
 import type { Mutant } from './mutant.ts';
 import { mutants } from './mutants.ts';
 
@@ -21,34 +21,14 @@ const PROCESSES = 2;
 
 const scratch = mkdtempSync(join(tmpdir(), 'llamagen-mutants-'));
 
-function vitest(
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<{ code: number | null; output: string }> {
-  const main = new URL('../../node_modules/vitest/vitest.mjs', import.meta.url).pathname;
-  const config = ['--config', 'test/mutants/vitest.config.ts'];
-  const child = spawn(process.execPath, [main, 'run', ...config, ...args], {
-    env: { ...process.env, NO_COLOR: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, output }));
-  });
-}
+const CONFIG = ['--config', 'test/mutants/vitest.config.ts'];
 
 async function attempt(mutant: Mutant): Promise<Outcome> {
   const started = performance.now();
   const log = join(scratch, mutant.name);
   writeFileSync(log, '');
   const only = mutant.only ? ['-t', mutant.only] : [];
-  const { code, output } = await vitest(['--bail', '1', ...only, ...mutant.tests], {
+  const { code, output } = await vitest([...CONFIG, '--bail', '1', ...only, ...mutant.tests], {
     LLAMAGEN_MUTANT: mutant.name,
     LLAMAGEN_MUTANT_LOG: log,
   });
@@ -67,7 +47,10 @@ async function attempt(mutant: Mutant): Promise<Outcome> {
 async function control(chosen: readonly Mutant[]): Promise<string | undefined> {
   const files = [...new Set(chosen.flatMap(({ tests }) => tests))];
   const onlyGolden = files.filter((file) => file !== 'test/golden.test.ts');
-  const { code, output } = await vitest(onlyGolden.length > 0 ? onlyGolden : files, {});
+  const { code, output } = await vitest(
+    [...CONFIG, ...(onlyGolden.length > 0 ? onlyGolden : files)],
+    {},
+  );
   return code === 0 ? undefined : output;
 }
 

@@ -1,0 +1,55 @@
+/**
+ * `npm run test:forced [-- WORDS...]`: golden cases, batch invariance and generation with every variant
+ * forced on in turn, or with those given, each as the variable LLAMAGEN_VARIANT takes it.
+ */
+import { parseVariant } from '../../src/gpu/variant-words.ts';
+import { vitest } from '../support/vitest.ts';
+
+/** Reductions, then tiles that differ from the kernels' own choice. */
+const ALL: readonly string[] = [
+  'serial',
+  'serial,product.span=1,conv.method=direct',
+  'serial,product.columns=1,conv.method=gemm',
+  'workgroup',
+  'workgroup,product.parts=4,conv.split=3',
+  'subgroup',
+  'subgroup,product.span=2,map.tileM=32',
+  'packed',
+];
+
+/** The tests that run what the device's variant says. */
+const RUNS: readonly (readonly string[])[] = [
+  ['test/golden.test.ts', '-t', 'the variant chosen for this adapter'],
+  ['test/kernels/batch-invariance.test.ts', '-t', 'forced'],
+  ['test/generate/generate.test.ts', 'test/generate/encode.test.ts'],
+];
+
+async function main(words: readonly string[]): Promise<number> {
+  const sets = words.length > 0 ? words : ALL;
+  // All of them are read before the first runs: each takes minutes.
+  for (const text of sets) parseVariant(text);
+  let failed = 0;
+  for (const text of sets) {
+    const started = performance.now();
+    let passed = 0;
+    for (const args of RUNS) {
+      const { code, output } = await vitest(args, { LLAMAGEN_VARIANT: text });
+      const count = Number(/Tests +(?:\d+ failed \| )?(\d+) passed/.exec(output)?.[1] ?? 0);
+      passed += count;
+      if (code !== 0 || count === 0) {
+        failed++;
+        console.error(`FAILED   ${text}: vitest run ${args.join(' ')}\n${output}`);
+      }
+    }
+    const seconds = ((performance.now() - started) / 1000).toFixed(0);
+    console.log(`${text}: ${passed} tests passed, ${seconds} s`);
+  }
+  return failed > 0 ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(`test:forced: ${error instanceof Error ? error.message : error}`);
+  process.exitCode = 2;
+}
