@@ -55,6 +55,27 @@ const products = [
       only: "^'?f32'? .*serial lanes",
     },
     {
+      name: 'product-quad-own-share',
+      fault: 'Invocations keep their quarter of the input to themselves.',
+      find: /quadBroadcast\((\w+), \du\)/g,
+      replace: '$1',
+      only: "^'?f32'? .*serial lanes",
+    },
+    {
+      name: 'product-quad-norm',
+      fault: 'The norm is that of a quarter of the row, in large batches.',
+      find: /square(\d+) \+= quadSwap[XY]\(square\1\);/g,
+      replace: '',
+      only: "^'?f32'? .*serial lanes",
+    },
+    {
+      name: 'product-quad-norm-tail',
+      fault: 'The norm counts the end of a row again, in large batches.',
+      find: /select\(0\.0, (dot\(raw\w+, raw\w+\)), place < \du\)/g,
+      replace: '$1',
+      only: "^'?f32'? .*serial lanes",
+    },
+    {
       name: 'product-part-dropped',
       fault: 'The last part of a sum is left out.',
       find: /p < (\d+)u; p\+\+/g,
