@@ -15,29 +15,32 @@ const partName = (sum: string, share: number): string => `${sum}_${share}`;
 
 /** Variables `${w}_sum${r}_${q}`, normalised, and the loop that fills them. */
 export function quadLoop(layout: Layout): string {
-  const { inDim, weights, norm, rowTile, width } = layout;
+  const { inDim, weights, norm, rowTile, unitQuads, width } = layout;
   const all = ceilDiv(inDim, width);
   const whole = Math.floor(all / QUAD) * QUAD;
   const rows = range(rowTile);
-  const names = sumNames(layout, weights).flat();
+  const names = sumNames(layout, weights);
   const squares = rows.map(
     (r) =>
       `square${r} += quadSwapX(square${r}); square${r} += quadSwapY(square${r}); let scale${r} = inverseSqrt(square${r} / f32(${inDim}) + EPS);`,
   );
-  const total = (name: string): string => {
-    const scale = norm ? ` * scale${/sum(\d+)_/.exec(name)?.[1]}` : '';
+  const total = (name: string, item: number): string => {
+    const scale = norm ? ` * scale${Math.floor(item / unitQuads)}` : '';
     const [a, b, c, d] = shares.map((s) => `${partName(name, s)}${scale}`);
     return `let ${name} = (${a} + ${c}) + (${b} + ${d});`;
   };
   return `let place = lane % ${QUAD}u;
   ${loopHead(layout)}
-  ${names.flatMap((name) => shares.map((s) => `var ${partName(name, s)} = vec4f();`)).join(' ')}
+  ${names
+    .flat()
+    .flatMap((name) => shares.map((s) => `var ${partName(name, s)} = vec4f();`))
+    .join(' ')}
   for (var k = 0u; k < ${whole}u; k += ${QUAD}u) {
     ${whole > 0 ? step(layout, 'k', QUAD) : ''}
   }
   ${whole < all ? `{ ${step(layout, `${whole}u`, all - whole)} }` : ''}
   ${norm ? squares.join(' ') : ''}
-  ${names.map(total).join('\n  ')}`;
+  ${names.flatMap((list) => list.map(total)).join('\n  ')}`;
 }
 
 /** Adds the products with `count` shares of the input from `k` on, in loads of `width` values. */
