@@ -1,5 +1,6 @@
 /** Every kernel, and what an app needs to run one on its own GPUDevice. */
 export * from './attention.ts';
+export * from './attention-parts.ts';
 export * from './codebook-lookup.ts';
 export * from './compile.ts';
 export * from './conv2d.ts';
@@ -15,6 +16,7 @@ export * from './kernel.ts';
 export { packSampling, type Sampling } from './lib/sampling.ts';
 export * from './linear.ts';
 export * from './matmul.ts';
+export * from './merge-attention.ts';
 export * from './nearest-code.ts';
 export * from './qkv-rope-cache.ts';
 export * from './rms-norm.ts';

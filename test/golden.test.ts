@@ -1,6 +1,6 @@
 /** The committed golden cases, by the runner that `npm run golden` uses. */
 import { describe, expect, test } from 'vitest';
-import type { Reduce } from '../kernels/kernel.ts';
+import type { Variant } from '../kernels/kernel.ts';
 import { caseFolders, readConfig } from './golden-runner/case.ts';
 import { reasonToSkip, runCase } from './golden-runner/run.ts';
 import { testDevice } from './support/device.ts';
@@ -16,8 +16,8 @@ const cases = present
 const SMALL = /^(op_|sample_|c2i_odd_mha|c2i_batch4|vq_)/;
 
 /** What fails, with its numbers. */
-async function failures(folder: string, reduce?: Reduce): Promise<string[]> {
-  const { checks } = await runCase(device, folder, reduce ? { variant: { reduce } } : {});
+async function failures(folder: string, variant: Partial<Variant> = {}): Promise<string[]> {
+  const { checks } = await runCase(device, folder, { variant });
   return checks
     .filter(({ pass }) => !pass)
     .map(({ tensor, maxAbsError, tolerance }) => `${tensor}: ${maxAbsError} > ${tolerance}`);
@@ -39,9 +39,17 @@ const others = (['serial', 'workgroup', 'subgroup'] as const).filter(
 );
 describe.each(others)('%s', (reduce) => {
   test.each(cases.filter(({ name }) => SMALL.test(name)))('$name', async ({ folder }) => {
-    expect(await failures(folder, reduce)).toEqual([]);
+    expect(await failures(folder, { reduce })).toEqual([]);
   });
 });
+
+test.each(['c2i_odd_mha', 'c2i_odd_gqa', 'c2i_batch4'])(
+  '%s with attention in parts',
+  async (name) => {
+    const tiles = { attention: { split: 3 } };
+    expect(await failures(`${ROOT}/test/golden/${name}`, { tiles })).toEqual([]);
+  },
+);
 
 test('c2i_tiny_f16 with its weights kept as packed halves', async () => {
   const folder = `${ROOT}/test/golden/c2i_tiny_f16`;

@@ -1,7 +1,6 @@
 /** Oracles and work of the decoder's kernels. */
 import { byteLength } from '../../kernels/cost.ts';
 import type { Kernel } from '../../kernels/kernel.ts';
-import { attention } from '../../test/oracle/attention.ts';
 import { drawToken, race } from '../../test/oracle/draw-token.ts';
 import { filterLogits } from '../../test/oracle/filter-logits.ts';
 import { guidance } from '../../test/oracle/guidance.ts';
@@ -112,25 +111,6 @@ function halves(run: KernelRun, got: ArrayLike<number>, expected: ArrayLike<numb
   }
 }
 
-/** All heads of the first and the last row, each with its own slot of the cache. */
-async function checkAttention(run: KernelRun): Promise<void> {
-  const [rows, width] = run.shape('q');
-  const [, slots, nKvHead, positions, headDim] = run.shape('kv');
-  const place = await run.values('place');
-  for (const row of new Set([0, rows - 1])) {
-    const [slot = 0, position = 0] = place.subarray(2 * row, 2 * row + 2);
-    const part = nKvHead * positions * headDim;
-    const kv = new Float32Array(2 * part);
-    for (const which of [0, 1]) {
-      kv.set(await run.values('kv', (which * slots + slot) * part, part), which * part);
-    }
-    const one = { rows: 1, nHead: width / headDim, nKvHead, headDim, slots: 1, positions };
-    const q = await run.values('q', row * width, width);
-    const expected = attention(one, { q, kv, place: [0, position] });
-    run.close(`row ${row}`, await run.values('out', row * width, width), expected);
-  }
-}
-
 async function checkEmbed(run: KernelRun): Promise<void> {
   const [rows, dim] = run.shape('out');
   const [sequences, blockSize] = run.shape('tokens');
@@ -220,21 +200,6 @@ export const decoderFamilies: readonly Family[] = [
       };
     },
     check: checkQkv,
-  },
-  {
-    words: ['attention'],
-    bindings: 'q kv place out',
-    work(kernel, position) {
-      const [rows = 1, width = 1] = sizes(kernel, 'q');
-      const kv = kernel.bindings.kv;
-      const slot = kv ? byteLength(kv) / size(kernel, 'kv', 1) : 0;
-      const read = (position + 1) / size(kernel, 'kv', 3);
-      return {
-        bytes: bytesBut(kernel, 'kv') + slot * rows * read,
-        operations: 4 * rows * width * (position + 1),
-      };
-    },
-    check: checkAttention,
   },
   {
     words: ['embed'],

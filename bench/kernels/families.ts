@@ -4,6 +4,7 @@
  */
 import { costOf } from '../../kernels/cost.ts';
 import type { Cost, Kernel } from '../../kernels/kernel.ts';
+import { attentionFamilies } from './check-attention.ts';
 import { decoderFamilies } from './check-decoder.ts';
 import { tokenizerFamilies } from './check-tokenizer.ts';
 import { winogradFamilies } from './check-winograd.ts';
@@ -23,7 +24,12 @@ export interface Family {
   check(run: KernelRun): Promise<void>;
 }
 
-const families: readonly Family[] = [...decoderFamilies, ...tokenizerFamilies, ...winogradFamilies];
+const families: readonly Family[] = [
+  ...decoderFamilies,
+  ...attentionFamilies,
+  ...tokenizerFamilies,
+  ...winogradFamilies,
+];
 
 /** The family of a kernel, or undefined when this bench has no oracle for its bindings. */
 export function familyOf(kernel: Kernel): Family | undefined {

@@ -181,13 +181,14 @@ function integers(
   return made;
 }
 
-/** Inputs that are no numbers of either sign: probabilities, and moments. */
+/** Inputs that are no numbers of either sign: probabilities, moments, weights of parts. */
 function positive({ bindings }: Kernel): Record<string, Spread> {
-  const { probs, moments } = bindings;
+  const { probs, moments, peaks } = bindings;
   const mean = 1 / (probs?.shape.at(-1) ?? 1);
   return {
     ...(probs?.role === 'in' && { probs: { centre: mean, spread: mean } }),
     ...(moments && { moments: { centre: 2, spread: 1 } }),
+    ...(peaks?.role === 'in' && { peaks: { centre: 2, spread: 1 } }),
   };
 }
 

@@ -2,6 +2,7 @@
 
 import { CONV_SETTINGS } from '../../kernels/conv2d.ts';
 import type { Reduce, Tile, Variant } from '../../kernels/kernel.ts';
+import { ATTENTION_SETTINGS } from '../../kernels/lib/attention-tile.ts';
 import { PRODUCT_SETTINGS } from '../../kernels/lib/product-tile.ts';
 import { MAP_SETTINGS } from '../../kernels/lib/tiled-product.ts';
 import { OptionError } from '../errors.ts';
@@ -11,6 +12,7 @@ const REDUCES: readonly Reduce[] = ['serial', 'workgroup', 'subgroup'];
 /** Families of kernels that have tiles, with the settings of each. */
 const TILE_SETTINGS: Readonly<Record<string, readonly string[]>> = {
   product: PRODUCT_SETTINGS,
+  attention: ATTENTION_SETTINGS,
   conv: CONV_SETTINGS,
   map: MAP_SETTINGS,
 };

@@ -16,6 +16,7 @@ import { sampleToken } from '../../kernels/sample-token.ts';
 import { siluMul, swiglu } from '../../kernels/swiglu.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { attendInParts } from './gpt-attention.ts';
 import type { GptConfig } from './gpt-config.ts';
 import { callParts, type Matrix, matrix, table } from './matrix.ts';
 import { headDtypeOf, type Precision, tableDtypeOf } from './precision.ts';
@@ -62,7 +63,10 @@ export const positionsOf = ({ clsTokenNum, blockSize }: GptConfig): number =>
 /** KV slots of a batch. */
 export const slotsOf = ({ sequences, guided }: Batch): number => sequences * (guided ? 2 : 1);
 
-/** One decoding step: every sequence moves one token on. Five dispatches a layer and three more. */
+/**
+ * One decoding step: every sequence moves one token on. Five dispatches a layer and three more; six a
+ * layer where the tile of attention has parts.
+ */
 export function gptDecoder(
   g: Graph,
   config: GptConfig,
@@ -91,7 +95,7 @@ export function gptDecoder(
       { weight: l.wqkv },
       { x, gain: l.attentionNorm, rope, place, kv },
     );
-    const heads = g.call(attention({ rows, ...cache, nHead: config.nHead }), { q, kv, place }).out;
+    const heads = attendInParts(g, { rows, ...cache, nHead: config.nHead }, { q, kv, place });
     const productPlus = (from: Tensor, weight: Matrix, inDim: number, residual: Tensor): Tensor => {
       const params = { rows, inDim, outDim: dim, weightDtype, variant, residual: true } as const;
       const make = (columns?: Columns) => linear({ ...params, ...(columns && { columns }) });

@@ -6,12 +6,13 @@ import { parseVariant } from '../../src/gpu/variant-words.ts';
 test.each([
   ['serial', { reduce: 'serial' }],
   ['product.span=1,product.columns=8', { tiles: { product: { span: 1, columns: 8 } } }],
+  ['attention.split=4,attention.size=128', { tiles: { attention: { split: 4, size: 128 } } }],
   ['workgroup, packed', { reduce: 'workgroup', f16: false }],
 ])('%s', (text, expected) => {
   expect(parseVariant(text)).toEqual(expected);
 });
 
-test.each(['fast', 'serial,', 'product.colour=4', 'nothing.columns=4', 'product.columns='])(
+test.each(['fast', 'serial,', 'product.colour=4', 'nothing.columns=4', 'attention.parts=4', 'product.columns='])(
   'refuses "%s" and lists what is known',
   (text) => {
     expect(() => parseVariant(text)).toThrow(/^LLAMAGEN_VARIANT: ".*" expected one of serial, /);

@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { type AttentionParams, attention } from '../../kernels/attention.ts';
-import type { Kernel } from '../../kernels/kernel.ts';
+import type { Kernel, Tile, Variant } from '../../kernels/kernel.ts';
 import * as oracle from '../oracle/attention.ts';
 import { expectClose } from '../oracle/compare.ts';
 import { kvIndex } from '../oracle/rope.ts';
+import { attentionData } from '../support/attention-data.ts';
 import { testDevice } from '../support/device.ts';
-import { roundF16 } from '../support/f16.ts';
-import { scatteredPlaces } from '../support/places.ts';
-import { normal, uniform } from '../support/random.ts';
+import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, F32_VARIANTS, VARIANTS, variantName } from '../support/variants.ts';
 
@@ -30,19 +29,6 @@ const cases: readonly AttentionParams[] = [
 const anyAttention = (params: AttentionParams): Kernel =>
   attention({ ...params, masked: params.masked as true });
 
-function data(params: AttentionParams) {
-  const { rows, nHead, nKvHead, headDim, slots, positions, masked, kvDtype } = params;
-  const next = uniform(9);
-  const kv = normal(2 * slots * nKvHead * positions * headDim, 2);
-  return {
-    // Large enough that some rows attend to one column almost alone.
-    q: normal(rows * nHead * headDim, 1, 3),
-    kv: kvDtype === 'f16' ? roundF16(kv) : kv,
-    place: scatteredPlaces(rows, slots, positions),
-    ...(masked && { mask: Uint32Array.from({ length: slots * positions }, () => +(next() < 0.4)) }),
-  };
-}
-
 const dtypes = [
   { kvDtype: 'f32', variants: deviceVariants(device, F32_VARIANTS) },
   { kvDtype: 'f16', variants: deviceVariants(device, VARIANTS) },
@@ -57,7 +43,7 @@ describe.each(dtypes)('$kvDtype', ({ kvDtype, variants }) => {
       const params = { ...sizes, kvDtype };
       const kernel = anyAttention({ ...params, variant });
       test(`${kernel.label}${sizes.masked ? ' masked' : ''} ${variantName(variant)}`, async () => {
-        const inputs = data(params);
+        const inputs = attentionData(params);
         const { out } = await runKernel(device, kernel, inputs);
         expectClose(kernel.label, out!, oracle.attention(params, inputs), TOLERANCE);
       });
@@ -65,12 +51,28 @@ describe.each(dtypes)('$kvDtype', ({ kvDtype, variants }) => {
   }
 });
 
+const tiles: readonly [reduce: Variant['reduce'], Partial<Tile>, AttentionParams][] = [
+  ['serial', { size: 16 }, cases[3]!],
+  ['workgroup', { size: 64, span: 1 }, cases[4]!],
+  ['workgroup', { size: 128, span: 32 }, cases[4]!],
+  ['workgroup', { size: 128, span: 2 }, cases[6]!],
+  // The span is what workgroup memory leaves of it.
+  ['workgroup', { size: 256, span: 256 }, cases[3]!],
+];
+test.each(tiles)('%s, tile %o: %o', async (reduce, tile, params) => {
+  const variant = { reduce, f16: false, tiles: { attention: tile } } as const;
+  const kernel = anyAttention({ ...params, variant });
+  const inputs = attentionData(params);
+  const { out } = await runKernel(device, kernel, inputs);
+  expectClose(kernel.label, out!, oracle.attention(params, inputs), TOLERANCE);
+});
+
 describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
   const params = { nHead: 2, nKvHead: 1, headDim: 8, slots: 2, positions: 70, variant } as const;
 
   test('a zero query attends to all columns up to its own alike', async () => {
     const sizes = { ...params, rows: 1 };
-    const inputs = { ...data(sizes), q: new Float32Array(16), place: [1, 68] };
+    const inputs = { ...attentionData(sizes), q: new Float32Array(16), place: [1, 68] };
     const { out } = await runKernel(device, attention(sizes), inputs);
     const mean = Array.from({ length: 16 }, (_, d) => {
       const values = Array.from(
@@ -84,7 +86,11 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
 
   test('scores far apart neither overflow nor give NaN', async () => {
     const sizes = { ...params, rows: 3 };
-    const inputs = { ...data(sizes), q: normal(3 * 16, 4, 1e4), place: [0, 69, 1, 69, 0, 40] };
+    const inputs = {
+      ...attentionData(sizes),
+      q: normal(3 * 16, 4, 1e4),
+      place: [0, 69, 1, 69, 0, 40],
+    };
     const { out } = await runKernel(device, attention(sizes), inputs);
     expectClose('attention', out!, oracle.attention(sizes, inputs), TOLERANCE);
   });
@@ -94,7 +100,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const mask = new Uint32Array(2 * 70);
     mask.fill(1, 3);
     // Rows 0 .. 2 of slot 0 are padding: each sees itself alone.
-    const inputs = { ...data(sizes), mask, place: [0, 0, 0, 1, 0, 2] };
+    const inputs = { ...attentionData(sizes), mask, place: [0, 0, 0, 1, 0, 2] };
     const { out } = await runKernel(device, attention(sizes), inputs);
     const own = [0, 1, 2].flatMap((j) => {
       const at = kvIndex(params, [1, 0, 0, j]);
@@ -106,7 +112,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
 
   test('columns past the position are not read, not even NaN', async () => {
     const sizes = { ...params, rows: 2 };
-    const inputs = { ...data(sizes), place: [0, 12, 1, 12] };
+    const inputs = { ...attentionData(sizes), place: [0, 12, 1, 12] };
     const poisoned = inputs.kv.slice();
     for (let row = 0; row < poisoned.length / 8; row++) {
       if (row % 70 > 12) poisoned.fill(Number.NaN, row * 8, row * 8 + 8);
@@ -118,7 +124,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
 
   test('rows past the end of the cache are dropped', async () => {
     const sizes = { ...params, rows: 2 };
-    const inputs = { ...data(sizes), place: [0, 70, 1, 12] };
+    const inputs = { ...attentionData(sizes), place: [0, 70, 1, 12] };
     const { out } = await runKernel(device, attention(sizes), inputs);
     const expected = oracle.attention(sizes, inputs);
     expectClose('attention', out!.subarray(16), expected.subarray(16), TOLERANCE);

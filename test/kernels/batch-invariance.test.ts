@@ -1,7 +1,9 @@
 /** The result of a row has the same bits whatever else is in the batch, and wherever it stands. */
 import { describe, expect, test, vi } from 'vitest';
 import { attention } from '../../kernels/attention.ts';
+import { attentionParts } from '../../kernels/attention-parts.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
+import { mergeAttention } from '../../kernels/merge-attention.ts';
 import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
 import { swiglu } from '../../kernels/swiglu.ts';
 import { variantOf } from '../../src/gpu/variants.ts';
@@ -88,6 +90,21 @@ const subjects: readonly Subject[] = [
     kernel: (rows, variant) => attention({ ...KV, rows, nHead: 4, variant }),
     perRow: { q: normal(POOL * 48, 6, 2), place },
     shared: { kv: normal(kvLength, 7) },
+    out: 'out',
+  },
+  ...['out', 'peaks'].map((out) => ({
+    name: `attention_parts: ${out}`,
+    kernel: (rows: number, variant: Variant) =>
+      attentionParts({ ...KV, rows, nHead: 4, split: 3, variant }),
+    perRow: { q: normal(POOL * 48, 6, 2), place },
+    shared: { kv: normal(kvLength, 7) },
+    out,
+  })),
+  {
+    name: 'merge_attention',
+    kernel: (rows) => mergeAttention({ ...KV, rows, nHead: 4, split: 3 }),
+    perRow: { sums: normal(POOL * 3 * 48, 8), peaks: normal(POOL * 3 * 8, 9), place },
+    shared: {},
     out: 'out',
   },
 ];

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { attention } from '../../kernels/attention.ts';
+import { attentionParts } from '../../kernels/attention-parts.ts';
 import { compile } from '../../kernels/compile.ts';
 import { drawToken } from '../../kernels/draw-token.ts';
 import { embed } from '../../kernels/embed.ts';
@@ -11,6 +12,7 @@ import { MAX_WORKGROUPS, type Variant } from '../../kernels/kernel.ts';
 import { packSampling } from '../../kernels/lib/sampling.ts';
 import { linear } from '../../kernels/linear.ts';
 import { matmul } from '../../kernels/matmul.ts';
+import { mergeAttention } from '../../kernels/merge-attention.ts';
 import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
 import { rmsNorm } from '../../kernels/rms-norm.ts';
 import { ropeCache } from '../../kernels/rope-cache.ts';
@@ -23,6 +25,7 @@ import { VARIANTS, variantName } from '../support/variants.ts';
 const KV = { slots: 2, nKvHead: 2, positions: 17, headDim: 8 };
 const product = { rows: 2, inDim: 8, outDim: 8 };
 const qkv = { ...KV, rows: 2, dim: 8, nHead: 2, normEps: 1e-5 };
+const inParts = { ...KV, rows: 1, nHead: 2, split: 2 };
 const tables = { rows: 2, slots: 2, sequences: 1, dim: 8, vocabSize: 9, labels: 3, blockSize: 4 };
 const grid = { sequences: 2, rows: 4, vocabSize: 9, blockSize: 4, clsTokenNum: 1 };
 const serial = { reduce: 'serial', f16: false } as const;
@@ -51,6 +54,15 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
   [/attention: "positions".* 0$/, () => attention({ ...KV, rows: 1, nHead: 2, positions: 0 })],
   [/attention: nHead 3 .*nKvHead 2$/, () => attention({ ...KV, rows: 1, nHead: 3 })],
   [/attention: 5000 positions/, () => attention({ ...KV, rows: 1, nHead: 2, positions: 5000 })],
+  [/attention_parts: "rows".* 0$/, () => attentionParts({ ...inParts, rows: 0 })],
+  [/attention_parts: nHead 3 .*nKvHead 2$/, () => attentionParts({ ...inParts, nHead: 3 })],
+  [/attention_parts: "split".* 1 to 64, got 0$/, () => attentionParts({ ...inParts, split: 0 })],
+  [/attention_parts: "split".* 1 to 64, got 65$/, () => attentionParts({ ...inParts, split: 65 })],
+  [/attention_parts: "split".* got 2\.5$/, () => attentionParts({ ...inParts, split: 2.5 })],
+  [/attention_parts: 5000 positions/, () => attentionParts({ ...inParts, positions: 10000 })],
+  [/merge_attention: "positions".* 0$/, () => mergeAttention({ ...inParts, positions: 0 })],
+  [/merge_attention: headDim .* 6$/, () => mergeAttention({ ...inParts, headDim: 6 })],
+  [/merge_attention: "split".* got -1$/, () => mergeAttention({ ...inParts, split: -1 })],
   [/embed: "labels".* 0$/, () => embed({ ...tables, labels: 0 })],
   [/embed: "sequences".* 0$/, () => embed({ ...tables, sequences: 0 })],
   [/guidance: "clsTokenNum".* 0$/, () => guidance({ ...grid, clsTokenNum: 0 })],
@@ -118,6 +130,25 @@ test('a product refuses a tile that needs more workgroup memory than there is', 
   expect(() => swiglu({ rows: 1, dim: 8, hiddenDim: 8, normEps: 1e-5, variant })).toThrow(
     /swiglu: parts 64, units 4 and columns 8 need 17408 bytes of workgroup memory, at most 16384/,
   );
+});
+
+test.each([
+  ['workgroup', { split: 0 }, /attention: "split" expected an integer from 1 to 64, got 0/],
+  ['workgroup', { split: 'all' }, /attention: "split" expected .* got all/],
+  ['workgroup', { size: 48 }, /attention: size 48 and span 4 expected powers of two/],
+  ['workgroup', { size: 512 }, /attention: size 512 .* at most 256/],
+  ['workgroup', { span: 3 }, /attention: size 64 and span 3 expected powers of two/],
+  ['workgroup', { span: 128 }, /attention: size 64 and span 128 .* the span within the size/],
+  ['workgroup', { size: 1, span: 1 }, /attention: heads of 8 need size 2, got 1/],
+  ['serial', { span: 4 }, /attention: a serial kernel shares no key, got span 4/],
+] as const)('attention under %s refuses the tile %o', (reduce, tile, message) => {
+  const variant = { reduce, f16: false, tiles: { attention: tile } };
+  expect(() => attention({ ...KV, rows: 1, nHead: 2, variant })).toThrow(message);
+});
+
+test('attention shares keys as far as workgroup memory allows', () => {
+  const { code } = attention({ ...KV, rows: 1, nHead: 2, positions: 1500 });
+  expect(code).toContain('scores: array<f32, 3000>');
 });
 
 describe.each(KERNELS)('$name', ({ kernel }) => {

@@ -98,14 +98,14 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
   {
     name: 'attention-not-own-position',
     fault: 'A token does not see itself; the first sees nothing.',
-    find: 'j <= position',
-    replace: 'j < position',
+    find: 'position + 1u - first',
+    replace: 'position - first',
   },
   {
     name: 'attention-past-position',
     fault: 'A token sees one position of the future, or of an earlier image.',
-    find: 'j <= position',
-    replace: 'j <= position + 1u',
+    find: 'position + 1u - first',
+    replace: 'position + 2u - first',
   },
   {
     name: 'attention-scale-dropped',
@@ -130,8 +130,8 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
   {
     name: 'attention-kv-head',
     fault: 'Heads of grouped-query attention read the KV heads in turn, not in groups.',
-    find: /(let head = \w+ % (\d+)u;[^}]*?})([^}]*?)head \/ (\d+)u, 0u([^}]*?)head \/ \d+u, 0u/g,
-    replace: '$1$3head % ($2u / $4u), 0u$5head % ($2u / $4u), 0u',
+    find: /(let head = \w+ % (\d+)u;[^}]*?})([^}]*?)head \/ (\d+)u, first([^}]*?)head \/ \d+u, first/g,
+    replace: '$1$3head % ($2u / $4u), first$5head % ($2u / $4u), first',
   },
   {
     name: 'attention-one-slot',
@@ -152,10 +152,17 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
     replace: '$1 = $1',
   },
   {
-    name: 'attention-parts-lost',
-    fault: 'One split of the values of a workgroup is lost (GPU variant).',
-    find: 'for (var s = 1u;',
-    replace: 'for (var s = 2u;',
+    name: 'attention-strip-lost',
+    fault: 'One strip of the values of a workgroup is lost (GPU variant).',
+    find: /(for \(var s = )1u(; s < \d+u; s\+\+\) \{ v \+= strips)/g,
+    replace: '$12u$2',
+    only: 'f32.* workgroup',
+  },
+  {
+    name: 'attention-share-lost',
+    fault: 'One share of the dot product of a key is lost (GPU variant).',
+    find: /(for \(var s = )1u(; s < \d+u; s\+\+\) \{ score \+= scores)/g,
+    replace: '$12u$2',
     only: 'f32.* workgroup',
   },
   {
@@ -167,4 +174,71 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
   },
 ]);
 
-export const attentionLayer: readonly Mutant[] = [...rope, ...qkv, ...attention];
+const parts = group(
+  { kernel: 'attention_parts', tests: kernelTest('attention-parts'), only: '^f32 .* serial' },
+  [
+    {
+      name: 'parts-begin-late',
+      fault: 'Every second part leaves out its first position.',
+      find: /(let first = unit % \d+u \* \d+u);/g,
+      replace: '$1 + unit % 2u;',
+    },
+    {
+      name: 'parts-past-columns',
+      fault: 'Positions are attended to twice: a part goes on into the next one.',
+      find: /min\(position \+ 1u - first, (\d+u)\)/g,
+      replace: 'min(position + 1u - first, $1 + 1u)',
+    },
+    {
+      name: 'parts-divided',
+      fault: 'Parts are divided by their weights before they are weighed.',
+      find: '{ return sum; }',
+      replace: '{ return sum / weight; }',
+    },
+    {
+      name: 'parts-future-made',
+      fault: 'Parts of the future are made, from what an earlier image left in the cache.',
+      find: ' || first > position',
+      replace: '',
+    },
+  ],
+);
+
+const merge = group(
+  { kernel: 'merge_attention', tests: kernelTest('attention-parts'), only: '^f32 .* serial' },
+  [
+    {
+      name: 'merge-not-rescaled',
+      fault: 'Parts with low scores weigh as much as those with high ones.',
+      find: 'let scale = exp(peaks[part].x - top);',
+      replace: 'let scale = 1.0;',
+    },
+    {
+      name: 'merge-last-part-lost',
+      fault: 'A token does not see the positions just before it.',
+      find: 'part = begin; part <= end',
+      replace: 'part = begin; part <= max(end, begin + 1u) - 1u',
+    },
+    {
+      name: 'merge-peak-of-first',
+      fault: 'Scores that rise along the image overflow: NaN.',
+      find: 'top = max(top, peaks[part].x);',
+      replace: '',
+      only: '^serial scores far apart',
+    },
+    {
+      name: 'merge-future-parts',
+      fault: 'Parts that were never made are merged.',
+      find: /let end = begin \+ position \/ \d+u;/g,
+      replace: 'let end = begin + 1u;',
+    },
+  ],
+);
+
+export const attentionLayer: readonly Mutant[] = [
+  ...rope,
+  ...qkv,
+  ...attention,
+  ...parts,
+  ...merge,
+];

@@ -1,5 +1,6 @@
 /** Every kernel with representative parameters, for checks that want all of them. */
 import { attention } from '../../kernels/attention.ts';
+import { attentionParts } from '../../kernels/attention-parts.ts';
 import { codebookLookup } from '../../kernels/codebook-lookup.ts';
 import { type Conv2dParams, conv2d, conv2dParts, convTile } from '../../kernels/conv2d.ts';
 import { drawToken } from '../../kernels/draw-token.ts';
@@ -12,6 +13,7 @@ import { guidance } from '../../kernels/guidance.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
 import { type LinearParams, linear } from '../../kernels/linear.ts';
 import { type MatmulParams, matmul } from '../../kernels/matmul.ts';
+import { mergeAttention } from '../../kernels/merge-attention.ts';
 import { nearestCode } from '../../kernels/nearest-code.ts';
 import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
 import { rmsNorm } from '../../kernels/rms-norm.ts';
@@ -106,6 +108,15 @@ const caches: readonly ListedKernel[] = DTYPES.flatMap((kvDtype) => [
     kernel: (variant) => attention({ ...KV, rows: 5, nHead: 2, kvDtype, masked: true, variant }),
   },
   {
+    name: `attention_parts ${kvDtype} cache`,
+    kernel: (variant) => attentionParts({ ...KV, rows: 3, nHead: 4, kvDtype, split: 4, variant }),
+  },
+  {
+    name: `attention_parts ${kvDtype} cache, masked`,
+    kernel: (variant) =>
+      attentionParts({ ...KV, rows: 5, nHead: 2, kvDtype, masked: true, split: 3, variant }),
+  },
+  {
     name: `rope_cache ${kvDtype} cache`,
     kernel: () => ropeCache({ ...KV, rows: 5, nHead: 4, kvDtype }),
   },
@@ -116,6 +127,10 @@ const others: readonly ListedKernel[] = [
     name: `rms_norm dim ${dim}`,
     kernel: (variant: Variant) => rmsNorm({ rows: 3, dim, variant }),
   })),
+  {
+    name: 'merge_attention',
+    kernel: () => mergeAttention({ rows: 3, nHead: 4, headDim: 20, positions: 17, split: 4 }),
+  },
   { name: 'silu_mul', kernel: () => siluMul({ rows: 3, hiddenDim: 70 }) },
   { name: 'guidance', kernel: () => guidance({ sequences: 2, vocabSize: 257, clsTokenNum: 1 }) },
   {

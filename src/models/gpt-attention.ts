@@ -1,0 +1,26 @@
+/** Attention of a decoding step as graph calls, in the way that suits the adapter. */
+import { type AttentionParams, attention } from '../../kernels/attention.ts';
+import { attentionParts } from '../../kernels/attention-parts.ts';
+import { PORTABLE } from '../../kernels/kernel.ts';
+import { attentionTile } from '../../kernels/lib/attention-tile.ts';
+import { mergeAttention } from '../../kernels/merge-attention.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Tensor } from '../graph/tensor.ts';
+
+export interface Attended {
+  readonly q: Tensor;
+  readonly kv: Tensor;
+  readonly place: Tensor;
+}
+
+/** Attention of few rows: one dispatch, or two where the tile cuts the positions into parts. */
+export function attendInParts(
+  g: Graph,
+  params: AttentionParams & { readonly masked?: false },
+  { q, kv, place }: Attended,
+): Tensor {
+  const { split } = attentionTile(params, params.variant ?? PORTABLE);
+  if (split === 1) return g.call(attention(params), { q, kv, place }).out;
+  const { out: sums, peaks } = g.call(attentionParts({ ...params, split }), { q, kv, place });
+  return g.call(mergeAttention({ ...params, split }), { sums, peaks, place }).out;
+}

@@ -1,0 +1,168 @@
+/** Attention in parts of the cached positions, and their merge. */
+import { describe, expect, test } from 'vitest';
+import { type AttentionPartsParams, attentionParts } from '../../kernels/attention-parts.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
+import { cutPositions } from '../../kernels/lib/attention-tile.ts';
+import { mergeAttention } from '../../kernels/merge-attention.ts';
+import * as oracle from '../oracle/attention.ts';
+import { attentionParts as partsOracle } from '../oracle/attention-parts.ts';
+import { expectClose } from '../oracle/compare.ts';
+import { mergeAttention as mergeOracle } from '../oracle/merge-attention.ts';
+import { type AttentionData, attentionData } from '../support/attention-data.ts';
+import { testDevice } from '../support/device.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+import { deviceVariants, F32_VARIANTS, VARIANTS, variantName } from '../support/variants.ts';
+
+const device = await testDevice();
+
+/** As of attention in one dispatch. */
+const TOLERANCE = { nmse: 1e-11, max: 2e-5 };
+
+const GROUPED: AttentionPartsParams = {
+  rows: 9,
+  nHead: 6,
+  nKvHead: 1,
+  headDim: 64,
+  slots: 2,
+  positions: 130,
+  split: 4,
+};
+const cases: readonly AttentionPartsParams[] = [
+  { rows: 2, nHead: 3, nKvHead: 3, headDim: 12, slots: 2, positions: 9, split: 64 },
+  GROUPED,
+  { rows: 17, nHead: 2, nKvHead: 2, headDim: 100, slots: 4, positions: 33, split: 2 },
+  // Seven parts of ten columns.
+  { rows: 16, nHead: 2, nKvHead: 1, headDim: 8, slots: 2, positions: 65, split: 7, masked: true },
+];
+
+const anyParts = (params: AttentionPartsParams): Kernel =>
+  attentionParts({ ...params, masked: params.masked as true });
+
+/** Parts as the kernel makes them, NaN where it writes nothing, and their merge. */
+async function run(params: AttentionPartsParams, inputs: AttentionData, times = 1) {
+  const { out: sums, peaks } = await runKernel(device, anyParts(params), inputs, times);
+  const given = { sums: sums!, peaks: peaks!, place: inputs.place };
+  const { out } = await runKernel(device, mergeAttention(params), given, times);
+  return { ...given, out: out! };
+}
+
+/** Those values of which `expected` has one; the others must not have been written. */
+function written(got: ArrayLike<number>, expected: Float64Array): number[] {
+  const values = Array.from(got);
+  expect(values.findIndex((v, i) => Number.isNaN(expected[i]!) && !Number.isNaN(v))).toBe(-1);
+  return values.filter((_, i) => !Number.isNaN(expected[i]!));
+}
+
+const finite = (values: Float64Array): Float64Array => values.filter((v) => !Number.isNaN(v));
+
+const dtypes = [
+  { kvDtype: 'f32', variants: deviceVariants(device, F32_VARIANTS) },
+  { kvDtype: 'f16', variants: deviceVariants(device, VARIANTS) },
+] as const;
+
+describe.each(dtypes)('$kvDtype', ({ kvDtype, variants }) => {
+  for (const variant of variants) {
+    // f16 differs in how the cache is read alone.
+    for (const sizes of kvDtype === 'f16' ? [GROUPED] : cases) {
+      const params = { ...sizes, kvDtype, variant };
+      const { label } = anyParts(params);
+      test(`${label}${sizes.masked ? ' masked' : ''} ${variantName(variant)}`, async () => {
+        const inputs = attentionData(params);
+        const { sums, out } = await run(params, inputs);
+        const parts = partsOracle(params, inputs);
+        // Sums are as large as the weights of their columns together.
+        const tolerance = {
+          nmse: 1e-11,
+          max: 2e-5 * cutPositions(sizes.positions, sizes.split).columns,
+        };
+        expectClose(`${label}: parts`, written(sums, parts.out), finite(parts.out), tolerance);
+        expectClose(label, out, oracle.attention(params, inputs), TOLERANCE);
+      });
+    }
+  }
+});
+
+describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+  const params = {
+    ...{ rows: 6, nHead: 2, nKvHead: 1, headDim: 8, slots: 2, positions: 70, split: 4, variant },
+  } as const;
+  /** Parts of 18 columns: at their borders, and at both ends. */
+  const place = [0, 0, 0, 17, 1, 18, 0, 35, 1, 54, 1, 69];
+
+  test('rows at the borders of parts, where the rest of the cache is NaN', async () => {
+    const inputs = { ...attentionData(params), place: Uint32Array.from(place) };
+    const expected = oracle.attention(params, inputs);
+    for (let row = 0; row < 6; row++) {
+      const position = place[2 * row + 1]!;
+      const kv = inputs.kv.slice();
+      for (let at = 0; at < kv.length / 8; at++) {
+        if (at % 70 > position) kv.fill(Number.NaN, at * 8, at * 8 + 8);
+      }
+      const one = { ...params, rows: 1 };
+      const q = inputs.q.subarray(row * 16, row * 16 + 16);
+      const own = { q, kv, place: inputs.place.subarray(2 * row, 2 * row + 2) };
+      const { out } = await run(one, own);
+      expectClose(`row ${row}`, out, expected.subarray(row * 16, row * 16 + 16), TOLERANCE);
+    }
+  });
+
+  test('is the same twice', async () => {
+    const inputs = { ...attentionData(params), place: Uint32Array.from(place) };
+    expect((await run(params, inputs, 2)).out).toEqual((await run(params, inputs)).out);
+  });
+
+  test('scores far apart neither overflow nor give NaN', async () => {
+    const inputs = {
+      ...attentionData(params),
+      q: normal(6 * 16, 4, 1e4),
+      place: Uint32Array.from(place),
+    };
+    const { out } = await run(params, inputs);
+    expectClose('attention', out, oracle.attention(params, inputs), TOLERANCE);
+  });
+
+  test('parts in which everything is masked weigh nothing', async () => {
+    const masked = { ...params, masked: true } as const;
+    // Slot 0 has columns in its second part alone, slot 1 none at all.
+    const mask = Uint32Array.from({ length: 140 }, (_, i) => +(i >= 20 && i < 30));
+    const inputs = { ...attentionData(masked), mask, place: Uint32Array.from(place) };
+    const { out, peaks } = await run(masked, inputs);
+    expectClose('attention', out, oracle.attention(masked, inputs), TOLERANCE);
+    const weights = Array.from(peaks).filter((_, i) => i % 2 === 1);
+    const expected = partsOracle(masked, inputs).peaks.filter((_, i) => i % 2 === 1);
+    expectClose('weights', written(weights, expected), finite(expected), TOLERANCE);
+    expect(finite(expected).filter((weight) => weight === 0).length).toBeGreaterThan(4);
+  });
+
+  test('rows past the end of the cache are dropped', async () => {
+    const inputs = {
+      ...attentionData({ ...params, rows: 2 }),
+      place: Uint32Array.of(0, 70, 1, 12),
+    };
+    const { sums, out } = await run({ ...params, rows: 2 }, inputs);
+    expect([...sums.subarray(0, 64), ...out.subarray(0, 16)].every(Number.isNaN)).toBe(true);
+    const expected = oracle.attention({ ...params, rows: 2 }, inputs);
+    expectClose('attention', out.subarray(16), expected.subarray(16), TOLERANCE);
+  });
+});
+
+test('parts of any peaks are put on one scale', async () => {
+  const params = { rows: 3, nHead: 2, headDim: 12, positions: 50, split: 6 };
+  const sums = normal(3 * 2 * 6 * 12, 5);
+  const peaks = normal(3 * 2 * 6 * 2, 6, 4).map((v, i) => (i % 2 === 0 ? v : 1 + Math.abs(v)));
+  const inputs = { sums, peaks, place: [0, 49, 1, 30, 2, 8] };
+  const { out } = await runKernel(device, mergeAttention(params), inputs);
+  expectClose('merge_attention', out!, mergeOracle(params, inputs), { nmse: 1e-12, max: 1e-5 });
+});
+
+test.each([
+  [130, 4, { parts: 4, columns: 33 }],
+  [9, 64, { parts: 9, columns: 1 }],
+  [65, 7, { parts: 7, columns: 10 }],
+  [10, 4, { parts: 4, columns: 3 }],
+  [9, 4, { parts: 3, columns: 3 }],
+  [257, 1, { parts: 1, columns: 257 }],
+])('%i positions in %i parts at most', (positions, split, expected) => {
+  expect(cutPositions(positions, split)).toEqual(expected);
+});

@@ -1,0 +1,47 @@
+/** How attention of a decoding step is called: in one dispatch, or in parts and a merge. */
+import { expect, test } from 'vitest';
+import type { Tile, Variant } from '../../kernels/kernel.ts';
+import { Graph } from '../../src/graph/graph.ts';
+import { gptDecoder, gptScorer } from '../../src/models/gpt.ts';
+import { parseGptConfig } from '../../src/models/gpt-config.ts';
+
+const config = parseGptConfig(
+  {
+    ...{ model_type: 'c2i', dim: 64, n_layer: 2, n_head: 4, multiple_of: 32 },
+    ...{ num_classes: 4, vocab_size: 64, block_size: 16 },
+  },
+  'test',
+);
+
+const precision = (variant: Variant) =>
+  ({ variant, weightDtype: 'f32', kvDtype: 'f32' }) as const satisfies object;
+
+/** First words of the labels of what attends, of a layer of a step with so many sequences. */
+function attending(tile: Partial<Tile>, sequences = 1): string[] {
+  const g = new Graph();
+  const variant = { reduce: 'workgroup', f16: false, tiles: { attention: tile } } as const;
+  gptDecoder(g, config, { sequences, guided: true }, precision(variant));
+  const words = g.nodes.map(({ kernel }) => kernel.label.split(' ')[0] ?? '');
+  return words.filter((word) => word.includes('attention'));
+}
+
+test('is one dispatch a layer where nothing says otherwise', () => {
+  expect(attending({})).toEqual(['attention', 'attention']);
+});
+
+test.each([1, 8])('is two with a split, whatever the number of sequences: %i', (sequences) => {
+  const layer = ['attention_parts', 'merge_attention'];
+  expect(attending({ split: 4 }, sequences)).toEqual([...layer, ...layer]);
+});
+
+test('is one for the many rows of scoring, whatever the split', () => {
+  const g = new Graph();
+  const variant = { reduce: 'workgroup', f16: false, tiles: { attention: { split: 4 } } } as const;
+  gptScorer(g, config, 1, precision(variant));
+  expect(g.nodes.some(({ kernel }) => kernel.label.startsWith('attention f32'))).toBe(true);
+  expect(g.nodes.some(({ kernel }) => kernel.label.startsWith('attention_parts'))).toBe(false);
+});
+
+test('refuses a split that is none', () => {
+  expect(() => attending({ split: 0 })).toThrow(/"split" expected an integer from 1 to 64, got 0/);
+});
