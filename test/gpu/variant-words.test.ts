@@ -12,12 +12,16 @@ test.each([
   expect(parseVariant(text)).toEqual(expected);
 });
 
-test.each(['fast', 'serial,', 'product.colour=4', 'nothing.columns=4', 'attention.parts=4', 'product.columns='])(
-  'refuses "%s" and lists what is known',
-  (text) => {
-    expect(() => parseVariant(text)).toThrow(/^LLAMAGEN_VARIANT: ".*" expected one of serial, /);
-  },
-);
+test.each([
+  'fast',
+  'serial,',
+  'product.colour=4',
+  'nothing.columns=4',
+  'attention.parts=4',
+  'product.columns=',
+])('refuses "%s" and lists what is known', (text) => {
+  expect(() => parseVariant(text)).toThrow(/^LLAMAGEN_VARIANT: ".*" expected one of serial, /);
+});
 
 test('a forced tile is stronger than a measured one, and both than the choice of a kernel', () => {
   const own = { columns: 4, split: 1 };
