@@ -70,13 +70,13 @@ export function assertSplit(kernel: string, split: number): void {
  * One part everywhere. On a large GPU parts help one guided image of a small model, whose 2 rows x 12
  * heads are fewer workgroups than it has cores; they cost every batch a dispatch in each layer, and the
  * 192 workgroups of eight images need none. The number of rows must not choose, so only a measurement
- * on the adapter can (`llamagen tune`). Four invocations to a key read 64 bytes of f32 at a time; one
- * alone reads 16 bytes of a row that its neighbours do not touch.
+ * on the adapter can (`llamagen tune`). The same holds for invocations that share a key: four read 64
+ * bytes of f32 at a time, one alone 16 bytes of a row that its neighbours do not touch.
  */
 function ownTile(quads: number, { reduce }: Variant): AttentionTile {
   // Rows x heads are few, and a software adapter runs one workgroup per thread.
   if (reduce === 'serial') return { split: 1, size: 4, span: 1 };
-  return { split: 1, size: Math.max(64, 2 ** Math.ceil(Math.log2(quads))), span: 4 };
+  return { split: 1, size: Math.max(64, 2 ** Math.ceil(Math.log2(quads))), span: 1 };
 }
 
 /** Tiles worth measuring for attention on a device. */

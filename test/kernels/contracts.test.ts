@@ -135,7 +135,7 @@ test('a product refuses a tile that needs more workgroup memory than there is', 
 test.each([
   ['workgroup', { split: 0 }, /attention: "split" expected an integer from 1 to 64, got 0/],
   ['workgroup', { split: 'all' }, /attention: "split" expected .* got all/],
-  ['workgroup', { size: 48 }, /attention: size 48 and span 4 expected powers of two/],
+  ['workgroup', { size: 48 }, /attention: size 48 and span 1 expected powers of two/],
   ['workgroup', { size: 512 }, /attention: size 512 .* at most 256/],
   ['workgroup', { span: 3 }, /attention: size 64 and span 3 expected powers of two/],
   ['workgroup', { span: 128 }, /attention: size 64 and span 128 .* the span within the size/],
@@ -147,7 +147,9 @@ test.each([
 });
 
 test('attention shares keys as far as workgroup memory allows', () => {
-  const { code } = attention({ ...KV, rows: 1, nHead: 2, positions: 1500 });
+  const tiles = { attention: { span: 4 } };
+  const variant = { reduce: 'workgroup', f16: false, tiles } as const;
+  const { code } = attention({ ...KV, rows: 1, nHead: 2, positions: 1500, variant });
   expect(code).toContain('scores: array<f32, 3000>');
 });
 
