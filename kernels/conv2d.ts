@@ -1,5 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { type Binding, type Bindings, declare, type Kernel } from './kernel.ts';
+import { type Binding, type Bindings, declare, enable, type Kernel } from './kernel.ts';
 import { convDirect } from './lib/conv-direct.ts';
 import { convGemm } from './lib/conv-gemm.ts';
 import {
@@ -73,14 +73,15 @@ export function conv2d(params: Conv2dParams): Kernel {
   if (serial && kernelSize === 1 && !norm) return { cost, ...pointwise(params, label, bindings) };
   const loop = convGemm(params, { ...tile, split: 1 });
   const { outShape } = convSizes(params);
-  const code = wgsl`
+  const code = wgsl`${enable(loop.features)}
 ${declare(bindings)}
 fn store(batch: u32, m: u32, n: u32, sum: f32) {
   let at = (batch * ${outShape[1]}u + m) * ${outShape[2] * outShape[3]}u + n;
   out[at] = sum + bias[m]${residual ? ' + residual[at]' : ''};
 }
 ${loop.code}`;
-  return { label, code, bindings, workgroups: loop.workgroups, cost };
+  const { workgroups, features } = loop;
+  return { label, code, bindings, workgroups, features, cost };
 }
 
 /** A 1x1 convolution, as the product it is. */
@@ -114,7 +115,7 @@ export function conv2dParts(params: Conv2dParams, tile: ConvTile): Kernel<ConvPa
   const bindings: ConvPartsBindings = { ...inputs, out };
   assertIndexable('conv2d', bindings);
   const loop = convGemm(params, tile);
-  const code = wgsl`
+  const code = wgsl`${enable(loop.features)}
 ${declare(bindings)}
 fn store(batch: u32, m: u32, n: u32, sum: f32) {
   out[(batch * ${channels}u + m) * ${height * width}u + n] = sum;
@@ -125,6 +126,7 @@ ${loop.code}`;
     code,
     bindings,
     workgroups: loop.workgroups,
+    features: loop.features,
     cost: { operations: 2 * macs },
   };
 }

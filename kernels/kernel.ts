@@ -34,6 +34,12 @@ export interface Binding<R extends Role = Role> {
 
 export type Bindings = Readonly<Record<string, Binding>>;
 
+/** Products of small matrices by a whole subgroup, as Dawn and Chrome have them; not in WebGPU yet. */
+export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix';
+
+/** A device feature that a kernel may need. */
+export type Feature = GPUFeatureName | typeof MATRIX_FEATURE;
+
 /** A complete, device-independent description of one compute dispatch. */
 export interface Kernel<B extends Bindings = Bindings> {
   /** Name and key sizes, e.g. `rms_norm f32[2,1024]`; used in errors and profiles. */
@@ -43,7 +49,7 @@ export interface Kernel<B extends Bindings = Bindings> {
   readonly bindings: B;
   readonly workgroups: readonly [x: number, y: number, z: number];
   /** Device features the text needs. */
-  readonly features?: readonly GPUFeatureName[];
+  readonly features?: readonly Feature[];
   /** What one dispatch costs at least; see `costOf`. */
   readonly cost?: Partial<Cost>;
 }
@@ -70,6 +76,17 @@ export type Names<B extends Bindings, R extends Role> = {
  */
 export type Reduce = 'serial' | 'workgroup' | 'subgroup';
 
+/** A product of matrices that the subgroups of a device make: m x k by k x n, with sums in f32. */
+export interface MatrixConfig {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Type of what is multiplied; f16 needs the feature `shader-f16` as well. */
+  readonly operand: 'f16' | 'f32';
+  /** Most invocations of a subgroup (`subgroupMaxSize`): workgroups must be multiples of it. */
+  readonly lanes: number;
+}
+
 /** Device-dependent choices that never change what a kernel computes, only how. */
 export interface Variant {
   readonly reduce: Reduce;
@@ -81,6 +98,8 @@ export interface Variant {
    * need no barrier.
    */
   readonly lanes?: number;
+  /** Where the feature `chromium-experimental-subgroup-matrix` may be used: by which matrices. */
+  readonly matrix?: MatrixConfig;
   /** Settings that differ from a kernel's own choice; see `tileOf`. */
   readonly tiles?: Tiles;
 }
@@ -134,9 +153,16 @@ export function declare(bindings: Bindings): string {
     .join('\n');
 }
 
-/** The `enable` directives a kernel's text must begin with. */
-export function enable(features: readonly GPUFeatureName[]): string {
-  return features.map((f) => `enable ${f === 'shader-f16' ? 'f16' : f};`).join('\n');
+/** The directives a kernel's text must begin with. */
+export function enable(features: readonly Feature[]): string {
+  return features
+    .map((f) =>
+      f === MATRIX_FEATURE
+        ? // What a subgroup does alike is no error, which older analyses cannot see.
+          `enable ${f.replaceAll('-', '_')};\ndiagnostic(off, chromium.subgroup_matrix_uniformity);`
+        : `enable ${f === 'shader-f16' ? 'f16' : f};`,
+    )
+    .join('\n');
 }
 
 /** Throws a RangeError unless the condition holds. */

@@ -54,5 +54,6 @@ ${
     },
     readers,
     tile,
+    params.variant,
   );
 }

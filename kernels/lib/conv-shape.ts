@@ -1,6 +1,6 @@
 /** What the convolution kernels share: parameters, sizes, the norm of what they read, and tiles. */
-import { assert, assertSizes, type Bindings, PORTABLE, tileOf, type Variant } from '../kernel.ts';
-import { MAP_SETTINGS, MAP_TILE, MAP_TILES, type MapTile } from './tiled-product.ts';
+import { assert, assertSizes, type Bindings, PORTABLE, type Variant } from '../kernel.ts';
+import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTileOf, mapTiles } from './map-tile.ts';
 
 export interface Conv2dParams {
   readonly images: number;
@@ -106,7 +106,7 @@ export function convTile(params: Conv2dParams): ConvTile {
     split: 0,
     ...MAP_TILE,
   };
-  const tile = tileOf<ConvTile>(variant, 'conv', shape, own);
+  const tile = mapTileOf(variant, 'conv', shape, own);
   const method = tile.method === 'winograd' && !winograd ? single : tile.method;
   const slices = Math.ceil((inChannels * kernelSize ** 2) / tile.slice);
   const groups = Math.ceil(pixels / tile.tileN) * Math.ceil(outChannels / tile.tileM);
@@ -121,11 +121,11 @@ export function convTile(params: Conv2dParams): ConvTile {
  * Tiles worth measuring for convolutions on a device. Where one cannot be made so, it is its own
  * choice; software adapters are not asked to try barriers.
  */
-export function convTiles({ reduce }: Variant): readonly Partial<ConvTile>[] {
+export function convTiles(variant: Variant): readonly Partial<ConvTile>[] {
   const gemm = [1, 2, 4, 8].flatMap((split) =>
-    MAP_TILES.map((tile): Partial<ConvTile> => ({ method: 'gemm', split, ...tile })),
+    mapTiles(variant).map((tile): Partial<ConvTile> => ({ method: 'gemm', split, ...tile })),
   );
-  return [{ method: 'direct' }, { method: 'winograd' }, ...(reduce === 'serial' ? [] : gemm)];
+  return [{ method: 'direct' }, { method: 'winograd' }, ...gemm];
 }
 
 /** Bindings in their order, without the output. */

@@ -9,14 +9,15 @@ import {
   type Bindings,
   declare,
   enable,
+  type Feature,
   type Kernel,
   PORTABLE,
-  tileOf,
   type Variant,
 } from '../kernel.ts';
 import { assertIndexable } from './indexable.ts';
+import { MAP_TILE, mapTileOf } from './map-tile.ts';
 import { quadLoop } from './quad-product.ts';
-import { MAP_TILE, tiledLoop } from './tiled-product.ts';
+import { tiledLoop } from './tiled-product.ts';
 import { valueReader } from './value-reader.ts';
 
 /** A binding, and the distance of its elements along the product's axes. */
@@ -53,7 +54,7 @@ export interface MapProductParams {
 export interface Loop {
   readonly code: string;
   readonly workgroups: readonly [x: number, y: number, z: number];
-  readonly features: readonly GPUFeatureName[];
+  readonly features: readonly Feature[];
 }
 
 /** Builds the kernel; `bindings` must hold both operands, `out` [batch, m, n] and what is added. */
@@ -68,7 +69,12 @@ export function mapProduct<B extends Bindings>(params: MapProductParams, binding
   const loop: Loop =
     reduce === 'serial'
       ? quadLoop(params, lanes >= 4)
-      : tiledLoop(params, operandReaders(params), tileOf(variant, 'map', shape, MAP_TILE));
+      : tiledLoop(
+          params,
+          operandReaders(params),
+          mapTileOf(variant, 'map', shape, MAP_TILE),
+          variant,
+        );
   const added = [
     scale === 1 ? 'sum' : `sum * f32(${scale})`,
     ...(bias ? [`${bias}[m]`] : []),

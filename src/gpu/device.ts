@@ -1,6 +1,12 @@
 /** One place for the limits and features asked of an adapter. */
+import { type Feature, MATRIX_FEATURE } from '../../kernels/kernel.ts';
 
-const WANTED_FEATURES = ['subgroups', 'shader-f16', 'timestamp-query'] as const;
+const WANTED_FEATURES: readonly Feature[] = [
+  'subgroups',
+  'shader-f16',
+  'timestamp-query',
+  MATRIX_FEATURE,
+];
 
 const WANTED_LIMITS = [
   'maxBufferSize',
@@ -13,7 +19,8 @@ const WANTED_LIMITS = [
 export function deviceDescriptor(adapter: GPUAdapter): GPUDeviceDescriptor {
   return {
     label: 'llamagen',
-    requiredFeatures: WANTED_FEATURES.filter((f) => adapter.features.has(f)),
+    // The types of WebGPU know no experimental feature.
+    requiredFeatures: WANTED_FEATURES.filter((f) => adapter.features.has(f)) as GPUFeatureName[],
     requiredLimits: Object.fromEntries(WANTED_LIMITS.map((l) => [l, adapter.limits[l]])),
   };
 }

@@ -3,8 +3,8 @@
 import { CONV_SETTINGS } from '../../kernels/conv2d.ts';
 import type { Reduce, Tile, Variant } from '../../kernels/kernel.ts';
 import { ATTENTION_SETTINGS } from '../../kernels/lib/attention-tile.ts';
+import { MAP_SETTINGS } from '../../kernels/lib/map-tile.ts';
 import { PRODUCT_SETTINGS } from '../../kernels/lib/product-tile.ts';
-import { MAP_SETTINGS } from '../../kernels/lib/tiled-product.ts';
 import { OptionError } from '../errors.ts';
 
 const REDUCES: readonly Reduce[] = ['serial', 'workgroup', 'subgroup'];

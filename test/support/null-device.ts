@@ -1,5 +1,6 @@
 /** A device that compiles and validates like any other, has every feature, and computes nothing. */
 import { create, globals } from 'webgpu';
+import { type Feature, MATRIX_FEATURE } from '../../kernels/kernel.ts';
 
 /** Dawn crashes when an instance is collected while its device is in use. */
 const instances = new Set<GPU>();
@@ -11,5 +12,6 @@ export async function nullDevice(): Promise<GPUDevice> {
   instances.add(gpu);
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error('Dawn has no null backend');
-  return adapter.requestDevice({ requiredFeatures: ['shader-f16', 'subgroups'] });
+  const features: readonly Feature[] = ['shader-f16', 'subgroups', MATRIX_FEATURE];
+  return adapter.requestDevice({ requiredFeatures: [...features] as GPUFeatureName[] });
 }

@@ -1,0 +1,31 @@
+/**
+ * WGSL for matrices that a subgroup holds together. Everything that only a device with the feature can
+ * run is here, so that tests can put plain WGSL in its place (test/support/emulated-math.ts).
+ * Source: Dawn, docs/dawn/features/subgroup_matrix.md, with the layouts as template parameters.
+ */
+import type { MatrixConfig } from '../kernel.ts';
+
+/** Types `Left`, `Right` and `Sum`. */
+export const matrixTypes = ({ m, n, k, operand }: MatrixConfig): string => `
+alias Left = subgroup_matrix_left<${operand}, ${k}, ${m}>;
+alias Right = subgroup_matrix_right<${operand}, ${n}, ${k}>;
+alias Sum = subgroup_matrix_result<f32, ${n}, ${m}>;`;
+
+/** The index of an invocation's subgroup, as a parameter of `main`. */
+export const SUBGROUP_ID = '@builtin(subgroup_id) subgroup: u32';
+
+/** A `Left` from the workgroup array `left`, whose columns are `stride` elements apart. */
+export const loadLeft = (at: string, stride: number): string =>
+  `subgroupMatrixLoad<Left, col_major>(&left, ${at}, ${stride}u)`;
+
+/** A `Right` from the workgroup array `right`, whose rows are `stride` elements apart. */
+export const loadRight = (at: string, stride: number): string =>
+  `subgroupMatrixLoad<Right, row_major>(&right, ${at}, ${stride}u)`;
+
+/** sum + a b. */
+export const multiplyAdd = (a: string, b: string, sum: string): string =>
+  `subgroupMatrixMultiplyAccumulate(${a}, ${b}, ${sum})`;
+
+/** Writes a `Sum` to the workgroup array `sums`, row after row. */
+export const storeSum = (at: string, sum: string, { n }: MatrixConfig): string =>
+  `subgroupMatrixStore<row_major>(&sums, ${at}, ${sum}, ${n}u)`;

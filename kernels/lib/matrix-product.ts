@@ -1,0 +1,139 @@
+/**
+ * The tiled product by matrices of subgroups: each subgroup makes eachM x eachN outputs from slices in
+ * workgroup memory, and hands its sums on through workgroup memory, a matrix at a time.
+ */
+import {
+  assert,
+  type Feature,
+  MATRIX_FEATURE,
+  MAX_WORKGROUP_BYTES,
+  type MatrixConfig,
+  range,
+} from '../kernel.ts';
+import type { Loop } from './map-product.ts';
+import type { MapTile } from './map-tile.ts';
+import {
+  loadLeft,
+  loadRight,
+  matrixTypes,
+  multiplyAdd,
+  SUBGROUP_ID,
+  storeSum,
+} from './matrix-ops.ts';
+import { overSlices, type TiledParams } from './slices.ts';
+
+/** Elements after each line of a slice, so that the lines of a matrix begin in different banks. */
+const PAD = 8;
+const MAX_INVOCATIONS = 256;
+
+interface Plan {
+  /** Subgroups that multiply. Where they are smaller than they may be, there are more, which only load. */
+  readonly subgroups: number;
+  /** Subgroups of a row of the tile. */
+  readonly across: number;
+  /** Invocations of a workgroup. */
+  readonly size: number;
+  /** Elements from one k to the next in the slices. */
+  readonly strides: Readonly<Record<'left' | 'right', number>>;
+}
+
+/** The text of a workgroup. */
+export function matrixMain(
+  params: TiledParams,
+  tile: MapTile,
+  matrix: MatrixConfig,
+): Omit<Loop, 'workgroups'> {
+  const { eachM, eachN, slice } = tile;
+  const { m, n, operand } = matrix;
+  const plan = planOf(tile, matrix);
+  const { subgroups, across, size, strides } = plan;
+  const sums = range(eachM / m).flatMap((r) => range(eachN / n).map((c) => [r, c] as const));
+  // Single elements: in an array of vectors, offsets and strides would count vectors.
+  const put = (side: 'left' | 'right'): string =>
+    `let to = depth * ${strides[side]}u + quad * 4u;
+      ${range(4)
+        .map((c) => `${side}[to + ${c}u] = ${operand}(value[${c}]);`)
+        .join(' ')}`;
+  const handOn = ([r, c]: readonly [r: number, c: number]): string =>
+    `if (subgroup < ${subgroups}u) {
+    ${storeSum(`subgroup * ${m * n}u`, `sum${r}_${c}`, matrix)};
+  }
+  workgroupBarrier();
+  drain(group, lane, ${r * m}u, ${c * n}u);`;
+  const code = `${matrixTypes(matrix)}
+var<workgroup> left: array<${operand}, ${slice * strides.left}>;
+var<workgroup> right: array<${operand}, ${slice * strides.right}>;
+var<workgroup> sums: array<f32, ${subgroups * m * n}>;
+${drain(params, tile, matrix, plan)}
+
+@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32, ${SUBGROUP_ID}) {
+  let row = subgroup / ${across}u * ${eachM}u;
+  let column = subgroup % ${across}u * ${eachN}u;
+  ${sums.map(([r, c]) => `var sum${r}_${c}: Sum;`).join(' ')}
+  ${overSlices(params, { ...tile, size }, put, multiply(tile, matrix, plan))}
+  ${sums.map(handOn).join('\n  workgroupBarrier();\n  ')}
+}`;
+  const half: readonly Feature[] = operand === 'f16' ? ['shader-f16'] : [];
+  return { code, features: [...half, 'subgroups', MATRIX_FEATURE] };
+}
+
+/** Multiplies a slice. */
+function multiply(
+  { eachM, eachN, slice }: MapTile,
+  { m, n, k }: MatrixConfig,
+  { subgroups, strides: { left, right } }: Plan,
+): string {
+  const rows = range(eachM / m);
+  const columns = range(eachN / n);
+  const a = (r: number): string => loadLeft(`depth * ${left}u + row + ${r * m}u`, left);
+  const b = (c: number): string => loadRight(`depth * ${right}u + column + ${c * n}u`, right);
+  const add = (r: number, c: number): string =>
+    `sum${r}_${c} = ${multiplyAdd(`a${r}`, `b${c}`, `sum${r}_${c}`)};`;
+  return `if (subgroup < ${subgroups}u) {
+      for (var depth = 0u; depth < ${slice}u; depth += ${k}u) {
+        ${rows.map((r) => `let a${r} = ${a(r)};`).join('\n        ')}
+        ${columns
+          .map((c) => [`let b${c} = ${b(c)};`, ...rows.map((r) => add(r, c))].join('\n        '))
+          .join('\n        ')}
+      }
+    }`;
+}
+
+/** Stores a matrix of each subgroup, `below` and `beside` the first of those it made. */
+function drain(
+  { m, n }: TiledParams,
+  { tileM, tileN, eachM, eachN }: MapTile,
+  matrix: MatrixConfig,
+  { subgroups, across, size }: Plan,
+): string {
+  const count = matrix.m * matrix.n;
+  return `fn drain(group: vec3u, lane: u32, below: u32, beside: u32) {
+  for (var i = lane; i < ${subgroups * count}u; i += ${size}u) {
+    let owner = i / ${count}u;
+    let at = i % ${count}u;
+    let line = group.y * ${tileM}u + owner / ${across}u * ${eachM}u + below + at / ${matrix.n}u;
+    let column = group.x * ${tileN}u + owner % ${across}u * ${eachN}u + beside + at % ${matrix.n}u;
+    if (line < ${m}u && column < ${n}u) { store(group.z, line, column, sums[i]); }
+  }
+}`;
+}
+
+/** @throws RangeError unless the tile is made of whole matrices and fits a workgroup. */
+function planOf(tile: MapTile, { m, n, k, operand, lanes }: MatrixConfig): Plan {
+  const { tileM, tileN, eachM, eachN, slice } = tile;
+  const wholes = [tileM / eachM, tileN / eachN, eachM / m, eachN / n, slice / k, eachM / 4];
+  const across = tileN / eachN;
+  const subgroups = (tileM / eachM) * across;
+  const size = subgroups * lanes;
+  const strides = { left: tileM + PAD, right: tileN + PAD };
+  const width = operand === 'f16' ? 2 : 4;
+  const bytes = width * slice * (strides.left + strides.right) + 4 * subgroups * m * n;
+  assert(
+    [...wholes, eachN / 4].every((v) => Number.isInteger(v) && v > 0) &&
+      size <= MAX_INVOCATIONS &&
+      bytes <= MAX_WORKGROUP_BYTES,
+    `map product: tile ${JSON.stringify(tile)} of ${m}x${n}x${k} matrices has ${size} invocations and ${bytes} bytes, at most ${MAX_INVOCATIONS} and ${MAX_WORKGROUP_BYTES}; each subgroup needs whole matrices`,
+  );
+  return { subgroups, across, size, strides };
+}

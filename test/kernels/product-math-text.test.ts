@@ -1,0 +1,114 @@
+/** The text of products from halves and by matrices, as devices with these features get it. */
+import { describe, expect, test } from 'vitest';
+import { compile } from '../../kernels/compile.ts';
+import { type ConvTile, conv2d, convTile, convTiles } from '../../kernels/conv2d.ts';
+import {
+  MATRIX_FEATURE,
+  type MatrixConfig,
+  type Tile,
+  type Variant,
+} from '../../kernels/kernel.ts';
+import { type MapTile, mapTiles } from '../../kernels/lib/map-tile.ts';
+import { spatialScores } from '../../kernels/spatial-scores.ts';
+import { KERNELS } from '../support/kernel-list.ts';
+import { nullDevice } from '../support/null-device.ts';
+
+const device = await nullDevice();
+/** The null backend has subgroups of up to 128: a workgroup has two of them at most. */
+const lanes = device.adapterInfo.subgroupMaxSize ?? 128;
+
+const all: Variant = { reduce: 'subgroup', f16: true, lanes: 32 };
+const matrix: MatrixConfig = { m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 };
+const withMatrix: Variant = { ...all, matrix };
+const withTile = (variant: Variant, tile: Tile): Variant => ({
+  ...variant,
+  tiles: { conv: { method: 'gemm', ...tile }, map: tile },
+});
+
+describe('compiles', () => {
+  const tile = { math: 'matrix', tileM: 32, tileN: 64, eachM: 32, eachN: 32, slice: 16 };
+  const variants = [
+    { title: 'halves', variant: withTile(all, { math: 'f16' }) },
+    ...[
+      { m: 16, n: 16, k: 16, operand: 'f16' as const, lanes },
+      { m: 8, n: 8, k: 8, operand: 'f16' as const, lanes },
+      { m: 8, n: 8, k: 8, operand: 'f32' as const, lanes },
+      { m: 8, n: 16, k: 4, operand: 'f16' as const, lanes },
+    ].map((config) => ({
+      title: `matrices ${config.m}x${config.n}x${config.k} ${config.operand}`,
+      variant: withTile({ ...all, matrix: config }, tile),
+    })),
+  ];
+  const products = KERNELS.filter(({ name }) => /^(conv2d|spatial_|winograd_product)/.test(name));
+  test.each(variants.flatMap((v) => products.map((p) => ({ ...v, ...p }))))(
+    '$name: $title',
+    async ({ kernel, variant }) => {
+      device.pushErrorScope('validation');
+      const made = kernel(variant);
+      await compile(device, made);
+      expect(await device.popErrorScope()).toBeNull();
+      const isMatrix = variant.matrix !== undefined;
+      expect(made.features?.includes(MATRIX_FEATURE)).toBe(isMatrix);
+      const isHalf = variant.matrix?.operand !== 'f32';
+      expect(made.features?.includes('shader-f16')).toBe(isHalf);
+    },
+  );
+});
+
+describe('a device that lacks what is asked', () => {
+  const sizes = { images: 1, height: 4, width: 4 } as const;
+  const conv = { ...sizes, inChannels: 4, outChannels: 4, kernelSize: 3 } as const;
+  test.each<[string, Variant, RegExp]>([
+    ['f16', { ...all, f16: false }, /math "f16" needs the device feature "shader-f16"/],
+    ['matrix', all, /math "matrix" needs .*"chromium-experimental-subgroup-matrix".*sums in f32/],
+    ['matrix', { ...withMatrix, f16: false }, /math "matrix" needs .*"shader-f16"/],
+    ['f8', withMatrix, /math "f8" expected one of f32, f16, matrix/],
+  ])('refuses %s', (math, device, message) => {
+    const variant = withTile(device, { math });
+    expect(() => conv2d({ ...conv, variant })).toThrow(message);
+    expect(() => conv2d({ ...conv, variant })).toThrow(RangeError);
+    expect(() => spatialScores({ ...sizes, channels: 4, variant })).toThrow(message);
+  });
+
+  test.each([
+    [{ eachM: 24 }, /tile .* of 16x16x16 matrices .* whole matrices/],
+    [{ slice: 24 }, /whole matrices/],
+    [{ tileN: 256, eachN: 32 }, /512 invocations/],
+    [{ slice: 64 }, /22528 bytes/],
+  ])('refuses the tile %o', (tile, message) => {
+    const variant = withTile(withMatrix, { math: 'matrix', ...tile });
+    expect(() => conv2d({ ...conv, variant })).toThrow(message);
+  });
+});
+
+describe('the choice', () => {
+  const maths = (tiles: readonly Partial<MapTile | ConvTile>[]): string =>
+    [...new Set(tiles.map(({ math }) => math))].join(' ').trim();
+  const layer = { images: 1, inChannels: 64, outChannels: 64, height: 64, width: 64 } as const;
+
+  test('is f32 until something else was measured', () => {
+    expect(convTile({ ...layer, kernelSize: 3, variant: withMatrix }).math).toBe('f32');
+  });
+
+  test('what is worth measuring is what the device has', () => {
+    expect(maths(mapTiles({ ...all, f16: false }))).toBe('f32');
+    expect(maths(mapTiles(all))).toBe('f32 f16');
+    expect(maths(mapTiles(withMatrix))).toBe('f32 f16 matrix');
+    expect(maths(mapTiles({ ...withMatrix, f16: false }))).toBe('f32');
+    expect(maths(mapTiles({ ...withMatrix, reduce: 'serial' }))).toBe('');
+    expect(maths(convTiles(withMatrix))).toBe('f32 f16 matrix');
+  });
+
+  test('every tile worth measuring can be made', () => {
+    for (const tile of mapTiles(withMatrix)) {
+      const variant = withTile(withMatrix, tile);
+      expect(() => conv2d({ ...layer, kernelSize: 3, variant })).not.toThrow();
+    }
+  });
+
+  test('math alone brings sizes that suit it', () => {
+    const variant = withTile(withMatrix, { math: 'matrix', tileN: 128 });
+    const tile = convTile({ ...layer, kernelSize: 3, variant });
+    expect(tile).toMatchObject({ tileM: 64, tileN: 128, eachM: 32, eachN: 32, method: 'gemm' });
+  });
+});
