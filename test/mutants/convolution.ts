@@ -100,6 +100,49 @@ const parts = [
   ]),
 ];
 
+const matrixTests = { tests: kernelTest('product-math'), only: "^'matrices 8x8x8" };
+const matrices = group({ ...matrixTests, kernel: 'conv2d' }, [
+  {
+    name: 'matrix-slice-begins-again',
+    fault: 'Subgroups multiply the first matrix of a slice over and over.',
+    find: /depth \* (\d+u) \+ row/g,
+    replace: '0u * $1 + row',
+  },
+  {
+    name: 'matrix-first-columns',
+    fault: 'All subgroups of a row of the tile make the same columns.',
+    find: /subgroup % \d+u \* \d+u/g,
+    replace: 'subgroup * 0u',
+  },
+  {
+    name: 'matrix-stored-over-another',
+    fault: 'The sums of a subgroup land where those of the one above belong.',
+    find: /owner \/ \d+u \* \d+u \+ below/g,
+    replace: 'below',
+  },
+  {
+    name: 'matrix-below-dropped',
+    fault: 'All matrices of a subgroup are stored over the first.',
+    find: ' + below',
+    replace: '',
+  },
+  {
+    name: 'matrix-line-repeated',
+    fault: 'One line of four is staged twice.',
+    find: '= f32(value[3])',
+    replace: '= f32(value[2])',
+  },
+]);
+
+const halves = group({ kernel: 'conv2d', tests: kernelTest('product-math'), only: "^'halves" }, [
+  {
+    name: 'halves-columns-repeated',
+    fault: 'The second quad of columns of an invocation is the first.',
+    find: /let b1 = (vec4f\(right\[depth \* \d+u \+ column \+) \d+u/g,
+    replace: 'let b1 = $1 0u',
+  },
+]);
+
 const affine = { tests: kernelTest('group-affine'), only: 'serial' };
 const statistics = [
   ...group({ ...affine, kernel: 'group_moments' }, [
@@ -200,6 +243,8 @@ export const convolution: readonly Mutant[] = [
   ...gemm,
   ...onRead,
   ...parts,
+  ...matrices,
+  ...halves,
   ...statistics,
   ...winograd,
 ];

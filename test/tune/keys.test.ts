@@ -1,7 +1,9 @@
 /** Which tiles a graph asks for, and which of its calls belong together under two tiles. */
 import { describe, expect, test } from 'vitest';
+import { conv2d } from '../../kernels/conv2d.ts';
 import { type Kernel, PORTABLE, tileOf, type Variant } from '../../kernels/kernel.ts';
 import type { Graph, Node } from '../../src/graph/graph.ts';
+import { candidatesOf } from '../../src/tune/candidates.ts';
 import { align, askedTiles, familyOf, nodesOf, withTile } from '../../src/tune/keys.ts';
 import { outputsOf } from '../../src/tune/trial.ts';
 
@@ -39,6 +41,35 @@ test('keys are those that kernels look up, without forced families', () => {
   };
   askedTiles(spy, withTile(PORTABLE, 'fake [4]', { split: true }));
   expect(seen).toEqual([true]);
+});
+
+/** One convolution. */
+function layer(g: Graph, variant: Variant): void {
+  const sizes = { images: 1, inChannels: 32, outChannels: 32, height: 64, width: 64 } as const;
+  const x = g.state('x', 'f32', [1, 32, 64, 64]);
+  const weight = g.state('weight', 'f32', [32, 32, 3, 3]);
+  const bias = g.state('bias', 'f32', [32]);
+  g.call(conv2d({ ...sizes, kernelSize: 3, variant, residual: false }), { x, weight, bias });
+}
+
+test('a convolution has one key whatever it is multiplied with, and takes what the device has', () => {
+  const matrix = { m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 } as const;
+  const variant: Variant = { reduce: 'subgroup', f16: true, lanes: 32, matrix };
+  const [key = ''] = askedTiles(layer, variant);
+  expect(askedTiles(layer, variant)).toEqual([key]);
+  const featuresWith = (math: string) =>
+    nodesOf(layer, withTile(variant, key, { math }))[0]?.kernel.features;
+  expect(featuresWith('f32')).toEqual([]);
+  expect(featuresWith('f16')).toEqual(['shader-f16']);
+  expect(featuresWith('matrix')).toContain('chromium-experimental-subgroup-matrix');
+});
+
+test('candidates are the ways to multiply that the device has', () => {
+  const variant: Variant = { reduce: 'subgroup', f16: true, lanes: 32 };
+  const [key = ''] = askedTiles(layer, variant);
+  const tiles = (['f32', 'f16', 'matrix'] as const).map((math) => ({ math }));
+  const found = candidatesOf([{ define: layer }], variant, key, tiles);
+  expect(found.map(({ tile }) => tile)).toEqual([{}, { math: 'f16' }]);
 });
 
 describe('two graphs', () => {
