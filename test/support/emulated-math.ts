@@ -4,7 +4,13 @@
  * stays: who loads what, where it lies, what is multiplied with what, barriers, borders and outputs.
  */
 import { enable, type Kernel, MATRIX_FEATURE, type MatrixConfig } from '../../kernels/kernel.ts';
-import { loadLeft, loadRight, matrixTypes, storeSum } from '../../kernels/lib/matrix-ops.ts';
+import {
+  loadLeft,
+  loadRight,
+  matrixTypes,
+  SUBGROUP_ID,
+  storeSum,
+} from '../../kernels/lib/matrix-ops.ts';
 
 /** Text from `from` to `to`, every time; throws unless it is there. */
 function swap(text: string, from: string, to: string): string {
@@ -12,41 +18,45 @@ function swap(text: string, from: string, to: string): string {
   return text.replaceAll(from, to);
 }
 
-/** Every invocation of a subgroup holds whole matrices, row after row, and writes all of them. */
-const matrices = ({ m, n, k }: MatrixConfig): string => `
-alias Left = array<f32, ${m * k}>;
-alias Right = array<f32, ${k * n}>;
-alias Sum = array<f32, ${m * n}>;
-fn load_left(at: u32, stride: u32) -> Left {
-  var made: Left;
-  for (var i = 0u; i < ${m * k}u; i++) { made[i] = left[at + i % ${k}u * stride + i / ${k}u]; }
-  return made;
-}
-fn load_right(at: u32, stride: u32) -> Right {
-  var made: Right;
-  for (var i = 0u; i < ${k * n}u; i++) { made[i] = right[at + i / ${n}u * stride + i % ${n}u]; }
-  return made;
-}
+/**
+ * An operand is the place it is read from, which stays as it is until the next barrier; of a sum, each
+ * invocation of a subgroup holds every `subgroup_size`-th element, as many as the smallest one must.
+ */
+const matrices = ({ m, n, k }: MatrixConfig, smallest: number): string => `
+struct Left { at: u32, stride: u32 }
+struct Right { at: u32, stride: u32 }
+alias Sum = array<f32, ${Math.ceil((m * n) / smallest)}>;
+var<private> own: u32;
+var<private> among: u32;
 fn subgroupMatrixMultiplyAccumulate(a: Left, b: Right, sum: Sum) -> Sum {
   var made = sum;
-  for (var i = 0u; i < ${m * n}u; i++) {
-    for (var j = 0u; j < ${k}u; j++) { made[i] += a[i / ${n}u * ${k}u + j] * b[j * ${n}u + i % ${n}u]; }
+  for (var i = own; i < ${m * n}u; i += among) {
+    for (var j = 0u; j < ${k}u; j++) {
+      made[i / among] += left[a.at + j * a.stride + i / ${n}u] * right[b.at + j * b.stride + i % ${n}u];
+    }
   }
   return made;
 }
 fn store_sum(at: u32, sum: Sum, stride: u32) {
-  for (var i = 0u; i < ${m * n}u; i++) { sums[at + i / ${n}u * stride + i % ${n}u] = sum[i]; }
+  for (var i = own; i < ${m * n}u; i += among) {
+    sums[at + i / ${n}u * stride + i % ${n}u] = sum[i / among];
+  }
 }`;
+
+/** More parameters of `main`, and its first statements. */
+const WITHIN = '@builtin(subgroup_invocation_id) own_: u32, @builtin(subgroup_size) among_: u32';
+const BEGIN = `${SUBGROUP_ID}) {`;
 
 /** The part of a call before its own arguments. */
 const head = (call: string): string => call.slice(0, call.indexOf('AT'));
 
-function withoutMatrices(code: string, matrix: MatrixConfig): string {
+function withoutMatrices(code: string, matrix: MatrixConfig, smallest: number): string {
   const replaced: readonly (readonly [from: string, to: string])[] = [
     [enable([MATRIX_FEATURE]), ''],
-    [matrixTypes(matrix), matrices(matrix)],
-    [head(loadLeft('AT', 0)), 'load_left('],
-    [head(loadRight('AT', 0)), 'load_right('],
+    [matrixTypes(matrix), matrices(matrix, smallest)],
+    [BEGIN, `${SUBGROUP_ID}, ${WITHIN}) {\n  own = own_; among = among_;`],
+    [head(loadLeft('AT', 0)), 'Left('],
+    [head(loadRight('AT', 0)), 'Right('],
     [head(storeSum('AT', '', matrix)), 'store_sum('],
   ];
   return replaced.reduce((text, [from, to]) => swap(text, from, to), code);
@@ -71,7 +81,7 @@ export function emulated<K extends Kernel>(device: GPUDevice, kernel: K, matrix?
     ...(device.features.has('shader-f16') ? [] : ['shader-f16']),
   ];
   let { code } = kernel;
-  if (matrix) code = withoutMatrices(code, matrix);
+  if (matrix) code = withoutMatrices(code, matrix, device.adapterInfo.subgroupMinSize ?? 4);
   if (given.includes('shader-f16') && replaced.includes('shader-f16')) code = withoutHalves(code);
   return { ...kernel, code, features: given.filter((f) => !replaced.includes(f)) };
 }
