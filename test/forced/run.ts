@@ -9,13 +9,16 @@ import { vitest } from '../support/vitest.ts';
 const ALL: readonly string[] = [
   'serial',
   'serial,product.span=1,conv.method=direct',
-  'serial,product.columns=1,conv.method=gemm',
+  'serial,product.columns=1,conv.method=gemm,attention.split=3',
   'workgroup',
-  'workgroup,product.parts=4,conv.split=3',
+  'workgroup,product.parts=4,conv.split=3,attention.split=4',
   'subgroup',
-  'subgroup,product.span=2,map.tileM=32',
+  'subgroup,product.span=2,map.tileM=32,attention.span=4',
   'packed',
 ];
+
+/** Barriers on a software adapter: one golden case of a whole model takes minutes, in milliseconds. */
+const TIMEOUT = ['--testTimeout', `${30 * 60_000}`];
 
 /** The tests that run what the device's variant says. */
 const RUNS: readonly (readonly string[])[] = [
@@ -33,7 +36,7 @@ async function main(words: readonly string[]): Promise<number> {
     const started = performance.now();
     let passed = 0;
     for (const args of RUNS) {
-      const { code, output } = await vitest(args, { LLAMAGEN_VARIANT: text });
+      const { code, output } = await vitest([...args, ...TIMEOUT], { LLAMAGEN_VARIANT: text });
       const count = Number(/Tests +(?:\d+ failed \| )?(\d+) passed/.exec(output)?.[1] ?? 0);
       passed += count;
       if (code !== 0 || count === 0) {
