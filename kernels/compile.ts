@@ -25,12 +25,16 @@ export async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUCom
       `${kernel.label}: WGSL ${error.lineNum}:${error.linePos}: ${error.message}\n  ${line.trim()}`,
     );
   }
+  const types: GPUBufferBindingType[] = Object.values(kernel.bindings).map(({ role }) =>
+    role === 'in' ? 'read-only-storage' : 'storage',
+  );
+  if (kernel.sizes) types.push('uniform');
   const layout = device.createBindGroupLayout({
     label: kernel.label,
-    entries: Object.values(kernel.bindings).map(({ role }, binding) => ({
+    entries: types.map((type, binding) => ({
       binding,
       visibility: GPUShaderStage.COMPUTE,
-      buffer: { type: role === 'in' ? ('read-only-storage' as const) : ('storage' as const) },
+      buffer: { type },
     })),
   });
   return device.createComputePipelineAsync({
@@ -40,19 +44,36 @@ export async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUCom
   });
 }
 
-/** Binds buffers by name. The type lists exactly the names this kernel needs. */
+/**
+ * Binds buffers by name. The type lists exactly the names this kernel needs; its sizes, some bytes, get
+ * a buffer that lives as long as the bind group.
+ */
 export function bind<B extends Bindings>(
   device: GPUDevice,
   kernel: Kernel<B>,
   pipeline: GPUComputePipeline,
   buffers: Readonly<Record<keyof B, GPUBufferBinding>>,
 ): GPUBindGroup {
+  const resources: GPUBufferBinding[] = Object.keys(kernel.bindings).map(
+    (name) => buffers[name as keyof B],
+  );
+  if (kernel.sizes) resources.push({ buffer: uniform(device, kernel) });
   return device.createBindGroup({
     label: kernel.label,
     layout: pipeline.getBindGroupLayout(0),
-    entries: Object.keys(kernel.bindings).map((name, binding) => ({
-      binding,
-      resource: buffers[name as keyof B],
-    })),
+    entries: resources.map((resource, binding) => ({ binding, resource })),
   });
+}
+
+function uniform(device: GPUDevice, { label, sizes = {} }: Kernel): GPUBuffer {
+  const values = Uint32Array.from(Object.values(sizes));
+  const buffer = device.createBuffer({
+    label: `${label} sizes`,
+    size: values.byteLength,
+    usage: GPUBufferUsage.UNIFORM,
+    mappedAtCreation: true,
+  });
+  new Uint32Array(buffer.getMappedRange()).set(values);
+  buffer.unmap();
+  return buffer;
 }

@@ -48,11 +48,16 @@ export interface Kernel<B extends Bindings = Bindings> {
   /** Position in this table is the @binding index; the group is always 0. */
   readonly bindings: B;
   readonly workgroups: readonly [x: number, y: number, z: number];
+  /** What the text reads from `sizes` in place of holding it, so that many sizes share one pipeline. */
+  readonly sizes?: Sizes;
   /** Device features the text needs. */
   readonly features?: readonly Feature[];
   /** What one dispatch costs at least; see `costOf`. */
   readonly cost?: Partial<Cost>;
 }
+
+/** Members of the uniform struct `sizes`, in order, each a u32; its binding follows the table's. */
+export type Sizes = Readonly<Record<string, number>>;
 
 /** The work that no implementation of a kernel can avoid. */
 export interface Cost {
@@ -143,14 +148,17 @@ const SCALAR: Readonly<Record<DType, string>> = {
   i32: 'i32',
 };
 
-/** WGSL declarations for a binding table, in order, all in group 0. */
-export function declare(bindings: Bindings): string {
-  return Object.entries(bindings)
-    .map(([name, { role, dtype, element }], i) => {
-      const access = role === 'in' ? 'read' : 'read_write';
-      return `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${element ?? SCALAR[dtype]}>;`;
-    })
-    .join('\n');
+/** WGSL declarations for a binding table and sizes, in order, all in group 0. */
+export function declare(bindings: Bindings, sizes?: Sizes): string {
+  const tensors = Object.entries(bindings).map(([name, { role, dtype, element }], i) => {
+    const access = role === 'in' ? 'read' : 'read_write';
+    return `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${element ?? SCALAR[dtype]}>;`;
+  });
+  if (!sizes) return tensors.join('\n');
+  const members = Object.keys(sizes).map((name) => `${name}: u32`);
+  return `${tensors.join('\n')}
+struct Sizes { ${members.join(', ')} }
+@group(0) @binding(${tensors.length}) var<uniform> sizes: Sizes;`;
 }
 
 /** The directives a kernel's text must begin with. */

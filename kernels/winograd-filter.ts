@@ -2,7 +2,13 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel, range } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
 import { valueReader } from './lib/value-reader.ts';
-import { filterLines, squareLines, WINOGRAD_PRODUCTS, WINOGRAD_SIDE } from './lib/winograd.ts';
+import {
+  filterLines,
+  productPlaces,
+  squareLines,
+  WINOGRAD_PRODUCTS,
+  WINOGRAD_SIDE,
+} from './lib/winograd.ts';
 
 export interface WinogradFilterParams {
   readonly inChannels: number;
@@ -35,25 +41,26 @@ export function winogradFilter(params: WinogradFilterParams): Kernel<WinogradFil
   assertIndexable('winograd_filter', bindings);
   const units = inChannels * outChannels;
   const [gx, gy] = grid(ceilDiv(units, SIZE));
+  const sizes = { inChannels, outChannels, units, across: gx };
   const code = wgsl`
-${declare(bindings)}
+${declare(bindings, sizes)}
 ${valueReader('weight', weightDtype)}
 
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let unit = (group.y * ${gx}u + group.x) * ${SIZE}u + lane;
-  if (unit >= ${units}u) { return; }
-  let o = unit % ${outChannels}u;
-  let c = unit / ${outChannels}u;
-  let at = (o * ${inChannels}u + c) * 9u;
+  let s = sizes;
+  let unit = (group.y * s.across + group.x) * ${SIZE}u + lane;
+  if (unit >= s.units) { return; }
+  let o = unit % s.outChannels;
+  let c = unit / s.outChannels;
+  let at = (o * s.inChannels + c) * 9u;
   ${range(9)
     .map((t) => `let w${Math.floor(t / 3)}_${t % 3} = weight_at(at + ${t}u);`)
     .join('\n  ')}
   ${squareLines(filterLines, 3, WINOGRAD_SIDE, (r, c) => `w${r}_${c}`, 'u')}
+  ${productPlaces}
   ${range(WINOGRAD_PRODUCTS)
-    .map(
-      (i) => `out[unit + ${i * units}u] = u${Math.floor(i / WINOGRAD_SIDE)}_${i % WINOGRAD_SIDE};`,
-    )
+    .map((i) => `out[at${i}] = u${Math.floor(i / WINOGRAD_SIDE)}_${i % WINOGRAD_SIDE};`)
     .join('\n  ')}
 }`;
   return {
@@ -61,5 +68,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     code,
     bindings,
     workgroups: [gx, gy, 1],
+    sizes,
   };
 }

@@ -4,6 +4,7 @@ import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel, range }
 import { assertIndexable } from './lib/indexable.ts';
 import {
   inputLines,
+  productPlaces,
   share,
   squareLines,
   type TilePart,
@@ -55,27 +56,34 @@ export function winogradInput(params: WinogradInputParams): Kernel<WinogradInput
   const sides = range(upsample ? 4 : WINOGRAD_SIDE);
   const source = (i: number): number => (upsample ? (i + 1) >> 1 : i);
   const step = upsample ? WINOGRAD_TILE / 2 : WINOGRAD_TILE;
+  const sizes = {
+    ...{ channels, height, width, tilesX, tilesY, first: part.first, count: part.count },
+    ...{ units, across: gx },
+  };
   const code = wgsl`
-${declare(bindings)}
+${declare(bindings, sizes)}
 
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let unit = (group.y * ${gx}u + group.x) * ${SIZE}u + lane;
-  if (unit >= ${units}u) { return; }
-  let tile = ${part.first}u + unit % ${part.count}u;
-  let c = unit / ${part.count}u;
-  let first_x = i32(tile % ${tilesX}u) * ${step} - 1;
-  let first_y = i32((tile / ${tilesX}u) % ${tilesY}u) * ${step} - 1;
-  let image = tile / ${tilesX * tilesY}u;
-  let plane = (image * ${channels}u + c) * ${height * width}u;
+  let s = sizes;
+  let unit = (group.y * s.across + group.x) * ${SIZE}u + lane;
+  if (unit >= s.units) { return; }
+  let tile = s.first + unit % s.count;
+  let c = unit / s.count;
+  let first_x = i32(tile % s.tilesX) * ${step} - 1;
+  let first_y = i32((tile / s.tilesX) % s.tilesY) * ${step} - 1;
+  let image = tile / (s.tilesX * s.tilesY);
+  let plane = (image * s.channels + c) * s.height * s.width;
+  let height = i32(s.height);
+  let width = i32(s.width);
   ${sides
     .flatMap((i) => [
       `let y${i} = first_y + ${i};`,
       `let x${i} = first_x + ${i};`,
-      `let row${i} = plane + u32(clamp(y${i}, 0, ${height - 1})) * ${width}u;`,
-      `let column${i} = u32(clamp(x${i}, 0, ${width - 1}));`,
-      `let row_inside${i} = y${i} >= 0 && y${i} < ${height};`,
-      `let column_inside${i} = x${i} >= 0 && x${i} < ${width};`,
+      `let row${i} = plane + u32(clamp(y${i}, 0, height - 1)) * s.width;`,
+      `let column${i} = u32(clamp(x${i}, 0, width - 1));`,
+      `let row_inside${i} = y${i} >= 0 && y${i} < height;`,
+      `let column_inside${i} = x${i} >= 0 && x${i} < width;`,
     ])
     .join('\n  ')}
   ${sides
@@ -87,10 +95,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     )
     .join('\n  ')}
   ${squareLines(inputLines, WINOGRAD_SIDE, WINOGRAD_SIDE, (r, q) => `d${source(r)}_${source(q)}`, 'v')}
+  ${productPlaces}
   ${range(WINOGRAD_PRODUCTS)
-    .map(
-      (i) => `out[unit + ${i * units}u] = v${Math.floor(i / WINOGRAD_SIDE)}_${i % WINOGRAD_SIDE};`,
-    )
+    .map((i) => `out[at${i}] = v${Math.floor(i / WINOGRAD_SIDE)}_${i % WINOGRAD_SIDE};`)
     .join('\n  ')}
 }`;
   return {
@@ -98,6 +105,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     code,
     bindings,
     workgroups: [gx, gy, 1],
+    sizes,
     // A part reads its share of x.
     cost: { bytes: share(part, images * tilesX * tilesY, bindings.x) + byteLength(bindings.out) },
   };

@@ -13,6 +13,7 @@ import {
 import { assertIndexable } from './lib/indexable.ts';
 import {
   outputLines,
+  productPlaces,
   share,
   squareLines,
   type TilePart,
@@ -68,34 +69,40 @@ export function winogradOutput(params: WinogradOutputParams): Kernel<WinogradOut
   const units = channels * part.count;
   const [gx, gy] = grid(ceilDiv(units, SIZE));
   const pixels = range(WINOGRAD_TILE ** 2).map((i) => [Math.floor(i / 4), i % 4] as const);
+  const sizes = {
+    ...{ channels, height, width, tilesX, tilesY, first: part.first, count: part.count },
+    ...{ units, across: gx },
+  };
   const code = wgsl`
-${declare(bindings)}
+${declare(bindings, sizes)}
 
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let unit = (group.y * ${gx}u + group.x) * ${SIZE}u + lane;
-  if (unit >= ${units}u) { return; }
-  let tile = ${part.first}u + unit % ${part.count}u;
-  let channel = unit / ${part.count}u;
-  let first_x = (tile % ${tilesX}u) * ${WINOGRAD_TILE}u;
-  let first_y = ((tile / ${tilesX}u) % ${tilesY}u) * ${WINOGRAD_TILE}u;
-  let image = tile / ${tilesX * tilesY}u;
+  let s = sizes;
+  let unit = (group.y * s.across + group.x) * ${SIZE}u + lane;
+  if (unit >= s.units) { return; }
+  let tile = s.first + unit % s.count;
+  let channel = unit / s.count;
+  let first_x = (tile % s.tilesX) * ${WINOGRAD_TILE}u;
+  let first_y = ((tile / s.tilesX) % s.tilesY) * ${WINOGRAD_TILE}u;
+  let image = tile / (s.tilesX * s.tilesY);
+  ${productPlaces}
   ${range(WINOGRAD_PRODUCTS)
-    .map(
-      (i) =>
-        `let m${Math.floor(i / WINOGRAD_SIDE)}_${i % WINOGRAD_SIDE} = x[unit + ${i * units}u];`,
-    )
+    .map((i) => `let m${Math.floor(i / WINOGRAD_SIDE)}_${i % WINOGRAD_SIDE} = x[at${i}];`)
     .join('\n  ')}
   ${squareLines(outputLines, WINOGRAD_SIDE, WINOGRAD_TILE, (r, c) => `m${r}_${c}`, 'y')}
-  let at = ((image * ${channels}u + channel) * ${height}u + first_y) * ${width}u + first_x;
+  let row0 = ((image * s.channels + channel) * s.height + first_y) * s.width + first_x;
+  ${range(WINOGRAD_TILE - 1)
+    .map((r) => `let row${r + 1} = row${r} + s.width;`)
+    .join(' ')}
   let b = bias[channel];
   ${pixels
     .map(([r, c]) => {
       const tests = [
-        ...(height % WINOGRAD_TILE > 0 && r > 0 ? [`first_y + ${r}u < ${height}u`] : []),
-        ...(width % WINOGRAD_TILE > 0 && c > 0 ? [`first_x + ${c}u < ${width}u`] : []),
+        ...(height % WINOGRAD_TILE > 0 && r > 0 ? [`first_y + ${r}u < s.height`] : []),
+        ...(width % WINOGRAD_TILE > 0 && c > 0 ? [`first_x + ${c}u < s.width`] : []),
       ];
-      const to = `at + ${r * width + c}u`;
+      const to = `row${r} + ${c}u`;
       const put = `out[${to}] = y${r}_${c} + b${residual ? ` + residual[${to}]` : ''};`;
       return tests.length ? `if (${tests.join(' && ')}) { ${put} }` : put;
     })
@@ -106,6 +113,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     code,
     bindings: bindings as WinogradOutputBindings,
     workgroups: [gx, gy, 1],
+    sizes,
     // A part reads and writes its share of the maps.
     cost: {
       bytes: Object.entries(bindings).reduce(

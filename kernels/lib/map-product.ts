@@ -12,6 +12,7 @@ import {
   type Feature,
   type Kernel,
   PORTABLE,
+  type Sizes,
   type Variant,
 } from '../kernel.ts';
 import { assertIndexable } from './indexable.ts';
@@ -55,6 +56,8 @@ export interface Loop {
   readonly code: string;
   readonly workgroups: readonly [x: number, y: number, z: number];
   readonly features: readonly Feature[];
+  /** `m`, `n` and whatever else the loop reads as sizes; default none, the text holds them. */
+  readonly sizes?: Sizes;
 }
 
 /** Builds the kernel; `bindings` must hold both operands, `out` [batch, m, n] and what is added. */
@@ -80,25 +83,36 @@ export function mapProduct<B extends Bindings>(params: MapProductParams, binding
     ...(bias ? [`${bias}[m]`] : []),
     ...(residual ? [`${residual}[at]`] : []),
   ].join(' + ');
-  const code = wgsl`${enable(loop.features)}
-${declare(bindings)}
+  const { workgroups, features, sizes } = loop;
+  const [rows, columns] = sizes ? ['sizes.m', 'sizes.n'] : [`${m}u`, `${n}u`];
+  const code = wgsl`${enable(features)}
+${declare(bindings, sizes)}
 ${[left, right].map((o) => valueReader(o.name, o.dtype ?? 'f32')).join('')}
 fn store(batch: u32, m: u32, n: u32, sum: f32) {
-  let at = (batch * ${m}u + m) * ${n}u + n;
+  let at = (batch * ${rows} + m) * ${columns} + n;
   out[at] = ${added};
 }
 ${loop.code}`;
   const operations = 2 * batch * m * n * k;
-  const { workgroups, features } = loop;
-  return { label, code, bindings, workgroups, features, cost: { operations } };
+  const shared = { label, code, bindings, workgroups, features, cost: { operations } };
+  return sizes ? { ...shared, sizes } : shared;
 }
 
+/** A distance between elements of an operand, as a WGSL expression of u32. */
+export type Distance = (axis: 'batch' | 'line' | 'k') => string;
+
 /** Index of an element: `batch`, `line` and `k` are WGSL expressions of u32. */
-export const indexOf = (o: Operand, batch: string, line: string, k: string): string =>
+export const indexOf = (
+  o: Operand,
+  batch: string,
+  line: string,
+  k: string,
+  distance: Distance = (axis) => `${o[axis]}u`,
+): string =>
   [
-    ...(o.batch ? [`${batch} * ${o.batch}u`] : []),
-    o.line === 1 ? line : `${line} * ${o.line}u`,
-    ...(k ? [o.k === 1 ? k : `${k} * ${o.k}u`] : []),
+    ...(o.batch ? [`${batch} * ${distance('batch')}`] : []),
+    o.line === 1 ? line : `${line} * ${distance('line')}`,
+    ...(k ? [o.k === 1 ? k : `${k} * ${distance('k')}`] : []),
   ].join(' + ');
 
 /** `left_at(batch, k, m)` and `right_at(batch, k, n)` for the tiled loop. */

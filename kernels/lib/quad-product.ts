@@ -40,20 +40,20 @@ export function quadLoop(params: MapProductParams, quads: boolean): Loop {
   const rowName = (q: number, r: number): string => `row${q}_${r}`;
   const lines = [
     ...loads.map(([q, r]) =>
-      start(rowName(q, r), left, `m + ${4 * q}u${quads ? '' : ` + ${r}u`}`, m),
+      start(rowName(q, r), 'left', left, `m + ${4 * q}u${quads ? '' : ` + ${r}u`}`, m),
     ),
-    ...each.map((p) => start(`column${p}`, right, `n + ${4 * p}u`, n)),
+    ...each.map((p) => start(`column${p}`, 'right', right, `n + ${4 * p}u`, n)),
   ];
   const step = (count: number, at: string): string => {
     const steps = range(count);
-    const value = (o: Operand, line: string, u: number): string =>
-      `${o.name}_at(${line} + ${o.k === 1 ? `${at} + ${u}u` : `(${at} + ${u}u) * ${o.k}u`})`;
+    const value = (side: Side, o: Operand, line: string, u: number): string =>
+      `${o.name}_at(${line} + ${o.k === 1 ? `${at} + ${u}u` : `(${at} + ${u}u) * s.${side}_k`})`;
     return [
       ...each.flatMap((p) =>
-        steps.map((u) => `let b${p}_${u} = ${value(right, `column${p}`, u)};`),
+        steps.map((u) => `let b${p}_${u} = ${value('right', right, `column${p}`, u)};`),
       ),
       ...loads.flatMap(([q, r]) =>
-        steps.map((u) => `let a${q}_${r}_${u} = ${value(left, rowName(q, r), u)};`),
+        steps.map((u) => `let a${q}_${r}_${u} = ${value('left', left, rowName(q, r), u)};`),
       ),
       ...(quads
         ? each.flatMap((q) =>
@@ -68,41 +68,56 @@ export function quadLoop(params: MapProductParams, quads: boolean): Loop {
       ),
     ].join('\n    ');
   };
-  const whole = Math.floor(k / UNROLL) * UNROLL;
+  const sizes = {
+    ...{ m, n, k, tiles_m: tilesM, tiles_n: tilesN, units, across: gx },
+    ...{ left_line: left.line, left_k: left.k, left_batch: left.batch },
+    ...{ right_line: right.line, right_k: right.k, right_batch: right.batch },
+  };
   const code = `
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let s = sizes;
   let place = lane % ${QUAD}u;
   // Quads past the end repeat the last tile: quad operations want all invocations.
-  let unit = min(((group.y * ${gx}u + group.x) * ${SIZE}u + lane) / ${QUAD}u, ${units - 1}u);
-  let first_n = (unit % ${tilesN}u) * ${TILE}u;
-  let first_m = ((unit / ${tilesN}u) % ${tilesM}u) * ${TILE}u;
-  let batch = unit / ${tilesN * tilesM}u;
+  let unit = min(((group.y * s.across + group.x) * ${SIZE}u + lane) / ${QUAD}u, s.units - 1u);
+  let first_n = (unit % s.tiles_n) * ${TILE}u;
+  let first_m = ((unit / s.tiles_n) % s.tiles_m) * ${TILE}u;
+  let batch = unit / (s.tiles_n * s.tiles_m);
   let n = first_n + place;
   let m = first_m${quads ? ' + place' : ''};
   ${lines.join('\n  ')}
   ${sums.map(({ q, r, p }) => `var sum${q}_${r}_${p} = 0.0;`).join(' ')}
-  for (var k = 0u; k < ${whole}u; k += ${UNROLL}u) {
-    ${whole > 0 ? step(UNROLL, 'k') : ''}
+  ${k % UNROLL ? `let whole = s.k / ${UNROLL}u * ${UNROLL}u;` : 'let whole = s.k;'}
+  for (var k = 0u; k < whole; k += ${UNROLL}u) {
+    ${step(UNROLL, 'k')}
   }
-  ${k > whole ? step(k - whole, `${whole}u`) : ''}
+  ${
+    k % UNROLL
+      ? `for (var k = whole; k < s.k; k++) {
+    ${step(1, 'k')}
+  }`
+      : ''
+  }
   ${sums
     .map(({ q, r, p }) => {
       const row = `first_m + ${4 * q}u + ${quads ? `(place ^ ${r}u)` : `${r}u`}`;
       const tests = [
-        ...(m % TILE ? [`${row} < ${m}u`] : []),
-        ...(n % TILE ? [`n + ${4 * p}u < ${n}u`] : []),
+        ...(m % TILE ? [`${row} < s.m`] : []),
+        ...(n % TILE ? [`n + ${4 * p}u < s.n`] : []),
       ];
       const call = `store(batch, ${row}, n + ${4 * p}u, sum${q}_${r}_${p});`;
       return tests.length ? `if (${tests.join(' && ')}) { ${call} }` : call;
     })
     .join('\n  ')}
 }`;
-  return { code, workgroups: [gx, gy, 1], features: quads ? ['subgroups'] : [] };
+  return { code, workgroups: [gx, gy, 1], features: quads ? ['subgroups'] : [], sizes };
 }
 
+type Side = 'left' | 'right';
+
 /** Index of the first element of a line; lines past the end repeat the last. */
-function start(name: string, o: Operand, line: string, lines: number): string {
-  const inside = lines % TILE ? `min(${line}, ${lines - 1}u)` : `(${line})`;
-  return `let ${name} = ${indexOf(o, 'batch', inside, '')};`;
+function start(name: string, side: Side, o: Operand, line: string, lines: number): string {
+  const last = side === 'left' ? 's.m - 1u' : 's.n - 1u';
+  const inside = lines % TILE ? `min(${line}, ${last})` : `(${line})`;
+  return `let ${name} = ${indexOf(o, 'batch', inside, '', (axis) => `s.${side}_${axis}`)};`;
 }

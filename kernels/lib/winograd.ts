@@ -89,6 +89,12 @@ export function squareLines(
   return [...columns, ...rows].join('');
 }
 
+/** Declares `at0` .. : where the products of `unit` lie, each `s.units` after the one before. */
+export const productPlaces: string = [
+  'let at0 = unit;',
+  ...range(WINOGRAD_PRODUCTS - 1).map((i) => `let at${i + 1} = at${i} + s.units;`),
+].join('\n  ');
+
 /** Tiles of one part of a layer: they are numbered image by image, row by row. */
 export interface TilePart {
   readonly first: number;

@@ -9,7 +9,7 @@ import { vitest } from '../support/vitest.ts';
 const ALL: readonly string[] = [
   'serial',
   'serial,product.span=1,conv.method=direct',
-  'serial,product.columns=1,conv.method=gemm,attention.split=3',
+  'serial,product.columns=8,conv.method=gemm,attention.split=3',
   'workgroup',
   'workgroup,product.parts=4,conv.split=3,attention.split=4',
   'subgroup',

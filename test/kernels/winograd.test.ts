@@ -73,6 +73,23 @@ test('a part must be some of the tiles', () => {
   );
 });
 
+test('layers and their parts share texts, and differ in sizes', () => {
+  const of = (channels: number, side: number, part: { first: number; count: number }) => {
+    const map = { images: 1, channels, height: side, width: side, part } as const;
+    const pair = { inChannels: channels, outChannels: channels };
+    return [
+      winogradFilter(pair),
+      winogradInput(map),
+      winogradProduct({ ...pair, tiles: part.count, variant }),
+      winogradOutput(map),
+    ];
+  };
+  const small = of(16, 16, { first: 0, count: 16 });
+  const large = of(64, 32, { first: 16, count: 48 });
+  expect(large.map(({ code }) => code)).toEqual(small.map(({ code }) => code));
+  for (const [i, { sizes }] of large.entries()) expect(sizes).not.toEqual(small[i]!.sizes);
+});
+
 test('parts of a layer cost what the whole costs', () => {
   const sizes = { images: 1, channels: 8, height: 16, width: 16 } as const;
   const parts = [

@@ -205,7 +205,7 @@ const winograd = [
     {
       name: 'winograd-first-part',
       fault: 'Every part of a layer shows the first.',
-      find: /let tile = \d+u \+/g,
+      find: 'let tile = s.first +',
       replace: 'let tile = 0u +',
     },
   ]),

@@ -123,8 +123,8 @@ const spatial = [
     {
       name: 'spatial-scores-transposed',
       fault: 'Softmax runs over the queries instead of the keys.',
-      find: /\* (\d+)u \+ m\) \* (\d+)u \+ n/g,
-      replace: '* $1u + n) * $2u + m',
+      find: '* sizes.m + m) * sizes.n + n',
+      replace: '* sizes.m + n) * sizes.n + m',
     },
     {
       name: 'quads-row-of-another',
@@ -141,8 +141,14 @@ const spatial = [
     {
       name: 'quads-last-step-dropped',
       fault: 'The last four channels are left out.',
-      find: /k < (\d+)u; k \+= 4u/g,
-      replace: 'k + 4u < $1u; k += 4u',
+      find: 'k < whole; k += 4u',
+      replace: 'k + 4u < whole; k += 4u',
+    },
+    {
+      name: 'quads-rest-dropped',
+      fault: 'Channels beyond the last four are left out.',
+      find: 'k < s.k; k++',
+      replace: 'k < whole; k++',
     },
   ]),
   ...group({ ...products, kernel: 'spatial_mix', only: "products: 'workgroup 16" }, [
