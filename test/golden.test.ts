@@ -44,9 +44,9 @@ describe.each(others)('%s', (reduce) => {
 });
 
 test.each(['c2i_odd_mha', 'c2i_odd_gqa', 'c2i_batch4'])(
-  '%s with attention in parts',
+  '%s with attention and products in parts',
   async (name) => {
-    const tiles = { attention: { split: 3 } };
+    const tiles = { attention: { split: 3 }, product: { split: 2 } };
     expect(await failures(`${ROOT}/test/golden/${name}`, { tiles })).toEqual([]);
   },
 );

@@ -60,6 +60,37 @@ async function checkProduct(run: KernelRun, weights: readonly string[]): Promise
   run.close('output', got, linear(how, { x, weight: first, ...norm, ...residual }));
 }
 
+/** All parts together: all rows of some columns. */
+async function checkParts(run: KernelRun): Promise<void> {
+  const [rows, inDim] = run.shape('x');
+  const [split, , outDim] = run.shape('out');
+  const own = samples(run.shape('weight')[0], COLUMNS);
+  const columns = own.map((column) => column + firstColumn(run.kernel));
+  const [x, all, weight] = await Promise.all([
+    run.values('x'),
+    run.values('out'),
+    run.rows('weight', own),
+  ]);
+  const parts = Array.from({ length: split }, (_, p) =>
+    pick(all.subarray(p * rows * outDim, (p + 1) * rows * outDim), outDim, columns),
+  );
+  const got = Float32Array.from({ length: rows * own.length }, (_, i) =>
+    parts.reduce((sum, part) => sum + (part[i] ?? 0), 0),
+  );
+  run.close('output', got, linear({ rows, inDim, outDim: own.length }, { x, weight }));
+}
+
+async function checkSumRows(run: KernelRun): Promise<void> {
+  const [parts] = run.shape('x');
+  const [x, residual] = await Promise.all([run.values('x'), run.values('residual')]);
+  const expected = Float64Array.from(residual, (r, i) => {
+    let sum = r;
+    for (let p = 0; p < parts; p++) sum += x[p * residual.length + i] ?? 0;
+    return sum;
+  });
+  run.close('output', await run.values('out'), expected);
+}
+
 /** The first, a middle and the last head of q, k and v. */
 async function checkQkv(run: KernelRun): Promise<void> {
   const [rows, inDim] = run.shape('x');
@@ -183,6 +214,13 @@ export const decoderFamilies: readonly Family[] = [
     work: product(['weight']),
     check: async (run) => checkProduct(run, ['weight']),
   },
+  {
+    words: ['linear_parts'],
+    bindings: 'x weight out',
+    work: product(['weight']),
+    check: checkParts,
+  },
+  { words: ['sum_rows'], bindings: 'x residual out', check: checkSumRows },
   {
     words: ['swiglu'],
     bindings: 'x gain w1 w3 out',

@@ -19,7 +19,13 @@ export interface Layout extends ProductTile {
 
 /** Variables `${w}_sum${r}_${q}`, `square${r}`, and the loop that fills them with a share of the sums. */
 export function loop(layout: Layout): string {
-  const { inDim, weights, norm, columns, rowTile, unitQuads, span, parts, width } = layout;
+  const { inDim, weights, norm, columns, rowTile, unitQuads, span, parts, split, width } = layout;
+  const loads = ceilDiv(inDim, width);
+  const perSlice = ceilDiv(loads, split);
+  const [begin, end] =
+    split === 1
+      ? ['share', `${loads}u`]
+      : [`slice * ${perSlice}u + share`, `min((slice + 1u) * ${perSlice}u, ${loads}u)`];
   const halves = range(width / 4);
   const product = (w: string, c: number, r: number): string =>
     width === 4
@@ -48,7 +54,7 @@ export function loop(layout: Layout): string {
     .flat()
     .map((s) => `var ${s} = vec4f();`)
     .join(' ')}
-  for (var k = share; k < ${ceilDiv(inDim, width)}u; k += ${span * parts}u) {
+  for (var k = ${begin}; k < ${end}; k += ${span * parts}u) {
     ${norm ? halves.map((h) => `let g${h} = gain_at(0u, ${width === 4 ? 'k' : `2u * k + ${h}u`});`).join(' ') : ''}
     ${weights
       .flatMap((w) =>

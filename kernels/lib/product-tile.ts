@@ -21,6 +21,11 @@ export type ProductTile = {
   readonly units: number;
   /** Output columns of a unit; 4 or 8. */
   readonly columns: number;
+  /**
+   * Parts of inDim that are summed by workgroups of their own, and put together by one dispatch more;
+   * only `linear` without a norm is made so (`linearParts`). 1 is one dispatch.
+   */
+  readonly split: number;
 };
 
 export interface ProductShape {
@@ -32,12 +37,14 @@ export interface ProductShape {
 }
 
 /** Words of the variable LLAMAGEN_VARIANT: `product.span=8`. */
-export const PRODUCT_SETTINGS = ['span', 'parts', 'units', 'columns'] as const;
+export const PRODUCT_SETTINGS = ['span', 'parts', 'units', 'columns', 'split'] as const;
 
 /** Subgroups have at least this many invocations (WebGPU). */
 const LEAST_LANES = 4;
 /** Enough subgroups at once to hide the latency of memory on large GPUs, by order of magnitude. */
 const ENOUGH_SPANS = 2048;
+/** Parts beyond which putting them together reads more than the weights. */
+const MAX_SPLIT = 16;
 
 /** What a variant holds the tile of one shape by; the number of rows is no part of it. */
 const key = ({ inDim, outDim, weightDtype, weights = 1 }: ProductShape): string =>
@@ -46,7 +53,7 @@ const key = ({ inDim, outDim, weightDtype, weights = 1 }: ProductShape): string 
 /** The tile of a product under a variant. */
 export function productTile(name: string, shape: ProductShape, variant: Variant): ProductTile {
   const tile = tileOf(variant, 'product', key(shape), ownTile(shape, variant));
-  const { span, parts, units, columns } = tile;
+  const { span, parts, units, columns, split } = tile;
   const powers = [span, parts, units].every(
     (n) => Number.isInteger(n) && n > 0 && (n & (n - 1)) === 0,
   );
@@ -55,24 +62,39 @@ export function productTile(name: string, shape: ProductShape, variant: Variant)
     `${name}: span ${span}, parts ${parts} and units ${units} expected powers of two, at most 256 together, the span within a subgroup`,
   );
   assert(columns === 4 || columns === 8, `${name}: a unit has 4 or 8 columns, got ${columns}`);
+  assertSplit(name, split);
   return tile;
 }
+
+/** Throws a RangeError unless inDim can be cut into so many parts. */
+export function assertSplit(name: string, split: number): void {
+  assert(
+    Number.isInteger(split) && split > 0 && split <= MAX_SPLIT,
+    `${name}: "split" expected an integer from 1 to ${MAX_SPLIT}, got ${split}`,
+  );
+}
+
+/**
+ * One part everywhere: on a GPU a dispatch more takes longer than a product of few columns gains, so
+ * only a measurement on the adapter can choose another (`llamagen tune`).
+ */
+const WHOLE = { split: 1 } as const;
 
 function ownTile(shape: ProductShape, { reduce, lanes }: Variant): ProductTile {
   const { inDim, outDim, weights = 1 } = shape;
   if (reduce === 'serial') {
-    if (lanes === undefined) return { span: 1, parts: 1, units: 16, columns: 4 };
+    if (lanes === undefined) return { span: 1, parts: 1, units: 16, columns: 4, ...WHOLE };
     // SwiftShader, 2 cores: 1.1 to 1.3 times as fast as whole sums in one invocation.
     return weights === 1
-      ? { span: LEAST_LANES, parts: 1, units: 4, columns: 8 }
-      : { span: LEAST_LANES, parts: 1, units: 16, columns: 4 };
+      ? { span: LEAST_LANES, parts: 1, units: 4, columns: 8, ...WHOLE }
+      : { span: LEAST_LANES, parts: 1, units: 16, columns: 4, ...WHOLE };
   }
-  if (reduce === 'workgroup') return { span: 1, parts: 64, units: 1, columns: 4 };
+  if (reduce === 'workgroup') return { span: 1, parts: 64, units: 1, columns: 4, ...WHOLE };
   const span = Math.min(32, lanes ?? LEAST_LANES);
   const loads = ceilDiv(inDim, loadWidth(shape.weightDtype, inDim) * span);
   let parts = 1;
   while (parts < 4 && ceilDiv(outDim, 4) * parts < ENOUGH_SPANS && loads >= 4 * parts) parts *= 2;
-  return { span, parts, units: Math.max(1, 128 / (span * parts)), columns: 4 };
+  return { span, parts, units: Math.max(1, 128 / (span * parts)), columns: 4, ...WHOLE };
 }
 
 /** Tiles worth measuring for a product on a device; all give the same result but for rounding. */
@@ -84,7 +106,9 @@ export function productTiles({ reduce, lanes }: Variant): readonly Tile[] {
     );
   }
   const spans = reduce === 'workgroup' ? [1] : [8, 16, 32].filter((s) => s <= (lanes ?? 4));
-  return spans.flatMap((span) =>
+  // The own choice in parts, beside all ways to make the whole.
+  const splits = [2, 4].map((split) => ({ split }));
+  const wholes = spans.flatMap((span) =>
     [1, 2, 4, 8, 16, 32, 64].flatMap((parts) =>
       [64, 128, 256].flatMap((threads) => {
         const units = threads / (span * parts);
@@ -93,6 +117,7 @@ export function productTiles({ reduce, lanes }: Variant): readonly Tile[] {
       }),
     ),
   );
+  return [...wholes, ...splits];
 }
 
 export interface TileRows {

@@ -36,6 +36,8 @@ export interface ProductParams {
   readonly outDim: number;
   /** Which columns this kernel makes; default all. */
   readonly columns?: Columns;
+  /** Parts of inDim: `store` is called with row `rows` * part + r for the sum of a part. Default 1. */
+  readonly split?: number;
   readonly weightDtype: MatrixDType;
   /** Names of the weight bindings; each gives one sum, all over the same input. */
   readonly weights: readonly [string] | readonly [string, string];
@@ -60,7 +62,7 @@ export function productKernel<B extends Bindings>(
   bindings: B,
   epilogue: string,
 ): Kernel<B> {
-  const { name, rows, inDim, weightDtype, weights, normEps, variant } = params;
+  const { name, rows, inDim, split = 1, weightDtype, weights, normEps, variant } = params;
   const { first, count: outDim } = columnsOf(name, params);
   assertSizes(name, { rows, inDim });
   assertIndexable(name, bindings);
@@ -72,17 +74,19 @@ export function productKernel<B extends Bindings>(
   const shape = { inDim, outDim: params.outDim, weightDtype, weights: weights.length };
   const chosen = productTile(name, shape, variant);
   // The same bits by another way, so the number of rows may choose.
-  const quad = variant.reduce === 'serial' && chosen.span === QUAD && rows >= QUAD_ROWS;
+  const quad =
+    variant.reduce === 'serial' && chosen.span === QUAD && rows >= QUAD_ROWS && split === 1;
   const tile = quad ? { ...chosen, ...QUAD_TILE } : chosen;
   const rowTile = rowsOfTile(name, { rows, weights: weights.length, norm, quad }, tile, variant);
   const unitQuads = quads(tile.columns);
   const width = loadWidth(weightDtype, inDim);
   const sizes = { rows, inDim, outDim, firstQuad: first / 4, weights, norm };
-  const layout: Layout = { ...sizes, ...tile, rowTile, unitQuads, width };
+  const layout: Layout = { ...sizes, ...tile, split, rowTile, unitQuads, width };
   const { span, parts, units } = tile;
   const rowTiles = ceilDiv(rows, rowTile);
   const threads = span * parts * units;
-  const [gx, gy] = grid(ceilDiv(quads(outDim), unitQuads * units) * rowTiles);
+  const tiles = ceilDiv(quads(outDim), unitQuads * units) * rowTiles;
+  const [gx, gy] = grid(tiles * split);
   const features: readonly GPUFeatureName[] = chosen.span > 1 ? ['subgroups'] : [];
   const reader = width === 8 ? wideReader : weightReader;
   const code = wgsl`${enable(features)}
@@ -96,7 +100,7 @@ ${parts > 1 ? shared(layout) : ''}
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
-  let tile = group.y * ${gx}u + group.x;
+  ${split === 1 ? `let tile = group.y * ${gx}u + group.x;` : sliceOf(`group.y * ${gx}u + group.x`, tiles, split)}
   let first = (tile % ${rowTiles}u) * ${rowTile}u;
   let unit = (tile / ${rowTiles}u) * ${units}u + lane / ${span * parts}u;
   let share = lane % ${span * parts}u;
@@ -104,7 +108,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   ${parts > 1 ? shareParts(layout) : storeSums(layout, quad)}
 }`;
   return {
-    label: `${name} ${weightDtype}[${outDim},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}`,
+    label: `${name} ${weightDtype}[${outDim},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}${split > 1 ? ` in ${split}` : ''}`,
     code,
     bindings,
     workgroups: [gx, gy, 1],
@@ -112,6 +116,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     cost: { operations: 2 * rows * inDim * outDim * weights.length },
   };
 }
+
+/** Declares the part `slice` of inDim and the tile within it; workgroups past the last return. */
+const sliceOf = (index: string, tiles: number, split: number): string => `let index = ${index};
+  let slice = index / ${tiles}u;
+  if (slice >= ${split}u) { return; }
+  let tile = index % ${tiles}u;`;
 
 /** `code` that sums over the span, and what each invocation is left with. Values past the last are zero. */
 function overSpan(layout: Layout) {
@@ -126,10 +136,10 @@ function overSpan(layout: Layout) {
 
 /** Statements that store value `item` + j of a tile, if there is such a value. */
 function storeItem(layout: Layout, item: string, values: readonly string[]): string {
-  const { rows, rowTile, unitQuads, outDim, firstQuad } = layout;
+  const { rows, rowTile, unitQuads, outDim, firstQuad, split } = layout;
   const i = `unit * ${unitQuads}u + (${item}) % ${unitQuads}u`;
   const row = `first + (${item}) / ${unitQuads}u`;
-  return `if (${item} < ${rowTile * unitQuads}u && ${row} < ${rows}u && ${i} < ${quads(outDim)}u) { store(${row}, ${firstQuad > 0 ? `${firstQuad}u + ` : ''}${i}, ${values.join(', ')}); }`;
+  return `if (${item} < ${rowTile * unitQuads}u && ${row} < ${rows}u && ${i} < ${quads(outDim)}u) { store(${split > 1 ? `slice * ${rows}u + ` : ''}${row}, ${firstQuad > 0 ? `${firstQuad}u + ` : ''}${i}, ${values.join(', ')}); }`;
 }
 
 /** The end of a kernel whose units have one span each; the sums may be normalised already. */

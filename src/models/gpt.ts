@@ -18,6 +18,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { attendInParts } from './gpt-attention.ts';
 import type { GptConfig } from './gpt-config.ts';
+import { productPlus } from './gpt-product.ts';
 import { callParts, type Matrix, matrix, table } from './matrix.ts';
 import { headDtypeOf, type Precision, tableDtypeOf } from './precision.ts';
 
@@ -64,8 +65,8 @@ export const positionsOf = ({ clsTokenNum, blockSize }: GptConfig): number =>
 export const slotsOf = ({ sequences, guided }: Batch): number => sequences * (guided ? 2 : 1);
 
 /**
- * One decoding step: every sequence moves one token on. Five dispatches a layer and three more; six a
- * layer where the tile of attention has parts.
+ * One decoding step: every sequence moves one token on. Five dispatches a layer and three more; one more
+ * where the tile of attention or of a product that is added to the stream has parts.
  */
 export function gptDecoder(
   g: Graph,
@@ -96,19 +97,15 @@ export function gptDecoder(
       { x, gain: l.attentionNorm, rope, place, kv },
     );
     const heads = attendInParts(g, { rows, ...cache, nHead: config.nHead }, { q, kv, place });
-    const productPlus = (from: Tensor, weight: Matrix, inDim: number, residual: Tensor): Tensor => {
-      const params = { rows, inDim, outDim: dim, weightDtype, variant, residual: true } as const;
-      const make = (columns?: Columns) => linear({ ...params, ...(columns && { columns }) });
-      return callParts(g, make, { weight }, { x: from, residual }).out;
-    };
-    x = productPlus(heads, l.wo, dim, x);
+    const narrow = { rows, outDim: dim, weightDtype, variant };
+    x = productPlus(g, { ...narrow, inDim: dim }, l.wo, { x: heads, residual: x });
     const hidden = callParts(
       g,
       (columns) => swiglu({ ...common, dim, hiddenDim, ...(columns && { columns }) }),
       { w1: l.w1, w3: l.w3 },
       { x, gain: l.ffnNorm },
     ).out;
-    x = productPlus(hidden, l.w2, hiddenDim, x);
+    x = productPlus(g, { ...narrow, inDim: hiddenDim }, l.w2, { x: hidden, residual: x });
   }
   const head = { ...common, inDim: dim, outDim: vocabSize, weightDtype: headDtypeOf(precision) };
   const raw = callParts(
@@ -146,7 +143,7 @@ export function gptScorer(
     const make = (columns?: Columns) => matmul({ ...params, ...(columns && { columns }) });
     return callParts(g, make, { weight }, { x }).out;
   };
-  const productPlus = (x: Tensor, weight: Matrix, residual: Tensor, inDim: number): Tensor => {
+  const plusProduct = (x: Tensor, weight: Matrix, residual: Tensor, inDim: number): Tensor => {
     const params = { rows, inDim, outDim: dim, weightDtype, variant, residual: true } as const;
     const make = (columns?: Columns) => matmul({ ...params, ...(columns && { columns }) });
     return callParts(g, make, { weight }, { x, residual }).out;
@@ -162,11 +159,11 @@ export function gptScorer(
     const qkv = product(norm(x, l.attentionNorm), l.wqkv, dim, width);
     const { q } = g.call(ropeCache(cache), { qkv, rope, place, kv });
     const heads = g.call(attention({ ...cache, variant }), { q, kv, place }).out;
-    x = productPlus(heads, l.wo, x, dim);
+    x = plusProduct(heads, l.wo, x, dim);
     const normed = norm(x, l.ffnNorm);
     const gate = product(normed, l.w1, dim, hiddenDim);
     const up = product(normed, l.w3, dim, hiddenDim);
-    x = productPlus(g.call(siluMul({ rows, hiddenDim }), { gate, up }).out, l.w2, x, hiddenDim);
+    x = plusProduct(g.call(siluMul({ rows, hiddenDim }), { gate, up }).out, l.w2, x, hiddenDim);
     hidden.push(x);
   }
   const head = headDtypeOf(precision);

@@ -2,7 +2,15 @@
 import type { Tile, Variant } from '../../kernels/kernel.ts';
 import type { Node } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { type Alignment, align, askedTiles, type Define, nodesOf, withTile } from './keys.ts';
+import {
+  type Alignment,
+  align,
+  askedTiles,
+  type Define,
+  nodesOf,
+  textOf,
+  withTile,
+} from './keys.ts';
 
 /** The calls of one workload that a tile changes. */
 export interface Part {
@@ -38,7 +46,7 @@ export function candidatesOf(
   );
   const own = defines.map((define) => nodesOf(define, variant));
   const texts = (all: readonly (readonly Node[])[]): string =>
-    all.flatMap((nodes) => nodes.map(({ kernel }) => `${kernel.workgroups} ${kernel.code}`)).join();
+    all.flatMap((nodes) => nodes.map(textOf)).join();
   const seen = new Set([texts(own)]);
   const built: Built[] = [];
   for (const tile of tiles) {

@@ -2,7 +2,7 @@
 import type { Variant } from '../../kernels/kernel.ts';
 import { parseGptConfig } from '../models/gpt-config.ts';
 import { VQ_16 } from '../models/vq-config.ts';
-import { type Define, nodesOf } from './keys.ts';
+import { type Define, nodesOf, textOf } from './keys.ts';
 import { withoutMeasured, workloadsOf } from './workloads.ts';
 
 /** A decoder of one layer; its kernels have all that larger ones have. */
@@ -33,9 +33,7 @@ export async function kernelDigest(variant: Variant): Promise<string> {
 
 /** The same of any graphs. */
 export async function digestOf(graphs: readonly Define[], variant: Variant): Promise<string> {
-  const texts = graphs.flatMap((define) =>
-    nodesOf(define, variant).map(({ kernel: { code, workgroups } }) => `${workgroups} ${code}`),
-  );
+  const texts = graphs.flatMap((define) => nodesOf(define, variant).map(textOf));
   const bytes = new TextEncoder().encode(texts.join('\n'));
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   return Array.from(hash.slice(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');

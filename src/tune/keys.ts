@@ -66,10 +66,12 @@ export function align(own: readonly Node[], other: readonly Node[]): Alignment {
   return { same, counterpart };
 }
 
+/** All that decides what a dispatch of a kernel does. */
+export const textOf = ({ kernel: { code, workgroups, sizes } }: Node): string =>
+  `${workgroups} ${sizes ? JSON.stringify(sizes) : ''} ${code}`;
+
 const isSame = (a: Node, b: Node): boolean =>
-  a.kernel.label === b.kernel.label &&
-  a.kernel.code === b.kernel.code &&
-  String(a.kernel.workgroups) === String(b.kernel.workgroups);
+  a.kernel.label === b.kernel.label && textOf(a) === textOf(b);
 
 /** The nearest pair of calls after i and j that are the same, or both ends. */
 function nextSame(own: readonly Node[], other: readonly Node[], i: number, j: number) {

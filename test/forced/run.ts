@@ -9,9 +9,9 @@ import { vitest } from '../support/vitest.ts';
 const ALL: readonly string[] = [
   'serial',
   'serial,product.span=1,conv.method=direct',
-  'serial,product.columns=8,conv.method=gemm,attention.split=3',
+  'serial,product.columns=8,product.split=3,conv.method=gemm,attention.split=3',
   'workgroup',
-  'workgroup,product.parts=4,conv.split=3,attention.split=4',
+  'workgroup,product.parts=4,product.split=2,conv.split=3,attention.split=4',
   'subgroup',
   'subgroup,product.span=2,map.tileM=32,attention.span=4',
   'packed',

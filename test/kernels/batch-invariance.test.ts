@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { attention } from '../../kernels/attention.ts';
 import { attentionParts } from '../../kernels/attention-parts.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
+import { linearParts } from '../../kernels/linear-parts.ts';
 import { mergeAttention } from '../../kernels/merge-attention.ts';
 import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
 import { swiglu } from '../../kernels/swiglu.ts';
@@ -149,6 +150,27 @@ describe.each([...variants, ...forced])('$title', ({ v: variant }) => {
     for (const batch of BATCHES) {
       const got = (await run(subject, batch, variant))[subject.out]!;
       expect([...got], JSON.stringify(batch)).toEqual(choose(all, batch.rows, batch.first));
+    }
+  });
+
+  test('linear_parts: each part', async () => {
+    const subject: Subject = {
+      name: 'linear_parts',
+      kernel: (rows, v) => linearParts({ rows, inDim: dim, outDim: 22, split: 3, variant: v }),
+      perRow: { x },
+      shared: { weight: normal(22 * dim, 3) },
+      out: 'out',
+    };
+    const partsOf = async (batch: (typeof BATCHES)[number]) => {
+      const { out } = await run(subject, batch, variant);
+      const size = 22 * batch.rows;
+      return [0, 1, 2].map((p) => out!.slice(p * size, (p + 1) * size) as Float32Array);
+    };
+    const all = await partsOf({ rows: POOL, first: 0 });
+    for (const batch of BATCHES) {
+      for (const [p, part] of (await partsOf(batch)).entries()) {
+        expect([...part]).toEqual(choose(all[p]!, batch.rows, batch.first));
+      }
     }
   });
 

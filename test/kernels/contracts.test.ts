@@ -11,11 +11,13 @@ import { guidance } from '../../kernels/guidance.ts';
 import { MAX_WORKGROUPS, type Variant } from '../../kernels/kernel.ts';
 import { packSampling } from '../../kernels/lib/sampling.ts';
 import { linear } from '../../kernels/linear.ts';
+import { linearParts } from '../../kernels/linear-parts.ts';
 import { matmul } from '../../kernels/matmul.ts';
 import { mergeAttention } from '../../kernels/merge-attention.ts';
 import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
 import { rmsNorm } from '../../kernels/rms-norm.ts';
 import { ropeCache } from '../../kernels/rope-cache.ts';
+import { sumRows } from '../../kernels/sum-rows.ts';
 import { siluMul, swiglu } from '../../kernels/swiglu.ts';
 import { KERNELS } from '../support/kernel-list.ts';
 import { nullDevice } from '../support/null-device.ts';
@@ -63,6 +65,9 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
   [/merge_attention: "positions".* 0$/, () => mergeAttention({ ...inParts, positions: 0 })],
   [/merge_attention: headDim .* 6$/, () => mergeAttention({ ...inParts, headDim: 6 })],
   [/merge_attention: "split".* got -1$/, () => mergeAttention({ ...inParts, split: -1 })],
+  [/linear_parts: "rows".* 0$/, () => linearParts({ ...product, rows: 0, split: 2 })],
+  [/linear_parts: "split".* 1 to 16, got 17$/, () => linearParts({ ...product, split: 17 })],
+  [/sum_rows: "parts".* 0$/, () => sumRows({ parts: 0, rows: 1, dim: 4 })],
   [/embed: "labels".* 0$/, () => embed({ ...tables, labels: 0 })],
   [/embed: "sequences".* 0$/, () => embed({ ...tables, sequences: 0 })],
   [/guidance: "clsTokenNum".* 0$/, () => guidance({ ...grid, clsTokenNum: 0 })],
@@ -119,6 +124,8 @@ test.each([
   [{ span: 8 }, /linear: span 8, .* the span within a subgroup/],
   [{ units: 8 }, /linear: span 1, parts 64 and units 8 .* at most 256 together/],
   [{ columns: 5 }, /linear: a unit has 4 or 8 columns, got 5/],
+  [{ split: 0 }, /linear: "split" expected an integer from 1 to 16, got 0/],
+  [{ split: 1.5 }, /linear: "split" expected .* got 1\.5/],
 ])('a product refuses the tile %o', (tile, message) => {
   const variant = { reduce: 'workgroup', f16: false, tiles: { product: tile } } as const;
   expect(() => linear({ ...product, variant })).toThrow(message);

@@ -327,4 +327,44 @@ const forward = [
   ]),
 ];
 
-export const decoder: readonly Mutant[] = [...products, ...forward];
+const inParts = group({ tests: kernelTest('linear-parts'), only: 'serial' }, [
+  {
+    name: 'product-parts-alike',
+    fault: 'Every part sums the first values of a row.',
+    kernel: 'linear_parts',
+    find: /k = slice \* \d+u \+ share/g,
+    replace: 'k = share',
+  },
+  {
+    name: 'product-parts-overlap',
+    fault: 'Parts go on to the end of the row: sums count values several times.',
+    kernel: 'linear_parts',
+    find: /k < min\(\(slice \+ 1u\) \* \d+u, (\d+u)\)/g,
+    replace: 'k < $1',
+  },
+  {
+    name: 'product-parts-stored-over',
+    fault: 'The last part to end is stored in the place of the first.',
+    kernel: 'linear_parts',
+    find: /store\(slice \* \d+u \+ /g,
+    replace: 'store(',
+  },
+  {
+    name: 'product-parts-residual-dropped',
+    fault: 'Products in parts forget the residual stream.',
+    kernel: 'sum_rows',
+    find: ' + residual_at(row, i)',
+    replace: '',
+    only: 'sum_rows',
+  },
+  {
+    name: 'product-parts-last-dropped',
+    fault: 'One of three parts is left out.',
+    kernel: 'sum_rows',
+    find: / \+ x_at\(10u \+ row, i\)/g,
+    replace: '',
+    only: 'sum_rows',
+  },
+]);
+
+export const decoder: readonly Mutant[] = [...products, ...inParts, ...forward];

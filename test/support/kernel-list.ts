@@ -12,6 +12,7 @@ import { groupNorm } from '../../kernels/group-norm.ts';
 import { guidance } from '../../kernels/guidance.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
 import { type LinearParams, linear } from '../../kernels/linear.ts';
+import { linearParts } from '../../kernels/linear-parts.ts';
 import { type MatmulParams, matmul } from '../../kernels/matmul.ts';
 import { mergeAttention } from '../../kernels/merge-attention.ts';
 import { nearestCode } from '../../kernels/nearest-code.ts';
@@ -23,6 +24,7 @@ import { softmaxRows } from '../../kernels/softmax-rows.ts';
 import { spatialMix } from '../../kernels/spatial-mix.ts';
 import { spatialScores } from '../../kernels/spatial-scores.ts';
 import { sumParts } from '../../kernels/sum-parts.ts';
+import { sumRows } from '../../kernels/sum-rows.ts';
 import { siluMul, swiglu } from '../../kernels/swiglu.ts';
 import { toRgba } from '../../kernels/to-rgba.ts';
 import { winogradFilter } from '../../kernels/winograd-filter.ts';
@@ -62,6 +64,11 @@ const products: readonly ListedKernel[] = MATRIX_DTYPES.flatMap((weightDtype) =>
     name: `linear ${weightDtype} norm residual`,
     kernel: (variant) =>
       linear({ rows: 5, inDim: 5, outDim: 6, weightDtype, normEps: 1e-5, residual: true, variant }),
+  },
+  {
+    name: `linear_parts ${weightDtype}`,
+    kernel: (variant) =>
+      linearParts({ rows: 3, inDim: 72, outDim: 10, weightDtype, split: 3, variant }),
   },
   ...[65, 64].map((inDim) => ({
     name: `matmul ${weightDtype} 65 rows of ${inDim}`,
@@ -206,6 +213,7 @@ const decoder: readonly ListedKernel[] = [
   },
   { name: 'group_affine', kernel: () => groupAffine({ ...MAP, channels: 64 }) },
   { name: 'sum_parts', kernel: () => sumParts({ ...MAP, parts: 3, channels: 6, residual: true }) },
+  { name: 'sum_rows', kernel: () => sumRows({ parts: 3, rows: 2, dim: 70 }) },
   ...[true, false].map((upsample) => ({
     name: `winograd_input upsample ${upsample}`,
     kernel: () => winogradInput({ ...MAP, channels: 6, upsample }),

@@ -47,6 +47,17 @@ test('a split is measured with its merge, and judged by what the merge makes', (
   }
 });
 
+test('a product in parts is measured with their sum, beside the products that stay whole', () => {
+  const key = 'product f32[64,64]';
+  const candidates = candidatesOf(workloads, PORTABLE, key, FAMILIES.product?.(PORTABLE) ?? []);
+  const split = candidates.filter(({ tile }) => tile.split !== undefined);
+  expect(split.map(({ tile }) => tile)).toEqual([{ split: 2 }, { split: 4 }]);
+  const pair = ['linear_parts', 'sum_rows'];
+  for (const part of split.flatMap(({ parts }) => [...parts.values()])) {
+    expect(words(part)).toEqual([...pair, ...pair, 'linear']);
+  }
+});
+
 test('tiles that hardware and software adapters take are among those measured', () => {
   const serial = { reduce: 'serial', f16: false } as const;
   for (const variant of [PORTABLE, serial]) {
