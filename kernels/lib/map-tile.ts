@@ -11,7 +11,8 @@ import {
 /**
  * What the products are made with; sums are f32 always.
  * - f32: both operands as they are.
- * - f16: both operands rounded to halves in workgroup memory, half the bytes; multiplied as f32.
+ * - f16: both operands rounded to halves in workgroup memory, half the bytes; multiplied as f32. What
+ *   is beyond 65504 becomes infinite.
  * - matrix: by the matrices of subgroups, with operands of their type.
  */
 export type MapMath = 'f32' | 'f16' | 'matrix';
