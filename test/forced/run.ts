@@ -1,6 +1,7 @@
 /**
- * `npm run test:forced [-- WORDS...]`: golden cases, batch invariance and generation with every variant
- * forced on in turn, or with those given, each as the variable LLAMAGEN_VARIANT takes it.
+ * `npm run test:forced [-- --images WORDS...]`: golden cases and batch invariance with every variant
+ * forced on in turn, or with those given, each as the variable LLAMAGEN_VARIANT takes it. With --images
+ * also whole images alone and in batches, which take a software adapter hours where there are barriers.
  */
 import { parseVariant } from '../../src/gpu/variant-words.ts';
 import { vitest } from '../support/vitest.ts';
@@ -24,18 +25,20 @@ const TIMEOUT = ['--testTimeout', `${30 * 60_000}`];
 const RUNS: readonly (readonly string[])[] = [
   ['test/golden.test.ts', '-t', 'the variant chosen for this adapter'],
   ['test/kernels/batch-invariance.test.ts', '-t', 'forced'],
-  ['test/generate/generate.test.ts', 'test/generate/encode.test.ts'],
 ];
+const IMAGES = ['test/generate/generate.test.ts', 'test/generate/encode.test.ts'];
 
 async function main(words: readonly string[]): Promise<number> {
-  const sets = words.length > 0 ? words : ALL;
+  const given = words.filter((word) => word !== '--images');
+  const sets = given.length > 0 ? given : ALL;
+  const runs = given.length < words.length ? [...RUNS, IMAGES] : RUNS;
   // All of them are read before the first runs: each takes minutes.
   for (const text of sets) parseVariant(text);
   let failed = 0;
   for (const text of sets) {
     const started = performance.now();
     let passed = 0;
-    for (const args of RUNS) {
+    for (const args of runs) {
       const { code, output } = await vitest([...args, ...TIMEOUT], { LLAMAGEN_VARIANT: text });
       const count = Number(/Tests +(?:\d+ failed \| )?(\d+) passed/.exec(output)?.[1] ?? 0);
       passed += count;
