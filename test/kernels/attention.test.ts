@@ -53,7 +53,7 @@ describe.each(dtypes)('$kvDtype', ({ kvDtype, variants }) => {
 
 const tiles: readonly [reduce: Variant['reduce'], Partial<Tile>, AttentionParams][] = [
   ['serial', { size: 16 }, cases[3]!],
-  ['workgroup', { size: 64, span: 1 }, cases[4]!],
+  ['workgroup', { size: 64, span: 4 }, cases[4]!],
   ['workgroup', { size: 128, span: 32 }, cases[4]!],
   ['workgroup', { size: 128, span: 2 }, cases[6]!],
   // The span is what workgroup memory leaves of it.

@@ -163,7 +163,7 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
     fault: 'One share of the dot product of a key is lost (GPU variant).',
     find: /(for \(var s = )1u(; s < \d+u; s\+\+\) \{ score \+= scores)/g,
     replace: '$12u$2',
-    only: 'f32.* workgroup',
+    only: "workgroup'?, tile",
   },
   {
     name: 'reduce-step-lost',
