@@ -20,7 +20,7 @@ const device = await testDevice();
 /** Sums of up to 300 products in f32, each about 6e-8 off; the oracle sees the same f16 weights. */
 const TOLERANCE = { nmse: 1e-11, max: 1e-4 };
 
-/** Every number of rows around the tile of 8, every remainder of inDim and outDim by 4. */
+/** Every number of rows around the tiles of 8 and 16, every remainder of inDim and outDim by 4. */
 const cases: readonly LinearParams[] = [
   { rows: 1, inDim: 4, outDim: 4 },
   { rows: 1, inDim: 5, outDim: 1 },
@@ -31,6 +31,7 @@ const cases: readonly LinearParams[] = [
   { rows: 9, inDim: 300, outDim: 9 },
   { rows: 16, inDim: 7, outDim: 64 },
   { rows: 17, inDim: 36, outDim: 257 },
+  { rows: 32, inDim: 36, outDim: 5 },
   { rows: 33, inDim: 70, outDim: 8 },
   { rows: 1, inDim: 70, outDim: 10, residual: true },
   { rows: 9, inDim: 36, outDim: 12, residual: true },
