@@ -29,7 +29,7 @@ export interface AttentionShape extends KvShape {
 /** Words of the variable LLAMAGEN_VARIANT: `attention.split=4`. */
 export const ATTENTION_SETTINGS: readonly string[] = ['split', 'size', 'span'];
 
-/** Parts beyond which merging takes longer than what it merges. */
+/** Parts of 17 positions where an image has 32x32 tokens. */
 const MAX_SPLIT = 64;
 
 /** What a variant holds the tile of one shape by; the number of rows is no part of it. */
@@ -67,11 +67,12 @@ export function assertSplit(kernel: string, split: number): void {
 }
 
 /**
- * One part everywhere. On a large GPU parts help one guided image of a small model, whose 2 rows x 12
- * heads are fewer workgroups than it has cores; they cost every batch a dispatch in each layer, and the
- * 192 workgroups of eight images need none. The number of rows must not choose, so only a measurement
- * on the adapter can (`llamagen tune`). The same holds for invocations that share a key: four read 64
- * bytes of f32 at a time, one alone 16 bytes of a row that its neighbours do not touch.
+ * One part everywhere. Parts are meant for one guided image of a small model on a large GPU, which has
+ * more cores than there are workgroups (2 rows x 12 heads); they cost every batch a dispatch in each
+ * layer, also the 192 workgroups of eight images. The number of rows must not choose, so only a
+ * measurement on the adapter can (`llamagen tune`); none was made on a GPU yet. The same holds for
+ * invocations that share a key: four read 64 bytes of f32 at a time, one alone 16 bytes of a row that
+ * its neighbours do not touch.
  */
 function ownTile(quads: number, { reduce }: Variant): AttentionTile {
   // Rows x heads are few, and a software adapter runs one workgroup per thread.

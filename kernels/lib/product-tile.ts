@@ -43,7 +43,7 @@ export const PRODUCT_SETTINGS = ['span', 'parts', 'units', 'columns', 'split'] a
 const LEAST_LANES = 4;
 /** Enough subgroups at once to hide the latency of memory on large GPUs, by order of magnitude. */
 const ENOUGH_SPANS = 2048;
-/** Parts beyond which putting them together reads more than the weights. */
+/** Parts of 48 values in the narrowest official model (dim 768). */
 const MAX_SPLIT = 16;
 
 /** What a variant holds the tile of one shape by; the number of rows is no part of it. */
@@ -75,8 +75,8 @@ export function assertSplit(name: string, split: number): void {
 }
 
 /**
- * One part everywhere: on a GPU a dispatch more takes longer than a product of few columns gains, so
- * only a measurement on the adapter can choose another (`llamagen tune`).
+ * One part everywhere: what parts gain must be more than a dispatch costs, which only a measurement on
+ * the adapter can say (`llamagen tune`); none was made on a GPU yet.
  */
 const WHOLE = { split: 1 } as const;
 

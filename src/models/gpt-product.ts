@@ -11,7 +11,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { callParts, type Matrix } from './matrix.ts';
 
 /** residual + x weight^T: one dispatch, or two where the tile cuts inDim into parts. */
-export function productPlus(
+export function linearPlus(
   g: Graph,
   params: Omit<LinearParams, 'columns' | 'normEps' | 'residual'>,
   weight: Matrix,

@@ -18,7 +18,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { attendInParts } from './gpt-attention.ts';
 import type { GptConfig } from './gpt-config.ts';
-import { productPlus } from './gpt-product.ts';
+import { linearPlus } from './gpt-product.ts';
 import { callParts, type Matrix, matrix, table } from './matrix.ts';
 import { headDtypeOf, type Precision, tableDtypeOf } from './precision.ts';
 
@@ -98,14 +98,14 @@ export function gptDecoder(
     );
     const heads = attendInParts(g, { rows, ...cache, nHead: config.nHead }, { q, kv, place });
     const narrow = { rows, outDim: dim, weightDtype, variant };
-    x = productPlus(g, { ...narrow, inDim: dim }, l.wo, { x: heads, residual: x });
+    x = linearPlus(g, { ...narrow, inDim: dim }, l.wo, { x: heads, residual: x });
     const hidden = callParts(
       g,
       (columns) => swiglu({ ...common, dim, hiddenDim, ...(columns && { columns }) }),
       { w1: l.w1, w3: l.w3 },
       { x, gain: l.ffnNorm },
     ).out;
-    x = productPlus(g, { ...narrow, inDim: hiddenDim }, l.w2, { x: hidden, residual: x });
+    x = linearPlus(g, { ...narrow, inDim: hiddenDim }, l.w2, { x: hidden, residual: x });
   }
   const head = { ...common, inDim: dim, outDim: vocabSize, weightDtype: headDtypeOf(precision) };
   const raw = callParts(
@@ -143,7 +143,7 @@ export function gptScorer(
     const make = (columns?: Columns) => matmul({ ...params, ...(columns && { columns }) });
     return callParts(g, make, { weight }, { x }).out;
   };
-  const plusProduct = (x: Tensor, weight: Matrix, residual: Tensor, inDim: number): Tensor => {
+  const matmulPlus = (x: Tensor, weight: Matrix, residual: Tensor, inDim: number): Tensor => {
     const params = { rows, inDim, outDim: dim, weightDtype, variant, residual: true } as const;
     const make = (columns?: Columns) => matmul({ ...params, ...(columns && { columns }) });
     return callParts(g, make, { weight }, { x, residual }).out;
@@ -159,11 +159,11 @@ export function gptScorer(
     const qkv = product(norm(x, l.attentionNorm), l.wqkv, dim, width);
     const { q } = g.call(ropeCache(cache), { qkv, rope, place, kv });
     const heads = g.call(attention({ ...cache, variant }), { q, kv, place }).out;
-    x = plusProduct(heads, l.wo, x, dim);
+    x = matmulPlus(heads, l.wo, x, dim);
     const normed = norm(x, l.ffnNorm);
     const gate = product(normed, l.w1, dim, hiddenDim);
     const up = product(normed, l.w3, dim, hiddenDim);
-    x = plusProduct(g.call(siluMul({ rows, hiddenDim }), { gate, up }).out, l.w2, x, hiddenDim);
+    x = matmulPlus(g.call(siluMul({ rows, hiddenDim }), { gate, up }).out, l.w2, x, hiddenDim);
     hidden.push(x);
   }
   const head = headDtypeOf(precision);

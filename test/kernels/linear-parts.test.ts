@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type LinearPartsParams, linearParts } from '../../kernels/linear-parts.ts';
 import { sumRows } from '../../kernels/sum-rows.ts';
 import { expectClose } from '../oracle/compare.ts';
@@ -33,20 +33,17 @@ function inputsOf({ rows, inDim, outDim, weightDtype = 'f32' }: LinearPartsParam
   return { x: normal(rows * inDim, 1), stored };
 }
 
-describe.each([...deviceVariants(device, [...F32_VARIANTS, SERIAL_LANES])].map((v) => [v]))(
-  '%o',
-  (variant) => {
-    for (const params of cases) {
-      const kernel = linearParts({ ...params, variant });
-      test(`${kernel.label} ${variantName(variant)}`, async () => {
-        const { x, stored } = inputsOf(params);
-        const { out } = await runKernel(device, kernel, { x, ...stored.inputs });
-        const expected = oracle.linearParts(params, { x, weight: stored.meant });
-        expectClose(kernel.label, out!, expected, TOLERANCE);
-      });
-    }
-  },
-);
+for (const variant of deviceVariants(device, [...F32_VARIANTS, SERIAL_LANES])) {
+  for (const params of cases) {
+    const kernel = linearParts({ ...params, variant });
+    test(`${kernel.label} ${variantName(variant)}`, async () => {
+      const { x, stored } = inputsOf(params);
+      const { out } = await runKernel(device, kernel, { x, ...stored.inputs });
+      const expected = oracle.linearParts(params, { x, weight: stored.meant });
+      expectClose(kernel.label, out!, expected, TOLERANCE);
+    });
+  }
+}
 
 test.each([
   { parts: 2, rows: 1, dim: 4 },

@@ -3,6 +3,7 @@ import { attentionLayer } from './attention-layer.ts';
 import { convolution } from './convolution.ts';
 import { decoder } from './decoder.ts';
 import { group, type Mutant } from './mutant.ts';
+import { products } from './products.ts';
 import { sampler } from './sampler.ts';
 import { tokenizer } from './tokenizer.ts';
 
@@ -46,6 +47,7 @@ const golden = group({ tests: ['test/golden.test.ts'], only: "^serial 'c2i_odd_m
 
 export const mutants: readonly Mutant[] = [
   ...attentionLayer,
+  ...products,
   ...decoder,
   ...sampler,
   ...tokenizer,
