@@ -12,8 +12,8 @@ export {
   type FileFacts,
   fileFacts,
 } from './hub/download.ts';
+export type { DownloadProgress } from './hub/progress.ts';
 export type { HubTiming } from './hub/settings.ts';
-export type { DownloadProgress } from './hub/transfer.ts';
 export { assertFolderWritable, assertWritable, writeFileAtomic } from './output.ts';
 export { encodePng } from './png.ts';
 export type { TunedTiles } from './tiles-file.ts';

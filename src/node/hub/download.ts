@@ -1,16 +1,18 @@
 /** Files of the Hugging Face hub, each downloaded once and checked. */
 import { renameSync, rmSync } from 'node:fs';
 import { DownloadError } from '../../errors.ts';
+import type { Environment } from '../environment.ts';
 import { Cache, type PartPaths, removeParts } from './cache.ts';
 import { assertRightBytes } from './check.ts';
 import { type FreeBytes, freeBytes } from './disk.ts';
 import { HubHttp, TransientError } from './http.ts';
 import { withLock } from './lock.ts';
+import type { DownloadProgress } from './progress.ts';
 import type { Asked } from './refusal.ts';
 import { type HubFile, resolveFile } from './resolve.ts';
 import { type RetryOptions, retrying } from './retry.ts';
 import { DEFAULT_TIMING, type HubSettings, type HubTiming, hubSettings } from './settings.ts';
-import { type DownloadProgress, transfer } from './transfer.ts';
+import { transfer } from './transfer.ts';
 
 /** Which file, and how to fetch it. */
 export interface DownloadOptions {
@@ -24,7 +26,7 @@ export interface DownloadOptions {
    * Variables that count: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`, `LLAMAGEN_CACHE`, `HF_HOME`,
    * `XDG_CACHE_HOME`, `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`. Default: those of the process.
    */
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env?: Environment;
   readonly signal?: AbortSignal;
   readonly timing?: Partial<HubTiming>;
   readonly freeBytes?: FreeBytes;

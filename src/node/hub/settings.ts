@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { OptionError } from '../../errors.ts';
+import type { Environment } from '../environment.ts';
 
 /** Where files come from and where they are kept. */
 export interface HubSettings {
@@ -54,7 +55,7 @@ const ON: ReadonlySet<string> = new Set(['1', 'ON', 'YES', 'TRUE']);
  * Reads the settings.
  * @throws OptionError when `HF_ENDPOINT` is no address or `HF_TOKEN` can be no token.
  */
-export function hubSettings(env: NodeJS.ProcessEnv): HubSettings {
+export function hubSettings(env: Environment): HubSettings {
   const token = env.HF_TOKEN?.trim();
   if (token && !/^[\x21-\x7e]+$/.test(token)) {
     throw new OptionError('HF_TOKEN expected one word of plain letters and signs: copy it again');
@@ -82,7 +83,7 @@ function readEndpoint(value: string | undefined): string {
 }
 
 /** The folder is absolute: a program that changes its folder still finds its files. */
-export function cacheFolder(env: NodeJS.ProcessEnv): string {
+export function cacheFolder(env: Environment): string {
   if (env.LLAMAGEN_CACHE) return resolve(env.LLAMAGEN_CACHE);
   if (env.HF_HOME) return resolve(env.HF_HOME, 'llamagen-webgpu');
   const caches = env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache');

@@ -8,21 +8,13 @@ import { writeFileAtomic } from '../output.ts';
 import { type PartPaths, readJson } from './cache.ts';
 import { assertSpace, type FreeBytes } from './disk.ts';
 import { type HubHttp, header, type Response, TransientError } from './http.ts';
+import type { DownloadProgress } from './progress.ts';
 import { type Asked, refusal } from './refusal.ts';
 import type { HubFile } from './resolve.ts';
 import type { HubSettings, HubTiming } from './settings.ts';
 
 /** Between two looks at whether the lock is still held. */
 const LOCK_CHECK_MS = 1000;
-
-/** How far a download is. */
-export interface DownloadProgress {
-  readonly doneBytes: number;
-  /** Undefined where the server does not say. */
-  readonly totalBytes?: number;
-  /** Bytes that were there when this try began. */
-  readonly resumedBytes: number;
-}
 
 export interface Transfer {
   readonly http: HubHttp;
