@@ -43,7 +43,7 @@ export function collect(text: string, before: readonly string[] = []): string[] 
 
 /**
  * The classes of `--class` values in their order. A value is a whole name or index, else a list of
- * them with commas between; "all" stands for every class, unless one has that name. Classes of
+ * them with commas between; "all", in any case, stands for every class, unless one has that name. Classes of
  * ImageNet are known by synonyms and WordNet ids too.
  * @throws OptionError for an unknown class, with near names.
  */
@@ -52,7 +52,7 @@ export function parseClasses(classNames: readonly string[], values: readonly str
   return values.flatMap((value) => {
     const whole = findClass(classNames, value, aliases);
     if (whole !== undefined) return [whole];
-    if (value.trim() === ALL) return classNames.map((_, label) => label);
+    if (value.trim().toLowerCase() === ALL) return classNames.map((_, label) => label);
     return value.split(',').map((name) => parseClass(classNames, name, aliases));
   });
 }

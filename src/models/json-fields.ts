@@ -1,5 +1,6 @@
 /** Reads typed fields of untrusted JSON; every failure names field, value and expectation. */
 import { WeightsError } from '../errors.ts';
+import { quote } from '../weights/quote.ts';
 
 /** One JSON object and what to call it in messages, e.g. `model.json: gpt`. */
 export class Fields {
@@ -53,12 +54,4 @@ export class Fields {
     const got = value === undefined ? 'nothing' : quote(value);
     throw new WeightsError(`${this.where}: "${name}" expected ${expected}, got ${got}`);
   }
-}
-
-/** Longest piece of a bad value repeated in a message. */
-const MAX_QUOTED_CHARS = 80;
-
-function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > MAX_QUOTED_CHARS ? `${text.slice(0, MAX_QUOTED_CHARS)}...` : text;
 }

@@ -1,5 +1,7 @@
 /** `model.json`: what a model folder holds and how it likes to be sampled. */
 import { WeightsError } from '../errors.ts';
+import { parseJson } from '../weights/json-text.ts';
+import { quote } from '../weights/quote.ts';
 import { type GptConfig, parseGptConfig } from './gpt-config.ts';
 import { Fields } from './json-fields.ts';
 import { parseVqConfig, type VqConfig } from './vq-config.ts';
@@ -42,7 +44,7 @@ export interface ModelJson {
  * not fit together.
  */
 export function parseModelJson(text: string, where = 'model.json'): ModelJson {
-  const fields = new Fields(where, parseJson(text, where));
+  const fields = new Fields(where, readText(text, where));
   const format = fields.get('format');
   if (format !== MODEL_FORMAT) {
     fields.fail('format', `"${MODEL_FORMAT}", the one this version reads`, format);
@@ -67,9 +69,9 @@ export function parseModelJson(text: string, where = 'model.json'): ModelJson {
   };
 }
 
-function parseJson(text: string, where: string): unknown {
+function readText(text: string, where: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw new WeightsError(`${where}: not JSON: ${error instanceof Error ? error.message : error}`);
   }
@@ -90,7 +92,9 @@ function parseClasses(fields: Fields, numClasses: number): string[] {
     }
     const before = labels.get(name);
     if (before !== undefined) {
-      throw new WeightsError(`${fields.where}: classes ${before} and ${label} are both "${name}"`);
+      throw new WeightsError(
+        `${fields.where}: classes ${before} and ${label} are both ${quote(name)}`,
+      );
     }
     labels.set(name, label);
   }

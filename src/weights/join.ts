@@ -1,5 +1,6 @@
 /** Joins a file's tensors to the names and shapes a model wants. */
 import { WeightsError } from '../errors.ts';
+import { quote } from './quote.ts';
 
 /** A tensor a model wants, by its state-dict name. */
 export interface WantedTensor {
@@ -45,14 +46,14 @@ export function matchTensors(
   const misshapen: string[] = [];
   for (const { name, shape } of wanted) {
     const entry = file.tensors.get(name);
-    if (!entry) missing.push(`"${name}" [${shape}]`);
+    if (!entry) missing.push(`${quote(name)} ${quote(shape)}`);
     else if (String(entry.shape) !== String(shape)) {
-      misshapen.push(`"${name}" expected [${shape}], got [${entry.shape}]`);
+      misshapen.push(`${quote(name)} expected ${quote(shape)}, got ${quote(entry.shape)}`);
     }
   }
   const unexpected = [...file.tensors.values()]
     .filter(({ name }) => !names.has(name) && !ignored.some((pattern) => pattern.test(name)))
-    .map(({ name, shape }) => `"${name}" [${shape}]`);
+    .map(({ name, shape }) => `${quote(name)} ${quote(shape)}`);
   const problems = [
     list('missing', missing),
     list('unexpected', unexpected),

@@ -62,12 +62,15 @@ describe('parseClasses', () => {
     [['Tench, Tinca tinca'], [0]],
     [[' 2 , goldfish '], [2, 1]],
     [['all'], [0, 1, 2]],
+    [['ALL'], [0, 1, 2]],
+    [[' All '], [0, 1, 2]],
   ])('%j', (values, classes) => {
     expect(parseClasses(CLASSES, values)).toEqual(classes);
   });
 
   test('takes "all" for the class of that name where there is one', () => {
     expect(parseClasses(['awl', 'all'], ['all'])).toEqual([1]);
+    expect(parseClasses(['awl', 'All'], ['aLL'])).toEqual([1]);
   });
 
   test.each(['goldfish,', ',', '', 'goldfish,,shark'])('refuses "%s"', (value) => {

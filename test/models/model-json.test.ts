@@ -70,6 +70,22 @@ test('optional fields and unknown ones', () => {
   });
 });
 
+test('a byte order mark in front, as editors on Windows write it', () => {
+  expect(parseModelJson(`\uFEFF${JSON.stringify(sound)}`)).toMatchObject({ name: 'two' });
+});
+
+test('a value deeper than the stack is quoted by its beginning', () => {
+  const deep = `${'['.repeat(1e5)}${']'.repeat(1e5)}`;
+  const start = `${'['.repeat(80)}...`;
+  expect(() => parseModelJson(deep, 'a/model.json')).toThrow(
+    `a/model.json: expected an object, got ${start}`,
+  );
+  const named = JSON.stringify({ ...sound, name: '?' }).replace('"?"', deep);
+  expect(() => parseModelJson(named)).toThrow(`model.json: "name" expected a text, got ${start}`);
+  const long = 'x'.repeat(1e6);
+  expect(() => parse({ classes: [long, long] })).toThrow(/both "x{79}\.\.\.$/);
+});
+
 describe('a bad file is refused', () => {
   test.each<[fields: object, message: string]>([
     [
