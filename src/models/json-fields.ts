@@ -30,7 +30,10 @@ export class Fields {
     return this.fail(name, `a whole number from ${min} to ${max}`, value);
   }
 
-  /** A finite number for which `accepts` holds. Absent and null give the fallback, if there is one. */
+  /**
+   * A number for which `accepts` holds and that a float of 32 bits can stand for, which is what kernels
+   * compute with. Absent and null give the fallback, if there is one.
+   */
   number(
     name: string,
     expected: string,
@@ -38,8 +41,11 @@ export class Fields {
     fallback?: number,
   ): number {
     const value = this.get(name) ?? fallback;
-    if (typeof value === 'number' && Number.isFinite(value) && accepts(value)) return value;
-    return this.fail(name, expected, value);
+    if (typeof value !== 'number' || Number.isNaN(value) || !accepts(value)) {
+      return this.fail(name, expected, value);
+    }
+    if (fitsSingle(value)) return value;
+    return this.fail(name, `${expected}, of a size that 32-bit floats have`, value);
   }
 
   /** A string that is not empty. */
@@ -54,4 +60,13 @@ export class Fields {
     const got = value === undefined ? 'nothing' : quote(value);
     throw new WeightsError(`${this.where}: "${name}" expected ${expected}, got ${got}`);
   }
+}
+
+/** Below it, devices take floats of 32 bits for 0. */
+const LEAST_SINGLE = 2 ** -126;
+
+/** Whether a number stays finite, and stays apart from 0, as a float of 32 bits. */
+function fitsSingle(value: number): boolean {
+  const single = Math.abs(Math.fround(value));
+  return single < Number.POSITIVE_INFINITY && (single >= LEAST_SINGLE || value === 0);
 }

@@ -22,6 +22,11 @@ export interface SamplingDefaults {
   readonly cfgInterval: number;
 }
 
+/** The largest values of sampling settings, those that `generate` takes. */
+const MAX_SCALE = 1000;
+const MAX_TEMPERATURE = 1000;
+const MAX_INT = 2 ** 31 - 1;
+
 export interface ModelJson {
   readonly name: string;
   readonly description: string;
@@ -103,12 +108,19 @@ function parseClasses(fields: Fields, numClasses: number): string[] {
 
 function parseSampling(json: unknown, where: string): SamplingDefaults {
   const fields = new Fields(where, json);
-  const notNegative = (value: number): boolean => value >= 0;
+  const upTo =
+    (most: number) =>
+    (value: number): boolean =>
+      value >= 0 && value <= most;
   return {
-    cfgScale: fields.number('cfg_scale', 'a number from 0 up', notNegative),
-    temperature: fields.number('temperature', 'a number from 0 up', notNegative),
-    topK: fields.integer('top_k', 0, Number.MAX_SAFE_INTEGER),
+    cfgScale: fields.number('cfg_scale', `a number from 0 to ${MAX_SCALE}`, upTo(MAX_SCALE)),
+    temperature: fields.number(
+      'temperature',
+      `a number from 0 to ${MAX_TEMPERATURE}`,
+      upTo(MAX_TEMPERATURE),
+    ),
+    topK: fields.integer('top_k', 0, MAX_INT),
     topP: fields.number('top_p', 'a number above 0, at most 1', (p) => p > 0 && p <= 1),
-    cfgInterval: fields.integer('cfg_interval', -1, Number.MAX_SAFE_INTEGER, -1),
+    cfgInterval: fields.integer('cfg_interval', -1, MAX_INT, -1),
   };
 }
