@@ -21,6 +21,9 @@ export interface CheckpointTensor {
   read(start: number, count: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+/** A plain value of training arguments. */
+export type Scalar = string | number | boolean | null;
+
 /** An opened file. Tensor data is still unread. */
 export interface Checkpoint {
   /** Of the file, for messages. */
@@ -29,6 +32,18 @@ export interface Checkpoint {
   readonly byteLength: number;
   /** By name, in the order of the file. */
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+  /**
+   * Where the state dict was found in what was saved: keys joined by dots, e.g. `model` or
+   * `checkpoint.ema`; empty for the file itself.
+   */
+  readonly takenFrom: string;
+  /** Where the file has other state dicts, which were left aside. */
+  readonly others: readonly string[];
+  /**
+   * Scalars among the arguments of the training that were saved beside the state dict, by name, e.g.
+   * `image_size`. Empty when there are none.
+   */
+  readonly args: ReadonlyMap<string, Scalar>;
 }
 
 /** Bytes that tell the formats apart: a safetensors header begins behind its length. */
@@ -65,7 +80,14 @@ export function safetensorsCheckpoint(file: Safetensors): Checkpoint {
     return [name, tensor] as const;
   });
   const byteLength = entries.reduce((sum, entry) => sum + entry.byteLength, 0);
-  return { name: file.name, byteLength, tensors: new Map(made) };
+  return {
+    name: file.name,
+    byteLength,
+    tensors: new Map(made),
+    takenFrom: '',
+    others: [],
+    args: new Map(),
+  };
 }
 
 /** Splits `length` elements into pieces of at most `most`. */

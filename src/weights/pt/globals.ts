@@ -6,6 +6,7 @@ import type { FileDType } from '../safetensors.ts';
 import {
   describeValue,
   PtDict,
+  PtGlobal,
   PtObject,
   PtSet,
   PtStorage,
@@ -47,7 +48,7 @@ const MAX_RANK = 64;
 /** Everything that may be called. */
 export const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
   ['collections.OrderedDict', orderedDict],
-  ['argparse.Namespace', () => new PtObject('argparse.Namespace')],
+  ['argparse.Namespace', () => new PtObject(new PtGlobal('argparse.Namespace'))],
   ['torch._utils._rebuild_tensor_v2', rebuildTensor],
   ['torch._utils._rebuild_parameter', rebuildParameter],
   ['torch.Size', ([sizes = []], context) => asList(sizes, 'torch.Size', context)],

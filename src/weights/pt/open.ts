@@ -2,7 +2,8 @@
 import type { Checkpoint, CheckpointTensor } from '../checkpoint.ts';
 import type { ByteSource } from '../source.ts';
 import { openArchive } from './archive.ts';
-import { stateDictOf } from './state-dict.ts';
+import { stateDictsOf, tensorsOf } from './state-dict.ts';
+import { trainingArgs } from './training-args.ts';
 import type { PtStorage } from './values.ts';
 import { viewTensor } from './view.ts';
 import type { ByteRange } from './zip.ts';
@@ -18,10 +19,18 @@ export async function openPt(source: ByteSource): Promise<Checkpoint> {
   const archive = await openArchive(source);
   const ranges = new Map<PtStorage, ByteRange>();
   const tensors = new Map<string, CheckpointTensor>();
-  for (const [name, tensor] of stateDictOf(source.name, archive.value)) {
+  const [taken, ...others] = stateDictsOf(source.name, archive.value);
+  for (const [name, tensor] of tensorsOf(taken)) {
     const range = ranges.get(tensor.storage) ?? (await archive.locate(tensor.storage));
     ranges.set(tensor.storage, range);
     tensors.set(name, viewTensor(source, name, tensor, range));
   }
-  return { name: source.name, byteLength: source.byteLength, tensors };
+  return {
+    name: source.name,
+    byteLength: source.byteLength,
+    tensors,
+    takenFrom: taken.path.join('.'),
+    others: others.map(({ path }) => path.join('.')),
+    args: trainingArgs(taken),
+  };
 }

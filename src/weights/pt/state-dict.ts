@@ -1,47 +1,92 @@
 /** Finds the model's tensors in what a training script saved. */
 import { WeightsError } from '../../errors.ts';
-import { describeValue, PtDict, PtTensor, type PtValue } from './values.ts';
+import { describeValue, itemsOf, PtTensor, type PtValue } from './values.ts';
 
-/** Where scripts put the state dict, in the order they are tried: DDP, DeepSpeed, Lightning. */
-const WRAPPERS = ['model', 'module', 'state_dict'] as const;
+/**
+ * Where scripts put the state dict, the one to take first: plain scripts and DDP, DeepSpeed,
+ * Lightning, the PyTorch tutorials, then averaged copies.
+ */
+const WRAPPERS = [
+  'model',
+  'module',
+  'state_dict',
+  'model_state_dict',
+  'ema',
+  'ema_state_dict',
+  'model_ema',
+  'state_dict_ema',
+] as const;
 /** Wrappers inside each other. */
 const MAX_WRAPPERS = 4;
 /** Keys named in a message. */
 const MAX_KEYS = 10;
 
+type Items = ReadonlyMap<PtValue, PtValue>;
+
+/** A dict of tensors inside of what was saved. */
+export interface StateDict {
+  /** The keys that lead to it; none for what was saved itself. */
+  readonly path: readonly string[];
+  readonly items: Items;
+  /** The dicts on the way to it, what was saved first; itself last. */
+  readonly within: readonly Items[];
+}
+
 /**
- * The tensors of the state dict in a saved object: under `model`, `module` or `state_dict`, else the
- * object itself. Optimizer states, EMA copies and whatever is no tensor are left aside.
+ * The state dicts in a saved object, the one to take first: under one of the usual keys, else the
+ * object itself, else under a usual key one level deeper, whatever the outer key is. Optimizer states
+ * are none.
  * @param where The file, for messages.
  * @throws WeightsError when there are no tensors.
  */
-export function stateDictOf(where: string, saved: PtValue): ReadonlyMap<string, PtTensor> {
-  let found = saved;
-  for (let depth = 0; depth < MAX_WRAPPERS; depth++) {
-    const inner = unwrap(found);
-    // Deeper down, a dict that holds tensors is the state dict, whatever else is in it.
-    if (!inner || (depth > 0 && tensorsOf(found).size > 0)) break;
-    found = inner;
-  }
-  const tensors = tensorsOf(found);
-  if (tensors.size > 0) return tensors;
-  const keys = found instanceof PtDict ? [...found.entries.keys()].map(describeValue) : [];
-  const listed = keys.length > 0 ? `, with the keys ${keys.slice(0, MAX_KEYS).join(', ')}` : '';
+export function stateDictsOf(where: string, saved: PtValue): readonly [StateDict, ...StateDict[]] {
+  const [first, ...others] = search(saved, [], [], new Set());
+  if (first) return [first, ...others];
+  const items = itemsOf(saved);
+  const keys = [...(items?.keys() ?? [])].slice(0, MAX_KEYS).map(describeValue);
+  const listed = keys.length > 0 ? `, with the keys ${keys.join(', ')}` : '';
   throw new WeightsError(
-    `${where}: expected a dict of tensors, or one under ${WRAPPERS.map((key) => `"${key}"`).join(', ')}, got ${describeValue(found)}${listed}`,
+    `${where}: expected a dict of tensors, or one under ${WRAPPERS.map((key) => `"${key}"`).join(', ')}, got ${describeValue(saved)}${listed}`,
   );
 }
 
-function unwrap(value: PtValue): PtDict | undefined {
-  if (!(value instanceof PtDict)) return undefined;
-  return WRAPPERS.map((key) => value.entries.get(key)).find((inner) => inner instanceof PtDict);
-}
-
-function tensorsOf(value: PtValue): Map<string, PtTensor> {
+/** The tensors of a state dict by name; whatever else is in it is left aside. */
+export function tensorsOf({ items }: StateDict): Map<string, PtTensor> {
   const tensors = new Map<string, PtTensor>();
-  if (!(value instanceof PtDict)) return tensors;
-  for (const [name, tensor] of value.entries) {
+  for (const [name, tensor] of items) {
     if (typeof name === 'string' && tensor instanceof PtTensor) tensors.set(name, tensor);
   }
   return tensors;
+}
+
+/** @param seen Dicts that were searched, each of which is searched once. */
+function search(
+  value: PtValue | undefined,
+  path: readonly string[],
+  outer: readonly Items[],
+  seen: Set<Items>,
+): StateDict[] {
+  const items = itemsOf(value);
+  if (!items || seen.has(items)) return [];
+  seen.add(items);
+  const within = [...outer, items];
+  const itself = holdsTensors(items) ? [{ path, items, within }] : [];
+  // Deeper down, a dict that holds tensors is the state dict, whatever else is in it.
+  if (path.length > 0 && itself.length > 0) return itself;
+  if (path.length >= MAX_WRAPPERS) return [];
+  const wrapped = WRAPPERS.flatMap((key) => search(items.get(key), [...path, key], within, seen));
+  const found = [...wrapped, ...itself];
+  if (found.length > 0 || path.length > 0) return found;
+  return [...items].flatMap(([key, inner]) =>
+    typeof key === 'string' && itemsOf(inner) && !holdsTensors(itemsOf(inner) as Items)
+      ? search(inner, [key], within, seen)
+      : [],
+  );
+}
+
+function holdsTensors(items: Items): boolean {
+  for (const [name, value] of items) {
+    if (typeof name === 'string' && value instanceof PtTensor) return true;
+  }
+  return false;
 }

@@ -31,24 +31,40 @@ export class PtSet {
   }
 }
 
-/** An object whose attributes are kept and whose class is not run, e.g. `argparse.Namespace`. */
+/**
+ * An object whose class is not run: what was called and with what its `__setstate__` would have been
+ * given are kept, e.g. an `argparse.Namespace`, a `pathlib.PosixPath` or a class of the user's own.
+ */
 export class PtObject {
-  readonly className: string;
+  /** The class or function that would have made it. */
+  readonly maker: PtGlobal;
+  /** What it would have been called with. */
+  readonly args: readonly PtValue[];
   /** What its `__setstate__` would have been given. */
   state: PtValue = null;
+  /** Items that were set, of dicts of another class. */
+  items: Map<PtValue, PtValue> | undefined;
 
-  constructor(className: string) {
-    this.className = className;
+  constructor(maker: PtGlobal, args: readonly PtValue[] = []) {
+    this.maker = maker;
+    this.args = args;
+  }
+
+  get className(): string {
+    return this.maker.name;
   }
 }
 
-/** A class or function by name: one of those that `globals.ts` lists. */
+/** A class or function by name. */
 export class PtGlobal {
   /** E.g. `collections.OrderedDict`. */
   readonly name: string;
+  /** Where a pickle names it, if it is not one of those that `globals.ts` lists: it stays opaque. */
+  readonly foreignAt: number | undefined;
 
-  constructor(name: string) {
+  constructor(name: string, foreignAt?: number) {
     this.name = name;
+    this.foreignAt = foreignAt;
   }
 }
 
@@ -85,6 +101,12 @@ export class PtTensor {
     this.stride = stride;
     this.offset = offset;
   }
+}
+
+/** The items of a `dict`, of whatever class; undefined for anything else. */
+export function itemsOf(value: PtValue | undefined): ReadonlyMap<PtValue, PtValue> | undefined {
+  if (value instanceof PtDict) return value.entries;
+  return value instanceof PtObject ? value.items : undefined;
 }
 
 /** Bytes of a storage. */

@@ -1,7 +1,7 @@
 /** Where the state dict is found in what was saved. */
 import { expect, test } from 'vitest';
 import { WeightsError } from '../../../src/errors.ts';
-import { stateDictOf } from '../../../src/weights/pt/state-dict.ts';
+import { stateDictsOf, tensorsOf } from '../../../src/weights/pt/state-dict.ts';
 import { PtDict, PtStorage, PtTensor, type PtValue } from '../../../src/weights/pt/values.ts';
 
 const tensor = (): PtTensor => new PtTensor(new PtStorage('F32', '0', 1), [1], [1], 0);
@@ -11,7 +11,7 @@ const dict = (entries: Record<string, PtValue>): PtDict => {
   return made;
 };
 const w = dict({ w: tensor() });
-const names = (saved: PtValue): string[] => [...stateDictOf('file', saved).keys()];
+const names = (saved: PtValue): string[] => [...tensorsOf(stateDictsOf('file', saved)[0]).keys()];
 
 test.each<[string, PtValue, string[]]>([
   ['bare', w, ['w']],

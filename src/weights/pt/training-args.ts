@@ -1,0 +1,61 @@
+/** The arguments of the training that a script saved beside the state dict. */
+import type { Scalar } from '../checkpoint.ts';
+import type { StateDict } from './state-dict.ts';
+import { itemsOf, PtDict, PtObject, type PtValue } from './values.ts';
+
+/** Where scripts put them: the official ones, then Lightning. */
+const KEYS = ['args', 'config', 'cfg', 'hyper_parameters', 'hparams'] as const;
+/** Arguments inside of arguments, e.g. `hyper_parameters.args`. */
+const MAX_DEPTH = 3;
+
+/**
+ * Scalars by name, from a dict, an `argparse.Namespace`, or an object of another class that holds
+ * attributes or items (EasyDict, OmegaConf). Of two with the same name the one nearer to the state
+ * dict counts.
+ */
+export function trainingArgs({ within }: StateDict): Map<string, Scalar> {
+  const found = new Map<string, Scalar>();
+  for (const items of [...within].reverse()) {
+    for (const key of KEYS) collect(items.get(key), found, 1);
+  }
+  return found;
+}
+
+function collect(value: PtValue | undefined, found: Map<string, Scalar>, depth: number): void {
+  const held = [itemsOf(value), ...attributesOf(value)].filter((items) => items !== undefined);
+  for (const items of held) {
+    for (const [name, item] of items) {
+      const scalar = scalarOf(item);
+      if (typeof name !== 'string' || found.has(name) || scalar === undefined) continue;
+      found.set(name, scalar);
+    }
+  }
+  if (depth >= MAX_DEPTH) return;
+  for (const items of held) {
+    for (const key of [...KEYS, OMEGACONF_CONTENT]) collect(items.get(key), found, depth + 1);
+  }
+}
+
+/** What an OmegaConf dict calls its items, and a value of it what it holds. */
+const OMEGACONF_CONTENT = '_content';
+const OMEGACONF_VALUE = '_val';
+
+/** Attributes of an object: its state is `__dict__`, or a tuple of that and the slots. */
+function attributesOf(value: PtValue | undefined): ReadonlyMap<PtValue, PtValue>[] {
+  if (!(value instanceof PtObject)) return [];
+  const states = Array.isArray(value.state) ? value.state.slice(0, 2) : [value.state];
+  return states.filter((state) => state instanceof PtDict).map(({ entries }) => entries);
+}
+
+function scalarOf(value: PtValue): Scalar | undefined {
+  if (isScalar(value)) return value;
+  return attributesOf(value)
+    .map((attributes) => attributes.get(OMEGACONF_VALUE))
+    .find(isScalar);
+}
+
+const isScalar = (value: PtValue | undefined): value is Scalar =>
+  value === null ||
+  typeof value === 'string' ||
+  typeof value === 'number' ||
+  typeof value === 'boolean';
