@@ -29,6 +29,16 @@ export function integers(least: number, most: number): (text: string) => number[
   return (text) => [...new Set(text.split(',').map(one))];
 }
 
+/** A parser of some of the known words with commas between, for commander. */
+export function words<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) =>
+    text.split(',').map((each) => {
+      const word = known.find((candidate) => candidate === each.trim());
+      if (word !== undefined) return word;
+      throw new InvalidArgumentError(`Expected ${known.join(', ')} with commas between.`);
+    });
+}
+
 /** Reads a finite number, for commander. */
 export function decimal(text: string): number {
   const value = text.trim() === '' ? Number.NaN : Number(text);

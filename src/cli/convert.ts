@@ -6,7 +6,7 @@ import { formatMB, type Report } from './report.ts';
 
 export interface ConvertCommand
   extends OutputOptions,
-    Pick<ConvertOptions, 'out' | 'dtype' | 'grid' | 'heads' | 'name'> {
+    Pick<ConvertOptions, 'out' | 'dtype' | 'grid' | 'heads' | 'ignore' | 'name'> {
   /** Paths of a decoder and a tokenizer, in any order. */
   readonly files: readonly string[];
 }
