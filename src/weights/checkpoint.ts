@@ -3,13 +3,14 @@
 import { WeightsError } from '../errors.ts';
 import { isPt } from './pt/archive.ts';
 import { openPt } from './pt/open.ts';
-import { DTYPE_BYTES, type FileDType, openSafetensors, type Safetensors } from './safetensors.ts';
+import { DTYPE_BYTES, openSafetensors, type Safetensors } from './safetensors.ts';
 import { type ByteSource, readExactly } from './source.ts';
 
 /** A tensor whose elements are read in row-major order, however the file holds them. */
 export interface CheckpointTensor {
   readonly name: string;
-  readonly dtype: FileDType;
+  /** Element type as safetensors calls it, or another name where it has none: no weight has such. */
+  readonly dtype: string;
   readonly shape: readonly number[];
   /** Elements. */
   readonly length: number;

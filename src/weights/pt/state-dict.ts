@@ -1,6 +1,7 @@
 /** Finds the model's tensors in what a training script saved. */
 import { WeightsError } from '../../errors.ts';
-import { describeValue, itemsOf, PtTensor, type PtValue } from './values.ts';
+import { refusal } from './foreign.ts';
+import { describeValue, itemsOf, PtGlobal, PtObject, PtTensor, type PtValue } from './values.ts';
 
 /**
  * Where scripts put the state dict, the one to take first: plain scripts and DDP, DeepSpeed,
@@ -36,18 +37,30 @@ export interface StateDict {
  * The state dicts in a saved object, the one to take first: under one of the usual keys, else the
  * object itself, else under a usual key one level deeper, whatever the outer key is. Optimizer states
  * are none.
- * @param where The file, for messages.
+ * @param where The pickle, for messages.
  * @throws WeightsError when there are no tensors.
  */
 export function stateDictsOf(where: string, saved: PtValue): readonly [StateDict, ...StateDict[]] {
   const [first, ...others] = search(saved, [], [], new Set());
   if (first) return [first, ...others];
-  const items = itemsOf(saved);
-  const keys = [...(items?.keys() ?? [])].slice(0, MAX_KEYS).map(describeValue);
+  refuseForeign(where, saved);
+  const keys = [...(itemsOf(saved)?.keys() ?? [])].slice(0, MAX_KEYS).map(describeValue);
   const listed = keys.length > 0 ? `, with the keys ${keys.join(', ')}` : '';
   throw new WeightsError(
     `${where}: expected a dict of tensors, or one under ${WRAPPERS.map((key) => `"${key}"`).join(', ')}, got ${describeValue(saved)}${listed}`,
   );
+}
+
+/** @throws WeightsError when an object of a foreign class is where the state dict should be. */
+function refuseForeign(where: string, saved: PtValue): void {
+  const places = new Map<string, PtValue | undefined>([['what was saved', saved]]);
+  for (const key of WRAPPERS) places.set(`"${key}"`, itemsOf(saved)?.get(key));
+  for (const [place, value] of places) {
+    const global = value instanceof PtObject ? value.maker : value;
+    if (global instanceof PtGlobal && global.foreignAt !== undefined) {
+      throw refusal(where, global, `${place}, which is no state dict,`);
+    }
+  }
 }
 
 /** The tensors of a state dict by name; whatever else is in it is left aside. */
