@@ -16,6 +16,7 @@ import { formatOf, type Losses, type TargetDType } from '../weights/formats.ts';
 import { QUANTIZATION_KEY } from '../weights/quantize.ts';
 import { reencode } from '../weights/reencode.ts';
 import { type TensorOutput, tensorBytes, writeSafetensors } from '../weights/safetensors-writer.ts';
+import { describeTaken } from '../weights/taken.ts';
 import { type CheckpointOnDisk, openCheckpointPath } from './checkpoint-path.ts';
 import { packageFolder } from './files.ts';
 import { hashCheckpoints } from './hash-checkpoints.ts';
@@ -71,6 +72,8 @@ export interface Converted {
   /** Weights that were not zero and became zero. */
   readonly flushed: number;
   readonly dtype: TargetDType;
+  /** Which state dicts were taken, where a file has several or one in an unusual place. */
+  readonly notes: readonly string[];
 }
 
 type Source = CheckpointOnDisk;
@@ -144,6 +147,9 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
       bytes: bytes + json.length,
       flushed: losses.flushed,
       dtype,
+      notes: [gpt, vq].flatMap(({ path, checkpoint }) => {
+        return describeTaken(basename(path), checkpoint) ?? [];
+      }),
     };
   } catch (error) {
     folder.discard();

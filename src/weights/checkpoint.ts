@@ -1,15 +1,17 @@
 /** Named tensors of a file, whatever its format. */
 
 import { WeightsError } from '../errors.ts';
+import { withoutWrapperNames } from './key-prefixes.ts';
 import { isPt } from './pt/archive.ts';
 import { openPt } from './pt/open.ts';
-import { DTYPE_BYTES, type FileDType, openSafetensors, type Safetensors } from './safetensors.ts';
+import { DTYPE_BYTES, openSafetensors, type Safetensors } from './safetensors.ts';
 import { type ByteSource, readExactly } from './source.ts';
 
 /** A tensor whose elements are read in row-major order, however the file holds them. */
 export interface CheckpointTensor {
   readonly name: string;
-  readonly dtype: FileDType;
+  /** Element type as safetensors calls it, or another name where it has none: no weight has such. */
+  readonly dtype: string;
   readonly shape: readonly number[];
   /** Elements. */
   readonly length: number;
@@ -30,7 +32,7 @@ export interface Checkpoint {
   readonly name: string;
   /** Of the file. */
   readonly byteLength: number;
-  /** By name, in the order of the file. */
+  /** By name without that of wrappers (`module.`, `_orig_mod.`), in the order of the file. */
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
   /**
    * Where the state dict was found in what was saved: keys joined by dots, e.g. `model` or
@@ -56,7 +58,10 @@ const BRACE = 0x7b;
  */
 export async function openCheckpoint(source: ByteSource): Promise<Checkpoint> {
   const start = await readExactly(source, 0, Math.min(MAGIC_BYTES, source.byteLength));
-  if (isPt(start)) return openPt(source);
+  if (isPt(start)) {
+    const file = await openPt(source);
+    return { ...file, tensors: withoutWrapperNames(file.name, file.tensors) };
+  }
   if (start[MAGIC_BYTES - 1] !== BRACE) {
     throw new WeightsError(
       `${source.name}: expected a checkpoint of torch.save (.pt) or a safetensors file; it is neither`,
@@ -83,7 +88,7 @@ export function safetensorsCheckpoint(file: Safetensors): Checkpoint {
   return {
     name: file.name,
     byteLength,
-    tensors: new Map(made),
+    tensors: withoutWrapperNames(file.name, new Map(made)),
     takenFrom: '',
     others: [],
     args: new Map(),

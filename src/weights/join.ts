@@ -22,8 +22,23 @@ export interface MatchOptions {
   readonly ignore?: readonly RegExp[];
 }
 
-/** Buffers that official checkpoints carry and no model needs: the RoPE table and training counts. */
-export const OFFICIAL_BUFFERS: readonly RegExp[] = [/^freqs_cis$/, /^quantize\.codebook_used$/];
+/**
+ * Buffers that checkpoints carry and no model needs, and that the official code leaves unread (it
+ * loads with strict=False): the RoPE table, the mask and cache of a decoder that has generated,
+ * training counts, and the loss networks of a Lightning tokenizer.
+ */
+export const OFFICIAL_BUFFERS: readonly RegExp[] = [
+  /(^|\.)freqs_cis$/,
+  /(^|\.)causal_mask$/,
+  /(^|\.)kv_cache\.[^.]+$/,
+  /(^|\.)codebook_used$/,
+  /(^|\.)num_batches_tracked$/,
+  /^loss\./,
+];
+
+/** Whether no model needs a tensor of this name. */
+export const isIgnored = (name: string): boolean =>
+  OFFICIAL_BUFFERS.some((pattern) => pattern.test(name));
 
 /** What a VQ model needs only to encode; ignore it when loading just the decoder. */
 export const ENCODER_TENSORS: readonly RegExp[] = [/^encoder\./, /^quant_conv\./];

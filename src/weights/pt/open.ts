@@ -2,6 +2,7 @@
 import type { Checkpoint, CheckpointTensor } from '../checkpoint.ts';
 import type { ByteSource } from '../source.ts';
 import { openArchive } from './archive.ts';
+import { assertNothingForeign } from './foreign.ts';
 import { stateDictsOf, tensorsOf } from './state-dict.ts';
 import { trainingArgs } from './training-args.ts';
 import type { PtStorage } from './values.ts';
@@ -19,7 +20,8 @@ export async function openPt(source: ByteSource): Promise<Checkpoint> {
   const archive = await openArchive(source);
   const ranges = new Map<PtStorage, ByteRange>();
   const tensors = new Map<string, CheckpointTensor>();
-  const [taken, ...others] = stateDictsOf(source.name, archive.value);
+  const [taken, ...others] = stateDictsOf(archive.where, archive.value);
+  assertNothingForeign(archive.where, taken);
   for (const [name, tensor] of tensorsOf(taken)) {
     const range = ranges.get(tensor.storage) ?? (await archive.locate(tensor.storage));
     ranges.set(tensor.storage, range);

@@ -1,12 +1,13 @@
 /** Finds the model's tensors in what a training script saved. */
 import { WeightsError } from '../../errors.ts';
-import { describeValue, itemsOf, PtTensor, type PtValue } from './values.ts';
+import { refusal } from './foreign.ts';
+import { describeValue, itemsOf, PtGlobal, PtObject, PtTensor, type PtValue } from './values.ts';
 
 /**
  * Where scripts put the state dict, the one to take first: plain scripts and DDP, DeepSpeed,
  * Lightning, the PyTorch tutorials, then averaged copies.
  */
-const WRAPPERS = [
+const USUAL = [
   'model',
   'module',
   'state_dict',
@@ -16,8 +17,8 @@ const WRAPPERS = [
   'model_ema',
   'state_dict_ema',
 ] as const;
-/** Wrappers inside each other. */
-const MAX_WRAPPERS = 4;
+/** Dicts inside each other. */
+const MAX_DEPTH = 4;
 /** Keys named in a message. */
 const MAX_KEYS = 10;
 
@@ -28,30 +29,29 @@ export interface StateDict {
   /** The keys that lead to it; none for what was saved itself. */
   readonly path: readonly string[];
   readonly items: Items;
-  /** The dicts on the way to it, what was saved first; itself last. */
+  /** The dicts on the way to it, what was saved first, itself last. */
   readonly within: readonly Items[];
 }
 
 /**
- * The state dicts in a saved object, the one to take first: under one of the usual keys, else the
- * object itself, else under a usual key one level deeper, whatever the outer key is. Optimizer states
- * are none.
- * @param where The file, for messages.
+ * The state dicts in a saved object, the one to take first: under a usual key, or a key deeper there;
+ * else the object itself, or under a usual key inside of another. Optimizer states are none.
+ * @param where The pickle, for messages.
  * @throws WeightsError when there are no tensors.
  */
 export function stateDictsOf(where: string, saved: PtValue): readonly [StateDict, ...StateDict[]] {
-  const [first, ...others] = search(saved, [], [], new Set());
+  const [first, ...others] = find(saved);
   if (first) return [first, ...others];
-  const items = itemsOf(saved);
-  const keys = [...(items?.keys() ?? [])].slice(0, MAX_KEYS).map(describeValue);
+  refuseForeign(where, saved);
+  const keys = [...(itemsOf(saved)?.keys() ?? [])].slice(0, MAX_KEYS).map(describeValue);
   const listed = keys.length > 0 ? `, with the keys ${keys.join(', ')}` : '';
   throw new WeightsError(
-    `${where}: expected a dict of tensors, or one under ${WRAPPERS.map((key) => `"${key}"`).join(', ')}, got ${describeValue(saved)}${listed}`,
+    `${where}: expected a dict of tensors, or one under ${USUAL.map((key) => `"${key}"`).join(', ')}, got ${describeValue(saved)}${listed}`,
   );
 }
 
 /** The tensors of a state dict by name; whatever else is in it is left aside. */
-export function tensorsOf({ items }: StateDict): Map<string, PtTensor> {
+export function tensorsOf({ items }: Pick<StateDict, 'items'>): Map<string, PtTensor> {
   const tensors = new Map<string, PtTensor>();
   for (const [name, tensor] of items) {
     if (typeof name === 'string' && tensor instanceof PtTensor) tensors.set(name, tensor);
@@ -59,29 +59,54 @@ export function tensorsOf({ items }: StateDict): Map<string, PtTensor> {
   return tensors;
 }
 
+function find(saved: PtValue): StateDict[] {
+  const items = itemsOf(saved);
+  if (!items) return [];
+  const seen = new Set<Items>();
+  const usual = underUsual(items, [], [], seen);
+  const deeper = [...items].flatMap(([key, value]) => {
+    const inner = itemsOf(value);
+    return inner && typeof key === 'string' ? underUsual(inner, [key], [items], seen) : [];
+  });
+  const tensors = tensorsOf({ items }).size;
+  if (usual.length > 0 || tensors === 0) return [...usual, ...deeper];
+  const itself: StateDict = { path: [], items, within: [items] };
+  // The state of a random number generator may lie beside what holds the state dict.
+  const [nested] = deeper;
+  return nested && tensorsOf(nested).size > tensors ? deeper : [itself, ...deeper];
+}
+
 /** @param seen Dicts that were searched, each of which is searched once. */
-function search(
+function underUsual(
+  items: Items,
+  path: readonly string[],
+  outer: readonly Items[],
+  seen: Set<Items>,
+): StateDict[] {
+  if (path.length >= MAX_DEPTH || seen.has(items)) return [];
+  seen.add(items);
+  const within = [...outer, items];
+  return USUAL.flatMap((key) => at(items.get(key), [...path, key], within, seen));
+}
+
+/** What a usual key leads to: a dict that holds tensors is the state dict, whatever else is in it. */
+function at(
   value: PtValue | undefined,
   path: readonly string[],
   outer: readonly Items[],
   seen: Set<Items>,
 ): StateDict[] {
   const items = itemsOf(value);
-  if (!items || seen.has(items)) return [];
-  seen.add(items);
+  if (!items) return [];
   const within = [...outer, items];
-  const itself = holdsTensors(items) ? [{ path, items, within }] : [];
-  // Deeper down, a dict that holds tensors is the state dict, whatever else is in it.
-  if (path.length > 0 && itself.length > 0) return itself;
-  if (path.length >= MAX_WRAPPERS) return [];
-  const wrapped = WRAPPERS.flatMap((key) => search(items.get(key), [...path, key], within, seen));
-  const found = [...wrapped, ...itself];
-  if (found.length > 0 || path.length > 0) return found;
-  return [...items].flatMap(([key, inner]) =>
-    typeof key === 'string' && itemsOf(inner) && !holdsTensors(itemsOf(inner) as Items)
-      ? search(inner, [key], within, seen)
-      : [],
-  );
+  if (holdsTensors(items)) return [{ path, items, within }];
+  const usual = underUsual(items, path, outer, seen);
+  if (usual.length > 0) return usual;
+  return [...items].flatMap(([key, inner]) => {
+    const held = itemsOf(inner);
+    if (typeof key !== 'string' || !held || !holdsTensors(held)) return [];
+    return [{ path: [...path, key], items: held, within: [...within, held] }];
+  });
 }
 
 function holdsTensors(items: Items): boolean {
@@ -89,4 +114,16 @@ function holdsTensors(items: Items): boolean {
     if (typeof name === 'string' && value instanceof PtTensor) return true;
   }
   return false;
+}
+
+/** @throws WeightsError when an object of a foreign class is where the state dict should be. */
+function refuseForeign(where: string, saved: PtValue): void {
+  const places = new Map<string, PtValue | undefined>([['what was saved', saved]]);
+  for (const key of USUAL) places.set(`"${key}"`, itemsOf(saved)?.get(key));
+  for (const [place, value] of places) {
+    const global = value instanceof PtObject ? value.maker : value;
+    if (global instanceof PtGlobal && global.foreignAt !== undefined) {
+      throw refusal(where, global, `${place}, which is no state dict,`);
+    }
+  }
 }

@@ -10,7 +10,7 @@ const MAX_DEPTH = 3;
 
 /**
  * Scalars by name, from a dict, an `argparse.Namespace`, or an object of another class that holds
- * attributes or items (EasyDict, OmegaConf). Of two with the same name the one nearer to the state
+ * attributes or items (EasyDict, OmegaConf, ml_collections). Of two with the same name the one nearer to the state
  * dict counts.
  */
 export function trainingArgs({ within }: StateDict): Map<string, Scalar> {
@@ -26,18 +26,19 @@ function collect(value: PtValue | undefined, found: Map<string, Scalar>, depth: 
   for (const items of held) {
     for (const [name, item] of items) {
       const scalar = scalarOf(item);
-      if (typeof name !== 'string' || found.has(name) || scalar === undefined) continue;
-      found.set(name, scalar);
+      if (typeof name !== 'string' || name.startsWith('_') || scalar === undefined) continue;
+      if (!found.has(name)) found.set(name, scalar);
     }
   }
   if (depth >= MAX_DEPTH) return;
   for (const items of held) {
-    for (const key of [...KEYS, OMEGACONF_CONTENT]) collect(items.get(key), found, depth + 1);
+    for (const key of [...KEYS, ...CONTENTS]) collect(items.get(key), found, depth + 1);
   }
 }
 
-/** What an OmegaConf dict calls its items, and a value of it what it holds. */
-const OMEGACONF_CONTENT = '_content';
+/** What dicts of OmegaConf and ml_collections call the attribute with their items. */
+const CONTENTS = ['_content', '_fields'] as const;
+/** What a value of OmegaConf calls the attribute that holds it. */
 const OMEGACONF_VALUE = '_val';
 
 /** Attributes of an object: its state is `__dict__`, or a tuple of that and the slots. */

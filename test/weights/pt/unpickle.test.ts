@@ -4,7 +4,8 @@ import { WeightsError } from '../../../src/errors.ts';
 import { unpickle } from '../../../src/weights/pt/unpickle.ts';
 import {
   type PtDict,
-  type PtObject,
+  PtGlobal,
+  PtObject,
   type PtSet,
   PtTensor,
 } from '../../../src/weights/pt/values.ts';
@@ -81,7 +82,7 @@ describe('values', () => {
   });
 });
 
-describe('a global that no checkpoint needs is refused by its name', () => {
+describe('what another global would make stays opaque', () => {
   test.each([
     ['os', 'system'],
     ['posix', 'system'],
@@ -96,15 +97,36 @@ describe('a global that no checkpoint needs is refused by its name', () => {
     ['constructor', 'prototype'],
     ['', ''],
   ])('%s.%s', (module, name) => {
-    const run = () => value([p.call(p.global(module, name), p.text('echo'))]);
-    expect(run).toThrow(WeightsError);
-    expect(run).toThrow(`file: at byte 2 of the pickle: the global "${module}.${name}" is not one`);
+    const global = value([p.global(module, name)]) as PtGlobal;
+    expect(global).toBeInstanceOf(PtGlobal);
+    expect(global).toMatchObject({ name: `${module}.${name}`, foreignAt: 2 });
+    for (const called of [p.REDUCE, p.NEWOBJ]) {
+      const made = value([p.global(module, name), p.tuple(p.text('echo')), called]) as PtObject;
+      expect(made).toBeInstanceOf(PtObject);
+      expect(made).toMatchObject({ args: ['echo'], state: null, items: undefined });
+      expect(made.maker).toEqual(global);
+    }
   });
 
-  test('also by the opcode of protocol 4', () => {
-    expect(() => value([p.text('os'), p.text('system'), 0x93], 4)).toThrow(
-      'the global "os.system"',
-    );
+  test('also by the opcode of protocol 4, and with keywords', () => {
+    expect(value([p.text('os'), p.text('system'), 0x93], 4)).toMatchObject({ foreignAt: 20 });
+    const made = value([p.global('a', 'B'), p.tuple(p.long(1)), p.dict({ k: p.NONE }), 0x92], 4);
+    expect(made).toMatchObject({ className: 'a.B', args: [1] });
+  });
+
+  test('its state and items are kept, a list goes by, a call of it is opaque too', () => {
+    const object = p.call(p.global('a', 'B'));
+    const full = value([p.items(object, { k: p.TRUE }), p.long(3), p.BUILD]) as PtObject;
+    expect(full).toMatchObject({ state: 3, items: new Map([['k', true]]) });
+    const listed = value([object, p.NONE, 0x61, p.MARK, p.NONE, p.NONE, 0x65]) as PtObject;
+    expect(listed).toMatchObject({ state: null, items: undefined });
+    const called = value([object, p.tuple(p.long(7)), p.REDUCE]) as PtObject;
+    expect(called).toMatchObject({ className: 'a.B', args: [7] });
+  });
+
+  test('the class of a network in an old file, with its source', () => {
+    const id = p.tuple(p.text('module'), p.global('models', 'Net'), p.text('net.py'), p.text(''));
+    expect(value([id, 0x51])).toMatchObject({ name: 'models.Net' });
   });
 });
 
@@ -160,6 +182,22 @@ describe('refused', () => {
       'expected an offset from 0 up, got -1',
     ],
     [
+      'a tensor of bytes without an element type',
+      p.call(
+        p.global('torch._utils', '_rebuild_tensor_v3'),
+        stored,
+        p.long(0),
+        p.tuple(),
+        p.tuple(),
+      ),
+      'expected an element type, got nothing',
+    ],
+    [
+      'a tensor of a type that names no class',
+      p.call(p.global('torch._tensor', '_rebuild_from_type_v2'), p.NONE, p.NONE, p.tuple()),
+      'expected a function, a class and arguments, got None, None',
+    ],
+    [
       'a negative size',
       rebuild(stored, p.long(0), p.tuple(p.long(-2)), p.tuple(p.long(1))),
       'expected as size at most 64 whole numbers',
@@ -197,6 +235,11 @@ describe('a short pickle cannot take much memory', () => {
   test.each<[string, Uint8Array, string]>([
     ['a million dicts', many(1_000_000, p.EMPTY_DICT, 0x30), 'more than 262144 lists'],
     ['a million lists in each other', many(1_000_000, p.EMPTY_LIST), 'more than 262144 lists'],
+    [
+      'a million opaque objects',
+      many(300_000, ...p.pickle([p.call(p.global('a', 'B')), 0x30]).slice(2, -1)),
+      'more than 262144 lists',
+    ],
     ['two million marks', many(2_000_000, p.MARK), 'nested too deeply'],
     ['two million values', many(2_000_000, p.NONE), 'nested too deeply'],
   ])('%s', (_, bytes, message) => {
