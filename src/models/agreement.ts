@@ -53,7 +53,8 @@ export function agreed<T extends string | number | boolean>(
     const texts = said.filter(({ by }) => by === witness).map(({ text }) => text);
     return `  ${`${witness}:`.padEnd(9)}${texts.join('; ') || 'nothing'}`;
   });
-  const remedies = new Set(said.flatMap(({ by, remedy }) => remedy ?? REMEDIES[by] ?? []));
+  const inOrder = WITNESSES.flatMap((witness) => said.filter(({ by }) => by === witness));
+  const remedies = new Set(inOrder.flatMap(({ by, remedy }) => remedy ?? REMEDIES[by] ?? []));
   const message = [
     `${file}: name, args, shapes and options do not agree on ${what}:`,
     ...lines,

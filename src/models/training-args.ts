@@ -1,7 +1,7 @@
 /** Reads typed values of training arguments, which a script may have kept as text. */
 import { WeightsError } from '../errors.ts';
 import type { Scalar } from '../weights/checkpoint.ts';
-import { quote } from '../weights/quote.ts';
+import { brief, quote } from '../weights/quote.ts';
 import type { Statement } from './agreement.ts';
 
 /** Arguments, and where they were found. */
@@ -59,7 +59,7 @@ export class TrainingArgs {
 
   /** What the arguments say, in words that name their place. */
   said<T>(value: T, names: readonly string[], meaning?: string): Statement<T> {
-    const given = names.map((name) => `${name} ${this.text(name)}`).join(', ');
+    const given = names.map((name) => `${name} ${brief(this.text(name) ?? 'None')}`).join(', ');
     const where = this.#source.where === 'args' ? '' : `${this.#source.where}: `;
     return { by: 'args', value, text: `${where}${given}${meaning ? `, so ${meaning}` : ''}` };
   }

@@ -1,5 +1,5 @@
 /** Checkpoints by the paths people give: a file, an index of shards, or a folder with one of them. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { OptionError, WeightsError } from '../errors.ts';
 import type { Ignorable } from '../models/agreement.ts';
@@ -8,6 +8,7 @@ import type { ArgsSource } from '../models/training-args.ts';
 import { type Checkpoint, openCheckpoint, safetensorsCheckpoint } from '../weights/checkpoint.ts';
 import { openShards } from '../weights/sharded.ts';
 import { type ByteSource, readExactly } from '../weights/source.ts';
+import { fileProblem } from './file-problem.ts';
 import { openFile } from './files.ts';
 
 /** A checkpoint on the disk. */
@@ -33,7 +34,7 @@ const KINDS: readonly RegExp[] = [
   /\.(pt|pth|ckpt|bin)$/i,
 ];
 /** Names that one of several shards has: `model-00001-of-00002.safetensors`. */
-const SHARD = /^(.*)-0*(\d+)-of-0*(\d+)(\.[^.]+)$/;
+const SHARD = /^(.*)[-_.]\d+[-_]of[-_](\d+)(\.[^.]+)$/i;
 /** Most names in a message. */
 const MAX_NAMES = 5;
 /** Longest `config.json` that is read; official ones have a few hundred bytes. */
@@ -51,7 +52,7 @@ export async function openCheckpointPath(
   path: string,
   ignore: readonly Ignorable[] = [],
 ): Promise<CheckpointOnDisk> {
-  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const isFolder = kindOf(path)?.isDirectory() ?? false;
   const file = isFolder ? join(path, onlyOne(path)) : path;
   assertWhole(file);
   const parts = new Map<string, ByteSource>();
@@ -78,9 +79,26 @@ export async function openCheckpointPath(
   };
 }
 
+/** What lies at a path; undefined where nothing can be seen, which whoever opens it complains of. */
+function kindOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch (cause) {
+    throw new WeightsError(`${folder}: cannot be read: ${fileProblem(cause)}`, { cause });
+  }
+}
+
 /** The name of the checkpoint in a folder. */
 function onlyOne(folder: string): string {
-  const names = readdirSync(folder).sort();
+  const names = namesIn(folder);
   const kinds = KINDS.map((kind) => names.filter((name) => kind.test(name)));
   const [first, ...more] = kinds.find((found) => found.length > 0) ?? [];
   if (first === undefined) {
@@ -100,8 +118,9 @@ function onlyOne(folder: string): string {
 
 /** @throws OptionError for a shard, which is a part of a checkpoint only. */
 function assertWhole(file: string): void {
-  const [, stem = '', , count = '1', ending = ''] = SHARD.exec(basename(file)) ?? [];
-  if (Number(count) <= 1) return;
+  const [, stem = '', digits = '1', ending = ''] = SHARD.exec(basename(file)) ?? [];
+  const count = Number(digits);
+  if (count <= 1) return;
   const index = join(dirname(file), `${stem}${ending}.index.json`);
   throw new OptionError(
     `${file}: is one of ${count} shards: give their index${
@@ -112,7 +131,7 @@ function assertWhole(file: string): void {
 
 async function readConfig(folder: string): Promise<ArgsSource | undefined> {
   const path = join(folder, 'config.json');
-  if (!existsSync(path)) return undefined;
+  if (!kindOf(path)?.isFile()) return undefined;
   const source = await openFile(path);
   if (source.byteLength > MAX_CONFIG_BYTES) {
     throw new WeightsError(
