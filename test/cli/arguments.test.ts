@@ -7,6 +7,7 @@ import {
   parseClasses,
   randomSeed,
   repeatEach,
+  words,
 } from '../../src/cli/arguments.ts';
 import { OptionError } from '../../src/errors.ts';
 
@@ -32,6 +33,20 @@ describe('integer', () => {
   test('goes up to 2^53-1', () => {
     expect(integer(0, MOST)(String(MOST))).toBe(MOST);
     expect(() => integer(0, MOST)('9007199254740992')).toThrow('2^53-1');
+  });
+});
+
+describe('words', () => {
+  const some = words(['name', 'args']);
+
+  test('reads known words with commas between', () => {
+    expect(some('args')).toEqual(['args']);
+    expect(some('args, name')).toEqual(['args', 'name']);
+  });
+
+  test.each(['', 'names', 'name,', 'NAME'])('refuses "%s"', (text) => {
+    expect(() => some(text)).toThrow(InvalidArgumentError);
+    expect(() => some(text)).toThrow('Expected name, args with commas between.');
   });
 });
 

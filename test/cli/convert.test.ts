@@ -39,7 +39,8 @@ test('makes a model folder and says what to run next', async () => {
 test('--json prints one object', async () => {
   const out = join(folder, 'json');
   const args = ['convert', gpt, vq, '--out', out, '--grid', '4', '--heads', '2'];
-  const { code, stdout } = await llamagen([...args, '--dtype', 'f16', '--json']);
+  const more = ['--dtype', 'f16', '--ignore', 'name,args', '--json'];
+  const { code, stdout } = await llamagen([...args, ...more]);
   expect(code).toBe(0);
   const { flushed, ...summary } = JSON.parse(stdout);
   expect(summary).toMatchObject({ folder: out, dtype: 'f16', parameters: { gpt: 8448 } });
