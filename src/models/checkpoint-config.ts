@@ -13,8 +13,8 @@ export type ModelArgs = Readonly<Record<string, unknown>>;
 
 /** The tensors of a checkpoint, and what was saved with them. */
 export interface DescribedTensors extends NamedTensors {
-  /** What may tell the pixels of an image, such as `c2i_B_256.pt`. Default: the name. */
-  readonly title?: string | undefined;
+  /** Names that may tell the pixels of an image, `c2i_B_256.pt`; the first that does. Default: its own. */
+  readonly titles?: readonly string[] | undefined;
   /** Arguments of the training. Default: none. */
   readonly args?: readonly ArgsSource[] | undefined;
 }

@@ -5,6 +5,8 @@ import { parseJson } from '../weights/json-text.ts';
 import { quote } from '../weights/quote.ts';
 import type { ArgsSource } from './training-args.ts';
 
+/** Fields that other kinds of models do not have. */
+const OWN_FIELDS = ['block_size', 'cls_token_num', 'downsample_size', 'codebook_size'] as const;
 /** Longest list kept as text. */
 const MAX_LIST = 16;
 
@@ -42,8 +44,11 @@ export function parseConfigJson(text: string, where: string): ArgsSource | undef
 }
 
 /** Whether it is one that the library transformers wrote, whose words mean other things. */
-function isOfAnother({ architectures, model_type: type }: Json): boolean {
-  return Array.isArray(architectures) || (typeof type === 'string' && !/^[ct]2i$/.test(type));
+function isOfAnother(json: Json): boolean {
+  const { architectures, model_type: type } = json;
+  const isForeign =
+    Array.isArray(architectures) || (typeof type === 'string' && !/^[ct]2i$/.test(type));
+  return isForeign && !OWN_FIELDS.some((field) => Object.hasOwn(json, field));
 }
 
 function scalarOf(value: unknown): Scalar | undefined {

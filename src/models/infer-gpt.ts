@@ -55,7 +55,11 @@ export function inferGpt(
     ...feedForwardArgs(dim, feedForward(name, shapes, sources, dim)),
     rope_base: chosen(name, sources, 'rope_base') ?? 10000,
     norm_eps: chosen(name, sources, 'norm_eps') ?? 1e-5,
-    num_classes: sized('num_classes', shapes.says(CLASSES, classesOf)) ?? 1000,
+    num_classes:
+      sized(
+        'num_classes',
+        shapes.says(CLASSES, classesOf, (n) => `${n} and one for none`),
+      ) ?? 1000,
     vocab_size:
       sized(
         'vocab_size',

@@ -29,7 +29,7 @@ export function gridSide(
   sources: readonly TrainingArgs[],
   { grid, downsample, ignore = [], dim }: GridHints,
 ): number {
-  const { name, title = name } = file;
+  const { name, titles = [name] } = file;
   const trained = sources.map((args) => args.saysCount('downsample_size'));
   agreed(name, 'the pixels of a token', [tokenizerSays(downsample), ...trained]);
   const pixels = downsample ?? OFFICIAL_DOWNSAMPLE;
@@ -41,7 +41,7 @@ export function gridSide(
       // Without the pixels of a token it is the caller's word that counts.
       grid === undefined ? imageGrid(args, pixels) : undefined,
     ]),
-    ignore.includes('name') ? undefined : nameGrid(title, pixels),
+    ignore.includes('name') ? undefined : nameGrid(titles, pixels),
   ]);
   if (side !== undefined) return side;
   throw new OptionError(
@@ -123,16 +123,18 @@ function imageGrid(args: TrainingArgs, pixels: number): Statement<number> | unde
 }
 
 /** Official names have the pixels of a side: `c2i_B_256.pt`, `c2i-B-256`. */
-function nameGrid(path: string, pixels: number): Statement<number> | undefined {
-  const file = path.split(/[\\/]/).at(-1) ?? '';
-  const image = Number(
-    /_(256|384|448|512)(?!\d)/.exec(file)?.[1] ??
-      /^c2i-\w+-(256|384|448|512)(?!\d)/i.exec(file)?.[1],
-  );
-  if (Number.isNaN(image) || image % pixels !== 0) return undefined;
-  const side = image / pixels;
-  const text = `${file}: ${image} pixels a side, so ${squared(side)} tokens of ${squared(pixels)} pixels`;
-  return { by: 'name', value: side, text };
+const NAMED_PIXELS = [/_(256|384|448|512)(?!\d)/, /^c2i-\w+-(256|384|448|512)(?!\d)/i];
+
+function nameGrid(paths: readonly string[], pixels: number): Statement<number> | undefined {
+  for (const path of paths) {
+    const name = path.split(/[\\/]/).at(-1) ?? '';
+    const found = NAMED_PIXELS.map((pattern) => pattern.exec(name)?.[1]).find((text) => text);
+    const side = Number(found) / pixels;
+    if (!Number.isInteger(side)) continue;
+    const meaning = `${squared(side)} tokens of ${squared(pixels)} pixels`;
+    return { by: 'name', value: side, text: `${name}: ${found} pixels a side, so ${meaning}` };
+  }
+  return undefined;
 }
 
 const squared = (side: number): string => `${side}x${side}`;

@@ -17,8 +17,8 @@ export interface CheckpointOnDisk {
   readonly path: string;
   /** The file that was opened: in the folder, if that was given. */
   readonly file: string;
-  /** What may tell the size of its images: the name of the file, or of the folder of shards. */
-  readonly title: string;
+  /** Names that may tell the size of its images: that of the file, and that of the folder it stands for. */
+  readonly titles: readonly string[];
   readonly checkpoint: Checkpoint;
   /** Every file with data, in the order of their names. */
   readonly parts: readonly ByteSource[];
@@ -72,7 +72,9 @@ export async function openCheckpointPath(
   return {
     path,
     file,
-    title: basename(isFolder ? resolve(path) : isIndex ? dirname(resolve(path)) : path),
+    titles: [file, ...(isFolder || isIndex ? [dirname(resolve(file))] : [])].map((at) =>
+      basename(at),
+    ),
     checkpoint,
     parts: [...parts.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, source]) => source),
     args: [own, beside].filter((source) => source !== undefined),

@@ -182,9 +182,9 @@ async function openBoth(options: ConvertOptions): Promise<{ gpt: Source; vq: Sou
 }
 
 /** What is known of a checkpoint, with the path as it was given for messages. */
-const shownAs = ({ path, title, args, checkpoint: { tensors } }: Source) => ({
+const shownAs = ({ path, titles, args, checkpoint: { tensors } }: Source) => ({
   name: path,
-  title,
+  titles,
   args,
   tensors,
 });

@@ -30,6 +30,7 @@ test.each([
   [{ model_type: 'llama', vocab_size: 32000 }],
 ])('the config of another kind of model is none: %j', (json) => {
   expect(parse(json)).toBeUndefined();
+  expect(parse({ ...json, block_size: 16 })?.values.get('block_size')).toBe(16);
 });
 
 test('what is no object is refused, with the way around', () => {

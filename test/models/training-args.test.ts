@@ -68,7 +68,10 @@ describe('arguments of the training', () => {
       downsample: 8,
     });
     expect([config.gridSize, config.blockSize]).toEqual([32, 1024]);
-    const folder = { ...file('model.safetensors', gptWeightShapes(TINY)), title: 'c2i-B-384' };
+    const folder = {
+      ...file('model.safetensors', gptWeightShapes(TINY)),
+      titles: ['model.safetensors.index.json', 'c2i-B-384'],
+    };
     expect(inferGpt(folder, { heads: 2, downsample: 16 }).config.gridSize).toBe(24);
   });
 

@@ -75,7 +75,11 @@ describe('shards', () => {
     const index = shards('c2i_B_384');
     for (const path of [index, join(folder, 'c2i_B_384')]) {
       const opened = await openCheckpointPath(path);
-      expect(opened).toMatchObject({ path, file: index, title: 'c2i_B_384' });
+      expect(opened).toMatchObject({
+        path,
+        file: index,
+        titles: ['model.safetensors.index.json', 'c2i_B_384'],
+      });
       expect(opened.checkpoint.tensors.size).toBe(gptWeightShapes(GPT).length);
       const sums = [1, 2].map((i) => {
         const name = `model-0000${i}-of-00002.safetensors`;
