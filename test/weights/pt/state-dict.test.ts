@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { WeightsError } from '../../../src/errors.ts';
 import { stateDictsOf, tensorsOf } from '../../../src/weights/pt/state-dict.ts';
 import { PtDict, PtStorage, PtTensor, type PtValue } from '../../../src/weights/pt/values.ts';
+import { describeTaken } from '../../../src/weights/taken.ts';
 
 const tensor = (): PtTensor => new PtTensor(new PtStorage('F32', '0', 1), [1], [1], 0);
 const dict = (entries: Record<string, PtValue>): PtDict => {
@@ -24,6 +25,69 @@ test.each<[string, PtValue, string[]]>([
   ['with what is no tensor', dict({ model: dict({ w: tensor(), n: 3, d: dict({}) }) }), ['w']],
 ])('%s', (_, saved, expected) => {
   expect(names(saved)).toEqual(expected);
+});
+
+const two = dict({ w: tensor(), v: tensor() });
+
+test.each<[string, PtValue, string, string[]]>([
+  ['bare', w, '', []],
+  ['an unusual key', dict({ model_state_dict: w, epoch: 3 }), 'model_state_dict', []],
+  ['an averaged copy alone', dict({ ema: w }), 'ema', []],
+  ['another one', dict({ ema_state_dict: w, model: null }), 'ema_state_dict', []],
+  ['one beside the model', dict({ ema: w, model: two }), 'model', ['ema']],
+  ['an empty model', dict({ model: dict({}), ema: w }), 'ema', []],
+  [
+    'a deeper key',
+    dict({ checkpoint: dict({ ema: w, model: two }) }),
+    'checkpoint.model',
+    ['checkpoint.ema'],
+  ],
+  ['deeper than an averaged copy', dict({ ema: dict({ module: w }) }), 'ema.module', []],
+  [
+    'any key deeper than a usual one',
+    dict({ model: dict({ gpt: w, n: 1, vq: two }) }),
+    'model.gpt',
+    ['model.vq'],
+  ],
+  [
+    'a usual key and a deeper one',
+    dict({ model: w, best: dict({ model: two }) }),
+    'model',
+    ['best.model'],
+  ],
+  ['one dict under two keys', dict({ model: w, module: w }), 'model', ['module']],
+  [
+    'a random state beside a deeper key',
+    dict({ rng: tensor(), run: dict({ model: two }) }),
+    'run.model',
+    [],
+  ],
+  [
+    'tensors beside a deeper key',
+    dict({ a: tensor(), b: tensor(), run: dict({ model: w }) }),
+    '',
+    ['run.model'],
+  ],
+])('%s: where it was found, and what else there is', (_, saved, path, others) => {
+  const found = stateDictsOf('file', saved);
+  expect(found.map((each) => each.path.join('.'))).toEqual([path, ...others]);
+  for (const { within, items } of found) expect(within.at(-1)).toBe(items);
+  expect(found[0].within[0]).toBe((saved as PtDict).entries);
+});
+
+test('a note names the one taken, unless it is alone in its usual place', () => {
+  const note = (takenFrom: string, ...others: string[]) =>
+    describeTaken('c.pt', { takenFrom, others });
+  expect([note(''), note('model')]).toEqual([undefined, undefined]);
+  expect(note('ema')).toBe('took "ema" of c.pt');
+  expect(note('model', 'ema', 'a.model')).toBe(
+    'took "model" of c.pt; it also has "ema", "a.model"',
+  );
+  expect(note('', 'run.model')).toBe('took the tensors of c.pt itself; it also has "run.model"');
+  const many = note('x'.repeat(200), ...Array.from({ length: 9 }, (_, i) => `${i}`));
+  expect(many).toBe(
+    `took "${'x'.repeat(60)}..." of c.pt; it also has "0", "1", "2", "3", "4", 4 more`,
+  );
 });
 
 test('a dict inside itself ends', () => {
