@@ -1,8 +1,17 @@
 /** Where the state dict is found in what was saved. */
 import { expect, test } from 'vitest';
 import { WeightsError } from '../../../src/errors.ts';
+import { assertNothingForeign } from '../../../src/weights/pt/foreign.ts';
 import { stateDictsOf, tensorsOf } from '../../../src/weights/pt/state-dict.ts';
-import { PtDict, PtStorage, PtTensor, type PtValue } from '../../../src/weights/pt/values.ts';
+import { trainingArgs } from '../../../src/weights/pt/training-args.ts';
+import {
+  PtDict,
+  PtGlobal,
+  PtObject,
+  PtStorage,
+  PtTensor,
+  type PtValue,
+} from '../../../src/weights/pt/values.ts';
 import { describeTaken } from '../../../src/weights/taken.ts';
 
 const tensor = (): PtTensor => new PtTensor(new PtStorage('F32', '0', 1), [1], [1], 0);
@@ -55,7 +64,7 @@ test.each<[string, PtValue, string, string[]]>([
     'model',
     ['best.model'],
   ],
-  ['one dict under two keys', dict({ model: w, module: w }), 'model', ['module']],
+  ['one dict under two keys', dict({ model: w, module: w, ema: two }), 'model', ['ema']],
   [
     'a random state beside a deeper key',
     dict({ rng: tensor(), run: dict({ model: two }) }),
@@ -103,4 +112,37 @@ test.each<[string, PtValue, string]>([
 ])('%s has no tensors', (_, saved, message) => {
   expect(() => names(saved)).toThrow(WeightsError);
   expect(() => names(saved)).toThrow(message);
+});
+
+test('what is named many times is gone through once', () => {
+  let walks = 0;
+  /** Counts how often it is gone through. */
+  const counted = <T extends PtValue[] | Map<PtValue, PtValue>>(value: T): T => {
+    const iterator = value[Symbol.iterator].bind(value);
+    const counting = () => {
+      walks++;
+      return iterator();
+    };
+    return Object.defineProperty(value, Symbol.iterator, { value: counting });
+  };
+  const shared = dict({ a: 1 });
+  counted(shared.entries);
+  const saved = dict({});
+  for (let i = 0; i < 100; i++) {
+    saved.entries.set(`a${i}`, dict({ model: shared, module: dict({ x: shared }) }));
+  }
+  const config = dict({ args: shared, config: dict({ args: shared }) });
+  saved.entries.set('run', dict({ model: w, args: shared, config }));
+  const [taken] = stateDictsOf('file', saved);
+  expect(taken.path).toEqual(['run', 'model']);
+  expect(trainingArgs(taken)).toEqual(new Map([['a', 1]]));
+  // Once for tensors, once for dicts of tensors, once for arguments.
+  expect(walks).toBe(3);
+
+  walks = 0;
+  const args = counted<PtValue[]>([1, 2]);
+  const objects = Array.from({ length: 100 }, () => new PtObject(new PtGlobal('a.B'), args));
+  const items = new Map<PtValue, PtValue>([['objects', objects]]);
+  assertNothingForeign('file', { path: [], items, within: [items] });
+  expect(walks).toBe(1);
 });
