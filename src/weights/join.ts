@@ -30,7 +30,7 @@ export interface MatchOptions {
 export const OFFICIAL_BUFFERS: readonly RegExp[] = [
   /(^|\.)freqs_cis$/,
   /(^|\.)causal_mask$/,
-  /(^|\.)kv_cache\.[^.]+$/,
+  /(^|\.)kv_cache\./,
   /(^|\.)codebook_used$/,
   /(^|\.)num_batches_tracked$/,
   /^loss\./,

@@ -40,7 +40,11 @@ export interface StateDict {
  * @throws WeightsError when there are no tensors.
  */
 export function stateDictsOf(where: string, saved: PtValue): readonly [StateDict, ...StateDict[]] {
-  const [first, ...others] = find(saved);
+  // The same dict may lie under several keys.
+  const named = new Set<Items>();
+  const [first, ...others] = find(saved).filter(
+    ({ items }) => !named.has(items) && named.add(items),
+  );
   if (first) return [first, ...others];
   refuseForeign(where, saved);
   const keys = [...(itemsOf(saved)?.keys() ?? [])].slice(0, MAX_KEYS).map(describeValue);
@@ -62,11 +66,11 @@ export function tensorsOf({ items }: Pick<StateDict, 'items'>): Map<string, PtTe
 function find(saved: PtValue): StateDict[] {
   const items = itemsOf(saved);
   if (!items) return [];
-  const seen = new Set<Items>();
-  const usual = underUsual(items, [], [], seen);
+  const search = new Search();
+  const usual = search.underUsual(items, [], []);
   const deeper = [...items].flatMap(([key, value]) => {
     const inner = itemsOf(value);
-    return inner && typeof key === 'string' ? underUsual(inner, [key], [items], seen) : [];
+    return inner && typeof key === 'string' ? search.underUsual(inner, [key], [items]) : [];
   });
   const tensors = tensorsOf({ items }).size;
   if (usual.length > 0 || tensors === 0) return [...usual, ...deeper];
@@ -76,37 +80,40 @@ function find(saved: PtValue): StateDict[] {
   return nested && tensorsOf(nested).size > tensors ? deeper : [itself, ...deeper];
 }
 
-/** @param seen Dicts that were searched, each of which is searched once. */
-function underUsual(
-  items: Items,
-  path: readonly string[],
-  outer: readonly Items[],
-  seen: Set<Items>,
-): StateDict[] {
-  if (path.length >= MAX_DEPTH || seen.has(items)) return [];
-  seen.add(items);
-  const within = [...outer, items];
-  return USUAL.flatMap((key) => at(items.get(key), [...path, key], within, seen));
-}
+/** Looks through dicts, through each once: a small file may name a large one many times. */
+class Search {
+  readonly #searched = new Set<Items>();
+  readonly #holding = new Map<Items, boolean>();
 
-/** What a usual key leads to: a dict that holds tensors is the state dict, whatever else is in it. */
-function at(
-  value: PtValue | undefined,
-  path: readonly string[],
-  outer: readonly Items[],
-  seen: Set<Items>,
-): StateDict[] {
-  const items = itemsOf(value);
-  if (!items) return [];
-  const within = [...outer, items];
-  if (holdsTensors(items)) return [{ path, items, within }];
-  const usual = underUsual(items, path, outer, seen);
-  if (usual.length > 0) return usual;
-  return [...items].flatMap(([key, inner]) => {
-    const held = itemsOf(inner);
-    if (typeof key !== 'string' || !held || !holdsTensors(held)) return [];
-    return [{ path: [...path, key], items: held, within: [...within, held] }];
-  });
+  underUsual(items: Items, path: readonly string[], outer: readonly Items[]): StateDict[] {
+    if (path.length >= MAX_DEPTH || this.#searched.has(items)) return [];
+    this.#searched.add(items);
+    return USUAL.flatMap((key) => this.#at(items.get(key), [...path, key], [...outer, items]));
+  }
+
+  /** What a usual key leads to: a dict that holds tensors is the state dict, whatever else is in it. */
+  #at(value: PtValue | undefined, path: readonly string[], outer: readonly Items[]): StateDict[] {
+    const items = itemsOf(value);
+    if (!items) return [];
+    const within = [...outer, items];
+    if (this.#holdsTensors(items)) return [{ path, items, within }];
+    if (this.#searched.has(items)) return [];
+    const usual = this.underUsual(items, path, outer);
+    if (usual.length > 0) return usual;
+    return [...items].flatMap(([key, inner]) => {
+      const held = itemsOf(inner);
+      if (typeof key !== 'string' || !held || !this.#holdsTensors(held)) return [];
+      return [{ path: [...path, key], items: held, within: [...within, held] }];
+    });
+  }
+
+  #holdsTensors(items: Items): boolean {
+    const known = this.#holding.get(items);
+    if (known !== undefined) return known;
+    const holds = holdsTensors(items);
+    this.#holding.set(items, holds);
+    return holds;
+  }
 }
 
 function holdsTensors(items: Items): boolean {
