@@ -16,7 +16,7 @@ export type Ignorable = (typeof IGNORABLE)[number];
 export interface Statement<T> {
   readonly by: Witness;
   readonly value: T;
-  /** The words it was said in, e.g. `image_size 256, downsample_size 16: 16`. */
+  /** The words it was said in, e.g. `image_size 256, downsample_size 16, so 16x16`. */
   readonly text: string;
   /** What to do if it is wrong; nothing where it cannot be. */
   readonly remedy?: string | undefined;
@@ -39,8 +39,8 @@ export function asked(option: string, value: number | undefined): Statement<numb
  * The value that all who say something give; undefined when nobody does.
  * @param file Names the checkpoint in messages.
  * @param what The value in words, e.g. `the token grid`.
- * @throws when two differ, with what all four say and the ways out: OptionError where an option is one
- * of them, else WeightsError.
+ * @throws OptionError when an option differs from another, WeightsError when others differ; both with
+ * what all four say and the ways out.
  */
 export function agreed<T extends string | number | boolean>(
   file: string,

@@ -26,10 +26,11 @@ export interface CheckpointOnDisk {
   readonly args: readonly ArgsSource[];
 }
 
+const INDEX = /\.index\.json$/i;
 /** What a folder may hold, the first kind that is there counts. */
 const KINDS: readonly RegExp[] = [
   /\.safetensors\.index\.json$/i,
-  /\.index\.json$/i,
+  INDEX,
   /\.safetensors$/i,
   /\.(pt|pth|ckpt|bin)$/i,
 ];
@@ -61,7 +62,7 @@ export async function openCheckpointPath(
     parts.set(name, source);
     return source;
   };
-  const isIndex = /\.json$/i.test(file);
+  const isIndex = INDEX.test(file);
   const checkpoint = isIndex
     ? safetensorsCheckpoint(
         await openShards(await openFile(file), (shard) => open(join(dirname(file), shard))),

@@ -53,11 +53,10 @@ export function scanJson(
     } else if (char === '-' || isDigit(char)) {
       const end = endOfNumber(json, i);
       const literal = json.slice(i, end);
-      if (onNumber && !/^\d+$/.test(literal))
-        onNumber(
-          literal,
-          open.map((container) => container.key),
-        );
+      if (onNumber && !/^\d+$/.test(literal)) {
+        const keys = open.map((container) => container.key);
+        onNumber(literal, keys);
+      }
       i = end - 1;
     }
   }

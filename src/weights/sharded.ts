@@ -8,6 +8,8 @@ import { type ByteSource, type ModelFiles, readExactly } from './source.ts';
 
 /** Longest index that is read; the official models need a thousandth of it. */
 const MAX_INDEX_BYTES = 100_000_000;
+/** File systems have no longer names. */
+const FILE_NAME = /^[^/\\]{1,255}(?<=\.safetensors)$/;
 /** Names shown in one message. */
 const MAX_NAMES = 10;
 
@@ -79,14 +81,14 @@ export async function openShards(
     const wrong = [...shard.tensors.keys()].filter((name) => fileOf.get(name) !== file);
     if (wrong.length > 0) {
       throw new WeightsError(
-        `${index.name}: shard ${brief(file)} has tensors that the index does not place there: ${list(wrong)}`,
+        `${index.name}: shard ${file} has tensors that the index does not place there: ${list(wrong.map(brief))}`,
       );
     }
     for (const [key, value] of shard.metadata) if (!metadata.has(key)) metadata.set(key, value);
   }
   const missing = [...fileOf].filter(([name]) => !tensors.has(name));
   if (missing.length > 0) {
-    const where = missing.map(([name, file]) => `${brief(name)} (${brief(file)})`);
+    const where = missing.map(([name, file]) => `${brief(name)} (${file})`);
     throw new WeightsError(`${index.name}: the shards lack tensors that it lists: ${list(where)}`);
   }
   return { name: index.name, tensors, metadata };
@@ -102,7 +104,7 @@ async function openShard(
     source = await open(file);
   } catch (cause) {
     if (!(cause instanceof WeightsError)) throw cause;
-    throw new WeightsError(`${index}: shard ${brief(file)} cannot be opened: ${cause.message}`, {
+    throw new WeightsError(`${index}: shard ${file} cannot be opened: ${cause.message}`, {
       cause,
     });
   }
@@ -131,7 +133,7 @@ async function readIndex(index: ByteSource): Promise<ReadonlyMap<string, string>
   const files = new Map<string, string>();
   for (const [name, file] of Object.entries(map)) {
     // Only files beside the index: a path could lead anywhere.
-    if (typeof file !== 'string' || !/^[^/\\]+\.safetensors$/.test(file)) {
+    if (typeof file !== 'string' || !FILE_NAME.test(file)) {
       fail(
         `"weight_map": ${quote(name)} expected the name of a .safetensors file, got ${quote(file)}`,
       );

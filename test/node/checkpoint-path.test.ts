@@ -124,7 +124,7 @@ describe('shards', () => {
     await expect(openCheckpointPath(other)).rejects.toThrow('expected the name of a .safetensors');
     await expect(openCheckpointPath(join(folder, 'c'))).rejects.toThrow('.safetensors file, got');
     const config = write('d/config.json', GPT_CONFIG);
-    await expect(openCheckpointPath(config)).rejects.toThrow('"weight_map" expected an object');
+    await expect(openCheckpointPath(config)).rejects.toThrow('it is neither');
   });
 });
 

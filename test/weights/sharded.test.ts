@@ -112,6 +112,16 @@ describe('refused', () => {
       /the shards lack tensors that it lists: x{80}\.\.\. \(gpt-00002[^ ]*\)$/,
     ],
     [
+      'a file name that no file system has',
+      map({ ...MAP, a: `${'x'.repeat(1e6)}.safetensors` }),
+      /"a" expected the name of a .safetensors file, got "x{79}\.\.\.$/,
+    ],
+    [
+      'a name of a million characters that is not listed',
+      { ...SOUND, [SECOND]: shard({ b: 2, ['x'.repeat(1e6)]: 3 }) },
+      /shard gpt-00002.* does not place there: x{80}\.\.\.$/,
+    ],
+    [
       'the same key twice',
       withIndex(`{"weight_map": {"a": "${FIRST}", "a": "${FIRST}"}}`),
       /has the key "a" twice/,
