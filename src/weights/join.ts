@@ -18,16 +18,16 @@ export interface NamedTensors {
 export interface MatchOptions {
   /** What the tensors should be those of, for the message. Default: `this model`. */
   readonly model?: string;
-  /** Names the file may hold beyond those wanted, besides OFFICIAL_BUFFERS. */
+  /** Names the file may hold beyond those wanted, besides IGNORED_TENSORS. */
   readonly ignore?: readonly RegExp[];
 }
 
 /**
- * Buffers that checkpoints carry and no model needs, and that the official code leaves unread (it
- * loads with strict=False): the RoPE table, the mask and cache of a decoder that has generated,
- * training counts, and the loss networks of a Lightning tokenizer.
+ * What checkpoints carry and no model needs; the official code leaves it unread (it loads with
+ * strict=False): the RoPE table, the mask and cache of a decoder that has generated, training counts,
+ * and the loss networks of a Lightning tokenizer.
  */
-export const OFFICIAL_BUFFERS: readonly RegExp[] = [
+export const IGNORED_TENSORS: readonly RegExp[] = [
   /(^|\.)freqs_cis$/,
   /(^|\.)causal_mask$/,
   /(^|\.)kv_cache\./,
@@ -38,7 +38,7 @@ export const OFFICIAL_BUFFERS: readonly RegExp[] = [
 
 /** Whether no model needs a tensor of this name. */
 export const isIgnored = (name: string): boolean =>
-  OFFICIAL_BUFFERS.some((pattern) => pattern.test(name));
+  IGNORED_TENSORS.some((pattern) => pattern.test(name));
 
 /** What a VQ model needs only to encode; ignore it when loading just the decoder. */
 export const ENCODER_TENSORS: readonly RegExp[] = [/^encoder\./, /^quant_conv\./];
@@ -56,7 +56,7 @@ export function matchTensors(
   options: MatchOptions = {},
 ): void {
   const names = new Set(wanted.map(({ name }) => name));
-  const ignored = [...OFFICIAL_BUFFERS, ...(options.ignore ?? [])];
+  const ignored = [...IGNORED_TENSORS, ...(options.ignore ?? [])];
   const missing: string[] = [];
   const misshapen: string[] = [];
   for (const { name, shape } of wanted) {

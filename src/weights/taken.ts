@@ -1,11 +1,12 @@
 /** Says which state dict of a file was taken, where that is not plain. */
 import type { Checkpoint } from './checkpoint.ts';
+import { quoteName } from './quote-name.ts';
 
 /** Where the official files have theirs: nothing to be said about them. */
 const PLAIN: readonly string[] = ['', 'model'];
 
-/** Most others that are named, and most characters of a name. */
-const [MAX_NAMED, MAX_CHARS] = [5, 60];
+/** Most others that are named. */
+const MAX_NAMED = 5;
 
 /**
  * @param file What to call the file.
@@ -18,11 +19,8 @@ export function describeTaken(
 ): string | undefined {
   if (others.length === 0 && PLAIN.includes(takenFrom)) return undefined;
   const taken =
-    takenFrom === '' ? `the tensors of ${file} itself` : `${quote(takenFrom)} of ${file}`;
-  const named = others.slice(0, MAX_NAMED).map(quote);
+    takenFrom === '' ? `the tensors of ${file} itself` : `${quoteName(takenFrom)} of ${file}`;
+  const named = others.slice(0, MAX_NAMED).map(quoteName);
   if (others.length > MAX_NAMED) named.push(`${others.length - MAX_NAMED} more`);
   return `took ${taken}${named.length > 0 ? `; it also has ${named.join(', ')}` : ''}`;
 }
-
-const quote = (path: string): string =>
-  JSON.stringify(path.length > MAX_CHARS ? `${path.slice(0, MAX_CHARS)}...` : path);

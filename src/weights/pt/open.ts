@@ -13,8 +13,8 @@ import type { ByteRange } from './zip.ts';
  * Opens the state dict of a `.pt` file, of the zip format or the older one, and checks that the file
  * has the bytes of every tensor in it. Nothing in the file is executed; only the directory, the
  * pickle and the headers of the entries are read.
- * @throws WeightsError that names file, place and value when the file is cut, names a global that no
- * checkpoint needs, or says of a tensor what cannot be.
+ * @throws WeightsError that names file, place and value when the file is cut, has a foreign global in
+ * its state dict, or says of a tensor what cannot be.
  */
 export async function openPt(source: ByteSource): Promise<Checkpoint> {
   const archive = await openArchive(source);

@@ -8,8 +8,12 @@ export class EndOfPickle extends Error {
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const NEWLINE = 10;
 
+/** Longest text that may have halves of surrogate pairs, in bytes. */
+const MAX_HALVES_BYTES = 2 ** 16;
+
 /** Text in which the halves of surrogate pairs are written like other characters, in three bytes. */
 function textWithHalves(bytes: Uint8Array): string | undefined {
+  if (bytes.length > MAX_HALVES_BYTES) return undefined;
   const parts: string[] = [];
   let start = 0;
   try {

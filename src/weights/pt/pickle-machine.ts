@@ -182,34 +182,31 @@ export class PickleMachine {
   }
 
   #global(module: PtValue | undefined, name: PtValue | undefined): void {
-    if (typeof module !== 'string' || typeof name !== 'string') {
-      this.fail('a global has no readable name');
-    }
+    if (!isName(module) || !isName(name)) this.fail('a global has no readable name');
     this.stack.pushNew(globalOf(module, name, this.opcodeAt));
   }
 
-  /** Pushes what a known function makes; of any other, what it would be called with. */
   #call(target: PtValue | undefined, args: PtValue | undefined): void {
     if (!Array.isArray(args)) this.fail('a call has no tuple of arguments');
-    const { maker, opaque } = callee(target);
-    const call = maker && CALLS.get(maker.name);
-    if (!maker || !(call || opaque)) {
-      this.fail(`${describeValue(target)} is called, which is no function`);
+    this.stack.pushNew(this.#made(target, args));
+  }
+
+  /** What a known function makes; of any other, what it would be called with. */
+  #made(target: PtValue | undefined, args: PtValue[]): PtValue {
+    // E.g. a `functools.partial`, through which a class with keywords is called.
+    if (target instanceof PtObject) return new PtObject(target.maker, args);
+    if (target instanceof PtGlobal) {
+      if (target.foreignAt !== undefined) return new PtObject(target, args);
+      const call = CALLS.get(target.name);
+      if (call) return call(args, this.#context);
     }
-    const made = call && !opaque ? call(args, this.#context) : new PtObject(maker, args);
-    this.stack.pushNew(made);
+    return this.fail(`${describeValue(target)} is called, which is no function`);
   }
 }
 
-/** The global that a call goes to, and whether it is unknown what it makes. */
-function callee(target: PtValue | undefined): { maker?: PtGlobal; opaque: boolean } {
-  if (target instanceof PtGlobal) {
-    return { maker: target, opaque: target.foreignAt !== undefined };
-  }
-  // E.g. a `functools.partial`, which a class with keywords is made through.
-  if (target instanceof PtObject) return { maker: target.maker, opaque: true };
-  return { opaque: true };
-}
+/** Longer names would take long: one text may be named many times. */
+const isName = (value: PtValue | undefined): value is string =>
+  typeof value === 'string' && value.length <= MAX_NAME_BYTES;
 
 function itemsFor(target: PtObject): Map<PtValue, PtValue> {
   target.items ??= new Map();

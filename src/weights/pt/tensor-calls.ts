@@ -73,7 +73,7 @@ function rebuildFromType(args: readonly PtValue[], context: CallContext): PtValu
   const [make, type, inner] = args;
   if (!(make instanceof PtGlobal) || !(type instanceof PtGlobal) || !Array.isArray(inner)) {
     return context.fail(
-      `a tensor of a type expected a function, a class and arguments, got ${args.map(describeValue).join(', ')}`,
+      `a tensor of a type expected a function, a class and arguments, got ${[make, type, inner].map(describeValue).join(', ')}`,
     );
   }
   // None of them calls another: arguments inside of arguments cannot nest calls.

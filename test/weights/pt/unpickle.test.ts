@@ -23,6 +23,7 @@ describe('values', () => {
     ['a negative int', [0x4a, Uint8Array.of(0xfb, 0xff, 0xff, 0xff)], -5],
     ['a float', [0x47, Uint8Array.of(0x40, 4, 0, 0, 0, 0, 0, 0)], 2.5],
     ['a text', [p.text('ключ')], 'ключ'],
+    ['half a character', [0x58, p.u32(5), Uint8Array.of(0x61, 0xed, 0xb3, 0xbf, 0x62)], 'a\udcffb'],
     ['a tuple', [p.tuple(p.TRUE, p.FALSE)], [true, false]],
     ['a list', [p.list(p.long(1), p.NONE)], [1, null]],
     [
@@ -156,8 +157,15 @@ describe('refused', () => {
     ['a key without value', [p.EMPTY_DICT, p.MARK, p.NONE, 0x75], 'a key has no value'],
     ['a state for a list', [p.EMPTY_LIST, p.NONE, p.BUILD], 'a state is set for a list'],
     ['text that is not UTF-8', [0x58, p.u32(1), Uint8Array.of(0xff)], 'not UTF-8'],
+    ['half a character that is cut', [0x58, p.u32(2), Uint8Array.of(0xed, 0xb3)], 'not UTF-8'],
+    [
+      'text with other faults',
+      [0x58, p.u32(4), Uint8Array.of(0xed, 0xb3, 0xbf, 0xff)],
+      'not UTF-8',
+    ],
     ['a long of 1000 bytes', [0x8b, p.u32(1000), new Uint8Array(1000)], '1000 bytes is too long'],
     ['a global without end', [0x63, new Uint8Array(2000).fill(65)], 'no readable name'],
+    ['a global with a long name', [p.text('a'.repeat(300)), p.text('b'), 0x93], 'no readable name'],
     ['a nested protocol', [0x80, 9], 'protocol 9 is not one of 2 to 5'],
     ['a persistent id of another kind', [p.text('x'), 0x51], 'expected a storage, got "x"'],
     [
