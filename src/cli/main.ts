@@ -4,10 +4,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { OptionError } from '../errors.ts';
+import { IGNORABLE } from '../models/agreement.ts';
 import { WEIGHT_DTYPES } from '../models/precision.ts';
 import { defaultModelFolder, packageFolder } from '../node/files.ts';
 import { TARGET_DTYPES } from '../weights/formats.ts';
-import { collect, decimal, integer, integers, MAX_COUNT } from './arguments.ts';
+import { collect, decimal, integer, integers, MAX_COUNT, words } from './arguments.ts';
 import { type OutputOptions, reportFor } from './context.ts';
 import type { ConvertCommand } from './convert.ts';
 import { resolveModel } from './models.ts';
@@ -119,7 +120,10 @@ function program(signal: AbortSignal): Command {
   llamagen
     .command('convert')
     .description('Make a model folder of official checkpoints (.pt or .safetensors).')
-    .argument('<files...>', 'a decoder and a tokenizer, in any order')
+    .argument(
+      '<files...>',
+      'a decoder and a tokenizer, in any order; of shards their index or folder',
+    )
     .requiredOption('--out <folder>', 'the folder to make')
     .addOption(
       new Option('--dtype <type>', 'decoder weights (default: bf16; f16 if stored so)').choices(
@@ -128,10 +132,15 @@ function program(signal: AbortSignal): Command {
     )
     .option(
       '--grid <n>',
-      'rows of the token grid, where the file name does not tell',
+      'rows of the token grid, where neither the name nor the file tells',
       integer(1, 256),
     )
-    .option('--heads <n>', 'attention heads, for sizes that are not official', integer(1, 65536))
+    .option('--heads <n>', 'attention heads, where neither size nor file tells', integer(1, 65536))
+    .option(
+      '--ignore <what>',
+      `what is wrong about a file, and not to be used: ${IGNORABLE.join(', ')}`,
+      words(IGNORABLE),
+    )
     .option('--name <name>', 'name of the model (default: that of the folder)')
     .option('--json', 'print one JSON object on stdout, all else on stderr')
     .option('--verbose', 'print the stack of an error')

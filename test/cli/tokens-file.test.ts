@@ -15,6 +15,18 @@ test('what is written is read', () => {
   expect(parseTokens(formatTokens(FILE), LIMITS)).toEqual(FILE);
 });
 
+test('a byte order mark in front is no part of the file', () => {
+  expect(parseTokens(`\uFEFF${formatTokens(FILE)}`, LIMITS)).toEqual(FILE);
+});
+
+test('a value deeper than the stack is quoted by its beginning', () => {
+  const deep = `${'['.repeat(1e5)}${']'.repeat(1e5)}`;
+  for (const text of [deep, `{"grid": ${deep}}`, `{"grid": [2, 2], "images": [${deep}]}`]) {
+    expect(() => parseTokens(text, LIMITS, 'a.json')).toThrow(OptionError);
+    expect(() => parseTokens(text, LIMITS, 'a.json')).toThrow(/^a\.json: .*got \[{80}\.\.\.$/);
+  }
+});
+
 const image = (changes: object) => ({ grid: [2, 2], images: [{ ...FILE.images[0], ...changes }] });
 
 describe('refuses', () => {
