@@ -160,6 +160,11 @@ export function program(signal: AbortSignal, streams: Streams): Command {
       '--list',
       'show all official models, what they take and whether this adapter holds them',
     )
+    .addOption(
+      new Option('--markdown', 'with --list, the table of docs/checkpoints.md')
+        .implies({ list: true })
+        .conflicts('json'),
+    )
     .option('--out <folder>', "the folder to make (default: <name> in the user's models)", path)
     .addOption(
       new Option('--dtype <type>', 'how the folder stores the decoder')

@@ -24,7 +24,7 @@ import { hubSettings } from '../node/hub/settings.ts';
 import { assertFolderWritable } from '../node/output.ts';
 import type { TargetDType } from '../weights/formats.ts';
 import { type AdapterView, viewAdapter } from './adapter-view.ts';
-import { listCheckpoints } from './checkpoint-list.ts';
+import { listAsMarkdown, listCheckpoints } from './checkpoint-list.ts';
 import { assertFits } from './fit.ts';
 import { newModelFolder, quoted, shortName } from './models.ts';
 import { formatMB, type Report } from './report.ts';
@@ -33,6 +33,7 @@ export interface PullOptions {
   /** An official name. */
   readonly name?: string;
   readonly list?: boolean;
+  readonly markdown?: boolean;
   readonly out?: string;
   readonly dtype: TargetDType;
   readonly force?: boolean;
@@ -79,6 +80,7 @@ export async function runPull(
   tools: PullTools = {},
 ): Promise<void> {
   const view = tools.viewAdapter ?? viewAdapter;
+  if (options.markdown) return listAsMarkdown(report);
   if (options.list) {
     listCheckpoints(report, await view(report));
     return;
