@@ -26,6 +26,11 @@ const MAX_ROWS = 256;
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
+/** Adds a command with the options that all of its kind have. */
+type AddCommand = (name: string, description: string) => Command;
+
+type Runner = ReturnType<typeof runner>;
+
 /** Does what a command's options say. */
 type Action<O> = (options: O, report: Report, signal: AbortSignal) => Promise<void>;
 
@@ -59,21 +64,31 @@ export function program(signal: AbortSignal, streams: Streams): Command {
       writeErr: (text) => streams.stderr.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, 'llamagen: ')),
     });
-  const model = defaultModelFolder();
-  const command = (name: string, description: string): Command =>
+  const command: AddCommand = (name, description) =>
     llamagen
       .command(name)
       .description(description)
-      .addOption(
-        new Option(
-          '--model <folder>',
-          'model folder, or the name of a model that "llamagen info" shows',
-        )
-          .argParser(resolveModel)
-          .default(model, 'the one shipped'),
-      )
       .option('--json', 'print one JSON object on stdout, all else on stderr')
       .option('--verbose', 'print the stack of an error');
+  const withModel: AddCommand = (name, description) =>
+    command(name, description).addOption(
+      new Option(
+        '--model <folder>',
+        'model folder, or the name of a model that "llamagen info" shows',
+      )
+        .argParser(resolveModel)
+        .default(defaultModelFolder(), 'the one shipped'),
+    );
+  addGenerate(withModel, run);
+  addDecode(withModel, run);
+  addInfo(withModel, run);
+  addTune(withModel, run);
+  addConvert(command, run);
+  addPull(command, run);
+  return llamagen;
+}
+
+function addGenerate(command: AddCommand, run: Runner): void {
   command('generate', 'Make images, one per class and count.')
     .requiredOption(
       '--class <names>',
@@ -98,14 +113,23 @@ export function program(signal: AbortSignal, streams: Streams): Command {
     .option('--tokens-out <file>', 'save the tokens as JSON')
     .option(...PROFILE)
     .action(run(async () => (await import('./generate.ts')).runGenerate));
+}
+
+function addDecode(command: AddCommand, run: Runner): void {
   command('decode', 'Turn saved tokens into pixels.')
     .requiredOption('--tokens <file>', 'a file of --tokens-out')
     .requiredOption('--out <file>', 'all images in one PNG')
     .option(...PROFILE)
     .action(run(async () => (await import('./decode.ts')).runDecode));
+}
+
+function addInfo(command: AddCommand, run: Runner): void {
   command('info', 'Show the adapter, what it selects, and the models present.').action(
     run(async () => (await import('./info.ts')).runInfo),
   );
+}
+
+function addTune(command: AddCommand, run: Runner): void {
   command('tune', 'Measure which tiles of the kernels are fastest on this adapter, and keep them.')
     .option(
       '--rows <list>',
@@ -120,10 +144,11 @@ export function program(signal: AbortSignal, streams: Streams): Command {
     )
     .option('--again', 'measure what was measured before too')
     .action(run(async () => (await import('./tune.ts')).runTune));
+}
+
+function addConvert(command: AddCommand, run: Runner): void {
   const convert = run(async () => (await import('./convert.ts')).runConvert);
-  llamagen
-    .command('convert')
-    .description('Make a model folder of official checkpoints (.pt or .safetensors).')
+  command('convert', 'Make a model folder of official checkpoints (.pt or .safetensors).')
     .argument('<files...>', 'a decoder and a tokenizer, in any order')
     .option('--out <folder>', "the folder to make (default: --name in the user's models)", path)
     .addOption(
@@ -141,20 +166,19 @@ export function program(signal: AbortSignal, streams: Streams): Command {
       '--name <name>',
       "name of the model (default: the folder's, or that of an official decoder)",
     )
-    .option('--json', 'print one JSON object on stdout, all else on stderr')
-    .option('--verbose', 'print the stack of an error')
     .action((files: readonly string[], options: Omit<ConvertCommand, 'files'>) =>
       convert({ ...options, files }),
     );
+}
+
+function addPull(command: AddCommand, run: Runner): void {
   const pull = run<PullOptions>(async () => {
     const { runPull } = await import('./pull.ts');
     const { convertCheckpoint } = await import('../node/convert.ts');
     return (options, report, stop) =>
       runPull(options, report, stop, { convert: convertCheckpoint });
   });
-  llamagen
-    .command('pull')
-    .description('Download an official model and make a model folder of it.')
+  command('pull', 'Download an official model and make a model folder of it.')
     .argument('[name]', 'such as c2i-B-256')
     .option(
       '--list',
@@ -172,12 +196,9 @@ export function program(signal: AbortSignal, streams: Streams): Command {
         .default('bf16', 'bf16, the official precision'),
     )
     .option('--force', 'download a model that this adapter cannot hold')
-    .option('--json', 'print one JSON object on stdout, all else on stderr')
-    .option('--verbose', 'print the stack of an error')
     .action((name: string | undefined, options: Omit<PullOptions, 'name'>) =>
       pull({ ...options, ...(name !== undefined && { name }) }),
     );
-  return llamagen;
 }
 
 /** The flags of all commands, by the names that the library gives to what they set. */
