@@ -19,6 +19,9 @@ const FAILED = 1;
 const WRONG_USAGE = 2;
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
+/** How long a failed run may take to end by itself. */
+const LINGER_MS = 200;
+
 const PROFILE = [
   '--profile [file]',
   'print the time of every kernel; with a file, write a trace for Perfetto',
@@ -196,6 +199,9 @@ async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     if (stop.signal.aborted) process.stderr.write('llamagen: stopped\n');
     else process.exitCode = explain(error, argv.includes('--verbose'));
+    // What is under way and cannot be stopped, such as looking up a name without a network, must not
+    // keep the process; a process that has nothing under way ends before.
+    setTimeout(() => process.exit(), LINGER_MS).unref();
   }
 }
 

@@ -55,7 +55,7 @@ afterEach(async () => {
 });
 
 const at = (name: string): string => join(folder, name);
-const env = () => ({ HF_ENDPOINT: hub.endpoint, LLAMAGEN_CACHE: at('cache') });
+const env = () => ({ HF_ENDPOINT: hub.endpoint, LLAMAGEN_CACHE: at('cache'), HOME: folder });
 
 /** Writes what tells that a model is there, and remembers what it was asked. */
 const convert: Convert = async (options) => {

@@ -3,7 +3,7 @@ import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { buildConnector } from 'undici';
 import { DownloadError } from '../../errors.ts';
-import { networkProblem, TransientError } from './problems.ts';
+import { connectionError, TransientError } from './problems.ts';
 import { type HubProxy, type ProxySettings, proxyFor, proxyName } from './proxy-settings.ts';
 import type { HubTiming } from './settings.ts';
 import { openTunnel, type Target } from './tunnel.ts';
@@ -95,9 +95,7 @@ export class Connections {
       return await openTunnel(asked, proxy, target);
     } catch (cause) {
       if (cause instanceof DownloadError) throw cause;
-      throw new TransientError('network', `${proxyName(proxy)}: ${networkProblem(cause)}`, {
-        cause,
-      });
+      throw connectionError(proxyName(proxy), cause);
     }
   }
 

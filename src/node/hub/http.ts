@@ -2,7 +2,7 @@
 import { Agent, type Dispatcher, request } from 'undici';
 import { DownloadError } from '../../errors.ts';
 import { Connections } from './connections.ts';
-import { isCertificateProblem, networkProblem, TransientError } from './problems.ts';
+import { connectionError, TransientError } from './problems.ts';
 import type { HubSettings, HubTiming } from './settings.ts';
 
 export type Response = Dispatcher.ResponseData;
@@ -21,6 +21,8 @@ export class HubHttp {
     this.#settings = settings;
     this.#timing = timing;
     this.#signal = signal;
+    // Undici notices an abort only once it has a connection.
+    signal?.addEventListener('abort', this.#stop, { once: true });
   }
 
   /** Whether any server or proxy was reached: if not, there may be no network. */
@@ -67,12 +69,13 @@ export class HubHttp {
   interrupted(url: URL, cause: unknown): unknown {
     if (this.#signal?.aborted) return this.#signal.reason;
     if (cause instanceof DownloadError) return cause;
-    const message = `${url.host}: ${networkProblem(cause)}`;
-    if (isCertificateProblem(cause)) return new DownloadError('network', message, { cause });
-    return new TransientError('network', message, { cause });
+    return connectionError(url.host, cause);
   }
 
+  readonly #stop = (): void => this.#connections.close(this.#signal?.reason);
+
   async close(): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#stop);
     this.#connections.close(new TransientError('network', 'the download ended'));
     await this.#dispatcher.destroy();
   }

@@ -86,7 +86,7 @@ function parseProxy(text: string, variable: string): HubProxy | undefined {
   const { hostname, username, password } = new URL(plain);
   // A single word is rather a "none" or "off" than the name of a host.
   const isWord = !hasScheme && (!/[.:]|^localhost\b/.test(text) || pathname !== '/');
-  if (hostname === '' || port === '0' || isWord) return undefined;
+  if (!/^([\w.-]+|\[.*\])$/.test(hostname) || port === '0' || isWord) return undefined;
   return {
     kind,
     host: hostname.replace(/^\[(.*)\]$/, '$1'),
@@ -96,13 +96,11 @@ function parseProxy(text: string, variable: string): HubProxy | undefined {
   };
 }
 
+/** A percent sign with nothing to decode behind it stands for itself. */
 function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // A percent sign that stands for itself.
-    return text;
-  }
+  return text.replace(/(?:%[\da-f]{2})+/gi, (codes) =>
+    Buffer.from(codes.replaceAll('%', ''), 'hex').toString(),
+  );
 }
 
 /** An address without what stands before its last `@`: messages must not show a password. */

@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import { isIPv6, type Socket } from 'node:net';
 import { DownloadError } from '../../errors.ts';
-import { networkProblem, TransientError } from './problems.ts';
+import { connectionError, TransientError } from './problems.ts';
 import { type HubProxy, proxyName } from './proxy-settings.ts';
 
 /** Where a connection goes. */
@@ -48,11 +48,7 @@ function viaConnect(socket: Socket, proxy: HubProxy, { host, port }: Target): Pr
       if (head.byteLength > 0) socket.unshift(head);
       resolve(socket);
     });
-    asking.once('error', (cause) => {
-      reject(
-        new TransientError('network', `${proxyName(proxy)}: ${networkProblem(cause)}`, { cause }),
-      );
-    });
+    asking.once('error', (cause) => reject(connectionError(proxyName(proxy), cause)));
     asking.end();
   });
 }
