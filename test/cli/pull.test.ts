@@ -18,6 +18,7 @@ import { CHECKPOINTS } from '../../src/models/checkpoints.ts';
 import { IMAGENET_CLASSES } from '../../src/models/imagenet-classes.ts';
 import { type FakeHub, sha256, startHub } from '../support/hub.ts';
 import { llamagen } from '../support/llamagen.ts';
+import { startProxy } from '../support/proxy.ts';
 import { recordedReport } from '../support/report.ts';
 import { until } from '../support/until.ts';
 
@@ -284,5 +285,20 @@ describe('the command', { timeout: 60_000 }, () => {
     expect([code, stderr]).toEqual([130, expect.stringContaining('llamagen: stopped')]);
     expect(readdirSync(at('cache/blobs'))).toEqual([`${sha256(VQ)}.part`]);
     expect(readFileSync(part).equals(half)).toBe(true);
+  });
+
+  test('stops on Ctrl-C while a proxy does not answer', async () => {
+    const proxy = await startProxy(() => {});
+    let at = 0;
+    const asked = until(() => proxy.asked.length > 0).then(() => (at = performance.now()));
+    const { code, stderr } = await llamagen(['pull', 'vq-ds16-c2i'], {
+      env: { ...env(), HTTP_PROXY: proxy.host },
+      interruptAfter: asked,
+    });
+    const tookMs = performance.now() - at;
+    await proxy.close();
+    expect([code, stderr]).toEqual([130, expect.stringContaining('llamagen: stopped')]);
+    expect(tookMs).toBeLessThan(3000);
+    expect(proxy.connections()).toBe(1);
   });
 });

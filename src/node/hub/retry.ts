@@ -17,7 +17,7 @@ export interface RetryOptions {
 /**
  * Calls `work` until it throws something else than a TransientError, or too many of them in a row.
  * The waits double, are spread at random so that many users do not come back at once, and are never
- * shorter than what a server asked for. While nothing was reached at all, it tries for `contactMs`.
+ * shorter than what a server asked for. While nothing was reached at all, no try begins after half of `contactMs`.
  * @throws DownloadError when it gives up; the reason of the signal once it is aborted.
  */
 export async function retrying<T>(options: RetryOptions, work: () => Promise<T>): Promise<T> {
@@ -37,7 +37,7 @@ export async function retrying<T>(options: RetryOptions, work: () => Promise<T>)
       const waitMs = Math.max(error.waitMs, spread(failures, timing));
       const nextAt = performance.now() - start + waitMs;
       const isAlone = !options.contacted();
-      if (failures > timing.retries || (isAlone && nextAt > timing.contactMs)) {
+      if (failures > timing.retries || (isAlone && nextAt > timing.contactMs / 2)) {
         throw givenUp(error, failures, isAlone);
       }
       onNote(`${error.message}: trying again in ${Math.ceil(waitMs / 1000)} s`);

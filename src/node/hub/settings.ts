@@ -29,7 +29,7 @@ export interface HubTiming {
   readonly longestWaitMs: number;
   /** Longest silence of a server before the try counts as failed; making a connection is one. */
   readonly silenceMs: number;
-  /** Without any connection for so long, there is no network: the run ends. */
+  /** Without any connection for so long, there is no network: the run ends. No try begins after half of it. */
   readonly contactMs: number;
   /** Longest wait that a server may ask for (`Retry-After`). */
   readonly longestRetryAfterMs: number;
@@ -42,8 +42,8 @@ export const DEFAULT_TIMING: HubTiming = {
   firstWaitMs: 1000,
   longestWaitMs: 30_000,
   silenceMs: 30_000,
-  // A lost first packet is sent again after 1 and 3 s.
-  contactMs: 4000,
+  // A first packet that is lost is sent again after 1 s.
+  contactMs: 3000,
   longestRetryAfterMs: 600_000,
   lockPollMs: 500,
 };

@@ -19,7 +19,7 @@ describe('without a network', () => {
   test('a download is given up after contactMs, whatever tries are left', async () => {
     expect(DEFAULT_TIMING.contactMs).toBeLessThan(5000);
     const start = performance.now();
-    const timing = { ...QUICK, retries: 50, firstWaitMs: 100, longestWaitMs: 100, contactMs: 400 };
+    const timing = { ...QUICK, retries: 50, firstWaitMs: 100, longestWaitMs: 100, contactMs: 800 };
     const { problem, message } = await failure({ env: GONE, timing });
     expect(problem).toBe('network');
     expect(message).toMatch(
