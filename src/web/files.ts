@@ -1,7 +1,7 @@
 /** Model files over HTTP, by range requests. */
 import { OptionError, WeightsError } from '../errors.ts';
 import { type ByteSource, checkRange, type ModelFiles } from '../weights/source.ts';
-import { type RangeOptions, requestRange, requestSize } from './ranges.ts';
+import { type RangeOptions, requestFirst, requestRange, requestSize } from './ranges.ts';
 
 export interface UrlOptions {
   /** Cancels requests; what waits for them rejects with the signal's reason. */
@@ -51,7 +51,7 @@ async function openFile(name: string, options: UrlOptions, held: Held): Promise<
   const { signal } = options;
   const ranges = (): RangeOptions => ({ signal, mostBytes: roomFor(name, held) });
   // The answer to a first byte tells the size even where HEAD would tell a compressed one.
-  const first = await requestRange(name, 0, 1, ranges());
+  const first = await requestFirst(name, ranges());
   const byteLength = first.total ?? (await requestSize(name, ranges()));
   let whole: Uint8Array<ArrayBuffer> | undefined;
   const keep = (bytes: Uint8Array<ArrayBuffer>): void => {

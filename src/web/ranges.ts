@@ -43,7 +43,7 @@ export async function requestRange(
   const headers = { Range: `bytes=${asked.first}-${asked.last}` };
   return transfer(url, { headers }, options, async (response) => {
     const { status } = response;
-    const version = response.headers.get('etag') ?? response.headers.get('last-modified');
+    const version = versionOf(response);
     if (status === NO_SUCH_RANGE && response.headers.get('content-range') === 'bytes */0') {
       return { whole: false, bytes: new Uint8Array(0), total: 0, version };
     }
@@ -75,6 +75,32 @@ export async function requestSize(url: string, { signal }: RangeOptions): Promis
     `${url}: the server tells no size: let it send Content-Range, and expose it to other origins`,
   );
 }
+
+/**
+ * Asks for a file's first byte. Browsers ask for ranges as they are (`identity`), and fail where a
+ * server compresses all the same: then for the whole file, which they unpack.
+ * @throws WeightsError when the server has no such file, Error when it fails or answers nonsense.
+ */
+export async function requestFirst(url: string, options: RangeOptions): Promise<Answer> {
+  try {
+    return await requestRange(url, 0, 1, options);
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
+    return transfer(url, {}, options, async (response) => {
+      checkStatus(url, response);
+      if (response.status !== 200) throw error;
+      return { ...(await readFile(url, response, options)), version: versionOf(response) };
+    }).catch((second) => {
+      throw second instanceof NoAnswer ? error : second;
+    });
+  }
+}
+
+/** A connection failed, or the browser refused the answer: it does not say which. */
+class NoAnswer extends Error {}
+
+const versionOf = ({ headers }: Response): string | null =>
+  headers.get('etag') ?? headers.get('last-modified');
 
 type Content = Omit<Answer, 'version'>;
 
@@ -186,10 +212,14 @@ async function transfer<T>(
     signal?.throwIfAborted();
     // Fetch and bodies fail with a TypeError.
     if (!(cause instanceof TypeError)) throw cause;
-    const why = response
-      ? `the answer broke off: ${cause.message} (was it cut, or does its Content-Encoding not fit?)`
-      : `no answer: ${cause.message} (is the server up, and does it allow this page's origin?)`;
-    throw new Error(`${url}: ${why}`, { cause });
+    const why = cause.message;
+    if (response) {
+      const about = 'was it cut, or does its Content-Encoding not fit?';
+      throw new Error(`${url}: the answer broke off: ${why} (${about})`, { cause });
+    }
+    const about =
+      "is the server up, does it allow this page's origin, and send ranges uncompressed?";
+    throw new NoAnswer(`${url}: no answer: ${why} (${about})`, { cause });
   } finally {
     if (response) drop(response);
   }

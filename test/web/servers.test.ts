@@ -209,6 +209,17 @@ describe('a server without ranges', () => {
     expect(notes).toHaveLength(1);
   });
 
+  test('that fails for ranges, as a browser does where they come compressed, is asked for all', async () => {
+    const packed = gzipSync(CONTENT);
+    const url = await serve((_, res, { headers }) => {
+      if (headers.range) res.destroy();
+      else res.writeHead(200, { 'content-encoding': 'gzip' }).end(packed);
+    });
+    await expectContent(url);
+    expect(notes).toHaveLength(1);
+    expect(String(await failure(url, { maxHeldBytes: 9 }))).toMatch(/more than the 9 bytes/);
+  });
+
   test('whose answer is cut or does not unpack says so', async () => {
     const cut = await serve((_, res) => {
       res.writeHead(200, whole).write(CONTENT.subarray(0, 5000), () => res.destroy());
