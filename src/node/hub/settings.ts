@@ -29,7 +29,10 @@ export interface HubTiming {
   readonly longestWaitMs: number;
   /** Longest silence of a server before the try counts as failed; making a connection is one. */
   readonly silenceMs: number;
-  /** Without any connection for so long, there is no network: the run ends. No try begins after half of it. */
+  /**
+   * Longest wait for the first connection of a run: without one there is no network. No other try
+   * begins after half of it.
+   */
   readonly contactMs: number;
   /** Longest wait that a server may ask for (`Retry-After`). */
   readonly longestRetryAfterMs: number;

@@ -48,7 +48,7 @@ function viaConnect(socket: Socket, proxy: HubProxy, { host, port }: Target): Pr
       if (head.byteLength > 0) socket.unshift(head);
       resolve(socket);
     });
-    asking.once('error', (cause) => reject(connectionError(proxyName(proxy), cause)));
+    asking.on('error', (cause) => reject(connectionError(proxyName(proxy), cause)));
     asking.end();
   });
 }
