@@ -298,7 +298,7 @@ describe('the command', { timeout: 60_000 }, () => {
     const tookMs = performance.now() - at;
     await proxy.close();
     expect([code, stderr]).toEqual([130, expect.stringContaining('llamagen: stopped')]);
-    expect(tookMs).toBeLessThan(3000);
+    expect(tookMs).toBeLessThan(10_000);
     expect(proxy.connections()).toBe(1);
   });
 });

@@ -37,6 +37,9 @@ export async function startProxy(answer?: ConnectAnswer): Promise<TestProxy> {
   return testProxy(server, asked);
 }
 
+/** Takes connections and says nothing. */
+export const startSilent = (): Promise<TestProxy> => testProxy(createServer(), []);
+
 /** SOCKS 5 (RFC 1928, 1929) and 4a. With a login it asks for user and password. */
 export async function startSocks(login?: string): Promise<TestProxy> {
   const asked: string[] = [];

@@ -25,7 +25,7 @@ describe('without a network', () => {
     expect(message).toMatch(
       /refuses connections; gave up after \d tries: check the network; .*HTTPS_PROXY.*HF_ENDPOINT/,
     );
-    expect(performance.now() - start).toBeLessThan(1500);
+    expect(performance.now() - start).toBeLessThan(3000);
     expect(notes[0]).toMatch(/refuses connections: trying again/);
   });
 
