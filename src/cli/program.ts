@@ -182,6 +182,9 @@ function addConvert(command: AddCommand, run: Runner): void {
 
 function addPull(command: AddCommand, run: Runner): void {
   const pull = run<PullOptions>(async () => {
+    // The system's search for a name cannot be stopped, and a process ends only after it: 2 s for each
+    // server of names in place of 10 (glibc).
+    process.env.RES_OPTIONS ||= 'timeout:1 attempts:2';
     const { runPull } = await import('./pull.ts');
     const { convertCheckpoint } = await import('../node/convert.ts');
     return (options, report, stop) =>

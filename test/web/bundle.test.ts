@@ -7,7 +7,7 @@ import { ROOT } from '../support/sources.ts';
 const MAX_BYTES = {
   'kernels/index.ts': 92_000,
   'src/index.ts': 149_000,
-  'src/web/index.ts': 152_000,
+  'src/web/index.ts': 158_000,
   'src/profile.ts': 20_000,
   'src/web/tune.ts': 114_000,
   'src/weights/checkpoint.ts': 100_000,
