@@ -2,40 +2,43 @@
 import { group, kernelTest, type Mutant } from './mutant.ts';
 
 const tokens = [
-  ...group({ kernel: 'sample_token', tests: kernelTest('sample-token'), only: 'serial no token' }, [
-    {
-      name: 'sample-broken-logits-drawn',
-      fault: 'Logits that are not finite give a token all the same: a picture of nothing.',
-      find: 'if (largest >= INFINITE) { found = 0x80000000u; }',
-      replace: '',
-    },
-    {
-      name: 'sample-infinity-drawn',
-      fault: 'NaN is noticed, an infinite logit is not.',
-      find: 'if (largest >= INFINITE)',
-      replace: 'if (largest > INFINITE)',
-    },
-    {
-      name: 'sample-minus-infinity-drawn',
-      fault: 'A logit that overflowed downwards counts as masked.',
-      find: 'largest = max(largest, magnitude_of(logit))',
-      replace:
-        'largest = max(largest, select(magnitude_of(logit), 0u, bitcast<u32>(logit) == MINUS_INFINITY))',
-    },
-    {
-      name: 'sample-large-refused',
-      fault: 'Large logits are taken for infinite.',
-      find: 'const INFINITE = 0x7f800000u',
-      replace: 'const INFINITE = 0x7f000000u',
-    },
-    {
-      name: 'sample-given-token-kept',
-      fault: 'A given token hides that the logits were not finite.',
-      find: 'if (none || (how.flags',
-      replace: 'if ((how.flags',
-    },
-  ]),
-  ...group({ kernel: 'draw_token', tests: kernelTest('draw-token'), only: 'serial no token' }, [
+  ...group(
+    { kernel: 'sample_token', tests: kernelTest('sample-token'), only: "'?serial'? no token" },
+    [
+      {
+        name: 'sample-broken-logits-drawn',
+        fault: 'Logits that are not finite give a token all the same: a picture of nothing.',
+        find: 'if (largest >= INFINITE) { found = 0x80000000u; }',
+        replace: '',
+      },
+      {
+        name: 'sample-infinity-drawn',
+        fault: 'NaN is noticed, an infinite logit is not.',
+        find: 'if (largest >= INFINITE)',
+        replace: 'if (largest > INFINITE)',
+      },
+      {
+        name: 'sample-minus-infinity-drawn',
+        fault: 'A logit that overflowed downwards counts as masked.',
+        find: 'largest = max(largest, magnitude_of(logit))',
+        replace:
+          'largest = max(largest, select(magnitude_of(logit), 0u, bitcast<u32>(logit) == MINUS_INFINITY))',
+      },
+      {
+        name: 'sample-large-refused',
+        fault: 'Large logits are taken for infinite.',
+        find: 'const INFINITE = 0x7f800000u',
+        replace: 'const INFINITE = 0x7f000000u',
+      },
+      {
+        name: 'sample-given-token-kept',
+        fault: 'A given token hides that the logits were not finite.',
+        find: 'if (none || (how.flags',
+        replace: 'if ((how.flags',
+      },
+    ],
+  ),
+  ...group({ kernel: 'draw_token', tests: kernelTest('draw-token'), only: "'?serial'? no token" }, [
     {
       name: 'draw-broken-probabilities',
       fault: 'A probability that is NaN is as good as none.',
@@ -50,7 +53,7 @@ const tokens = [
     },
   ]),
   ...group(
-    { kernel: 'filter_logits', tests: kernelTest('filter-logits'), only: 'serial no dist' },
+    { kernel: 'filter_logits', tests: kernelTest('filter-logits'), only: "'?serial'? no dist" },
     [
       {
         name: 'filter-broken-logits',
@@ -117,10 +120,10 @@ const overflow = (kernel: string, test: string, only: string): Mutant => ({
 });
 
 const norms = [
-  overflow('rms_norm', 'rms-norm', 'serial .*overflow'),
+  overflow('rms_norm', 'rms-norm', 'overflow.* serial$'),
   overflow('linear norm', 'linear', '^rows whose squares'),
-  overflow('group_norm', 'group-norm', 'serial .*overflow'),
-  overflow('group_affine', 'group-affine', 'serial .*overflow'),
+  overflow('group_norm', 'group-norm', 'overflow.* serial$'),
+  overflow('group_affine', 'group-affine', 'overflow.* serial$'),
 ];
 
 export const notFinite: readonly Mutant[] = [...tokens, ...pixels, ...norms];
