@@ -1,7 +1,7 @@
 /** From classes and seeds to pictures. */
 import type { Profiler } from '../gpu/profiler.ts';
 import { decodeTokens, keptDecoder, type Picture } from './images.ts';
-import type { Model } from './model.ts';
+import { checkModel, type Model } from './model.ts';
 import type { RunStats } from './run-steps.ts';
 import { generateSettings, type SamplingOptions } from './settings.ts';
 import { type Sequence, tokenLoop } from './token-loop.ts';
@@ -54,8 +54,9 @@ export interface GenerateResult {
  * not finite and so no picture, DeviceError when the device fails, the signal's reason when aborted.
  */
 export async function generate(model: Model, options: GenerateOptions): Promise<GenerateResult> {
-  const { signal, onProgress, profiler } = options;
+  checkModel('generate', model);
   const { sequences, guided, batch: most } = generateSettings(model.config, options);
+  const { signal, onProgress, profiler } = options;
   signal?.throwIfAborted();
   const { gridSize, blockSize: steps } = model.config.gpt;
   const phase = (name: Progress['phase'], total: number) => {

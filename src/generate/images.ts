@@ -8,9 +8,21 @@ import { byteLength, type Tensor } from '../graph/tensor.ts';
 import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
 import { type VqDecoder, vqDecoder } from '../models/vq-decoder.ts';
-import type { Model } from './model.ts';
+import { checkModel, type Model } from './model.ts';
 import type { Network } from './network.ts';
 import { assertPixels } from './not-finite.ts';
+import {
+  abortSignal,
+  type Checks,
+  callback,
+  checkOptions,
+  checkValue,
+  integer,
+  listOf,
+  numbers,
+  profiler as profilerCheck,
+  show,
+} from './options.ts';
 
 /** A picture: 8-bit RGBA, row by row from the top. */
 export interface Picture {
@@ -41,6 +53,13 @@ export interface ImageDecoder {
   destroy(): void;
 }
 
+const DECODE: Checks<DecodeOptions> = {
+  grid: listOf('two integers from 1, rows and columns', integer(1), 2),
+  signal: abortSignal,
+  onProgress: callback,
+  profiler: profilerCheck,
+};
+
 /**
  * Decodes token grids to pictures, one at a time, so that memory does not grow with their number.
  * @throws OptionError when a grid has another size or a token is outside the codebook, WeightsError
@@ -51,6 +70,9 @@ export async function decodeTokens(
   grids: readonly ArrayLike<number>[],
   options: DecodeOptions = {},
 ): Promise<Picture[]> {
+  checkModel('decodeTokens', model);
+  checkOptions('decodeTokens', options, DECODE);
+  checkValue('grids', grids, listOf('token grids', numbers));
   const { gridSize } = model.config.gpt;
   const { grid = [gridSize, gridSize], signal, onProgress, profiler } = options;
   for (const [i, tokens] of grids.entries()) checkGrid(model, tokens, grid, i);
@@ -138,7 +160,7 @@ function checkGrid(
   );
   if (bad >= 0) {
     throw new OptionError(
-      `image ${index}: token ${bad} is ${tokens[bad]}, and the codebook of ${model.name} has the codes 0 .. ${codebookSize - 1}`,
+      `image ${index}: token ${bad} is ${show(tokens[bad])}, and the codebook of ${model.name} has the codes 0 .. ${codebookSize - 1}`,
     );
   }
 }
