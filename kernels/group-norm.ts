@@ -11,6 +11,7 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
+import { normScaleLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
 
@@ -44,7 +45,8 @@ const SPAN = 256;
 
 /**
  * GroupNorm: out = (x - mean) / sqrt(variance + eps) * weight[c] + bias[c], with mean and population
- * variance over the channels and pixels of a group; optionally out * sigmoid(out).
+ * variance over the channels and pixels of a group; optionally out * sigmoid(out). A group whose squares
+ * overflow f32 is NaN, not bias.
  *
  * Shapes: x and out [images, channels, height, width], weight and bias [channels].
  * The variance is that of the differences from the mean, in f32, as sums of partial sums.
@@ -100,6 +102,7 @@ ${declare(bindings)}
 const COUNT = ${groupChannels * plane}u; // of a group, in elements of x
 const PLANE = ${plane}u; // of a channel, in elements of x
 const EPS = f32(${eps});
+${normScaleLib}
 ${total?.code ?? ''}
 
 @compute @workgroup_size(${size})
@@ -117,7 +120,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   ${sum('values', 'v')}
   let mean = ${mean('sum_values')};
   ${sum('squares', '(v - mean) * (v - mean)')}
-  let scale = inverseSqrt(${mean('sum_squares')} + EPS);
+  let scale = scale_or_nan(inverseSqrt(${mean('sum_squares')} + EPS));
   for (var i = first; i < COUNT; i += ${step}u) {
     let c = channel + i / PLANE;
     let v = (x[start + i] - mean) * scale * weight[c] + bias[c];

@@ -1,7 +1,7 @@
 /** From classes and seeds to pictures. */
 import type { Profiler } from '../gpu/profiler.ts';
 import { decodeTokens, keptDecoder, type Picture } from './images.ts';
-import type { Model } from './model.ts';
+import { checkModel, type Model } from './model.ts';
 import type { RunStats } from './run-steps.ts';
 import { generateSettings, type SamplingOptions } from './settings.ts';
 import { type Sequence, tokenLoop } from './token-loop.ts';
@@ -50,12 +50,13 @@ export interface GenerateResult {
 /**
  * Generates one image per entry of `classes`. An image depends on its class, its seed and the
  * sampling settings only: not on the batch it is in, nor on its place there.
- * @throws OptionError when a setting is out of range, DeviceError when the device fails, the signal's
- * reason when aborted.
+ * @throws OptionError when a setting is out of range, WeightsError when the weights give numbers that are
+ * not finite and so no picture, DeviceError when the device fails, the signal's reason when aborted.
  */
 export async function generate(model: Model, options: GenerateOptions): Promise<GenerateResult> {
-  const { signal, onProgress, profiler } = options;
+  checkModel('generate', model);
   const { sequences, guided, batch: most } = generateSettings(model.config, options);
+  const { signal, onProgress, profiler } = options;
   signal?.throwIfAborted();
   const { gridSize, blockSize: steps } = model.config.gpt;
   const phase = (name: Progress['phase'], total: number) => {
@@ -93,7 +94,7 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
       });
       runs.push(run);
       const endRead = profiler?.begin('readback');
-      const all = await loop.readTokens();
+      const all = await loop.readTokens(first);
       endRead?.();
       grids.push(...real.map((_, i) => all.slice(i * steps, (i + 1) * steps)));
     }

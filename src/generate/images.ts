@@ -8,8 +8,21 @@ import { byteLength, type Tensor } from '../graph/tensor.ts';
 import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
 import { type VqDecoder, vqDecoder } from '../models/vq-decoder.ts';
-import type { Model } from './model.ts';
+import { checkModel, type Model } from './model.ts';
 import type { Network } from './network.ts';
+import { assertPixels } from './not-finite.ts';
+import {
+  abortSignal,
+  type Checks,
+  callback,
+  checkOptions,
+  checkValue,
+  integer,
+  listOf,
+  numbers,
+  profiler as profilerCheck,
+  show,
+} from './options.ts';
 
 /** A picture: 8-bit RGBA, row by row from the top. */
 export interface Picture {
@@ -30,21 +43,36 @@ export interface DecodeOptions {
 export interface ImageDecoder {
   readonly program: Program;
   readonly vq: VqDecoder;
-  /** Decodes one grid of tokens that has been checked; with a profiler, timed by dispatch. */
-  decode(tokens: ArrayLike<number>, profiler?: Profiler): Promise<Picture>;
+  /**
+   * Decodes one grid of tokens that has been checked; with a profiler, timed by dispatch.
+   * @param image Number of the image, for messages. Default 0.
+   * @throws WeightsError when pixels are not finite.
+   */
+  decode(tokens: ArrayLike<number>, profiler?: Profiler, image?: number): Promise<Picture>;
   /** Frees its GPU memory; the weights stay. */
   destroy(): void;
 }
 
+const DECODE: Checks<DecodeOptions> = {
+  grid: listOf('two integers from 1, rows and columns', integer(1), 2),
+  signal: abortSignal,
+  onProgress: callback,
+  profiler: profilerCheck,
+};
+
 /**
  * Decodes token grids to pictures, one at a time, so that memory does not grow with their number.
- * @throws OptionError when a grid has another size or a token is outside the codebook.
+ * @throws OptionError when a grid has another size or a token is outside the codebook, WeightsError
+ * when the tokenizer gives pixels that are not finite.
  */
 export async function decodeTokens(
   model: Model,
   grids: readonly ArrayLike<number>[],
   options: DecodeOptions = {},
 ): Promise<Picture[]> {
+  checkModel('decodeTokens', model);
+  checkOptions('decodeTokens', options, DECODE);
+  checkValue('grids', grids, listOf('token grids', numbers));
   const { gridSize } = model.config.gpt;
   const { grid = [gridSize, gridSize], signal, onProgress, profiler } = options;
   for (const [i, tokens] of grids.entries()) checkGrid(model, tokens, grid, i);
@@ -56,7 +84,7 @@ export async function decodeTokens(
       signal?.throwIfAborted();
       const end = profiler?.begin('decode');
       const isLast = i === grids.length - 1;
-      pictures.push(await decoder.decode(tokens, isLast ? profiler : undefined));
+      pictures.push(await decoder.decode(tokens, isLast ? profiler : undefined, i));
       end?.();
       onProgress?.(pictures.length, grids.length);
     }
@@ -84,17 +112,19 @@ export async function imageDecoder(
   return {
     program,
     vq,
-    decode: (tokens, profiler) => runDecoder(network, program, vq, tokens, profiler),
+    decode: (tokens, profiler, image = 0) =>
+      runDecoder(network, program, vq, tokens, profiler, image),
     destroy: () => program.destroy(),
   };
 }
 
 async function runDecoder(
-  { memory, watch }: Network<VqConfig>,
+  { memory, watch, precision }: Network<VqConfig>,
   program: Program,
   { codes, rgba }: VqDecoder,
   tokens: ArrayLike<number>,
   profiler: Profiler | undefined,
+  image: number,
 ): Promise<Picture> {
   const { device } = memory;
   device.queue.writeBuffer(program.bufferOf(codes), 0, Uint32Array.from(tokens));
@@ -104,6 +134,7 @@ async function runDecoder(
   const bytes = await watch.race(readBuffer(memory, program.bufferOf(rgba), byteLength(rgba)));
   end?.();
   const [height, width] = sides(rgba);
+  assertPixels(new Uint32Array(bytes), width, precision, image);
   return { width, height, rgba: new Uint8ClampedArray(bytes) };
 }
 
@@ -129,7 +160,7 @@ function checkGrid(
   );
   if (bad >= 0) {
     throw new OptionError(
-      `image ${index}: token ${bad} is ${tokens[bad]}, and the codebook of ${model.name} has the codes 0 .. ${codebookSize - 1}`,
+      `image ${index}: token ${bad} is ${show(tokens[bad])}, and the codebook of ${model.name} has the codes 0 .. ${codebookSize - 1}`,
     );
   }
 }

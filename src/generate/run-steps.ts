@@ -4,6 +4,16 @@ import type { Profiler } from '../gpu/profiler.ts';
 import type { Program } from '../gpu/program.ts';
 import { hasTimestamps, MAX_PASSES, type PassTime, Timeline } from '../gpu/timeline.ts';
 import type { DeviceWatch } from '../gpu/watch.ts';
+import {
+  abortSignal,
+  type Checks,
+  callback,
+  checkOptions,
+  checkValue,
+  flag,
+  integer,
+  profiler as profilerCheck,
+} from './options.ts';
 
 export interface RunOptions {
   readonly signal?: AbortSignal;
@@ -16,6 +26,14 @@ export interface RunOptions {
   /** Times the chunks, and every dispatch of a few steps on the way. */
   readonly profiler?: Profiler;
 }
+
+const RUN: Checks<RunOptions> = {
+  signal: abortSignal,
+  onStep: callback,
+  chunk: integer(1),
+  timed: flag,
+  profiler: profilerCheck,
+};
 
 /** What one run took. */
 export interface RunStats {
@@ -61,13 +79,16 @@ const PROFILED_STEPS = 4;
 
 /**
  * Runs a program `steps` times.
- * @throws DeviceError when the device fails, the signal's reason when aborted.
+ * @throws OptionError for an option that is unknown or of another type, DeviceError when the device
+ * fails, the signal's reason when aborted.
  */
 export async function runSteps(
   runner: Runner,
   steps: number,
   options: RunOptions = {},
 ): Promise<RunStats> {
+  checkValue('steps', steps, integer(0));
+  checkOptions('run', options, RUN);
   const { memory, program, pace } = runner;
   const { signal, profiler, timed = profiler !== undefined, onStep } = options;
   const room = Math.min(Math.max(1, steps), MAX_PASSES);
