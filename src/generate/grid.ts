@@ -1,5 +1,7 @@
 /** Tiles equal-sized images into one sheet, whole or band by band. */
 import { OptionError } from '../errors.ts';
+import { drawLabel, labelStyle } from './labels.ts';
+import { enlarger } from './resample.ts';
 
 /** Pixels in rows from the top left, four bytes each: red, green, blue, alpha. */
 export interface RgbaImage {
@@ -14,11 +16,18 @@ export interface GridOptions {
   readonly columns?: number | undefined;
   /** Every so many images begin a new row, such as the images of a class. Default: none do. */
   readonly group?: number | undefined;
-  /** Pixels between tiles, none around them. Default 2. */
+  /** Pixels between tiles, none around them. Default 2, with labels 6, times the scale. */
   readonly gap?: number | undefined;
   /** Colour of gaps and empty places, as `[red, green, blue, alpha]`. Default white. */
   readonly background?: readonly [number, number, number, number] | undefined;
+  /** How many times as wide and high the images become, 1 to 8, by Lanczos' filter. Default 1. */
+  readonly scale?: number | undefined;
+  /** A text below each image, with line feeds between its lines. Default none. */
+  readonly labels?: readonly string[] | undefined;
 }
+
+/** Most that images can be enlarged. */
+export const MAX_SCALE = 8;
 
 export interface SheetOptions extends GridOptions {
   /** Images of the sheet. */
@@ -75,42 +84,70 @@ export function imageGrid(images: readonly RgbaImage[], options: GridOptions = {
  * @throws OptionError that names the option which is out of range.
  */
 export function sheetOf(options: SheetOptions): Sheet {
-  const { count, width, height, group = count, gap = 2 } = options;
-  check('count', count, 1);
-  check('width', width, 1);
-  check('height', height, 1);
-  check('group', group, 1);
+  const { count, width, height, scale = 1, labels } = options;
+  const { columns, rows, imagesOf } = placesOf(options);
+  checkScale(scale);
+  const { gap = Math.round((labels ? 6 : 2) * scale) } = options;
   check('gap', gap, 0);
-  const { columns = fittingColumns(Math.min(group, count)) } = options;
-  check('columns', columns, 1);
-  const across = Math.min(columns, group, count);
-  const rowsOfGroup = Math.ceil(group / across);
-  const groups = Math.floor((count - 1) / group);
-  const rows = groups * rowsOfGroup + Math.ceil((count - groups * group) / across);
-  const sheetWidth = across * (width + gap) - gap;
+  if (labels && labels.length !== count) {
+    throw new OptionError(`sheet: "labels" expected ${count}, one an image, got ${labels.length}`);
+  }
+  const tile = { width: Math.round(width * scale), height: Math.round(height * scale) };
+  const enlarge = scale === 1 ? undefined : enlarger({ width, height }, tile);
   const background = Uint8ClampedArray.from(options.background ?? [255, 255, 255, 255]);
-
-  const imagesOf = (row: number): readonly [number, number] => {
-    const begin = Math.floor(row / rowsOfGroup) * group;
-    const first = begin + (row % rowsOfGroup) * across;
-    return [first, Math.min(first + across, begin + group, count)];
-  };
+  const [red = 0, green = 0, blue = 0] = background;
+  const style = labels && labelStyle(labels, tile.width, [red, green, blue]);
+  const bandHeight = tile.height + (style?.height ?? 0);
+  const sheetWidth = columns * (tile.width + gap) - gap;
   return {
     width: sheetWidth,
-    height: rows * (height + gap) - gap,
-    columns: across,
+    height: rows * (bandHeight + gap) - gap,
+    columns,
     rows,
     imagesOf,
     strip(row, images) {
       const [first, end] = imagesOf(row);
       checkImages(images, first, end, width, height);
-      const rgba = filled(sheetWidth, row === rows - 1 ? height : height + gap, background);
+      const rgba = filled(sheetWidth, bandHeight + (row < rows - 1 ? gap : 0), background);
       for (const [i, image] of images.entries()) {
-        put(image, rgba, sheetWidth, i * (width + gap));
+        const left = i * (tile.width + gap);
+        put(enlarge?.(image) ?? image, rgba, sheetWidth, left);
+        const place = { left, top: tile.height, width: tile.width };
+        const label = labels?.[first + i] ?? '';
+        if (style) drawLabel({ width: sheetWidth, rgba }, label, style, place);
       }
       return rgba;
     },
   };
+}
+
+/** Which image is where. */
+function placesOf(options: SheetOptions): Pick<Sheet, 'columns' | 'rows' | 'imagesOf'> {
+  const { count, width, height, group = count } = options;
+  check('count', count, 1);
+  check('width', width, 1);
+  check('height', height, 1);
+  check('group', group, 1);
+  const { columns = fittingColumns(Math.min(group, count)) } = options;
+  check('columns', columns, 1);
+  const across = Math.min(columns, group, count);
+  const rowsOfGroup = Math.ceil(group / across);
+  const whole = Math.floor((count - 1) / group);
+  return {
+    columns: across,
+    rows: whole * rowsOfGroup + Math.ceil((count - whole * group) / across),
+    imagesOf: (row) => {
+      const begin = Math.floor(row / rowsOfGroup) * group;
+      const first = begin + (row % rowsOfGroup) * across;
+      return [first, Math.min(first + across, begin + group, count)];
+    },
+  };
+}
+
+/** @throws OptionError when images cannot be enlarged by it. */
+export function checkScale(scale: number): void {
+  if (scale >= 1 && scale <= MAX_SCALE) return;
+  throw new OptionError(`"scale" expected a number from 1 to ${MAX_SCALE}, got ${scale}`);
 }
 
 function checkImages(
