@@ -47,8 +47,8 @@ export interface GenerateResult extends GenerateStats {
 /**
  * Generates one image per entry of `classes`. An image depends on its class, its seed and the
  * sampling settings only: not on the batch it is in, nor on its place there.
- * @throws OptionError when a setting is out of range, DeviceError when the device fails, the signal's
- * reason when aborted.
+ * @throws OptionError when a setting is out of range, WeightsError when the weights give numbers that are
+ * not finite and so no picture, DeviceError when the device fails, the signal's reason when aborted.
  */
 export async function generate(model: Model, options: GenerateOptions): Promise<GenerateResult> {
   const images: GeneratedImage[] = [];
@@ -90,9 +90,9 @@ export async function* generateImages(
       signal?.throwIfAborted();
       decode.begin();
       if (done === 0) decode.report(0);
+      const toDecode = { grid: [gridSize, gridSize], tokens: drawn.tokens, index: done } as const;
       const isLast = ++done === sequences.length;
-      const grid = [gridSize, gridSize] as const;
-      const picture = await decodePicture(model, grid, drawn.tokens, profiler, isLast);
+      const picture = await decodePicture(model, toDecode, profiler, isLast);
       decode.report(done);
       decode.end();
       yield { ...picture, ...drawn };
@@ -133,7 +133,7 @@ function drawBatch(run: Run, sequences: readonly Sequence[], first: number): Pro
     });
     run.stats.push(stats);
     const endRead = profiler?.begin('readback');
-    const all = await loop.readTokens();
+    const all = await loop.readTokens(first);
     endRead?.();
     tokens.end();
     return real.map(({ label, seed }, i) => ({

@@ -10,6 +10,7 @@ import type { VqConfig } from '../models/vq-config.ts';
 import { type VqDecoder, vqDecoder } from '../models/vq-decoder.ts';
 import type { Model } from './model.ts';
 import type { Network } from './network.ts';
+import { assertPixels } from './not-finite.ts';
 
 /** A picture: 8-bit RGBA, row by row from the top. */
 export interface Picture {
@@ -30,8 +31,12 @@ export interface DecodeOptions {
 export interface ImageDecoder {
   readonly program: Program;
   readonly vq: VqDecoder;
-  /** Decodes one grid of tokens that has been checked; with a profiler, timed by dispatch. */
-  decode(tokens: ArrayLike<number>, profiler?: Profiler): Promise<Picture>;
+  /**
+   * Decodes one grid of tokens that has been checked; with a profiler, timed by dispatch.
+   * @param image Number of the image, for messages. Default 0.
+   * @throws WeightsError when pixels are not finite.
+   */
+  decode(tokens: ArrayLike<number>, profiler?: Profiler, image?: number): Promise<Picture>;
   /** Frees its GPU memory; the weights stay. */
   destroy(): void;
 }
@@ -39,7 +44,8 @@ export interface ImageDecoder {
 /**
  * Decodes token grids to pictures, one at a time, so that memory on the device does not grow with
  * their number.
- * @throws OptionError when a grid has another size or a token is outside the codebook.
+ * @throws OptionError when a grid has another size or a token is outside the codebook, WeightsError
+ * when the tokenizer gives pixels that are not finite.
  */
 export async function decodeTokens(
   model: Model,
@@ -66,10 +72,17 @@ export async function* decodeEach(
   for (const [i, tokens] of grids.entries()) {
     signal?.throwIfAborted();
     const isLast = i === grids.length - 1;
-    const picture = await decodePicture(model, grid, tokens, profiler, isLast);
+    const picture = await decodePicture(model, { grid, tokens, index: i }, profiler, isLast);
     onProgress?.(i + 1, grids.length);
     yield picture;
   }
+}
+
+/** One grid of tokens, and the number of its image for messages. */
+export interface GridToDecode {
+  readonly grid: readonly [height: number, width: number];
+  readonly tokens: ArrayLike<number>;
+  readonly index: number;
 }
 
 /**
@@ -78,15 +91,14 @@ export async function* decodeEach(
  */
 export async function decodePicture(
   model: Model,
-  grid: readonly [height: number, width: number],
-  tokens: ArrayLike<number>,
+  { grid, tokens, index }: GridToDecode,
   profiler?: Profiler,
   timed = false,
 ): Promise<Picture> {
   const end = profiler?.begin('decode');
   const picture = await model.vq.exclusive(async () => {
     const decoder = await keptDecoder(model.vq, grid);
-    return decoder.decode(tokens, timed ? profiler : undefined);
+    return decoder.decode(tokens, timed ? profiler : undefined, index);
   });
   end?.();
   return picture;
@@ -112,17 +124,19 @@ export async function imageDecoder(
   return {
     program,
     vq,
-    decode: (tokens, profiler) => runDecoder(network, program, vq, tokens, profiler),
+    decode: (tokens, profiler, image = 0) =>
+      runDecoder(network, program, vq, tokens, profiler, image),
     destroy: () => program.destroy(),
   };
 }
 
 async function runDecoder(
-  { memory, watch }: Network<VqConfig>,
+  { memory, watch, precision }: Network<VqConfig>,
   program: Program,
   { codes, rgba }: VqDecoder,
   tokens: ArrayLike<number>,
   profiler: Profiler | undefined,
+  image: number,
 ): Promise<Picture> {
   const { device } = memory;
   device.queue.writeBuffer(program.bufferOf(codes), 0, Uint32Array.from(tokens));
@@ -132,6 +146,7 @@ async function runDecoder(
   const bytes = await watch.race(readBuffer(memory, program.bufferOf(rgba), byteLength(rgba)));
   end?.();
   const [height, width] = sides(rgba);
+  assertPixels(new Uint32Array(bytes), width, precision, image);
   return { width, height, rgba: new Uint8ClampedArray(bytes) };
 }
 
