@@ -1,6 +1,6 @@
 /** Where a run writes: checked before any work, a path or standard output. */
-import { existsSync, readdirSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, extname } from 'node:path';
 import { OptionError } from '../errors.ts';
 import { Claims } from '../node/claims.ts';
 import { assertFolderWritable, assertWritable, isSpecial } from '../node/output.ts';
@@ -31,10 +31,6 @@ export interface Sources {
   readonly model: string;
   readonly tokens?: string | undefined;
 }
-
-/** Files of a model folder that are read, or would be if they were there. */
-const MODEL_FILES = ['model.json', 'gpt.safetensors', 'vq.safetensors'] as const;
-const MODEL_FILE = /\.safetensors(\.index\.json)?$/i;
 
 /**
  * Checks all destinations of a run.
@@ -76,12 +72,7 @@ function claimSources({ model, tokens }: Sources): Claims {
   const claims = new Claims();
   for (const descriptor of [1, 2]) claims.keepsOpen('redirected output', descriptor);
   claims.reads('the file of tuned tiles', tilesPath());
-  claims.reads('--model', model);
-  const shards = existsSync(model) ? readdirSync(model).filter((f) => MODEL_FILE.test(f)) : [];
-  const indices = MODEL_FILES.map((name) => `${name}.index.json`);
-  for (const file of new Set([...MODEL_FILES, ...indices, ...shards])) {
-    claims.reads(`${file} of --model`, join(model, file));
-  }
+  claims.readsModel('--model', model);
   if (tokens !== undefined) claims.reads('--tokens', tokens);
   return claims;
 }
@@ -122,7 +113,7 @@ function checkFolder(outDir: string, claims: Claims, pictures: Iterable<string>)
 
 /** Whether a file lies in a folder that the run will make. */
 function isToBeMadeIn(folder: string, path: string): boolean {
-  return !existsSync(folder) && realTarget(join(path, '..')) === realTarget(folder);
+  return !existsSync(folder) && realTarget(dirname(path)) === realTarget(folder);
 }
 
 /** Where the bytes of a destination go. */

@@ -5,6 +5,10 @@ import { OptionError } from '../errors.ts';
 import { fileProblem } from './file-problem.ts';
 import { identitiesOf, numberOf, realTarget } from './real-path.ts';
 
+/** Files of a model folder that are read, or would be if they were there; others are its shards. */
+const MODEL_FILES = ['model.json', 'gpt.safetensors', 'vq.safetensors'] as const;
+const WEIGHTS_FILE = /\.safetensors(\.index\.json)?$/i;
+
 /** Files and folders that a run reads or writes, and by which name they were given. */
 export class Claims {
   readonly #owners = new Map<string, string>();
@@ -12,6 +16,17 @@ export class Claims {
   /** Notes a file or folder that is read and must stay. */
   reads(name: string, path: string): void {
     for (const identity of identified(path)) this.#owners.set(identity, name);
+  }
+
+  /** Notes a model folder and its files. */
+  readsModel(name: string, folder: string): void {
+    this.reads(name, folder);
+    const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
+    const there = isFolder ? readdirSync(folder).filter((file) => WEIGHTS_FILE.test(file)) : [];
+    const indices = MODEL_FILES.slice(1).map((file) => `${file}.index.json`);
+    for (const file of new Set([...MODEL_FILES, ...indices, ...there])) {
+      this.reads(`${file} of ${name}`, join(folder, file));
+    }
   }
 
   /** Notes what a file descriptor leads to, where it is a file: standard output that was redirected. */
@@ -35,8 +50,11 @@ export class Claims {
   writesInto(name: string, folder: string, files: Iterable<string>): void {
     this.writes(name, folder);
     const real = realTarget(folder);
-    // A folder that will be made, and those around it.
-    for (let made = real; !existsSync(made); made = dirname(made)) this.#owners.set(made, name);
+    // Those around it that will be made too.
+    for (let made = real; !existsSync(made); ) {
+      made = dirname(made);
+      if (!existsSync(made)) this.#claim(name, made, [made]);
+    }
     const there = existsSync(real) ? readdirSync(real).map((file) => file.toLowerCase()) : [];
     const listed = new Set(there);
     for (const file of files) {
