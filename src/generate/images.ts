@@ -61,7 +61,8 @@ const DECODE: Checks<DecodeOptions> = {
 };
 
 /**
- * Decodes token grids to pictures, one at a time, so that memory does not grow with their number.
+ * Decodes token grids to pictures, one at a time, so that memory on the device does not grow with
+ * their number.
  * @throws OptionError when a grid has another size or a token is outside the codebook, WeightsError
  * when the tokenizer gives pixels that are not finite.
  */
@@ -70,26 +71,59 @@ export async function decodeTokens(
   grids: readonly ArrayLike<number>[],
   options: DecodeOptions = {},
 ): Promise<Picture[]> {
+  const pictures: Picture[] = [];
+  for await (const picture of decodeEach(model, grids, options)) pictures.push(picture);
+  return pictures;
+}
+
+/** `decodeTokens` for whoever lets go of a picture before the next one is made. */
+export async function* decodeEach(
+  model: Model,
+  grids: readonly ArrayLike<number>[],
+  options: DecodeOptions = {},
+): AsyncGenerator<Picture, void> {
   checkModel('decodeTokens', model);
   checkOptions('decodeTokens', options, DECODE);
   checkValue('grids', grids, listOf('token grids', numbers));
   const { gridSize } = model.config.gpt;
   const { grid = [gridSize, gridSize], signal, onProgress, profiler } = options;
   for (const [i, tokens] of grids.entries()) checkGrid(model, tokens, grid, i);
-  return model.vq.exclusive(async () => {
-    const compile = (): Promise<ImageDecoder> => keptDecoder(model.vq, grid);
-    const decoder = await (profiler?.phase('compile', compile) ?? compile());
-    const pictures: Picture[] = [];
-    for (const [i, tokens] of grids.entries()) {
-      signal?.throwIfAborted();
-      const end = profiler?.begin('decode');
-      const isLast = i === grids.length - 1;
-      pictures.push(await decoder.decode(tokens, isLast ? profiler : undefined, i));
-      end?.();
-      onProgress?.(pictures.length, grids.length);
-    }
-    return pictures;
+  const compile = (): Promise<ImageDecoder> =>
+    model.vq.exclusive(() => keptDecoder(model.vq, grid));
+  await (profiler?.phase('compile', compile) ?? compile());
+  for (const [i, tokens] of grids.entries()) {
+    signal?.throwIfAborted();
+    const isLast = i === grids.length - 1;
+    const picture = await decodePicture(model, { grid, tokens, index: i }, profiler, isLast);
+    onProgress?.(i + 1, grids.length);
+    yield picture;
+  }
+}
+
+/** One grid of tokens, and the number of its image for messages. */
+export interface GridToDecode {
+  readonly grid: readonly [height: number, width: number];
+  readonly tokens: ArrayLike<number>;
+  readonly index: number;
+}
+
+/**
+ * Decodes one grid of tokens that has been checked, with the kept decoder.
+ * @param timed Whether the profiler times every dispatch.
+ */
+export async function decodePicture(
+  model: Model,
+  { grid, tokens, index }: GridToDecode,
+  profiler?: Profiler,
+  timed = false,
+): Promise<Picture> {
+  const end = profiler?.begin('decode');
+  const picture = await model.vq.exclusive(async () => {
+    const decoder = await keptDecoder(model.vq, grid);
+    return decoder.decode(tokens, timed ? profiler : undefined, index);
   });
+  end?.();
+  return picture;
 }
 
 /** The decoder that a tokenizer keeps for a grid. Only inside its `exclusive`. */

@@ -16,5 +16,6 @@ export {
 export type { DownloadProgress } from './hub/progress.ts';
 export type { HubTiming } from './hub/settings.ts';
 export { assertFolderWritable, assertWritable, writeFileAtomic } from './output.ts';
-export { encodePng } from './png.ts';
+export { encodePng, type PngOptions } from './png.ts';
+export type { PngText } from './png-format.ts';
 export type { TunedTiles } from './tiles-file.ts';

@@ -1,4 +1,6 @@
 /** A model of three layers with random weights, small enough to be loaded and run in a test. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Graph } from '../../src/graph/graph.ts';
 import { elementCount, type Tensor } from '../../src/graph/tensor.ts';
 import { type ModelFiles, memorySource, parseModelJson } from '../../src/index.ts';
@@ -52,6 +54,17 @@ export interface TinyOptions {
 
 /** A model folder in memory with random weights under the names that the graphs ask for. */
 export function tinyFolder(options: TinyOptions = {}): ModelFiles {
+  const files = tinyFiles(options);
+  return { name: 'tiny', open: async (file) => memorySource(file, files[file]!) };
+}
+
+/** Writes that model into a folder, which is made. */
+export function writeTinyFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [file, bytes] of Object.entries(tinyFiles())) writeFileSync(join(folder, file), bytes);
+}
+
+function tinyFiles(options: TinyOptions = {}): Record<string, Uint8Array> {
   const json = JSON.parse(TINY);
   const text = JSON.stringify({ ...json, vq: { ...json.vq, ...options.vq } });
   const { gpt, vq } = parseModelJson(text);
@@ -65,7 +78,7 @@ export function tinyFolder(options: TinyOptions = {}): ModelFiles {
     return writeSafetensors(Object.fromEntries(tensors));
   };
   const batch = { sequences: 1, guided: false };
-  const files: Record<string, Uint8Array> = {
+  return {
     'model.json': new TextEncoder().encode(text),
     'gpt.safetensors': weightsOf((g) => gptDecoder(g, gpt, batch, precision)),
     'vq.safetensors': weightsOf((g) => {
@@ -73,7 +86,6 @@ export function tinyFolder(options: TinyOptions = {}): ModelFiles {
       if (options.encoder) vqEncoder(g, vq, { images: 1, height: 2, width: 2 }, precision);
     }),
   };
-  return { name: 'tiny', open: async (file) => memorySource(file, files[file]!) };
 }
 
 function storedTensor(
