@@ -1,7 +1,7 @@
 /** Names of tensors without what wrappers of the network put into them. */
 import { WeightsError } from '../errors.ts';
 import { isIgnored } from './join.ts';
-import { quoteName } from './quote-name.ts';
+import { quote } from './quote.ts';
 
 /** Names that only wrappers use: torch.compile, FSDP, Fabric, activation checkpointing. */
 const WRAPPERS_ALONE = [
@@ -34,8 +34,8 @@ export function withoutWrapperNames<T extends { readonly name: string }>(
     if (!before) renamed.set(short, short === name ? tensor : { ...tensor, name: short });
     else if (!isIgnored(short)) {
       throw new WeightsError(
-        `${file}: two tensors are ${quoteName(short)} without the names of wrappers ` +
-          `(${[...IN_FRONT].join(', ')}): one of them is ${quoteName(name)}`,
+        `${file}: two tensors are ${quote(short)} without the names of wrappers ` +
+          `(${[...IN_FRONT].join(', ')}): one of them is ${quote(name)}`,
       );
     }
   }

@@ -1,6 +1,6 @@
 /** Says which state dict of a file was taken, where that is not plain. */
 import type { Checkpoint } from './checkpoint.ts';
-import { quoteName } from './quote-name.ts';
+import { quote } from './quote.ts';
 
 /** Where the official files have theirs: nothing to be said about them. */
 const PLAIN: readonly string[] = ['', 'model'];
@@ -19,8 +19,8 @@ export function describeTaken(
 ): string | undefined {
   if (others.length === 0 && PLAIN.includes(takenFrom)) return undefined;
   const taken =
-    takenFrom === '' ? `the tensors of ${file} itself` : `${quoteName(takenFrom)} of ${file}`;
-  const named = others.slice(0, MAX_NAMED).map(quoteName);
+    takenFrom === '' ? `the tensors of ${file} itself` : `${quote(takenFrom)} of ${file}`;
+  const named = others.slice(0, MAX_NAMED).map((path) => quote(path));
   if (others.length > MAX_NAMED) named.push(`${others.length - MAX_NAMED} more`);
   return `took ${taken}${named.length > 0 ? `; it also has ${named.join(', ')}` : ''}`;
 }

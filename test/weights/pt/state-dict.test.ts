@@ -95,7 +95,7 @@ test('a note names the one taken, unless it is alone in its usual place', () => 
   expect(note('', 'run.model')).toBe('took the tensors of c.pt itself; it also has "run.model"');
   const many = note('x'.repeat(200), ...Array.from({ length: 9 }, (_, i) => `${i}`));
   expect(many).toBe(
-    `took "${'x'.repeat(60)}..." of c.pt; it also has "0", "1", "2", "3", "4", 4 more`,
+    `took "${'x'.repeat(79)}... of c.pt; it also has "0", "1", "2", "3", "4", 4 more`,
   );
 });
 
