@@ -66,7 +66,7 @@ export function classLabel(name: string, index: number): string {
 /** The text, or as much of its beginning as fits into `width` pixels, with an ellipsis. */
 export function shortened(text: string, size: number, width: number): string {
   if (widthOf(text, size) <= width) return text;
-  const letters = [...new Intl.Segmenter().segment(text)].map(({ segment }) => segment);
+  const letters = [...text.normalize('NFC')];
   const cut = (length: number): string => `${letters.slice(0, length).join('').trimEnd()}…`;
   let [fits, tooLong] = [0, letters.length];
   while (tooLong - fits > 1) {
