@@ -1,9 +1,10 @@
 /** `npm run bench`: how fast this project is here, and how far that is from the machine's limits. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { runScript } from '../scripts/script.ts';
 import { integer } from '../src/cli/arguments.ts';
-import { OptionError } from '../src/errors.ts';
+import { resolveModel } from '../src/cli/models.ts';
 import { GPT_SIZES, type GptSize } from '../src/models/gpt-config.ts';
 import { defaultModelFolder, packageFolder } from '../src/node/files.ts';
 import { assertWritable, writeFileAtomic } from '../src/node/output.ts';
@@ -88,21 +89,11 @@ const program = new Command('bench')
     new Option('--kv <dtype>', 'storage of the KV cache').choices(['f32', 'f16']).default('f32'),
   )
   .option('--budget <seconds>', 'most that a case of scaling may take', integer(1, 3600), 20)
-  .option(
-    '--model <folder>',
-    'folder of the suite model (default: the one shipped)',
-    defaultModelFolder(),
+  .addOption(
+    new Option('--model <folder>', 'folder or name of the model of the suite model')
+      .argParser(resolveModel)
+      .default(defaultModelFolder(), 'the one shipped'),
   )
   .option('--images <n,...>', 'batch sizes of the suite model', counts, [1, 4])
-  .option('--profile', 'print the time per kernel of the suite model', false)
-  .exitOverride();
-try {
-  program.parse();
-  await bench(program.args, program.opts<Options>());
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else {
-    note(error instanceof Error ? error.message : String(error));
-    process.exitCode = error instanceof OptionError ? 2 : 1;
-  }
-}
+  .option('--profile', 'print the time per kernel of the suite model', false);
+await runScript(program, () => bench(program.args, program.opts<Options>()));

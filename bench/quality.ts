@@ -1,8 +1,8 @@
 /** `npm run bench:quality`: what storing weights in fewer bits costs, against f32. */
-import { Command, CommanderError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import { runScript } from '../scripts/script.ts';
 import { integer } from '../src/cli/arguments.ts';
-import { readModelJson } from '../src/cli/models.ts';
-import { OptionError } from '../src/errors.ts';
+import { readModelJson, resolveModel } from '../src/cli/models.ts';
 import { gptConfig, gptWeightShapes } from '../src/models/gpt-config.ts';
 import { openDevice } from '../src/node/device.ts';
 import { defaultModelFolder, openFolder } from '../src/node/files.ts';
@@ -133,20 +133,11 @@ const program = new Command('bench:quality')
   .description('Compares storage of the weights with f32: logits, best tokens, greedy images.')
   .option('--json <file>', 'also write all numbers to a file')
   .addOption(
-    new Option('--model <folder>', 'model folder (default: the one shipped)').default(
-      defaultModelFolder(),
-    ),
+    new Option('--model <folder>', 'model folder or name')
+      .argParser(resolveModel)
+      .default(defaultModelFolder(), 'the one shipped'),
   )
   .option('--images <n>', 'classes to draw and score', integer(1, 64), 8)
   .option('--synthetic', 'GPT-B with hash weights instead of a folder')
-  .option('--groups', 'also quantise one kind of tensor alone')
-  .exitOverride();
-try {
-  await measure(program.parse().opts<Options>());
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else {
-    console.error(`bench:quality: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = error instanceof OptionError ? 2 : 1;
-  }
-}
+  .option('--groups', 'also quantise one kind of tensor alone');
+await runScript(program, () => measure(program.opts<Options>()));

@@ -39,6 +39,9 @@ export type FilterLogitsBindings = {
  * sort. Temperature divides the distance to the maximum, which keeps digits that scaled logits would
  * lose.
  *
+ * A logit of minus infinity is a token that is not allowed. Where a logit is NaN or plus infinity, or no
+ * token is allowed, all probabilities are NaN, as softmax has it.
+ *
  * Shapes: logits and probs [sequences, vocabSize], sampling u32 [sequences, 8]. One workgroup per
  * sequence.
  * Source: LlamaGen autoregressive/models/generate.py, top_k_top_p_filtering and sample.
@@ -59,6 +62,7 @@ export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBin
     ...{ vocabSize, size, ...reducers },
     first: 'let v = logits_at(sequence, i);',
     writes: false,
+    masks: true,
   };
   const features = variantFeatures({ reduce, f16: false }, false);
   const code = wgsl`${enable(features)}
@@ -72,9 +76,12 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   let sequence = group.x;
   let how = sampling[sequence];
   ${filterBody(filter)}
+  // 1 for a finite logit, 2 for one that is no number: 1 in all is right.
+  let seen = ${reducers.last.call('select(select(0u, 1u, best > -3.4028234e38 || largest > 0u), 2u, largest >= INFINITE)')};
   for (var i = lane; i < QUADS; i += ${size}u) {
     let v = logits_at(sequence, i);
     ${probabilities(filter)}
+    if (seen != 1u) { p = vec4f(bitcast<f32>(NAN_BITS | (seen & 0u))); }
     probs_put(sequence, i, p);
   }
 }`;

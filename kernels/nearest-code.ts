@@ -1,6 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
 import type { CodebookParams } from './lib/codebook.ts';
+import { finiteLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
 import { valueReader } from './lib/value-reader.ts';
 
@@ -17,7 +18,8 @@ const SIZE = 16;
 
 /**
  * Vectors to codes: indices[n, y * width + x] = argmin_k |latents[n, :, y, x] - codebook[k]|^2, the
- * lowest k on ties; both sides normalised or neither.
+ * lowest k on ties; both sides normalised or neither. Where a latent, its length or every distance is not
+ * finite, no code is nearest: NO_TOKEN.
  *
  * Shapes: latents f32 [images, codebookEmbedDim, height, width], codebook
  * [codebookSize, codebookEmbedDim], indices u32 [images, height * width]. Distances in f32, from
@@ -39,6 +41,7 @@ export function nearestCode(params: NearestCodeParams): Kernel<NearestCodeBindin
   const [gx, gy] = grid(ceilDiv(images * positions, SIZE));
   const code = wgsl`
 ${declare(bindings)}
+${finiteLib}
 const POSITIONS = ${positions}u;
 const DIM = ${codebookEmbedDim}u;
 const MIN_LENGTH = 1e-12;
@@ -51,6 +54,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let unit = (group.y * ${gx}u + group.x) * ${SIZE}u + lane;
   if (unit >= ${images * positions}u) { return; }
   let at = (unit / POSITIONS) * DIM * POSITIONS + unit % POSITIONS;
+  var largest = 0u;
+  for (var e = 0u; e < DIM; e++) { largest = max(largest, magnitude_of(latents[at + e * POSITIONS])); }
   var latent_scale = 1.0;
 #if ${l2Norm}
   var latent_square = 0.0;
@@ -58,9 +63,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let z = latents[at + e * POSITIONS];
     latent_square += z * z;
   }
+  largest = max(largest, magnitude_of(latent_square));
   latent_scale = 1.0 / max(sqrt(latent_square), MIN_LENGTH);
 #endif
-  var nearest = 0u;
+  var nearest = NO_TOKEN;
   var shortest = FARTHEST;
   for (var code = 0u; code < ${codebookSize}u; code++) {
     var code_scale = 1.0;
@@ -83,7 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       nearest = code;
     }
   }
-  indices[unit] = nearest;
+  indices[unit] = select(nearest, NO_TOKEN, largest >= INFINITE);
 }`;
   return {
     label: `nearest_code ${weightDtype}[${codebookSize},${codebookEmbedDim}]${l2Norm ? ' l2' : ''} <- [${images},${codebookEmbedDim},${height},${width}]`,

@@ -33,6 +33,10 @@ export type SampleTokenBindings = {
  * The whole sampler in one dispatch: `guidance` when there are two rows a sequence, `filterLogits`,
  * `drawToken`; see those for what each step computes. The same bits as the three kernels.
  *
+ * Where a logit is not finite, before or after guidance, nothing can be drawn: the token is NO_TOKEN, also
+ * in place of a given one, and `embed` makes NaN of it, so that the steps after it say the same. Minus
+ * infinity counts too: the logits of a network are not masked, so it is an overflow like the others.
+ *
  * Shapes: raw [rows, vocabSize] (conditional rows first), sampling u32 [sequences, 8], place u32
  * [rows, 2], tokens u32 [sequences, blockSize]; what the filter was given and what it left, logits and
  * probs [sequences, vocabSize]. One workgroup per sequence.
@@ -63,6 +67,7 @@ export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindin
     first: `${guided ? guide('v', { logits: 'raw', sequences, clsTokenNum }) : 'let v = raw_at(sequence, i);'}
     logits_put(sequence, i, v);`,
     writes: true,
+    masks: false,
   };
   const features = variantFeatures({ reduce, f16: false }, false);
   const code = wgsl`${enable(features)}
@@ -87,7 +92,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
     probs_put(sequence, i, p);
     leader = race(leader, i, p, step, how.seed);
   }
-  ${finish({ sequences, rows, vocabSize, blockSize, highest, last })}
+  ${finish({ sequences, rows, vocabSize, blockSize, highest, last, broken: 'largest >= INFINITE' })}
 }`;
   return {
     label: `sample_token f32[${rows},${vocabSize}]`,

@@ -15,7 +15,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['bench/', 'web/', 'test/', 'scripts/'],
 ];
 
-const files = sourceFiles('kernels', 'src', 'bench', 'web', 'test');
+const files = sourceFiles('kernels', 'src', 'bench', 'web', 'test', 'scripts');
 
 const isUnder = (path: string, prefixes: readonly string[]): boolean =>
   prefixes.some((prefix) => path.startsWith(prefix));

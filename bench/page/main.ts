@@ -1,7 +1,8 @@
 /** `npm run bench:report [file.html]`: the page of plots from all files in bench/results. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
+import { runScript } from '../../scripts/script.ts';
 import { packageFolder } from '../../src/node/files.ts';
 import { assertWritable, writeFileAtomic } from '../../src/node/output.ts';
 import { isBenchFile, type NamedFile, page } from './page.ts';
@@ -21,19 +22,11 @@ function readResults(folder: string): NamedFile[] {
 const program = new Command('bench:report')
   .description('Makes one HTML file of plots from the results of npm run bench -- --save.')
   .argument('[file]', 'where to write it', join(BENCH, 'report.html'))
-  .option('--results <folder>', 'folder of the results', join(BENCH, 'results'))
-  .exitOverride();
-try {
-  program.parse();
+  .option('--results <folder>', 'folder of the results', join(BENCH, 'results'));
+await runScript(program, () => {
   const [path = join(BENCH, 'report.html')] = program.processedArgs as [string?];
   assertWritable(path);
   const files = readResults(program.opts<{ results: string }>().results);
   writeFileAtomic(path, page(files));
   console.log(`${path}: ${files.length} file${files.length === 1 ? '' : 's'} of results`);
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else {
-    console.error(`bench:report: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
-  }
-}
+});

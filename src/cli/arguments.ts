@@ -36,6 +36,12 @@ export function decimal(text: string): number {
   throw new InvalidArgumentError('Expected a number.');
 }
 
+/** Takes any path but an empty one, for commander. */
+export function path(text: string): string {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError('Expected a path, got nothing.');
+}
+
 /** Gathers the values of an option that may be given more than once. */
 export function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];

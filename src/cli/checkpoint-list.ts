@@ -30,7 +30,7 @@ export interface ListedModel {
 /** Prints the table; needs no network. */
 export function listCheckpoints(report: Report, adapter: AdapterView | undefined): void {
   const models = CHECKPOINTS.map((checkpoint) => listed(checkpoint, adapter));
-  const rows = [HEADINGS, ...models.map((model) => rowOf(model, adapter))];
+  const rows = [HEADINGS, ...models.map((model) => [...factsOf(model), holds(model, adapter)])];
   for (const line of columns(rows)) report.line(line);
   report.line('');
   report.line('download  in GB, estimated: the hub says the real size before the first byte comes');
@@ -41,7 +41,20 @@ export function listCheckpoints(report: Report, adapter: AdapterView | undefined
   report.json({ adapter: adapter ?? null, models });
 }
 
-const HEADINGS = ['name', 'parameters', 'grid', 'download', ...WEIGHT_DTYPES, 'this adapter holds'];
+/** Prints the table of `docs/checkpoints.md`: the models that can be used, on whatever adapter. */
+export function listAsMarkdown(report: Report): void {
+  const models = CHECKPOINTS.filter(({ gpt, unsupported }) => gpt && unsupported === undefined);
+  const [headings, ...rows] = [
+    FACTS,
+    ...models.map((checkpoint) => factsOf(listed(checkpoint, undefined))),
+  ].map((cells) => `| ${cells.join(' | ')} |`);
+  const line = `|${'---|'.repeat(FACTS.length)}`;
+  for (const text of [headings ?? '', line, ...rows]) report.line(text);
+}
+
+/** What a model is and takes. */
+const FACTS = ['name', 'parameters', 'grid', 'download', ...WEIGHT_DTYPES];
+const HEADINGS = [...FACTS, 'this adapter holds'];
 
 function listed(checkpoint: Checkpoint, adapter: AdapterView | undefined): ListedModel {
   const { name, gpt, vq, grid, unsupported, vqConfig } = checkpoint;
@@ -62,8 +75,7 @@ function listed(checkpoint: Checkpoint, adapter: AdapterView | undefined): Liste
   };
 }
 
-function rowOf(model: ListedModel, adapter: AdapterView | undefined): string[] {
-  const { name, parameters, grid, downloadBytes, memory } = model;
+function factsOf({ name, parameters, grid, downloadBytes, memory }: ListedModel): string[] {
   return [
     name,
     millions(parameters.gpt ?? parameters.vq),
@@ -73,7 +85,6 @@ function rowOf(model: ListedModel, adapter: AdapterView | undefined): string[] {
       const need = memory[dtype];
       return need ? gigabytes(need.total) : '-';
     }),
-    holds(model, adapter),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** What every command is given. */
 import { openDevice } from '../node/device.ts';
 import { readTiles, type TunedTiles } from '../node/tiles-file.ts';
-import { describeAdapter, Report } from './report.ts';
+import { describeAdapter, Report, type Streams } from './report.ts';
 
 /** Options every command has. */
 export interface OutputOptions {
@@ -44,6 +44,6 @@ export async function withDevice<T>(
 }
 
 /** A report for the options of a command. */
-export function reportFor(options: OutputOptions): Report {
-  return new Report({ json: options.json ?? false });
+export function reportFor(options: OutputOptions, streams: Streams): Report {
+  return new Report({ json: options.json ?? false, ...streams });
 }

@@ -1,19 +1,24 @@
 /** `llamagen convert`: official checkpoints to a model folder. */
+import { basename } from 'node:path';
 import { OptionError } from '../errors.ts';
+import { findCheckpoint } from '../models/checkpoints.ts';
 import { type ConvertOptions, type ConvertPhase, convertCheckpoint } from '../node/convert.ts';
 import type { OutputOptions } from './context.ts';
+import { newModelFolder, shortName } from './models.ts';
 import { formatMB, type Report } from './report.ts';
 
 export interface ConvertCommand
   extends OutputOptions,
-    Pick<ConvertOptions, 'out' | 'dtype' | 'grid' | 'heads' | 'name'> {
+    Pick<ConvertOptions, 'dtype' | 'grid' | 'heads' | 'name'> {
   /** Paths of a decoder and a tokenizer, in any order. */
   readonly files: readonly string[];
+  /** Folder to make. Default: one of the model's name among the user's models. */
+  readonly out?: string;
 }
 
 /** Runs the command. */
 export async function runConvert(
-  { files, json: _json, ...options }: ConvertCommand,
+  { files, json: _json, out, ...options }: ConvertCommand,
   report: Report,
   signal: AbortSignal,
 ): Promise<void> {
@@ -26,6 +31,7 @@ export async function runConvert(
   const started = since;
   const converted = await convertCheckpoint({
     ...options,
+    out: out ?? newModelFolder(options.name ?? officialName(files)),
     ...(first !== undefined && { gpt: first }),
     ...(second !== undefined && { vq: second }),
     signal,
@@ -44,6 +50,19 @@ export async function runConvert(
     report.line(`flushed    ${flushed} weights are too small for ${dtype} and became 0`);
   }
   report.line(`wrote ${folder} (${formatMB(bytes)})`);
-  report.line(`next: llamagen generate --model ${folder} --class 0`);
+  report.line(`next: llamagen generate --model ${shortName(folder)} --class 0`);
   report.json({ ...converted, elapsedMs: performance.now() - started });
+}
+
+/**
+ * The name of the official model whose decoder has an official file name.
+ * @throws OptionError when there is none.
+ */
+function officialName(files: readonly string[]): string {
+  const known = files.map((file) => findCheckpoint(basename(file))).filter((found) => found?.gpt);
+  const [first] = known;
+  if (first && known.length === 1) return first.name;
+  throw new OptionError(
+    'where to? give the new model a name (--name), under which --model finds it, or a folder (--out)',
+  );
 }

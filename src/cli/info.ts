@@ -1,5 +1,5 @@
 /** `llamagen info`: the adapter, what it selects, and the models present. */
-import { relative, resolve } from 'node:path';
+import { isAbsolute, relative, resolve } from 'node:path';
 import type { MatrixDType, TableDType } from '../../kernels/kernel.ts';
 import { gptPrecision } from '../generate/model.ts';
 import { estimateMemory, gptParameterCount, type MemoryUse, variantOf } from '../index.ts';
@@ -107,7 +107,7 @@ function countValues({ tensors }: Safetensors): number {
 }
 
 function printModel(model: ModelFacts, report: Report): void {
-  const folder = relative(process.cwd(), model.folder) || '.';
+  const folder = shownFolder(model.folder);
   if ('problem' in model) {
     report.line(`model    ${folder}: cannot be used: ${model.problem}`);
     return;
@@ -129,4 +129,10 @@ function printModel(model: ModelFacts, report: Report): void {
   report.line(
     `         memory for one image: weights ${formatMB(memory.weights)}, KV cache and state ${formatMB(memory.state)}, transients ${formatMB(memory.temp)}`,
   );
+}
+
+/** From here where it is below, so that lines stay short. */
+function shownFolder(folder: string): string {
+  const here = relative(process.cwd(), folder) || '.';
+  return here.startsWith('..') || isAbsolute(here) ? folder : here;
 }

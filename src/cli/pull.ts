@@ -24,14 +24,16 @@ import { hubSettings } from '../node/hub/settings.ts';
 import { assertFolderWritable } from '../node/output.ts';
 import type { TargetDType } from '../weights/formats.ts';
 import { type AdapterView, viewAdapter } from './adapter-view.ts';
-import { listCheckpoints } from './checkpoint-list.ts';
+import { listAsMarkdown, listCheckpoints } from './checkpoint-list.ts';
 import { assertFits } from './fit.ts';
+import { newModelFolder, quoted, shortName } from './models.ts';
 import { formatMB, type Report } from './report.ts';
 
 export interface PullOptions {
   /** An official name. */
   readonly name?: string;
   readonly list?: boolean;
+  readonly markdown?: boolean;
   readonly out?: string;
   readonly dtype: TargetDType;
   readonly force?: boolean;
@@ -78,12 +80,13 @@ export async function runPull(
   tools: PullTools = {},
 ): Promise<void> {
   const view = tools.viewAdapter ?? viewAdapter;
+  if (options.markdown) return listAsMarkdown(report);
   if (options.list) {
     listCheckpoints(report, await view(report));
     return;
   }
   const checkpoint = named(options.name);
-  const folder = options.out ?? join('models', checkpoint.name);
+  const folder = options.out ?? newModelFolder(checkpoint.name, tools.env);
   if (checkpoint.gpt) {
     if (existsSync(join(folder, 'model.json'))) {
       report.line(`${folder} is there already: remove it, or give another --out, to make it again`);
@@ -123,7 +126,8 @@ export async function runPull(
   for (const { file, path } of files) report.line(`${file} is ${path}`);
   const paths = [gpt?.path ?? 'DECODER.pt', vq?.path].join(' ');
   const grid = checkpoint.grid === undefined ? '' : ` --grid ${checkpoint.grid}`;
-  finish(report, { files }, `llamagen convert ${paths}${grid} --out ${folder}`);
+  const to = options.out === undefined ? '--name NAME' : `--out ${quoted(folder)}`;
+  finish(report, { files }, `llamagen convert ${paths}${grid} ${to}`);
 }
 
 /** One run of the command. */
@@ -266,7 +270,7 @@ async function convert(
 }
 
 const generateWith = (folder: string): string =>
-  `llamagen generate --model ${folder} --class "golden retriever"`;
+  `llamagen generate --model ${shortName(folder)} --class "golden retriever"`;
 
 /** What was made, and what to run next. */
 function finish(report: Report, result: Readonly<Record<string, unknown>>, next: string): void {

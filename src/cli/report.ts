@@ -12,12 +12,15 @@ export interface PhaseProgress {
   readonly elapsedMs: number;
 }
 
-/** Where a report goes. */
-export interface ReportOptions {
+/** Where output goes. */
+export interface Streams {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+export interface ReportOptions extends Partial<Streams> {
   /** Keep stdout for one JSON object: everything else goes to stderr. */
   readonly json: boolean;
-  readonly stdout?: NodeJS.WritableStream;
-  readonly stderr?: NodeJS.WriteStream;
 }
 
 /** Between two progress lines where there is no terminal to redraw. */

@@ -47,10 +47,19 @@ export function dtypesOf(checkpoint: Checkpoint): readonly WeightDtype[] {
   return checkpoint.gptConfig ? WEIGHT_DTYPES : ['f32'];
 }
 
+type MemoryByDtype = ReadonlyMap<WeightDtype, CheckpointMemory>;
+
+/** Graphs of all official models take a second to build. */
+const known = new WeakMap<Checkpoint, MemoryByDtype>();
+
 /** What a model takes at every storage type. */
-export function checkpointMemory(
-  checkpoint: Checkpoint,
-): ReadonlyMap<WeightDtype, CheckpointMemory> {
+export function checkpointMemory(checkpoint: Checkpoint): MemoryByDtype {
+  const memory = known.get(checkpoint) ?? computeMemory(checkpoint);
+  known.set(checkpoint, memory);
+  return memory;
+}
+
+function computeMemory(checkpoint: Checkpoint): MemoryByDtype {
   const vqWeights = 4 * vqParameterCount(checkpoint.vqConfig, 'decoder');
   const { buffers, state, temp } = runtimeBuffers(checkpoint);
   return new Map(

@@ -9,6 +9,7 @@ import { vqEncoder } from '../models/vq-encoder.ts';
 import type { Picture } from './images.ts';
 import type { Model } from './model.ts';
 import type { Destroyable, Network } from './network.ts';
+import { assertCodes } from './not-finite.ts';
 
 export interface EncodeOptions {
   readonly signal?: AbortSignal;
@@ -28,7 +29,8 @@ export interface TokenGrid {
 /**
  * Encodes pictures with the tokenizer of a model that was loaded with `encoder: true`, one at a time.
  * What is transparent counts as white.
- * @throws OptionError when the model has no encoder or a side is not a multiple of its downsampling.
+ * @throws OptionError when the model has no encoder or a side is not a multiple of its downsampling,
+ * WeightsError when the tokenizer gives latents that are not finite.
  */
 export async function encodePictures(
   model: Model,
@@ -51,6 +53,7 @@ export async function encodePictures(
       const make = () => encoderOf(vq, height, width);
       const encoder = await vq.kept('image encoder', `${height}x${width}`, make);
       const tokens = await encoder.encode(toFloats(rgba));
+      assertCodes(tokens, vq.precision, grids.length);
       grids.push({ height: height / factor, width: width / factor, tokens });
       onProgress?.(grids.length, pictures.length);
     }

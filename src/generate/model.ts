@@ -17,6 +17,7 @@ import { quantDTypeOf, storageOf } from '../weights/quantize.ts';
 import type { Safetensors } from '../weights/safetensors.ts';
 import { openModelWeights } from '../weights/sharded.ts';
 import { type ModelFiles, readExactly } from '../weights/source.ts';
+import { codebookInspector } from './codebook.ts';
 import {
   type CheckedNetwork,
   checkNetwork,
@@ -148,6 +149,7 @@ export function checkVq(
       if (options.encoder) vqEncoder(g, config, image, how);
     },
     ignore: options.encoder ? [] : ENCODER_TENSORS,
+    inspector: () => codebookInspector(file.name, config),
   });
 }
 

@@ -1,6 +1,6 @@
 /** One network of a model on a device: its weights, and the programs built over them. */
 import type { Memory } from '../gpu/memory.ts';
-import { uploadWeights } from '../gpu/upload.ts';
+import { type Inspector, uploadWeights } from '../gpu/upload.ts';
 import { wantedTensors } from '../gpu/upload-plan.ts';
 import { type DeviceWatch, watchDevice } from '../gpu/watch.ts';
 import { Graph } from '../graph/graph.ts';
@@ -40,6 +40,8 @@ export interface NetworkSource<Config> {
   readonly define: (g: Graph) => void;
   /** Names the file may hold beyond those. */
   readonly ignore?: readonly RegExp[];
+  /** Makes what looks at the weights while they are loaded. */
+  readonly inspector?: () => Inspector | undefined;
 }
 
 export interface TransferOptions {
@@ -63,7 +65,7 @@ export function checkNetwork<Config>(
   device: GPUDevice,
   source: NetworkSource<Config>,
 ): CheckedNetwork<Config> {
-  const { config, precision, file, define, ignore = [] } = source;
+  const { config, precision, file, define, ignore = [], inspector } = source;
   const g = new Graph();
   define(g);
   const weights = g.residents.filter(({ life }) => life === 'weight');
@@ -80,7 +82,7 @@ export function checkNetwork<Config>(
       };
       const bindings = await watch.race(
         memory.checked(`loading ${file.name}`, () =>
-          uploadWeights(memory, file, weights, { ...options, onFlushed }),
+          uploadWeights(memory, file, weights, { ...options, onFlushed, inspect: inspector?.() }),
         ),
       );
       const loaded = { config, precision, memory, watch, weights: bindings, flushedValues };

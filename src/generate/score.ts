@@ -8,6 +8,7 @@ import { gptScorer, positionsOf } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import { ropeTable } from '../models/rope-table.ts';
 import type { Destroyable, Network } from './network.ts';
+import { assertScores } from './not-finite.ts';
 
 export interface GridToScore {
   /** Class index; numClasses is the unconditional one. */
@@ -19,7 +20,7 @@ export interface GridToScore {
 /**
  * Logits at every position of each grid in one pass (teacher forcing, no guidance):
  * f32 [grids, 1 + blockSize, vocabSize]. Row p predicts token p; the last row predicts nothing.
- * @throws OptionError when a label or a token is outside its range.
+ * @throws OptionError when a label or a token is outside its range, WeightsError when logits are not finite.
  */
 export async function scoreTokens(
   network: Network<GptConfig>,
@@ -46,7 +47,9 @@ export async function scoreTokens(
   return network.exclusive(async () => {
     const build = () => scorerOf(network, grids.length);
     const scorer = await network.kept('scorer', String(grids.length), build);
-    return scorer.score(label, tokens);
+    const logits = await scorer.score(label, tokens);
+    assertScores(logits, positionsOf(gpt), gpt.vocabSize);
+    return logits;
   });
 }
 

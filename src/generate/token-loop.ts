@@ -11,6 +11,7 @@ import { type Batch, type GptDecoder, gptDecoder, slotsOf } from '../models/gpt.
 import type { GptConfig } from '../models/gpt-config.ts';
 import { ropeTable } from '../models/rope-table.ts';
 import type { Network } from './network.ts';
+import { assertDrawn } from './not-finite.ts';
 import { type Pace, type RunOptions, type RunStats, runSteps } from './run-steps.ts';
 
 /** One image to be. */
@@ -32,8 +33,12 @@ export interface TokenLoop {
   start(sequences: readonly Sequence[]): void;
   /** Moves every sequence `steps` tokens on and waits for the device. */
   run(steps: number, options?: RunOptions): Promise<RunStats>;
-  /** The token grids so far: u32 [sequences, blockSize], row by row. */
-  readTokens(): Promise<Uint32Array<ArrayBuffer>>;
+  /**
+   * The token grids so far: u32 [sequences, blockSize], row by row.
+   * @param first Number of the first sequence, for messages. Default 0.
+   * @throws WeightsError where the logits of a sequence were not finite, with its number and the step.
+   */
+  readTokens(first?: number): Promise<Uint32Array<ArrayBuffer>>;
   /** What the sampler was given in the last step: f32 [sequences, vocabSize]. */
   readLogits(): Promise<Float32Array<ArrayBuffer>>;
   /** What the last token was drawn from: f32 [sequences, vocabSize]. */
@@ -56,14 +61,22 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
   const pace: Pace = { msPerStep: undefined, encode: { ms: 0, steps: 0 } };
   const read = (t: Tensor): Promise<ArrayBuffer> =>
     watch.race(readBuffer(memory, program.bufferOf(t)));
+  let started: readonly Sequence[] = [];
   return {
     batch,
     program,
     gpt,
     encode: pace.encode,
-    start: (sequences) => startSequences(network, gpt, program, batch, sequences),
+    start(sequences) {
+      startSequences(network, gpt, program, batch, sequences);
+      started = sequences;
+    },
     run: (steps, options) => runSteps({ memory, watch, program, pace }, steps, options),
-    readTokens: async () => new Uint32Array(await read(gpt.tokens)),
+    async readTokens(first = 0) {
+      const tokens = new Uint32Array(await read(gpt.tokens));
+      assertDrawn(tokens, config.blockSize, precision, started, first);
+      return tokens;
+    },
     readLogits: async () => new Float32Array(await read(gpt.logits)),
     readProbs: async () => new Float32Array(await read(gpt.probs)),
     destroy: () => program.destroy(),

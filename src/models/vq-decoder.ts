@@ -16,7 +16,7 @@ import {
   type VqShape,
   type VqStages,
 } from './vq-blocks.ts';
-import type { VqConfig } from './vq-config.ts';
+import { CODEBOOK, type VqConfig } from './vq-config.ts';
 
 export interface VqDecoder {
   /** State u32 [images, height * width]: the codes, row by row. */
@@ -51,7 +51,7 @@ export function vqDecoder(
 
   const codes = g.state('codes', 'u32', [images, height * width]);
   const table = [codebookSize, codebookEmbedDim];
-  const codebook = g.weight('quantize.embedding.weight', weightDtype, table);
+  const codebook = g.weight(CODEBOOK, weightDtype, table);
   const lookup = codebookLookup({
     ...{ images, height, width, codebookSize, codebookEmbedDim, l2Norm, weightDtype },
   });

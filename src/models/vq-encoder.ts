@@ -16,7 +16,7 @@ import {
   type VqShape,
   type VqStages,
 } from './vq-blocks.ts';
-import type { VqConfig } from './vq-config.ts';
+import { CODEBOOK, type VqConfig } from './vq-config.ts';
 
 export interface VqEncoder {
   /** State f32 [images, inChannels, height, width]: values from -1 to 1. */
@@ -58,7 +58,7 @@ export function vqEncoder(
 
   const { images, height, width } = sizesOf(latent);
   const table = [codebookSize, codebookEmbedDim];
-  const codebook = g.weight('quantize.embedding.weight', weightDtype, table);
+  const codebook = g.weight(CODEBOOK, weightDtype, table);
   const params = {
     ...{ images, height, width, codebookSize, codebookEmbedDim, l2Norm, weightDtype },
   };

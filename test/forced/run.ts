@@ -3,6 +3,8 @@
  * forced on in turn, or with those given, each as the variable LLAMAGEN_VARIANT takes it. With --images
  * also whole images alone and in batches, which take a software adapter hours where there are barriers.
  */
+import { Command } from 'commander';
+import { runScript } from '../../scripts/script.ts';
 import { parseVariant } from '../../src/gpu/variant-words.ts';
 import { vitest } from '../support/vitest.ts';
 
@@ -28,10 +30,9 @@ const RUNS: readonly (readonly string[])[] = [
 ];
 const IMAGES = ['test/generate/generate.test.ts', 'test/generate/encode.test.ts'];
 
-async function main(words: readonly string[]): Promise<number> {
-  const given = words.filter((word) => word !== '--images');
+async function force(given: readonly string[], images: boolean): Promise<number> {
   const sets = given.length > 0 ? given : ALL;
-  const runs = given.length < words.length ? [...RUNS, IMAGES] : RUNS;
+  const runs = images ? [...RUNS, IMAGES] : RUNS;
   // All of them are read before the first runs: each takes minutes.
   for (const text of sets) parseVariant(text);
   let failed = 0;
@@ -53,9 +54,8 @@ async function main(words: readonly string[]): Promise<number> {
   return failed > 0 ? 1 : 0;
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  console.error(`test:forced: ${error instanceof Error ? error.message : error}`);
-  process.exitCode = 2;
-}
+const forced = new Command('test:forced')
+  .description('Runs golden cases and batch invariance with every variant forced on in turn.')
+  .argument('[variant...]', `as LLAMAGEN_VARIANT takes them (default: ${ALL.join('; ')})`)
+  .option('--images', 'also whole images alone and in batches', false);
+await runScript(forced, () => force(forced.args, forced.opts<{ images: boolean }>().images));

@@ -1,22 +1,27 @@
 /**
  * `npm run golden -- [--full] <folder> [<folder>...]`: checks this build against golden reference
- * data; with `--full` the full-size models too.
+ * data; with `--full` the full-size models too, those of this project unless folders are given.
  */
-import { parseArgs } from 'node:util';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { runScript } from '../../scripts/script.ts';
 import { OptionError } from '../../src/errors.ts';
 import { openDevice } from '../../src/node/device.ts';
+import { packageFolder } from '../../src/node/files.ts';
 import { caseFolders } from './case.ts';
 import type { Check } from './check.ts';
 import { runCase } from './run.ts';
 
-async function main(args: readonly string[]): Promise<number> {
-  const { values, positionals: paths } = parse(args);
+/** The cases of this project with full-size models. */
+const FULL = ['full_gptb_256', 'full_vq16_256'];
+
+async function check(paths: readonly string[], full: boolean): Promise<number> {
   const folders = paths.flatMap(caseFolders);
   const counts = { passed: 0, failed: 0, skipped: 0 };
   const opened = await openDevice();
   for (const note of opened.notes) console.error(note);
   try {
-    for (const folder of folders) await report(opened.device, folder, values.full, counts);
+    for (const folder of folders) await report(opened.device, folder, full, counts);
   } finally {
     opened.close();
   }
@@ -25,15 +30,10 @@ async function main(args: readonly string[]): Promise<number> {
   return failed > 0 || passed === 0 ? 1 : 0;
 }
 
-function parse(args: readonly string[]) {
-  try {
-    const options = { full: { type: 'boolean', default: false } } as const;
-    const parsed = parseArgs({ args: [...args], options, allowPositionals: true });
-    if (parsed.positionals.length > 0) return parsed;
-  } catch (error) {
-    throw new OptionError(error instanceof Error ? error.message : String(error));
-  }
-  throw new OptionError('usage: npm run golden -- [--full] <folder> [<folder>...]');
+function foldersOf(given: readonly string[], full: boolean): readonly string[] {
+  if (given.length > 0) return given;
+  if (full) return FULL.map((name) => join(packageFolder(), 'test', 'golden', name));
+  throw new OptionError('which cases? give folders, such as test/golden');
 }
 
 /** Prints the lines of one case and counts its tensors; a case that cannot run counts as one failure. */
@@ -63,12 +63,11 @@ function line({ tensor, maxAbsError, nmse, tolerance, pass }: Check): string {
   return `${tensor} ${numbers} ${tolerance} ${pass ? 'PASS' : 'FAIL'}`;
 }
 
-main(process.argv.slice(2)).then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    console.error(`golden: ${error instanceof Error ? error.message : error}`);
-    process.exitCode = error instanceof OptionError ? 2 : 1;
-  },
-);
+const golden = new Command('golden')
+  .description('Checks this build against golden reference data.')
+  .argument('[folder...]', 'folders of cases, or of folders of cases')
+  .option('--full', "full-size models too; without folders, those of this project's cases", false);
+await runScript(golden, () => {
+  const { full } = golden.opts<{ full: boolean }>();
+  return check(foldersOf(golden.args, full), full);
+});

@@ -9,6 +9,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
+import { runScript } from '../../scripts/script.ts';
+import { OptionError } from '../../src/errors.ts';
 import { parseVariant } from '../../src/gpu/variant-words.ts';
 import { vitest } from '../support/vitest.ts';
 import type { Mutant } from './mutant.ts';
@@ -23,15 +26,13 @@ interface Outcome {
 /** Each process runs the kernels on the CPU where there is no GPU. */
 const PROCESSES = 2;
 
-const scratch = mkdtempSync(join(tmpdir(), 'llamagen-mutants-'));
-
 /** How the forced variant sums, if there is one. */
 const { LLAMAGEN_VARIANT } = process.env;
 const forced = LLAMAGEN_VARIANT ? (parseVariant(LLAMAGEN_VARIANT).reduce ?? 'serial') : undefined;
 
 const CONFIG = ['--config', 'test/mutants/vitest.config.ts'];
 
-async function attempt(mutant: Mutant): Promise<Outcome> {
+async function attempt(mutant: Mutant, scratch: string): Promise<Outcome> {
   const started = performance.now();
   const log = join(scratch, mutant.name);
   writeFileSync(log, '');
@@ -66,11 +67,10 @@ async function control(chosen: readonly Mutant[]): Promise<string | undefined> {
   return code === 0 ? undefined : output;
 }
 
-async function main(names: readonly string[]): Promise<number> {
+async function runMutants(names: readonly string[], scratch: string): Promise<number> {
   const unknown = names.filter((name) => !mutants.some((mutant) => mutant.name === name));
   if (unknown.length > 0) {
-    console.error(`test:mutants: there is no mutant ${unknown.map((n) => `"${n}"`).join(', ')}`);
-    return 2;
+    throw new OptionError(`there is no mutant ${unknown.map((n) => `"${n}"`).join(', ')}`);
   }
   const chosen = mutants.filter(({ name }) => names.length === 0 || names.includes(name));
   const broken = await control(chosen);
@@ -82,7 +82,7 @@ async function main(names: readonly string[]): Promise<number> {
   const count = { killed: 0, absent: 0, SURVIVED: 0 };
   const worker = async (): Promise<void> => {
     for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
-      const { verdict, why, seconds } = await attempt(mutant);
+      const { verdict, why, seconds } = await attempt(mutant, scratch);
       count[verdict]++;
       console.log(`${verdict.padEnd(8)} ${mutant.name} (${why}, ${seconds.toFixed(1)} s)`);
     }
@@ -93,8 +93,14 @@ async function main(names: readonly string[]): Promise<number> {
   return count.SURVIVED > 0 ? 1 : 0;
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} finally {
-  rmSync(scratch, { recursive: true });
-}
+const script = new Command('test:mutants')
+  .description('Runs the tests with every seeded fault in turn; each must make one fail.')
+  .argument('[name...]', 'faults of test/mutants/mutants.ts (default: all)');
+await runScript(script, async () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'llamagen-mutants-'));
+  try {
+    return await runMutants(script.args, scratch);
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+});

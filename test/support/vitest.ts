@@ -1,5 +1,6 @@
 /** Vitest in a process of its own. */
 import { spawn } from 'node:child_process';
+import { ROOT } from './sources.ts';
 
 export interface VitestRun {
   readonly code: number | null;
@@ -14,6 +15,7 @@ export function vitest(
 ): Promise<VitestRun> {
   const main = new URL('../../node_modules/vitest/vitest.mjs', import.meta.url).pathname;
   const child = spawn(process.execPath, [main, 'run', ...args], {
+    cwd: ROOT,
     env: { ...process.env, NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

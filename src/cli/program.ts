@@ -1,0 +1,188 @@
+/** The commands of `llamagen`, and their options. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { WEIGHT_DTYPES } from '../models/precision.ts';
+import { defaultModelFolder, packageFolder } from '../node/files.ts';
+import { TARGET_DTYPES } from '../weights/formats.ts';
+import { collect, decimal, integer, integers, MAX_COUNT, path } from './arguments.ts';
+import { type OutputOptions, reportFor } from './context.ts';
+import type { ConvertCommand } from './convert.ts';
+import type { Flags } from './failure.ts';
+import { resolveModel } from './models.ts';
+import type { PullOptions } from './pull.ts';
+import type { Report, Streams } from './report.ts';
+
+const PROFILE = [
+  '--profile [file]',
+  'print the time of every kernel; with a file, write a trace for Perfetto',
+] as const;
+
+/** Options of the library that have other names here. */
+const OTHER_FLAGS = { classes: '--class', weightDtype: '--dtype' } as const;
+
+/** Most rows of a decoding step: 128 guided images. */
+const MAX_ROWS = 256;
+
+const MOST = Number.MAX_SAFE_INTEGER;
+
+/** Does what a command's options say. */
+type Action<O> = (options: O, report: Report, signal: AbortSignal) => Promise<void>;
+
+/**
+ * Makes commander call a command's action with its report, its bar removed at the end.
+ * @param load Imports the action: help and wrong usage need not wait for the rest of the library.
+ */
+function runner(signal: AbortSignal, streams: Streams) {
+  return <O extends OutputOptions>(load: () => Promise<Action<O>>) =>
+    async (options: O): Promise<void> => {
+      const report = reportFor(options, streams);
+      try {
+        const action = await load();
+        await action(options, report, signal);
+      } finally {
+        report.stopProgress();
+      }
+    };
+}
+
+/** @param signal Stops whatever runs. */
+export function program(signal: AbortSignal, streams: Streams): Command {
+  const run = runner(signal, streams);
+  const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8'));
+  const llamagen = new Command('llamagen')
+    .description('Generates images from class names with LlamaGen on WebGPU.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => streams.stdout.write(text),
+      writeErr: (text) => streams.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, 'llamagen: ')),
+    });
+  const model = defaultModelFolder();
+  const command = (name: string, description: string): Command =>
+    llamagen
+      .command(name)
+      .description(description)
+      .addOption(
+        new Option(
+          '--model <folder>',
+          'model folder, or the name of a model that "llamagen info" shows',
+        )
+          .argParser(resolveModel)
+          .default(model, 'the one shipped'),
+      )
+      .option('--json', 'print one JSON object on stdout, all else on stderr')
+      .option('--verbose', 'print the stack of an error');
+  command('generate', 'Make images, one per class and count.')
+    .requiredOption(
+      '--class <names>',
+      'class names or indices, with commas between; "all": every class',
+      collect,
+    )
+    .option('--count <n>', 'images per class', integer(1, MAX_COUNT), 1)
+    .option('--seed <s>', 'image i draws with seed s+i (default: random)', integer(0, MOST))
+    .option('--cfg-scale <x>', 'guidance; 1 is none', decimal)
+    .option('--cfg-interval <n>', 'guide only the first tokens; -1 guides all', integer(-1, MOST))
+    .option('--temperature <t>', 'randomness', decimal)
+    .option('--top-k <k>', 'draw from the k best codes; 0 keeps all', integer(0, MOST))
+    .option('--top-p <p>', 'draw from this share of probability', decimal)
+    .option('--greedy', 'take the best code, draw nothing')
+    .addOption(
+      new Option('--dtype <type>', 'storage of the weights on the device')
+        .choices(WEIGHT_DTYPES)
+        .default('auto'),
+    )
+    .option('--out <file>', 'all images in one PNG', 'llamagen.png')
+    .addOption(new Option('--out-dir <folder>', 'one PNG per image').conflicts('out'))
+    .option('--tokens-out <file>', 'save the tokens as JSON')
+    .option(...PROFILE)
+    .action(run(async () => (await import('./generate.ts')).runGenerate));
+  command('decode', 'Turn saved tokens into pixels.')
+    .requiredOption('--tokens <file>', 'a file of --tokens-out')
+    .requiredOption('--out <file>', 'all images in one PNG')
+    .option(...PROFILE)
+    .action(run(async () => (await import('./decode.ts')).runDecode));
+  command('info', 'Show the adapter, what it selects, and the models present.').action(
+    run(async () => (await import('./info.ts')).runInfo),
+  );
+  command('tune', 'Measure which tiles of the kernels are fastest on this adapter, and keep them.')
+    .option(
+      '--rows <list>',
+      'rows of the decoding steps to measure, with commas between: 2 is one guided image',
+      integers(1, MAX_ROWS),
+      [2, 16],
+    )
+    .addOption(
+      new Option('--dtype <type>', 'storage of the weights on the device')
+        .choices(WEIGHT_DTYPES)
+        .default('auto'),
+    )
+    .option('--again', 'measure what was measured before too')
+    .action(run(async () => (await import('./tune.ts')).runTune));
+  const convert = run(async () => (await import('./convert.ts')).runConvert);
+  llamagen
+    .command('convert')
+    .description('Make a model folder of official checkpoints (.pt or .safetensors).')
+    .argument('<files...>', 'a decoder and a tokenizer, in any order')
+    .option('--out <folder>', "the folder to make (default: --name in the user's models)", path)
+    .addOption(
+      new Option('--dtype <type>', 'decoder weights (default: bf16; f16 if stored so)').choices(
+        TARGET_DTYPES,
+      ),
+    )
+    .option(
+      '--grid <n>',
+      'rows of the token grid, where the file name does not tell',
+      integer(1, 256),
+    )
+    .option('--heads <n>', 'attention heads, for sizes that are not official', integer(1, 65536))
+    .option(
+      '--name <name>',
+      "name of the model (default: the folder's, or that of an official decoder)",
+    )
+    .option('--json', 'print one JSON object on stdout, all else on stderr')
+    .option('--verbose', 'print the stack of an error')
+    .action((files: readonly string[], options: Omit<ConvertCommand, 'files'>) =>
+      convert({ ...options, files }),
+    );
+  const pull = run<PullOptions>(async () => {
+    const { runPull } = await import('./pull.ts');
+    const { convertCheckpoint } = await import('../node/convert.ts');
+    return (options, report, stop) =>
+      runPull(options, report, stop, { convert: convertCheckpoint });
+  });
+  llamagen
+    .command('pull')
+    .description('Download an official model and make a model folder of it.')
+    .argument('[name]', 'such as c2i-B-256')
+    .option(
+      '--list',
+      'show all official models, what they take and whether this adapter holds them',
+    )
+    .addOption(
+      new Option('--markdown', 'with --list, the table of docs/checkpoints.md')
+        .implies({ list: true })
+        .conflicts('json'),
+    )
+    .option('--out <folder>', "the folder to make (default: <name> in the user's models)", path)
+    .addOption(
+      new Option('--dtype <type>', 'how the folder stores the decoder')
+        .choices(TARGET_DTYPES)
+        .default('bf16', 'bf16, the official precision'),
+    )
+    .option('--force', 'download a model that this adapter cannot hold')
+    .option('--json', 'print one JSON object on stdout, all else on stderr')
+    .option('--verbose', 'print the stack of an error')
+    .action((name: string | undefined, options: Omit<PullOptions, 'name'>) =>
+      pull({ ...options, ...(name !== undefined && { name }) }),
+    );
+  return llamagen;
+}
+
+/** The flags of all commands, by the names that the library gives to what they set. */
+export function flagsOf(llamagen: Command): Flags {
+  const options = llamagen.commands.flatMap((command) => command.options);
+  const named = options.map((option) => [option.attributeName(), option.long ?? ''] as const);
+  return new Map([...named, ...Object.entries(OTHER_FLAGS)]);
+}

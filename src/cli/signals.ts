@@ -1,0 +1,52 @@
+/** Ctrl-C: asks a run to stop, and ends the process when it cannot. */
+
+/** Exit codes, as shells know them. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** A run that is asked to stop has so long. Steps stop in 50 ms; compilation cannot be stopped. */
+const GRACE_MS = 400;
+
+/** What came of a signal. */
+export interface Stopped {
+  readonly signal: string;
+  readonly exitCode: number;
+}
+
+/** The signal that was sent to stop with, once it was. */
+export interface Stop {
+  readonly signal: AbortSignal;
+  readonly stopped: Stopped | undefined;
+}
+
+/**
+ * Turns signals of the system into one to stop. The process ends when that took too long, and at
+ * once with a second one: files are written without a pause or removed at exit, so none is left half
+ * written.
+ * @param onExit Called before the process ends so.
+ */
+export function listenForStop(onExit: (stopped: Stopped) => void): Stop {
+  const controller = new AbortController();
+  let stopped: Stopped | undefined;
+  for (const [signal, exitCode] of Object.entries(SIGNALS)) {
+    process.on(signal, () => {
+      const first = stopped === undefined;
+      stopped ??= { signal, exitCode };
+      const result = stopped;
+      process.exitCode = exitCode;
+      const end = (): void => {
+        onExit(result);
+        process.exit(exitCode);
+      };
+      if (!first) end();
+      // Without work that keeps the process, it ends by itself.
+      setTimeout(end, GRACE_MS).unref();
+      controller.abort();
+    });
+  }
+  return {
+    signal: controller.signal,
+    get stopped() {
+      return stopped;
+    },
+  };
+}
