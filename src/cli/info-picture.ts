@@ -1,5 +1,6 @@
 /** `llamagen info FILE.png`: what a picture says about how it was made. */
 import { readPngFacts } from '../node/png-read.ts';
+import type { OutputOptions } from './context.ts';
 import { describeSampling, type Made, type MadeImage, readMade } from './picture-text.ts';
 import type { Report } from './report.ts';
 
@@ -9,11 +10,15 @@ const MAX_IMAGES = 50;
 /** Longest text of other programs that is shown. */
 const MAX_SHOWN = 200;
 
+export interface PictureOptions extends OutputOptions {
+  readonly file: string;
+}
+
 /**
  * Runs the command. A picture without such texts is none the worse.
  * @throws OptionError when the file is no PNG, or a damaged one.
  */
-export function runInfoPicture(file: string, report: Report): void {
+export async function runInfoPicture({ file }: PictureOptions, report: Report): Promise<void> {
   const { width, height, text } = readPngFacts(file);
   const made = readMade(text);
   report.line(`picture  ${printable(file)}, ${width} x ${height} pixels`);
@@ -39,12 +44,10 @@ function describeMade(made: Made): string[] {
 }
 
 function describeImages(images: readonly MadeImage[]): string[] {
-  const lines = images
-    .slice(0, MAX_IMAGES)
-    .map(({ class: label, className, seed }, i) => {
-      const name = className === '' ? `class ${label}` : `${printable(className)} (class ${label})`;
-      return `image ${i}  ${name}, seed ${seed}`;
-    });
+  const lines = images.slice(0, MAX_IMAGES).map(({ class: label, className, seed }, i) => {
+    const name = className === '' ? `class ${label}` : `${printable(className)} (class ${label})`;
+    return `image ${i}  ${name}, seed ${seed}`;
+  });
   const more = images.length - lines.length;
   return more > 0 ? [...lines, `         and ${more} more, which --json lists`] : lines;
 }

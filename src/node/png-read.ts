@@ -1,5 +1,5 @@
 /** The size and the texts of a PNG file, read without its pixels (https://www.w3.org/TR/png-3/). */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { crc32, inflateSync } from 'node:zlib';
 import { OptionError } from '../errors.ts';
 import { fileProblem } from './file-problem.ts';
@@ -12,7 +12,7 @@ export interface PngFacts {
 }
 
 /** Most bytes of all texts of a file together, also when they are compressed in it. */
-const MAX_TEXT_BYTES = 64 * 2 ** 20;
+const MAX_TEXT_BYTES = 16 * 2 ** 20;
 
 const SIGNATURE = '89504e470d0a1a0a';
 const TEXT_CHUNKS: ReadonlySet<string> = new Set(['tEXt', 'zTXt', 'iTXt']);
@@ -21,7 +21,7 @@ const TEXT_CHUNKS: ReadonlySet<string> = new Set(['tEXt', 'zTXt', 'iTXt']);
  * Reads the size and the texts of a PNG file, compressed ones too. Pixels are skipped, so that
  * neither their number nor what they are matters.
  * @throws OptionError when the file cannot be read, is no PNG, is cut off or damaged, or has more
- * than 64 MiB of text.
+ * than 16 MiB of text.
  */
 export function readPngFacts(path: string): PngFacts {
   const fail = (problem: string, cause?: unknown): never => {
@@ -29,14 +29,15 @@ export function readPngFacts(path: string): PngFacts {
   };
   let file: number;
   try {
+    // Opening a pipe would wait for whoever writes into it.
+    if (!statSync(path).isFile()) return fail('expected a PNG file, got a folder or a device');
     file = openSync(path, 'r');
   } catch (cause) {
+    if (cause instanceof OptionError) throw cause;
     return fail(`cannot be read: ${fileProblem(cause)}`, cause);
   }
   try {
-    const found = fstatSync(file);
-    if (!found.isFile()) return fail('expected a PNG file, got a folder or a device');
-    return new PngReader(file, found.size, fail).read();
+    return new PngReader(file, fstatSync(file).size, fail).read();
   } finally {
     closeSync(file);
   }
