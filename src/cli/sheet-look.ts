@@ -11,25 +11,32 @@ export interface LookOptions {
   readonly scale?: number;
 }
 
-/** Most images of a class in one row, and most of the width of a sheet for its height in images. */
+/** Most images of a class in one row. */
 const MAX_IN_ROW = 64;
+
+/** How much longer than the other a side of a sheet may be, in images. */
 const MAX_ASPECT = 16;
 
-/**
- * The images of a class, which follow each other, go into one row. Classes with so many that the
- * sheet would be too wide begin in rows of their own.
- */
 export function sheetLook(
   images: readonly MadeImage[],
   { labels = false, scale }: LookOptions,
 ): GridOptions {
   const perClass = imagesPerClass(images.map((image) => image.class));
-  const most = Math.min(MAX_IN_ROW, MAX_ASPECT * (images.length / perClass));
   return {
     scale,
-    ...(perClass > 1 && (perClass <= most ? { columns: perClass } : { group: perClass })),
+    ...(perClass > 1 && placesOf(perClass, images.length / perClass)),
     ...(labels && { labels: images.map((image) => labelOf(image, perClass > 1)) }),
   };
+}
+
+/**
+ * The images of a class go into one row, beside other classes where the sheet would be too high.
+ * Classes with so many that it would be too wide begin in rows of their own.
+ */
+function placesOf(perClass: number, classes: number): Pick<GridOptions, 'columns' | 'group'> {
+  if (perClass > Math.min(MAX_IN_ROW, MAX_ASPECT * classes)) return { group: perClass };
+  const inRow = classes <= MAX_ASPECT * perClass ? 1 : Math.ceil(Math.sqrt(classes / perClass));
+  return { columns: inRow * perClass };
 }
 
 function labelOf({ class: label, className, seed }: MadeImage, withSeed: boolean): string {

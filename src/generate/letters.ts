@@ -58,9 +58,11 @@ const BELOW: Readonly<Record<string, string>> = { '\u0326': '¸', '\u0327': '¸'
 
 let glyphs: ReadonlyMap<string, Glyph> | undefined;
 
-/** Whether there is a letter for each character, accents aside. */
+/** Whether there is a letter for each character; accents may be missing. */
 export function canWrite(text: string): boolean {
-  return charactersOf(text).every((character) => isAccent(character) || fontOf().has(character));
+  return charactersOf(text)
+    .filter((character) => !isAccent(character))
+    .every((character) => fontOf().has(character));
 }
 
 /** How many pixels wide a text is at a size in pixels of the em. */

@@ -33,6 +33,11 @@ test.each([
   { classes: upTo(8), count: 1, columns: 4, rows: 2 },
   { classes: upTo(32), count: 1, columns: 8, rows: 4 },
   { classes: [0, 0, 1], count: 1, columns: 3, rows: 1 },
+  { classes: upTo(32), count: 4, columns: 4, rows: 32 },
+  { classes: upTo(32), count: 2, columns: 2, rows: 32 },
+  // Too many for one column of classes.
+  { classes: upTo(33), count: 2, columns: 10, rows: 7 },
+  { classes: upTo(1000), count: 4, columns: 64, rows: 63 },
   // Too many for one row.
   { classes: [0], count: 100, columns: 10, rows: 10 },
   { classes: [0, 1], count: 100, columns: 10, rows: 20 },
