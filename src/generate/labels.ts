@@ -104,7 +104,8 @@ function blend(
   top: number,
   colour: Colour,
 ): void {
-  for (const [i, covered] of values.entries()) {
+  for (let i = 0; i < values.length; i++) {
+    const covered = values[i] ?? 0;
     if (covered === 0) continue;
     const at = 4 * ((top + Math.floor(i / width)) * canvasWidth + left + (i % width));
     const below = ((rgba[at + 3] ?? 0) / 255) * (1 - covered);
