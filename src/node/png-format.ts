@@ -17,7 +17,7 @@ const SIGNATURE = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10);
 /** Number of a colour type, by channels. */
 const COLOUR_TYPES = { 3: 2, 4: 6 } as const;
 /** Of the pixels in one chunk. */
-const MAX_DATA_BYTES = 2 ** 20;
+export const MAX_DATA_BYTES: number = 2 ** 20;
 /** Number of the filter that predicts from the left, above and above left. */
 const PAETH = 4;
 
