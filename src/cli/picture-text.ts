@@ -44,6 +44,11 @@ const SETTINGS = {
   topP: 'top-p',
 } as const satisfies Partial<Record<keyof SamplingOptions, string>>;
 
+/** What is said of images that were asked for by class and seed. */
+export function madeImage(label: number, seed: number, classNames: readonly string[]): MadeImage {
+  return { class: label, className: classNames[label] ?? '', seed };
+}
+
 /**
  * Texts for a PNG: `Title`, `Description` and `Software` for viewers of pictures, and `llamagen`
  * with a JSON object for programs. Nothing in them changes from one run to the next.

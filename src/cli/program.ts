@@ -1,9 +1,10 @@
 /** The commands of `llamagen`, and their options. */
 import { Command, Option } from 'commander';
+import { MAX_SCALE } from '../generate/resample.ts';
 import { WEIGHT_DTYPES } from '../models/precision.ts';
 import { defaultModelFolder, packageVersion } from '../node/files.ts';
 import { TARGET_DTYPES } from '../weights/formats.ts';
-import { collect, decimal, integer, integers, MAX_COUNT, path } from './arguments.ts';
+import { collect, decimal, decimalFrom, integer, integers, MAX_COUNT, path } from './arguments.ts';
 import { type CommonOptions, type OutputOptions, reportFor } from './context.ts';
 import type { ConvertCommand } from './convert.ts';
 import type { Flags } from './failure.ts';
@@ -14,6 +15,18 @@ import type { Report, Streams } from './report.ts';
 const PROFILE = [
   '--profile [file]',
   'print the time of every kernel; with a file, write a trace for Perfetto',
+] as const;
+
+const LABELS = [
+  '--labels',
+  'write the class below each image, and the seed where classes have several',
+] as const;
+
+const SCALE = [
+  '--scale <x>',
+  'make images up to 8 times as wide and high',
+  decimalFrom(1, MAX_SCALE),
+  1,
 ] as const;
 
 /** Options of the library that have other names here. */
@@ -93,11 +106,15 @@ export function program(signal: AbortSignal, streams: Streams): Command {
     .option('--out <file>', 'all images in one PNG', 'llamagen.png')
     .addOption(new Option('--out-dir <folder>', 'one PNG per image').conflicts('out'))
     .option('--tokens-out <file>', 'save the tokens as JSON')
+    .option(...LABELS)
+    .option(...SCALE)
     .option(...PROFILE)
     .action(run(async () => (await import('./generate.ts')).runGenerate));
   command('decode', 'Turn saved tokens into pixels.')
     .requiredOption('--tokens <file>', 'a file of --tokens-out')
     .requiredOption('--out <file>', 'all images in one PNG')
+    .option(...LABELS)
+    .option(...SCALE)
     .option(...PROFILE)
     .action(run(async () => (await import('./decode.ts')).runDecode));
   const info = run(async () => (await import('./info.ts')).runInfo);

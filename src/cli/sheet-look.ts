@@ -8,7 +8,7 @@ export interface LookOptions {
   /** Class below each image, and the seed where classes have several images. */
   readonly labels?: boolean;
   /** How many times as wide and high images become. */
-  readonly scale?: number;
+  readonly scale: number;
 }
 
 /** Most images of a class in one row. */
@@ -27,6 +27,11 @@ export function sheetLook(
     ...(perClass > 1 && placesOf(perClass, images.length / perClass)),
     ...(labels && { labels: images.map((image) => labelOf(image, perClass > 1)) }),
   };
+}
+
+/** How one image of a sheet looks in a file of its own. */
+export function imageLook({ scale, labels }: GridOptions, index: number): GridOptions {
+  return { scale, ...(labels && { labels: labels.slice(index, index + 1) }) };
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Tiles equal-sized images into one sheet, whole or band by band. */
 import { OptionError } from '../errors.ts';
 import { drawLabel, labelStyle } from './labels.ts';
-import { enlarger } from './resample.ts';
+import { checkScale, enlarger } from './resample.ts';
 
 /** Pixels in rows from the top left, four bytes each: red, green, blue, alpha. */
 export interface RgbaImage {
@@ -25,9 +25,6 @@ export interface GridOptions {
   /** A text below each image, with line feeds between its lines. Default none. */
   readonly labels?: readonly string[] | undefined;
 }
-
-/** Most that images can be enlarged. */
-export const MAX_SCALE = 8;
 
 /** Largest band of a sheet: 64 images of 512x512, enlarged twice, take 270 MB. */
 const MAX_BAND_BYTES = 2 ** 30;
@@ -146,12 +143,6 @@ function placesOf(options: SheetOptions): Pick<Sheet, 'columns' | 'rows' | 'imag
       return [first, Math.min(first + across, begin + group, count)];
     },
   };
-}
-
-/** @throws OptionError when images cannot be enlarged by it. */
-export function checkScale(scale: number): void {
-  if (scale >= 1 && scale <= MAX_SCALE) return;
-  throw new OptionError(`"scale" expected a number from 1 to ${MAX_SCALE}, got ${scale}`);
 }
 
 function checkBand(width: number, height: number): void {

@@ -14,7 +14,7 @@ const imagesOf = (classes: readonly number[], count: number) =>
 const sheetFor = (classes: readonly number[], count: number) => {
   const images = imagesOf(classes, count);
   const shape = { count: images.length, width: 8, height: 8 };
-  return sheetOf({ ...shape, ...sheetLook(images, {}) });
+  return sheetOf({ ...shape, ...sheetLook(images, { scale: 1 }) });
 };
 
 const upTo = (n: number): number[] => [...Array(n).keys()];
@@ -57,9 +57,9 @@ test('every class begins a row, however many images it has', () => {
 });
 
 test('labels have the class, and the seed where there are several', () => {
-  const look = { labels: true };
+  const look = { labels: true, scale: 1 };
   expect(sheetLook(imagesOf([0, 2], 1), look).labels).toEqual(['Orange', 'class 2']);
   expect(sheetLook(imagesOf([1], 2), look).labels).toEqual(['Kiwi\nseed 5', 'Kiwi\nseed 6']);
-  expect(sheetLook(imagesOf([1], 2), {}).labels).toBeUndefined();
+  expect(sheetLook(imagesOf([1], 2), { scale: 1 }).labels).toBeUndefined();
   expect(sheetLook(imagesOf([1], 2), { scale: 2 }).scale).toBe(2);
 });
