@@ -31,7 +31,7 @@ export async function runDecode(
   const files = openFolder(options.model);
   const { name, gpt, vq, classNames } = await readModelJson(files);
   const limits = { gridSize: gpt.gridSize, codebookSize: vq.codebookSize };
-  const { images } = readTokens(options.tokens, limits);
+  const { images, made: madeBy } = readTokens(options.tokens, limits);
   const count = images.length;
   const side = gpt.gridSize * downsampleOf(vq);
   const made = images.map((image) => madeImage(image.class, image.seed, classNames));
@@ -58,9 +58,10 @@ export async function runDecode(
       },
     });
     const text = pictureText({
+      adapter: describeAdapter(adapter, adapter.software),
+      ...(madeBy?.model === name && madeBy),
       model: name,
       images: made,
-      adapter: describeAdapter(adapter, adapter.software),
       scale: options.scale,
       columns: sheet.columns,
     });

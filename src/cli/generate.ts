@@ -17,7 +17,7 @@ import { type AdapterSummary, type CommonOptions, withDevice } from './context.t
 import { checkDestinations, keepStdout, shownDestination } from './destinations.ts';
 import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
-import { type Made, madeImage } from './picture-text.ts';
+import { type MadeBy, madeImage } from './picture-text.ts';
 import { assertSheetFits, pictureName } from './pictures.ts';
 import { openProfile, type ProfileOption, reportProfile } from './profile.ts';
 import { describeAdapter, formatMs, type Report } from './report.ts';
@@ -77,7 +77,7 @@ export async function runGenerate(
       ...(profiler && { profiler }),
       onProgress: follower(report, sequences.length),
     });
-    const made = { ...madeBy(model, adapter, sequences), scale: options.scale };
+    const made = madeBy(model, adapter, sequences);
     const written = await writeAll(plan, made, images, { report, signal });
     const { profile } = options;
     const describeProfile = () =>
@@ -121,7 +121,7 @@ function madeBy(
   { name, gpt }: Model,
   adapter: AdapterSummary,
   [first]: readonly Sequence[],
-): Omit<Made, 'images'> {
+): MadeBy {
   return {
     model: name,
     ...(first && { sampling: drawnBy(first) }),

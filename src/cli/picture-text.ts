@@ -1,4 +1,7 @@
-/** What a PNG says about how it was made: written by `generate` and `decode`, read by `info`. */
+/**
+ * What a PNG says about how it was made: written by `generate` and `decode`, read by `info`. Files of
+ * tokens say it too, so that `decode` can pass it on.
+ */
 import type { SamplingOptions } from '../generate/settings.ts';
 import { packageVersion } from '../node/files.ts';
 import type { PngText } from '../node/png-format.ts';
@@ -10,17 +13,21 @@ export interface MadeImage {
   readonly seed: number;
 }
 
-/** How the pictures of a file were made. */
-export interface Made {
+/** How pictures were made, whatever their classes and seeds. */
+export interface MadeBy {
   /** Name of the model. */
   readonly model: string;
-  readonly images: readonly MadeImage[];
   /** How the tokens were drawn, if that is known. */
   readonly sampling?: SamplingOptions | undefined;
   /** Storage of the decoder's matrices. */
   readonly dtype?: string | undefined;
   /** The adapter, in words. */
   readonly adapter?: string | undefined;
+}
+
+/** How the pictures of a file were made. */
+export interface Made extends MadeBy {
+  readonly images: readonly MadeImage[];
   /** How many times the pictures were enlarged. */
   readonly scale?: number | undefined;
   /** Of the sheet. */
@@ -54,17 +61,22 @@ export function madeImage(label: number, seed: number, classNames: readonly stri
  * with a JSON object for programs. Nothing in them changes from one run to the next.
  */
 export function pictureText(made: Made): PngText {
-  const { images, sampling, model, scale, columns, dtype, adapter } = made;
+  const { images, scale, columns } = made;
   const version = packageVersion();
   const [first] = images;
   const pictures = images.length === 1 ? first : { columns, images };
-  const json = { version, model, ...pictures, ...sampling, dtype, adapter, scale };
+  const json = { version, model: made.model, ...pictures, ...madeByFields(made), scale };
   return {
     Title: titleOf(images),
     Description: descriptionOf(made),
     Software: `llamagen-webgpu ${version}`,
     [KEYWORD]: JSON.stringify(json),
   };
+}
+
+/** The fields of a JSON object that `readMadeBy` reads. */
+export function madeByFields({ model, sampling, dtype, adapter }: MadeBy): object {
+  return { model, ...sampling, dtype, adapter };
 }
 
 function titleOf(images: readonly MadeImage[]): string {
@@ -98,39 +110,46 @@ export function describeSampling(sampling: SamplingOptions): string {
  */
 export function readMade(texts: ReadonlyMap<string, string>): Made | undefined {
   const object = parsed(texts.get(KEYWORD));
-  const fields = new Map(isObject(object) ? Object.entries(object) : []);
-  const text = (name: string): string | undefined => {
-    const value = fields.get(name);
-    return typeof value === 'string' ? value : undefined;
+  const madeBy = readMadeBy(object);
+  if (!madeBy || !isObject(object)) return undefined;
+  const { images, scale, columns, version } = object;
+  return {
+    ...madeBy,
+    images: (Array.isArray(images) ? images : [object]).flatMap(imageOf),
+    scale: number(scale),
+    columns: number(columns),
+    version: text(version),
   };
-  const number = (name: string): number | undefined => {
-    const value = fields.get(name);
-    return typeof value === 'number' ? value : undefined;
-  };
-  const list = fields.get('images');
-  const images = (Array.isArray(list) ? list : [object]).flatMap(imageOf);
-  const model = text('model');
-  if (model === undefined) return undefined;
+}
+
+/**
+ * The part of it that files of tokens have too.
+ * @returns undefined when the value does not name a model.
+ */
+export function readMadeBy(value: unknown): MadeBy | undefined {
+  if (!isObject(value) || typeof value.model !== 'string') return undefined;
+  const { model, dtype, adapter, greedy } = value;
   const settings = Object.keys(SETTINGS).flatMap((field) => {
-    const value = number(field);
-    return value === undefined ? [] : [[field, value] as const];
+    const setting = number(value[field]);
+    return setting === undefined ? [] : [[field, setting] as const];
   });
-  const greedy = fields.get('greedy');
   const sampling: SamplingOptions = {
     ...Object.fromEntries(settings),
     ...(typeof greedy === 'boolean' && { greedy }),
   };
   return {
     model,
-    images,
     ...(Object.keys(sampling).length > 0 && { sampling }),
-    dtype: text('dtype'),
-    adapter: text('adapter'),
-    scale: number('scale'),
-    columns: number('columns'),
-    version: text('version'),
+    dtype: text(dtype),
+    adapter: text(adapter),
   };
 }
+
+const text = (value: unknown): string | undefined =>
+  typeof value === 'string' ? value : undefined;
+
+const number = (value: unknown): number | undefined =>
+  typeof value === 'number' ? value : undefined;
 
 function imageOf(value: unknown): MadeImage[] {
   if (!isObject(value)) return [];
@@ -139,10 +158,10 @@ function imageOf(value: unknown): MadeImage[] {
   return [{ class: label, className: typeof className === 'string' ? className : '', seed }];
 }
 
-function parsed(text: string | undefined): unknown {
-  if (text === undefined) return undefined;
+function parsed(json: string | undefined): unknown {
+  if (json === undefined) return undefined;
   try {
-    return JSON.parse(text);
+    return JSON.parse(json);
   } catch {
     return undefined;
   }

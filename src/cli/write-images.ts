@@ -3,7 +3,7 @@ import { type GridOptions, imageGrid, type Sheet } from '../generate/grid.ts';
 import type { GeneratedImage, GenerateStats } from '../index.ts';
 import { writeFileAtomic } from '../node/output.ts';
 import { isStdout, shownDestination, writeDestination } from './destinations.ts';
-import { type Made, type MadeImage, pictureText } from './picture-text.ts';
+import { type MadeBy, type MadeImage, pictureText } from './picture-text.ts';
 import { writePicture, writeSheet } from './pictures.ts';
 import type { Report } from './report.ts';
 import { imageLook } from './sheet-look.ts';
@@ -44,9 +44,6 @@ export interface Written {
 
 type Images = AsyncGenerator<GeneratedImage, GenerateStats>;
 
-/** How all images of a run were made. */
-type MadeBy = Omit<Made, 'images' | 'columns'>;
-
 interface Running {
   readonly report: Report;
   readonly signal: AbortSignal;
@@ -80,7 +77,12 @@ export async function writeAll(
   }
   const files: string[] = [];
   if ('sheet' in plan) {
-    const text = pictureText({ ...made, images: plan.images, columns: plan.sheet.columns });
+    const text = pictureText({
+      ...made,
+      images: plan.images,
+      scale: plan.look.scale,
+      columns: plan.sheet.columns,
+    });
     await writeSheet({ ...plan, report, signal, text }, images());
     files.push(plan.out);
   } else {
@@ -88,7 +90,7 @@ export async function writeAll(
   }
   if (!stats) throw new Error('the run ended before its images');
   if (tokensOut !== undefined) {
-    await writeDestination(tokensOut, tokensText(plan, kept), report);
+    await writeDestination(tokensOut, tokensText(plan, made, kept), report);
     files.push(tokensOut);
   }
   return { images: kept, stats, files };
@@ -110,7 +112,7 @@ async function writeEach(
   // When it is asked to stop and not when it has: a process that takes too long is ended.
   const say = (): void => {
     report.note(`${kept.length} of ${names.length} images are in ${outDir}`);
-    if (kept.length > 0) keepTokens(plan, kept, report);
+    if (kept.length > 0) keepTokens(plan, made, kept, report);
   };
   signal.addEventListener('abort', say, { once: true });
   try {
@@ -119,7 +121,7 @@ async function writeEach(
       const [name, its] = [names[files.length], plan.images[files.length]];
       if (!name || !its) throw new Error('more images than were asked for');
       const look = imageLook(plan.look, files.length);
-      const text = pictureText({ ...made, images: [its] });
+      const text = pictureText({ ...made, images: [its], scale: plan.look.scale });
       files.push(writePicture(outDir, name, imageGrid([image], look), text));
     }
     return files;
@@ -132,20 +134,20 @@ async function writeEach(
 }
 
 /** The tokens of a run that ends early, written at once. */
-function keepTokens(plan: WritePlan, kept: readonly Kept[], report: Report): void {
+function keepTokens(plan: WritePlan, made: MadeBy, kept: readonly Kept[], report: Report): void {
   const { tokensOut } = plan;
   if (tokensOut === undefined) return;
-  const text = tokensText(plan, kept);
+  const text = tokensText(plan, made, kept);
   if (isStdout(tokensOut)) report.takeStdout().write(text);
   else writeFileAtomic(tokensOut, text);
   report.note(`their tokens are in ${shownDestination(tokensOut)}`);
 }
 
-function tokensText({ gridSize }: WritePlan, images: readonly Kept[]): string {
+function tokensText({ gridSize }: WritePlan, made: MadeBy, images: readonly Kept[]): string {
   const listed = images.map(({ classIndex, seed, tokens }) => ({
     class: classIndex,
     seed,
     tokens: [...tokens],
   }));
-  return formatTokens({ grid: [gridSize, gridSize], images: listed });
+  return formatTokens({ grid: [gridSize, gridSize], made, images: listed });
 }

@@ -2,9 +2,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runInfoPicture } from '../../src/cli/info-picture.ts';
 import { type Made, pictureText, readMade } from '../../src/cli/picture-text.ts';
+import { runCommandLine } from '../../src/cli/run.ts';
 import { packageVersion } from '../../src/node/files.ts';
 import { encodePng } from '../../src/node/png.ts';
 import type { PngText } from '../../src/node/png-format.ts';
@@ -129,5 +131,40 @@ describe('llamagen info FILE.png', () => {
     const { stdout } = await info(text);
     expect(stdout.replaceAll('\n', '')).not.toMatch(/\p{C}/u);
     expect(stdout).toContain(']0;title');
+  });
+});
+
+describe('on the command line', () => {
+  const run = async (...args: string[]) => {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const streams = { stdout, stderr: stderr as unknown as NodeJS.WriteStream };
+    const stop = { signal: new AbortController().signal, stopped: undefined };
+    const code = await runCommandLine(args, stop, streams);
+    return { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
+  };
+
+  test('info takes a picture', async () => {
+    const { file } = await info(pictureText(single));
+    const { code, stdout, stderr } = await run('info', file);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/image 0 {2}Lemon \(class 16\), seed 7/);
+  });
+
+  test('info refuses what is none', async () => {
+    const file = join(folder, 'note.png');
+    writeFileSync(file, 'a note');
+    const { code, stdout, stderr } = await run('info', file, '--json');
+    expect([code, stderr]).toEqual([2, `llamagen: ${file}: is no PNG file\n`]);
+    expect(JSON.parse(stdout).error).toMatchObject({ type: 'OptionError', exitCode: 2 });
+    expect((await run('info', '')).code).toBe(2);
+    expect((await run('info', file, file)).code).toBe(2);
+  });
+
+  test.each([
+    ['generate', ['--class', 'Lemon', '--scale', '8.5']],
+    ['decode', ['--tokens', 'a.json', '--out', 'a.png', '--scale', '0.5']],
+  ])('%s refuses a scale that is out of range', async (command, args) => {
+    const { code, stderr } = await run(command, ...args);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/--scale.*number from 1 to 8/)]);
   });
 });
