@@ -17,6 +17,7 @@ const MAX_IN_ROW = 64;
 /** How much longer than the other a side of a sheet may be, in images. */
 const MAX_ASPECT = 16;
 
+/** How a sheet of images looks that stand class by class. */
 export function sheetLook(
   images: readonly MadeImage[],
   { labels = false, scale }: LookOptions,
