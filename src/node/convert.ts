@@ -1,5 +1,4 @@
 /** Converts official checkpoints to a model folder. */
-import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { OptionError, WeightsError } from '../errors.ts';
 import type { Ignorable } from '../models/agreement.ts';
@@ -18,7 +17,7 @@ import { reencode } from '../weights/reencode.ts';
 import { type TensorOutput, tensorBytes, writeSafetensors } from '../weights/safetensors-writer.ts';
 import { describeTaken } from '../weights/taken.ts';
 import { type CheckpointOnDisk, openCheckpointPath } from './checkpoint-path.ts';
-import { packageFolder } from './files.ts';
+import { packageVersion } from './files.ts';
 import { hashCheckpoints } from './hash-checkpoints.ts';
 import { assertFolderFree, stageFolder } from './staging.ts';
 
@@ -128,7 +127,7 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
           source_sha256: hashes.get(path) ?? '',
           dtype: as,
           ...((as === 'int8' || as === 'int4') && { [QUANTIZATION_KEY]: as }),
-          converter: `llamagen-webgpu ${version()}`,
+          converter: `llamagen-webgpu ${packageVersion()}`,
         };
         bytes += await writeSafetensors(sink, tensors, metadata, {
           ...(signal && { signal }),
@@ -261,8 +260,4 @@ function modelJson(described: Described): Uint8Array<ArrayBuffer> {
   const text = `${JSON.stringify(json, null, 2)}\n`;
   parseModelJson(text, join(options.out, 'model.json'));
   return new TextEncoder().encode(text);
-}
-
-function version(): string {
-  return JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')).version;
 }

@@ -27,6 +27,16 @@ test('a value deeper than the stack is quoted by its beginning', () => {
   }
 });
 
+test('how the tokens were made is kept, and anything else in its place is not', () => {
+  const sampling = { cfgScale: 2, topK: 0, greedy: false };
+  const made = { model: 'fruits', sampling, dtype: 'f32', adapter: 'A' };
+  expect(parseTokens(formatTokens({ ...FILE, made }), LIMITS)).toEqual({ ...FILE, made });
+  for (const odd of [7, null, [], { model: 3 }, 'fruits']) {
+    const text = JSON.stringify({ ...FILE, made: odd });
+    expect(parseTokens(text, LIMITS).made).toBeUndefined();
+  }
+});
+
 const image = (changes: object) => ({ grid: [2, 2], images: [{ ...FILE.images[0], ...changes }] });
 
 describe('refuses', () => {
