@@ -1,16 +1,9 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { groupChunks } from './group-moments.ts';
-import {
-  assert,
-  assertSizes,
-  type Binding,
-  ceilDiv,
-  declare,
-  grid,
-  type Kernel,
-} from './kernel.ts';
+import { assert, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
 import { normScaleLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 
 export interface GroupAffineParams {
   readonly images: number;
@@ -44,8 +37,15 @@ const SIZE = 64;
  * Source: Wu and He 2018 (arXiv:1803.08494); LlamaGen tokenizer/tokenizer_image/vq_model.py, Normalize.
  */
 export function groupAffine(params: GroupAffineParams): Kernel<GroupAffineBindings> {
+  assertParams('group_affine', params, {
+    images: 'size',
+    channels: 'size',
+    height: 'size',
+    width: 'size',
+    groups: 'size?',
+    eps: 'eps?',
+  });
   const { images, channels, height, width, groups = 32, eps = 1e-6 } = params;
-  assertSizes('group_affine', { images, channels, height, width, groups });
   assert(
     channels % groups === 0,
     `group_affine: "channels" expected a multiple of ${groups} groups, got ${channels}`,

@@ -1,7 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
-  assertSizes,
   type Binding,
   ceilDiv,
   declare,
@@ -13,6 +12,7 @@ import {
 } from './kernel.ts';
 import { normScaleLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
 
 export interface GroupNormParams {
@@ -55,9 +55,18 @@ const SPAN = 256;
  * Normalize and nonlinearity.
  */
 export function groupNorm(params: GroupNormParams): Kernel<GroupNormBindings> {
+  assertParams('group_norm', params, {
+    images: 'size',
+    channels: 'size',
+    height: 'size',
+    width: 'size',
+    groups: 'size?',
+    eps: 'eps?',
+    swish: 'flag?',
+    variant: 'variant?',
+  });
   const { images, channels, height, width, groups = 32, eps = 1e-6 } = params;
   const { swish = false, variant = PORTABLE } = params;
-  assertSizes('group_norm', { images, channels, height, width, groups });
   assert(
     channels % groups === 0,
     `group_norm: "channels" expected a multiple of ${groups} groups, got ${channels}`,

@@ -1,7 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
-  assertSizes,
   type Binding,
   ceilDiv,
   declare,
@@ -13,6 +12,7 @@ import {
 } from './kernel.ts';
 import { normScaleLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
 import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 
@@ -40,8 +40,8 @@ export type RmsNormBindings = {
  * Source: Zhang and Sennrich 2019 (arXiv:1910.07467); LlamaGen autoregressive/models/gpt.py, RMSNorm.
  */
 export function rmsNorm(params: RmsNormParams): Kernel<RmsNormBindings> {
+  assertParams('rms_norm', params, { rows: 'size', dim: 'size', eps: 'eps?', variant: 'variant?' });
   const { rows, dim, eps = 1e-5, variant = PORTABLE } = params;
-  assertSizes('rms_norm', { rows, dim });
   assert(eps >= 0 && eps < Infinity, `rms_norm: "eps" expected a number from 0 up, got ${eps}`);
   const bindings: RmsNormBindings = {
     x: rowBinding('in', [rows, dim]),

@@ -14,7 +14,13 @@ export class WeightsError extends Error {
 }
 
 /** Why a device cannot be used. */
-export type DeviceProblem = 'no-adapter' | 'limit' | 'out-of-memory' | 'lost' | 'validation';
+export type DeviceProblem =
+  | 'no-adapter'
+  | 'limit'
+  | 'out-of-memory'
+  | 'lost'
+  | 'destroyed'
+  | 'validation';
 
 /** The adapter or device cannot do what was asked, or stopped working. */
 export class DeviceError extends Error {

@@ -93,8 +93,11 @@ async function encoderOf(
   const program = await watch.race(build(memory, g, { weights, keep: [indices] }));
   return {
     async encode(pixels) {
-      memory.device.queue.writeBuffer(program.bufferOf(x), 0, pixels);
-      program.run();
+      const { queue } = memory.device;
+      const written = memory.checked('writing the pixels', () =>
+        queue.writeBuffer(program.bufferOf(x), 0, pixels),
+      );
+      await watch.race(Promise.all([written, program.run()]));
       const [, count = 0] = indices.shape;
       const buffer = program.bufferOf(indices);
       return new Uint32Array(await watch.race(readBuffer(memory, buffer, count * 4)));

@@ -161,9 +161,11 @@ async function runDecoder(
   image: number,
 ): Promise<Picture> {
   const { device } = memory;
-  device.queue.writeBuffer(program.bufferOf(codes), 0, Uint32Array.from(tokens));
-  if (profiler) await watch.race(profiler.run(memory, program, 'image decode'));
-  else program.run();
+  const written = memory.checked('writing the tokens', () =>
+    device.queue.writeBuffer(program.bufferOf(codes), 0, Uint32Array.from(tokens)),
+  );
+  const ran = profiler ? profiler.run(memory, program, 'image decode') : program.run();
+  await watch.race(Promise.all([written, ran]));
   const end = profiler?.begin('readback');
   const bytes = await watch.race(readBuffer(memory, program.bufferOf(rgba), byteLength(rgba)));
   end?.();

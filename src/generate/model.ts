@@ -1,7 +1,7 @@
 /** A model on a device: the decoder that makes tokens and the tokenizer that makes pixels of them. */
 import type { MatrixDType, QuantDType, TableDType, Variant } from '../../kernels/kernel.ts';
 import { isQuantised } from '../../kernels/lib/weight-rows.ts';
-import { OptionError } from '../errors.ts';
+import { DeviceError, OptionError } from '../errors.ts';
 import { Memory, type MemoryUse } from '../gpu/memory.ts';
 import { adapterFacts, bindingLimit, chooseWeightDtype, variantOf } from '../gpu/variants.ts';
 import { gptDecoder } from '../models/gpt.ts';
@@ -57,7 +57,10 @@ export interface LoadOptions extends PrecisionOptions, TransferOptions {
   readonly encoder?: boolean;
 }
 
-/** A loaded model. Call `destroy` to free its GPU memory; the device stays yours. */
+/**
+ * A loaded model. Call `destroy` to free its GPU memory; the device stays yours. What runs then, and
+ * every later use, rejects with a DeviceError (`destroyed`).
+ */
 export interface Model {
   readonly name: string;
   readonly config: ModelJson;
@@ -140,13 +143,16 @@ export async function loadModel(
         return memory.use;
       },
       timings: { loadMs: performance.now() - started },
-      destroy: () => memory.freeAll(),
+      destroy: () => memory.close(destroyed(config.name)),
     };
   } catch (error) {
     memory.freeAll();
     throw error;
   }
 }
+
+const destroyed = (name: string): DeviceError =>
+  new DeviceError('destroyed', `the model ${name} was destroyed: load it again to use it`);
 
 async function readConfig(files: ModelFiles): Promise<ModelJson> {
   const source = await files.open('model.json');

@@ -61,7 +61,7 @@ export interface Pace {
 
 export interface Runner {
   readonly memory: Memory;
-  readonly watch: DeviceWatch;
+  readonly watch: Pick<DeviceWatch, 'race'>;
   readonly program: Program;
   readonly pace: Pace;
 }
@@ -163,7 +163,7 @@ async function feed(
   timeline: Timeline | undefined,
 ): Promise<number[]> {
   const sizes: number[] = [];
-  const pending: { readonly size: number; readonly done: Promise<void> }[] = [];
+  const pending: { readonly size: number; readonly done: Promise<unknown> }[] = [];
   const started = performance.now();
   let [submitted, done, chunk] = [0, 0, fixed ?? nextChunk(pace.msPerStep, MAX_CHUNK)];
   const isFed = (): boolean => {
@@ -176,11 +176,12 @@ async function feed(
       const size = Math.min(chunk, steps - submitted);
       const endEncode = profiler?.begin('encode');
       const begun = performance.now();
-      program.run(size, timeline?.next());
+      const accepted = program.run(size, timeline?.next());
       pace.encode.ms += performance.now() - begun;
       pace.encode.steps += size;
       endEncode?.();
-      pending.push({ size, done: device.queue.onSubmittedWorkDone() });
+      const worked = device.queue.onSubmittedWorkDone();
+      pending.push({ size, done: Promise.all([accepted, worked]) });
       sizes.push(size);
       submitted += size;
     }

@@ -72,13 +72,17 @@ async function scorerOf(network: Network<GptConfig>, sequences: number): Promise
     const row = Math.floor(i / 2);
     return i % 2 === 0 ? Math.floor(row / positions) : row % positions;
   });
-  queue.writeBuffer(program.bufferOf(gpt.place), 0, place);
-  queue.writeBuffer(program.bufferOf(gpt.rope), 0, ropeTable(config));
+  await memory.checked('writing the places', () => {
+    queue.writeBuffer(program.bufferOf(gpt.place), 0, place);
+    queue.writeBuffer(program.bufferOf(gpt.rope), 0, ropeTable(config));
+  });
   return {
     async score(label, tokens) {
-      queue.writeBuffer(program.bufferOf(gpt.label), 0, label);
-      queue.writeBuffer(program.bufferOf(gpt.tokens), 0, tokens);
-      program.run();
+      const written = memory.checked('writing the tokens', () => {
+        queue.writeBuffer(program.bufferOf(gpt.label), 0, label);
+        queue.writeBuffer(program.bufferOf(gpt.tokens), 0, tokens);
+      });
+      await watch.race(Promise.all([written, program.run()]));
       const buffer = program.bufferOf(gpt.logits);
       return new Float32Array(await watch.race(readBuffer(memory, buffer, byteLength(gpt.logits))));
     },

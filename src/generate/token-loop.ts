@@ -78,7 +78,10 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
   const gpt = gptDecoder(g, config, batch, precision);
   const options = { weights, keep: [gpt.logits, gpt.probs] };
   const program = await watch.race(build(memory, g, options));
-  memory.device.queue.writeBuffer(program.bufferOf(gpt.rope), 0, ropeTable(config));
+  const write = (t: Tensor, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void =>
+    memory.device.queue.writeBuffer(program.bufferOf(t), 0, data);
+  await memory.checked('writing the RoPE table', () => write(gpt.rope, ropeTable(config)));
+  let written: Promise<void> = Promise.resolve();
   const pace: Pace = { msPerStep: undefined, encode: { ms: 0, steps: 0 } };
   const read = (t: Tensor): Promise<ArrayBuffer> =>
     watch.race(readBuffer(memory, program.bufferOf(t)));
@@ -89,10 +92,20 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
     gpt,
     encode: pace.encode,
     start(sequences) {
-      startSequences(network, gpt, program, batch, sequences);
+      watch.check();
+      const contents = startOf(network, gpt, batch, sequences);
       started = sequences;
+      written = memory.checked('starting the sequences', () => {
+        for (const [tensor, data] of contents) write(tensor, data);
+      });
+      written.catch(() => {}); // reported to the run
     },
-    run: (steps, options) => runSteps({ memory, watch, program, pace }, steps, options),
+    async run(steps, options) {
+      watch.check();
+      const stats = await runSteps({ memory, watch, program, pace }, steps, options);
+      await written;
+      return stats;
+    },
     async readTokens(first = 0) {
       const tokens = new Uint32Array(await read(gpt.tokens));
       assertDrawn(tokens, config.blockSize, precision, started, first);
@@ -104,13 +117,13 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
   };
 }
 
-function startSequences(
+/** What the buffers hold before the first step. */
+function startOf(
   network: Network<GptConfig>,
   gpt: GptDecoder,
-  program: Program,
   batch: Batch,
   sequences: readonly Sequence[],
-): void {
+): readonly (readonly [Tensor, Uint32Array<ArrayBuffer>])[] {
   const { numClasses, blockSize } = network.config;
   checkValue('sequences', sequences, listOf('sequences', having('a sequence')));
   if (sequences.length !== batch.sequences) {
@@ -125,12 +138,12 @@ function startSequences(
     label[i] = sequence.label;
     tokens.set(Array.from(sequence.tokens ?? []), i * blockSize);
   });
-  const write = (t: Tensor, data: Uint32Array<ArrayBuffer>): void =>
-    network.memory.device.queue.writeBuffer(program.bufferOf(t), 0, data);
-  write(gpt.place, place);
-  write(gpt.label, label);
-  write(gpt.tokens, tokens);
-  write(gpt.sampling, packSampling(sequences));
+  return [
+    [gpt.place, place],
+    [gpt.label, label],
+    [gpt.tokens, tokens],
+    [gpt.sampling, packSampling(sequences)],
+  ];
 }
 
 /** Fields are written into buffers, where what is missing or of another type would be some number. */

@@ -61,7 +61,7 @@ export function vqDecoder(
   const stages: Record<string, Tensor> = {};
   const h = levels(v, config, postQuant, stages);
   const image = outBlocks(v, 'decoder', h, outChannels, stages);
-  const size = sizesOf(image);
+  const { channels: _, ...size } = sizesOf(image);
   const { rgba } = g.call(toRgba(size), { image });
   return { codes, zq, postQuant, stages, image, rgba };
 }
