@@ -8,7 +8,7 @@ export class OptionError extends RangeError {
   override readonly name = 'OptionError';
 }
 
-/** A model file is permanently bad or does not fit: retrying cannot help. */
+/** A model file is permanently bad, does not fit or gives numbers that are not finite: retrying cannot help. */
 export class WeightsError extends Error {
   override readonly name = 'WeightsError';
 }

@@ -96,8 +96,9 @@ const IS_NETWORK = having('a network', 'exclusive', 'kept');
 /** @throws OptionError when it is not a loaded model: a promise of one, a name, nothing. */
 export function checkModel(where: string, model: Model): void {
   const { gpt, vq } = Object(model) as Partial<Model>;
-  const expected = 'a model that loadModel has loaded';
-  checkValue(`${where}: model`, model, () => IS_NETWORK(gpt) && IS_NETWORK(vq) && expected);
+  const isLoaded = IS_NETWORK(gpt) === undefined && IS_NETWORK(vq) === undefined;
+  const expected = isLoaded ? undefined : 'a model that loadModel has loaded';
+  checkValue(`${where}: model`, model, () => expected);
 }
 
 /**

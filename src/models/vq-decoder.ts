@@ -29,7 +29,7 @@ export interface VqDecoder {
   readonly stages: VqStages;
   /** f32 [images, 3, height * f, width * f] with f = `downsampleOf(config)`; not clamped. */
   readonly image: Tensor;
-  /** u32 [images, height * f, width * f], bytes R, G, B, A. */
+  /** u32 [images, height * f, width * f], bytes R, G, B, A; 0 where a colour is not finite. */
   readonly rgba: Tensor;
 }
 

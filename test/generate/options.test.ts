@@ -113,6 +113,7 @@ describe('generate', () => {
       /"generate: model" expected a model .* got Promise/,
     ],
     ['a name', 'fruits-96', /got "fruits-96"/],
+    ['half of a model', { ...model, vq: undefined }, /expected a model .* got an object/],
     ['nothing', undefined, /got undefined/],
   ])('%s', async (_, wrong, message) => {
     await expect(generate(wrong as unknown as Model, { classes: [1] })).rejects.toThrow(message);
