@@ -2,7 +2,7 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
 import type { CodebookParams } from './lib/codebook.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, CODEBOOK_RULES } from './lib/params.ts';
 import { valueReader } from './lib/value-reader.ts';
 
 export type CodebookLookupParams = CodebookParams;
@@ -24,15 +24,7 @@ const SIZE = 64;
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, VectorQuantizer.get_codebook_entry.
  */
 export function codebookLookup(params: CodebookLookupParams): Kernel<CodebookLookupBindings> {
-  assertParams('codebook_lookup', params, {
-    images: 'size',
-    height: 'size',
-    width: 'size',
-    codebookSize: 'size',
-    codebookEmbedDim: 'size',
-    l2Norm: 'flag',
-    weightDtype: 'floatDtype?',
-  });
+  assertParams('codebook_lookup', params, CODEBOOK_RULES);
   const { images, height, width, codebookSize, codebookEmbedDim, l2Norm } = params;
   const { weightDtype = 'f32' } = params;
   const positions = height * width;

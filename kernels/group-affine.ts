@@ -3,7 +3,7 @@ import { groupChunks } from './group-moments.ts';
 import { assert, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
 import { normScaleLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, MAP_RULES } from './lib/params.ts';
 
 export interface GroupAffineParams {
   readonly images: number;
@@ -37,14 +37,7 @@ const SIZE = 64;
  * Source: Wu and He 2018 (arXiv:1803.08494); LlamaGen tokenizer/tokenizer_image/vq_model.py, Normalize.
  */
 export function groupAffine(params: GroupAffineParams): Kernel<GroupAffineBindings> {
-  assertParams('group_affine', params, {
-    images: 'size',
-    channels: 'size',
-    height: 'size',
-    width: 'size',
-    groups: 'size?',
-    eps: 'eps?',
-  });
+  assertParams('group_affine', params, { ...MAP_RULES, groups: 'size?', eps: 'eps?' });
   const { images, channels, height, width, groups = 32, eps = 1e-6 } = params;
   assert(
     channels % groups === 0,

@@ -11,7 +11,7 @@ import {
   type Variant,
 } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, MAP_RULES } from './lib/params.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
 
 export interface GroupMomentsParams {
@@ -52,14 +52,7 @@ export function groupChunks(count: number): { readonly chunk: number; readonly c
  * Source: Chan, Golub and LeVeque 1979, the pairwise update of variances.
  */
 export function groupMoments(params: GroupMomentsParams): Kernel<GroupMomentsBindings> {
-  assertParams('group_moments', params, {
-    images: 'size',
-    channels: 'size',
-    height: 'size',
-    width: 'size',
-    groups: 'size?',
-    variant: 'variant?',
-  });
+  assertParams('group_moments', params, { ...MAP_RULES, groups: 'size?', variant: 'variant?' });
   const { images, channels, height, width, groups = 32, variant = PORTABLE } = params;
   assert(
     channels % groups === 0,

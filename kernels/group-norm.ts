@@ -12,7 +12,7 @@ import {
 } from './kernel.ts';
 import { normScaleLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, MAP_RULES } from './lib/params.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
 
 export interface GroupNormParams {
@@ -56,10 +56,7 @@ const SPAN = 256;
  */
 export function groupNorm(params: GroupNormParams): Kernel<GroupNormBindings> {
   assertParams('group_norm', params, {
-    images: 'size',
-    channels: 'size',
-    height: 'size',
-    width: 'size',
+    ...MAP_RULES,
     groups: 'size?',
     eps: 'eps?',
     swish: 'flag?',

@@ -13,7 +13,7 @@ import {
 } from './kernel.ts';
 import { type Columns, columnsOf } from './lib/columns.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, PRODUCT_RULES } from './lib/params.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 import { weightBindings, weightReader } from './lib/weight-rows.ts';
 import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';
@@ -48,15 +48,7 @@ const SLICE = 4;
 export function matmul(params: MatmulParams & { residual: true }): Kernel<ResidualLinearBindings>;
 export function matmul(params: MatmulParams & { residual?: false }): Kernel<LinearBindings>;
 export function matmul(params: MatmulParams): Kernel {
-  assertParams('matmul', params, {
-    rows: 'size',
-    inDim: 'size',
-    outDim: 'size',
-    weightDtype: 'matrixDtype?',
-    columns: 'part?',
-    residual: 'flag?',
-    variant: 'variant?',
-  });
+  assertParams('matmul', params, { ...PRODUCT_RULES, residual: 'flag?' });
   const { rows, inDim, outDim, weightDtype = 'f32', residual = false } = params;
   const { variant = PORTABLE } = params;
   if (variant.reduce === 'serial') return linear({ ...params, residual: residual as true });

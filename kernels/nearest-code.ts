@@ -3,7 +3,7 @@ import { type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
 import type { CodebookParams } from './lib/codebook.ts';
 import { finiteLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, CODEBOOK_RULES } from './lib/params.ts';
 import { valueReader } from './lib/value-reader.ts';
 
 export type NearestCodeParams = CodebookParams;
@@ -29,15 +29,7 @@ const SIZE = 16;
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, VectorQuantizer.forward.
  */
 export function nearestCode(params: NearestCodeParams): Kernel<NearestCodeBindings> {
-  assertParams('nearest_code', params, {
-    images: 'size',
-    height: 'size',
-    width: 'size',
-    codebookSize: 'size',
-    codebookEmbedDim: 'size',
-    l2Norm: 'flag',
-    weightDtype: 'floatDtype?',
-  });
+  assertParams('nearest_code', params, CODEBOOK_RULES);
   const { images, height, width, codebookSize, codebookEmbedDim, l2Norm } = params;
   const { weightDtype = 'f32' } = params;
   const positions = height * width;

@@ -1,7 +1,7 @@
 import { type Binding, type Kernel, type MatrixDType, PORTABLE, type Variant } from './kernel.ts';
 import { type Columns, columnsOf } from './lib/columns.ts';
 import { type KvShape, kvBinding } from './lib/kv-cache.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, KV_RULES } from './lib/params.ts';
 import { productKernel } from './lib/product.ts';
 import { qkvStore } from './lib/qkv-store.ts';
 import { rowBinding } from './lib/rows.ts';
@@ -40,14 +40,10 @@ export type QkvRopeCacheBindings = {
  */
 export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBindings> {
   assertParams('qkv_rope_cache', params, {
+    ...KV_RULES,
     rows: 'size',
     dim: 'size',
     nHead: 'size',
-    slots: 'size',
-    nKvHead: 'size',
-    positions: 'size',
-    headDim: 'size',
-    kvDtype: 'floatDtype?',
     normEps: 'eps',
     weightDtype: 'matrixDtype?',
     columns: 'part?',

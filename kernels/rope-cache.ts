@@ -2,7 +2,7 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
 import { type KvShape, kvBinding } from './lib/kv-cache.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, KV_RULES } from './lib/params.ts';
 import { qkvStore } from './lib/qkv-store.ts';
 import { quads, rowBinding, rowReader } from './lib/rows.ts';
 
@@ -30,15 +30,7 @@ export type RopeCacheBindings = {
  * Source: LlamaGen autoregressive/models/gpt.py, apply_rotary_emb and KVCache.update.
  */
 export function ropeCache(params: RopeCacheParams): Kernel<RopeCacheBindings> {
-  assertParams('rope_cache', params, {
-    rows: 'size',
-    nHead: 'size',
-    slots: 'size',
-    nKvHead: 'size',
-    positions: 'size',
-    headDim: 'size',
-    kvDtype: 'floatDtype?',
-  });
+  assertParams('rope_cache', params, { ...KV_RULES, rows: 'size', nHead: 'size' });
   const { rows, nHead, nKvHead, headDim, positions } = params;
   const width = (nHead + 2 * nKvHead) * headDim;
   const bindings: RopeCacheBindings = {

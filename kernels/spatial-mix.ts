@@ -1,6 +1,6 @@
 import type { Binding, Kernel, Variant } from './kernel.ts';
 import { mapProduct } from './lib/map-product.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, MAP_RULES } from './lib/params.ts';
 
 export interface SpatialMixParams {
   readonly images: number;
@@ -24,13 +24,7 @@ export type SpatialMixBindings = {
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, AttnBlock.
  */
 export function spatialMix(params: SpatialMixParams): Kernel<SpatialMixBindings> {
-  assertParams('spatial_mix', params, {
-    images: 'size',
-    channels: 'size',
-    height: 'size',
-    width: 'size',
-    variant: 'variant?',
-  });
+  assertParams('spatial_mix', params, { ...MAP_RULES, variant: 'variant?' });
   const { images, channels, height, width, variant } = params;
   const pixels = height * width;
   const shape = [images, channels, height, width];

@@ -1,6 +1,6 @@
 import type { Binding, Kernel, Variant } from './kernel.ts';
 import { mapProduct } from './lib/map-product.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, MAP_RULES } from './lib/params.ts';
 
 export interface SpatialScoresParams {
   readonly images: number;
@@ -24,13 +24,7 @@ export type SpatialScoresBindings = {
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, AttnBlock.
  */
 export function spatialScores(params: SpatialScoresParams): Kernel<SpatialScoresBindings> {
-  assertParams('spatial_scores', params, {
-    images: 'size',
-    channels: 'size',
-    height: 'size',
-    width: 'size',
-    variant: 'variant?',
-  });
+  assertParams('spatial_scores', params, { ...MAP_RULES, variant: 'variant?' });
   const { images, channels, height, width, variant } = params;
   const pixels = height * width;
   const shape = [images, channels, height, width];

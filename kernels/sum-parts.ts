@@ -9,7 +9,7 @@ import {
   range,
 } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, MAP_RULES } from './lib/params.ts';
 
 export interface SumPartsParams {
   readonly parts: number;
@@ -37,14 +37,7 @@ const SIZE = 64;
  * out [images, channels, height, width].
  */
 export function sumParts(params: SumPartsParams): Kernel<SumPartsBindings> {
-  assertParams('sum_parts', params, {
-    parts: 'size',
-    images: 'size',
-    channels: 'size',
-    height: 'size',
-    width: 'size',
-    residual: 'flag?',
-  });
+  assertParams('sum_parts', params, { ...MAP_RULES, parts: 'size', residual: 'flag?' });
   const { parts, images, channels, height, width, residual = false } = params;
   const shape = [images, channels, height, width];
   const plane = height * width;

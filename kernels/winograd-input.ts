@@ -2,7 +2,7 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { byteLength } from './cost.ts';
 import { type Binding, ceilDiv, declare, grid, type Kernel, range } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, MAP_RULES } from './lib/params.ts';
 import {
   inputLines,
   productPlaces,
@@ -41,14 +41,7 @@ const SIZE = 64;
  * Source: lib/winograd.ts.
  */
 export function winogradInput(params: WinogradInputParams): Kernel<WinogradInputBindings> {
-  assertParams('winograd_input', params, {
-    images: 'size',
-    channels: 'size',
-    height: 'size',
-    width: 'size',
-    upsample: 'flag?',
-    part: 'part?',
-  });
+  assertParams('winograd_input', params, { ...MAP_RULES, upsample: 'flag?', part: 'part?' });
   const { images, channels, height, width, upsample = false } = params;
   const [rows, columns] = upsample ? [2 * height, 2 * width] : [height, width];
   const { tilesX, tilesY, part } = tileGrid('winograd_input', images, rows, columns, params.part);

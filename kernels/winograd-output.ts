@@ -10,7 +10,7 @@ import {
   range,
 } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, MAP_RULES } from './lib/params.ts';
 import {
   outputLines,
   productPlaces,
@@ -53,14 +53,7 @@ const SIZE = 64;
  * Source: lib/winograd.ts.
  */
 export function winogradOutput(params: WinogradOutputParams): Kernel<WinogradOutputBindings> {
-  assertParams('winograd_output', params, {
-    images: 'size',
-    channels: 'size',
-    height: 'size',
-    width: 'size',
-    residual: 'flag?',
-    part: 'part?',
-  });
+  assertParams('winograd_output', params, { ...MAP_RULES, residual: 'flag?', part: 'part?' });
   const { images, channels, height, width, residual = false } = params;
   const { tilesX, tilesY, part } = tileGrid('winograd_output', images, height, width, params.part);
   const shape = [images, channels, height, width];

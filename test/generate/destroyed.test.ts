@@ -81,85 +81,70 @@ describe('a destroyed model', () => {
   );
 });
 
-describe('a device that is destroyed from outside', () => {
-  test('fails the next use, at once and later, and a load', async () => {
-    const opened = await openDevice({ tuned: false });
-    const model = await load(opened.device);
-    await generate(model, { classes: [0] });
-    opened.close();
-    await expect(generate(model, { classes: [0] })).rejects.toMatchObject(lost);
-    for (const [name, use] of uses) await expect(use(model), name).rejects.toMatchObject(lost);
-    await expect(load(opened.device)).rejects.toMatchObject(lost);
+/** Makes an error on a device that nobody catches, and waits until it is reported. */
+async function makeStray(on: GPUDevice): Promise<void> {
+  const reported = new Promise((resolve) => {
+    on.addEventListener('uncapturederror', resolve, { once: true });
   });
+  on.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
+  await reported;
+}
 
-  test('fails what runs, while a picture is decoded', async () => {
-    const { device: own, close } = await openDevice({ tuned: false });
+// One device for all, because each compiles anew.
+test('a device of ours: stray errors, its end in the middle of a run, and nothing left', async () => {
+  const life = async (): Promise<Record<string, WeakRef<object>>> => {
+    const { device: own, adapter, close } = await openDevice({ tuned: false });
     const model = await load(own);
-    const running = generate(model, {
-      classes: TINY_CLASSES,
-      onProgress: ({ phase, done }) => {
-        if (phase === 'decode' && done > 0) own.destroy();
-      },
-    });
-    await expect(running).rejects.toMatchObject(lost);
-    close();
-  });
-});
+    const loop = await tokenLoop(model.gpt, { sequences: 1, guided: false });
 
-describe('errors that nobody caught', () => {
-  const makeOne = async (on: GPUDevice): Promise<void> => {
-    const reported = new Promise((resolve) => {
-      on.addEventListener('uncapturederror', resolve, { once: true });
-    });
-    on.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
-    await reported;
-  };
-
-  test('reject the next use of a device of ours, which says them on standard error', async () => {
     const said = vi.spyOn(console, 'error').mockImplementation(() => {});
-    const { device: own, close } = await openDevice({ tuned: false });
-    const model = await load(own);
-    await makeOne(own);
+    await makeStray(own);
     const asked = generate(model, { classes: [0] });
     await expect(asked).rejects.toMatchObject({ name: 'DeviceError', problem: 'validation' });
     await expect(asked).rejects.toThrow(/^the device reported an error: /);
     expect(said.mock.calls.flat().join()).toMatch(/^WebGPU: /);
     said.mockRestore();
-    expect((await generate(model, { classes: [0] })).images).toHaveLength(1);
-    close();
-  });
 
-  test("are an app's own business on its own device", async () => {
-    const app = await nullDevice();
-    app.addEventListener('uncapturederror', (event) => event.preventDefault());
-    const model = await load(app);
-    await makeOne(app);
-    expect((await decodeTokens(model, [GRID])).length).toBe(1);
-    model.destroy();
-  });
-});
+    const running = generate(model, {
+      classes: TINY_CLASSES,
+      onProgress: ({ phase, done }) => {
+        if (phase === 'decode' && done > 0) close();
+      },
+    });
+    await expect(running).rejects.toMatchObject(lost);
+    for (const [name, use] of uses) await expect(use(model), name).rejects.toMatchObject(lost);
+    await expect(load(own)).rejects.toMatchObject(lost);
 
-test('nothing of a device stays after close: no listener and no cache holds it', async () => {
-  const cycle = async (): Promise<Record<string, WeakRef<object>>> => {
-    const { device: own, adapter, close } = await openDevice({ tuned: false });
-    const model = await load(own);
-    await generate(model, { classes: [0] });
-    const loop = await tokenLoop(model.gpt, { sequences: 1, guided: false });
     const [step] = loop.program.steps;
     const weights = model.gpt.weights.values().next().value?.buffer;
-    model.destroy();
-    close();
-    await own.lost;
     const parts = { own, adapter, model, loop, memory: model.gpt.memory, weights };
     const of = { ...parts, pipeline: step?.pipeline, group: step?.group };
     return Object.fromEntries(Object.entries(of).map(([name, o]) => [name, new WeakRef(o!)]));
   };
-  const refs = await cycle();
+  const refs = await life();
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
-  for (let i = 0; i < 10 && Object.values(refs).some((ref) => ref.deref()); i++) {
-    gc();
+  const left = () => Object.keys(refs).filter((name) => refs[name]?.deref());
+  for (let i = 0; i < 10 && left().length > 0; i++) {
+    // What was looked at lives until the next turn.
     await new Promise((resolve) => setTimeout(resolve, 20));
+    gc();
   }
-  expect(Object.keys(refs).filter((name) => refs[name]?.deref())).toEqual([]);
+  expect(left()).toEqual([]);
+});
+
+test("stray errors of an app on its own device are the app's business", async () => {
+  const app = await nullDevice();
+  app.addEventListener('uncapturederror', (event) => event.preventDefault());
+  const model = await load(app);
+  await makeStray(app);
+  expect((await decodeTokens(model, [GRID])).length).toBe(1);
+  model.destroy();
+});
+
+test('a device that is closed between two uses fails the next at once', async () => {
+  const { device: own, close } = await openDevice({ tuned: false });
+  const model = await load(own);
+  close();
+  await expect(generate(model, { classes: [0] })).rejects.toMatchObject(lost);
 });

@@ -43,7 +43,9 @@ const anyParts = (params: AttentionPartsParams): Kernel =>
 async function run(params: AttentionPartsParams, inputs: AttentionData, times = 1) {
   const { out: sums, peaks } = await runKernel(device, anyParts(params), inputs, times);
   const given = { sums: sums!, peaks: peaks!, place: inputs.place };
-  const { out } = await runKernel(device, mergeAttention(params), given, times);
+  const { rows, nHead, headDim, positions, split } = params;
+  const merge = mergeAttention({ rows, nHead, headDim, positions, split });
+  const { out } = await runKernel(device, merge, given, times);
   return { ...given, out: out! };
 }
 

@@ -44,6 +44,7 @@ interface Subject {
 
 const dim = 70;
 const KV = { slots: POOL, nKvHead: 2, positions: 40, headDim: 12 };
+const MERGE = { positions: KV.positions, headDim: KV.headDim };
 const kvLength = 2 * POOL * KV.nKvHead * KV.positions * KV.headDim;
 const place = Uint32Array.from({ length: 2 * POOL }, (_, i) =>
   i % 2 === 0 ? i / 2 : (i * 7) % 40,
@@ -103,7 +104,7 @@ const subjects: readonly Subject[] = [
   })),
   {
     name: 'merge_attention',
-    kernel: (rows) => mergeAttention({ ...KV, rows, nHead: 4, split: 3 }),
+    kernel: (rows) => mergeAttention({ ...MERGE, rows, nHead: 4, split: 3 }),
     perRow: { sums: normal(POOL * 3 * 48, 8), peaks: normal(POOL * 3 * 8, 9), place },
     shared: {},
     out: 'out',

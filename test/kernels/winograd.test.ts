@@ -31,7 +31,7 @@ const cases: readonly (Conv2dParams & { readonly perPart?: number })[] = [
 ];
 
 describe.each(['f32', 'f16'] as const)('%s weights', (weightDtype) => {
-  test.each(cases)('$images x $inChannels x $height x $width', async (params) => {
+  test.each(cases)('$images x $inChannels x $height x $width', async ({ perPart, ...params }) => {
     const { images, inChannels, outChannels, height, width, residual = false } = params;
     const { outHeight, outWidth, outShape } = convSizes(params);
     const { upsample = false } = params;
@@ -46,10 +46,10 @@ describe.each(['f32', 'f16'] as const)('%s weights', (weightDtype) => {
     const filter = winogradFilter({ inChannels, outChannels, weightDtype });
     const filters = (await runKernel(device, filter, { weight: inputs.weight })).out!;
     const tiles = images * Math.ceil(outHeight / 4) * Math.ceil(outWidth / 4);
-    const { perPart = tiles } = params;
+    const step = perPart ?? tiles;
     let out: ArrayLike<number> | undefined;
-    for (let first = 0; first < tiles; first += perPart) {
-      const part = { first, count: Math.min(perPart, tiles - first) };
+    for (let first = 0; first < tiles; first += step) {
+      const part = { first, count: Math.min(step, tiles - first) };
       const sizes = { images, channels: inChannels, height, width };
       const input = winogradInput({ ...sizes, upsample, part });
       const transformed = (await runKernel(device, input, { x })).out!;

@@ -73,10 +73,14 @@ describe('openDevice', () => {
     expect(await runModule(code, broken)).toMatch(/^DeviceError no-adapter .*install .*Vulkan/);
   });
 
-  test('lets the process end after close', async () => {
-    expect(await runModule(`${OPEN} (await openDevice()).close(); console.log('end');`)).toBe(
-      'end',
-    );
+  test('lets the process end after close, and leaves standard output to the program', async () => {
+    const stray = `const { device, close } = await openDevice();
+      const reported = new Promise((r) => device.addEventListener('uncapturederror', r));
+      device.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
+      await reported;
+      close();
+      console.log('end');`;
+    expect(await runModule(`${OPEN} ${stray}`)).toBe('end');
   });
 });
 
