@@ -6,6 +6,7 @@ import { runScript } from '../scripts/script.ts';
 import { integer } from '../src/cli/arguments.ts';
 import { resolveModel } from '../src/cli/models.ts';
 import { GPT_SIZES, type GptSize } from '../src/models/gpt-config.ts';
+import { Claims } from '../src/node/claims.ts';
 import { defaultModelFolder, packageFolder } from '../src/node/files.ts';
 import { assertWritable, writeFileAtomic } from '../src/node/output.ts';
 import { resultName } from './result-name.ts';
@@ -31,7 +32,12 @@ async function bench(
   { json, save, ...settings }: Options,
 ): Promise<void> {
   const suites = parseSuites(names);
-  if (json !== undefined) assertWritable(json);
+  if (json !== undefined) {
+    const claims = new Claims();
+    claims.readsModel('--model', settings.model);
+    claims.writes('--json', json);
+    assertWritable(json);
+  }
   const file = await runSuites(suites, settings, { print, note });
   const text = `${JSON.stringify(file, null, 2)}\n`;
   if (json !== undefined) writeFileAtomic(json, text);

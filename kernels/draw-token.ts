@@ -1,7 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
-  assertSizes,
   type Binding,
   declare,
   enable,
@@ -10,7 +9,9 @@ import {
   type Variant,
 } from './kernel.ts';
 import { drawLib, finish } from './lib/draw.ts';
+import { finiteLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { laneBuiltins } from './lib/reduce.ts';
 import { quads, rowBinding, rowReader, variantFeatures } from './lib/rows.ts';
 import { samplerGroup } from './lib/sampler-group.ts';
@@ -40,14 +41,23 @@ export type DrawTokenBindings = {
  * the sequence one position on. The exponential race: argmax_t probs[t] / e_t with e_t exponential,
  * which is Gumbel-max without the logarithm of the probability. e_t is a function of the seed, the
  * step and t alone. The lowest index wins a tie. A sequence whose grid is full is left alone.
+ * Where a probability is not finite, or none is above zero, the token is NO_TOKEN, and a given token
+ * becomes it: torch.multinomial throws there, and what a kernel can say it says in the grid.
  *
  * Shapes: probs [sequences, vocabSize], sampling u32 [sequences, 8], place u32 [rows, 2] (KV slot,
  * position), tokens u32 [sequences, blockSize]. One workgroup per sequence.
  * Source: LlamaGen autoregressive/serve/sampler.py (exponential race), gpt-fast generate.py.
  */
 export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {
+  assertParams('draw_token', params, {
+    sequences: 'size',
+    rows: 'size',
+    vocabSize: 'size',
+    blockSize: 'size',
+    clsTokenNum: 'size',
+    variant: 'variant?',
+  });
   const { sequences, rows, vocabSize, blockSize, clsTokenNum, variant = PORTABLE } = params;
-  assertSizes('draw_token', { sequences, rows, vocabSize, blockSize, clsTokenNum });
   assert(
     rows === sequences || rows === 2 * sequences,
     `draw_token: ${rows} rows are neither ${sequences} nor twice as many`,
@@ -65,6 +75,7 @@ export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {
 ${samplingLib}
 ${declare(bindings)}
 ${rowReader({ name: 'probs', dtype: 'f32', length: vocabSize })}
+${finiteLib}
 ${drawLib}
 ${highest.code}
 ${last.code}
@@ -75,10 +86,13 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   let how = sampling[sequence];
   let step = place[sequence].y - ${clsTokenNum - 1}u;
   var leader = Race();
+  var largest = 0u;
   for (var i = lane; i < ${quads(vocabSize)}u; i += ${size}u) {
-    leader = race(leader, i, probs_at(sequence, i), step, how.seed);
+    let p = probs_at(sequence, i);
+    largest = max(largest, magnitude_of_any(p));
+    leader = race(leader, i, p, step, how.seed);
   }
-  ${finish({ sequences, rows, vocabSize, blockSize, highest, last })}
+  ${finish({ sequences, rows, vocabSize, blockSize, highest, last, broken: 'largest >= INFINITE' })}
 }`;
   return {
     label: `draw_token f32[${sequences},${vocabSize}]`,

@@ -1,7 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
-  assertSizes,
   type Binding,
   declare,
   enable,
@@ -11,6 +10,7 @@ import {
 } from './kernel.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './lib/filter.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { laneBuiltins } from './lib/reduce.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 import { samplerGroup } from './lib/sampler-group.ts';
@@ -39,13 +39,20 @@ export type FilterLogitsBindings = {
  * sort. Temperature divides the distance to the maximum, which keeps digits that scaled logits would
  * lose.
  *
+ * A logit of minus infinity is a token that is not allowed. Where a logit is NaN or plus infinity, or no
+ * token is allowed, all probabilities are NaN, as softmax has it.
+ *
  * Shapes: logits and probs [sequences, vocabSize], sampling u32 [sequences, 8]. One workgroup per
  * sequence.
  * Source: LlamaGen autoregressive/models/generate.py, top_k_top_p_filtering and sample.
  */
 export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBindings> {
+  assertParams('filter_logits', params, {
+    sequences: 'size',
+    vocabSize: 'size',
+    variant: 'variant?',
+  });
   const { sequences, vocabSize, variant = PORTABLE } = params;
-  assertSizes('filter_logits', { sequences, vocabSize });
   assert(vocabSize <= 2 ** 24, `filter_logits: vocabSize ${vocabSize} is above 2^24`);
   const bindings: FilterLogitsBindings = {
     logits: rowBinding('in', [sequences, vocabSize]),
@@ -59,6 +66,7 @@ export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBin
     ...{ vocabSize, size, ...reducers },
     first: 'let v = logits_at(sequence, i);',
     writes: false,
+    masks: true,
   };
   const features = variantFeatures({ reduce, f16: false }, false);
   const code = wgsl`${enable(features)}
@@ -72,9 +80,12 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   let sequence = group.x;
   let how = sampling[sequence];
   ${filterBody(filter)}
+  // 1 for a finite logit, 2 for one that is no number: 1 in all is right.
+  let seen = ${reducers.last.call('select(select(0u, 1u, best > -3.4028234e38 || largest > 0u), 2u, largest >= INFINITE)')};
   for (var i = lane; i < QUADS; i += ${size}u) {
     let v = logits_at(sequence, i);
     ${probabilities(filter)}
+    if (seen != 1u) { p = vec4f(bitcast<f32>(NAN_BITS | (seen & 0u))); }
     probs_put(sequence, i, p);
   }
 }`;

@@ -13,6 +13,7 @@ export * from './group-moments.ts';
 export * from './group-norm.ts';
 export * from './guidance.ts';
 export * from './kernel.ts';
+export { NO_TOKEN } from './lib/finite.ts';
 export { packSampling, type Sampling } from './lib/sampling.ts';
 export * from './linear.ts';
 export * from './linear-parts.ts';

@@ -1,7 +1,9 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
+import { type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
 import type { CodebookParams } from './lib/codebook.ts';
+import { finiteLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { valueReader } from './lib/value-reader.ts';
 
 export type NearestCodeParams = CodebookParams;
@@ -17,7 +19,8 @@ const SIZE = 16;
 
 /**
  * Vectors to codes: indices[n, y * width + x] = argmin_k |latents[n, :, y, x] - codebook[k]|^2, the
- * lowest k on ties; both sides normalised or neither.
+ * lowest k on ties; both sides normalised or neither. Where a latent, its length or every distance is not
+ * finite, no code is nearest: NO_TOKEN.
  *
  * Shapes: latents f32 [images, codebookEmbedDim, height, width], codebook
  * [codebookSize, codebookEmbedDim], indices u32 [images, height * width]. Distances in f32, from
@@ -26,9 +29,17 @@ const SIZE = 16;
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, VectorQuantizer.forward.
  */
 export function nearestCode(params: NearestCodeParams): Kernel<NearestCodeBindings> {
+  assertParams('nearest_code', params, {
+    images: 'size',
+    height: 'size',
+    width: 'size',
+    codebookSize: 'size',
+    codebookEmbedDim: 'size',
+    l2Norm: 'flag',
+    weightDtype: 'floatDtype?',
+  });
   const { images, height, width, codebookSize, codebookEmbedDim, l2Norm } = params;
   const { weightDtype = 'f32' } = params;
-  assertSizes('nearest_code', { images, height, width, codebookSize, codebookEmbedDim });
   const positions = height * width;
   const bindings: NearestCodeBindings = {
     latents: { role: 'in', dtype: 'f32', shape: [images, codebookEmbedDim, height, width] },
@@ -39,6 +50,7 @@ export function nearestCode(params: NearestCodeParams): Kernel<NearestCodeBindin
   const [gx, gy] = grid(ceilDiv(images * positions, SIZE));
   const code = wgsl`
 ${declare(bindings)}
+${finiteLib}
 const POSITIONS = ${positions}u;
 const DIM = ${codebookEmbedDim}u;
 const MIN_LENGTH = 1e-12;
@@ -51,6 +63,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let unit = (group.y * ${gx}u + group.x) * ${SIZE}u + lane;
   if (unit >= ${images * positions}u) { return; }
   let at = (unit / POSITIONS) * DIM * POSITIONS + unit % POSITIONS;
+  var largest = 0u;
+  for (var e = 0u; e < DIM; e++) { largest = max(largest, magnitude_of(latents[at + e * POSITIONS])); }
   var latent_scale = 1.0;
 #if ${l2Norm}
   var latent_square = 0.0;
@@ -58,9 +72,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let z = latents[at + e * POSITIONS];
     latent_square += z * z;
   }
+  largest = max(largest, magnitude_of(latent_square));
   latent_scale = 1.0 / max(sqrt(latent_square), MIN_LENGTH);
 #endif
-  var nearest = 0u;
+  var nearest = NO_TOKEN;
   var shortest = FARTHEST;
   for (var code = 0u; code < ${codebookSize}u; code++) {
     var code_scale = 1.0;
@@ -83,7 +98,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       nearest = code;
     }
   }
-  indices[unit] = nearest;
+  indices[unit] = select(nearest, NO_TOKEN, largest >= INFINITE);
 }`;
   return {
     label: `nearest_code ${weightDtype}[${codebookSize},${codebookEmbedDim}]${l2Norm ? ' l2' : ''} <- [${images},${codebookEmbedDim},${height},${width}]`,

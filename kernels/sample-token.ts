@@ -1,18 +1,11 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { DrawTokenParams } from './draw-token.ts';
-import {
-  assert,
-  assertSizes,
-  type Binding,
-  declare,
-  enable,
-  type Kernel,
-  PORTABLE,
-} from './kernel.ts';
+import { assert, type Binding, declare, enable, type Kernel, PORTABLE } from './kernel.ts';
 import { drawLib, finish } from './lib/draw.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './lib/filter.ts';
 import { guide } from './lib/guide.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { laneBuiltins } from './lib/reduce.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 import { samplerGroup } from './lib/sampler-group.ts';
@@ -33,14 +26,25 @@ export type SampleTokenBindings = {
  * The whole sampler in one dispatch: `guidance` when there are two rows a sequence, `filterLogits`,
  * `drawToken`; see those for what each step computes. The same bits as the three kernels.
  *
+ * Where a logit is not finite, before or after guidance, nothing can be drawn: the token is NO_TOKEN, also
+ * in place of a given one, and `embed` makes NaN of it, so that the steps after it say the same. Minus
+ * infinity counts too: the logits of a network are not masked, so it is an overflow like the others.
+ *
  * Shapes: raw [rows, vocabSize] (conditional rows first), sampling u32 [sequences, 8], place u32
  * [rows, 2], tokens u32 [sequences, blockSize]; what the filter was given and what it left, logits and
  * probs [sequences, vocabSize]. One workgroup per sequence.
  * Source: LlamaGen autoregressive/models/generate.py, decode_one_token and sample.
  */
 export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindings> {
+  assertParams('sample_token', params, {
+    sequences: 'size',
+    rows: 'size',
+    vocabSize: 'size',
+    blockSize: 'size',
+    clsTokenNum: 'size',
+    variant: 'variant?',
+  });
   const { sequences, rows, vocabSize, blockSize, clsTokenNum, variant = PORTABLE } = params;
-  assertSizes('sample_token', { sequences, rows, vocabSize, blockSize, clsTokenNum });
   assert(
     rows === sequences || rows === 2 * sequences,
     `sample_token: ${rows} rows are neither ${sequences} nor twice as many`,
@@ -63,6 +67,7 @@ export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindin
     first: `${guided ? guide('v', { logits: 'raw', sequences, clsTokenNum }) : 'let v = raw_at(sequence, i);'}
     logits_put(sequence, i, v);`,
     writes: true,
+    masks: false,
   };
   const features = variantFeatures({ reduce, f16: false }, false);
   const code = wgsl`${enable(features)}
@@ -87,7 +92,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
     probs_put(sequence, i, p);
     leader = race(leader, i, p, step, how.seed);
   }
-  ${finish({ sequences, rows, vocabSize, blockSize, highest, last })}
+  ${finish({ sequences, rows, vocabSize, blockSize, highest, last, broken: 'largest >= INFINITE' })}
 }`;
   return {
     label: `sample_token f32[${rows},${vocabSize}]`,

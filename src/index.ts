@@ -13,12 +13,14 @@ export {
   type GeneratedImage,
   type GenerateOptions,
   type GenerateResult,
+  type GenerateStats,
   generate,
-  type Progress,
+  generateImages,
 } from './generate/generate.ts';
 export { type DecodeOptions, decodeTokens, type Picture } from './generate/images.ts';
 export { estimateMemory } from './generate/limits.ts';
 export { type LoadOptions, loadModel, type Model } from './generate/model.ts';
+export type { Progress } from './generate/progress.ts';
 export type { RunOptions, RunStats } from './generate/run-steps.ts';
 export { type GridToScore, scoreTokens } from './generate/score.ts';
 export type { SamplingOptions } from './generate/settings.ts';

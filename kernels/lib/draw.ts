@@ -7,7 +7,7 @@
 import { philoxLib } from './philox.ts';
 import type { Reducer } from './reduce.ts';
 
-/** Declarations for `race` and `finish`. */
+/** Declarations for `race` and `finish`, which need `finiteLib` too. */
 export const drawLib: string = `${philoxLib}
 // -log(1 - v) for v in (0, 1), exact to float precision for small v, where races are won.
 fn exponential(bits: u32) -> f32 {
@@ -36,19 +36,27 @@ export interface FinishParams {
   /** Reducers over the workgroup: f32 maximum, u32 maximum. */
   readonly highest: Reducer;
   readonly last: Reducer;
+  /** Whether this invocation has met a number that is not finite, a WGSL expression. */
+  readonly broken: string;
 }
 
 /**
  * Statements that end the race `leader` of each invocation: the token is written at `step` unless it was
  * given, and the rows of the sequence move one position on. A sequence whose grid is full is left alone.
+ * Where an invocation was `broken`, or no token has a chance, NO_TOKEN is written, over a given token too:
+ * it is read with the grid, and its place is the step.
  */
 export const finish = (params: FinishParams): string => {
-  const { sequences, rows, vocabSize, blockSize, highest, last } = params;
-  const found = `select(0u, ${vocabSize}u - leader.winner, leader.score == top)`;
+  const { sequences, rows, vocabSize, blockSize, highest, last, broken } = params;
   return `
   let top = ${highest.call('leader.score')};
-  let token = ${vocabSize}u - ${last.call(found)};
+  // The highest bit is free: one more reduction would cost a barrier or more.
+  var found = select(0u, ${vocabSize}u - leader.winner, leader.score == top);
+  if (${broken}) { found = 0x80000000u; }
+  let best_found = ${last.call('found')};
+  let none = best_found >= 0x80000000u || top <= 0.0;
+  let token = select(${vocabSize}u - best_found, NO_TOKEN, none);
   if (lane > 0u || step >= ${blockSize}u) { return; }
-  if ((how.flags & FORCED) == 0u) { tokens[sequence * ${blockSize}u + step] = token; }
+  if (none || (how.flags & FORCED) == 0u) { tokens[sequence * ${blockSize}u + step] = token; }
   for (var row = sequence; row < ${rows}u; row += ${sequences}u) { place[row].y += 1u; }`;
 };

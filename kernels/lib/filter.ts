@@ -5,6 +5,7 @@
  */
 
 import { ceilDiv, range } from '../kernel.ts';
+import { finiteLib } from './finite.ts';
 import type { SamplerGroup } from './sampler-group.ts';
 
 export interface FilterParams extends Omit<SamplerGroup, 'reduce'> {
@@ -13,6 +14,8 @@ export interface FilterParams extends Omit<SamplerGroup, 'reduce'> {
   readonly first: string;
   /** Whether `first` writes what later reads take from memory: other invocations must see it. */
   readonly writes: boolean;
+  /** Whether a logit of minus infinity is one that is not allowed; else it is an overflow. */
+  readonly masks: boolean;
 }
 
 /** Probabilities are summed as integers of this unit, so that their sum is exact in any order. */
@@ -25,7 +28,14 @@ const PART = 32;
  * Declarations for `filterBody`. The kernel defines `fn logits_at(row: u32, i: u32) -> vec4f` over
  * logits f32 [sequences, vocabSize] (`rowReader`), and the struct Sampling.
  */
-export const filterLib = ({ vocabSize, size, highest, last, sum }: FilterParams): string => `
+export const filterLib = ({
+  vocabSize,
+  size,
+  highest,
+  last,
+  sum,
+}: FilterParams): string => `${finiteLib}
+const MINUS_INFINITY = 0xff800000u;
 const VOCAB = ${vocabSize}u;
 const QUADS = ${Math.ceil(vocabSize / 4)}u;
 ${highest.code}
@@ -48,7 +58,8 @@ fn logit_of(key: u32) -> f32 { return bitcast<f32>(select(~key, key & 0x7fffffff
 
 // Which of 256 equal shares of the range a logit is in. Higher logits are never in lower shares.
 fn share_of(logit: f32, low: f32, scale: f32) -> u32 {
-  return u32(clamp((0.5 * logit - 0.5 * low) * scale, 0.0, 255.0));
+  // Of NaN no clamp makes an index.
+  return min(u32(clamp((0.5 * logit - 0.5 * low) * scale, 0.0, 255.0)), 255u);
 }
 
 fn clear_bins(lane: u32) {
@@ -107,9 +118,14 @@ const tokens = (vocabSize: number, body: string): string =>
  * Statements that leave `lowest` and `final_token`: tokens with a lower key than `lowest` have no part in
  * the distribution, nor those at it that come after `final_token`; and `peak`, `temperature` and `total`,
  * which make weights probabilities. For `sequence` with settings `how`; needs `filterLib` and `lane`.
+ * `largest` is the largest magnitude among the logits that this invocation has seen; from INFINITE on
+ * one of them was not finite, and nothing else here means anything.
  */
 export function filterBody(params: FilterParams): string {
-  const { vocabSize, size, highest, last, sum, first, writes } = params;
+  const { vocabSize, size, highest, last, sum, first, writes, masks } = params;
+  const magnitude = masks
+    ? 'select(magnitude_of(logit), 0u, bitcast<u32>(logit) == MINUS_INFINITY)'
+    : 'magnitude_of(logit)';
   const each = (body: string): string => `for (var i = lane; i < QUADS; i += ${size}u) {
     let v = logits_at(sequence, i);
     ${tokens(vocabSize, body)}
@@ -148,11 +164,12 @@ export function filterBody(params: FilterParams): string {
   }`;
   return `
   let temperature = max(how.temperature, 1e-5);
-  var best = -3.4e38;
+  var best = -3.4028234e38;
   var worst = 3.4e38;
+  var largest = 0u;
   for (var i = lane; i < QUADS; i += ${size}u) {
     ${first}
-    ${tokens(vocabSize, 'best = max(best, logit); worst = min(worst, logit);')}
+    ${tokens(vocabSize, `best = max(best, logit); worst = min(worst, logit); largest = max(largest, ${magnitude});`)}
   }
   let peak = ${highest.call('best')};
   let low = -${highest.call('-max(worst, -3e38)')};

@@ -1,16 +1,21 @@
 /** `llamagen decode`: saved tokens back to pixels. */
-import { imageGrid } from '../generate/grid.ts';
-import { decodeTokens, loadModel } from '../index.ts';
+import { sheetOf } from '../generate/grid.ts';
+import { decodeEach } from '../generate/images.ts';
+import { loadModel } from '../index.ts';
+import { downsampleOf } from '../models/vq-config.ts';
 import { openFolder } from '../node/files.ts';
-import { assertWritable, writeFileAtomic } from '../node/output.ts';
-import { encodePng } from '../node/png.ts';
 import { type CommonOptions, withDevice } from './context.ts';
+import { checkDestinations, keepStdout, shownDestination } from './destinations.ts';
+import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
-import { checkProfile, openProfile, type ProfileOption, reportProfile } from './profile.ts';
-import { formatMs, type Report } from './report.ts';
+import { madeImage, pictureText } from './picture-text.ts';
+import { assertSheetFits, writeSheet } from './pictures.ts';
+import { openProfile, type ProfileOption, reportProfile } from './profile.ts';
+import { describeAdapter, formatMs, type Report } from './report.ts';
+import { type LookOptions, sheetLook } from './sheet-look.ts';
 import { readTokens } from './tokens-file.ts';
 
-export interface DecodeOptions extends CommonOptions {
+export interface DecodeOptions extends CommonOptions, LookOptions {
   readonly tokens: string;
   readonly out: string;
   readonly profile?: ProfileOption;
@@ -22,12 +27,17 @@ export async function runDecode(
   report: Report,
   signal: AbortSignal,
 ): Promise<void> {
-  assertWritable(options.out);
-  checkProfile(options.profile, [options.out]);
+  checkDestinations(options, options);
   const files = openFolder(options.model);
-  const { gpt, vq } = await readModelJson(files);
+  const { name, gpt, vq, classNames } = await readModelJson(files);
   const limits = { gridSize: gpt.gridSize, codebookSize: vq.codebookSize };
-  const { images } = readTokens(options.tokens, limits);
+  const { images, made: madeBy } = readTokens(options.tokens, limits);
+  const count = images.length;
+  const side = gpt.gridSize * downsampleOf(vq);
+  const made = images.map((image) => madeImage(image.class, image.seed, classNames));
+  const sheet = sheetOf({ count, width: side, height: side, ...sheetLook(made, options) });
+  assertSheetFits(sheet, count, 'decode parts of the file of tokens');
+  keepStdout(options, report);
   await withDevice(report, async (device, adapter) => {
     const profiler = await openProfile(device, options.profile);
     const endLoad = profiler?.begin('load');
@@ -37,25 +47,29 @@ export async function runDecode(
     endLoad?.();
     report.line(`model    ${model.name}`);
     const decodeStart = performance.now();
-    const decoded = await decodeTokens(
-      model,
-      images.map(({ tokens }) => tokens),
-      {
-        signal,
-        ...(profiler && { profiler }),
-        onProgress: (done, total) => {
-          const elapsedMs = performance.now() - decodeStart;
-          report.progress({ phase: 'decode', done, total, elapsedMs });
-        },
+    const follow = follower(report, count);
+    const grids = images.map(({ tokens }) => tokens);
+    const pictures = decodeEach(model, grids, {
+      signal,
+      ...(profiler && { profiler }),
+      onProgress: (done, total) => {
+        const elapsedMs = performance.now() - decodeStart;
+        follow({ phase: 'decode', done, total, elapsedMs });
       },
-    );
+    });
+    const text = pictureText({
+      adapter: describeAdapter(adapter, adapter.software),
+      ...(madeBy?.model === name && madeBy),
+      model: name,
+      images: made,
+      scale: options.scale,
+      columns: sheet.columns,
+    });
+    await writeSheet({ out: options.out, sheet, report, signal, text }, pictures);
     const decodeMs = performance.now() - decodeStart;
-    const png = encodePng(imageGrid(decoded));
-    signal.throwIfAborted();
-    writeFileAtomic(options.out, png);
     report.line(`load     ${formatMs(loadMs)}`);
     report.line(`decode   ${formatMs(decodeMs)}  compilation included`);
-    report.line(`wrote ${options.out}`);
+    report.line(`wrote ${shownDestination(options.out)}`);
     const profile = await reportProfile(report, device, profiler, options.profile);
     report.json({
       adapter,

@@ -1,30 +1,30 @@
 /** `llamagen generate`: classes to pictures. */
-import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { OptionError } from '../errors.ts';
-import { imageGrid } from '../generate/grid.ts';
+import { sheetOf } from '../generate/grid.ts';
 import { generateSettings } from '../generate/settings.ts';
 import {
-  type GeneratedImage,
-  type GenerateResult,
-  generate,
+  generateImages,
   loadModel,
   type Model,
   type ModelJson,
   type SamplingOptions,
+  type Sequence,
   type WeightDTypeOption,
 } from '../index.ts';
+import { downsampleOf } from '../models/vq-config.ts';
 import { openFolder } from '../node/files.ts';
-import { assertFolderWritable, assertWritable, writeFileAtomic } from '../node/output.ts';
-import { encodePng } from '../node/png.ts';
 import { parseClasses, randomSeed, repeatEach } from './arguments.ts';
 import { type AdapterSummary, type CommonOptions, withDevice } from './context.ts';
+import { checkDestinations, keepStdout, shownDestination } from './destinations.ts';
+import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
-import { checkProfile, openProfile, type ProfileOption, reportProfile } from './profile.ts';
-import { formatMs, type Report } from './report.ts';
-import { formatTokens } from './tokens-file.ts';
+import { type MadeBy, madeImage } from './picture-text.ts';
+import { assertSheetFits, pictureName } from './pictures.ts';
+import { openProfile, type ProfileOption, reportProfile } from './profile.ts';
+import { describeAdapter, formatMs, type Report } from './report.ts';
+import { type LookOptions, sheetLook } from './sheet-look.ts';
+import { type WritePlan, type Written, writeAll } from './write-images.ts';
 
-export interface GenerateOptions extends CommonOptions {
+export interface GenerateOptions extends CommonOptions, LookOptions {
   readonly class: readonly string[];
   readonly count: number;
   readonly seed?: number;
@@ -41,19 +41,12 @@ export interface GenerateOptions extends CommonOptions {
   readonly profile?: ProfileOption;
 }
 
-/** An output file, and its bytes. */
-interface Output {
-  readonly path: string;
-  readonly bytes: Uint8Array | string;
-}
-
 /** Runs the command. Everything that can be refused is refused before the weights are read. */
 export async function runGenerate(
   options: GenerateOptions,
   report: Report,
   signal: AbortSignal,
 ): Promise<void> {
-  checkOutputs(options);
   const files = openFolder(options.model);
   const config = await readModelJson(files);
   const asked = {
@@ -61,7 +54,9 @@ export async function runGenerate(
     classes: repeatEach(parseClasses(config.classNames, options.class), options.count),
     seed: options.seed ?? randomSeed(),
   };
-  generateSettings(config, asked);
+  const { sequences } = generateSettings(config, asked);
+  const plan = planOf(options, config, sequences);
+  keepStdout(options, report);
   await withDevice(report, async (device, adapter) => {
     const profiler = await openProfile(device, options.profile);
     const endLoad = profiler?.begin('load');
@@ -76,21 +71,63 @@ export async function runGenerate(
     endLoad?.();
     report.line(`model    ${model.name} (${model.gpt.precision.weightDtype})`);
     noteFlushed(model, report);
-    const result = await generate(model, {
+    const images = generateImages(model, {
       ...asked,
       signal,
       ...(profiler && { profiler }),
-      onProgress: (progress) => report.progress(progress),
+      onProgress: follower(report, sequences.length),
     });
-    const outputs = outputsOf(options, config, result.images);
-    // Nothing is written once the user has asked to stop.
-    signal.throwIfAborted();
-    if (options.outDir !== undefined) mkdirSync(options.outDir, { recursive: true });
-    for (const { path, bytes } of outputs) writeFileAtomic(path, bytes);
+    const made = madeBy(model, adapter, sequences);
+    const written = await writeAll(plan, made, images, { report, signal });
     const { profile } = options;
-    const describeProfile = () => reportProfile(report, device, profiler, profile, result.runs);
-    await describe(report, { adapter, model, loadMs, result, outputs, describeProfile });
+    const describeProfile = () =>
+      reportProfile(report, device, profiler, profile, written.stats.runs);
+    await describe(report, { adapter, model, loadMs, ...written, describeProfile });
   });
+}
+
+/** Where the images go: checked before anything is loaded. */
+function planOf(
+  options: GenerateOptions,
+  { classNames, gpt, vq }: ModelJson,
+  sequences: readonly Sequence[],
+): WritePlan {
+  const { outDir, out, tokensOut, scale } = options;
+  const { gridSize } = gpt;
+  const count = sequences.length;
+  const images = sequences.map(({ label, seed }) => madeImage(label, seed, classNames));
+  const look = sheetLook(images, options);
+  const names = sequences.map(({ label, seed }, i) =>
+    pictureName(i, count, label, seed, classNames),
+  );
+  const destinations = { ...options, out: outDir === undefined ? out : undefined };
+  checkDestinations(destinations, options, outDir === undefined ? [] : names);
+  const common = { tokensOut, images, look, gridSize };
+  if (outDir !== undefined) return { ...common, outDir, names };
+  const side = gridSize * downsampleOf(vq);
+  const sheet = sheetOf({ count, width: side, height: side, ...look });
+  const smaller = scale > 1 ? ', or a smaller --scale' : '';
+  assertSheetFits(sheet, count, `use --out-dir, or ask for fewer images${smaller}`);
+  return { ...common, out, sheet };
+}
+
+function drawnBy(sequence: Sequence): SamplingOptions {
+  const { cfgScale, cfgInterval, temperature, topK, topP, greedy } = sequence;
+  return { cfgScale, cfgInterval, temperature, topK, topP, greedy };
+}
+
+/** What the pictures say about how they were made. */
+function madeBy(
+  { name, gpt }: Model,
+  adapter: AdapterSummary,
+  [first]: readonly Sequence[],
+): MadeBy {
+  return {
+    model: name,
+    ...(first && { sampling: drawnBy(first) }),
+    dtype: gpt.precision.weightDtype,
+    adapter: describeAdapter(adapter, adapter.software),
+  };
 }
 
 function noteFlushed({ gpt }: Model, report: Report): void {
@@ -107,80 +144,24 @@ function samplingOf(options: GenerateOptions): SamplingOptions {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-function checkOutputs({ out, outDir, tokensOut, profile }: GenerateOptions): void {
-  if (outDir === undefined) assertWritable(out);
-  else assertFolderWritable(outDir);
-  checkProfile(profile, [...(outDir === undefined ? [out] : []), tokensOut ?? []].flat());
-  if (tokensOut === undefined) return;
-  assertWritable(tokensOut);
-  if (outDir === undefined && resolve(out) === resolve(tokensOut)) {
-    throw new OptionError(`--out and --tokens-out are the same file: ${out}`);
-  }
-}
-
-function outputsOf(
-  { out, outDir, tokensOut }: GenerateOptions,
-  { classNames, gpt: { gridSize } }: ModelJson,
-  images: readonly GeneratedImage[],
-): Output[] {
-  const outputs: Output[] =
-    outDir === undefined
-      ? [{ path: out, bytes: encodePng(imageGrid(images)) }]
-      : images.map((image, i) => ({
-          path: join(outDir, imageName(i, images.length, classNames, image)),
-          bytes: encodePng(image),
-        }));
-  if (tokensOut !== undefined) {
-    const listed = images.map(({ classIndex, seed, tokens }) => ({
-      class: classIndex,
-      seed,
-      tokens: [...tokens],
-    }));
-    outputs.push({
-      path: tokensOut,
-      bytes: formatTokens({ grid: [gridSize, gridSize], images: listed }),
-    });
-  }
-  return outputs;
-}
-
-/** `{index}-{class}-{seed}.png`, numbered so that names sort like the images. */
-function imageName(
-  index: number,
-  images: number,
-  classNames: readonly string[],
-  { classIndex, seed }: GeneratedImage,
-): string {
-  const name = classNames[classIndex] ?? '';
-  const slug = name
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 60);
-  const number = String(index).padStart(String(images - 1).length, '0');
-  return `${number}-${slug || classIndex}-${seed}.png`;
-}
-
-interface Finished {
+interface Finished extends Written {
   readonly adapter: AdapterSummary;
   readonly model: Model;
   readonly loadMs: number;
-  readonly result: GenerateResult;
-  readonly outputs: readonly Output[];
   readonly describeProfile: () => Promise<unknown>;
 }
 
 async function describe(report: Report, finished: Finished): Promise<void> {
-  const { adapter, model, loadMs, result, outputs, describeProfile } = finished;
+  const { adapter, model, loadMs, stats, files, describeProfile } = finished;
   const { classNames } = model.config;
-  const { compileMs, tokensMs, decodeMs } = result.timings;
-  const count = result.images.reduce((sum, { tokens }) => sum + tokens.length, 0);
+  const { compileMs, tokensMs, decodeMs } = stats.timings;
+  const count = finished.images.reduce((sum, { tokens }) => sum + tokens.length, 0);
   const rate = (count / tokensMs) * 1000;
   report.line(`load     ${formatMs(loadMs)}`);
   report.line(`compile  ${formatMs(compileMs)}`);
   report.line(`tokens   ${formatMs(tokensMs)}  ${count} tokens, ${rate.toFixed(1)} tokens/s`);
   report.line(`decode   ${formatMs(decodeMs)}`);
-  const images = result.images.map(({ classIndex, seed }, index) => ({
+  const images = finished.images.map(({ classIndex, seed }, index) => ({
     index,
     class: classIndex,
     name: classNames[classIndex] ?? '',
@@ -189,8 +170,7 @@ async function describe(report: Report, finished: Finished): Promise<void> {
   for (const { index, name, seed } of images) {
     report.line(`image ${index}  ${name}, seed ${seed}`);
   }
-  const files = outputs.map(({ path }) => path);
-  for (const file of files) report.line(`wrote ${file}`);
+  for (const file of files) report.line(`wrote ${shownDestination(file)}`);
   const profile = await describeProfile();
   report.json({
     adapter,

@@ -1,30 +1,14 @@
 /** `--profile`: where the time of a run went, as a table and as a trace file. */
-import { resolve } from 'node:path';
-import { OptionError } from '../errors.ts';
 import type { RunStats } from '../generate/run-steps.ts';
 import { type DeviceLimits, measureLimits } from '../gpu/limits.ts';
 import { shareOfFloor } from '../gpu/profile.ts';
 import { Profiler, type ProgramProfile } from '../gpu/profiler.ts';
-import { assertWritable, writeFileAtomic } from '../node/output.ts';
+import { shownDestination, writeDestination } from './destinations.ts';
 import type { Report } from './report.ts';
 import { formatTable } from './table.ts';
 
 /** What `--profile` gives: a trace file, or true for the table alone. */
 export type ProfileOption = string | true;
-
-/**
- * Checks where the trace goes before anything else is done.
- * @param others Other files that the run writes.
- * @throws OptionError
- */
-export function checkProfile(profile: ProfileOption | undefined, others: readonly string[]): void {
-  if (typeof profile !== 'string') return;
-  assertWritable(profile);
-  const other = others.find((path) => resolve(path) === resolve(profile));
-  if (other !== undefined) {
-    throw new OptionError(`--profile and another output are the same file: ${other}`);
-  }
-}
 
 /** Starts a profile where one is asked for. */
 export const openProfile = async (
@@ -63,8 +47,8 @@ export async function reportProfile(
     `limits   copy ${rate(limits.bytesPerSecond)}B/s, f32 multiply-adds ${rate(limits.operationsPerSecond)}op/s, measured after the run`,
   );
   if (typeof profile === 'string') {
-    writeFileAtomic(profile, profiler.trace());
-    report.line(`wrote ${profile}: open it at https://ui.perfetto.dev`);
+    await writeDestination(profile, profiler.trace(), report);
+    report.line(`wrote ${shownDestination(profile)}: open it at https://ui.perfetto.dev`);
   }
   return { programs: profiler.programs, limits, ...(idle && { idle }) };
 }

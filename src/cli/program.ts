@@ -1,12 +1,21 @@
 /** The commands of `llamagen`, and their options. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { MAX_SCALE } from '../generate/resample.ts';
+import { IGNORABLE } from '../models/agreement.ts';
 import { WEIGHT_DTYPES } from '../models/precision.ts';
-import { defaultModelFolder, packageFolder } from '../node/files.ts';
+import { defaultModelFolder, packageVersion } from '../node/files.ts';
 import { TARGET_DTYPES } from '../weights/formats.ts';
-import { collect, decimal, integer, integers, MAX_COUNT, path } from './arguments.ts';
-import { type OutputOptions, reportFor } from './context.ts';
+import {
+  collect,
+  decimal,
+  decimalFrom,
+  integer,
+  integers,
+  MAX_COUNT,
+  path,
+  words,
+} from './arguments.ts';
+import { type CommonOptions, type OutputOptions, reportFor } from './context.ts';
 import type { ConvertCommand } from './convert.ts';
 import type { Flags } from './failure.ts';
 import { resolveModel } from './models.ts';
@@ -16,6 +25,18 @@ import type { Report, Streams } from './report.ts';
 const PROFILE = [
   '--profile [file]',
   'print the time of every kernel; with a file, write a trace for Perfetto',
+] as const;
+
+const LABELS = [
+  '--labels',
+  'write the class below each image, and the seed where classes have several',
+] as const;
+
+const SCALE = [
+  '--scale <x>',
+  'make images up to 8 times as wide and high',
+  decimalFrom(1, MAX_SCALE),
+  1,
 ] as const;
 
 /** Options of the library that have other names here. */
@@ -54,10 +75,9 @@ function runner(signal: AbortSignal, streams: Streams) {
 /** @param signal Stops whatever runs. */
 export function program(signal: AbortSignal, streams: Streams): Command {
   const run = runner(signal, streams);
-  const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8'));
   const llamagen = new Command('llamagen')
     .description('Generates images from class names with LlamaGen on WebGPU.')
-    .version(version)
+    .version(packageVersion())
     .exitOverride()
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),
@@ -111,6 +131,8 @@ function addGenerate(command: AddCommand, run: Runner): void {
     .option('--out <file>', 'all images in one PNG', 'llamagen.png')
     .addOption(new Option('--out-dir <folder>', 'one PNG per image').conflicts('out'))
     .option('--tokens-out <file>', 'save the tokens as JSON')
+    .option(...LABELS)
+    .option(...SCALE)
     .option(...PROFILE)
     .action(run(async () => (await import('./generate.ts')).runGenerate));
 }
@@ -119,14 +141,20 @@ function addDecode(command: AddCommand, run: Runner): void {
   command('decode', 'Turn saved tokens into pixels.')
     .requiredOption('--tokens <file>', 'a file of --tokens-out')
     .requiredOption('--out <file>', 'all images in one PNG')
+    .option(...LABELS)
+    .option(...SCALE)
     .option(...PROFILE)
     .action(run(async () => (await import('./decode.ts')).runDecode));
 }
 
 function addInfo(command: AddCommand, run: Runner): void {
-  command('info', 'Show the adapter, what it selects, and the models present.').action(
-    run(async () => (await import('./info.ts')).runInfo),
-  );
+  const info = run(async () => (await import('./info.ts')).runInfo);
+  const infoPicture = run(async () => (await import('./info-picture.ts')).runInfoPicture);
+  command('info', 'Show the adapter, what it selects, and the models present; or a picture.')
+    .argument('[picture]', 'a PNG file: show how it was made', path)
+    .action((file: string | undefined, options: CommonOptions) =>
+      file === undefined ? info(options) : infoPicture({ ...options, file }),
+    );
 }
 
 function addTune(command: AddCommand, run: Runner): void {
@@ -149,7 +177,10 @@ function addTune(command: AddCommand, run: Runner): void {
 function addConvert(command: AddCommand, run: Runner): void {
   const convert = run(async () => (await import('./convert.ts')).runConvert);
   command('convert', 'Make a model folder of official checkpoints (.pt or .safetensors).')
-    .argument('<files...>', 'a decoder and a tokenizer, in any order')
+    .argument(
+      '<files...>',
+      'a decoder and a tokenizer, in any order; of shards their index or folder',
+    )
     .option('--out <folder>', "the folder to make (default: --name in the user's models)", path)
     .addOption(
       new Option('--dtype <type>', 'decoder weights (default: bf16; f16 if stored so)').choices(
@@ -158,10 +189,15 @@ function addConvert(command: AddCommand, run: Runner): void {
     )
     .option(
       '--grid <n>',
-      'rows of the token grid, where the file name does not tell',
+      'rows of the token grid, where neither the name nor the file tells',
       integer(1, 256),
     )
-    .option('--heads <n>', 'attention heads, for sizes that are not official', integer(1, 65536))
+    .option('--heads <n>', 'attention heads, where neither size nor file tells', integer(1, 65536))
+    .option(
+      '--ignore <what>',
+      `what is wrong about a file, and not to be used: ${IGNORABLE.join(', ')}`,
+      words(IGNORABLE),
+    )
     .option(
       '--name <name>',
       "name of the model (default: the folder's, or that of an official decoder)",
@@ -173,6 +209,9 @@ function addConvert(command: AddCommand, run: Runner): void {
 
 function addPull(command: AddCommand, run: Runner): void {
   const pull = run<PullOptions>(async () => {
+    // The system's search for a name cannot be stopped, and a process ends only after it: 2 s for each
+    // server of names in place of 10 (glibc).
+    process.env.RES_OPTIONS ||= 'timeout:1 attempts:2';
     const { runPull } = await import('./pull.ts');
     const { convertCheckpoint } = await import('../node/convert.ts');
     return (options, report, stop) =>

@@ -43,12 +43,15 @@ export class Report {
   readonly #options: ReportOptions;
   readonly #stdout: NodeJS.WritableStream;
   readonly #stderr: NodeJS.WriteStream;
+  #linesToStderr: boolean;
   #bar: SingleBar | undefined;
   #phase = '';
-  #plainAt = 0;
+  /** When the last plain line of each phase was written, by the phase's clock: phases take turns. */
+  readonly #plainAt = new Map<string, number>();
 
   constructor(options: ReportOptions) {
     this.#options = options;
+    this.#linesToStderr = options.json;
     this.#stdout = options.stdout ?? process.stdout;
     this.#stderr = options.stderr ?? process.stderr;
   }
@@ -56,7 +59,13 @@ export class Report {
   /** One line of the result. */
   line(text: string): void {
     this.stopProgress();
-    (this.#options.json ? this.#stderr : this.#stdout).write(`${text}\n`);
+    (this.#linesToStderr ? this.#stderr : this.#stdout).write(`${text}\n`);
+  }
+
+  /** Gives standard output to a caller who has bytes for it: lines go to stderr from now on. */
+  takeStdout(): NodeJS.WritableStream {
+    this.#linesToStderr = true;
+    return this.#stdout;
   }
 
   /** One line beside the result. */
@@ -75,13 +84,19 @@ export class Report {
     if (progress.phase !== this.#phase) {
       this.stopProgress();
       this.#phase = progress.phase;
-      this.#plainAt = 0;
     }
     if (this.#stderr.isTTY) this.#draw(progress);
-    else if (progress.elapsedMs - this.#plainAt >= PLAIN_INTERVAL_MS) {
-      this.#plainAt = progress.elapsedMs;
-      this.#stderr.write(`${progress.phase}: ${describeProgress(progress)}\n`);
-    }
+    else this.#writePlain(progress);
+  }
+
+  #writePlain(progress: PhaseProgress): void {
+    const { phase, elapsedMs } = progress;
+    const before = this.#plainAt.get(phase) ?? 0;
+    // A clock that went back is that of another file, say.
+    const last = elapsedMs < before ? 0 : before;
+    const isDue = elapsedMs - last >= PLAIN_INTERVAL_MS;
+    this.#plainAt.set(phase, isDue ? elapsedMs : last);
+    if (isDue) this.#stderr.write(`${phase}: ${describeProgress(progress)}\n`);
   }
 
   /** Removes the bar, so that lines can follow. */
@@ -131,7 +146,7 @@ export function describeProgress({
 }
 
 /** Seconds as people read them: `8 s`, `3 min 20 s`, `1 h 05 min`. */
-function duration(seconds: number): string {
+export function duration(seconds: number): string {
   const whole = Math.ceil(seconds);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;

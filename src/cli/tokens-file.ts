@@ -2,14 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { OptionError } from '../errors.ts';
 import { fileProblem } from '../node/file-problem.ts';
-
-/** Longest piece of a bad value repeated in a message. */
-const MAX_QUOTED_CHARS = 60;
+import { parseJson } from '../weights/json-text.ts';
+import { quote } from '../weights/quote.ts';
+import { type MadeBy, madeByFields, readMadeBy } from './picture-text.ts';
 
 export interface TokensFile {
   /** Rows and columns of every image. */
   readonly grid: readonly [height: number, width: number];
   readonly images: readonly TokensImage[];
+  /** How the tokens were made. */
+  readonly made?: MadeBy | undefined;
 }
 
 export interface TokensImage {
@@ -28,9 +30,10 @@ export interface TokensLimits {
 }
 
 /** The file as text: one line per image. */
-export function formatTokens({ grid, images }: TokensFile): string {
+export function formatTokens({ grid, images, made }: TokensFile): string {
   const lines = images.map((image) => `  ${JSON.stringify(image)}`);
-  return `{"grid": ${JSON.stringify(grid)}, "images": [\n${lines.join(',\n')}\n]}\n`;
+  const how = made ? `"made": ${JSON.stringify(madeByFields(made))},\n` : '';
+  return `{"grid": ${JSON.stringify(grid)}, ${how}"images": [\n${lines.join(',\n')}\n]}\n`;
 }
 
 /**
@@ -53,13 +56,13 @@ export function readTokens(path: string, limits: TokensLimits): TokensFile {
  */
 export function parseTokens(text: string, limits: TokensLimits, where = 'tokens'): TokensFile {
   const fail = (place: string, expected: string, got: unknown): never => {
-    const value = (JSON.stringify(got) ?? 'nothing').slice(0, MAX_QUOTED_CHARS);
+    const value = got === undefined ? 'nothing' : quote(got);
     throw new OptionError(`${where}: ${place} expected ${expected}, got ${value}`);
   };
-  const file = parseJson(text, where);
+  const file = readText(text, where);
   if (!isObject(file)) return fail('the file', 'an object with "grid" and "images"', file);
   const { gridSize } = limits;
-  const { grid, images } = file;
+  const { grid, images, made } = file;
   if (!Array.isArray(grid) || grid.length !== 2 || grid.some((side) => side !== gridSize)) {
     return fail('"grid"', `[${gridSize}, ${gridSize}], the grid of this model`, grid);
   }
@@ -69,6 +72,7 @@ export function parseTokens(text: string, limits: TokensLimits, where = 'tokens'
   return {
     grid: [gridSize, gridSize],
     images: images.map((image: unknown, i) => parseImage(image, `images[${i}]`, limits, fail)),
+    made: readMadeBy(made),
   };
 }
 
@@ -94,9 +98,9 @@ function parseImage(image: unknown, place: string, limits: TokensLimits, fail: F
   return { class: whole('class'), seed: whole('seed'), tokens };
 }
 
-function parseJson(text: string, where: string): unknown {
+function readText(text: string, where: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new OptionError(`${where}: not JSON: ${why}`, { cause });

@@ -8,8 +8,21 @@ import { byteLength, type Tensor } from '../graph/tensor.ts';
 import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
 import { type VqDecoder, vqDecoder } from '../models/vq-decoder.ts';
-import type { Model } from './model.ts';
+import { checkModel, type Model } from './model.ts';
 import type { Network } from './network.ts';
+import { assertPixels } from './not-finite.ts';
+import {
+  abortSignal,
+  type Checks,
+  callback,
+  checkOptions,
+  checkValue,
+  integer,
+  listOf,
+  numbers,
+  profiler as profilerCheck,
+  show,
+} from './options.ts';
 
 /** A picture: 8-bit RGBA, row by row from the top. */
 export interface Picture {
@@ -30,38 +43,87 @@ export interface DecodeOptions {
 export interface ImageDecoder {
   readonly program: Program;
   readonly vq: VqDecoder;
-  /** Decodes one grid of tokens that has been checked; with a profiler, timed by dispatch. */
-  decode(tokens: ArrayLike<number>, profiler?: Profiler): Promise<Picture>;
+  /**
+   * Decodes one grid of tokens that has been checked; with a profiler, timed by dispatch.
+   * @param image Number of the image, for messages. Default 0.
+   * @throws WeightsError when pixels are not finite.
+   */
+  decode(tokens: ArrayLike<number>, profiler?: Profiler, image?: number): Promise<Picture>;
   /** Frees its GPU memory; the weights stay. */
   destroy(): void;
 }
 
+const DECODE: Checks<DecodeOptions> = {
+  grid: listOf('two integers from 1, rows and columns', integer(1), 2),
+  signal: abortSignal,
+  onProgress: callback,
+  profiler: profilerCheck,
+};
+
 /**
- * Decodes token grids to pictures, one at a time, so that memory does not grow with their number.
- * @throws OptionError when a grid has another size or a token is outside the codebook.
+ * Decodes token grids to pictures, one at a time, so that memory on the device does not grow with
+ * their number.
+ * @throws OptionError when a grid has another size or a token is outside the codebook, WeightsError
+ * when the tokenizer gives pixels that are not finite.
  */
 export async function decodeTokens(
   model: Model,
   grids: readonly ArrayLike<number>[],
   options: DecodeOptions = {},
 ): Promise<Picture[]> {
+  const pictures: Picture[] = [];
+  for await (const picture of decodeEach(model, grids, options)) pictures.push(picture);
+  return pictures;
+}
+
+/** `decodeTokens` for whoever lets go of a picture before the next one is made. */
+export async function* decodeEach(
+  model: Model,
+  grids: readonly ArrayLike<number>[],
+  options: DecodeOptions = {},
+): AsyncGenerator<Picture, void> {
+  checkModel('decodeTokens', model);
+  checkOptions('decodeTokens', options, DECODE);
+  checkValue('grids', grids, listOf('token grids', numbers));
   const { gridSize } = model.config.gpt;
   const { grid = [gridSize, gridSize], signal, onProgress, profiler } = options;
   for (const [i, tokens] of grids.entries()) checkGrid(model, tokens, grid, i);
-  return model.vq.exclusive(async () => {
-    const compile = (): Promise<ImageDecoder> => keptDecoder(model.vq, grid);
-    const decoder = await (profiler?.phase('compile', compile) ?? compile());
-    const pictures: Picture[] = [];
-    for (const [i, tokens] of grids.entries()) {
-      signal?.throwIfAborted();
-      const end = profiler?.begin('decode');
-      const isLast = i === grids.length - 1;
-      pictures.push(await decoder.decode(tokens, isLast ? profiler : undefined));
-      end?.();
-      onProgress?.(pictures.length, grids.length);
-    }
-    return pictures;
+  const compile = (): Promise<ImageDecoder> =>
+    model.vq.exclusive(() => keptDecoder(model.vq, grid));
+  await (profiler?.phase('compile', compile) ?? compile());
+  for (const [i, tokens] of grids.entries()) {
+    signal?.throwIfAborted();
+    const isLast = i === grids.length - 1;
+    const picture = await decodePicture(model, { grid, tokens, index: i }, profiler, isLast);
+    onProgress?.(i + 1, grids.length);
+    yield picture;
+  }
+}
+
+/** One grid of tokens, and the number of its image for messages. */
+export interface GridToDecode {
+  readonly grid: readonly [height: number, width: number];
+  readonly tokens: ArrayLike<number>;
+  readonly index: number;
+}
+
+/**
+ * Decodes one grid of tokens that has been checked, with the kept decoder.
+ * @param timed Whether the profiler times every dispatch.
+ */
+export async function decodePicture(
+  model: Model,
+  { grid, tokens, index }: GridToDecode,
+  profiler?: Profiler,
+  timed = false,
+): Promise<Picture> {
+  const end = profiler?.begin('decode');
+  const picture = await model.vq.exclusive(async () => {
+    const decoder = await keptDecoder(model.vq, grid);
+    return decoder.decode(tokens, timed ? profiler : undefined, index);
   });
+  end?.();
+  return picture;
 }
 
 /** The decoder that a tokenizer keeps for a grid. Only inside its `exclusive`. */
@@ -84,26 +146,31 @@ export async function imageDecoder(
   return {
     program,
     vq,
-    decode: (tokens, profiler) => runDecoder(network, program, vq, tokens, profiler),
+    decode: (tokens, profiler, image = 0) =>
+      runDecoder(network, program, vq, tokens, profiler, image),
     destroy: () => program.destroy(),
   };
 }
 
 async function runDecoder(
-  { memory, watch }: Network<VqConfig>,
+  { memory, watch, precision }: Network<VqConfig>,
   program: Program,
   { codes, rgba }: VqDecoder,
   tokens: ArrayLike<number>,
   profiler: Profiler | undefined,
+  image: number,
 ): Promise<Picture> {
   const { device } = memory;
-  device.queue.writeBuffer(program.bufferOf(codes), 0, Uint32Array.from(tokens));
-  if (profiler) await watch.race(profiler.run(memory, program, 'image decode'));
-  else program.run();
+  const written = memory.checked('writing the tokens', () =>
+    device.queue.writeBuffer(program.bufferOf(codes), 0, Uint32Array.from(tokens)),
+  );
+  const ran = profiler ? profiler.run(memory, program, 'image decode') : program.run();
+  await watch.race(Promise.all([written, ran]));
   const end = profiler?.begin('readback');
   const bytes = await watch.race(readBuffer(memory, program.bufferOf(rgba), byteLength(rgba)));
   end?.();
   const [height, width] = sides(rgba);
+  assertPixels(new Uint32Array(bytes), width, precision, image);
   return { width, height, rgba: new Uint8ClampedArray(bytes) };
 }
 
@@ -129,7 +196,7 @@ function checkGrid(
   );
   if (bad >= 0) {
     throw new OptionError(
-      `image ${index}: token ${bad} is ${tokens[bad]}, and the codebook of ${model.name} has the codes 0 .. ${codebookSize - 1}`,
+      `image ${index}: token ${bad} is ${show(tokens[bad])}, and the codebook of ${model.name} has the codes 0 .. ${codebookSize - 1}`,
     );
   }
 }

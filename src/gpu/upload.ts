@@ -1,10 +1,17 @@
 /** Weights from files into device buffers, a piece at a time. */
 import { byteLength, type Tensor } from '../graph/tensor.ts';
-import type { Safetensors } from '../weights/safetensors.ts';
+import type { FileDType, Safetensors } from '../weights/safetensors.ts';
 import { readReusing } from '../weights/source.ts';
 import { CHUNK_BYTES, Converter, chunksOf } from './chunks.ts';
 import type { Memory } from './memory.ts';
 import { type Job, planUpload } from './upload-plan.ts';
+
+/**
+ * Sees every piece of a stored tensor before it goes to the device, in order.
+ * @param bytes Elements as stored; only valid during the call.
+ * @throws WeightsError to refuse the file.
+ */
+export type Inspector = (tensor: string, dtype: FileDType, bytes: Uint8Array<ArrayBuffer>) => void;
 
 export interface UploadOptions {
   /** Stops the upload; the promise rejects with the signal's reason. */
@@ -13,6 +20,7 @@ export interface UploadOptions {
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
   /** Called after a tensor of which values became zero when they were rounded to 16 bits. */
   readonly onFlushed?: (tensor: string, values: number) => void;
+  readonly inspect?: Inspector | undefined;
   /** Bytes of the file in host memory at once. Default CHUNK_BYTES. */
   readonly chunkBytes?: number;
 }
@@ -78,7 +86,7 @@ async function transfer(
   file: string,
   jobs: readonly Job[],
   buffers: readonly GPUBuffer[],
-  { signal, onProgress, onFlushed, chunkBytes = CHUNK_BYTES }: UploadOptions,
+  { signal, onProgress, onFlushed, inspect, chunkBytes = CHUNK_BYTES }: UploadOptions,
 ): Promise<void> {
   const { queue } = memory.device;
   const totalBytes = jobs.reduce((sum, job) => sum + job.byteLength, 0);
@@ -87,24 +95,30 @@ async function transfer(
   let doneBytes = 0;
   let queuedBytes = 0;
   let before: Promise<unknown> = Promise.resolve();
+  let writes: Promise<void>[] = [];
   for (const job of jobs) {
     const converter = new Converter(file, job);
     for (const chunk of chunksOf(job, chunkBytes)) {
       const { source } = job.entry;
       const read = readReusing(source, job.offset + chunk.offset, chunk.byteLength, scratch);
-      for (const { place, offset, data } of converter.convert(
-        chunk,
-        await abortable(read, signal),
-      )) {
-        queue.writeBuffer(buffers[place.buffer] as GPUBuffer, place.offset + offset, data);
-        queuedBytes += data.byteLength;
-      }
+      const bytes = await abortable(read, signal);
+      const pieces = converter.convert(chunk, bytes);
+      inspect?.(job.entry.name, job.entry.dtype, bytes);
+      const written = memory.checked(`loading ${file}`, () => {
+        for (const { place, offset, data } of pieces) {
+          queue.writeBuffer(buffers[place.buffer] as GPUBuffer, place.offset + offset, data);
+          queuedBytes += data.byteLength;
+        }
+      });
+      written.catch(() => {}); // reported to whoever waits for all of them
+      writes.push(written);
       if (queuedBytes >= FLUSH_BYTES) {
         await abortable(before, signal);
         // Writes wait for the next submit: an empty one starts the copying now.
         queue.submit([]);
-        before = queue.onSubmittedWorkDone();
+        before = Promise.all([queue.onSubmittedWorkDone(), ...writes]);
         before.catch(() => {}); // reported to whoever waits next, or to the watch of the device
+        writes = [];
         queuedBytes = 0;
       }
       doneBytes += chunk.byteLength;
@@ -113,7 +127,7 @@ async function transfer(
     const flushed = converter.finish();
     if (flushed > 0) onFlushed?.(job.entry.name, flushed);
   }
-  await abortable(queue.onSubmittedWorkDone(), signal);
+  await abortable(Promise.all([before, queue.onSubmittedWorkDone(), ...writes]), signal);
 }
 
 /** Rejects with the signal's reason as soon as it aborts, even while `work` goes on. */

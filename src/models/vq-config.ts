@@ -26,6 +26,9 @@ export interface VqConfig {
 /** What of a tokenizer is used. Both directions need the codebook. */
 export type VqPart = 'encoder' | 'decoder' | 'both';
 
+/** State-dict name of the codebook. */
+export const CODEBOOK = 'quantize.embedding.weight';
+
 /** Groups of every GroupNorm; the official code fixes it. */
 export const VQ_GROUPS = 32;
 

@@ -16,7 +16,7 @@ import {
   type VqShape,
   type VqStages,
 } from './vq-blocks.ts';
-import type { VqConfig } from './vq-config.ts';
+import { CODEBOOK, type VqConfig } from './vq-config.ts';
 
 export interface VqDecoder {
   /** State u32 [images, height * width]: the codes, row by row. */
@@ -29,7 +29,7 @@ export interface VqDecoder {
   readonly stages: VqStages;
   /** f32 [images, 3, height * f, width * f] with f = `downsampleOf(config)`; not clamped. */
   readonly image: Tensor;
-  /** u32 [images, height * f, width * f], bytes R, G, B, A. */
+  /** u32 [images, height * f, width * f], bytes R, G, B, A; 0 where a colour is not finite. */
   readonly rgba: Tensor;
 }
 
@@ -51,7 +51,7 @@ export function vqDecoder(
 
   const codes = g.state('codes', 'u32', [images, height * width]);
   const table = [codebookSize, codebookEmbedDim];
-  const codebook = g.weight('quantize.embedding.weight', weightDtype, table);
+  const codebook = g.weight(CODEBOOK, weightDtype, table);
   const lookup = codebookLookup({
     ...{ images, height, width, codebookSize, codebookEmbedDim, l2Norm, weightDtype },
   });
@@ -61,7 +61,7 @@ export function vqDecoder(
   const stages: Record<string, Tensor> = {};
   const h = levels(v, config, postQuant, stages);
   const image = outBlocks(v, 'decoder', h, outChannels, stages);
-  const size = sizesOf(image);
+  const { channels: _, ...size } = sizesOf(image);
   const { rgba } = g.call(toRgba(size), { image });
   return { codes, zq, postQuant, stages, image, rgba };
 }

@@ -16,7 +16,7 @@ import {
   type VqShape,
   type VqStages,
 } from './vq-blocks.ts';
-import type { VqConfig } from './vq-config.ts';
+import { CODEBOOK, type VqConfig } from './vq-config.ts';
 
 export interface VqEncoder {
   /** State f32 [images, inChannels, height, width]: values from -1 to 1. */
@@ -25,7 +25,7 @@ export interface VqEncoder {
   readonly stages: VqStages;
   /** f32 [images, codebookEmbedDim, h, w]: what is quantised, not normalised. */
   readonly latent: Tensor;
-  /** u32 [images, h * w]: the nearest codes, row by row. */
+  /** u32 [images, h * w]: the nearest codes, row by row; NO_TOKEN where the latent is not finite. */
   readonly indices: Tensor;
   /** f32 [images, codebookEmbedDim, h, w]: their vectors. */
   readonly quant: Tensor;
@@ -58,7 +58,7 @@ export function vqEncoder(
 
   const { images, height, width } = sizesOf(latent);
   const table = [codebookSize, codebookEmbedDim];
-  const codebook = g.weight('quantize.embedding.weight', weightDtype, table);
+  const codebook = g.weight(CODEBOOK, weightDtype, table);
   const params = {
     ...{ images, height, width, codebookSize, codebookEmbedDim, l2Norm, weightDtype },
   };

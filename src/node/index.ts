@@ -1,5 +1,13 @@
 /** `llamagen-webgpu/node`: adapter, files and PNG for Node. */
-export { imageGrid } from '../generate/grid.ts';
+export {
+  type GridOptions,
+  imageGrid,
+  type RgbaImage,
+  type Sheet,
+  type SheetOptions,
+  sheetOf,
+} from '../generate/grid.ts';
+export type { Ignorable } from '../models/agreement.ts';
 export type { Converted, ConvertOptions, ConvertPhase } from './convert.ts';
 export { convertCheckpoint } from './convert.ts';
 export type { AdapterChoice, NodeDevice, OpenOptions } from './device.ts';
@@ -12,8 +20,9 @@ export {
   type FileFacts,
   fileFacts,
 } from './hub/download.ts';
+export type { DownloadProgress } from './hub/progress.ts';
 export type { HubTiming } from './hub/settings.ts';
-export type { DownloadProgress } from './hub/transfer.ts';
 export { assertFolderWritable, assertWritable, writeFileAtomic } from './output.ts';
-export { encodePng } from './png.ts';
+export { encodePng, type PngOptions } from './png.ts';
+export type { PngText } from './png-format.ts';
 export type { TunedTiles } from './tiles-file.ts';

@@ -5,15 +5,15 @@ import {
   existsSync,
   fsyncSync,
   openSync,
-  realpathSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { OptionError } from '../errors.ts';
 import { fileProblem } from './file-problem.ts';
+import { realTarget } from './real-path.ts';
 
 /**
  * Writes a file so that it is either whole or not there: beside its place, then renamed. It works
@@ -26,7 +26,7 @@ export function writeFileAtomic(path: string, bytes: Uint8Array | string): void 
       writeFileSync(path, bytes);
       return;
     }
-    const target = existsSync(path) ? realpathSync(path) : path;
+    const target = realTarget(path);
     const beside = temporaryName(target);
     try {
       const file = openSync(beside, 'wx');
@@ -52,8 +52,10 @@ export function writeFileAtomic(path: string, bytes: Uint8Array | string): void 
  */
 export function assertWritable(path: string): void {
   try {
+    if (path === '') throw new Error('the path is empty');
     if (isSpecial(path)) return;
-    const target = existsSync(path) ? realpathSync(path) : path;
+    if (path.endsWith('/') || path.endsWith(sep)) throw new Error('it names a folder');
+    const target = realTarget(path);
     if (existsSync(target)) closeSync(openSync(target, 'r+'));
     probe(target);
   } catch (cause) {
@@ -66,9 +68,10 @@ export function assertWritable(path: string): void {
  * @throws OptionError that says why not.
  */
 export function assertFolderWritable(path: string): void {
-  let folder = resolve(path);
-  while (!existsSync(folder)) folder = dirname(folder);
   try {
+    if (path === '') throw new Error('the path is empty');
+    let folder = resolve(realTarget(path));
+    while (!existsSync(folder)) folder = dirname(folder);
     if (!statSync(folder).isDirectory()) throw new Error(`${folder} is not a folder`);
     probe(join(folder, 'probe'));
   } catch (cause) {
@@ -76,7 +79,8 @@ export function assertFolderWritable(path: string): void {
   }
 }
 
-function temporaryName(path: string): string {
+/** A name for what becomes `path` when it is whole. */
+export function temporaryName(path: string): string {
   return `${path}.${randomUUID().slice(0, 8)}.tmp`;
 }
 
@@ -87,7 +91,7 @@ function probe(path: string): void {
 }
 
 /** Whether a path names something that a rename must not replace. */
-function isSpecial(path: string): boolean {
+export function isSpecial(path: string): boolean {
   if (!existsSync(path)) return false;
   const found = statSync(path);
   if (found.isDirectory()) throw new Error('it is a folder');

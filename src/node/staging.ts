@@ -28,6 +28,7 @@ const SPARE_BYTES = 2 ** 20;
  * @throws OptionError that says why not.
  */
 export function assertFolderFree(path: string): void {
+  if (path === '') throw new OptionError('expected a folder to write to, got an empty path');
   if (basename(resolve(path)) === '')
     throw new OptionError(`cannot write to ${path}: it is a root`);
   assertFolderWritable(dirname(resolve(path)));

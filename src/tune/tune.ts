@@ -3,7 +3,7 @@ import type { Tile, Variant } from '../../kernels/kernel.ts';
 import { DeviceError } from '../errors.ts';
 import { Memory } from '../gpu/memory.ts';
 import { type Stopwatch, stopwatch } from '../gpu/stopwatch.ts';
-import { type DeviceWatch, watchDevice } from '../gpu/watch.ts';
+import type { DeviceWatch } from '../gpu/watch.ts';
 import { type Candidate, candidatesOf, type Part } from './candidates.ts';
 import { Inputs } from './inputs.ts';
 import { askedTiles, familyOf } from './keys.ts';
@@ -88,7 +88,7 @@ async function tuneKey(
   { signal, timer = stopwatch }: TuneOptions,
 ): Promise<Result> {
   const memory = new Memory(device);
-  const bench = { memory, timer: timer(memory), watch: watchDevice(device), signal };
+  const bench = { memory, timer: timer(memory), watch: memory.watch, signal };
   const refused = new Set<Candidate>();
   const [own, ...others] = candidates;
   if (!own) throw new RangeError('a key that no workload has');

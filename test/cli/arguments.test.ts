@@ -3,10 +3,12 @@ import { describe, expect, test } from 'vitest';
 import {
   collect,
   decimal,
+  decimalFrom,
   integer,
   parseClasses,
   randomSeed,
   repeatEach,
+  words,
 } from '../../src/cli/arguments.ts';
 import { OptionError } from '../../src/errors.ts';
 
@@ -35,6 +37,20 @@ describe('integer', () => {
   });
 });
 
+describe('words', () => {
+  const some = words(['name', 'args']);
+
+  test('reads known words with commas between', () => {
+    expect(some('args')).toEqual(['args']);
+    expect(some('args, name')).toEqual(['args', 'name']);
+  });
+
+  test.each(['', 'names', 'name,', 'NAME'])('refuses "%s"', (text) => {
+    expect(() => some(text)).toThrow(InvalidArgumentError);
+    expect(() => some(text)).toThrow('Expected name, args with commas between.');
+  });
+});
+
 describe('decimal', () => {
   test.each([
     ['1.5', 1.5],
@@ -50,6 +66,15 @@ describe('decimal', () => {
   });
 });
 
+test('decimalFrom reads numbers in its range', () => {
+  const scale = decimalFrom(1, 8);
+  expect(['1', '1.5', ' 8 '].map(scale)).toEqual([1, 1.5, 8]);
+  for (const text of ['0.99', '8.01', '-2', '', 'x', 'NaN']) {
+    expect(() => scale(text), text).toThrow(InvalidArgumentError);
+  }
+  expect(() => scale('9')).toThrow('Expected a number from 1 to 8.');
+});
+
 describe('parseClasses', () => {
   const CLASSES = ['tench, Tinca tinca', 'goldfish', 'shark'];
 
@@ -62,12 +87,15 @@ describe('parseClasses', () => {
     [['Tench, Tinca tinca'], [0]],
     [[' 2 , goldfish '], [2, 1]],
     [['all'], [0, 1, 2]],
+    [['ALL'], [0, 1, 2]],
+    [[' All '], [0, 1, 2]],
   ])('%j', (values, classes) => {
     expect(parseClasses(CLASSES, values)).toEqual(classes);
   });
 
   test('takes "all" for the class of that name where there is one', () => {
     expect(parseClasses(['awl', 'all'], ['all'])).toEqual([1]);
+    expect(parseClasses(['awl', 'All'], ['aLL'])).toEqual([1]);
   });
 
   test.each(['goldfish,', ',', '', 'goldfish,,shark'])('refuses "%s"', (value) => {

@@ -9,8 +9,9 @@ import { vqWeightShapes } from '../../src/models/vq-weights.ts';
 import { counting, zeros } from '../support/checkpoints.ts';
 import { commandLine } from '../support/command-line.ts';
 import { llamagen } from '../support/llamagen.ts';
+import { type Code, dict, long } from '../support/pickle.ts';
 import { ROOT } from '../support/sources.ts';
-import { layoutZip, ptEntries, writePt, writeSparse } from '../support/zip.ts';
+import { layoutZip, ptEntries, writePtWith, writeSparse } from '../support/zip.ts';
 
 const gpt = join(ROOT, 'test', 'golden', 'pt_checkpoints', 'ddp_model.pt');
 const VQ_SIZES = { ch: 32, ch_mult: [1], num_res_blocks: 1, z_channels: 32 };
@@ -21,7 +22,8 @@ let vq: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'llamagen-cli-'));
   vq = join(folder, 'vq.pt');
-  writeFileSync(vq, writePt(counting(vqWeightShapes(VQ))));
+  const save = (ema: Code): Code => dict({ ema, steps: long(3) });
+  writeFileSync(vq, writePtWith(counting(vqWeightShapes(VQ)), save));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -31,6 +33,7 @@ test('makes a model folder and says what to run next', async () => {
   const { code, stdout } = await llamagen([...args, '--name', 'a name']);
   expect(code).toBe(0);
   expect(stdout).toContain('0.0M parameters as bf16');
+  expect(stdout).toContain('\nnote: took "ema" of vq.pt\n');
   expect(stdout).toContain(`wrote ${out} (`);
   expect(stdout).toContain(`llamagen generate --model ${out}`);
   expect(readdirSync(out).sort()).toEqual(['gpt.safetensors', 'model.json', 'vq.safetensors']);
@@ -55,7 +58,8 @@ test('without --out, the model is found by its name from anywhere', async () => 
 test('--json prints one object', async () => {
   const out = join(folder, 'json');
   const args = ['convert', gpt, vq, '--out', out, '--grid', '4', '--heads', '2'];
-  const { code, stdout } = await llamagen([...args, '--dtype', 'f16', '--json']);
+  const more = ['--dtype', 'f16', '--ignore', 'name,args', '--json'];
+  const { code, stdout } = await llamagen([...args, ...more]);
   expect(code).toBe(0);
   const { flushed, ...summary } = JSON.parse(stdout);
   expect(summary).toMatchObject({ folder: out, dtype: 'f16', parameters: { gpt: 8448 } });

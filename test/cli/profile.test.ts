@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { checkProfile, programLines } from '../../src/cli/profile.ts';
+import { checkDestinations } from '../../src/cli/destinations.ts';
+import { type ProfileOption, programLines } from '../../src/cli/profile.ts';
 import { OptionError } from '../../src/errors.ts';
 import { llamagen } from '../support/llamagen.ts';
 
@@ -33,10 +34,11 @@ test('the table gives shares of the time and of the floor', () => {
 });
 
 test('a trace where the picture goes is refused', () => {
-  const picture = join(folder, 'a.png');
-  expect(() => checkProfile(join(folder, 'b', '..', 'a.png'), [picture])).toThrow(OptionError);
-  expect(() => checkProfile(join(folder, 'missing', 'trace.json'), [])).toThrow(/cannot write/);
-  expect(() => checkProfile(true, [picture])).not.toThrow();
+  const [out, model] = [join(folder, 'a.png'), folder];
+  const check = (profile: ProfileOption) => () => checkDestinations({ out, profile }, { model });
+  expect(check(join(folder, 'b', '..', 'a.png'))).toThrow(OptionError);
+  expect(check(join(folder, 'missing', 'trace.json'))).toThrow(/cannot write/);
+  expect(check(true)).not.toThrow();
 });
 
 describe('llamagen', () => {

@@ -20,6 +20,7 @@ import { IMAGENET_CLASSES } from '../../src/models/imagenet-classes.ts';
 import { commandLine } from '../support/command-line.ts';
 import { type FakeHub, sha256, startHub } from '../support/hub.ts';
 import { llamagen } from '../support/llamagen.ts';
+import { startProxy } from '../support/proxy.ts';
 import { recordedReport } from '../support/report.ts';
 import { ROOT } from '../support/sources.ts';
 import { until } from '../support/until.ts';
@@ -58,7 +59,7 @@ afterEach(async () => {
 });
 
 const at = (name: string): string => join(folder, name);
-const env = () => ({ HF_ENDPOINT: hub.endpoint, LLAMAGEN_CACHE: at('cache') });
+const env = () => ({ HF_ENDPOINT: hub.endpoint, LLAMAGEN_CACHE: at('cache'), HOME: folder });
 
 /** Writes what tells that a model is there, and remembers what it was asked. */
 const convert: Convert = async (options) => {
@@ -318,5 +319,20 @@ describe('the command', { timeout: 60_000 }, () => {
     expect([code, stderr]).toEqual([130, expect.stringContaining('llamagen: stopped')]);
     expect(readdirSync(at('cache/blobs'))).toEqual([`${sha256(VQ)}.part`]);
     expect(readFileSync(part).equals(half)).toBe(true);
+  });
+
+  test('stops on Ctrl-C while a proxy does not answer', async () => {
+    const proxy = await startProxy(() => {});
+    let at = 0;
+    const asked = until(() => proxy.asked.length > 0).then(() => (at = performance.now()));
+    const { code, stderr } = await llamagen(['pull', 'vq-ds16-c2i'], {
+      env: { ...env(), HTTP_PROXY: proxy.host },
+      interruptAfter: asked,
+    });
+    const tookMs = performance.now() - at;
+    await proxy.close();
+    expect([code, stderr]).toEqual([130, expect.stringContaining('llamagen: stopped')]);
+    expect(tookMs).toBeLessThan(10_000);
+    expect(proxy.connections()).toBe(1);
   });
 });

@@ -15,6 +15,28 @@ test('what is written is read', () => {
   expect(parseTokens(formatTokens(FILE), LIMITS)).toEqual(FILE);
 });
 
+test('a byte order mark in front is no part of the file', () => {
+  expect(parseTokens(`\uFEFF${formatTokens(FILE)}`, LIMITS)).toEqual(FILE);
+});
+
+test('a value deeper than the stack is quoted by its beginning', () => {
+  const deep = `${'['.repeat(1e5)}${']'.repeat(1e5)}`;
+  for (const text of [deep, `{"grid": ${deep}}`, `{"grid": [2, 2], "images": [${deep}]}`]) {
+    expect(() => parseTokens(text, LIMITS, 'a.json')).toThrow(OptionError);
+    expect(() => parseTokens(text, LIMITS, 'a.json')).toThrow(/^a\.json: .*got \[{80}\.\.\.$/);
+  }
+});
+
+test('how the tokens were made is kept, and anything else in its place is not', () => {
+  const sampling = { cfgScale: 2, topK: 0, greedy: false };
+  const made = { model: 'fruits', sampling, dtype: 'f32', adapter: 'A' };
+  expect(parseTokens(formatTokens({ ...FILE, made }), LIMITS)).toEqual({ ...FILE, made });
+  for (const odd of [7, null, [], { model: 3 }, 'fruits']) {
+    const text = JSON.stringify({ ...FILE, made: odd });
+    expect(parseTokens(text, LIMITS).made).toBeUndefined();
+  }
+});
+
 const image = (changes: object) => ({ grid: [2, 2], images: [{ ...FILE.images[0], ...changes }] });
 
 describe('refuses', () => {

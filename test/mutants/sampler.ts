@@ -184,7 +184,7 @@ const draw = [
     {
       name: 'draw-forced-ignored',
       fault: 'Given tokens are overwritten.',
-      find: 'if ((how.flags & FORCED) == 0u)',
+      find: 'if (none || (how.flags & FORCED) == 0u)',
       replace: 'if (true)',
     },
     {

@@ -1,0 +1,28 @@
+/**
+ * Telling NaN and infinity from numbers, as WGSL. Compilers may take every float for finite, so
+ * `x != x` may be false for NaN; these look at the bits.
+ */
+
+/** In place of a token or a code where numbers that are not finite leave nothing to choose. */
+export const NO_TOKEN: number = 2 ** 32 - 1;
+
+/** `magnitude_of` orders floats as their absolute values do; INFINITE and above is not finite. */
+export const finiteLib: string = `
+const INFINITE = 0x7f800000u;
+const NAN_BITS = 0x7fc00000u;
+const NO_TOKEN = ${NO_TOKEN}u;
+fn magnitude_of(v: f32) -> u32 { return bitcast<u32>(v) & 0x7fffffffu; }
+fn magnitude_of_any(v: vec4f) -> u32 {
+  let bits = bitcast<vec4u>(v) & vec4u(0x7fffffffu);
+  return max(max(bits.x, bits.y), max(bits.z, bits.w));
+}`;
+
+/**
+ * `fn scale_or_nan(root: f32) -> f32`: what a norm multiplies with, given inverseSqrt of the mean square.
+ * That is 0 only where the square has overflowed: then NaN, or all values would silently become zero.
+ */
+export const normScaleLib: string = `
+fn scale_or_nan(root: f32) -> f32 {
+  let bits = bitcast<u32>(root);
+  return select(root, bitcast<f32>(bits | 0x7fc00000u), bits == 0u);
+}`;

@@ -1,0 +1,105 @@
+/**
+ * What to say where a network made numbers that are not finite. Kernels mark the place in what is read
+ * anyway: NO_TOKEN in token grids and indices, 0 in pixels.
+ */
+import type { Variant } from '../../kernels/kernel.ts';
+import { NO_TOKEN } from '../../kernels/lib/finite.ts';
+import { WeightsError } from '../errors.ts';
+import type { Precision } from '../models/precision.ts';
+
+/** One row of a batch, for messages. */
+interface Named {
+  readonly label: number;
+  readonly seed: number;
+}
+
+const CAUSE = 'the weights are damaged or too large for f32';
+const REMEDY = 'check the checkpoint they were made from, and convert or download it again';
+
+/**
+ * Checks the grids of a token loop.
+ * @param tokens u32 [sequences, blockSize].
+ * @param first Number of the first image.
+ * @throws WeightsError that names the first image without a picture and the step it broke at: the same
+ * weights give the same numbers, so trying again cannot help.
+ */
+export function assertDrawn(
+  tokens: Uint32Array,
+  blockSize: number,
+  { kvDtype }: Pick<Precision, 'kvDtype'>,
+  sequences: readonly Named[],
+  first: number,
+): void {
+  const at = tokens.indexOf(NO_TOKEN);
+  if (at < 0) return;
+  const [sequence, step] = [Math.floor(at / blockSize), at % blockSize];
+  const named = sequences[sequence];
+  const which = named ? ` (class ${named.label}, seed ${named.seed})` : '';
+  const halves =
+    kvDtype === 'f16'
+      ? ', or the KV cache overflows: load with kvDtype "f32", f16 ends at 65504'
+      : '';
+  throw new WeightsError(
+    `image ${first + sequence}${which}, step ${step} of ${blockSize}: the decoder's logits are not finite (NaN or infinity), so no token can be drawn: ${CAUSE}${halves}; ${REMEDY}`,
+  );
+}
+
+/**
+ * Checks the pixels of a picture.
+ * @param pixels u32 [height, width], as `toRgba` writes them.
+ * @throws WeightsError that names the image and the first pixel.
+ */
+export function assertPixels(
+  pixels: Uint32Array,
+  width: number,
+  { variant }: Pick<Precision, 'variant'>,
+  image: number,
+): void {
+  const at = pixels.indexOf(0);
+  if (at < 0) return;
+  const count = pixels.reduce((sum, pixel) => sum + (pixel === 0 ? 1 : 0), 0);
+  throw new WeightsError(
+    `image ${image}: ${count} of its ${pixels.length} pixels are not finite (NaN or infinity), the first at row ${Math.floor(at / width)}, column ${at % width}: ${ofTokenizer(variant)}`,
+  );
+}
+
+/**
+ * Checks the codes of an encoded picture.
+ * @param indices u32 [height * width], as `nearestCode` writes them.
+ * @throws WeightsError that names the picture and the first cell.
+ */
+export function assertCodes(
+  indices: Uint32Array,
+  { variant }: Pick<Precision, 'variant'>,
+  picture: number,
+): void {
+  const at = indices.indexOf(NO_TOKEN);
+  if (at < 0) return;
+  throw new WeightsError(
+    `picture ${picture}: its latent ${at} is not finite (NaN or infinity), so no code is nearest to it: ${ofTokenizer(variant)}`,
+  );
+}
+
+/**
+ * Checks logits that are given to a caller.
+ * @param logits f32 [grids, positions, vocabSize].
+ * @throws WeightsError that names the first grid and position.
+ */
+export function assertScores(logits: Float32Array, positions: number, vocabSize: number): void {
+  let at = 0;
+  while (at < logits.length && Number.isFinite(logits[at])) at++;
+  if (at === logits.length) return;
+  const row = Math.floor(at / vocabSize);
+  throw new WeightsError(
+    `grid ${Math.floor(row / positions)}, position ${row % positions}: the logits are not finite (NaN or infinity): ${CAUSE}; ${REMEDY}`,
+  );
+}
+
+/** Halves in products are the one other way: nothing else of a tokenizer is stored below f32. */
+function ofTokenizer({ tiles = {} }: Variant): string {
+  const halves = Object.values(tiles).some(({ math }) => math !== undefined && math !== 'f32');
+  const also = halves
+    ? ', or products from halves overflow: run with LLAMAGEN_VARIANT=conv.math=f32,map.math=f32'
+    : '';
+  return `the tokenizer's ${CAUSE.replace('the ', '')}${also}; ${REMEDY}`;
+}

@@ -1,0 +1,25 @@
+/** The chunks of a PNG file, for tests to look into. */
+import { crc32 } from 'node:zlib';
+
+export interface PngChunk {
+  readonly name: string;
+  readonly data: Buffer;
+}
+
+/** @throws Error when a checksum is wrong or the file does not end with its last chunk. */
+export function pngChunks(png: Uint8Array): PngChunk[] {
+  const bytes = Buffer.from(png.buffer, png.byteOffset, png.byteLength);
+  const chunks: PngChunk[] = [];
+  for (let at = 8; at < bytes.length; ) {
+    const end = at + 8 + bytes.readUInt32BE(at);
+    if (crc32(bytes.subarray(at + 4, end)) !== bytes.readUInt32BE(end)) {
+      throw new Error(`chunk at ${at}: wrong checksum`);
+    }
+    chunks.push({
+      name: bytes.toString('latin1', at + 4, at + 8),
+      data: bytes.subarray(at + 8, end),
+    });
+    at = end + 4;
+  }
+  return chunks;
+}
