@@ -16,7 +16,12 @@ export async function runScript(script: Command, work: () => unknown): Promise<v
     if (envVar && process.env[envVar] === '') delete process.env[envVar];
   }
   try {
-    script.exitOverride().parse();
+    script
+      .exitOverride()
+      .configureOutput({
+        outputError: (text, write) => write(text.replace(/^error: /, `${script.name()}: `)),
+      })
+      .parse();
     const code = await work();
     process.exitCode = typeof code === 'number' ? code : 0;
   } catch (error) {
