@@ -1,17 +1,6 @@
 /** `npm run check [-- filter...]`: types, format and lint, then the tests; the first that fails ends it. */
-import { spawnSync } from 'node:child_process';
 import { Command } from 'commander';
-import { packageFolder } from '../src/node/files.ts';
-import { runScript } from './script.ts';
-
-/** npm lets scripts find the commands of installed packages. */
-function passes(command: string, ...args: readonly string[]): boolean {
-  const shell = process.platform === 'win32';
-  const options = { cwd: packageFolder(), stdio: 'inherit', shell } as const;
-  const { error, status } = spawnSync(command, args, options);
-  if (error) throw new Error(`${command} does not run: ${error.message}; use "npm run check"`);
-  return status === 0;
-}
+import { passes, runScript } from './script.ts';
 
 const check = new Command('check')
   .description('Checks types, format and lint, then runs the tests.')

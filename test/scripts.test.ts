@@ -10,7 +10,7 @@ const { scripts }: { scripts: Readonly<Record<string, string>> } = JSON.parse(
 const SETUP = 'node scripts/setup.mjs && ';
 
 /** Programs with a --help of their own, which end the script's line. */
-const PROGRAMS = /^(?:vitest run|tsc -p tsconfig\.build\.json|npm run build --)/;
+const PROGRAMS = /^(?:vitest run|npm run build --)/;
 
 /** Files that scripts run. */
 const entryOf = (script: string): string | undefined =>

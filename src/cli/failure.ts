@@ -25,7 +25,7 @@ export function failureOf(error: unknown, flags: Flags): Failure | undefined {
   if (error instanceof CommanderError) {
     return error.exitCode === 0 ? undefined : usageFailure(error);
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = withDtypeFlag(error instanceof Error ? error.message : String(error));
   const type = error instanceof Error ? error.name : 'Error';
   if (error instanceof OptionError) {
     return { type, message: inFlags(message, flags), exitCode: WRONG_USAGE };
@@ -54,3 +54,7 @@ function usageFailure({ code, message }: CommanderError): Failure {
 function inFlags(message: string, flags: Flags): string {
   return message.replace(/^"(\w+)"/, (quoted, name: string) => flags.get(name) ?? quoted);
 }
+
+/** The one option that messages about weights advise to change: `weightDtype "bf16"`. */
+const withDtypeFlag = (message: string): string =>
+  message.replace(/\bweightDtype "(\w+)"/g, '--dtype $1').replaceAll('"weightDtype"', '--dtype');

@@ -40,7 +40,7 @@ const SCALE = [
 ] as const;
 
 /** Options of the library that have other names here. */
-const OTHER_FLAGS = { classes: '--class', weightDtype: '--dtype' } as const;
+const OTHER_FLAGS = { classes: '--class' } as const;
 
 /** Most rows of a decoding step: 128 guided images. */
 const MAX_ROWS = 256;

@@ -2,10 +2,11 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { resultLines } from '../../src/cli/tune.ts';
 import { parseTables } from '../../src/tune/table.ts';
 import { readExactly } from '../../src/weights/source.ts';
+import { commandLine } from '../support/command-line.ts';
 import { llamagen } from '../support/llamagen.ts';
 import { tinyFolder } from '../support/tiny-model.ts';
 
@@ -25,6 +26,7 @@ beforeAll(async () => {
   }
 });
 afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => vi.unstubAllEnvs());
 
 const tuneWith = (cache: string, ...more: readonly string[]) => ({
   args: ['tune', '--model', model, '--rows', '1,2', '--json', ...more],
@@ -56,7 +58,8 @@ test('the table says what was chosen', () => {
 describe('llamagen tune', { timeout: RUN_MS }, () => {
   test('measures every product once, keeps the results, and later runs know them', async () => {
     const { args, path, env } = tuneWith('a');
-    const first = await llamagen(args, { env });
+    vi.stubEnv('LLAMAGEN_CACHE', env.LLAMAGEN_CACHE);
+    const first = await commandLine(...args);
     expect([first.code, first.stderr]).toEqual([0, expect.stringContaining(`wrote ${path}`)]);
     const { results, file } = JSON.parse(first.stdout);
     expect(file).toBe(path);
@@ -75,13 +78,13 @@ describe('llamagen tune', { timeout: RUN_MS }, () => {
     const unsure = keys.filter((key) => results[key].unconfirmed);
     expect(measured(path).sort()).toEqual(kept.sort());
 
-    const again = JSON.parse((await llamagen(args, { env })).stdout);
+    const again = JSON.parse((await commandLine(...args)).stdout);
     expect([again.known, Object.keys(again.results).sort()]).toEqual([kept.length, unsure.sort()]);
-    const info = await llamagen(['info', '--json'], { env });
+    const info = await commandLine('info', '--json');
     const { file: shown, measured: count } = JSON.parse(info.stdout).tiles;
     expect([shown, count]).toEqual([path, measured(path).length]);
     const out = ['--seed', '1', '--out', join(folder, 'a.png')];
-    const made = await llamagen(['generate', '--model', model, '--class', '1', ...out], { env });
+    const made = await commandLine('generate', '--model', model, '--class', '1', ...out);
     expect([made.code, existsSync(join(folder, 'a.png'))]).toEqual([0, true]);
   });
 
@@ -92,21 +95,24 @@ describe('llamagen tune', { timeout: RUN_MS }, () => {
     expect([stopped.code, stopped.stderr]).toEqual([130, expect.stringContaining('stopped')]);
     const known = measured(path).length;
     expect(known).toBeGreaterThan(0);
-    const rest = await llamagen(args, { env });
-    const { results, known: before } = JSON.parse(rest.stdout);
-    expect(before).toBe(known);
-    expect(measured(path)).toHaveLength(known + Object.keys(results).length);
+    vi.stubEnv('LLAMAGEN_CACHE', env.LLAMAGEN_CACHE);
+    const rest = JSON.parse((await commandLine(...args)).stdout);
+    const results = Object.values<{ unconfirmed?: unknown }>(rest.results);
+    expect(rest.known).toBe(known);
+    const kept = results.filter(({ unconfirmed }) => !unconfirmed);
+    expect(measured(path)).toHaveLength(known + kept.length);
   });
 
   test('says at once where it cannot write', async () => {
     writeFileSync(join(folder, 'file'), '');
     const { args, env } = tuneWith('file/cache');
-    const { code, stderr } = await llamagen(args, { env });
+    vi.stubEnv('LLAMAGEN_CACHE', env.LLAMAGEN_CACHE);
+    const { code, stderr } = await commandLine(...args);
     expect([code, stderr]).toEqual([2, expect.stringMatching(/cannot write to .*cache/)]);
   });
 
   test('refuses rows that are none', async () => {
-    const { code, stderr } = await llamagen(['tune', '--rows', '2,0']);
+    const { code, stderr } = await commandLine('tune', '--rows', '2,0');
     expect([code, stderr]).toEqual([2, expect.stringMatching(/--rows.*from 1 to 256/)]);
   });
 });

@@ -9,6 +9,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { Command } from 'commander';
+import { runScript } from '../../scripts/script.ts';
 import { ROOT } from '../support/sources.ts';
 
 /** The least version that the README states first. */
@@ -18,35 +20,43 @@ const RESOLUTIONS = [
   ['esnext', 'bundler'],
 ] as const;
 
-const folder = mkdtempSync(join(tmpdir(), 'llamagen-types-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-
-const packed = process.argv[2] ? resolve(process.argv[2]) : pack();
-const compilers = COMPILERS.map((version) => `typescript-${version}@npm:typescript@${version}`);
-writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
-npm(folder, 'install', '--no-audit', '--no-fund', '--loglevel=error', packed, ...compilers);
-
-const snippets = readmeSnippets();
-const entries = entryPoints();
-for (const [i, code] of snippets.entries()) writeFileSync(join(folder, `snippet-${i}.ts`), code);
-const imports = entries.map((name, i) => `export * as entry${i} from '${name}';\n`);
-writeFileSync(join(folder, 'entries.ts'), imports.join(''));
-
-let failed = 0;
-for (const version of COMPILERS) {
-  for (const [module, moduleResolution] of RESOLUTIONS) {
-    const problems = typeCheck(version, module, moduleResolution);
-    console.log(`TypeScript ${version}, ${moduleResolution}: ${problems ? 'failed' : 'passed'}`);
-    if (problems) console.log(problems.trim().split('\n').slice(0, 20).join('\n'));
-    if (problems) failed++;
+function check(given: string | undefined): number {
+  const folder = mkdtempSync(join(tmpdir(), 'llamagen-types-'));
+  try {
+    return checkIn(folder, given === undefined ? pack(folder) : resolve(given));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
-const checks = COMPILERS.length * RESOLUTIONS.length;
-console.log(`${snippets.length} snippets, ${entries.length} entry points`);
-console.log(`${checks - failed} passed, ${failed} failed`);
-process.exitCode = failed > 0 ? 1 : 0;
 
-function pack(): string {
+/** @returns The exit code. */
+function checkIn(folder: string, packed: string): number {
+  const compilers = COMPILERS.map((version) => `typescript-${version}@npm:typescript@${version}`);
+  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
+  npm(folder, 'install', '--no-audit', '--no-fund', '--loglevel=error', packed, ...compilers);
+
+  const snippets = readmeSnippets();
+  const entries = entryPoints(folder);
+  for (const [i, code] of snippets.entries()) writeFileSync(join(folder, `snippet-${i}.ts`), code);
+  const imports = entries.map((name, i) => `export * as entry${i} from '${name}';\n`);
+  writeFileSync(join(folder, 'entries.ts'), imports.join(''));
+
+  let failed = 0;
+  for (const version of COMPILERS) {
+    for (const [module, moduleResolution] of RESOLUTIONS) {
+      const problems = typeCheck(folder, version, module, moduleResolution);
+      console.log(`TypeScript ${version}, ${moduleResolution}: ${problems ? 'failed' : 'passed'}`);
+      if (problems) console.log(problems.trim().split('\n').slice(0, 20).join('\n'));
+      if (problems) failed++;
+    }
+  }
+  const checks = COMPILERS.length * RESOLUTIONS.length;
+  console.log(`${snippets.length} snippets, ${entries.length} entry points`);
+  console.log(`${checks - failed} passed, ${failed} failed`);
+  return failed > 0 ? 1 : 0;
+}
+
+function pack(folder: string): string {
   npm(ROOT, 'pack', '--silent', '--pack-destination', folder);
   const name = readdirSync(folder).find((file) => file.endsWith('.tgz'));
   if (!name) throw new Error('npm pack made no file');
@@ -71,7 +81,7 @@ function readmeSnippets(): string[] {
 }
 
 /** What `exports` offers to TypeScript, patterns spelt out. */
-function entryPoints(): string[] {
+function entryPoints(folder: string): string[] {
   const installed = join(folder, 'node_modules', 'llamagen-webgpu');
   const { name, exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
   return Object.entries<{ types?: string }>(exports).flatMap(([entry, { types }]) => {
@@ -87,7 +97,12 @@ function entryPoints(): string[] {
 }
 
 /** What the compiler has to say; empty when all is well. */
-function typeCheck(version: string, module: string, moduleResolution: string): string {
+function typeCheck(
+  folder: string,
+  version: string,
+  module: string,
+  moduleResolution: string,
+): string {
   const files = readdirSync(folder).filter((name) => name.endsWith('.ts'));
   const tsc = join(folder, 'node_modules', `typescript-${version}`, 'bin', 'tsc');
   const options = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'es2022'];
@@ -98,3 +113,8 @@ function typeCheck(version: string, module: string, moduleResolution: string): s
   );
   return status === 0 ? '' : `${stdout}${stderr}` || `exit code ${status}`;
 }
+
+const types = new Command('test:types')
+  .description('Type-checks the packed package under the TypeScript compilers that are promised.')
+  .argument('[package]', 'what npm pack made (default: it is made first)');
+await runScript(types, () => check(types.args[0]));
