@@ -6,16 +6,18 @@ export function recordedReport(json = false): {
   readonly report: Report;
   stdout(): string;
   stderr(): string;
+  /** What went to stdout, when it is no text. */
+  bytes(): Buffer;
 } {
   const collect = () => {
     const stream = new PassThrough();
-    let text = '';
-    stream.on('data', (data) => {
-      text += data;
-    });
-    return { stream: stream as unknown as NodeJS.WriteStream, text: () => text };
+    const parts: Buffer[] = [];
+    stream.on('data', (data) => parts.push(data));
+    const bytes = () => Buffer.concat(parts);
+    const text = () => bytes().toString();
+    return { stream: stream as unknown as NodeJS.WriteStream, bytes, text };
   };
   const [out, err] = [collect(), collect()];
   const report = new Report({ json, stdout: out.stream, stderr: err.stream });
-  return { report, stdout: out.text, stderr: err.text };
+  return { report, stdout: out.text, stderr: err.text, bytes: out.bytes };
 }

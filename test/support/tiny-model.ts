@@ -1,4 +1,6 @@
 /** A model of three layers with random weights, small enough to be loaded and run in a test. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Graph } from '../../src/graph/graph.ts';
 import { elementCount, type Tensor } from '../../src/graph/tensor.ts';
 import { type ModelFiles, memorySource, parseModelJson } from '../../src/index.ts';
@@ -42,6 +44,17 @@ const TINY = JSON.stringify({
 
 /** A model folder in memory with random weights under the names that the graphs ask for. */
 export function tinyFolder(): ModelFiles {
+  const files = tinyFiles();
+  return { name: 'tiny', open: async (file) => memorySource(file, files[file]!) };
+}
+
+/** Writes that model into a folder, which is made. */
+export function writeTinyFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [file, bytes] of Object.entries(tinyFiles())) writeFileSync(join(folder, file), bytes);
+}
+
+function tinyFiles(): Record<string, Uint8Array> {
   const { gpt, vq } = parseModelJson(TINY);
   const variant = { reduce: 'serial', f16: false } as const;
   const precision = { variant, weightDtype: 'f32', kvDtype: 'f32' } as const;
@@ -52,14 +65,13 @@ export function tinyFolder(): ModelFiles {
     return writeSafetensors(Object.fromEntries(stored));
   };
   const batch = { sequences: 1, guided: false };
-  const files: Record<string, Uint8Array> = {
+  return {
     'model.json': new TextEncoder().encode(TINY),
     'gpt.safetensors': weightsOf((g) => gptDecoder(g, gpt, batch, precision)),
     'vq.safetensors': weightsOf((g) =>
       vqDecoder(g, vq, { images: 1, height: 1, width: 1 }, precision),
     ),
   };
-  return { name: 'tiny', open: async (file) => memorySource(file, files[file]!) };
 }
 
 function storedTensor({ name, shape }: Tensor, index: number): [string, StoredTensor] {

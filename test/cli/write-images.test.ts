@@ -1,0 +1,197 @@
+/** Files of `generate` and `decode`, as their pictures come. */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decode as decodePng } from 'fast-png';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { runDecode } from '../../src/cli/decode.ts';
+import { type GenerateOptions, runGenerate } from '../../src/cli/generate.ts';
+import { assertSheetFits, pictureName } from '../../src/cli/pictures.ts';
+import { type WritePlan, writeAll } from '../../src/cli/write-images.ts';
+import { type RgbaImage, sheetOf } from '../../src/generate/grid.ts';
+import type { GeneratedImage, GenerateStats } from '../../src/index.ts';
+import { defaultModelFolder } from '../../src/node/files.ts';
+import { recordedReport } from '../support/report.ts';
+import { writeTinyFolder } from '../support/tiny-model.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'llamagen-write-'));
+  return () => rmSync(folder, { recursive: true });
+});
+
+const at = (...names: string[]): string => join(folder, ...names);
+const never = new AbortController().signal;
+const ENOUGH = new Error('enough');
+const SIDE = 4;
+const NAMES = ['0-a.png', '1-b.png', '2-c.png'];
+const STATS: GenerateStats = { timings: { compileMs: 1, tokensMs: 2, decodeMs: 3 }, runs: [] };
+
+const imageOf = (i: number): GeneratedImage => ({
+  ...{ width: SIDE, height: SIDE, classIndex: i, seed: 5 + i, tokens: Uint32Array.of(i, i, i, i) },
+  rgba: Uint8ClampedArray.from({ length: 4 * SIDE * SIDE }, (_, k) => (k % 4 === 3 ? 255 : k + i)),
+});
+
+/** A run of three images, which calls `before` when one is about to be given. */
+async function* runOf(before: (image: number) => void) {
+  for (let i = 0; i < NAMES.length; i++) {
+    before(i);
+    yield imageOf(i);
+  }
+  return STATS;
+}
+
+const planFor = (more: Partial<WritePlan>): WritePlan => ({
+  ...{ out: at('all.png'), outDir: undefined, tokensOut: undefined, names: NAMES, gridSize: 2 },
+  sheet: sheetOf({ count: NAMES.length, width: SIDE, height: SIDE, columns: 2 }),
+  ...more,
+});
+
+const pixels = (path: string) => {
+  const { width, height, data } = decodePng(readFileSync(path), { checkCrc: true });
+  return { width, height, data: [...data] };
+};
+
+const opaque = ({ rgba }: RgbaImage) => [...rgba].filter((_, i) => i % 4 < 3);
+
+describe('a folder', () => {
+  test('has each picture before the next is made, and tokens at the end', async () => {
+    const there: number[] = [];
+    const run = runOf(() => there.push(existsSync(at('new')) ? readdirSync(at('new')).length : 0));
+    const { report, stderr } = recordedReport();
+    const plan = planFor({ outDir: at('new'), tokensOut: at('tokens.json') });
+    const written = await writeAll(plan, run, report, never);
+    expect(there).toEqual([0, 1, 2]);
+    expect(readdirSync(at('new'))).toEqual(NAMES);
+    for (const [i, name] of NAMES.entries()) {
+      expect(pixels(at('new', name)).data).toEqual(opaque(imageOf(i)));
+    }
+    expect(written.stats).toBe(STATS);
+    expect(written.files).toEqual([...NAMES.map((name) => at('new', name)), at('tokens.json')]);
+    const { grid, images } = JSON.parse(readFileSync(at('tokens.json'), 'utf8'));
+    expect([grid, images[2]]).toEqual([[2, 2], { class: 2, seed: 7, tokens: [2, 2, 2, 2] }]);
+    expect(stderr()).toBe('');
+  });
+
+  test('keeps what is there when the run is stopped, says so at once, and their tokens', async () => {
+    const stop = new AbortController();
+    const { report, stderr } = recordedReport();
+    const said: string[] = [];
+    const run = runOf((i) => {
+      if (i < 2) return;
+      stop.abort(ENOUGH);
+      said.push(stderr());
+    });
+    const plan = planFor({ outDir: at('new'), tokensOut: at('new', 'tokens.json') });
+    await expect(writeAll(plan, run, report, stop.signal)).rejects.toBe(ENOUGH);
+    expect(readdirSync(at('new'))).toEqual([...NAMES.slice(0, 2), 'tokens.json']);
+    expect(said[0]).toContain(`2 of 3 images are in ${at('new')}\n`);
+    expect(stderr()).toBe(said[0]);
+    const { images } = JSON.parse(readFileSync(at('new', 'tokens.json'), 'utf8'));
+    expect(images).toMatchObject([{ seed: 5 }, { seed: 6 }]);
+  });
+
+  test('keeps what is there when the run fails, or a picture cannot be written', async () => {
+    const failing = runOf((i) => {
+      if (i === 1) throw ENOUGH;
+    });
+    const { report, stderr } = recordedReport();
+    const plan = planFor({ outDir: at('new') });
+    await expect(writeAll(plan, failing, report, never)).rejects.toBe(ENOUGH);
+    expect(stderr()).toContain('1 of 3 images are in');
+    mkdirSync(at('new', '2-c.png'));
+    const blocked = writeAll(
+      plan,
+      runOf(() => {}),
+      report,
+      never,
+    );
+    await expect(blocked).rejects.toThrow(/cannot write .*2-c\.png: it is a folder/);
+    expect(stderr()).toContain('2 of 3 images are in');
+  });
+});
+
+describe('a sheet', () => {
+  test('appears at the end, with all pictures in their places', async () => {
+    const run = runOf(() => expect(existsSync(at('all.png'))).toBe(false));
+    const written = await writeAll(planFor({}), run, recordedReport().report, never);
+    expect(written.files).toEqual([at('all.png')]);
+    expect(readdirSync(folder)).toEqual(['all.png']);
+    const { width, height, data } = pixels(at('all.png'));
+    expect([width, height]).toEqual([2 * SIDE + 2, 2 * SIDE + 2]);
+    for (let y = 0; y < SIDE; y++) {
+      const begin = 3 * y * width;
+      const second = opaque(imageOf(1)).slice(3 * SIDE * y, 3 * SIDE * (y + 1));
+      expect(data.slice(begin + 3 * (SIDE + 2), begin + 3 * width)).toEqual(second);
+    }
+    expect(data.slice(3 * width * (SIDE + 2), 3 * width * (SIDE + 2) + 12)).toEqual(
+      opaque(imageOf(2)).slice(0, 12),
+    );
+  });
+
+  test('is not there when the run is stopped or fails, even after its last picture', async () => {
+    const stop = new AbortController();
+    const stopped = runOf((i) => {
+      if (i === 2) stop.abort(ENOUGH);
+    });
+    const { report } = recordedReport();
+    const plan = planFor({ tokensOut: at('tokens.json') });
+    await expect(writeAll(plan, stopped, report, stop.signal)).rejects.toBe(ENOUGH);
+    const failing = runOf((i) => {
+      if (i === 2) throw ENOUGH;
+    });
+    await expect(writeAll(plan, failing, report, never)).rejects.toBe(ENOUGH);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test.each([
+    ['pixels', { count: 131_072, width: 96, height: 96 }],
+    ['pixels on a side', { count: 1000, width: 384, height: 384, columns: 1000 }],
+  ])('of too many %s is refused', (_, options) => {
+    expect(() => assertSheetFits(sheetOf(options), options.count, 'use --out-dir')).toThrow(
+      /--out: the sheet of \d+ images would have \d+ x \d+ pixels.*: use --out-dir/,
+    );
+  });
+
+  test('of 1,000 images at 384 x 384 is not', () => {
+    const sheet = sheetOf({ count: 1000, width: 384, height: 384 });
+    expect(() => assertSheetFits(sheet, 1000, '')).not.toThrow();
+  });
+});
+
+test('files are named so that they sort like images, and by the class', () => {
+  const names = ['Grape  Blue/2', '橙', '!'];
+  expect(pictureName(3, 11, 0, 7, names)).toBe('03-grape-blue-2-7.png');
+  expect(pictureName(10, 11, 1, 8, names)).toBe('10-橙-8.png');
+  expect(pictureName(0, 1, 2, 9, names)).toBe('0-2-9.png');
+});
+
+describe('the commands', () => {
+  const asked = (more: Partial<GenerateOptions>): GenerateOptions => ({
+    ...{ model: at('model'), class: ['0', '1'], count: 1, seed: 5, dtype: 'auto' },
+    ...{ out: at('all.png'), ...more },
+  });
+
+  test('make the same sheet, in a file and on standard output', async () => {
+    writeTinyFolder(at('model'));
+    const files = { out: at('all.png'), tokensOut: at('all.json') };
+    const made = recordedReport();
+    await runGenerate(asked(files), made.report, never);
+    expect(made.stdout()).toContain(`wrote ${files.out}\nwrote ${files.tokensOut}\n`);
+    const { report, bytes, stderr } = recordedReport();
+    const decode = { model: at('model'), tokens: files.tokensOut, out: '-' };
+    await runDecode(decode, report, never);
+    expect(stderr()).toMatch(/^adapter .*wrote standard output\n$/ms);
+    const png = decodePng(bytes(), { checkCrc: true });
+    expect({ ...png, data: [...png.data] }).toMatchObject(pixels(files.out));
+  });
+
+  test('refuse a sheet that is too large before anything is done', async () => {
+    const { report, stdout, stderr } = recordedReport();
+    const many = asked({ model: defaultModelFolder(), class: ['all'], count: 4096 });
+    await expect(runGenerate(many, report, never)).rejects.toThrow(/sheet of 131072.*--out-dir/);
+    expect([stdout(), stderr(), readdirSync(folder)]).toEqual(['', '', []]);
+  });
+});
