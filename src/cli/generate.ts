@@ -77,12 +77,11 @@ export async function runGenerate(
       ...(profiler && { profiler }),
       onProgress: follower(report, sequences.length),
     });
-    const made = madeBy(model, adapter, sequences);
-    const written = await writeAll(plan, made, images, { report, signal });
+    const making = { ...plan, made: madeBy(model, adapter, sequences) };
+    const made = await writeAll(making, images, report, signal);
     const { profile } = options;
-    const describeProfile = () =>
-      reportProfile(report, device, profiler, profile, written.stats.runs);
-    await describe(report, { adapter, model, loadMs, ...written, describeProfile });
+    const describeProfile = () => reportProfile(report, device, profiler, profile, made.stats.runs);
+    await describe(report, { adapter, model, loadMs, ...made, describeProfile });
   });
 }
 

@@ -6,11 +6,13 @@ import { decode as decodePng } from 'fast-png';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { runDecode } from '../../src/cli/decode.ts';
 import { type GenerateOptions, runGenerate } from '../../src/cli/generate.ts';
+import { madeImage, readMade } from '../../src/cli/picture-text.ts';
 import { assertSheetFits, pictureName } from '../../src/cli/pictures.ts';
-import { type WritePlan, writeAll } from '../../src/cli/write-images.ts';
-import { type RgbaImage, sheetOf } from '../../src/generate/grid.ts';
+import { writeAll } from '../../src/cli/write-images.ts';
+import { imageGrid, type RgbaImage, sheetOf } from '../../src/generate/grid.ts';
 import type { GeneratedImage, GenerateStats } from '../../src/index.ts';
 import { defaultModelFolder } from '../../src/node/files.ts';
+import { readPngFacts } from '../../src/node/png-read.ts';
 import { recordedReport } from '../support/report.ts';
 import { writeTinyFolder } from '../support/tiny-model.ts';
 
@@ -43,11 +45,14 @@ async function* runOf(before: (image: number) => void) {
   return STATS;
 }
 
-const planFor = (more: Partial<WritePlan>): WritePlan => ({
-  ...{ out: at('all.png'), outDir: undefined, tokensOut: undefined, names: NAMES, gridSize: 2 },
-  sheet: sheetOf({ count: NAMES.length, width: SIDE, height: SIDE, columns: 2 }),
-  ...more,
-});
+const planFor = ({ outDir, tokensOut }: { outDir?: string; tokensOut?: string }) => {
+  const images = NAMES.map((_, i) => madeImage(i, 5 + i, ['a', 'b', 'c']));
+  const sheet = sheetOf({ count: NAMES.length, width: SIDE, height: SIDE, columns: 2 });
+  return {
+    ...{ made: { model: 'letters' }, images, tokensOut, look: { scale: 1 }, gridSize: 2 },
+    ...(outDir === undefined ? { out: at('all.png'), sheet } : { outDir, names: NAMES }),
+  };
+};
 
 const pixels = (path: string) => {
   const { width, height, data } = decodePng(readFileSync(path), { checkCrc: true });
@@ -113,6 +118,25 @@ describe('a folder', () => {
   });
 });
 
+test('a picture in a folder has its label and says how it was made', async () => {
+  const plan = {
+    ...planFor({ outDir: at('new') }),
+    look: { scale: 3, labels: ['Kiwi', 'Lemon', 'Pear'], columns: 2 },
+  };
+  await writeAll(
+    plan,
+    runOf(() => {}),
+    recordedReport().report,
+    never,
+  );
+  const { width, height, text } = readPngFacts(at('new', '1-b.png'));
+  const expected = imageGrid([imageOf(1)], { scale: 3, labels: ['Lemon'] });
+  expect([width, height]).toEqual([expected.width, expected.height]);
+  expect(pixels(at('new', '1-b.png')).data).toEqual(opaque(expected));
+  const image = { class: 1, className: 'b', seed: 6 };
+  expect(readMade(text)).toMatchObject({ model: 'letters', images: [image], scale: 3 });
+});
+
 describe('a sheet', () => {
   test('appears at the end, with all pictures in their places', async () => {
     const run = runOf(() => expect(existsSync(at('all.png'))).toBe(false));
@@ -171,21 +195,28 @@ test('files are named so that they sort like images, and by the class', () => {
 describe('the commands', () => {
   const asked = (more: Partial<GenerateOptions>): GenerateOptions => ({
     ...{ model: at('model'), class: ['0', '1'], count: 1, seed: 5, dtype: 'auto' },
-    ...{ out: at('all.png'), ...more },
+    ...{ out: at('all.png'), scale: 1, ...more },
   });
 
   test('make the same sheet, in a file and on standard output', async () => {
     writeTinyFolder(at('model'));
     const files = { out: at('all.png'), tokensOut: at('all.json') };
     const made = recordedReport();
-    await runGenerate(asked(files), made.report, never);
+    const look = { labels: true, scale: 2 };
+    await runGenerate(asked({ ...files, ...look, count: 2 }), made.report, never);
     expect(made.stdout()).toContain(`wrote ${files.out}\nwrote ${files.tokensOut}\n`);
     const { report, bytes, stderr } = recordedReport();
-    const decode = { model: at('model'), tokens: files.tokensOut, out: '-' };
+    const decode = { model: at('model'), tokens: files.tokensOut, out: '-', ...look };
     await runDecode(decode, report, never);
     expect(stderr()).toMatch(/^adapter .*wrote standard output\n$/ms);
     const png = decodePng(bytes(), { checkCrc: true });
     expect({ ...png, data: [...png.data] }).toMatchObject(pixels(files.out));
+    // The file says how it was made, and the tokens pass that on.
+    expect(bytes().equals(readFileSync(files.out))).toBe(true);
+    const said = readMade(readPngFacts(files.out).text);
+    expect(said).toMatchObject({ columns: 2, scale: 2, sampling: { greedy: false } });
+    expect(said?.images.map(({ seed }) => seed)).toEqual([5, 6, 7, 8]);
+    expect(said?.images.map((image) => image.class)).toEqual([0, 0, 1, 1]);
   });
 
   test('refuse a sheet that is too large before anything is done', async () => {
