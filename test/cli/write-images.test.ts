@@ -11,6 +11,7 @@ import { type WritePlan, writeAll } from '../../src/cli/write-images.ts';
 import { type RgbaImage, sheetOf } from '../../src/generate/grid.ts';
 import type { GeneratedImage, GenerateStats } from '../../src/index.ts';
 import { defaultModelFolder } from '../../src/node/files.ts';
+import { llamagen } from '../support/llamagen.ts';
 import { recordedReport } from '../support/report.ts';
 import { writeTinyFolder } from '../support/tiny-model.ts';
 
@@ -186,6 +187,19 @@ describe('the commands', () => {
     expect(stderr()).toMatch(/^adapter .*wrote standard output\n$/ms);
     const png = decodePng(bytes(), { checkCrc: true });
     expect({ ...png, data: [...png.data] }).toMatchObject(pixels(files.out));
+  });
+
+  test('end with Ctrl-C, and what is in the folder is whole and counted', async () => {
+    writeTinyFolder(at('model'));
+    const args = ['--model', at('model'), '--class', '0', '--count', '320', '--out-dir', at('new')];
+    const { code, stderr } = await llamagen(['generate', ...args], {
+      interruptWhen: () => existsSync(at('new')) && readdirSync(at('new')).length > 0,
+    });
+    expect(code).toBe(130);
+    const there = readdirSync(at('new'));
+    expect(there.length).toBeLessThan(320);
+    expect(stderr).toContain(`${there.length} of 320 images are in ${at('new')}\n`);
+    for (const name of there) expect(pixels(at('new', name)).width).toBe(8);
   });
 
   test('refuse a sheet that is too large before anything is done', async () => {
