@@ -36,6 +36,15 @@ export function decimal(text: string): number {
   throw new InvalidArgumentError('Expected a number.');
 }
 
+/** A parser of numbers from `least` to `most`, for commander. */
+export function decimalFrom(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = decimal(text);
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`Expected a number from ${least} to ${most}.`);
+  };
+}
+
 /** Takes any path but an empty one, for commander. */
 export function path(text: string): string {
   if (text.trim() !== '') return text;

@@ -8,12 +8,14 @@ import { type CommonOptions, withDevice } from './context.ts';
 import { checkDestinations, keepStdout, shownDestination } from './destinations.ts';
 import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
+import { madeImage, pictureText } from './picture-text.ts';
 import { assertSheetFits, writeSheet } from './pictures.ts';
 import { openProfile, type ProfileOption, reportProfile } from './profile.ts';
-import { formatMs, type Report } from './report.ts';
+import { describeAdapter, formatMs, type Report } from './report.ts';
+import { type LookOptions, sheetLook } from './sheet-look.ts';
 import { readTokens } from './tokens-file.ts';
 
-export interface DecodeOptions extends CommonOptions {
+export interface DecodeOptions extends CommonOptions, LookOptions {
   readonly tokens: string;
   readonly out: string;
   readonly profile?: ProfileOption;
@@ -27,12 +29,13 @@ export async function runDecode(
 ): Promise<void> {
   checkDestinations(options, options);
   const files = openFolder(options.model);
-  const { gpt, vq } = await readModelJson(files);
+  const { name, gpt, vq, classNames } = await readModelJson(files);
   const limits = { gridSize: gpt.gridSize, codebookSize: vq.codebookSize };
-  const { images } = readTokens(options.tokens, limits);
+  const { images, made: madeBy } = readTokens(options.tokens, limits);
   const count = images.length;
   const side = gpt.gridSize * downsampleOf(vq);
-  const sheet = sheetOf({ count, width: side, height: side });
+  const made = images.map((image) => madeImage(image.class, image.seed, classNames));
+  const sheet = sheetOf({ count, width: side, height: side, ...sheetLook(made, options) });
   assertSheetFits(sheet, count, 'decode parts of the file of tokens');
   keepStdout(options, report);
   await withDevice(report, async (device, adapter) => {
@@ -54,7 +57,15 @@ export async function runDecode(
         follow({ phase: 'decode', done, total, elapsedMs });
       },
     });
-    await writeSheet({ out: options.out, sheet, report, signal }, pictures);
+    const text = pictureText({
+      adapter: describeAdapter(adapter, adapter.software),
+      ...(madeBy?.model === name && madeBy),
+      model: name,
+      images: made,
+      scale: options.scale,
+      columns: sheet.columns,
+    });
+    await writeSheet({ out: options.out, sheet, report, signal, text }, pictures);
     const decodeMs = performance.now() - decodeStart;
     report.line(`load     ${formatMs(loadMs)}`);
     report.line(`decode   ${formatMs(decodeMs)}  compilation included`);

@@ -17,12 +17,14 @@ import { type AdapterSummary, type CommonOptions, withDevice } from './context.t
 import { checkDestinations, keepStdout, shownDestination } from './destinations.ts';
 import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
+import { type MadeBy, madeImage } from './picture-text.ts';
 import { assertSheetFits, pictureName } from './pictures.ts';
 import { openProfile, type ProfileOption, reportProfile } from './profile.ts';
-import { formatMs, type Report } from './report.ts';
+import { describeAdapter, formatMs, type Report } from './report.ts';
+import { type LookOptions, sheetLook } from './sheet-look.ts';
 import { type WritePlan, type Written, writeAll } from './write-images.ts';
 
-export interface GenerateOptions extends CommonOptions {
+export interface GenerateOptions extends CommonOptions, LookOptions {
   readonly class: readonly string[];
   readonly count: number;
   readonly seed?: number;
@@ -75,10 +77,12 @@ export async function runGenerate(
       ...(profiler && { profiler }),
       onProgress: follower(report, sequences.length),
     });
-    const made = await writeAll(plan, images, report, signal);
+    const made = madeBy(model, adapter, sequences);
+    const written = await writeAll(plan, made, images, { report, signal });
     const { profile } = options;
-    const describeProfile = () => reportProfile(report, device, profiler, profile, made.stats.runs);
-    await describe(report, { adapter, model, loadMs, ...made, describeProfile });
+    const describeProfile = () =>
+      reportProfile(report, device, profiler, profile, written.stats.runs);
+    await describe(report, { adapter, model, loadMs, ...written, describeProfile });
   });
 }
 
@@ -88,20 +92,42 @@ function planOf(
   { classNames, gpt, vq }: ModelJson,
   sequences: readonly Sequence[],
 ): WritePlan {
-  const { outDir, out, tokensOut } = options;
+  const { outDir, out, tokensOut, scale } = options;
   const { gridSize } = gpt;
   const count = sequences.length;
+  const images = sequences.map(({ label, seed }) => madeImage(label, seed, classNames));
+  const look = sheetLook(images, options);
   const names = sequences.map(({ label, seed }, i) =>
     pictureName(i, count, label, seed, classNames),
   );
-  const side = gridSize * downsampleOf(vq);
-  const sheet = sheetOf({ count, width: side, height: side });
   const destinations = { ...options, out: outDir === undefined ? out : undefined };
   checkDestinations(destinations, options, outDir === undefined ? [] : names);
-  if (outDir === undefined) {
-    assertSheetFits(sheet, count, 'use --out-dir, or ask for fewer images');
-  }
-  return { out, outDir, tokensOut, names, sheet, gridSize };
+  const common = { tokensOut, images, look, gridSize };
+  if (outDir !== undefined) return { ...common, outDir, names };
+  const side = gridSize * downsampleOf(vq);
+  const sheet = sheetOf({ count, width: side, height: side, ...look });
+  const smaller = scale > 1 ? ', or a smaller --scale' : '';
+  assertSheetFits(sheet, count, `use --out-dir, or ask for fewer images${smaller}`);
+  return { ...common, out, sheet };
+}
+
+function drawnBy(sequence: Sequence): SamplingOptions {
+  const { cfgScale, cfgInterval, temperature, topK, topP, greedy } = sequence;
+  return { cfgScale, cfgInterval, temperature, topK, topP, greedy };
+}
+
+/** What the pictures say about how they were made. */
+function madeBy(
+  { name, gpt }: Model,
+  adapter: AdapterSummary,
+  [first]: readonly Sequence[],
+): MadeBy {
+  return {
+    model: name,
+    ...(first && { sampling: drawnBy(first) }),
+    dtype: gpt.precision.weightDtype,
+    adapter: describeAdapter(adapter, adapter.software),
+  };
 }
 
 function noteFlushed({ gpt }: Model, report: Report): void {

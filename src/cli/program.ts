@@ -1,12 +1,11 @@
 /** The commands of `llamagen`, and their options. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { MAX_SCALE } from '../generate/resample.ts';
 import { WEIGHT_DTYPES } from '../models/precision.ts';
-import { defaultModelFolder, packageFolder } from '../node/files.ts';
+import { defaultModelFolder, packageVersion } from '../node/files.ts';
 import { TARGET_DTYPES } from '../weights/formats.ts';
-import { collect, decimal, integer, integers, MAX_COUNT, path } from './arguments.ts';
-import { type OutputOptions, reportFor } from './context.ts';
+import { collect, decimal, decimalFrom, integer, integers, MAX_COUNT, path } from './arguments.ts';
+import { type CommonOptions, type OutputOptions, reportFor } from './context.ts';
 import type { ConvertCommand } from './convert.ts';
 import type { Flags } from './failure.ts';
 import { resolveModel } from './models.ts';
@@ -16,6 +15,18 @@ import type { Report, Streams } from './report.ts';
 const PROFILE = [
   '--profile [file]',
   'print the time of every kernel; with a file, write a trace for Perfetto',
+] as const;
+
+const LABELS = [
+  '--labels',
+  'write the class below each image, and the seed where classes have several',
+] as const;
+
+const SCALE = [
+  '--scale <x>',
+  'make images up to 8 times as wide and high',
+  decimalFrom(1, MAX_SCALE),
+  1,
 ] as const;
 
 /** Options of the library that have other names here. */
@@ -49,10 +60,9 @@ function runner(signal: AbortSignal, streams: Streams) {
 /** @param signal Stops whatever runs. */
 export function program(signal: AbortSignal, streams: Streams): Command {
   const run = runner(signal, streams);
-  const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8'));
   const llamagen = new Command('llamagen')
     .description('Generates images from class names with LlamaGen on WebGPU.')
-    .version(version)
+    .version(packageVersion())
     .exitOverride()
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),
@@ -96,16 +106,24 @@ export function program(signal: AbortSignal, streams: Streams): Command {
     .option('--out <file>', 'all images in one PNG', 'llamagen.png')
     .addOption(new Option('--out-dir <folder>', 'one PNG per image').conflicts('out'))
     .option('--tokens-out <file>', 'save the tokens as JSON')
+    .option(...LABELS)
+    .option(...SCALE)
     .option(...PROFILE)
     .action(run(async () => (await import('./generate.ts')).runGenerate));
   command('decode', 'Turn saved tokens into pixels.')
     .requiredOption('--tokens <file>', 'a file of --tokens-out')
     .requiredOption('--out <file>', 'all images in one PNG')
+    .option(...LABELS)
+    .option(...SCALE)
     .option(...PROFILE)
     .action(run(async () => (await import('./decode.ts')).runDecode));
-  command('info', 'Show the adapter, what it selects, and the models present.').action(
-    run(async () => (await import('./info.ts')).runInfo),
-  );
+  const info = run(async () => (await import('./info.ts')).runInfo);
+  const infoPicture = run(async () => (await import('./info-picture.ts')).runInfoPicture);
+  command('info', 'Show the adapter, what it selects, and the models present; or a picture.')
+    .argument('[picture]', 'a PNG file: show how it was made', path)
+    .action((file: string | undefined, options: CommonOptions) =>
+      file === undefined ? info(options) : infoPicture({ ...options, file }),
+    );
   command('tune', 'Measure which tiles of the kernels are fastest on this adapter, and keep them.')
     .option(
       '--rows <list>',

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { OptionError } from '../errors.ts';
 import { fileProblem } from '../node/file-problem.ts';
+import { type MadeBy, madeByFields, readMadeBy } from './picture-text.ts';
 
 /** Longest piece of a bad value repeated in a message. */
 const MAX_QUOTED_CHARS = 60;
@@ -10,6 +11,8 @@ export interface TokensFile {
   /** Rows and columns of every image. */
   readonly grid: readonly [height: number, width: number];
   readonly images: readonly TokensImage[];
+  /** How the tokens were made. */
+  readonly made?: MadeBy | undefined;
 }
 
 export interface TokensImage {
@@ -28,9 +31,10 @@ export interface TokensLimits {
 }
 
 /** The file as text: one line per image. */
-export function formatTokens({ grid, images }: TokensFile): string {
+export function formatTokens({ grid, images, made }: TokensFile): string {
   const lines = images.map((image) => `  ${JSON.stringify(image)}`);
-  return `{"grid": ${JSON.stringify(grid)}, "images": [\n${lines.join(',\n')}\n]}\n`;
+  const how = made ? `"made": ${JSON.stringify(madeByFields(made))},\n` : '';
+  return `{"grid": ${JSON.stringify(grid)}, ${how}"images": [\n${lines.join(',\n')}\n]}\n`;
 }
 
 /**
@@ -59,7 +63,7 @@ export function parseTokens(text: string, limits: TokensLimits, where = 'tokens'
   const file = parseJson(text, where);
   if (!isObject(file)) return fail('the file', 'an object with "grid" and "images"', file);
   const { gridSize } = limits;
-  const { grid, images } = file;
+  const { grid, images, made } = file;
   if (!Array.isArray(grid) || grid.length !== 2 || grid.some((side) => side !== gridSize)) {
     return fail('"grid"', `[${gridSize}, ${gridSize}], the grid of this model`, grid);
   }
@@ -69,6 +73,7 @@ export function parseTokens(text: string, limits: TokensLimits, where = 'tokens'
   return {
     grid: [gridSize, gridSize],
     images: images.map((image: unknown, i) => parseImage(image, `images[${i}]`, limits, fail)),
+    made: readMadeBy(made),
   };
 }
 

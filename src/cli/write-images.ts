@@ -1,23 +1,36 @@
 /** Writes what a run makes while it is made. */
-import type { Sheet } from '../generate/grid.ts';
+import { type GridOptions, imageGrid, type Sheet } from '../generate/grid.ts';
 import type { GeneratedImage, GenerateStats } from '../index.ts';
 import { writeFileAtomic } from '../node/output.ts';
 import { isStdout, shownDestination, writeDestination } from './destinations.ts';
+import { type MadeBy, type MadeImage, pictureText } from './picture-text.ts';
 import { writePicture, writeSheet } from './pictures.ts';
 import type { Report } from './report.ts';
+import { imageLook } from './sheet-look.ts';
 import { formatTokens } from './tokens-file.ts';
 
-export interface WritePlan {
-  /** The file of the sheet, unless there is a folder. */
-  readonly out: string;
-  readonly outDir: string | undefined;
+interface CommonPlan {
   readonly tokensOut: string | undefined;
-  /** Of the images, files in the folder. */
-  readonly names: readonly string[];
-  readonly sheet: Sheet;
+  readonly images: readonly MadeImage[];
+  readonly look: GridOptions;
   /** Rows of each token grid. */
   readonly gridSize: number;
 }
+
+/** All images in one file. */
+interface SheetPlan extends CommonPlan {
+  readonly out: string;
+  readonly sheet: Sheet;
+}
+
+/** Each in a file of a folder. */
+interface FolderPlan extends CommonPlan {
+  readonly outDir: string;
+  /** Of the files. */
+  readonly names: readonly string[];
+}
+
+export type WritePlan = SheetPlan | FolderPlan;
 
 /** What is kept of an image when it is written. */
 type Kept = Pick<GeneratedImage, 'classIndex' | 'seed' | 'tokens'>;
@@ -31,15 +44,20 @@ export interface Written {
 
 type Images = AsyncGenerator<GeneratedImage, GenerateStats>;
 
+interface Running {
+  readonly report: Report;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Writes every image of a run: into the folder when it is there, or band by band into a sheet that
  * appears at the end. Whatever ends the run, files in the folder stay, and their number is said.
  */
 export async function writeAll(
   plan: WritePlan,
+  made: MadeBy,
   run: Images,
-  report: Report,
-  signal: AbortSignal,
+  { report, signal }: Running,
 ): Promise<Written> {
   const { tokensOut } = plan;
   const kept: Kept[] = [];
@@ -58,47 +76,53 @@ export async function writeAll(
     }
   }
   const files: string[] = [];
-  if (plan.outDir === undefined) {
-    await writeSheet({ ...plan, report, signal }, images());
+  if ('sheet' in plan) {
+    const text = pictureText({
+      ...made,
+      images: plan.images,
+      scale: plan.look.scale,
+      columns: plan.sheet.columns,
+    });
+    await writeSheet({ ...plan, report, signal, text }, images());
     files.push(plan.out);
   } else {
-    files.push(...(await writeEach(plan, plan.outDir, images(), { report, signal, kept })));
+    files.push(...(await writeEach(plan, made, images(), { report, signal, kept })));
   }
   if (!stats) throw new Error('the run ended before its images');
   if (tokensOut !== undefined) {
-    await writeDestination(tokensOut, tokensText(plan, kept), report);
+    await writeDestination(tokensOut, tokensText(plan, made, kept), report);
     files.push(tokensOut);
   }
   return { images: kept, stats, files };
 }
 
-interface Stopping {
-  readonly report: Report;
-  readonly signal: AbortSignal;
+interface Stopping extends Running {
   /** Those that are written. */
   readonly kept: readonly Kept[];
 }
 
 async function writeEach(
-  plan: WritePlan,
-  outDir: string,
+  plan: FolderPlan,
+  made: MadeBy,
   images: AsyncIterable<GeneratedImage>,
   { report, signal, kept }: Stopping,
 ): Promise<string[]> {
-  const { names } = plan;
+  const { outDir, names } = plan;
   const files: string[] = [];
   // When it is asked to stop and not when it has: a process that takes too long is ended.
   const say = (): void => {
     report.note(`${kept.length} of ${names.length} images are in ${outDir}`);
-    if (kept.length > 0) keepTokens(plan, kept, report);
+    if (kept.length > 0) keepTokens(plan, made, kept, report);
   };
   signal.addEventListener('abort', say, { once: true });
   try {
     for await (const image of images) {
       signal.throwIfAborted();
-      const name = names[files.length];
-      if (name === undefined) throw new Error('more images than were asked for');
-      files.push(writePicture(outDir, name, image));
+      const [name, its] = [names[files.length], plan.images[files.length]];
+      if (!name || !its) throw new Error('more images than were asked for');
+      const look = imageLook(plan.look, files.length);
+      const text = pictureText({ ...made, images: [its], scale: plan.look.scale });
+      files.push(writePicture(outDir, name, imageGrid([image], look), text));
     }
     return files;
   } catch (error) {
@@ -110,20 +134,20 @@ async function writeEach(
 }
 
 /** The tokens of a run that ends early, written at once. */
-function keepTokens(plan: WritePlan, kept: readonly Kept[], report: Report): void {
+function keepTokens(plan: WritePlan, made: MadeBy, kept: readonly Kept[], report: Report): void {
   const { tokensOut } = plan;
   if (tokensOut === undefined) return;
-  const text = tokensText(plan, kept);
+  const text = tokensText(plan, made, kept);
   if (isStdout(tokensOut)) report.takeStdout().write(text);
   else writeFileAtomic(tokensOut, text);
   report.note(`their tokens are in ${shownDestination(tokensOut)}`);
 }
 
-function tokensText({ gridSize }: WritePlan, images: readonly Kept[]): string {
+function tokensText({ gridSize }: WritePlan, made: MadeBy, images: readonly Kept[]): string {
   const listed = images.map(({ classIndex, seed, tokens }) => ({
     class: classIndex,
     seed,
     tokens: [...tokens],
   }));
-  return formatTokens({ grid: [gridSize, gridSize], images: listed });
+  return formatTokens({ grid: [gridSize, gridSize], made, images: listed });
 }

@@ -1,7 +1,7 @@
 /** Tiles equal-sized images into one sheet, whole or band by band. */
 import { OptionError } from '../errors.ts';
 import { drawLabel, labelStyle } from './labels.ts';
-import { enlarger } from './resample.ts';
+import { checkScale, enlarger } from './resample.ts';
 
 /** Pixels in rows from the top left, four bytes each: red, green, blue, alpha. */
 export interface RgbaImage {
@@ -26,8 +26,8 @@ export interface GridOptions {
   readonly labels?: readonly string[] | undefined;
 }
 
-/** Most that images can be enlarged. */
-export const MAX_SCALE = 8;
+/** Largest band of a sheet: 64 images of 512x512, enlarged twice, take 270 MB. */
+const MAX_BAND_BYTES = 2 ** 30;
 
 export interface SheetOptions extends GridOptions {
   /** Images of the sheet. */
@@ -99,6 +99,7 @@ export function sheetOf(options: SheetOptions): Sheet {
   const style = labels && labelStyle(labels, tile.width, [red, green, blue]);
   const bandHeight = tile.height + (style?.height ?? 0);
   const sheetWidth = columns * (tile.width + gap) - gap;
+  checkBand(sheetWidth, bandHeight + gap);
   return {
     width: sheetWidth,
     height: rows * (bandHeight + gap) - gap,
@@ -144,10 +145,12 @@ function placesOf(options: SheetOptions): Pick<Sheet, 'columns' | 'rows' | 'imag
   };
 }
 
-/** @throws OptionError when images cannot be enlarged by it. */
-export function checkScale(scale: number): void {
-  if (scale >= 1 && scale <= MAX_SCALE) return;
-  throw new OptionError(`"scale" expected a number from 1 to ${MAX_SCALE}, got ${scale}`);
+function checkBand(width: number, height: number): void {
+  const bytes = 4 * width * height;
+  if (bytes <= MAX_BAND_BYTES) return;
+  throw new OptionError(
+    `a row of the sheet would be ${width}x${height} pixels, ${(bytes / 1e9).toFixed(1)} GB, and ${(MAX_BAND_BYTES / 1e9).toFixed(1)} GB is the most: ask for fewer columns, a smaller scale or images in files of their own`,
+  );
 }
 
 function checkImages(

@@ -66,7 +66,7 @@ export function classLabel(name: string, index: number): string {
 /** The text, or as much of its beginning as fits into `width` pixels, with an ellipsis. */
 export function shortened(text: string, size: number, width: number): string {
   if (widthOf(text, size) <= width) return text;
-  const letters = [...new Intl.Segmenter().segment(text)].map(({ segment }) => segment);
+  const letters = [...text.normalize('NFC')];
   const cut = (length: number): string => `${letters.slice(0, length).join('').trimEnd()}…`;
   let [fits, tooLong] = [0, letters.length];
   while (tooLong - fits > 1) {
@@ -104,7 +104,8 @@ function blend(
   top: number,
   colour: Colour,
 ): void {
-  for (const [i, covered] of values.entries()) {
+  for (let i = 0; i < values.length; i++) {
+    const covered = values[i] ?? 0;
     if (covered === 0) continue;
     const at = 4 * ((top + Math.floor(i / width)) * canvasWidth + left + (i % width));
     const below = ((rgba[at + 3] ?? 0) / 255) * (1 - covered);

@@ -2,15 +2,20 @@
 import { EM, GLYPHS, ORIGIN } from './label-font.ts';
 import { Pen } from './pen.ts';
 
-/** A point of an outline in units of the em, y upwards from the baseline. */
+/** A point in units of the em, y upwards from the baseline. */
 interface Point {
   readonly x: number;
   readonly y: number;
+}
+
+/** A point of an outline as the font has it. */
+interface CurvePoint extends Point {
   readonly onCurve: boolean;
 }
 
 interface Glyph {
   readonly advance: number;
+  /** Ends of the straight lines that the outline is made of. */
   readonly contours: readonly (readonly Point[])[];
 }
 
@@ -58,9 +63,11 @@ const BELOW: Readonly<Record<string, string>> = { '\u0326': '¸', '\u0327': '¸'
 
 let glyphs: ReadonlyMap<string, Glyph> | undefined;
 
-/** Whether there is a letter for each character, accents aside. */
+/** Whether there is a letter for each character; accents may be missing. */
 export function canWrite(text: string): boolean {
-  return charactersOf(text).every((character) => isAccent(character) || fontOf().has(character));
+  return charactersOf(text)
+    .filter((character) => !isAccent(character))
+    .every((character) => fontOf().has(character));
 }
 
 /** How many pixels wide a text is at a size in pixels of the em. */
@@ -82,7 +89,7 @@ export function drawLine(text: string, size: number, width: number, left: number
   const pen = new Pen(width, height);
   for (const { glyph, x, y } of place(text).glyphs) {
     for (const contour of glyph.contours) {
-      const points = flatten(contour).map((point) => ({
+      const points = contour.map((point) => ({
         x: left + (x + point.x) * scales.x,
         y: baseline - (y + point.y) * scales.y,
       }));
@@ -149,7 +156,7 @@ function boxOf({ contours }: Glyph) {
 }
 
 /** A closed contour as the ends of straight lines. */
-function flatten(contour: readonly Point[]): { readonly x: number; readonly y: number }[] {
+function flatten(contour: readonly CurvePoint[]): Point[] {
   const full = withMiddles(contour);
   const start = full.findIndex(({ onCurve }) => onCurve);
   const turned = [...full.slice(start), ...full.slice(0, start + 1)];
@@ -168,7 +175,7 @@ function flatten(contour: readonly Point[]): { readonly x: number; readonly y: n
 }
 
 /** Adds the points on the curve that are halfway between two off it. */
-function withMiddles(contour: readonly Point[]): Point[] {
+function withMiddles(contour: readonly CurvePoint[]): CurvePoint[] {
   return contour.flatMap((point, i) => {
     const before = contour.at(i - 1);
     if (point.onCurve || !before || before.onCurve) return [point];
@@ -191,11 +198,12 @@ function readFont(bytes: Uint8Array): Map<string, Glyph> {
     const contours = Array.from({ length: next() }, () => {
       const count = next();
       const bits = Array.from({ length: Math.ceil(count / 8) }, next);
-      return Array.from({ length: count }, (_, i) => ({
+      const points = Array.from({ length: count }, (_, i) => ({
         x: next() - ORIGIN.x,
         y: next() - ORIGIN.y,
         onCurve: (((bits[i >> 3] ?? 0) >> (i & 7)) & 1) === 1,
       }));
+      return flatten(points);
     });
     font.set(character, { advance, contours });
   }

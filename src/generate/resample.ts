@@ -1,5 +1,9 @@
 /** Makes images larger, with Lanczos' filter of three lobes. */
+import { OptionError } from '../errors.ts';
 import type { RgbaImage } from './grid.ts';
+
+/** Most that images can be enlarged. */
+export const MAX_SCALE = 8;
 
 const LOBES = 3;
 const TAPS = 2 * LOBES;
@@ -10,6 +14,12 @@ interface Taps {
   readonly from: Int32Array;
   /** Their weights, f32 [length, TAPS]; each row sums to 1. */
   readonly weights: Float32Array;
+}
+
+/** @throws OptionError when images cannot be enlarged by it. */
+export function checkScale(scale: number): void {
+  if (scale >= 1 && scale <= MAX_SCALE) return;
+  throw new OptionError(`"scale" expected a number from 1 to ${MAX_SCALE}, got ${scale}`);
 }
 
 /**

@@ -1,5 +1,4 @@
 /** Converts official checkpoints to a model folder. */
-import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { OptionError, WeightsError } from '../errors.ts';
 import { inferGpt, inferVq, type ModelArgs, recognise } from '../models/checkpoint-config.ts';
@@ -13,7 +12,7 @@ import { formatOf, type Losses, type TargetDType } from '../weights/formats.ts';
 import { QUANTIZATION_KEY } from '../weights/quantize.ts';
 import { reencode } from '../weights/reencode.ts';
 import { type TensorOutput, tensorBytes, writeSafetensors } from '../weights/safetensors-writer.ts';
-import { openFile, packageFolder } from './files.ts';
+import { openFile, packageVersion } from './files.ts';
 import { sha256OfFile } from './hash-file.ts';
 import { assertFolderFree, stageFolder } from './staging.ts';
 
@@ -107,7 +106,7 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
           source_sha256: hashes.get(path) ?? '',
           dtype: as,
           ...((as === 'int8' || as === 'int4') && { [QUANTIZATION_KEY]: as }),
-          converter: `llamagen-webgpu ${version()}`,
+          converter: `llamagen-webgpu ${packageVersion()}`,
         };
         bytes += await writeSafetensors(sink, tensors, metadata, {
           ...(signal && { signal }),
@@ -252,8 +251,4 @@ async function hashBoth(
     before += checkpoint.byteLength;
   }
   return known;
-}
-
-function version(): string {
-  return JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')).version;
 }

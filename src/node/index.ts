@@ -1,5 +1,12 @@
 /** `llamagen-webgpu/node`: adapter, files and PNG for Node. */
-export { imageGrid } from '../generate/grid.ts';
+export {
+  type GridOptions,
+  imageGrid,
+  type RgbaImage,
+  type Sheet,
+  type SheetOptions,
+  sheetOf,
+} from '../generate/grid.ts';
 export type { Converted, ConvertOptions, ConvertPhase } from './convert.ts';
 export { convertCheckpoint } from './convert.ts';
 export type { AdapterChoice, NodeDevice, OpenOptions } from './device.ts';

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   collect,
   decimal,
+  decimalFrom,
   integer,
   parseClasses,
   randomSeed,
@@ -48,6 +49,15 @@ describe('decimal', () => {
   test.each(['', ' ', 'NaN', 'Infinity', '1,5', 'x'])('refuses "%s"', (text) => {
     expect(() => decimal(text)).toThrow('Expected a number.');
   });
+});
+
+test('decimalFrom reads numbers in its range', () => {
+  const scale = decimalFrom(1, 8);
+  expect(['1', '1.5', ' 8 '].map(scale)).toEqual([1, 1.5, 8]);
+  for (const text of ['0.99', '8.01', '-2', '', 'x', 'NaN']) {
+    expect(() => scale(text), text).toThrow(InvalidArgumentError);
+  }
+  expect(() => scale('9')).toThrow('Expected a number from 1 to 8.');
 });
 
 describe('parseClasses', () => {

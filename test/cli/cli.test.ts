@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { decode as decodePng } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defaultModelFolder } from '../../src/node/files.ts';
+import { readPngFacts } from '../../src/node/png-read.ts';
 import { llamagen } from '../support/llamagen.ts';
 
 /** One run on a software adapter that shares its processor with other tests. */
@@ -125,6 +126,18 @@ describe('generate', { timeout: RUN_MS }, () => {
     const png = decodePng(readFileSync(at('two.png')));
     expect([png.width, png.height]).toEqual([194, 96]);
     expect(deviation(png.data)).toBeGreaterThan(10);
+    const { text } = readPngFacts(at('two.png'));
+    expect(JSON.parse(text.get('llamagen') ?? '')).toMatchObject({
+      model: 'fruits-96',
+      columns: 2,
+      images: [
+        { class: 20, className: 'Orange', seed: 5 },
+        { class: 16, className: 'Lemon', seed: 6 },
+      ],
+      cfgScale: 2,
+      dtype: 'f32',
+      scale: 1,
+    });
   });
 
   test('gives the same file for the same seed', async () => {
@@ -134,8 +147,13 @@ describe('generate', { timeout: RUN_MS }, () => {
 
   test('gives an image again alone, with its own seed, as a file of its own', async () => {
     const args = ['--seed', '6', '--out-dir', at('new/folder'), '--tokens-out', at('one.json')];
-    expect((await llamagen(['generate', '--class', 'lemon', ...args])).code).toBe(0);
+    const look = ['--scale', '2', '--labels'];
+    expect((await llamagen(['generate', '--class', 'lemon', ...args, ...look])).code).toBe(0);
     expect(readdirSync(at('new/folder'))).toEqual(['0-lemon-6.png']);
+    const { width, height, text } = readPngFacts(at('new/folder/0-lemon-6.png'));
+    expect(width).toBe(192);
+    expect(height).toBeGreaterThan(192);
+    expect([text.get('Title'), JSON.parse(text.get('llamagen') ?? '').seed]).toEqual(['Lemon', 6]);
     expect(tokensOf('one.json').images[0]).toEqual(tokensOf('two.json').images[1]);
   });
 

@@ -15,6 +15,16 @@ test('what is written is read', () => {
   expect(parseTokens(formatTokens(FILE), LIMITS)).toEqual(FILE);
 });
 
+test('how the tokens were made is kept, and anything else in its place is not', () => {
+  const sampling = { cfgScale: 2, topK: 0, greedy: false };
+  const made = { model: 'fruits', sampling, dtype: 'f32', adapter: 'A' };
+  expect(parseTokens(formatTokens({ ...FILE, made }), LIMITS)).toEqual({ ...FILE, made });
+  for (const odd of [7, null, [], { model: 3 }, 'fruits']) {
+    const text = JSON.stringify({ ...FILE, made: odd });
+    expect(parseTokens(text, LIMITS).made).toBeUndefined();
+  }
+});
+
 const image = (changes: object) => ({ grid: [2, 2], images: [{ ...FILE.images[0], ...changes }] });
 
 describe('refuses', () => {

@@ -46,6 +46,15 @@ describe('a sheet', () => {
     expect(sheetOf({ count: 6, width: 3, height: 2, group: 100 }).rows).toBe(2);
   });
 
+  test('refuses rows that are too large for memory', () => {
+    const large = { count: 64, width: 512, height: 512, columns: 64 };
+    expect(sheetOf({ ...large, scale: 2 }).width).toBe(64 * 1024 + 63 * 4);
+    expect(() => sheetOf({ ...large, scale: 8 })).toThrow(OptionError);
+    expect(() => sheetOf({ ...large, scale: 8 })).toThrow(
+      /4\.3 GB.*fewer columns, a smaller scale/,
+    );
+  });
+
   test('refuses bands with other images than theirs', () => {
     const sheet = sheetOf({ count: 3, width: 3, height: 2, columns: 2 });
     expect(() => sheet.strip(1, images(2))).toThrow(OptionError);

@@ -1,0 +1,66 @@
+/** `llamagen info FILE.png`: what a picture says about how it was made. */
+import { readPngFacts } from '../node/png-read.ts';
+import type { OutputOptions } from './context.ts';
+import { describeSampling, type Made, type MadeImage, readMade } from './picture-text.ts';
+import type { Report } from './report.ts';
+
+/** Most pictures of a sheet that are listed; `--json` has them all. */
+const MAX_IMAGES = 50;
+
+/** Longest text of other programs that is shown. */
+const MAX_SHOWN = 200;
+
+export interface PictureOptions extends OutputOptions {
+  readonly file: string;
+}
+
+/**
+ * Runs the command. A picture without such texts is none the worse.
+ * @throws OptionError when the file is no PNG, or a damaged one.
+ */
+export async function runInfoPicture({ file }: PictureOptions, report: Report): Promise<void> {
+  const { width, height, text } = readPngFacts(file);
+  const made = readMade(text);
+  report.line(`picture  ${printable(file)}, ${width} x ${height} pixels`);
+  for (const line of made ? describeMade(made) : describeOthers(text)) report.line(line);
+  report.json({ file, width, height, made: made ?? null, text: Object.fromEntries(text) });
+}
+
+function describeMade(made: Made): string[] {
+  const { model, dtype, adapter, images, columns, scale = 1, sampling, version } = made;
+  const sheet = [
+    `${images.length} images`,
+    ...(columns === undefined ? [] : [`${columns} columns`]),
+  ];
+  return [
+    ...(version === undefined ? [] : [`made by  llamagen-webgpu ${printable(version)}`]),
+    `model    ${printable(model)}${dtype === undefined ? '' : ` (${printable(dtype)})`}`,
+    ...(adapter === undefined ? [] : [`adapter  ${printable(adapter)}`]),
+    ...(sampling ? [`sampling ${describeSampling(sampling)}`] : []),
+    ...(scale === 1 ? [] : [`scale    ${scale}`]),
+    ...(images.length > 1 ? [`sheet    ${sheet.join(', ')}`] : []),
+    ...describeImages(images),
+  ];
+}
+
+function describeImages(images: readonly MadeImage[]): string[] {
+  const lines = images.slice(0, MAX_IMAGES).map(({ class: label, className, seed }, i) => {
+    const name = className === '' ? `class ${label}` : `${printable(className)} (class ${label})`;
+    return `image ${i}  ${name}, seed ${seed}`;
+  });
+  const more = images.length - lines.length;
+  return more > 0 ? [...lines, `         and ${more} more, which --json lists`] : lines;
+}
+
+function describeOthers(text: ReadonlyMap<string, string>): string[] {
+  return [
+    'made by  not said: llamagen did not make it, or a program that saved it again dropped the text',
+    ...[...text].map(([keyword, value]) => `text     ${printable(keyword)}: ${printable(value)}`),
+  ];
+}
+
+/** Text of a file as one line that cannot steer a terminal. */
+function printable(text: string): string {
+  const short = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text;
+  return short.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ');
+}

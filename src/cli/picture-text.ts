@@ -1,0 +1,172 @@
+/**
+ * What a PNG says about how it was made: written by `generate` and `decode`, read by `info`. Files of
+ * tokens say it too, so that `decode` can pass it on.
+ */
+import type { SamplingOptions } from '../generate/settings.ts';
+import { packageVersion } from '../node/files.ts';
+import type { PngText } from '../node/png-format.ts';
+
+/** One picture of a file. */
+export interface MadeImage {
+  readonly class: number;
+  readonly className: string;
+  readonly seed: number;
+}
+
+/** How pictures were made, whatever their classes and seeds. */
+export interface MadeBy {
+  /** Name of the model. */
+  readonly model: string;
+  /** How the tokens were drawn, if that is known. */
+  readonly sampling?: SamplingOptions | undefined;
+  /** Storage of the decoder's matrices. */
+  readonly dtype?: string | undefined;
+  /** The adapter, in words. */
+  readonly adapter?: string | undefined;
+}
+
+/** How the pictures of a file were made. */
+export interface Made extends MadeBy {
+  readonly images: readonly MadeImage[];
+  /** How many times the pictures were enlarged. */
+  readonly scale?: number | undefined;
+  /** Of the sheet. */
+  readonly columns?: number | undefined;
+  /** Of llamagen-webgpu. */
+  readonly version?: string | undefined;
+}
+
+/** The keyword of the text that programs read. */
+const KEYWORD = 'llamagen';
+
+/** Most class names in a title. */
+const MAX_TITLE_NAMES = 8;
+
+/** The words for settings, in the order in which they are said. */
+const SETTINGS = {
+  cfgScale: 'cfg-scale',
+  cfgInterval: 'cfg-interval',
+  temperature: 'temperature',
+  topK: 'top-k',
+  topP: 'top-p',
+} as const satisfies Partial<Record<keyof SamplingOptions, string>>;
+
+/** What is said of images that were asked for by class and seed. */
+export function madeImage(label: number, seed: number, classNames: readonly string[]): MadeImage {
+  return { class: label, className: classNames[label] ?? '', seed };
+}
+
+/**
+ * Texts for a PNG: `Title`, `Description` and `Software` for viewers of pictures, and `llamagen`
+ * with a JSON object for programs. Nothing in them changes from one run to the next.
+ */
+export function pictureText(made: Made): PngText {
+  const { images, scale, columns } = made;
+  const version = packageVersion();
+  const [first] = images;
+  const pictures = images.length === 1 ? first : { columns, images };
+  const json = { version, model: made.model, ...pictures, ...madeByFields(made), scale };
+  return {
+    Title: titleOf(images),
+    Description: descriptionOf(made),
+    Software: `llamagen-webgpu ${version}`,
+    [KEYWORD]: JSON.stringify(json),
+  };
+}
+
+/** The fields of a JSON object that `readMadeBy` reads. */
+export function madeByFields({ model, sampling, dtype, adapter }: MadeBy): object {
+  return { model, ...sampling, dtype, adapter };
+}
+
+function titleOf(images: readonly MadeImage[]): string {
+  const names = [...new Set(images.map(({ className }) => className))];
+  const more = names.length > MAX_TITLE_NAMES ? ', ...' : '';
+  return names.slice(0, MAX_TITLE_NAMES).join(', ') + more;
+}
+
+function descriptionOf({ images, model, sampling }: Made): string {
+  const [first] = images;
+  const what =
+    images.length === 1 && first
+      ? `${first.className} (class ${first.class}), seed ${first.seed}`
+      : `${images.length} images, from seed ${first?.seed} on`;
+  const how = sampling ? `, ${describeSampling(sampling)}` : '';
+  return `${what}, made by the model ${model}${how}`;
+}
+
+/** E.g. `cfg-scale 2, cfg-interval -1, temperature 1, top-k 0, top-p 1`. */
+export function describeSampling(sampling: SamplingOptions): string {
+  const words = Object.entries(SETTINGS).flatMap(([field, word]) => {
+    const value = sampling[field as keyof typeof SETTINGS];
+    return value === undefined ? [] : [`${word} ${value}`];
+  });
+  return [...(sampling.greedy ? ['greedy'] : []), ...words].join(', ');
+}
+
+/**
+ * What `pictureText` wrote, read with care: whatever else stands there is left out.
+ * @returns undefined when there is no such text.
+ */
+export function readMade(texts: ReadonlyMap<string, string>): Made | undefined {
+  const object = parsed(texts.get(KEYWORD));
+  const madeBy = readMadeBy(object);
+  if (!madeBy || !isObject(object)) return undefined;
+  const { images, scale, columns, version } = object;
+  return {
+    ...madeBy,
+    images: (Array.isArray(images) ? images : [object]).flatMap(imageOf),
+    scale: number(scale),
+    columns: number(columns),
+    version: text(version),
+  };
+}
+
+/**
+ * The part of it that files of tokens have too.
+ * @returns undefined when the value does not name a model.
+ */
+export function readMadeBy(value: unknown): MadeBy | undefined {
+  if (!isObject(value) || typeof value.model !== 'string') return undefined;
+  const { model, dtype, adapter, greedy } = value;
+  const settings = Object.keys(SETTINGS).flatMap((field) => {
+    const setting = number(value[field]);
+    return setting === undefined ? [] : [[field, setting] as const];
+  });
+  const sampling: SamplingOptions = {
+    ...Object.fromEntries(settings),
+    ...(typeof greedy === 'boolean' && { greedy }),
+  };
+  return {
+    model,
+    ...(Object.keys(sampling).length > 0 && { sampling }),
+    dtype: text(dtype),
+    adapter: text(adapter),
+  };
+}
+
+const text = (value: unknown): string | undefined =>
+  typeof value === 'string' ? value : undefined;
+
+const number = (value: unknown): number | undefined =>
+  typeof value === 'number' ? value : undefined;
+
+function imageOf(value: unknown): MadeImage[] {
+  if (!isObject(value)) return [];
+  const { class: label, className, seed } = value;
+  if (typeof label !== 'number' || typeof seed !== 'number') return [];
+  return [{ class: label, className: typeof className === 'string' ? className : '', seed }];
+}
+
+function parsed(json: string | undefined): unknown {
+  if (json === undefined) return undefined;
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

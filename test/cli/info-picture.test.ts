@@ -1,0 +1,170 @@
+/** What pictures say about how they were made, and `llamagen info FILE.png`. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runInfoPicture } from '../../src/cli/info-picture.ts';
+import { type Made, pictureText, readMade } from '../../src/cli/picture-text.ts';
+import { runCommandLine } from '../../src/cli/run.ts';
+import { packageVersion } from '../../src/node/files.ts';
+import { encodePng } from '../../src/node/png.ts';
+import type { PngText } from '../../src/node/png-format.ts';
+import { recordedReport } from '../support/report.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'llamagen-info-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const sampling = {
+  cfgScale: 2,
+  cfgInterval: -1,
+  temperature: 1,
+  topK: 0,
+  topP: 0.9,
+  greedy: false,
+};
+const lemon = { class: 16, className: 'Lemon', seed: 7 };
+const single: Made = { model: 'fruits-96', images: [lemon], sampling, dtype: 'f32', adapter: 'A' };
+const sheet: Made = {
+  ...single,
+  images: [lemon, { class: 14, className: 'Kiwi', seed: 8 }],
+  columns: 2,
+  scale: 2,
+};
+
+/** Runs the command on a picture with these texts. */
+async function info(text: PngText, json = false) {
+  const file = join(folder, 'picture.png');
+  const picture = { width: 3, height: 2, rgba: new Uint8ClampedArray(24).fill(255) };
+  writeFileSync(file, encodePng(picture, { text }));
+  const { report, stdout, stderr } = recordedReport(json);
+  await runInfoPicture({ file }, report);
+  return { file, stdout: stdout(), stderr: stderr() };
+}
+
+test('texts are for viewers and for programs', () => {
+  expect(pictureText(single)).toEqual({
+    Title: 'Lemon',
+    Description:
+      'Lemon (class 16), seed 7, made by the model fruits-96, cfg-scale 2, cfg-interval -1, temperature 1, top-k 0, top-p 0.9',
+    Software: `llamagen-webgpu ${packageVersion()}`,
+    llamagen: JSON.stringify({
+      version: packageVersion(),
+      model: 'fruits-96',
+      ...lemon,
+      ...sampling,
+      dtype: 'f32',
+      adapter: 'A',
+    }),
+  });
+  expect(pictureText(sheet)).toMatchObject({
+    Title: 'Lemon, Kiwi',
+    Description: expect.stringMatching(/^2 images, from seed 7 on, made by the model fruits-96/),
+  });
+  const many = Array.from({ length: 9 }, (_, i) => ({ ...lemon, className: `fruit ${i}` }));
+  expect(pictureText({ ...sheet, images: many }).Title).toMatch(/^fruit 0, .*fruit 7, \.\.\.$/);
+});
+
+test('are read back, and whatever else stands there is left out', () => {
+  const back = (made: Made) => readMade(new Map(Object.entries(pictureText(made))));
+  const version = packageVersion();
+  expect(back(single)).toEqual({ ...single, version, columns: undefined, scale: undefined });
+  expect(back(sheet)).toEqual({ ...sheet, version });
+  const bare: Made = { model: 'm', images: [lemon] };
+  expect(back(bare)).toMatchObject({ ...bare, dtype: undefined });
+  expect(back(bare)).not.toHaveProperty('sampling');
+  const read = (text: string) => readMade(new Map([['llamagen', text]]));
+  for (const text of ['', '{', 'null', '[]', '7', '{"model":7}', '['.repeat(1e5)]) {
+    expect(read(text), text.slice(0, 10)).toBeUndefined();
+  }
+  const odd =
+    '{"model":"m","images":[7,null,{"class":"x"},{"class":1,"seed":2}],"topK":"x","greedy":1}';
+  expect(read(odd)).toMatchObject({ images: [{ class: 1, className: '', seed: 2 }] });
+  expect(read(odd)).not.toHaveProperty('sampling');
+});
+
+describe('llamagen info FILE.png', () => {
+  test('prints how one picture was made', async () => {
+    const { file, stdout } = await info(pictureText({ ...single, scale: 1 }));
+    expect(stdout.split('\n')).toEqual([
+      `picture  ${file}, 3 x 2 pixels`,
+      `made by  llamagen-webgpu ${packageVersion()}`,
+      'model    fruits-96 (f32)',
+      'adapter  A',
+      'sampling cfg-scale 2, cfg-interval -1, temperature 1, top-k 0, top-p 0.9',
+      'image 0  Lemon (class 16), seed 7',
+      '',
+    ]);
+  });
+
+  test('lists the pictures of a sheet, as many as can be read', async () => {
+    const { stdout } = await info(pictureText(sheet));
+    expect(stdout).toMatch(/scale {4}2\nsheet {4}2 images, 2 columns\nimage 0 .*\nimage 1 {2}Kiwi/);
+    const images = Array<typeof lemon>(200).fill(lemon);
+    const long = (await info(pictureText({ ...sheet, images }))).stdout;
+    expect(long).toMatch(/image 49 .*\n +and 150 more, which --json lists\n$/);
+  });
+
+  test('is one JSON object', async () => {
+    const text = pictureText(sheet);
+    const { file, stdout } = await info(text, true);
+    const { version, ...made } = JSON.parse(stdout).made;
+    expect(made).toEqual(sheet);
+    expect(version).toBe(packageVersion());
+    expect(JSON.parse(stdout)).toMatchObject({ file, width: 3, height: 2, text });
+  });
+
+  test('says when a picture does not tell, and shows the texts of others', async () => {
+    const { stdout } = await info({ Comment: 'by hand\u001b[31m\u009b31m red\nline' });
+    expect(stdout).toMatch(/made by {2}not said/);
+    expect(stdout).toMatch(/text {5}Comment: by hand \[31m 31m red line\n/);
+    expect(JSON.parse((await info({}, true)).stdout)).toMatchObject({ made: null, text: {} });
+  });
+
+  test('does not let a file steer the terminal', async () => {
+    const evil = '\u001b]0;title\u0007\u202e';
+    const image = { ...lemon, className: evil };
+    const text = pictureText({ ...single, model: evil, adapter: evil, images: [image] });
+    const { stdout } = await info(text);
+    expect(stdout.replaceAll('\n', '')).not.toMatch(/\p{C}/u);
+    expect(stdout).toContain(']0;title');
+  });
+});
+
+describe('on the command line', () => {
+  const run = async (...args: string[]) => {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const streams = { stdout, stderr: stderr as unknown as NodeJS.WriteStream };
+    const stop = { signal: new AbortController().signal, stopped: undefined };
+    const code = await runCommandLine(args, stop, streams);
+    return { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
+  };
+
+  test('info takes a picture', async () => {
+    const { file } = await info(pictureText(single));
+    const { code, stdout, stderr } = await run('info', file);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/image 0 {2}Lemon \(class 16\), seed 7/);
+  });
+
+  test('info refuses what is none', async () => {
+    const file = join(folder, 'note.png');
+    writeFileSync(file, 'a note');
+    const { code, stdout, stderr } = await run('info', file, '--json');
+    expect([code, stderr]).toEqual([2, `llamagen: ${file}: is no PNG file\n`]);
+    expect(JSON.parse(stdout).error).toMatchObject({ type: 'OptionError', exitCode: 2 });
+    expect((await run('info', '')).code).toBe(2);
+    expect((await run('info', file, file)).code).toBe(2);
+  });
+
+  test.each([
+    ['generate', ['--class', 'Lemon', '--scale', '8.5']],
+    ['decode', ['--tokens', 'a.json', '--out', 'a.png', '--scale', '0.5']],
+  ])('%s refuses a scale that is out of range', async (command, args) => {
+    const { code, stderr } = await run(command, ...args);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/--scale.*number from 1 to 8/)]);
+  });
+});
