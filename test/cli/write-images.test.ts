@@ -44,10 +44,19 @@ async function* runOf(before: (image: number) => void) {
   return STATS;
 }
 
-const planFor = (more: Partial<WritePlan>): WritePlan => ({
-  ...{ out: at('all.png'), outDir: undefined, tokensOut: undefined, names: NAMES, gridSize: 2 },
+const COMMON = {
+  ...{ tokensOut: undefined, look: {}, gridSize: 2 },
+  images: NAMES.map((name, i) => ({ class: i, className: name, seed: 5 + i })),
+};
+const MADE = { model: 'none' };
+
+const folderPlan = (tokensOut?: string): WritePlan => ({
+  ...{ ...COMMON, tokensOut, outDir: at('new'), names: NAMES },
+});
+
+const sheetPlan = (tokensOut?: string): WritePlan => ({
+  ...{ ...COMMON, tokensOut, out: at('all.png') },
   sheet: sheetOf({ count: NAMES.length, width: SIDE, height: SIDE, columns: 2 }),
-  ...more,
 });
 
 const pixels = (path: string) => {
@@ -62,8 +71,8 @@ describe('a folder', () => {
     const there: number[] = [];
     const run = runOf(() => there.push(existsSync(at('new')) ? readdirSync(at('new')).length : 0));
     const { report, stderr } = recordedReport();
-    const plan = planFor({ outDir: at('new'), tokensOut: at('tokens.json') });
-    const written = await writeAll(plan, run, report, never);
+    const plan = folderPlan(at('tokens.json'));
+    const written = await writeAll(plan, MADE, run, { report, signal: never });
     expect(there).toEqual([0, 1, 2]);
     expect(readdirSync(at('new'))).toEqual(NAMES);
     for (const [i, name] of NAMES.entries()) {
@@ -85,8 +94,8 @@ describe('a folder', () => {
       stop.abort(ENOUGH);
       said.push(stderr());
     });
-    const plan = planFor({ outDir: at('new'), tokensOut: at('new', 'tokens.json') });
-    await expect(writeAll(plan, run, report, stop.signal)).rejects.toBe(ENOUGH);
+    const plan = folderPlan(at('new', 'tokens.json'));
+    await expect(writeAll(plan, MADE, run, { report, signal: stop.signal })).rejects.toBe(ENOUGH);
     expect(readdirSync(at('new'))).toEqual([...NAMES.slice(0, 2), 'tokens.json']);
     expect(said[0]).toContain(`2 of 3 images are in ${at('new')}\n`);
     expect(stderr()).toBe(said[0]);
@@ -99,16 +108,12 @@ describe('a folder', () => {
       if (i === 1) throw ENOUGH;
     });
     const { report, stderr } = recordedReport();
-    const plan = planFor({ outDir: at('new') });
-    await expect(writeAll(plan, failing, report, never)).rejects.toBe(ENOUGH);
+    const plan = folderPlan();
+    await expect(writeAll(plan, MADE, failing, { report, signal: never })).rejects.toBe(ENOUGH);
     expect(stderr()).toContain('1 of 3 images are in');
     mkdirSync(at('new', '2-c.png'));
-    const blocked = writeAll(
-      plan,
-      runOf(() => {}),
-      report,
-      never,
-    );
+    const nothing = runOf(() => {});
+    const blocked = writeAll(plan, MADE, nothing, { report, signal: never });
     await expect(blocked).rejects.toThrow(/cannot write .*2-c\.png: it is a folder/);
     expect(stderr()).toContain('2 of 3 images are in');
   });
@@ -117,7 +122,10 @@ describe('a folder', () => {
 describe('a sheet', () => {
   test('appears at the end, with all pictures in their places', async () => {
     const run = runOf(() => expect(existsSync(at('all.png'))).toBe(false));
-    const written = await writeAll(planFor({}), run, recordedReport().report, never);
+    const written = await writeAll(sheetPlan(), MADE, run, {
+      report: recordedReport().report,
+      signal: never,
+    });
     expect(written.files).toEqual([at('all.png')]);
     expect(readdirSync(folder)).toEqual(['all.png']);
     const { width, height, data } = pixels(at('all.png'));
@@ -138,12 +146,14 @@ describe('a sheet', () => {
       if (i === 2) stop.abort(ENOUGH);
     });
     const { report } = recordedReport();
-    const plan = planFor({ tokensOut: at('tokens.json') });
-    await expect(writeAll(plan, stopped, report, stop.signal)).rejects.toBe(ENOUGH);
+    const plan = sheetPlan(at('tokens.json'));
+    await expect(writeAll(plan, MADE, stopped, { report, signal: stop.signal })).rejects.toBe(
+      ENOUGH,
+    );
     const failing = runOf((i) => {
       if (i === 2) throw ENOUGH;
     });
-    await expect(writeAll(plan, failing, report, never)).rejects.toBe(ENOUGH);
+    await expect(writeAll(plan, MADE, failing, { report, signal: never })).rejects.toBe(ENOUGH);
     expect(readdirSync(folder)).toEqual([]);
   });
 
@@ -171,7 +181,7 @@ test('files are named so that they sort like images, and by the class', () => {
 
 describe('the commands', () => {
   const asked = (more: Partial<GenerateOptions>): GenerateOptions => ({
-    ...{ model: at('model'), class: ['0', '1'], count: 1, seed: 5, dtype: 'auto' },
+    ...{ model: at('model'), class: ['0', '1'], count: 1, seed: 5, dtype: 'auto', scale: 1 },
     ...{ out: at('all.png'), ...more },
   });
 
@@ -182,7 +192,7 @@ describe('the commands', () => {
     await runGenerate(asked(files), made.report, never);
     expect(made.stdout()).toContain(`wrote ${files.out}\nwrote ${files.tokensOut}\n`);
     const { report, bytes, stderr } = recordedReport();
-    const decode = { model: at('model'), tokens: files.tokensOut, out: '-' };
+    const decode = { model: at('model'), tokens: files.tokensOut, out: '-', scale: 1 };
     await runDecode(decode, report, never);
     expect(stderr()).toMatch(/^adapter .*wrote standard output\n$/ms);
     const png = decodePng(bytes(), { checkCrc: true });
