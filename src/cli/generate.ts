@@ -77,11 +77,12 @@ export async function runGenerate(
       ...(profiler && { profiler }),
       onProgress: follower(report, sequences.length),
     });
-    const making = { ...plan, made: madeBy(model, adapter, sequences) };
-    const made = await writeAll(making, images, report, signal);
+    const made = madeBy(model, adapter, sequences);
+    const written = await writeAll(plan, made, images, { report, signal });
     const { profile } = options;
-    const describeProfile = () => reportProfile(report, device, profiler, profile, made.stats.runs);
-    await describe(report, { adapter, model, loadMs, ...made, describeProfile });
+    const describeProfile = () =>
+      reportProfile(report, device, profiler, profile, written.stats.runs);
+    await describe(report, { adapter, model, loadMs, ...written, describeProfile });
   });
 }
 

@@ -44,9 +44,9 @@ export interface Written {
 
 type Images = AsyncGenerator<GeneratedImage, GenerateStats>;
 
-interface Making {
-  /** How the images are made. */
-  readonly made: MadeBy;
+interface Running {
+  readonly report: Report;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -54,10 +54,10 @@ interface Making {
  * appears at the end. Whatever ends the run, files in the folder stay, and their number is said.
  */
 export async function writeAll(
-  plan: WritePlan & Making,
+  plan: WritePlan,
+  made: MadeBy,
   run: Images,
-  report: Report,
-  signal: AbortSignal,
+  { report, signal }: Running,
 ): Promise<Written> {
   const { tokensOut } = plan;
   const kept: Kept[] = [];
@@ -78,7 +78,7 @@ export async function writeAll(
   const files: string[] = [];
   if ('sheet' in plan) {
     const text = pictureText({
-      ...plan.made,
+      ...made,
       images: plan.images,
       scale: plan.look.scale,
       columns: plan.sheet.columns,
@@ -86,25 +86,24 @@ export async function writeAll(
     await writeSheet({ ...plan, report, signal, text }, images());
     files.push(plan.out);
   } else {
-    files.push(...(await writeEach(plan, images(), { report, signal, kept })));
+    files.push(...(await writeEach(plan, made, images(), { report, signal, kept })));
   }
   if (!stats) throw new Error('the run ended before its images');
   if (tokensOut !== undefined) {
-    await writeDestination(tokensOut, tokensText(plan, kept), report);
+    await writeDestination(tokensOut, tokensText(plan, made, kept), report);
     files.push(tokensOut);
   }
   return { images: kept, stats, files };
 }
 
-interface Stopping {
-  readonly report: Report;
-  readonly signal: AbortSignal;
+interface Stopping extends Running {
   /** Those that are written. */
   readonly kept: readonly Kept[];
 }
 
 async function writeEach(
-  plan: FolderPlan & Making,
+  plan: FolderPlan,
+  made: MadeBy,
   images: AsyncIterable<GeneratedImage>,
   { report, signal, kept }: Stopping,
 ): Promise<string[]> {
@@ -113,7 +112,7 @@ async function writeEach(
   // When it is asked to stop and not when it has: a process that takes too long is ended.
   const say = (): void => {
     report.note(`${kept.length} of ${names.length} images are in ${outDir}`);
-    if (kept.length > 0) keepTokens(plan, kept, report);
+    if (kept.length > 0) keepTokens(plan, made, kept, report);
   };
   signal.addEventListener('abort', say, { once: true });
   try {
@@ -122,7 +121,7 @@ async function writeEach(
       const [name, its] = [names[files.length], plan.images[files.length]];
       if (!name || !its) throw new Error('more images than were asked for');
       const look = imageLook(plan.look, files.length);
-      const text = pictureText({ ...plan.made, images: [its], scale: plan.look.scale });
+      const text = pictureText({ ...made, images: [its], scale: plan.look.scale });
       files.push(writePicture(outDir, name, imageGrid([image], look), text));
     }
     return files;
@@ -135,16 +134,16 @@ async function writeEach(
 }
 
 /** The tokens of a run that ends early, written at once. */
-function keepTokens(plan: WritePlan & Making, kept: readonly Kept[], report: Report): void {
+function keepTokens(plan: WritePlan, made: MadeBy, kept: readonly Kept[], report: Report): void {
   const { tokensOut } = plan;
   if (tokensOut === undefined) return;
-  const text = tokensText(plan, kept);
+  const text = tokensText(plan, made, kept);
   if (isStdout(tokensOut)) report.takeStdout().write(text);
   else writeFileAtomic(tokensOut, text);
   report.note(`their tokens are in ${shownDestination(tokensOut)}`);
 }
 
-function tokensText({ gridSize, made }: WritePlan & Making, images: readonly Kept[]): string {
+function tokensText({ gridSize }: WritePlan, made: MadeBy, images: readonly Kept[]): string {
   const listed = images.map(({ classIndex, seed, tokens }) => ({
     class: classIndex,
     seed,

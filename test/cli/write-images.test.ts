@@ -6,13 +6,14 @@ import { decode as decodePng } from 'fast-png';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { runDecode } from '../../src/cli/decode.ts';
 import { type GenerateOptions, runGenerate } from '../../src/cli/generate.ts';
-import { madeImage, readMade } from '../../src/cli/picture-text.ts';
+import { readMade } from '../../src/cli/picture-text.ts';
 import { assertSheetFits, pictureName } from '../../src/cli/pictures.ts';
-import { writeAll } from '../../src/cli/write-images.ts';
+import { type WritePlan, writeAll } from '../../src/cli/write-images.ts';
 import { imageGrid, type RgbaImage, sheetOf } from '../../src/generate/grid.ts';
 import type { GeneratedImage, GenerateStats } from '../../src/index.ts';
 import { defaultModelFolder } from '../../src/node/files.ts';
 import { readPngFacts } from '../../src/node/png-read.ts';
+import { llamagen } from '../support/llamagen.ts';
 import { recordedReport } from '../support/report.ts';
 import { writeTinyFolder } from '../support/tiny-model.ts';
 
@@ -45,14 +46,20 @@ async function* runOf(before: (image: number) => void) {
   return STATS;
 }
 
-const planFor = ({ outDir, tokensOut }: { outDir?: string; tokensOut?: string }) => {
-  const images = NAMES.map((_, i) => madeImage(i, 5 + i, ['a', 'b', 'c']));
-  const sheet = sheetOf({ count: NAMES.length, width: SIDE, height: SIDE, columns: 2 });
-  return {
-    ...{ made: { model: 'letters' }, images, tokensOut, look: { scale: 1 }, gridSize: 2 },
-    ...(outDir === undefined ? { out: at('all.png'), sheet } : { outDir, names: NAMES }),
-  };
+const COMMON = {
+  ...{ tokensOut: undefined, look: {}, gridSize: 2 },
+  images: NAMES.map((name, i) => ({ class: i, className: name, seed: 5 + i })),
 };
+const MADE = { model: 'none' };
+
+const folderPlan = (tokensOut?: string): WritePlan => ({
+  ...{ ...COMMON, tokensOut, outDir: at('new'), names: NAMES },
+});
+
+const sheetPlan = (tokensOut?: string): WritePlan => ({
+  ...{ ...COMMON, tokensOut, out: at('all.png') },
+  sheet: sheetOf({ count: NAMES.length, width: SIDE, height: SIDE, columns: 2 }),
+});
 
 const pixels = (path: string) => {
   const { width, height, data } = decodePng(readFileSync(path), { checkCrc: true });
@@ -66,8 +73,8 @@ describe('a folder', () => {
     const there: number[] = [];
     const run = runOf(() => there.push(existsSync(at('new')) ? readdirSync(at('new')).length : 0));
     const { report, stderr } = recordedReport();
-    const plan = planFor({ outDir: at('new'), tokensOut: at('tokens.json') });
-    const written = await writeAll(plan, run, report, never);
+    const plan = folderPlan(at('tokens.json'));
+    const written = await writeAll(plan, MADE, run, { report, signal: never });
     expect(there).toEqual([0, 1, 2]);
     expect(readdirSync(at('new'))).toEqual(NAMES);
     for (const [i, name] of NAMES.entries()) {
@@ -89,8 +96,8 @@ describe('a folder', () => {
       stop.abort(ENOUGH);
       said.push(stderr());
     });
-    const plan = planFor({ outDir: at('new'), tokensOut: at('new', 'tokens.json') });
-    await expect(writeAll(plan, run, report, stop.signal)).rejects.toBe(ENOUGH);
+    const plan = folderPlan(at('new', 'tokens.json'));
+    await expect(writeAll(plan, MADE, run, { report, signal: stop.signal })).rejects.toBe(ENOUGH);
     expect(readdirSync(at('new'))).toEqual([...NAMES.slice(0, 2), 'tokens.json']);
     expect(said[0]).toContain(`2 of 3 images are in ${at('new')}\n`);
     expect(stderr()).toBe(said[0]);
@@ -103,16 +110,12 @@ describe('a folder', () => {
       if (i === 1) throw ENOUGH;
     });
     const { report, stderr } = recordedReport();
-    const plan = planFor({ outDir: at('new') });
-    await expect(writeAll(plan, failing, report, never)).rejects.toBe(ENOUGH);
+    const plan = folderPlan();
+    await expect(writeAll(plan, MADE, failing, { report, signal: never })).rejects.toBe(ENOUGH);
     expect(stderr()).toContain('1 of 3 images are in');
     mkdirSync(at('new', '2-c.png'));
-    const blocked = writeAll(
-      plan,
-      runOf(() => {}),
-      report,
-      never,
-    );
+    const nothing = runOf(() => {});
+    const blocked = writeAll(plan, MADE, nothing, { report, signal: never });
     await expect(blocked).rejects.toThrow(/cannot write .*2-c\.png: it is a folder/);
     expect(stderr()).toContain('2 of 3 images are in');
   });
@@ -120,27 +123,31 @@ describe('a folder', () => {
 
 test('a picture in a folder has its label and says how it was made', async () => {
   const plan = {
-    ...planFor({ outDir: at('new') }),
+    ...folderPlan(),
     look: { scale: 3, labels: ['Kiwi', 'Lemon', 'Pear'], columns: 2 },
   };
+  const running = { report: recordedReport().report, signal: never };
   await writeAll(
     plan,
+    MADE,
     runOf(() => {}),
-    recordedReport().report,
-    never,
+    running,
   );
   const { width, height, text } = readPngFacts(at('new', '1-b.png'));
   const expected = imageGrid([imageOf(1)], { scale: 3, labels: ['Lemon'] });
   expect([width, height]).toEqual([expected.width, expected.height]);
   expect(pixels(at('new', '1-b.png')).data).toEqual(opaque(expected));
-  const image = { class: 1, className: 'b', seed: 6 };
-  expect(readMade(text)).toMatchObject({ model: 'letters', images: [image], scale: 3 });
+  const image = { class: 1, className: '1-b.png', seed: 6 };
+  expect(readMade(text)).toMatchObject({ ...MADE, images: [image], scale: 3 });
 });
 
 describe('a sheet', () => {
   test('appears at the end, with all pictures in their places', async () => {
     const run = runOf(() => expect(existsSync(at('all.png'))).toBe(false));
-    const written = await writeAll(planFor({}), run, recordedReport().report, never);
+    const written = await writeAll(sheetPlan(), MADE, run, {
+      report: recordedReport().report,
+      signal: never,
+    });
     expect(written.files).toEqual([at('all.png')]);
     expect(readdirSync(folder)).toEqual(['all.png']);
     const { width, height, data } = pixels(at('all.png'));
@@ -161,12 +168,14 @@ describe('a sheet', () => {
       if (i === 2) stop.abort(ENOUGH);
     });
     const { report } = recordedReport();
-    const plan = planFor({ tokensOut: at('tokens.json') });
-    await expect(writeAll(plan, stopped, report, stop.signal)).rejects.toBe(ENOUGH);
+    const plan = sheetPlan(at('tokens.json'));
+    await expect(writeAll(plan, MADE, stopped, { report, signal: stop.signal })).rejects.toBe(
+      ENOUGH,
+    );
     const failing = runOf((i) => {
       if (i === 2) throw ENOUGH;
     });
-    await expect(writeAll(plan, failing, report, never)).rejects.toBe(ENOUGH);
+    await expect(writeAll(plan, MADE, failing, { report, signal: never })).rejects.toBe(ENOUGH);
     expect(readdirSync(folder)).toEqual([]);
   });
 
@@ -194,8 +203,8 @@ test('files are named so that they sort like images, and by the class', () => {
 
 describe('the commands', () => {
   const asked = (more: Partial<GenerateOptions>): GenerateOptions => ({
-    ...{ model: at('model'), class: ['0', '1'], count: 1, seed: 5, dtype: 'auto' },
-    ...{ out: at('all.png'), scale: 1, ...more },
+    ...{ model: at('model'), class: ['0', '1'], count: 1, seed: 5, dtype: 'auto', scale: 1 },
+    ...{ out: at('all.png'), ...more },
   });
 
   test('make the same sheet, in a file and on standard output', async () => {
@@ -217,6 +226,19 @@ describe('the commands', () => {
     expect(said).toMatchObject({ columns: 2, scale: 2, sampling: { greedy: false } });
     expect(said?.images.map(({ seed }) => seed)).toEqual([5, 6, 7, 8]);
     expect(said?.images.map((image) => image.class)).toEqual([0, 0, 1, 1]);
+  });
+
+  test('end with Ctrl-C, and what is in the folder is whole and counted', async () => {
+    writeTinyFolder(at('model'));
+    const args = ['--model', at('model'), '--class', '0', '--count', '320', '--out-dir', at('new')];
+    const { code, stderr } = await llamagen(['generate', ...args], {
+      interruptWhen: () => existsSync(at('new')) && readdirSync(at('new')).length > 0,
+    });
+    expect(code).toBe(130);
+    const there = readdirSync(at('new'));
+    expect(there.length).toBeLessThan(320);
+    expect(stderr).toContain(`${there.length} of 320 images are in ${at('new')}\n`);
+    for (const name of there) expect(pixels(at('new', name)).width).toBe(8);
   });
 
   test('refuse a sheet that is too large before anything is done', async () => {
