@@ -1,6 +1,7 @@
 import type { Binding, Kernel } from './kernel.ts';
 import { type AttentionParams, assertAttention, attentionKernel } from './lib/attention-kernel.ts';
 import { assertSplit, cutPositions } from './lib/attention-tile.ts';
+import { assertParams } from './lib/params.ts';
 import { rowBinding } from './lib/rows.ts';
 
 export interface AttentionPartsParams extends AttentionParams {
@@ -38,6 +39,18 @@ export function attentionParts(
   params: AttentionPartsParams & { masked?: false },
 ): Kernel<AttentionPartsBindings>;
 export function attentionParts(params: AttentionPartsParams): Kernel {
+  assertParams('attention_parts', params, {
+    rows: 'size',
+    nHead: 'size',
+    slots: 'size',
+    nKvHead: 'size',
+    positions: 'size',
+    headDim: 'size',
+    kvDtype: 'floatDtype?',
+    masked: 'flag?',
+    split: 'any',
+    variant: 'variant?',
+  });
   const { rows, nHead, headDim, positions, split } = params;
   assertAttention('attention_parts', params);
   assertSplit('attention_parts', split);

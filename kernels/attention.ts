@@ -1,6 +1,7 @@
 import type { Binding, Kernel } from './kernel.ts';
 import { type AttentionParams, assertAttention, attentionKernel } from './lib/attention-kernel.ts';
 import { cutPositions } from './lib/attention-tile.ts';
+import { assertParams } from './lib/params.ts';
 import { rowBinding } from './lib/rows.ts';
 
 export type { AttentionParams };
@@ -31,6 +32,17 @@ export function attention(
 ): Kernel<MaskedAttentionBindings>;
 export function attention(params: AttentionParams & { masked?: false }): Kernel<AttentionBindings>;
 export function attention(params: AttentionParams): Kernel {
+  assertParams('attention', params, {
+    rows: 'size',
+    nHead: 'size',
+    slots: 'size',
+    nKvHead: 'size',
+    positions: 'size',
+    headDim: 'size',
+    kvDtype: 'floatDtype?',
+    masked: 'flag?',
+    variant: 'variant?',
+  });
   const { rows, nHead, headDim, positions } = params;
   assertAttention('attention', params);
   return attentionKernel(params, {

@@ -1,7 +1,8 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
+import { type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
 import type { CodebookParams } from './lib/codebook.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { valueReader } from './lib/value-reader.ts';
 
 export type CodebookLookupParams = CodebookParams;
@@ -23,9 +24,17 @@ const SIZE = 64;
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, VectorQuantizer.get_codebook_entry.
  */
 export function codebookLookup(params: CodebookLookupParams): Kernel<CodebookLookupBindings> {
+  assertParams('codebook_lookup', params, {
+    images: 'size',
+    height: 'size',
+    width: 'size',
+    codebookSize: 'size',
+    codebookEmbedDim: 'size',
+    l2Norm: 'flag',
+    weightDtype: 'floatDtype?',
+  });
   const { images, height, width, codebookSize, codebookEmbedDim, l2Norm } = params;
   const { weightDtype = 'f32' } = params;
-  assertSizes('codebook_lookup', { images, height, width, codebookSize, codebookEmbedDim });
   const positions = height * width;
   const bindings: CodebookLookupBindings = {
     codes: { role: 'in', dtype: 'u32', shape: [images, positions] },

@@ -3,6 +3,7 @@ import { type Binding, type Bindings, declare, enable, type Kernel } from './ker
 import { convDirect } from './lib/conv-direct.ts';
 import { convGemm } from './lib/conv-gemm.ts';
 import {
+  CONV_SETTINGS,
   type Conv2dParams,
   type ConvTile,
   convInputs,
@@ -12,6 +13,7 @@ import {
 } from './lib/conv-shape.ts';
 import { assertIndexable } from './lib/indexable.ts';
 import { mapProduct } from './lib/map-product.ts';
+import { assertNames } from './lib/params.ts';
 
 export {
   CONV_SETTINGS,
@@ -109,6 +111,7 @@ function pointwise(params: Conv2dParams, label: string, bindings: Bindings): Ker
 export function conv2dParts(params: Conv2dParams, tile: ConvTile): Kernel<ConvPartsBindings> {
   const { kernelSize: k } = params;
   const { inShape, outShape, macs } = convSizes(params);
+  assertNames('conv2d in parts', 'setting', tile, CONV_SETTINGS);
   const [, channels, height, width] = outShape;
   const out = { role: 'out', dtype: 'f32', shape: [tile.split, ...outShape] } as const;
   const inputs = convInputs(params) as Omit<ConvPartsBindings, 'out'>;

@@ -1,7 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
-  assertSizes,
   type Binding,
   declare,
   enable,
@@ -12,6 +11,7 @@ import {
 import { drawLib, finish } from './lib/draw.ts';
 import { finiteLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { laneBuiltins } from './lib/reduce.ts';
 import { quads, rowBinding, rowReader, variantFeatures } from './lib/rows.ts';
 import { samplerGroup } from './lib/sampler-group.ts';
@@ -49,8 +49,15 @@ export type DrawTokenBindings = {
  * Source: LlamaGen autoregressive/serve/sampler.py (exponential race), gpt-fast generate.py.
  */
 export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {
+  assertParams('draw_token', params, {
+    sequences: 'size',
+    rows: 'size',
+    vocabSize: 'size',
+    blockSize: 'size',
+    clsTokenNum: 'size',
+    variant: 'variant?',
+  });
   const { sequences, rows, vocabSize, blockSize, clsTokenNum, variant = PORTABLE } = params;
-  assertSizes('draw_token', { sequences, rows, vocabSize, blockSize, clsTokenNum });
   assert(
     rows === sequences || rows === 2 * sequences,
     `draw_token: ${rows} rows are neither ${sequences} nor twice as many`,

@@ -12,6 +12,7 @@ import {
   type Variant,
 } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 
 export interface EmbedParams {
@@ -53,9 +54,20 @@ export type EmbedBindings = {
  * Source: LlamaGen autoregressive/models/gpt.py, LabelEmbedder and tok_embeddings.
  */
 export function embed(params: EmbedParams): Kernel<EmbedBindings> {
+  assertParams('embed', params, {
+    rows: 'size',
+    slots: 'size',
+    sequences: 'size',
+    dim: 'size',
+    vocabSize: 'size',
+    labels: 'size',
+    blockSize: 'size',
+    held: 'part?',
+    weightDtype: 'tableDtype?',
+    variant: 'variant?',
+  });
   const { rows, slots, sequences, dim, vocabSize, labels, blockSize } = params;
   const { weightDtype: dtype = 'f32', variant = PORTABLE } = params;
-  assertSizes('embed', { rows, slots, sequences, dim, vocabSize, labels, blockSize });
   const { held = { first: 0, count: vocabSize } } = params;
   const later = held.first > 0;
   assertSizes('embed', { held: held.count });

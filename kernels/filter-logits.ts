@@ -1,7 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
-  assertSizes,
   type Binding,
   declare,
   enable,
@@ -11,6 +10,7 @@ import {
 } from './kernel.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './lib/filter.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { laneBuiltins } from './lib/reduce.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 import { samplerGroup } from './lib/sampler-group.ts';
@@ -47,8 +47,12 @@ export type FilterLogitsBindings = {
  * Source: LlamaGen autoregressive/models/generate.py, top_k_top_p_filtering and sample.
  */
 export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBindings> {
+  assertParams('filter_logits', params, {
+    sequences: 'size',
+    vocabSize: 'size',
+    variant: 'variant?',
+  });
   const { sequences, vocabSize, variant = PORTABLE } = params;
-  assertSizes('filter_logits', { sequences, vocabSize });
   assert(vocabSize <= 2 ** 24, `filter_logits: vocabSize ${vocabSize} is above 2^24`);
   const bindings: FilterLogitsBindings = {
     logits: rowBinding('in', [sequences, vocabSize]),

@@ -1,15 +1,9 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { groupChunks } from './group-moments.ts';
-import {
-  assert,
-  assertSizes,
-  type Binding,
-  ceilDiv,
-  declare,
-  grid,
-  type Kernel,
-} from './kernel.ts';
+import { assert, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
+import { normScaleLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 
 export interface GroupAffineParams {
   readonly images: number;
@@ -35,15 +29,23 @@ const SIZE = 64;
 /**
  * What a GroupNorm does to each channel: out[n, c] = (mean, scale, bias, 0), so that (x - mean) * scale
  * + bias is (x - mean) / sqrt(variance + eps) * weight[c] + bias[c]. Kernels that read x apply it at
- * once. The mean is apart because x * scale would lose it where the variance is small.
+ * once. The mean is apart because x * scale would lose it where the variance is small. A variance that
+ * overflows f32 gives a scale of NaN, not zero.
  *
  * Shapes: moments [images, groups, chunks, 2] of `groupMoments`, weight and bias [channels], out f32
  * [images, channels, 4]. Chunks are combined in order.
  * Source: Wu and He 2018 (arXiv:1803.08494); LlamaGen tokenizer/tokenizer_image/vq_model.py, Normalize.
  */
 export function groupAffine(params: GroupAffineParams): Kernel<GroupAffineBindings> {
+  assertParams('group_affine', params, {
+    images: 'size',
+    channels: 'size',
+    height: 'size',
+    width: 'size',
+    groups: 'size?',
+    eps: 'eps?',
+  });
   const { images, channels, height, width, groups = 32, eps = 1e-6 } = params;
-  assertSizes('group_affine', { images, channels, height, width, groups });
   assert(
     channels % groups === 0,
     `group_affine: "channels" expected a multiple of ${groups} groups, got ${channels}`,
@@ -64,6 +66,7 @@ export function groupAffine(params: GroupAffineParams): Kernel<GroupAffineBindin
 ${declare(bindings)}
 const COUNT = ${count}u;
 const EPS = f32(${eps});
+${normScaleLib}
 
 fn values_of(chunk: u32) -> f32 { return f32(min(${chunk}u, COUNT - chunk * ${chunk}u)); }
 
@@ -86,7 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let d = m.x - mean;
     squares += m.y + d * d * values_of(i);
   }
-  let scale = inverseSqrt(squares / f32(COUNT) + EPS) * weight[c];
+  let scale = scale_or_nan(inverseSqrt(squares / f32(COUNT) + EPS)) * weight[c];
   out[unit] = vec4f(mean, scale, bias[c], 0.0);
 }`;
   return {

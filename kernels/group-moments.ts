@@ -1,7 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
-  assertSizes,
   type Binding,
   ceilDiv,
   declare,
@@ -12,6 +11,7 @@ import {
   type Variant,
 } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
 
 export interface GroupMomentsParams {
@@ -52,8 +52,15 @@ export function groupChunks(count: number): { readonly chunk: number; readonly c
  * Source: Chan, Golub and LeVeque 1979, the pairwise update of variances.
  */
 export function groupMoments(params: GroupMomentsParams): Kernel<GroupMomentsBindings> {
+  assertParams('group_moments', params, {
+    images: 'size',
+    channels: 'size',
+    height: 'size',
+    width: 'size',
+    groups: 'size?',
+    variant: 'variant?',
+  });
   const { images, channels, height, width, groups = 32, variant = PORTABLE } = params;
-  assertSizes('group_moments', { images, channels, height, width, groups });
   assert(
     channels % groups === 0,
     `group_moments: "channels" expected a multiple of ${groups} groups, got ${channels}`,

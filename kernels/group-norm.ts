@@ -1,7 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
-  assertSizes,
   type Binding,
   ceilDiv,
   declare,
@@ -11,7 +10,9 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
+import { normScaleLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
 
 export interface GroupNormParams {
@@ -44,7 +45,8 @@ const SPAN = 256;
 
 /**
  * GroupNorm: out = (x - mean) / sqrt(variance + eps) * weight[c] + bias[c], with mean and population
- * variance over the channels and pixels of a group; optionally out * sigmoid(out).
+ * variance over the channels and pixels of a group; optionally out * sigmoid(out). A group whose squares
+ * overflow f32 is NaN, not bias.
  *
  * Shapes: x and out [images, channels, height, width], weight and bias [channels].
  * The variance is that of the differences from the mean, in f32, as sums of partial sums.
@@ -53,9 +55,18 @@ const SPAN = 256;
  * Normalize and nonlinearity.
  */
 export function groupNorm(params: GroupNormParams): Kernel<GroupNormBindings> {
+  assertParams('group_norm', params, {
+    images: 'size',
+    channels: 'size',
+    height: 'size',
+    width: 'size',
+    groups: 'size?',
+    eps: 'eps?',
+    swish: 'flag?',
+    variant: 'variant?',
+  });
   const { images, channels, height, width, groups = 32, eps = 1e-6 } = params;
   const { swish = false, variant = PORTABLE } = params;
-  assertSizes('group_norm', { images, channels, height, width, groups });
   assert(
     channels % groups === 0,
     `group_norm: "channels" expected a multiple of ${groups} groups, got ${channels}`,
@@ -100,6 +111,7 @@ ${declare(bindings)}
 const COUNT = ${groupChannels * plane}u; // of a group, in elements of x
 const PLANE = ${plane}u; // of a channel, in elements of x
 const EPS = f32(${eps});
+${normScaleLib}
 ${total?.code ?? ''}
 
 @compute @workgroup_size(${size})
@@ -117,7 +129,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   ${sum('values', 'v')}
   let mean = ${mean('sum_values')};
   ${sum('squares', '(v - mean) * (v - mean)')}
-  let scale = inverseSqrt(${mean('sum_squares')} + EPS);
+  let scale = scale_or_nan(inverseSqrt(${mean('sum_squares')} + EPS));
   for (var i = first; i < COUNT; i += ${step}u) {
     let c = channel + i / PLANE;
     let v = (x[start + i] - mean) * scale * weight[c] + bias[c];

@@ -1,7 +1,8 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { assertSizes, type Binding, ceilDiv, declare, type Kernel } from './kernel.ts';
+import { type Binding, ceilDiv, declare, type Kernel } from './kernel.ts';
 import { guide } from './lib/guide.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { quads, rowBinding, rowReader, rowWriter } from './lib/rows.ts';
 import { samplingBinding, samplingLib } from './lib/sampling.ts';
 
@@ -30,8 +31,8 @@ export type GuidanceBindings = {
  * decode_one_token and decode_n_tokens.
  */
 export function guidance(params: GuidanceParams): Kernel<GuidanceBindings> {
+  assertParams('guidance', params, { sequences: 'size', vocabSize: 'size', clsTokenNum: 'size' });
   const { sequences, vocabSize, clsTokenNum } = params;
-  assertSizes('guidance', { sequences, vocabSize, clsTokenNum });
   const row = { dtype: 'f32', length: vocabSize } as const;
   const bindings: GuidanceBindings = {
     logits: rowBinding('in', [2 * sequences, vocabSize]),

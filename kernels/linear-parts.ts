@@ -1,5 +1,6 @@
 import { type Bindings, type Kernel, PORTABLE } from './kernel.ts';
 import { columnsOf } from './lib/columns.ts';
+import { assertParams } from './lib/params.ts';
 import { productKernel } from './lib/product.ts';
 import { assertSplit } from './lib/product-tile.ts';
 import { rowBinding, rowWriter } from './lib/rows.ts';
@@ -19,6 +20,15 @@ export interface LinearPartsParams extends Omit<LinearParams, 'normEps' | 'resid
  * Shapes: as of `linear`, but out f32 [split, rows, outDim].
  */
 export function linearParts(params: LinearPartsParams): Kernel<LinearBindings> {
+  assertParams('linear_parts', params, {
+    rows: 'size',
+    inDim: 'size',
+    outDim: 'size',
+    weightDtype: 'matrixDtype?',
+    columns: 'part?',
+    split: 'size',
+    variant: 'variant?',
+  });
   const { rows, inDim, outDim, split, columns, weightDtype = 'f32', variant = PORTABLE } = params;
   const name = 'linear_parts';
   const { first, count } = columnsOf(name, params);

@@ -7,6 +7,7 @@ import {
   type Variant,
 } from './kernel.ts';
 import { type Columns, columnsOf } from './lib/columns.ts';
+import { assertParams } from './lib/params.ts';
 import { productKernel } from './lib/product.ts';
 import { rowBinding, rowReader, rowWriter } from './lib/rows.ts';
 import { productWeight } from './lib/weight-rows.ts';
@@ -47,6 +48,16 @@ export function linear(params: LinearParams & { normEps: number }): Kernel<NormL
 export function linear(params: LinearParams & { residual: true }): Kernel<ResidualLinearBindings>;
 export function linear(params: LinearParams & { normEps?: never }): Kernel<LinearBindings>;
 export function linear(params: LinearParams): Kernel {
+  assertParams('linear', params, {
+    rows: 'size',
+    inDim: 'size',
+    outDim: 'size',
+    weightDtype: 'matrixDtype?',
+    columns: 'part?',
+    normEps: 'eps?',
+    residual: 'flag?',
+    variant: 'variant?',
+  });
   const { rows, inDim, outDim, weightDtype = 'f32', normEps, residual = false } = params;
   const { columns } = params;
   const { first, count } = columnsOf('linear', params);

@@ -1,7 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
-  assertSizes,
   type Bindings,
   ceilDiv,
   declare,
@@ -14,6 +13,7 @@ import {
 } from './kernel.ts';
 import { type Columns, columnsOf } from './lib/columns.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 import { weightBindings, weightReader } from './lib/weight-rows.ts';
 import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';
@@ -48,10 +48,18 @@ const SLICE = 4;
 export function matmul(params: MatmulParams & { residual: true }): Kernel<ResidualLinearBindings>;
 export function matmul(params: MatmulParams & { residual?: false }): Kernel<LinearBindings>;
 export function matmul(params: MatmulParams): Kernel {
+  assertParams('matmul', params, {
+    rows: 'size',
+    inDim: 'size',
+    outDim: 'size',
+    weightDtype: 'matrixDtype?',
+    columns: 'part?',
+    residual: 'flag?',
+    variant: 'variant?',
+  });
   const { rows, inDim, outDim, weightDtype = 'f32', residual = false } = params;
   const { variant = PORTABLE } = params;
   if (variant.reduce === 'serial') return linear({ ...params, residual: residual as true });
-  assertSizes('matmul', { rows, inDim });
   const { first, count } = columnsOf('matmul', params);
   const workgroups = [ceilDiv(count, TILE), ceilDiv(rows, TILE), 1] as const;
   assert(Math.max(...workgroups) <= MAX_WORKGROUPS, `matmul: ${rows} x ${outDim} is too large`);

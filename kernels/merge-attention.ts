@@ -1,6 +1,5 @@
 import {
   assert,
-  assertSizes,
   type Binding,
   type Bindings,
   ceilDiv,
@@ -10,6 +9,7 @@ import {
 } from './kernel.ts';
 import { assertSplit, cutPositions } from './lib/attention-tile.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { rowBinding, rowReader, rowWriter } from './lib/rows.ts';
 
 export interface MergeAttentionParams {
@@ -40,8 +40,14 @@ const SIZE = 64;
  * place u32 [rows, 2] (KV slot, position), out f32 [rows, nHead * headDim].
  */
 export function mergeAttention(params: MergeAttentionParams): Kernel<MergeAttentionBindings> {
+  assertParams('merge_attention', params, {
+    rows: 'size',
+    nHead: 'size',
+    headDim: 'size',
+    positions: 'size',
+    split: 'any',
+  });
   const { rows, nHead, headDim, positions, split } = params;
-  assertSizes('merge_attention', { rows, nHead, headDim, positions });
   assert(headDim % 4 === 0, `merge_attention: headDim must be a multiple of 4, got ${headDim}`);
   assertSplit('merge_attention', split);
   const { parts, columns } = cutPositions(positions, split);

@@ -1,8 +1,9 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
+import { type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
 import type { CodebookParams } from './lib/codebook.ts';
 import { finiteLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { valueReader } from './lib/value-reader.ts';
 
 export type NearestCodeParams = CodebookParams;
@@ -28,9 +29,17 @@ const SIZE = 16;
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, VectorQuantizer.forward.
  */
 export function nearestCode(params: NearestCodeParams): Kernel<NearestCodeBindings> {
+  assertParams('nearest_code', params, {
+    images: 'size',
+    height: 'size',
+    width: 'size',
+    codebookSize: 'size',
+    codebookEmbedDim: 'size',
+    l2Norm: 'flag',
+    weightDtype: 'floatDtype?',
+  });
   const { images, height, width, codebookSize, codebookEmbedDim, l2Norm } = params;
   const { weightDtype = 'f32' } = params;
-  assertSizes('nearest_code', { images, height, width, codebookSize, codebookEmbedDim });
   const positions = height * width;
   const bindings: NearestCodeBindings = {
     latents: { role: 'in', dtype: 'f32', shape: [images, codebookEmbedDim, height, width] },

@@ -1,13 +1,7 @@
-import {
-  assertSizes,
-  type Binding,
-  type Kernel,
-  type MatrixDType,
-  PORTABLE,
-  type Variant,
-} from './kernel.ts';
+import { type Binding, type Kernel, type MatrixDType, PORTABLE, type Variant } from './kernel.ts';
 import { type Columns, columnsOf } from './lib/columns.ts';
 import { type KvShape, kvBinding } from './lib/kv-cache.ts';
+import { assertParams } from './lib/params.ts';
 import { productKernel } from './lib/product.ts';
 import { qkvStore } from './lib/qkv-store.ts';
 import { rowBinding } from './lib/rows.ts';
@@ -45,9 +39,22 @@ export type QkvRopeCacheBindings = {
  * Source: LlamaGen autoregressive/models/gpt.py, Attention.forward, apply_rotary_emb, KVCache.update.
  */
 export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBindings> {
-  const { rows, dim, nHead, nKvHead, headDim, slots, positions, normEps } = params;
+  assertParams('qkv_rope_cache', params, {
+    rows: 'size',
+    dim: 'size',
+    nHead: 'size',
+    slots: 'size',
+    nKvHead: 'size',
+    positions: 'size',
+    headDim: 'size',
+    kvDtype: 'floatDtype?',
+    normEps: 'eps',
+    weightDtype: 'matrixDtype?',
+    columns: 'part?',
+    variant: 'variant?',
+  });
+  const { rows, dim, nHead, nKvHead, headDim, positions, normEps } = params;
   const { weightDtype = 'f32', columns } = params;
-  assertSizes('qkv_rope_cache', { rows, dim, nHead, nKvHead, headDim, slots, positions });
   const variant = params.variant ?? PORTABLE;
   const outDim = (nHead + 2 * nKvHead) * headDim;
   const { first, count } = columnsOf('qkv_rope_cache', { outDim, columns });

@@ -1,7 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
-  assertSizes,
   type Binding,
   ceilDiv,
   declare,
@@ -11,7 +10,9 @@ import {
   PORTABLE,
   type Variant,
 } from './kernel.ts';
+import { normScaleLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
 import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 
@@ -32,14 +33,15 @@ export type RmsNormBindings = {
 };
 
 /**
- * RMSNorm over the last axis: out[r, i] = x[r, i] / sqrt(mean_i(x[r, i]^2) + eps) * gain[i].
+ * RMSNorm over the last axis: out[r, i] = x[r, i] / sqrt(mean_i(x[r, i]^2) + eps) * gain[i]. A row whose
+ * squares overflow f32 is NaN, not zero.
  *
  * Shapes: x and out [rows, dim], gain [dim], all f32. One workgroup (serial: one invocation) per row.
  * Source: Zhang and Sennrich 2019 (arXiv:1910.07467); LlamaGen autoregressive/models/gpt.py, RMSNorm.
  */
 export function rmsNorm(params: RmsNormParams): Kernel<RmsNormBindings> {
+  assertParams('rms_norm', params, { rows: 'size', dim: 'size', eps: 'eps?', variant: 'variant?' });
   const { rows, dim, eps = 1e-5, variant = PORTABLE } = params;
-  assertSizes('rms_norm', { rows, dim });
   assert(eps >= 0 && eps < Infinity, `rms_norm: "eps" expected a number from 0 up, got ${eps}`);
   const bindings: RmsNormBindings = {
     x: rowBinding('in', [rows, dim]),
@@ -61,6 +63,7 @@ export function rmsNorm(params: RmsNormParams): Kernel<RmsNormBindings> {
   const code = wgsl`${enable(features)}
 ${declare(bindings)}
 const EPS = f32(${eps});
+${normScaleLib}
 ${rowReader({ name: 'x', ...row })}
 ${rowReader({ name: 'gain', ...row })}
 ${rowWriter({ name: 'out', ...row })}
@@ -74,7 +77,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
     let v = x_at(row, i);
     square += dot(v, v);
   }
-  let scale = inverseSqrt(${sum ? sum.call('square') : 'square'} / f32(${dim}) + EPS);
+  let scale = scale_or_nan(inverseSqrt(${sum ? sum.call('square') : 'square'} / f32(${dim}) + EPS));
   for (var i = ${start}; i < ${quads(dim)}u; i += ${stride}u) {
     out_put(row, i, x_at(row, i) * scale * gain_at(0u, i));
   }

@@ -1,7 +1,8 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
+import { type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
 import { type KvShape, kvBinding } from './lib/kv-cache.ts';
+import { assertParams } from './lib/params.ts';
 import { qkvStore } from './lib/qkv-store.ts';
 import { quads, rowBinding, rowReader } from './lib/rows.ts';
 
@@ -29,8 +30,16 @@ export type RopeCacheBindings = {
  * Source: LlamaGen autoregressive/models/gpt.py, apply_rotary_emb and KVCache.update.
  */
 export function ropeCache(params: RopeCacheParams): Kernel<RopeCacheBindings> {
-  const { rows, nHead, nKvHead, headDim, slots, positions } = params;
-  assertSizes('rope_cache', { rows, nHead, nKvHead, headDim, slots, positions });
+  assertParams('rope_cache', params, {
+    rows: 'size',
+    nHead: 'size',
+    slots: 'size',
+    nKvHead: 'size',
+    positions: 'size',
+    headDim: 'size',
+    kvDtype: 'floatDtype?',
+  });
+  const { rows, nHead, nKvHead, headDim, positions } = params;
   const width = (nHead + 2 * nKvHead) * headDim;
   const bindings: RopeCacheBindings = {
     qkv: rowBinding('in', [rows, width]),

@@ -1,18 +1,11 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { DrawTokenParams } from './draw-token.ts';
-import {
-  assert,
-  assertSizes,
-  type Binding,
-  declare,
-  enable,
-  type Kernel,
-  PORTABLE,
-} from './kernel.ts';
+import { assert, type Binding, declare, enable, type Kernel, PORTABLE } from './kernel.ts';
 import { drawLib, finish } from './lib/draw.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './lib/filter.ts';
 import { guide } from './lib/guide.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { laneBuiltins } from './lib/reduce.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 import { samplerGroup } from './lib/sampler-group.ts';
@@ -43,8 +36,15 @@ export type SampleTokenBindings = {
  * Source: LlamaGen autoregressive/models/generate.py, decode_one_token and sample.
  */
 export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindings> {
+  assertParams('sample_token', params, {
+    sequences: 'size',
+    rows: 'size',
+    vocabSize: 'size',
+    blockSize: 'size',
+    clsTokenNum: 'size',
+    variant: 'variant?',
+  });
   const { sequences, rows, vocabSize, blockSize, clsTokenNum, variant = PORTABLE } = params;
-  assertSizes('sample_token', { sequences, rows, vocabSize, blockSize, clsTokenNum });
   assert(
     rows === sequences || rows === 2 * sequences,
     `sample_token: ${rows} rows are neither ${sequences} nor twice as many`,

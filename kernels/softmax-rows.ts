@@ -1,6 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
-  assertSizes,
   type Binding,
   ceilDiv,
   declare,
@@ -11,6 +10,7 @@ import {
   type Variant,
 } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { laneBuiltins, reducer } from './lib/reduce.ts';
 
 export interface SoftmaxRowsParams {
@@ -37,8 +37,8 @@ const SHARED_SIZE = 64;
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, AttnBlock.
  */
 export function softmaxRows(params: SoftmaxRowsParams): Kernel<SoftmaxRowsBindings> {
+  assertParams('softmax_rows', params, { rows: 'size', length: 'size', variant: 'variant?' });
   const { rows, length, variant = PORTABLE } = params;
-  assertSizes('softmax_rows', { rows, length });
   const bindings: SoftmaxRowsBindings = {
     x: { role: 'in', dtype: 'f32', shape: [rows, length] },
     out: { role: 'out', dtype: 'f32', shape: [rows, length] },

@@ -1,5 +1,6 @@
-import { assertSizes, type Binding, type Kernel, type Variant } from './kernel.ts';
+import type { Binding, Kernel, Variant } from './kernel.ts';
 import { mapProduct } from './lib/map-product.ts';
+import { assertParams } from './lib/params.ts';
 
 export interface SpatialMixParams {
   readonly images: number;
@@ -23,8 +24,14 @@ export type SpatialMixBindings = {
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, AttnBlock.
  */
 export function spatialMix(params: SpatialMixParams): Kernel<SpatialMixBindings> {
+  assertParams('spatial_mix', params, {
+    images: 'size',
+    channels: 'size',
+    height: 'size',
+    width: 'size',
+    variant: 'variant?',
+  });
   const { images, channels, height, width, variant } = params;
-  assertSizes('spatial_mix', { images, channels, height, width });
   const pixels = height * width;
   const shape = [images, channels, height, width];
   return mapProduct(

@@ -1,5 +1,6 @@
-import { assertSizes, type Binding, type Kernel, type Variant } from './kernel.ts';
+import type { Binding, Kernel, Variant } from './kernel.ts';
 import { mapProduct } from './lib/map-product.ts';
+import { assertParams } from './lib/params.ts';
 
 export interface SpatialScoresParams {
   readonly images: number;
@@ -23,8 +24,14 @@ export type SpatialScoresBindings = {
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, AttnBlock.
  */
 export function spatialScores(params: SpatialScoresParams): Kernel<SpatialScoresBindings> {
+  assertParams('spatial_scores', params, {
+    images: 'size',
+    channels: 'size',
+    height: 'size',
+    width: 'size',
+    variant: 'variant?',
+  });
   const { images, channels, height, width, variant } = params;
-  assertSizes('spatial_scores', { images, channels, height, width });
   const pixels = height * width;
   const shape = [images, channels, height, width];
   const operand = { line: 1, k: pixels, batch: channels * pixels };

@@ -1,6 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
-  assertSizes,
   type Binding,
   type Bindings,
   ceilDiv,
@@ -10,6 +9,7 @@ import {
   range,
 } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 
 export interface SumPartsParams {
   readonly parts: number;
@@ -37,8 +37,15 @@ const SIZE = 64;
  * out [images, channels, height, width].
  */
 export function sumParts(params: SumPartsParams): Kernel<SumPartsBindings> {
+  assertParams('sum_parts', params, {
+    parts: 'size',
+    images: 'size',
+    channels: 'size',
+    height: 'size',
+    width: 'size',
+    residual: 'flag?',
+  });
   const { parts, images, channels, height, width, residual = false } = params;
-  assertSizes('sum_parts', { parts, images, channels, height, width });
   const shape = [images, channels, height, width];
   const plane = height * width;
   const count = images * channels * plane;

@@ -1,6 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel, range } from './kernel.ts';
+import { type Binding, ceilDiv, declare, grid, type Kernel, range } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { rowBinding, rowReader, rowWriter } from './lib/rows.ts';
 
 export interface SumRowsParams {
@@ -25,8 +26,8 @@ const SIZE = 64;
  * Shapes: x f32 [parts, rows, dim] of `linearParts`, residual and out f32 [rows, dim].
  */
 export function sumRows(params: SumRowsParams): Kernel<SumRowsBindings> {
+  assertParams('sum_rows', params, { parts: 'size', rows: 'size', dim: 'size' });
   const { parts, rows, dim } = params;
-  assertSizes('sum_rows', { parts, rows, dim });
   const bindings = {
     x: rowBinding('in', [parts, rows, dim]),
     residual: rowBinding('in', [rows, dim]),

@@ -1,6 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
-  assertSizes,
   type Binding,
   ceilDiv,
   declare,
@@ -12,6 +11,7 @@ import {
 } from './kernel.ts';
 import { type Columns, columnsOf } from './lib/columns.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { productKernel } from './lib/product.ts';
 import { quads, rowBinding, rowReader, rowWriter } from './lib/rows.ts';
 import { productWeight } from './lib/weight-rows.ts';
@@ -46,9 +46,17 @@ const silu = 'fn silu(v: vec4f) -> vec4f { return v / (1.0 + exp(-v)); }';
  * Source: Shazeer 2020 (arXiv:2002.05202); LlamaGen autoregressive/models/gpt.py, FeedForward.
  */
 export function swiglu(params: SwigluParams): Kernel<SwigluBindings> {
+  assertParams('swiglu', params, {
+    rows: 'size',
+    dim: 'size',
+    hiddenDim: 'size',
+    normEps: 'eps',
+    weightDtype: 'matrixDtype?',
+    columns: 'part?',
+    variant: 'variant?',
+  });
   const { rows, dim, hiddenDim, normEps, weightDtype = 'f32', variant = PORTABLE } = params;
   const { columns } = params;
-  assertSizes('swiglu', { rows, dim, hiddenDim });
   const { first, count } = columnsOf('swiglu', { outDim: hiddenDim, columns });
   const bindings: SwigluBindings = {
     x: rowBinding('in', [rows, dim]),
@@ -91,8 +99,8 @@ export type SiluMulBindings = {
  * Source: LlamaGen autoregressive/models/gpt.py, FeedForward.
  */
 export function siluMul(params: { rows: number; hiddenDim: number }): Kernel<SiluMulBindings> {
+  assertParams('silu_mul', params, { rows: 'size', hiddenDim: 'size' });
   const { rows, hiddenDim } = params;
-  assertSizes('silu_mul', { rows, hiddenDim });
   const row = { dtype: 'f32', length: hiddenDim } as const;
   const bindings: SiluMulBindings = {
     gate: rowBinding('in', [rows, hiddenDim]),

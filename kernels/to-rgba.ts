@@ -1,7 +1,8 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
+import { type Binding, ceilDiv, declare, grid, type Kernel } from './kernel.ts';
 import { finiteLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 
 export interface ToRgbaParams {
   readonly images: number;
@@ -25,8 +26,8 @@ const SIZE = 64;
  * Source: torchvision.utils.save_image, which LlamaGen autoregressive/sample/sample_c2i.py calls.
  */
 export function toRgba(params: ToRgbaParams): Kernel<ToRgbaBindings> {
+  assertParams('to_rgba', params, { images: 'size', height: 'size', width: 'size' });
   const { images, height, width } = params;
-  assertSizes('to_rgba', { images, height, width });
   const pixels = height * width;
   const bindings: ToRgbaBindings = {
     image: { role: 'in', dtype: 'f32', shape: [images, 3, height, width] },

@@ -1,6 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel, range } from './kernel.ts';
+import { type Binding, ceilDiv, declare, grid, type Kernel, range } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import { valueReader } from './lib/value-reader.ts';
 import {
   filterLines,
@@ -32,8 +33,12 @@ const SIZE = 64;
  * Source: lib/winograd.ts.
  */
 export function winogradFilter(params: WinogradFilterParams): Kernel<WinogradFilterBindings> {
+  assertParams('winograd_filter', params, {
+    inChannels: 'size',
+    outChannels: 'size',
+    weightDtype: 'floatDtype?',
+  });
   const { inChannels, outChannels, weightDtype = 'f32' } = params;
-  assertSizes('winograd_filter', { inChannels, outChannels });
   const bindings: WinogradFilterBindings = {
     weight: { role: 'in', dtype: weightDtype, shape: [outChannels, inChannels, 3, 3] },
     out: { role: 'out', dtype: 'f32', shape: [WINOGRAD_PRODUCTS, inChannels, outChannels] },

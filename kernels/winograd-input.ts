@@ -1,7 +1,8 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { byteLength } from './cost.ts';
-import { assertSizes, type Binding, ceilDiv, declare, grid, type Kernel, range } from './kernel.ts';
+import { type Binding, ceilDiv, declare, grid, type Kernel, range } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import {
   inputLines,
   productPlaces,
@@ -40,8 +41,15 @@ const SIZE = 64;
  * Source: lib/winograd.ts.
  */
 export function winogradInput(params: WinogradInputParams): Kernel<WinogradInputBindings> {
+  assertParams('winograd_input', params, {
+    images: 'size',
+    channels: 'size',
+    height: 'size',
+    width: 'size',
+    upsample: 'flag?',
+    part: 'part?',
+  });
   const { images, channels, height, width, upsample = false } = params;
-  assertSizes('winograd_input', { images, channels, height, width });
   const [rows, columns] = upsample ? [2 * height, 2 * width] : [height, width];
   const { tilesX, tilesY, part } = tileGrid('winograd_input', images, rows, columns, params.part);
   const shape = [images, channels, height, width];

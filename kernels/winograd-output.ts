@@ -1,7 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { byteLength } from './cost.ts';
 import {
-  assertSizes,
   type Binding,
   type Bindings,
   ceilDiv,
@@ -11,6 +10,7 @@ import {
   range,
 } from './kernel.ts';
 import { assertIndexable } from './lib/indexable.ts';
+import { assertParams } from './lib/params.ts';
 import {
   outputLines,
   productPlaces,
@@ -53,8 +53,15 @@ const SIZE = 64;
  * Source: lib/winograd.ts.
  */
 export function winogradOutput(params: WinogradOutputParams): Kernel<WinogradOutputBindings> {
+  assertParams('winograd_output', params, {
+    images: 'size',
+    channels: 'size',
+    height: 'size',
+    width: 'size',
+    residual: 'flag?',
+    part: 'part?',
+  });
   const { images, channels, height, width, residual = false } = params;
-  assertSizes('winograd_output', { images, channels, height, width });
   const { tilesX, tilesY, part } = tileGrid('winograd_output', images, height, width, params.part);
   const shape = [images, channels, height, width];
   const bindings: Bindings = {

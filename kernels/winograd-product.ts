@@ -1,5 +1,6 @@
 import type { Binding, Kernel, Variant } from './kernel.ts';
 import { mapProduct } from './lib/map-product.ts';
+import { assertParams } from './lib/params.ts';
 import { WINOGRAD_PRODUCTS } from './lib/winograd.ts';
 
 export interface WinogradProductParams {
@@ -22,6 +23,12 @@ export type WinogradProductBindings = {
  * `winogradInput`, out [36, outChannels, tiles]. Sums in f32.
  */
 export function winogradProduct(params: WinogradProductParams): Kernel<WinogradProductBindings> {
+  assertParams('winograd_product', params, {
+    inChannels: 'size',
+    outChannels: 'size',
+    tiles: 'size',
+    variant: 'variant?',
+  });
   const { inChannels, outChannels, tiles, variant } = params;
   const batch = WINOGRAD_PRODUCTS;
   const operand = (name: string, line: number) => ({

@@ -9,6 +9,10 @@ import { standWithCaller } from '../src/node/caller.ts';
  */
 export async function runScript(script: Command, work: () => unknown): Promise<void> {
   standWithCaller();
+  for (const { envVar } of script.options) {
+    // An empty variable is none.
+    if (envVar && process.env[envVar] === '') delete process.env[envVar];
+  }
   try {
     script.exitOverride().parse();
     const code = await work();

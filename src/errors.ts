@@ -8,13 +8,19 @@ export class OptionError extends RangeError {
   override readonly name = 'OptionError';
 }
 
-/** A model file is permanently bad or does not fit: retrying cannot help. */
+/** A model file is permanently bad, does not fit or gives numbers that are not finite: retrying cannot help. */
 export class WeightsError extends Error {
   override readonly name = 'WeightsError';
 }
 
 /** Why a device cannot be used. */
-export type DeviceProblem = 'no-adapter' | 'limit' | 'out-of-memory' | 'lost' | 'validation';
+export type DeviceProblem =
+  | 'no-adapter'
+  | 'limit'
+  | 'out-of-memory'
+  | 'lost'
+  | 'destroyed'
+  | 'validation';
 
 /** The adapter or device cannot do what was asked, or stopped working. */
 export class DeviceError extends Error {

@@ -4,8 +4,6 @@ import { runScript } from '../scripts/script.ts';
 import { integer } from '../src/cli/arguments.ts';
 import { servePage } from './server.ts';
 
-// An empty variable is none.
-if (process.env.PORT === '') delete process.env.PORT;
 const web = new Command('web')
   .description('Serves a page that makes images in a browser with WebGPU, on this machine only.')
   .addOption(

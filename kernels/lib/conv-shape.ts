@@ -1,6 +1,7 @@
 /** What the convolution kernels share: parameters, sizes, the norm of what they read, and tiles. */
 import { assert, assertSizes, type Bindings, PORTABLE, type Variant } from '../kernel.ts';
 import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTileOf, mapTiles } from './map-tile.ts';
+import { assertParams } from './params.ts';
 
 export interface Conv2dParams {
   readonly images: number;
@@ -69,9 +70,13 @@ export interface ConvSizes {
 
 /** Sizes of the output and of everything between. */
 export function convSizes(params: Conv2dParams): ConvSizes {
+  assertParams('conv2d', params, {
+    ...{ images: 'size', inChannels: 'size', outChannels: 'size', height: 'size', width: 'size' },
+    ...{ kernelSize: 'kernelSize', upsample: 'flag?', stride: 'stride?', residual: 'flag?' },
+    ...{ norm: 'norm?', weightDtype: 'floatDtype?', variant: 'variant?' },
+  });
   const { images, inChannels, outChannels, height, width, kernelSize } = params;
   const { upsample = false, stride = 1 } = params;
-  assertSizes('conv2d', { images, inChannels, outChannels, height, width });
   assert(
     kernelSize === 3 || (stride === 1 && !upsample),
     'conv2d: a 1x1 filter has neither stride nor upsample',

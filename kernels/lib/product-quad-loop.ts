@@ -22,7 +22,7 @@ export function quadLoop(layout: Layout): string {
   const names = sumNames(layout, weights);
   const squares = rows.map(
     (r) =>
-      `square${r} += quadSwapX(square${r}); square${r} += quadSwapY(square${r}); let scale${r} = inverseSqrt(square${r} / f32(${inDim}) + EPS);`,
+      `square${r} += quadSwapX(square${r}); square${r} += quadSwapY(square${r}); let scale${r} = scale_or_nan(inverseSqrt(square${r} / f32(${inDim}) + EPS));`,
   );
   const total = (name: string, item: number): string => {
     const scale = norm ? ` * scale${Math.floor(item / unitQuads)}` : '';

@@ -20,6 +20,7 @@ import {
   type Variant,
 } from '../kernel.ts';
 import { type Columns, columnsOf } from './columns.ts';
+import { normScaleLib } from './finite.ts';
 import { assertIndexable } from './indexable.ts';
 import { type Layout, loop, sumNames } from './product-loop.ts';
 import { QUAD, quadLoop } from './product-quad-loop.ts';
@@ -92,6 +93,7 @@ export function productKernel<B extends Bindings>(
   const code = wgsl`${enable(features)}
 ${declare(bindings)}
 const EPS = f32(${normEps ?? 0});
+${norm ? normScaleLib : ''}
 ${rowReader({ name: 'x', dtype: 'f32', length: inDim })}
 ${norm ? rowReader({ name: 'gain', dtype: 'f32', length: inDim }) : ''}
 ${weights.map((w) => reader({ name: w, dtype: weightDtype, length: inDim })).join('')}
@@ -154,7 +156,7 @@ function storeSums(layout: Layout, scaled: boolean): string {
           const scaling = weights.flatMap((w) =>
             range(unitQuads).map((q) => `${w}_sum${r}_${q} *= scale${r};`),
           );
-          return `${steps.join(' ')} let scale${r} = inverseSqrt(square${r} / f32(${inDim}) + EPS); ${scaling.join(' ')}`;
+          return `${steps.join(' ')} let scale${r} = scale_or_nan(inverseSqrt(square${r} / f32(${inDim}) + EPS)); ${scaling.join(' ')}`;
         })
       : [];
   const { code, left, copies } = overSpan(layout);
@@ -209,7 +211,7 @@ function shareParts(layout: Layout): string {
       ${total}
       ${norm ? `square += square_parts[at * ${rowTile}u + value / ${unitQuads}u];` : ''}
     }
-    ${norm ? `let scale = inverseSqrt(square / f32(${inDim}) + EPS); ${weights.map((w) => `${w}_total *= scale;`).join(' ')}` : ''}
+    ${norm ? `let scale = scale_or_nan(inverseSqrt(square / f32(${inDim}) + EPS)); ${weights.map((w) => `${w}_total *= scale;`).join(' ')}` : ''}
     ${storeItem(
       layout,
       'value',

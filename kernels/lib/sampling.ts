@@ -16,7 +16,7 @@ export interface Sampling {
   readonly topP: number;
   /** Take the first maximum instead of drawing. */
   readonly greedy: boolean;
-  /** Leave the token grid as it is: its tokens were given. */
+  /** Leave the token grid as it is: its tokens were given. Where logits are not finite it says so still. */
   readonly forced: boolean;
 }
 

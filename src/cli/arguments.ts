@@ -29,6 +29,16 @@ export function integers(least: number, most: number): (text: string) => number[
   return (text) => [...new Set(text.split(',').map(one))];
 }
 
+/** A parser of some of the known words with commas between, for commander. */
+export function words<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) =>
+    text.split(',').map((each) => {
+      const word = known.find((candidate) => candidate === each.trim());
+      if (word !== undefined) return word;
+      throw new InvalidArgumentError(`Expected ${known.join(', ')} with commas between.`);
+    });
+}
+
 /** Reads a finite number, for commander. */
 export function decimal(text: string): number {
   const value = text.trim() === '' ? Number.NaN : Number(text);
@@ -58,7 +68,7 @@ export function collect(text: string, before: readonly string[] = []): string[] 
 
 /**
  * The classes of `--class` values in their order. A value is a whole name or index, else a list of
- * them with commas between; "all" stands for every class, unless one has that name. Classes of
+ * them with commas between; "all", in any case, stands for every class, unless one has that name. Classes of
  * ImageNet are known by synonyms and WordNet ids too.
  * @throws OptionError for an unknown class, with near names.
  */
@@ -67,7 +77,7 @@ export function parseClasses(classNames: readonly string[], values: readonly str
   return values.flatMap((value) => {
     const whole = findClass(classNames, value, aliases);
     if (whole !== undefined) return [whole];
-    if (value.trim() === ALL) return classNames.map((_, label) => label);
+    if (value.trim().toLowerCase() === ALL) return classNames.map((_, label) => label);
     return value.split(',').map((name) => parseClass(classNames, name, aliases));
   });
 }

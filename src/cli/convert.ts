@@ -9,7 +9,7 @@ import { formatMB, type Report } from './report.ts';
 
 export interface ConvertCommand
   extends OutputOptions,
-    Pick<ConvertOptions, 'dtype' | 'grid' | 'heads' | 'name'> {
+    Pick<ConvertOptions, 'dtype' | 'grid' | 'heads' | 'ignore' | 'name'> {
   /** Paths of a decoder and a tokenizer, in any order. */
   readonly files: readonly string[];
   /** Folder to make. Default: one of the model's name among the user's models. */
@@ -41,11 +41,12 @@ export async function runConvert(
       report.progress({ phase: now, done, total, elapsedMs: performance.now() - since });
     },
   });
-  const { folder, parameters, bytes, flushed, dtype } = converted;
+  const { folder, parameters, bytes, flushed, dtype, notes } = converted;
   const millions = (count: number): string => `${(count / 1e6).toFixed(1)}M`;
   report.line(
     `decoder    ${millions(parameters.gpt)} parameters as ${dtype}, tokenizer ${millions(parameters.vq)} as f32`,
   );
+  for (const note of notes) report.line(`note: ${note}`);
   if (flushed > 0) {
     report.line(`flushed    ${flushed} weights are too small for ${dtype} and became 0`);
   }

@@ -1,10 +1,20 @@
 /** The commands of `llamagen`, and their options. */
 import { Command, Option } from 'commander';
 import { MAX_SCALE } from '../generate/resample.ts';
+import { IGNORABLE } from '../models/agreement.ts';
 import { WEIGHT_DTYPES } from '../models/precision.ts';
 import { defaultModelFolder, packageVersion } from '../node/files.ts';
 import { TARGET_DTYPES } from '../weights/formats.ts';
-import { collect, decimal, decimalFrom, integer, integers, MAX_COUNT, path } from './arguments.ts';
+import {
+  collect,
+  decimal,
+  decimalFrom,
+  integer,
+  integers,
+  MAX_COUNT,
+  path,
+  words,
+} from './arguments.ts';
 import { type CommonOptions, type OutputOptions, reportFor } from './context.ts';
 import type { ConvertCommand } from './convert.ts';
 import type { Flags } from './failure.ts';
@@ -36,6 +46,11 @@ const OTHER_FLAGS = { classes: '--class', weightDtype: '--dtype' } as const;
 const MAX_ROWS = 256;
 
 const MOST = Number.MAX_SAFE_INTEGER;
+
+/** Adds a command with the options that all of its kind have. */
+type AddCommand = (name: string, description: string) => Command;
+
+type Runner = ReturnType<typeof runner>;
 
 /** Does what a command's options say. */
 type Action<O> = (options: O, report: Report, signal: AbortSignal) => Promise<void>;
@@ -69,21 +84,31 @@ export function program(signal: AbortSignal, streams: Streams): Command {
       writeErr: (text) => streams.stderr.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, 'llamagen: ')),
     });
-  const model = defaultModelFolder();
-  const command = (name: string, description: string): Command =>
+  const command: AddCommand = (name, description) =>
     llamagen
       .command(name)
       .description(description)
-      .addOption(
-        new Option(
-          '--model <folder>',
-          'model folder, or the name of a model that "llamagen info" shows',
-        )
-          .argParser(resolveModel)
-          .default(model, 'the one shipped'),
-      )
       .option('--json', 'print one JSON object on stdout, all else on stderr')
       .option('--verbose', 'print the stack of an error');
+  const withModel: AddCommand = (name, description) =>
+    command(name, description).addOption(
+      new Option(
+        '--model <folder>',
+        'model folder, or the name of a model that "llamagen info" shows',
+      )
+        .argParser(resolveModel)
+        .default(defaultModelFolder(), 'the one shipped'),
+    );
+  addGenerate(withModel, run);
+  addDecode(withModel, run);
+  addInfo(withModel, run);
+  addTune(withModel, run);
+  addConvert(command, run);
+  addPull(command, run);
+  return llamagen;
+}
+
+function addGenerate(command: AddCommand, run: Runner): void {
   command('generate', 'Make images, one per class and count.')
     .requiredOption(
       '--class <names>',
@@ -110,6 +135,9 @@ export function program(signal: AbortSignal, streams: Streams): Command {
     .option(...SCALE)
     .option(...PROFILE)
     .action(run(async () => (await import('./generate.ts')).runGenerate));
+}
+
+function addDecode(command: AddCommand, run: Runner): void {
   command('decode', 'Turn saved tokens into pixels.')
     .requiredOption('--tokens <file>', 'a file of --tokens-out')
     .requiredOption('--out <file>', 'all images in one PNG')
@@ -117,6 +145,9 @@ export function program(signal: AbortSignal, streams: Streams): Command {
     .option(...SCALE)
     .option(...PROFILE)
     .action(run(async () => (await import('./decode.ts')).runDecode));
+}
+
+function addInfo(command: AddCommand, run: Runner): void {
   const info = run(async () => (await import('./info.ts')).runInfo);
   const infoPicture = run(async () => (await import('./info-picture.ts')).runInfoPicture);
   command('info', 'Show the adapter, what it selects, and the models present; or a picture.')
@@ -124,6 +155,9 @@ export function program(signal: AbortSignal, streams: Streams): Command {
     .action((file: string | undefined, options: CommonOptions) =>
       file === undefined ? info(options) : infoPicture({ ...options, file }),
     );
+}
+
+function addTune(command: AddCommand, run: Runner): void {
   command('tune', 'Measure which tiles of the kernels are fastest on this adapter, and keep them.')
     .option(
       '--rows <list>',
@@ -138,11 +172,15 @@ export function program(signal: AbortSignal, streams: Streams): Command {
     )
     .option('--again', 'measure what was measured before too')
     .action(run(async () => (await import('./tune.ts')).runTune));
+}
+
+function addConvert(command: AddCommand, run: Runner): void {
   const convert = run(async () => (await import('./convert.ts')).runConvert);
-  llamagen
-    .command('convert')
-    .description('Make a model folder of official checkpoints (.pt or .safetensors).')
-    .argument('<files...>', 'a decoder and a tokenizer, in any order')
+  command('convert', 'Make a model folder of official checkpoints (.pt or .safetensors).')
+    .argument(
+      '<files...>',
+      'a decoder and a tokenizer, in any order; of shards their index or folder',
+    )
     .option('--out <folder>', "the folder to make (default: --name in the user's models)", path)
     .addOption(
       new Option('--dtype <type>', 'decoder weights (default: bf16; f16 if stored so)').choices(
@@ -151,28 +189,35 @@ export function program(signal: AbortSignal, streams: Streams): Command {
     )
     .option(
       '--grid <n>',
-      'rows of the token grid, where the file name does not tell',
+      'rows of the token grid, where neither the name nor the file tells',
       integer(1, 256),
     )
-    .option('--heads <n>', 'attention heads, for sizes that are not official', integer(1, 65536))
+    .option('--heads <n>', 'attention heads, where neither size nor file tells', integer(1, 65536))
+    .option(
+      '--ignore <what>',
+      `what is wrong about a file, and not to be used: ${IGNORABLE.join(', ')}`,
+      words(IGNORABLE),
+    )
     .option(
       '--name <name>',
       "name of the model (default: the folder's, or that of an official decoder)",
     )
-    .option('--json', 'print one JSON object on stdout, all else on stderr')
-    .option('--verbose', 'print the stack of an error')
     .action((files: readonly string[], options: Omit<ConvertCommand, 'files'>) =>
       convert({ ...options, files }),
     );
+}
+
+function addPull(command: AddCommand, run: Runner): void {
   const pull = run<PullOptions>(async () => {
+    // The system's search for a name cannot be stopped, and a process ends only after it: 2 s for each
+    // server of names in place of 10 (glibc).
+    process.env.RES_OPTIONS ||= 'timeout:1 attempts:2';
     const { runPull } = await import('./pull.ts');
     const { convertCheckpoint } = await import('../node/convert.ts');
     return (options, report, stop) =>
       runPull(options, report, stop, { convert: convertCheckpoint });
   });
-  llamagen
-    .command('pull')
-    .description('Download an official model and make a model folder of it.')
+  command('pull', 'Download an official model and make a model folder of it.')
     .argument('[name]', 'such as c2i-B-256')
     .option(
       '--list',
@@ -190,12 +235,9 @@ export function program(signal: AbortSignal, streams: Streams): Command {
         .default('bf16', 'bf16, the official precision'),
     )
     .option('--force', 'download a model that this adapter cannot hold')
-    .option('--json', 'print one JSON object on stdout, all else on stderr')
-    .option('--verbose', 'print the stack of an error')
     .action((name: string | undefined, options: Omit<PullOptions, 'name'>) =>
       pull({ ...options, ...(name !== undefined && { name }) }),
     );
-  return llamagen;
 }
 
 /** The flags of all commands, by the names that the library gives to what they set. */

@@ -32,10 +32,10 @@ export function listenForStop(onExit: (stopped: Stopped) => void): Stop {
       const first = stopped === undefined;
       stopped ??= { signal, exitCode };
       const result = stopped;
-      process.exitCode = exitCode;
+      process.exitCode = result.exitCode;
       const end = (): void => {
         onExit(result);
-        process.exit(exitCode);
+        process.exit(result.exitCode);
       };
       if (!first) end();
       // Without work that keeps the process, it ends by itself.

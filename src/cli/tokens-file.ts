@@ -2,10 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { OptionError } from '../errors.ts';
 import { fileProblem } from '../node/file-problem.ts';
+import { parseJson } from '../weights/json-text.ts';
+import { quote } from '../weights/quote.ts';
 import { type MadeBy, madeByFields, readMadeBy } from './picture-text.ts';
-
-/** Longest piece of a bad value repeated in a message. */
-const MAX_QUOTED_CHARS = 60;
 
 export interface TokensFile {
   /** Rows and columns of every image. */
@@ -57,10 +56,10 @@ export function readTokens(path: string, limits: TokensLimits): TokensFile {
  */
 export function parseTokens(text: string, limits: TokensLimits, where = 'tokens'): TokensFile {
   const fail = (place: string, expected: string, got: unknown): never => {
-    const value = (JSON.stringify(got) ?? 'nothing').slice(0, MAX_QUOTED_CHARS);
+    const value = got === undefined ? 'nothing' : quote(got);
     throw new OptionError(`${where}: ${place} expected ${expected}, got ${value}`);
   };
-  const file = parseJson(text, where);
+  const file = readText(text, where);
   if (!isObject(file)) return fail('the file', 'an object with "grid" and "images"', file);
   const { gridSize } = limits;
   const { grid, images, made } = file;
@@ -99,9 +98,9 @@ function parseImage(image: unknown, place: string, limits: TokensLimits, fail: F
   return { class: whole('class'), seed: whole('seed'), tokens };
 }
 
-function parseJson(text: string, where: string): unknown {
+function readText(text: string, where: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new OptionError(`${where}: not JSON: ${why}`, { cause });

@@ -57,7 +57,9 @@ export async function runTune(
       },
       onResult: (key, result) => {
         results.set(key, result);
-        const { tile, ownUs, us } = result;
+        const { tile, ownUs, us, unconfirmed } = result;
+        // Measured again by the next run.
+        if (unconfirmed) return;
         tuned[key] = { tile, ownUs: rounded(ownUs), us: rounded(us) };
         writeTiles(before, { kernels, tuned });
       },
@@ -67,7 +69,13 @@ export async function runTune(
     const known = Object.keys(before.tuned).length;
     const rest = known > 0 && !options.again ? `, ${known} known from before` : '';
     report.line(`tuned    ${better} of ${results.size} kernels${rest}`);
-    if (results.size > 0) report.line(`wrote ${before.path}`);
+    const unsure = [...results.values()].filter(({ unconfirmed }) => unconfirmed).length;
+    if (unsure > 0) {
+      report.line(
+        `unsure   ${unsure} looked faster, but not each time: run it again when the machine is less busy`,
+      );
+    }
+    if (results.size > unsure) report.line(`wrote ${before.path}`);
     report.json({
       adapter,
       model: config.name,
@@ -81,7 +89,8 @@ export async function runTune(
 /** A table of results, one a line. */
 export function resultLines(results: ReadonlyMap<string, Result>): string[] {
   if (results.size === 0) return [];
-  const rows = [...results].map(([key, { tile, ownUs, us, measured, refused }]) => {
+  const rows = [...results].map(([key, result]) => {
+    const { ownUs, us, measured, refused } = result;
     const times = [ownUs.toFixed(1), us.toFixed(1), us > 0 ? (ownUs / us).toFixed(2) : '1.00'];
     return [
       key,
@@ -89,13 +98,18 @@ export function resultLines(results: ReadonlyMap<string, Result>): string[] {
       ...(measured > 0 ? times : times.map(() => '-')),
       String(measured),
       String(refused.length),
-      hasSettings(tile) ? describeTile(tile) : 'own choice',
+      describeChoice(result),
     ] as const;
   });
   return formatTable([
     ['kernel', 'own us', 'best us', 'ratio', 'tiles', 'refused', 'best'],
     ...rows,
   ]);
+}
+
+function describeChoice({ tile, unconfirmed }: Result): string {
+  if (unconfirmed) return `own choice (unsure: ${describeTile(unconfirmed)})`;
+  return hasSettings(tile) ? describeTile(tile) : 'own choice';
 }
 
 /** To tenths: more says nothing. */

@@ -1,6 +1,7 @@
 /** Class names as people type them. */
 import { distance } from 'fastest-levenshtein';
 import { OptionError } from '../errors.ts';
+import { quote } from '../weights/quote.ts';
 
 const MAX_SUGGESTIONS = 5;
 
@@ -104,5 +105,5 @@ function range(classNames: readonly string[]): string {
 }
 
 function quoted(names: readonly string[]): string {
-  return names.map((name) => `"${name}"`).join(', ');
+  return names.map((name) => quote(name)).join(', ');
 }

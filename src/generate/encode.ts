@@ -7,9 +7,20 @@ import { vqOptions } from '../models/vq-blocks.ts';
 import { downsampleOf, type VqConfig } from '../models/vq-config.ts';
 import { vqEncoder } from '../models/vq-encoder.ts';
 import type { Picture } from './images.ts';
-import type { Model } from './model.ts';
+import { checkModel, type Model } from './model.ts';
 import type { Destroyable, Network } from './network.ts';
 import { assertCodes } from './not-finite.ts';
+import {
+  abortSignal,
+  bytes,
+  type Checks,
+  callback,
+  checkOptions,
+  checkValue,
+  having,
+  listOf,
+  show,
+} from './options.ts';
 
 export interface EncodeOptions {
   readonly signal?: AbortSignal;
@@ -26,6 +37,8 @@ export interface TokenGrid {
   readonly tokens: Uint32Array<ArrayBuffer>;
 }
 
+const ENCODE: Checks<EncodeOptions> = { signal: abortSignal, onProgress: callback };
+
 /**
  * Encodes pictures with the tokenizer of a model that was loaded with `encoder: true`, one at a time.
  * What is transparent counts as white.
@@ -37,6 +50,9 @@ export async function encodePictures(
   pictures: readonly Picture[],
   options: EncodeOptions = {},
 ): Promise<TokenGrid[]> {
+  checkModel('encodePictures', model);
+  checkOptions('encodePictures', options, ENCODE);
+  checkValue('pictures', pictures, listOf('pictures', having('a picture')));
   const { signal, onProgress } = options;
   const { vq } = model;
   if (!vq.weights.has('quant_conv.weight')) {
@@ -77,8 +93,11 @@ async function encoderOf(
   const program = await watch.race(build(memory, g, { weights, keep: [indices] }));
   return {
     async encode(pixels) {
-      memory.device.queue.writeBuffer(program.bufferOf(x), 0, pixels);
-      program.run();
+      const { queue } = memory.device;
+      const written = memory.checked('writing the pixels', () =>
+        queue.writeBuffer(program.bufferOf(x), 0, pixels),
+      );
+      await watch.race(Promise.all([written, program.run()]));
       const [, count = 0] = indices.shape;
       const buffer = program.bufferOf(indices);
       return new Uint32Array(await watch.race(readBuffer(memory, buffer, count * 4)));
@@ -91,9 +110,10 @@ function checkPicture({ width, height, rgba }: Picture, factor: number, index: n
   for (const [name, side] of Object.entries({ width, height })) {
     if (Number.isInteger(side) && side > 0 && side % factor === 0) continue;
     throw new OptionError(
-      `picture ${index}: "${name}" expected a positive multiple of ${factor}, got ${side}`,
+      `picture ${index}: "${name}" expected a positive multiple of ${factor}, got ${show(side)}`,
     );
   }
+  checkValue(`picture ${index}: rgba`, rgba, bytes);
   if (rgba.length !== width * height * 4) {
     throw new OptionError(
       `picture ${index}: expected ${width} x ${height} x 4 bytes, got ${rgba.length}`,

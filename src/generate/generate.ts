@@ -2,7 +2,7 @@
 import type { Profiler } from '../gpu/profiler.ts';
 import type { Batch } from '../models/gpt.ts';
 import { decodePicture, keptDecoder, type Picture } from './images.ts';
-import type { Model } from './model.ts';
+import { checkModel, type Model } from './model.ts';
 import { Phase, type Progress } from './progress.ts';
 import type { RunStats } from './run-steps.ts';
 import { generateSettings, type SamplingOptions } from './settings.ts';
@@ -70,8 +70,9 @@ export async function* generateImages(
   model: Model,
   options: GenerateOptions,
 ): AsyncGenerator<GeneratedImage, GenerateStats> {
-  const { signal, profiler, onProgress } = options;
+  checkModel('generate', model);
   const { sequences, guided, batch: most } = generateSettings(model.config, options);
+  const { signal, onProgress, profiler } = options;
   signal?.throwIfAborted();
   const { gridSize, blockSize } = model.config.gpt;
   const batches = Math.ceil(sequences.length / most);

@@ -8,9 +8,21 @@ import { byteLength, type Tensor } from '../graph/tensor.ts';
 import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
 import { type VqDecoder, vqDecoder } from '../models/vq-decoder.ts';
-import type { Model } from './model.ts';
+import { checkModel, type Model } from './model.ts';
 import type { Network } from './network.ts';
 import { assertPixels } from './not-finite.ts';
+import {
+  abortSignal,
+  type Checks,
+  callback,
+  checkOptions,
+  checkValue,
+  integer,
+  listOf,
+  numbers,
+  profiler as profilerCheck,
+  show,
+} from './options.ts';
 
 /** A picture: 8-bit RGBA, row by row from the top. */
 export interface Picture {
@@ -41,6 +53,13 @@ export interface ImageDecoder {
   destroy(): void;
 }
 
+const DECODE: Checks<DecodeOptions> = {
+  grid: listOf('two integers from 1, rows and columns', integer(1), 2),
+  signal: abortSignal,
+  onProgress: callback,
+  profiler: profilerCheck,
+};
+
 /**
  * Decodes token grids to pictures, one at a time, so that memory on the device does not grow with
  * their number.
@@ -63,6 +82,9 @@ export async function* decodeEach(
   grids: readonly ArrayLike<number>[],
   options: DecodeOptions = {},
 ): AsyncGenerator<Picture, void> {
+  checkModel('decodeTokens', model);
+  checkOptions('decodeTokens', options, DECODE);
+  checkValue('grids', grids, listOf('token grids', numbers));
   const { gridSize } = model.config.gpt;
   const { grid = [gridSize, gridSize], signal, onProgress, profiler } = options;
   for (const [i, tokens] of grids.entries()) checkGrid(model, tokens, grid, i);
@@ -139,9 +161,11 @@ async function runDecoder(
   image: number,
 ): Promise<Picture> {
   const { device } = memory;
-  device.queue.writeBuffer(program.bufferOf(codes), 0, Uint32Array.from(tokens));
-  if (profiler) await watch.race(profiler.run(memory, program, 'image decode'));
-  else program.run();
+  const written = memory.checked('writing the tokens', () =>
+    device.queue.writeBuffer(program.bufferOf(codes), 0, Uint32Array.from(tokens)),
+  );
+  const ran = profiler ? profiler.run(memory, program, 'image decode') : program.run();
+  await watch.race(Promise.all([written, ran]));
   const end = profiler?.begin('readback');
   const bytes = await watch.race(readBuffer(memory, program.bufferOf(rgba), byteLength(rgba)));
   end?.();
@@ -172,7 +196,7 @@ function checkGrid(
   );
   if (bad >= 0) {
     throw new OptionError(
-      `image ${index}: token ${bad} is ${tokens[bad]}, and the codebook of ${model.name} has the codes 0 .. ${codebookSize - 1}`,
+      `image ${index}: token ${bad} is ${show(tokens[bad])}, and the codebook of ${model.name} has the codes 0 .. ${codebookSize - 1}`,
     );
   }
 }

@@ -1,7 +1,7 @@
 /** A model on a device: the decoder that makes tokens and the tokenizer that makes pixels of them. */
 import type { MatrixDType, QuantDType, TableDType, Variant } from '../../kernels/kernel.ts';
 import { isQuantised } from '../../kernels/lib/weight-rows.ts';
-import { OptionError } from '../errors.ts';
+import { DeviceError, OptionError } from '../errors.ts';
 import { Memory, type MemoryUse } from '../gpu/memory.ts';
 import { adapterFacts, bindingLimit, chooseWeightDtype, variantOf } from '../gpu/variants.ts';
 import { gptDecoder } from '../models/gpt.ts';
@@ -24,6 +24,17 @@ import {
   type Network,
   type TransferOptions,
 } from './network.ts';
+import {
+  abortSignal,
+  type Checks,
+  callback,
+  checkOptions,
+  checkValue,
+  flag,
+  having,
+  integer,
+  oneOf,
+} from './options.ts';
 
 /** How a model is put on a device. */
 export interface PrecisionOptions {
@@ -46,7 +57,10 @@ export interface LoadOptions extends PrecisionOptions, TransferOptions {
   readonly encoder?: boolean;
 }
 
-/** A loaded model. Call `destroy` to free its GPU memory; the device stays yours. */
+/**
+ * A loaded model. Call `destroy` to free its GPU memory; the device stays yours. What runs then, and
+ * every later use, rejects with a DeviceError (`destroyed`).
+ */
 export interface Model {
   readonly name: string;
   readonly config: ModelJson;
@@ -59,11 +73,39 @@ export interface Model {
   destroy(): void;
 }
 
+const LOAD: Checks<LoadOptions> = {
+  weightDtype: oneOf(WEIGHT_DTYPES),
+  kvDtype: oneOf(['f32', 'f16']),
+  maxBindingBytes: integer(1),
+  variant: having('an object with parts of a variant'),
+  encoder: flag,
+  signal: abortSignal,
+  onProgress: callback,
+};
+const VARIANT: Checks<Variant> = {
+  reduce: oneOf(['serial', 'workgroup', 'subgroup']),
+  f16: flag,
+  lanes: integer(1),
+  matrix: having('an object'),
+  tiles: having('an object of tiles'),
+};
+const IS_DEVICE = having('a GPUDevice', 'createBuffer', 'createComputePipelineAsync');
+const IS_FOLDER = having('model files, of openFolder or openUrl,', 'open');
+const IS_NETWORK = having('a network', 'exclusive', 'kept');
+
+/** @throws OptionError when it is not a loaded model: a promise of one, a name, nothing. */
+export function checkModel(where: string, model: Model): void {
+  const { gpt, vq } = Object(model) as Partial<Model>;
+  const isLoaded = IS_NETWORK(gpt) === undefined && IS_NETWORK(vq) === undefined;
+  const expected = isLoaded ? undefined : 'a model that loadModel has loaded';
+  checkValue(`${where}: model`, model, () => expected);
+}
+
 /**
  * Loads a model folder onto a device.
  * @param device Any WebGPU device; `deviceDescriptor` says which features and limits are worth asking for.
- * @throws WeightsError when a file is broken or does not fit, DeviceError when the device cannot hold
- * the model.
+ * @throws OptionError when an option is unknown or not what it should be, WeightsError when a file is
+ * broken or does not fit, DeviceError when the device cannot hold the model.
  */
 export async function loadModel(
   device: GPUDevice,
@@ -71,6 +113,10 @@ export async function loadModel(
   options: LoadOptions = {},
 ): Promise<Model> {
   const started = performance.now();
+  checkValue('device', device, IS_DEVICE);
+  checkValue('files', files, IS_FOLDER);
+  checkOptions('loadModel', options, LOAD);
+  checkOptions('variant', options.variant ?? {}, VARIANT);
   const { signal, onProgress } = options;
   signal?.throwIfAborted();
   const config = await readConfig(files);
@@ -98,13 +144,16 @@ export async function loadModel(
         return memory.use;
       },
       timings: { loadMs: performance.now() - started },
-      destroy: () => memory.freeAll(),
+      destroy: () => memory.close(destroyed(config.name)),
     };
   } catch (error) {
     memory.freeAll();
     throw error;
   }
 }
+
+const destroyed = (name: string): DeviceError =>
+  new DeviceError('destroyed', `the model ${name} was destroyed: load it again to use it`);
 
 async function readConfig(files: ModelFiles): Promise<ModelJson> {
   const source = await files.open('model.json');
@@ -163,9 +212,7 @@ export function gptPrecision(
   options: PrecisionOptions = {},
 ): Precision {
   const { weightDtype: asked = 'auto' } = options;
-  if (!WEIGHT_DTYPES.includes(asked)) {
-    throw new OptionError(`"weightDtype" expected ${WEIGHT_DTYPES.join(', ')}, got "${asked}"`);
-  }
+  checkValue('weightDtype', asked, LOAD.weightDtype);
   const facts = adapterFacts(device);
   const layers = storedDtype(file, 'layers.0.feed_forward.w1.weight');
   const head = storedDtype(file, 'output.weight');

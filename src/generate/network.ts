@@ -2,7 +2,7 @@
 import type { Memory } from '../gpu/memory.ts';
 import { type Inspector, uploadWeights } from '../gpu/upload.ts';
 import { wantedTensors } from '../gpu/upload-plan.ts';
-import { type DeviceWatch, watchDevice } from '../gpu/watch.ts';
+import type { DeviceWatch } from '../gpu/watch.ts';
 import { Graph } from '../graph/graph.ts';
 import type { Precision } from '../models/precision.ts';
 import { matchTensors } from '../weights/join.ts';
@@ -18,7 +18,10 @@ export interface Network<Config> {
   readonly weights: ReadonlyMap<string, GPUBufferBinding>;
   /** Values that became zero when they were rounded to 16 bits. */
   readonly flushedValues: number;
-  /** Runs one piece of work at a time, in the order asked for: programs keep state in their buffers. */
+  /**
+   * Runs one piece of work at a time, in the order asked for: programs keep state in their buffers.
+   * @throws DeviceError when the model was destroyed or its device failed before it is its turn.
+   */
   exclusive<T>(work: () => Promise<T>): Promise<T>;
   /**
    * The kept program of a kind. One of another shape takes its place and frees it, so that memory
@@ -75,27 +78,28 @@ export function checkNetwork<Config>(
   return {
     byteLength: stored.reduce((sum, t) => sum + (file.tensors.get(t.name)?.byteLength ?? 0), 0),
     async load(memory, options = {}) {
-      const watch = watchDevice(memory.device);
+      const { watch } = memory;
       let flushedValues = 0;
       const onFlushed = (_: string, values: number): void => {
         flushedValues += values;
       };
       const bindings = await watch.race(
-        memory.checked(`loading ${file.name}`, () =>
-          uploadWeights(memory, file, weights, { ...options, onFlushed, inspect: inspector?.() }),
-        ),
+        uploadWeights(memory, file, weights, { ...options, onFlushed, inspect: inspector?.() }),
       );
       const loaded = { config, precision, memory, watch, weights: bindings, flushedValues };
-      return { ...loaded, exclusive: queue(), kept: shelf() };
+      return { ...loaded, exclusive: queue(watch), kept: shelf() };
     },
   };
 }
 
-/** One piece of work after another; a failed one does not stop the next. */
-function queue(): Network<unknown>['exclusive'] {
+/** One piece of work after another; a failed one does not stop the next, but a failed device does. */
+function queue(watch: DeviceWatch): Network<unknown>['exclusive'] {
   let last: Promise<unknown> = Promise.resolve();
   return <T>(work: () => Promise<T>): Promise<T> => {
-    const next = last.then(work, work);
+    const next = last.then(() => {
+      watch.check();
+      return work();
+    });
     const forget = (): void => {}; // the queue must not keep results alive
     last = next.then(forget, forget);
     return next;

@@ -4,6 +4,16 @@ import type { Profiler } from '../gpu/profiler.ts';
 import type { Program } from '../gpu/program.ts';
 import { hasTimestamps, MAX_PASSES, type PassTime, Timeline } from '../gpu/timeline.ts';
 import type { DeviceWatch } from '../gpu/watch.ts';
+import {
+  abortSignal,
+  type Checks,
+  callback,
+  checkOptions,
+  checkValue,
+  flag,
+  integer,
+  profiler as profilerCheck,
+} from './options.ts';
 
 export interface RunOptions {
   readonly signal?: AbortSignal;
@@ -16,6 +26,14 @@ export interface RunOptions {
   /** Times the chunks, and every dispatch of a few steps on the way. */
   readonly profiler?: Profiler;
 }
+
+const RUN: Checks<RunOptions> = {
+  signal: abortSignal,
+  onStep: callback,
+  chunk: integer(1),
+  timed: flag,
+  profiler: profilerCheck,
+};
 
 /** What one run took. */
 export interface RunStats {
@@ -43,7 +61,7 @@ export interface Pace {
 
 export interface Runner {
   readonly memory: Memory;
-  readonly watch: DeviceWatch;
+  readonly watch: Pick<DeviceWatch, 'race'>;
   readonly program: Program;
   readonly pace: Pace;
 }
@@ -61,13 +79,16 @@ const PROFILED_STEPS = 4;
 
 /**
  * Runs a program `steps` times.
- * @throws DeviceError when the device fails, the signal's reason when aborted.
+ * @throws OptionError for an option that is unknown or of another type, DeviceError when the device
+ * fails, the signal's reason when aborted.
  */
 export async function runSteps(
   runner: Runner,
   steps: number,
   options: RunOptions = {},
 ): Promise<RunStats> {
+  checkValue('steps', steps, integer(0));
+  checkOptions('run', options, RUN);
   const { memory, program, pace } = runner;
   const { signal, profiler, timed = profiler !== undefined, onStep } = options;
   const room = Math.min(Math.max(1, steps), MAX_PASSES);
@@ -142,7 +163,7 @@ async function feed(
   timeline: Timeline | undefined,
 ): Promise<number[]> {
   const sizes: number[] = [];
-  const pending: { readonly size: number; readonly done: Promise<void> }[] = [];
+  const pending: { readonly size: number; readonly done: Promise<unknown> }[] = [];
   const started = performance.now();
   let [submitted, done, chunk] = [0, 0, fixed ?? nextChunk(pace.msPerStep, MAX_CHUNK)];
   const isFed = (): boolean => {
@@ -155,11 +176,12 @@ async function feed(
       const size = Math.min(chunk, steps - submitted);
       const endEncode = profiler?.begin('encode');
       const begun = performance.now();
-      program.run(size, timeline?.next());
+      const accepted = program.run(size, timeline?.next());
       pace.encode.ms += performance.now() - begun;
       pace.encode.steps += size;
       endEncode?.();
-      pending.push({ size, done: device.queue.onSubmittedWorkDone() });
+      const worked = device.queue.onSubmittedWorkDone();
+      pending.push({ size, done: Promise.all([accepted, worked]) });
       sizes.push(size);
       submitted += size;
     }

@@ -9,6 +9,7 @@ import type { GptConfig } from '../models/gpt-config.ts';
 import { ropeTable } from '../models/rope-table.ts';
 import type { Destroyable, Network } from './network.ts';
 import { assertScores } from './not-finite.ts';
+import { checkValue, having, integer, listOf, numbers, show } from './options.ts';
 
 export interface GridToScore {
   /** Class index; numClasses is the unconditional one. */
@@ -26,17 +27,18 @@ export async function scoreTokens(
   network: Network<GptConfig>,
   grids: readonly GridToScore[],
 ): Promise<Float32Array<ArrayBuffer>> {
+  checkValue('network', network, having('the decoder of a model, model.gpt,', 'exclusive', 'kept'));
+  checkValue('grids', grids, listOf('grids', having('a grid')));
   const { config: gpt } = network;
   if (grids.length === 0) throw new OptionError('expected at least one grid, got none');
   const tokens = new Uint32Array(grids.length * gpt.blockSize);
   grids.forEach(({ label, tokens: given }, i) => {
-    if (!(label >= 0 && label <= gpt.numClasses)) {
-      throw new OptionError(`grid ${i}: label ${label} is not in 0 .. ${gpt.numClasses}`);
+    if (integer(0, gpt.numClasses)(label) !== undefined) {
+      throw new OptionError(`grid ${i}: label ${show(label)} is not in 0 .. ${gpt.numClasses}`);
     }
-    if (
-      given.length !== gpt.blockSize ||
-      Array.from(given).some((t) => !(t >= 0 && t < gpt.vocabSize))
-    ) {
+    checkValue(`grid ${i}: tokens`, given, numbers);
+    const isToken = integer(0, gpt.vocabSize - 1);
+    if (given.length !== gpt.blockSize || Array.from(given).some((t) => isToken(t) !== undefined)) {
       throw new OptionError(
         `grid ${i}: expected ${gpt.blockSize} tokens in 0 .. ${gpt.vocabSize - 1}`,
       );
@@ -70,13 +72,17 @@ async function scorerOf(network: Network<GptConfig>, sequences: number): Promise
     const row = Math.floor(i / 2);
     return i % 2 === 0 ? Math.floor(row / positions) : row % positions;
   });
-  queue.writeBuffer(program.bufferOf(gpt.place), 0, place);
-  queue.writeBuffer(program.bufferOf(gpt.rope), 0, ropeTable(config));
+  await memory.checked('writing the places', () => {
+    queue.writeBuffer(program.bufferOf(gpt.place), 0, place);
+    queue.writeBuffer(program.bufferOf(gpt.rope), 0, ropeTable(config));
+  });
   return {
     async score(label, tokens) {
-      queue.writeBuffer(program.bufferOf(gpt.label), 0, label);
-      queue.writeBuffer(program.bufferOf(gpt.tokens), 0, tokens);
-      program.run();
+      const written = memory.checked('writing the tokens', () => {
+        queue.writeBuffer(program.bufferOf(gpt.label), 0, label);
+        queue.writeBuffer(program.bufferOf(gpt.tokens), 0, tokens);
+      });
+      await watch.race(Promise.all([written, program.run()]));
       const buffer = program.bufferOf(gpt.logits);
       return new Float32Array(await watch.race(readBuffer(memory, buffer, byteLength(gpt.logits))));
     },

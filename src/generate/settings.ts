@@ -1,6 +1,19 @@
 /** Checks what a caller asked for and fills in the model's defaults. */
 import { OptionError } from '../errors.ts';
 import type { ModelJson } from '../models/model-json.ts';
+import type { GenerateOptions } from './generate.ts';
+import {
+  abortSignal,
+  type Checks,
+  callback,
+  checkOptions,
+  checkValue,
+  flag,
+  integer,
+  number,
+  numbers,
+  profiler,
+} from './options.ts';
 import type { Sequence } from './token-loop.ts';
 
 /** How tokens are drawn; what is left out comes from the model. */
@@ -37,35 +50,43 @@ const MAX_INT = 2 ** 31 - 1;
 const MAX_BATCH = 1024;
 const DEFAULT_BATCH = 16;
 
-/** @throws OptionError that names the setting, its value and its range. */
+/** How a token is drawn. */
+export const SAMPLING: Checks<SamplingOptions> = {
+  topK: integer(0, MAX_INT),
+  cfgInterval: integer(-1, MAX_INT),
+  cfgScale: number(0, MAX_SCALE),
+  temperature: number(0, MAX_TEMPERATURE),
+  topP: number(0, 1),
+  greedy: flag,
+};
+
+const CHECKS: Checks<GenerateOptions> = {
+  ...SAMPLING,
+  classes: numbers,
+  seed: integer(0),
+  batch: integer(1, MAX_BATCH),
+  signal: abortSignal,
+  onProgress: callback,
+  profiler,
+};
+
+/** @throws OptionError that names the setting, its value and its range, or an option that there is not. */
 export function generateSettings({ gpt, sampling }: ModelJson, asked: Asked): Settings {
-  const { classes, seed = 0, batch = DEFAULT_BATCH } = asked;
+  checkOptions('generate', asked, CHECKS);
+  checkValue('classes', asked.classes, numbers);
+  const { seed = 0, batch = DEFAULT_BATCH } = asked;
+  const classes = Array.from(asked.classes);
+  if (classes.length === 0) {
+    throw new OptionError('"classes" expected at least one class, got none');
+  }
+  for (const label of classes) checkValue('class', label, integer(0, gpt.numClasses - 1));
+  checkValue('seed', seed, integer(0, MAX_SEED - (classes.length - 1)));
   const given = Object.fromEntries(
     Object.entries(asked).filter(([, value]) => value !== undefined),
   ) as Asked;
   const how = { greedy: false, ...sampling, ...given };
-  if (classes.length === 0)
-    throw new OptionError('"classes" expected at least one class, got none');
-  for (const label of classes) integer('class', label, 0, gpt.numClasses - 1);
-  integer('seed', seed, 0, MAX_SEED - (classes.length - 1));
-  integer('batch', batch, 1, MAX_BATCH);
-  integer('topK', how.topK, 0, MAX_INT);
-  integer('cfgInterval', how.cfgInterval, -1, MAX_INT);
-  number('cfgScale', how.cfgScale, 0, MAX_SCALE);
-  number('temperature', how.temperature, 0, MAX_TEMPERATURE);
-  number('topP', how.topP, 0, 1);
   const { cfgScale, cfgInterval, temperature, topK, topP, greedy } = how;
   const common = { cfgScale, cfgInterval, temperature, topK, topP, greedy, forced: false };
   const sequences = classes.map((label, i) => ({ ...common, label, seed: seed + i }));
   return { sequences, guided: cfgScale > 1, batch };
-}
-
-function integer(name: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new OptionError(`"${name}" expected an integer from ${least} to ${most}, got ${value}`);
-}
-
-function number(name: string, value: number, least: number, most: number): void {
-  if (value >= least && value <= most) return;
-  throw new OptionError(`"${name}" expected a number from ${least} to ${most}, got ${value}`);
 }

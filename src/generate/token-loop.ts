@@ -12,7 +12,18 @@ import type { GptConfig } from '../models/gpt-config.ts';
 import { ropeTable } from '../models/rope-table.ts';
 import type { Network } from './network.ts';
 import { assertDrawn } from './not-finite.ts';
+import {
+  type Checks,
+  checkOptions,
+  checkValue,
+  flag,
+  having,
+  integer,
+  listOf,
+  numbers,
+} from './options.ts';
 import { type Pace, type RunOptions, type RunStats, runSteps } from './run-steps.ts';
+import { SAMPLING } from './settings.ts';
 
 /** One image to be. */
 export interface Sequence extends Sampling {
@@ -47,17 +58,30 @@ export interface TokenLoop {
   destroy(): void;
 }
 
+const BATCH: Checks<Batch> = { sequences: integer(1, 2 ** 16), guided: flag };
+
+const SEQUENCE: Checks<Omit<Sequence, 'tokens'>> = {
+  ...SAMPLING,
+  seed: integer(0),
+  forced: flag,
+  label: integer(0),
+};
+
 /**
  * Builds the loop of a decoder for one batch shape. It is the caller's: use it from one place at a
  * time, and destroy it.
  */
 export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Promise<TokenLoop> {
+  checkOptions('tokenLoop', batch, BATCH);
   const { memory, config, precision, watch, weights } = network;
   const g = new Graph();
   const gpt = gptDecoder(g, config, batch, precision);
   const options = { weights, keep: [gpt.logits, gpt.probs] };
   const program = await watch.race(build(memory, g, options));
-  memory.device.queue.writeBuffer(program.bufferOf(gpt.rope), 0, ropeTable(config));
+  const write = (t: Tensor, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void =>
+    memory.device.queue.writeBuffer(program.bufferOf(t), 0, data);
+  await memory.checked('writing the RoPE table', () => write(gpt.rope, ropeTable(config)));
+  let written: Promise<void> = Promise.resolve();
   const pace: Pace = { msPerStep: undefined, encode: { ms: 0, steps: 0 } };
   const read = (t: Tensor): Promise<ArrayBuffer> =>
     watch.race(readBuffer(memory, program.bufferOf(t)));
@@ -68,10 +92,20 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
     gpt,
     encode: pace.encode,
     start(sequences) {
-      startSequences(network, gpt, program, batch, sequences);
+      watch.check();
+      const contents = startOf(network, gpt, batch, sequences);
       started = sequences;
+      written = memory.checked('starting the sequences', () => {
+        for (const [tensor, data] of contents) write(tensor, data);
+      });
+      written.catch(() => {}); // reported to the run
     },
-    run: (steps, options) => runSteps({ memory, watch, program, pace }, steps, options),
+    async run(steps, options) {
+      watch.check();
+      const stats = await runSteps({ memory, watch, program, pace }, steps, options);
+      await written;
+      return stats;
+    },
     async readTokens(first = 0) {
       const tokens = new Uint32Array(await read(gpt.tokens));
       assertDrawn(tokens, config.blockSize, precision, started, first);
@@ -83,14 +117,15 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
   };
 }
 
-function startSequences(
+/** What the buffers hold before the first step. */
+function startOf(
   network: Network<GptConfig>,
   gpt: GptDecoder,
-  program: Program,
   batch: Batch,
   sequences: readonly Sequence[],
-): void {
+): readonly (readonly [Tensor, Uint32Array<ArrayBuffer>])[] {
   const { numClasses, blockSize } = network.config;
+  checkValue('sequences', sequences, listOf('sequences', having('a sequence')));
   if (sequences.length !== batch.sequences) {
     throw new RangeError(`expected ${batch.sequences} sequences, got ${sequences.length}`);
   }
@@ -99,13 +134,28 @@ function startSequences(
   const label = new Uint32Array(slots).fill(numClasses);
   const tokens = new Uint32Array(sequences.length * blockSize);
   sequences.forEach((sequence, i) => {
+    checkSequence(network.config, sequence, `sequence ${i}`);
     label[i] = sequence.label;
     tokens.set(Array.from(sequence.tokens ?? []), i * blockSize);
   });
-  const write = (t: Tensor, data: Uint32Array<ArrayBuffer>): void =>
-    network.memory.device.queue.writeBuffer(program.bufferOf(t), 0, data);
-  write(gpt.place, place);
-  write(gpt.label, label);
-  write(gpt.tokens, tokens);
-  write(gpt.sampling, packSampling(sequences));
+  return [
+    [gpt.place, place],
+    [gpt.label, label],
+    [gpt.tokens, tokens],
+    [gpt.sampling, packSampling(sequences)],
+  ];
+}
+
+/** Fields are written into buffers, where what is missing or of another type would be some number. */
+function checkSequence(config: GptConfig, sequence: Sequence, where: string): void {
+  checkOptions(where, sequence, { ...SEQUENCE, tokens: numbers });
+  const fields: Readonly<Record<string, unknown>> = { ...sequence };
+  const wanted = { ...SEQUENCE, label: integer(0, config.numClasses) };
+  for (const [name, is] of Object.entries(wanted)) {
+    checkValue(`${where}: ${name}`, fields[name], is);
+  }
+  const given = Array.from(sequence.tokens ?? []);
+  checkValue(`${where}: number of tokens`, given.length, integer(0, config.blockSize));
+  const isToken = integer(0, config.vocabSize - 1);
+  for (const token of given) checkValue(`${where}: token`, token, isToken);
 }

@@ -76,13 +76,15 @@ async function copyRate(memory: Memory, size: number): Promise<number> {
   }
   const [from, to] = buffers as [GPUBuffer, GPUBuffer];
   const copies = await rate(async (times) => {
-    const encoder = device.createCommandEncoder({ label: 'bandwidth' });
-    for (let i = 0; i < times; i++) encoder.copyBufferToBuffer(from, 0, to, 0, size);
-    const commands = encoder.finish();
+    const commands = await memory.checked('bandwidth', () => {
+      const encoder = device.createCommandEncoder({ label: 'bandwidth' });
+      for (let i = 0; i < times; i++) encoder.copyBufferToBuffer(from, 0, to, 0, size);
+      return encoder.finish();
+    });
     await device.queue.onSubmittedWorkDone();
     const started = performance.now();
-    device.queue.submit([commands]);
-    await device.queue.onSubmittedWorkDone();
+    const accepted = memory.checked('bandwidth', () => device.queue.submit([commands]));
+    await Promise.all([accepted, device.queue.onSubmittedWorkDone()]);
     return (performance.now() - started) * 1000;
   });
   memory.free(buffers);

@@ -1,5 +1,7 @@
 /** The one place that creates long-lived GPU buffers, so that memory stays countable. */
 import { DeviceError } from '../errors.ts';
+import { checked } from './checked.ts';
+import { type EndingWatch, endingWatch } from './watch.ts';
 
 /** What a buffer is for. */
 export type MemoryKind = 'weights' | 'state' | 'temp' | 'staging';
@@ -10,9 +12,16 @@ export type MemoryUse = Readonly<Record<MemoryKind, number>>;
 export class Memory {
   readonly device: GPUDevice;
   readonly #buffers = new Map<GPUBuffer, MemoryKind>();
+  #watch: EndingWatch | undefined;
 
   constructor(device: GPUDevice) {
     this.device = device;
+  }
+
+  /** Fails as the device does, and when this memory is closed. */
+  get watch(): EndingWatch {
+    this.#watch ??= endingWatch(this.device);
+    return this.#watch;
   }
 
   get use(): MemoryUse {
@@ -24,9 +33,11 @@ export class Memory {
   /**
    * Creates one zeroed buffer.
    * @param size In bytes.
-   * @throws DeviceError (`limit`) when the device cannot bind a buffer of this size.
+   * @throws DeviceError (`limit`) when the device cannot bind a buffer of this size; the reason when
+   * this memory is closed.
    */
   create(kind: MemoryKind, label: string, size: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    if (this.#watch?.ended) throw this.#watch.ended;
     const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
     const limit =
       kind === 'staging' ? maxBufferSize : Math.min(maxBufferSize, maxStorageBufferBindingSize);
@@ -51,32 +62,14 @@ export class Memory {
     this.free([...this.#buffers.keys()]);
   }
 
-  /**
-   * Runs `work` and waits until the device has accepted what it created.
-   * @throws DeviceError when an allocation did not fit or a call was not valid.
-   */
-  async checked<T>(what: string, work: () => Promise<T> | T): Promise<T> {
-    this.device.pushErrorScope('out-of-memory');
-    this.device.pushErrorScope('validation');
-    let result: T | undefined;
-    let failure: unknown;
-    try {
-      result = await work();
-    } catch (error) {
-      failure = error ?? new Error(`${what} failed`);
-    }
-    const [invalid, full] = await Promise.all([
-      this.device.popErrorScope(),
-      this.device.popErrorScope(),
-    ]);
-    if (full) {
-      throw new DeviceError(
-        'out-of-memory',
-        `${what}: the device is out of memory: ${full.message}`,
-      );
-    }
-    if (failure !== undefined) throw failure;
-    if (invalid) throw new DeviceError('validation', `${what}: ${invalid.message}`);
-    return result as T;
+  /** Frees everything for good: what runs now fails with the reason, and so does every later use. */
+  close(reason: DeviceError): void {
+    this.watch.end(reason);
+    this.freeAll();
+  }
+
+  /** As `checked`, on this device. */
+  checked<T>(what: string, work: () => T): Promise<Awaited<T>> {
+    return checked(this.device, what, work);
   }
 }

@@ -8,7 +8,10 @@ const caches = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>(
 export function pipelineFor(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
   const cache = caches.get(device) ?? new Map<string, Promise<GPUComputePipeline>>();
   caches.set(device, cache);
-  const pipeline = cache.get(kernel.code) ?? compile(device, kernel);
+  const known = cache.get(kernel.code);
+  if (known) return known;
+  const pipeline = compile(device, kernel);
   cache.set(kernel.code, pipeline);
+  pipeline.catch(() => cache.delete(kernel.code)); // the next who asks may have more luck
   return pipeline;
 }

@@ -40,19 +40,21 @@ export async function timeDispatches(memory: Memory, program: Program): Promise<
   try {
     for (let first = 0; first < program.steps.length; first += MAX_PASSES) {
       const steps = program.steps.slice(first, first + MAX_PASSES);
-      const encoder = device.createCommandEncoder({ label: 'profile' });
-      for (const { pipeline, group, workgroups, label } of steps) {
-        const timestampWrites = timeline.next();
-        const pass = encoder.beginComputePass({
-          label,
-          ...(timestampWrites && { timestampWrites }),
-        });
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, group);
-        pass.dispatchWorkgroups(...workgroups);
-        pass.end();
-      }
-      device.queue.submit([encoder.finish()]);
+      await memory.checked('profile', () => {
+        const encoder = device.createCommandEncoder({ label: 'profile' });
+        for (const { pipeline, group, workgroups, label } of steps) {
+          const timestampWrites = timeline.next();
+          const pass = encoder.beginComputePass({
+            label,
+            ...(timestampWrites && { timestampWrites }),
+          });
+          pass.setPipeline(pipeline);
+          pass.setBindGroup(0, group);
+          pass.dispatchWorkgroups(...workgroups);
+          pass.end();
+        }
+        device.queue.submit([encoder.finish()]);
+      });
       const passes = await timeline.read();
       for (const [i, step] of steps.entries()) {
         const { beginUs = 0, endUs = 0 } = passes[i] ?? {};

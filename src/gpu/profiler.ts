@@ -118,12 +118,17 @@ async function clockOffset(memory: Memory): Promise<number> {
   try {
     for (let i = 0; i < CALIBRATIONS; i++) {
       const timestampWrites = timeline.next();
-      const encoder = device.createCommandEncoder({ label: 'clock' });
-      encoder.beginComputePass(timestampWrites && { timestampWrites }).end();
-      const submitted = hostUs();
-      device.queue.submit([encoder.finish()]);
+      let submitted = 0;
+      const accepted = memory.checked('clock', () => {
+        const encoder = device.createCommandEncoder({ label: 'clock' });
+        encoder.beginComputePass(timestampWrites && { timestampWrites }).end();
+        const commands = encoder.finish();
+        submitted = hostUs();
+        device.queue.submit([commands]);
+      });
       await device.queue.onSubmittedWorkDone();
       const done = hostUs();
+      await accepted;
       const [{ beginUs, endUs } = { beginUs: 0, endUs: 0 }] = await timeline.read();
       least = Math.max(least, submitted - beginUs);
       most = Math.min(most, done - endUs);

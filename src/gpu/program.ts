@@ -26,8 +26,10 @@ export interface Program {
   /**
    * Encodes and submits the whole program `times` times, in one compute pass.
    * @param timestampWrites Where the pass writes its times.
+   * @returns When the device has accepted it, which is before it has run. Awaiting it may be put off.
+   * @throws DeviceError when the device refuses it, as after `destroy`.
    */
-  run(times?: number, timestampWrites?: GPUComputePassTimestampWrites): void;
+  run(times?: number, timestampWrites?: GPUComputePassTimestampWrites): Promise<void>;
   /** The buffer behind a tensor of the graph; a temp only when it was kept. */
   bufferOf(tensor: Tensor): GPUBuffer;
   /** Frees states and temps. Weights belong to whoever loaded them. */
@@ -47,16 +49,31 @@ export interface BuildOptions {
  * Compiles, allocates and binds everything the graph needs.
  * @throws DeviceError when memory or a limit does not suffice, Error when a kernel does not compile.
  */
-export function build(memory: Memory, graph: Graph, options: BuildOptions): Promise<Program> {
-  return memory.checked('building the program', () => construct(memory, graph, options));
-}
-
-async function construct(memory: Memory, graph: Graph, options: BuildOptions): Promise<Program> {
+export async function build(memory: Memory, graph: Graph, options: BuildOptions): Promise<Program> {
   const { device } = memory;
   const pipelines = await Promise.all(graph.nodes.map(({ kernel }) => pipelineFor(device, kernel)));
+  const owned: GPUBuffer[] = [];
+  try {
+    return await memory.checked('building the program', () =>
+      construct(memory, graph, options, pipelines, owned),
+    );
+  } catch (error) {
+    memory.free(owned);
+    throw error;
+  }
+}
+
+/** @param owned Takes the buffers that are made. */
+function construct(
+  memory: Memory,
+  graph: Graph,
+  options: BuildOptions,
+  pipelines: readonly GPUComputePipeline[],
+  owned: GPUBuffer[],
+): Program {
+  const { device } = memory;
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const { slots, slotOf } = plan(graph.nodes, new Set(options.keep));
-  const owned: GPUBuffer[] = [];
   const own = (kind: 'state' | 'temp', label: string, size: number): GPUBuffer => {
     const buffer = memory.create(kind, label, size, usage);
     owned.push(buffer);
@@ -91,13 +108,14 @@ async function construct(memory: Memory, graph: Graph, options: BuildOptions): P
     bufferOf: (t) => bindingOf(t).buffer,
     destroy: () => memory.free(owned),
     encode,
-    run(times = 1, timestampWrites) {
-      const encoder = device.createCommandEncoder();
-      const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });
-      for (let i = 0; i < times; i++) encode(pass);
-      pass.end();
-      device.queue.submit([encoder.finish()]);
-    },
+    run: (times = 1, timestampWrites) =>
+      memory.checked('running the program', () => {
+        const encoder = device.createCommandEncoder();
+        const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });
+        for (let i = 0; i < times; i++) encode(pass);
+        pass.end();
+        device.queue.submit([encoder.finish()]);
+      }),
   };
 }
 

@@ -20,16 +20,19 @@ export function stopwatch(memory: Memory): Stopwatch {
     : { method: 'host clock', time: (encode) => timeOnHost(memory, encode), destroy() {} };
 }
 
-async function timeOnHost({ device }: Memory, encode: Encode): Promise<number> {
-  const encoder = device.createCommandEncoder({ label: 'stopwatch' });
-  const pass = encoder.beginComputePass();
-  encode(pass);
-  pass.end();
-  const commands = encoder.finish();
+async function timeOnHost(memory: Memory, encode: Encode): Promise<number> {
+  const { device } = memory;
+  const commands = await memory.checked('stopwatch', () => {
+    const encoder = device.createCommandEncoder({ label: 'stopwatch' });
+    const pass = encoder.beginComputePass();
+    encode(pass);
+    pass.end();
+    return encoder.finish();
+  });
   await device.queue.onSubmittedWorkDone();
   const started = performance.now();
-  device.queue.submit([commands]);
-  await device.queue.onSubmittedWorkDone();
+  const accepted = memory.checked('stopwatch', () => device.queue.submit([commands]));
+  await Promise.all([accepted, device.queue.onSubmittedWorkDone()]);
   return (performance.now() - started) * 1000;
 }
 
@@ -40,11 +43,13 @@ function deviceStopwatch(memory: Memory): Stopwatch {
     method: 'timestamps',
     async time(encode) {
       const timestampWrites = timeline.next();
-      const encoder = device.createCommandEncoder({ label: 'stopwatch' });
-      const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });
-      encode(pass);
-      pass.end();
-      device.queue.submit([encoder.finish()]);
+      await memory.checked('stopwatch', () => {
+        const encoder = device.createCommandEncoder({ label: 'stopwatch' });
+        const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });
+        encode(pass);
+        pass.end();
+        device.queue.submit([encoder.finish()]);
+      });
       const [{ beginUs, endUs } = { beginUs: 0, endUs: 0 }] = await timeline.read();
       return endUs - beginUs;
     },

@@ -50,9 +50,11 @@ export class Timeline {
     if (count === 0) return [];
     this.#used = 0;
     const { device } = this.#memory;
-    const encoder = device.createCommandEncoder({ label: 'timeline' });
-    encoder.resolveQuerySet(this.#querySet, 0, count * 2, this.#resolved, 0);
-    device.queue.submit([encoder.finish()]);
+    await this.#memory.checked('timeline', () => {
+      const encoder = device.createCommandEncoder({ label: 'timeline' });
+      encoder.resolveQuerySet(this.#querySet, 0, count * 2, this.#resolved, 0);
+      device.queue.submit([encoder.finish()]);
+    });
     const bytes = await readBuffer(this.#memory, this.#resolved, count * 16);
     const ns = new BigUint64Array(bytes);
     const us = (i: number): number => Number(ns[i] ?? 0n) / 1000;

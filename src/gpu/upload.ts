@@ -95,24 +95,30 @@ async function transfer(
   let doneBytes = 0;
   let queuedBytes = 0;
   let before: Promise<unknown> = Promise.resolve();
+  let writes: Promise<void>[] = [];
   for (const job of jobs) {
     const converter = new Converter(file, job);
     for (const chunk of chunksOf(job, chunkBytes)) {
       const { source } = job.entry;
       const read = readReusing(source, job.offset + chunk.offset, chunk.byteLength, scratch);
       const bytes = await abortable(read, signal);
-      const writes = converter.convert(chunk, bytes);
+      const pieces = converter.convert(chunk, bytes);
       inspect?.(job.entry.name, job.entry.dtype, bytes);
-      for (const { place, offset, data } of writes) {
-        queue.writeBuffer(buffers[place.buffer] as GPUBuffer, place.offset + offset, data);
-        queuedBytes += data.byteLength;
-      }
+      const written = memory.checked(`loading ${file}`, () => {
+        for (const { place, offset, data } of pieces) {
+          queue.writeBuffer(buffers[place.buffer] as GPUBuffer, place.offset + offset, data);
+          queuedBytes += data.byteLength;
+        }
+      });
+      written.catch(() => {}); // reported to whoever waits for all of them
+      writes.push(written);
       if (queuedBytes >= FLUSH_BYTES) {
         await abortable(before, signal);
         // Writes wait for the next submit: an empty one starts the copying now.
         queue.submit([]);
-        before = queue.onSubmittedWorkDone();
+        before = Promise.all([queue.onSubmittedWorkDone(), ...writes]);
         before.catch(() => {}); // reported to whoever waits next, or to the watch of the device
+        writes = [];
         queuedBytes = 0;
       }
       doneBytes += chunk.byteLength;
@@ -121,7 +127,7 @@ async function transfer(
     const flushed = converter.finish();
     if (flushed > 0) onFlushed?.(job.entry.name, flushed);
   }
-  await abortable(queue.onSubmittedWorkDone(), signal);
+  await abortable(Promise.all([before, queue.onSubmittedWorkDone(), ...writes]), signal);
 }
 
 /** Rejects with the signal's reason as soon as it aborts, even while `work` goes on. */

@@ -2,41 +2,119 @@
 import { DeviceError } from '../errors.ts';
 
 export interface DeviceWatch {
-  /** Settles as `work` does, or rejects with a DeviceError when the device fails first. */
+  /** Throws the DeviceError that has happened: always when the device is lost, else once. */
+  check(): void;
+  /**
+   * Settles as `work` does, or rejects with a DeviceError when the device fails first or has failed
+   * before; `work` is then left to itself.
+   */
   race<T>(work: Promise<T>): Promise<T>;
 }
 
-const watches = new WeakMap<GPUDevice, DeviceWatch>();
+/** A watch of something that lives on a device and may end before it. */
+export interface EndingWatch extends DeviceWatch {
+  /** Why it has ended. */
+  readonly ended: DeviceError | undefined;
+  /** Rejects whatever is raced now or later, with this error or the one it ended with before. */
+  end(reason: DeviceError): void;
+}
 
-/** The watch of a device: one listener however often it is asked for. */
+class Watch implements EndingWatch {
+  // Callbacks and not Promise.race: racing one everlasting promise would keep every loser's reaction
+  // alive as long as the device.
+  readonly #waiting = new Set<(error: DeviceError) => void>();
+  #ended: DeviceError | undefined;
+  #untold: DeviceError | undefined;
+
+  get ended(): DeviceError | undefined {
+    return this.#ended;
+  }
+
+  check(): void {
+    const error = this.#ended ?? this.#untold;
+    this.#untold = undefined;
+    if (error) throw error;
+  }
+
+  race<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      work.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+      try {
+        this.check();
+      } catch (error) {
+        reject(error);
+      }
+    });
+  }
+
+  end(reason: DeviceError): void {
+    this.#ended ??= reason;
+    this.#reject(this.#ended);
+  }
+
+  /** Tells an error to what runs now, else to what runs next. */
+  tell(error: DeviceError): void {
+    if (this.#waiting.size > 0) this.#reject(error);
+    else this.#untold ??= error;
+  }
+
+  #reject(error: DeviceError): void {
+    for (const reject of this.#waiting) reject(error);
+    this.#waiting.clear();
+  }
+}
+
+const watches = new WeakMap<GPUDevice, Watch>();
+
+/** The watch of a device; it fails when the device is lost. */
 export function watchDevice(device: GPUDevice): DeviceWatch {
+  return deviceWatch(device);
+}
+
+function deviceWatch(device: GPUDevice): Watch {
   const known = watches.get(device);
   if (known) return known;
-  const waiting = new Set<(error: DeviceError) => void>();
-  let lost: DeviceError | undefined;
-  const fail = (error: DeviceError): void => {
-    for (const reject of waiting) reject(error);
-  };
-  device.addEventListener('uncapturederror', ({ error }) => {
-    const problem = error instanceof GPUOutOfMemoryError ? 'out-of-memory' : 'validation';
-    fail(new DeviceError(problem, `the device reported an error: ${error.message}`));
-  });
+  const watch = new Watch();
   device.lost.then(({ reason, message }) => {
     const cause = reason === 'destroyed' ? 'it was destroyed' : message || 'no reason was given';
-    lost = new DeviceError('lost', `the GPU device was lost: ${cause}; open it and load again`);
-    fail(lost);
+    watch.end(new DeviceError('lost', `the GPU device was lost: ${cause}; open it and load again`));
   });
-  const watch: DeviceWatch = {
-    // A set of callbacks and not Promise.race: racing one everlasting promise would keep every
-    // loser's reaction alive as long as the device.
-    race(work) {
-      return new Promise((resolve, reject) => {
-        if (lost) return reject(lost);
-        waiting.add(reject);
-        work.then(resolve, reject).finally(() => waiting.delete(reject));
-      });
-    },
-  };
   watches.set(device, watch);
   return watch;
+}
+
+/**
+ * Makes errors that nobody caught on a device that this project opened reach what runs on it, or what
+ * runs next. On a device of an app they are the app's: all work of this project has error scopes.
+ * @param onError Called with each of them.
+ */
+export function catchStrayErrors(
+  device: GPUDevice,
+  onError?: (event: GPUUncapturedErrorEvent) => void,
+): void {
+  const watch = deviceWatch(device);
+  device.addEventListener('uncapturederror', (event) => {
+    onError?.(event);
+    const { error } = event;
+    const problem = error instanceof GPUOutOfMemoryError ? 'out-of-memory' : 'validation';
+    watch.tell(new DeviceError(problem, `the device reported an error: ${error.message}`));
+  });
+}
+
+/** The watch of something on a device. */
+export function endingWatch(device: GPUDevice): EndingWatch {
+  const whole = deviceWatch(device);
+  const own = new Watch();
+  return {
+    get ended() {
+      return own.ended;
+    },
+    check() {
+      own.check();
+      whole.check();
+    },
+    race: (work) => own.race(whole.race(work)),
+    end: (reason) => own.end(reason),
+  };
 }

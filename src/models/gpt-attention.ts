@@ -22,5 +22,7 @@ export function attendInParts(
   const { split } = attentionTile(params, params.variant ?? PORTABLE);
   if (split === 1) return g.call(attention(params), { q, kv, place }).out;
   const { out: sums, peaks } = g.call(attentionParts({ ...params, split }), { q, kv, place });
-  return g.call(mergeAttention({ ...params, split }), { sums, peaks, place }).out;
+  const { rows, nHead, headDim, positions } = params;
+  const merge = mergeAttention({ rows, nHead, headDim, positions, split });
+  return g.call(merge, { sums, peaks, place }).out;
 }

@@ -111,6 +111,11 @@ export function parseGptConfig(json: unknown, where = 'gpt'): GptConfig {
 }
 
 /** Both truncations and the rounding up are those of the official FeedForward. */
+export function feedForwardDim(dim: number, multipleOf: number, multiplier: number): number {
+  const hidden = Math.trunc(multiplier * Math.trunc((8 * dim) / 3));
+  return Math.max(1, Math.ceil(hidden / multipleOf)) * multipleOf;
+}
+
 function hiddenDim(dim: number, fields: Fields): number {
   const multipleOf = fields.integer('multiple_of', 1, MAX_DIM, 256);
   const multiplier = fields.number(
@@ -119,8 +124,7 @@ function hiddenDim(dim: number, fields: Fields): number {
     (value) => value > 0 && value <= 64,
     1,
   );
-  const hidden = Math.trunc(multiplier * Math.trunc((8 * dim) / 3));
-  return Math.max(1, Math.ceil(hidden / multipleOf)) * multipleOf;
+  return feedForwardDim(dim, multipleOf, multiplier);
 }
 
 /** Every weight of the model under its official name, layer by layer. Linear weights are [out, in]. */

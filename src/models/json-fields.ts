@@ -1,5 +1,6 @@
 /** Reads typed fields of untrusted JSON; every failure names field, value and expectation. */
 import { WeightsError } from '../errors.ts';
+import { quote } from '../weights/quote.ts';
 
 /** One JSON object and what to call it in messages, e.g. `model.json: gpt`. */
 export class Fields {
@@ -29,7 +30,10 @@ export class Fields {
     return this.fail(name, `a whole number from ${min} to ${max}`, value);
   }
 
-  /** A finite number for which `accepts` holds. Absent and null give the fallback, if there is one. */
+  /**
+   * A number for which `accepts` holds and that a float of 32 bits can stand for, which is what kernels
+   * compute with. Absent and null give the fallback, if there is one.
+   */
   number(
     name: string,
     expected: string,
@@ -37,8 +41,11 @@ export class Fields {
     fallback?: number,
   ): number {
     const value = this.get(name) ?? fallback;
-    if (typeof value === 'number' && Number.isFinite(value) && accepts(value)) return value;
-    return this.fail(name, expected, value);
+    if (typeof value !== 'number' || Number.isNaN(value) || !accepts(value)) {
+      return this.fail(name, expected, value);
+    }
+    if (fitsSingle(value)) return value;
+    return this.fail(name, `${expected}, of a size that 32-bit floats have`, value);
   }
 
   /** A string that is not empty. */
@@ -55,10 +62,11 @@ export class Fields {
   }
 }
 
-/** Longest piece of a bad value repeated in a message. */
-const MAX_QUOTED_CHARS = 80;
+/** Below it, devices take floats of 32 bits for 0. */
+const LEAST_SINGLE = 2 ** -126;
 
-function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > MAX_QUOTED_CHARS ? `${text.slice(0, MAX_QUOTED_CHARS)}...` : text;
+/** Whether a number stays finite, and stays apart from 0, as a float of 32 bits. */
+function fitsSingle(value: number): boolean {
+  const single = Math.abs(Math.fround(value));
+  return single < Number.POSITIVE_INFINITY && (single >= LEAST_SINGLE || value === 0);
 }

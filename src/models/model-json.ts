@@ -1,5 +1,7 @@
 /** `model.json`: what a model folder holds and how it likes to be sampled. */
 import { WeightsError } from '../errors.ts';
+import { parseJson } from '../weights/json-text.ts';
+import { quote } from '../weights/quote.ts';
 import { type GptConfig, parseGptConfig } from './gpt-config.ts';
 import { Fields } from './json-fields.ts';
 import { parseVqConfig, type VqConfig } from './vq-config.ts';
@@ -19,6 +21,11 @@ export interface SamplingDefaults {
   /** Guidance stops after token cfgInterval + 1; -1 never stops it. */
   readonly cfgInterval: number;
 }
+
+/** The largest values of sampling settings, those that `generate` takes. */
+const MAX_SCALE = 1000;
+const MAX_TEMPERATURE = 1000;
+const MAX_INT = 2 ** 31 - 1;
 
 export interface ModelJson {
   readonly name: string;
@@ -42,7 +49,7 @@ export interface ModelJson {
  * not fit together.
  */
 export function parseModelJson(text: string, where = 'model.json'): ModelJson {
-  const fields = new Fields(where, parseJson(text, where));
+  const fields = new Fields(where, readText(text, where));
   const format = fields.get('format');
   if (format !== MODEL_FORMAT) {
     fields.fail('format', `"${MODEL_FORMAT}", the one this version reads`, format);
@@ -67,9 +74,9 @@ export function parseModelJson(text: string, where = 'model.json'): ModelJson {
   };
 }
 
-function parseJson(text: string, where: string): unknown {
+function readText(text: string, where: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw new WeightsError(`${where}: not JSON: ${error instanceof Error ? error.message : error}`);
   }
@@ -90,7 +97,9 @@ function parseClasses(fields: Fields, numClasses: number): string[] {
     }
     const before = labels.get(name);
     if (before !== undefined) {
-      throw new WeightsError(`${fields.where}: classes ${before} and ${label} are both "${name}"`);
+      throw new WeightsError(
+        `${fields.where}: classes ${before} and ${label} are both ${quote(name)}`,
+      );
     }
     labels.set(name, label);
   }
@@ -99,12 +108,19 @@ function parseClasses(fields: Fields, numClasses: number): string[] {
 
 function parseSampling(json: unknown, where: string): SamplingDefaults {
   const fields = new Fields(where, json);
-  const notNegative = (value: number): boolean => value >= 0;
+  const upTo =
+    (most: number) =>
+    (value: number): boolean =>
+      value >= 0 && value <= most;
   return {
-    cfgScale: fields.number('cfg_scale', 'a number from 0 up', notNegative),
-    temperature: fields.number('temperature', 'a number from 0 up', notNegative),
-    topK: fields.integer('top_k', 0, Number.MAX_SAFE_INTEGER),
+    cfgScale: fields.number('cfg_scale', `a number from 0 to ${MAX_SCALE}`, upTo(MAX_SCALE)),
+    temperature: fields.number(
+      'temperature',
+      `a number from 0 to ${MAX_TEMPERATURE}`,
+      upTo(MAX_TEMPERATURE),
+    ),
+    topK: fields.integer('top_k', 0, MAX_INT),
     topP: fields.number('top_p', 'a number above 0, at most 1', (p) => p > 0 && p <= 1),
-    cfgInterval: fields.integer('cfg_interval', -1, Number.MAX_SAFE_INTEGER, -1),
+    cfgInterval: fields.integer('cfg_interval', -1, MAX_INT, -1),
   };
 }

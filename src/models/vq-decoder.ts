@@ -29,7 +29,7 @@ export interface VqDecoder {
   readonly stages: VqStages;
   /** f32 [images, 3, height * f, width * f] with f = `downsampleOf(config)`; not clamped. */
   readonly image: Tensor;
-  /** u32 [images, height * f, width * f], bytes R, G, B, A. */
+  /** u32 [images, height * f, width * f], bytes R, G, B, A; 0 where a colour is not finite. */
   readonly rgba: Tensor;
 }
 
@@ -61,7 +61,7 @@ export function vqDecoder(
   const stages: Record<string, Tensor> = {};
   const h = levels(v, config, postQuant, stages);
   const image = outBlocks(v, 'decoder', h, outChannels, stages);
-  const size = sizesOf(image);
+  const { channels: _, ...size } = sizesOf(image);
   const { rgba } = g.call(toRgba(size), { image });
   return { codes, zq, postQuant, stages, image, rgba };
 }

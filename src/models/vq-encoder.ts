@@ -25,7 +25,7 @@ export interface VqEncoder {
   readonly stages: VqStages;
   /** f32 [images, codebookEmbedDim, h, w]: what is quantised, not normalised. */
   readonly latent: Tensor;
-  /** u32 [images, h * w]: the nearest codes, row by row. */
+  /** u32 [images, h * w]: the nearest codes, row by row; NO_TOKEN where the latent is not finite. */
   readonly indices: Tensor;
   /** f32 [images, codebookEmbedDim, h, w]: their vectors. */
   readonly quant: Tensor;

@@ -1,6 +1,7 @@
 /** Where a command was called from: npm runs scripts in the folder of their package. */
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Environment } from './environment.ts';
 import { packageFolder } from './files.ts';
 
 /** What tells whether npm started this very process. */
@@ -8,7 +9,7 @@ export interface Started {
   /** The file that Node runs. */
   readonly entry: string | undefined;
   readonly cwd: string;
-  readonly env: NodeJS.ProcessEnv;
+  readonly env: Environment;
 }
 
 /**

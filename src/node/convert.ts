@@ -1,26 +1,34 @@
 /** Converts official checkpoints to a model folder. */
 import { basename, join, resolve } from 'node:path';
 import { OptionError, WeightsError } from '../errors.ts';
-import { inferGpt, inferVq, type ModelArgs, recognise } from '../models/checkpoint-config.ts';
+import type { Ignorable } from '../models/agreement.ts';
+import { type ModelArgs, recognise } from '../models/checkpoint-config.ts';
 import { type GptConfig, gptParameterCount, gptWeightShapes } from '../models/gpt-config.ts';
 import { IMAGENET_CLASSES } from '../models/imagenet-classes.ts';
+import { inferGpt } from '../models/infer-gpt.ts';
+import { inferVq } from '../models/infer-vq.ts';
 import { MODEL_FORMAT, parseModelJson } from '../models/model-json.ts';
 import { downsampleOf, type VqConfig, vqParameterCount } from '../models/vq-config.ts';
 import { vqWeightShapes } from '../models/vq-weights.ts';
-import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.ts';
+import type { Checkpoint } from '../weights/checkpoint.ts';
 import { formatOf, type Losses, type TargetDType } from '../weights/formats.ts';
 import { QUANTIZATION_KEY } from '../weights/quantize.ts';
 import { reencode } from '../weights/reencode.ts';
 import { type TensorOutput, tensorBytes, writeSafetensors } from '../weights/safetensors-writer.ts';
-import { openFile, packageVersion } from './files.ts';
-import { sha256OfFile } from './hash-file.ts';
+import { describeTaken } from '../weights/taken.ts';
+import { type CheckpointOnDisk, openCheckpointPath } from './checkpoint-path.ts';
+import { packageVersion } from './files.ts';
+import { hashCheckpoints } from './hash-checkpoints.ts';
 import { assertFolderFree, stageFolder } from './staging.ts';
 
 /** What a conversion is doing: reading the files for their SHA-256, or writing the model. */
 export type ConvertPhase = 'hash' | 'convert';
 
 export interface ConvertOptions {
-  /** Path of the decoder, `.pt` or safetensors. Decoder and tokenizer may be swapped. */
+  /**
+   * Path of the decoder: `.pt`, safetensors, the index of safetensors shards, or a folder with one of
+   * them. Decoder and tokenizer may be swapped.
+   */
   readonly gpt?: string;
   /** Path of the tokenizer. */
   readonly vq?: string;
@@ -36,10 +44,15 @@ export interface ConvertOptions {
   readonly description?: string;
   /** One unique name per class. Default: those of ImageNet for 1,000 classes, else "class 0" and so on. */
   readonly classNames?: readonly string[];
-  /** Rows of the token grid. Default: from the file name (c2i_B_256.pt) or the RoPE table. */
+  /**
+   * Rows of the token grid. Default: what the arguments of the training, the RoPE table and the pixels in
+   * the file name (c2i_B_256.pt) say.
+   */
   readonly grid?: number;
-  /** Attention heads of a decoder of no official size. */
+  /** Attention heads of a decoder of no official size, where its arguments do not tell them. */
   readonly heads?: number;
+  /** What is wrong about the files and is to be left out of account. Default: nothing. */
+  readonly ignore?: readonly Ignorable[] | undefined;
   /** Licence of the weights. */
   readonly license?: string;
   /** How the weights came about. */
@@ -58,18 +71,16 @@ export interface Converted {
   /** Weights that were not zero and became zero. */
   readonly flushed: number;
   readonly dtype: TargetDType;
+  /** Which state dicts were taken, where a file has several or one in an unusual place. */
+  readonly notes: readonly string[];
 }
+
+type Source = CheckpointOnDisk;
 
 /** Sampling of the official script (sample_c2i.py). */
 const SAMPLING = { cfg_scale: 4.0, temperature: 1.0, top_k: 2000, top_p: 1.0 };
 /** A view may repeat elements; more output than this times the input is no honest checkpoint. */
 const MOST_GROWTH = 4;
-
-/** One of the two files, and what it becomes. */
-interface Source {
-  readonly path: string;
-  readonly checkpoint: Checkpoint;
-}
 
 /**
  * Converts a decoder and a tokenizer to a model folder of `model.json`, `gpt.safetensors` and
@@ -82,8 +93,9 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
   const { out, signal } = options;
   assertFolderFree(out);
   const { gpt, vq } = await openBoth(options);
-  const inferred = inferGpt(shownAs(gpt), options);
-  const { args: vqArgs, config: vqConfig } = inferVq(shownAs(vq));
+  const { args: vqArgs, config: vqConfig } = inferVq(shownAs(vq), options.ignore);
+  const downsample = downsampleOf(vqConfig);
+  const inferred = inferGpt(shownAs(gpt), { ...options, downsample });
   const dtype = options.dtype ?? defaultDtype(gpt.checkpoint);
   const description = { options, gptArgs: inferred.args, config: inferred.config };
   const json = modelJson({ ...description, vqArgs, vqConfig, gpt, vq });
@@ -93,16 +105,25 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
   const vqTensors = outputs(vq, vqWeightShapes(vqConfig), 'f32', losses);
   const total = outputBytes(gpt, gptTensors) + outputBytes(vq, vqTensors);
 
-  const hashes = await hashBoth([gpt, vq], options);
+  const hashes = await hashCheckpoints([gpt, vq], {
+    known: options.hashes,
+    signal,
+    onProgress: (done, all) => options.onProgress?.('hash', done, all),
+  });
   const folder = await stageFolder(out, total);
   try {
     let bytes = 0;
-    const write = (name: string, { path }: Source, tensors: TensorOutput[], as: TargetDType) =>
+    const write = (
+      name: string,
+      { path, file }: Source,
+      tensors: TensorOutput[],
+      as: TargetDType,
+    ) =>
       folder.write(name, async (sink) => {
         const before = bytes;
         const metadata = {
           format: 'pt',
-          source: basename(path),
+          source: basename(file),
           source_sha256: hashes.get(path) ?? '',
           dtype: as,
           ...((as === 'int8' || as === 'int4') && { [QUANTIZATION_KEY]: as }),
@@ -125,6 +146,9 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
       bytes: bytes + json.length,
       flushed: losses.flushed,
       dtype,
+      notes: [gpt, vq].flatMap(({ path, checkpoint }) => {
+        return describeTaken(basename(path), checkpoint) ?? [];
+      }),
     };
   } catch (error) {
     folder.discard();
@@ -133,18 +157,19 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
 }
 
 /** Opens both files and sees which is which. */
-async function openBoth({ gpt, vq }: ConvertOptions): Promise<{ gpt: Source; vq: Source }> {
+async function openBoth(options: ConvertOptions): Promise<{ gpt: Source; vq: Source }> {
+  const { gpt, vq, ignore } = options;
   const paths = [gpt, vq].filter((path) => path !== undefined);
   const found: { gpt?: Source; vq?: Source } = {};
   for (const path of paths) {
-    const checkpoint = await openCheckpoint(await openFile(path));
-    const kind = recognise(checkpoint);
+    const source = await openCheckpointPath(path, ignore);
+    const kind = recognise(source.checkpoint);
     const before = found[kind];
     if (before) {
       const what = kind === 'gpt' ? 'decoders' : 'tokenizers';
       throw new OptionError(`${before.path} and ${path} are both ${what}: give one of each`);
     }
-    found[kind] = { path, checkpoint };
+    found[kind] = source;
   }
   if (found.gpt && found.vq) return { gpt: found.gpt, vq: found.vq };
   const missing = found.gpt
@@ -155,8 +180,13 @@ async function openBoth({ gpt, vq }: ConvertOptions): Promise<{ gpt: Source; vq:
   throw new OptionError(`a model needs two checkpoints: give ${missing}`);
 }
 
-/** The tensors, with the path as it was given for messages. */
-const shownAs = ({ path, checkpoint: { tensors } }: Source) => ({ name: path, tensors });
+/** What is known of a checkpoint, with the path as it was given for messages. */
+const shownAs = ({ path, titles, args, checkpoint: { tensors } }: Source) => ({
+  name: path,
+  titles,
+  args,
+  tensors,
+});
 
 function defaultDtype({ tensors }: Checkpoint): TargetDType {
   return tensors.get('output.weight')?.dtype === 'F16' ? 'f16' : 'bf16';
@@ -213,7 +243,7 @@ function modelJson(described: Described): Uint8Array<ArrayBuffer> {
       `"classNames" has ${classes.length} names, but ${gpt.path} has ${numClasses} classes`,
     );
   }
-  const files = `${basename(gpt.path)} and ${basename(vq.path)}`;
+  const files = `${basename(gpt.file)} and ${basename(vq.file)}`;
   const json = {
     format: MODEL_FORMAT,
     name: options.name ?? basename(resolve(options.out)),
@@ -230,25 +260,4 @@ function modelJson(described: Described): Uint8Array<ArrayBuffer> {
   const text = `${JSON.stringify(json, null, 2)}\n`;
   parseModelJson(text, join(options.out, 'model.json'));
   return new TextEncoder().encode(text);
-}
-
-/** SHA-256 of the files, by path. */
-async function hashBoth(
-  sources: readonly Source[],
-  { hashes = {}, signal, onProgress }: ConvertOptions,
-): Promise<Map<string, string>> {
-  const known = new Map(Object.entries(hashes));
-  const unknown = sources.filter(({ path }) => !known.has(path));
-  const total = unknown.reduce((sum, { checkpoint }) => sum + checkpoint.byteLength, 0);
-  let before = 0;
-  for (const { path, checkpoint } of unknown) {
-    const start = before;
-    const hash = await sha256OfFile(path, {
-      ...(signal && { signal }),
-      onProgress: (done) => onProgress?.('hash', start + done, total),
-    });
-    known.set(path, hash);
-    before += checkpoint.byteLength;
-  }
-  return known;
 }

@@ -1,10 +1,11 @@
 /** Where models are kept for their user, whatever folder a command runs in. */
 import { homedir } from 'node:os';
 import { isAbsolute, posix, win32 } from 'node:path';
+import type { Environment } from './environment.ts';
 
 /** Of this process, unless a test says otherwise. */
 export interface Surroundings {
-  readonly env?: NodeJS.ProcessEnv | undefined;
+  readonly env?: Environment | undefined;
   readonly platform?: NodeJS.Platform | undefined;
 }
 
@@ -20,7 +21,7 @@ export function modelsFolder({
   return join(dataFolder(env, platform), 'llamagen-webgpu', 'models');
 }
 
-function dataFolder(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): string {
+function dataFolder(env: Environment, platform: NodeJS.Platform): string {
   // A relative path would depend on the current folder; the standard says to ignore it.
   if (env.XDG_DATA_HOME && isAbsolute(env.XDG_DATA_HOME)) return env.XDG_DATA_HOME;
   if (platform === 'win32') {

@@ -3,6 +3,7 @@ import { DeviceError, OptionError } from '../errors.ts';
 import { deviceDescriptor } from '../gpu/device.ts';
 import { parseVariant } from '../gpu/variant-words.ts';
 import { adapterFacts, overrideVariant } from '../gpu/variants.ts';
+import { catchStrayErrors } from '../gpu/watch.ts';
 import { unpackSwiftshader } from './swiftshader.ts';
 import { readTiles, type TunedTiles } from './tiles-file.ts';
 import { hasGpu, loadVulkan, systemDrivers, withDriver } from './vulkan.ts';
@@ -75,6 +76,7 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
   const { adapter, notes } = await requestAdapter(instance, choice);
   try {
     const device = await adapter.requestDevice(deviceDescriptor(adapter));
+    catchStrayErrors(device, toStandardError);
     if (forced) overrideVariant(device, forced);
     const tuned = (options.tuned ?? true) ? await readTiles(device, toggles) : undefined;
     // Tiles that are forced for a family are stronger than measured ones, which are of one shape.
@@ -94,6 +96,15 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new DeviceError('no-adapter', `the adapter gives no device: ${reason}`, { cause });
   }
+}
+
+/**
+ * Dawn would print the error to standard output. Not a closure of `openDevice`: Dawn keeps listeners
+ * until the device is collected, which one that holds the device would prevent.
+ */
+function toStandardError(event: GPUUncapturedErrorEvent): void {
+  event.preventDefault();
+  console.error(`WebGPU: ${event.error.message}`);
 }
 
 function isChoice(choice: string): choice is AdapterChoice {

@@ -7,6 +7,7 @@ export {
   type SheetOptions,
   sheetOf,
 } from '../generate/grid.ts';
+export type { Ignorable } from '../models/agreement.ts';
 export type { Converted, ConvertOptions, ConvertPhase } from './convert.ts';
 export { convertCheckpoint } from './convert.ts';
 export type { AdapterChoice, NodeDevice, OpenOptions } from './device.ts';
@@ -19,8 +20,8 @@ export {
   type FileFacts,
   fileFacts,
 } from './hub/download.ts';
+export type { DownloadProgress } from './hub/progress.ts';
 export type { HubTiming } from './hub/settings.ts';
-export type { DownloadProgress } from './hub/transfer.ts';
 export { assertFolderWritable, assertWritable, writeFileAtomic } from './output.ts';
 export { encodePng, type PngOptions } from './png.ts';
 export type { PngText } from './png-format.ts';

@@ -15,6 +15,7 @@ import { basename, dirname, join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
 import { parseTar } from 'nanotar';
 import { DeviceError } from '../errors.ts';
+import type { Environment } from './environment.ts';
 
 const PACKAGE = '@sparticuz/chromium';
 const LOADER = 'libvulkan.so.1';
@@ -36,7 +37,7 @@ export interface Swiftshader {
  * @throws DeviceError (`no-adapter`) when the platform has none, the package is not installed or no
  *   folder can be written.
  */
-export function unpackSwiftshader(env: NodeJS.ProcessEnv = process.env): Swiftshader {
+export function unpackSwiftshader(env: Environment = process.env): Swiftshader {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw missing(
       `SwiftShader ships for linux-x64 only, and this is ${process.platform}-${process.arch}`,
@@ -82,7 +83,7 @@ function findArchive(): { path: string; version: string } {
   throw missing(`the npm package "${PACKAGE}" has no bin/swiftshader.tar.br: reinstall it`);
 }
 
-function cacheFolders(env: NodeJS.ProcessEnv): string[] {
+function cacheFolders(env: Environment): string[] {
   // Others can write to the folder for temporary files, so the name holds the user and the owner
   // is checked before anything in it is loaded as code.
   const shared = join(tmpdir(), `llamagen-webgpu-${process.getuid?.()}`);

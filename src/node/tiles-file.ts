@@ -13,6 +13,7 @@ import {
   type TunedTable,
   tilesOf,
 } from '../tune/table.ts';
+import type { Environment } from './environment.ts';
 import { fileProblem } from './file-problem.ts';
 import { cacheFolder } from './hub/settings.ts';
 import { writeFileAtomic } from './output.ts';
@@ -31,8 +32,7 @@ export interface TunedTiles {
 }
 
 /** `LLAMAGEN_CACHE` and the like say which folder; see `hubSettings`. */
-export const tilesPath = (env: NodeJS.ProcessEnv = process.env): string =>
-  join(cacheFolder(env), NAME);
+export const tilesPath = (env: Environment = process.env): string => join(cacheFolder(env), NAME);
 
 /**
  * Reads what was measured. A file that is broken, or was made with other kernels, is a note and not an

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { DeviceError } from '../errors.ts';
+import type { Environment } from './environment.ts';
 
 const RTLD_NOW = 2;
 const RTLD_GLOBAL = 0x100;
@@ -30,7 +31,7 @@ export function loadVulkan(path: string): boolean {
 }
 
 /** Names of the driver files (`*.json`) that a Vulkan loader would find by itself. */
-export function systemDrivers(env: NodeJS.ProcessEnv = process.env): string[] {
+export function systemDrivers(env: Environment = process.env): string[] {
   const given = DRIVER_VARIABLES.map((name) => env[name]).find((value) => value);
   if (given) return given.split(':');
   const data = env.XDG_DATA_HOME || join(env.HOME || homedir(), '.local', 'share');

@@ -1,5 +1,7 @@
 /** What a tuner found out, as text that outlives the program. Pure. */
 import type { Tile, Tiles } from '../../kernels/kernel.ts';
+import { parseJson } from '../weights/json-text.ts';
+import { quote } from '../weights/quote.ts';
 
 /** The result for one key `family shape`. */
 export interface Tuned {
@@ -42,7 +44,7 @@ export const formatTables = (adapters: TablesByAdapter): string =>
 export function parseTables(text: string): TablesByAdapter {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch {
     throw new Error('it is not JSON');
   }
@@ -58,7 +60,7 @@ export function parseTables(text: string): TablesByAdapter {
  */
 export function readTable(adapter: string, table: unknown): AdapterTable {
   if (!isRecord(table) || typeof table.kernels !== 'string' || !isRecord(table.tuned)) {
-    throw new Error(`"${adapter}" expected a digest "kernels" and an object "tuned"`);
+    throw new Error(`${quote(adapter)} expected a digest "kernels" and an object "tuned"`);
   }
   const tuned = Object.entries(table.tuned).map(([key, value]) => [key, readTuned(key, value)]);
   return { kernels: table.kernels, tuned: Object.fromEntries(tuned) };
@@ -66,7 +68,7 @@ export function readTable(adapter: string, table: unknown): AdapterTable {
 
 function readTuned(key: string, value: unknown): Tuned {
   if (!isRecord(value) || !isTile(value.tile) || !isTime(value.ownUs) || !isTime(value.us)) {
-    throw new Error(`"${key}" expected a tile and the times "ownUs" and "us"`);
+    throw new Error(`${quote(key)} expected a tile and the times "ownUs" and "us"`);
   }
   return { tile: value.tile, ownUs: value.ownUs, us: value.us };
 }

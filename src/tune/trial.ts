@@ -33,7 +33,38 @@ export async function buildTrial(
   inputs: Inputs,
   selection: Selection,
 ): Promise<Trial> {
-  const { nodes, selected, standIn } = selection;
+  const { standIn } = selection;
+  // Stand-ins are made and filled as they are asked for.
+  const { g, made } = await memory.checked('making the inputs', () => graphOf(selection));
+  const written = outputsOf(selection).slice(0, COMPARED);
+  const results = written.map((t) => made.get(t) ?? standIn(t));
+  const temps = results.filter(({ life }) => life === 'temp');
+  const shared = inputs.buffers;
+  const program = await build(memory, g, { weights: new Map(), shared, keep: temps });
+  const states = results.filter(({ life }) => life === 'state');
+  return {
+    program,
+    async outputs() {
+      const filled = memory.checked('filling the inputs', () => {
+        for (const state of states) inputs.fill(state);
+      });
+      await Promise.all([filled, program.run()]);
+      const values: Values[] = [];
+      for (const t of results) {
+        const bytes = await readBuffer(memory, program.bufferOf(t), byteLength(t));
+        values.push(valuesOf(t, bytes));
+      }
+      return values;
+    },
+    destroy: () => program.destroy(),
+  };
+}
+
+/** The selected calls alone, with what stands for each tensor of the model in it. */
+function graphOf({ nodes, selected, standIn }: Selection): {
+  readonly g: Graph;
+  readonly made: ReadonlyMap<Tensor, Tensor>;
+} {
   const g = new Graph();
   const made = new Map<Tensor, Tensor>();
   for (const { kernel, tensors } of nodes.filter((node) => selected.has(node))) {
@@ -47,26 +78,7 @@ export async function buildTrial(
       if (t) made.set(t, out);
     }
   }
-  const written = outputsOf(selection).slice(0, COMPARED);
-  const results = written.map((t) => made.get(t) ?? standIn(t));
-  const temps = results.filter(({ life }) => life === 'temp');
-  const shared = inputs.buffers;
-  const program = await build(memory, g, { weights: new Map(), shared, keep: temps });
-  const states = results.filter(({ life }) => life === 'state');
-  return {
-    program,
-    async outputs() {
-      for (const state of states) inputs.fill(state);
-      program.run();
-      const values: Values[] = [];
-      for (const t of results) {
-        const bytes = await readBuffer(memory, program.bufferOf(t), byteLength(t));
-        values.push(valuesOf(t, bytes));
-      }
-      return values;
-    },
-    destroy: () => program.destroy(),
-  };
+  return { g, made };
 }
 
 /** Tensors that selected calls write and other calls, or the caller, read. */

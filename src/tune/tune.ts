@@ -3,11 +3,11 @@ import type { Tile, Variant } from '../../kernels/kernel.ts';
 import { DeviceError } from '../errors.ts';
 import { Memory } from '../gpu/memory.ts';
 import { type Stopwatch, stopwatch } from '../gpu/stopwatch.ts';
-import { type DeviceWatch, watchDevice } from '../gpu/watch.ts';
+import type { DeviceWatch } from '../gpu/watch.ts';
 import { type Candidate, candidatesOf, type Part } from './candidates.ts';
 import { Inputs } from './inputs.ts';
 import { askedTiles, familyOf } from './keys.ts';
-import { bestOf, inTurns, isFaster } from './measure.ts';
+import { bestOf, inTurns, judge, judgeAll, type Turns } from './measure.ts';
 import type { Tuned } from './table.ts';
 import { buildTrial, disagreement, type Trial } from './trial.ts';
 import { type Workload, withoutMeasured } from './workloads.ts';
@@ -35,15 +35,22 @@ export interface Result extends Tuned {
   readonly measured: number;
   /** Tiles that the device did not take, or whose outputs did not agree with the own choice's. */
   readonly refused: readonly Partial<Tile>[];
+  /**
+   * A tile that looked faster, and was not surely so when it was measured again, as on a machine that is
+   * busy. Then `tile` is empty, and whoever keeps results should keep none for this key.
+   */
+  readonly unconfirmed?: Partial<Tile>;
 }
 
 /** Largest mean squared error of a tile's outputs, relative to their mean square. */
 const MOST_NMSE = 1e-6;
 /** A tile is kept when it takes less than this share of the own choice's time, measured again. */
 const KEPT_BELOW = 0.95;
-/** Runs that a first look takes, the fastest of which counts, and turns that the decision takes. */
+/** Runs that a first look takes, the fastest of which counts. */
 const LOOKS = 3;
+/** Turns of a round, and rounds that have to agree on a tile before it is kept. */
 const TURNS = 7;
+const ROUNDS = 2;
 /** Tiles that are slower than this on the first look are not looked at again. */
 const HOPELESS = 1.5;
 
@@ -81,7 +88,7 @@ async function tuneKey(
   { signal, timer = stopwatch }: TuneOptions,
 ): Promise<Result> {
   const memory = new Memory(device);
-  const bench = { memory, timer: timer(memory), watch: watchDevice(device), signal };
+  const bench = { memory, timer: timer(memory), watch: memory.watch, signal };
   const refused = new Set<Candidate>();
   const [own, ...others] = candidates;
   if (!own) throw new RangeError('a key that no workload has');
@@ -102,11 +109,7 @@ async function tuneKey(
     if (!best || !((sums.get(best) ?? Infinity) < ownUs * KEPT_BELOW)) {
       return { ...result, tile: {}, ownUs, us: ownUs };
     }
-    const [first, second] = await confirm(bench, workloads, own, best);
-    const isBetter = isFaster(first, second, KEPT_BELOW);
-    const [firstUs, secondUs] = [Math.min(...first), Math.min(...second)];
-    const tile = isBetter ? best.tile : {};
-    return { ...result, tile, ownUs: firstUs, us: isBetter ? secondUs : firstUs };
+    return { ...result, ...(await confirm(bench, workloads, [own, best], ownUs)) };
   } finally {
     bench.timer.destroy();
     memory.freeAll();
@@ -159,19 +162,46 @@ async function compare(
   }
 }
 
-/** Both again, in turns: sums over the workloads, turn by turn. */
+/**
+ * Measures both again, in rounds of turns; the first that does not say "faster" decides.
+ * @param lookUs The own choice's time on the first look, which the other has to beat too: a machine
+ * may be so busy that a whole round says nothing.
+ */
 async function confirm(
   bench: Bench,
   workloads: readonly Workload[],
-  own: Candidate,
-  best: Candidate,
-): Promise<readonly [own: number[], best: number[]]> {
+  [own, best]: readonly [Candidate, Candidate],
+  lookUs: number,
+): Promise<Pick<Result, 'tile' | 'ownUs' | 'us' | 'unconfirmed'>> {
+  const rounds: Turns[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    // Who begins changes from round to round.
+    const isSwapped = round % 2 === 1;
+    const [a, b] = await takeTurns(bench, workloads, isSwapped ? [best, own] : [own, best]);
+    const turns: Turns = isSwapped ? [b, a] : [a, b];
+    rounds.push(turns);
+    if (judge(turns, KEPT_BELOW) !== 'faster') break;
+  }
+  const verdict = judgeAll(rounds, KEPT_BELOW);
+  const ownUs = Math.min(lookUs, ...rounds.flatMap(([first]) => first));
+  const us = Math.min(...rounds.flatMap(([, second]) => second));
+  if (verdict === 'faster' && us < KEPT_BELOW * ownUs) return { tile: best.tile, ownUs, us };
+  const stays = { tile: {}, ownUs, us: ownUs };
+  return verdict === 'not faster' ? stays : { ...stays, unconfirmed: best.tile };
+}
+
+/** Times of two candidates in turns: sums over the workloads, turn by turn. */
+async function takeTurns(
+  bench: Bench,
+  workloads: readonly Workload[],
+  [a, b]: readonly [Candidate, Candidate],
+): Promise<[number[], number[]]> {
   const sums: [number[], number[]] = [Array(TURNS).fill(0), Array(TURNS).fill(0)];
-  for (const [i, ownPart] of own.parts) {
+  for (const [i, part] of a.parts) {
     bench.signal?.throwIfAborted();
     const inputs = new Inputs(bench.memory, workloads[i]?.contents ?? new Map());
-    const first = await bench.watch.race(trialOf(bench, inputs, ownPart));
-    const second = await bench.watch.race(trialOf(bench, inputs, best.parts.get(i) ?? ownPart));
+    const first = await bench.watch.race(trialOf(bench, inputs, part));
+    const second = await bench.watch.race(trialOf(bench, inputs, b.parts.get(i) ?? part));
     const programs = [first.program, second.program] as const;
     const times = await bench.watch.race(inTurns(bench.timer, programs, TURNS));
     for (const [of, list] of times.entries()) {

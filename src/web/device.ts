@@ -2,6 +2,7 @@
 import { DeviceError } from '../errors.ts';
 import { deviceDescriptor } from '../gpu/device.ts';
 import { adapterFacts } from '../gpu/variants.ts';
+import { catchStrayErrors } from '../gpu/watch.ts';
 
 export interface WebDeviceOptions {
   /** Which GPU of several. Default `high-performance`. */
@@ -34,6 +35,7 @@ export async function openWebDevice(options: WebDeviceOptions = {}): Promise<Web
   }
   try {
     const device = await adapter.requestDevice(deviceDescriptor(adapter));
+    catchStrayErrors(device);
     const { software } = adapterFacts(device);
     return { device, adapter, software, close: () => device.destroy() };
   } catch (cause) {

@@ -34,7 +34,7 @@ const keyOf = (device: GPUDevice): string => adapterKey(device, [navigator.userA
 
 /**
  * Measures which tiles of a model's kernels are fastest on its device, what is known already left
- * out, and keeps the best. Models that are loaded on this device later use them, and those on devices
+ * out, and keeps the best; what could not be confirmed is measured again the next time. Models that are loaded on this device later use them, and those on devices
  * that `useTunedTiles` is called for.
  * @throws DeviceError when the device fails, the signal's reason when aborted.
  */
@@ -48,8 +48,8 @@ export async function tuneModel(model: Model, options: TuneModelOptions = {}): P
     known: new Set(Object.keys(tuned)),
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
-    onResult: (key, { tile, ownUs, us }) => {
-      tuned[key] = { tile, ownUs, us };
+    onResult: (key, { tile, ownUs, us, unconfirmed }) => {
+      if (!unconfirmed) tuned[key] = { tile, ownUs, us };
     },
   });
   await storeTiles(device, tuned);

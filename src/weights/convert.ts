@@ -1,7 +1,6 @@
 /** Stored weights to the element types kernels read. Little-endian hosts only, as WebGPU itself. */
 import { WeightsError } from '../errors.ts';
 import { HALF_INFINITY, halfTable, roundToHalf, SINGLE_INFINITY } from './half.ts';
-import type { FileDType } from './safetensors.ts';
 
 /** Stored element types that can be used as weights. */
 export type WeightDType = 'F32' | 'F16' | 'BF16';
@@ -16,7 +15,7 @@ export interface Origin {
 const MAX_HALF = 65504;
 
 /** Whether tensors of this element type can be used as weights. */
-export const isWeightDType = (dtype: FileDType): dtype is WeightDType =>
+export const isWeightDType = (dtype: string): dtype is WeightDType =>
   dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
 
 /**

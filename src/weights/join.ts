@@ -1,5 +1,6 @@
 /** Joins a file's tensors to the names and shapes a model wants. */
 import { WeightsError } from '../errors.ts';
+import { quote } from './quote.ts';
 
 /** A tensor a model wants, by its state-dict name. */
 export interface WantedTensor {
@@ -17,12 +18,27 @@ export interface NamedTensors {
 export interface MatchOptions {
   /** What the tensors should be those of, for the message. Default: `this model`. */
   readonly model?: string;
-  /** Names the file may hold beyond those wanted, besides OFFICIAL_BUFFERS. */
+  /** Names the file may hold beyond those wanted, besides IGNORED_TENSORS. */
   readonly ignore?: readonly RegExp[];
 }
 
-/** Buffers that official checkpoints carry and no model needs: the RoPE table and training counts. */
-export const OFFICIAL_BUFFERS: readonly RegExp[] = [/^freqs_cis$/, /^quantize\.codebook_used$/];
+/**
+ * What checkpoints carry and no model needs; the official code leaves it unread (it loads with
+ * strict=False): the RoPE table, the mask and cache of a decoder that has generated, training counts,
+ * and the loss networks of a Lightning tokenizer.
+ */
+export const IGNORED_TENSORS: readonly RegExp[] = [
+  /(^|\.)freqs_cis$/,
+  /(^|\.)causal_mask$/,
+  /(^|\.)kv_cache\./,
+  /(^|\.)codebook_used$/,
+  /(^|\.)num_batches_tracked$/,
+  /^loss\./,
+];
+
+/** Whether no model needs a tensor of this name. */
+export const isIgnored = (name: string): boolean =>
+  IGNORED_TENSORS.some((pattern) => pattern.test(name));
 
 /** What a VQ model needs only to encode; ignore it when loading just the decoder. */
 export const ENCODER_TENSORS: readonly RegExp[] = [/^encoder\./, /^quant_conv\./];
@@ -40,19 +56,19 @@ export function matchTensors(
   options: MatchOptions = {},
 ): void {
   const names = new Set(wanted.map(({ name }) => name));
-  const ignored = [...OFFICIAL_BUFFERS, ...(options.ignore ?? [])];
+  const ignored = [...IGNORED_TENSORS, ...(options.ignore ?? [])];
   const missing: string[] = [];
   const misshapen: string[] = [];
   for (const { name, shape } of wanted) {
     const entry = file.tensors.get(name);
-    if (!entry) missing.push(`"${name}" [${shape}]`);
+    if (!entry) missing.push(`${quote(name)} ${quote(shape)}`);
     else if (String(entry.shape) !== String(shape)) {
-      misshapen.push(`"${name}" expected [${shape}], got [${entry.shape}]`);
+      misshapen.push(`${quote(name)} expected ${quote(shape)}, got ${quote(entry.shape)}`);
     }
   }
   const unexpected = [...file.tensors.values()]
     .filter(({ name }) => !names.has(name) && !ignored.some((pattern) => pattern.test(name)))
-    .map(({ name, shape }) => `"${name}" [${shape}]`);
+    .map(({ name, shape }) => `${quote(name)} ${quote(shape)}`);
   const problems = [
     list('missing', missing),
     list('unexpected', unexpected),

@@ -1,13 +1,19 @@
 /**
  * The header of a safetensors file: 8 bytes little-endian header length, a JSON header, raw data.
- * Accepts what the reference implementation (huggingface/safetensors) accepts, and no more.
+ * Accepts what the reference implementation (huggingface/safetensors 0.8) accepts, and no more; but
+ * not what the format forbids and the implementation lets pass: a key twice, or space before the header.
  */
 import { WeightsError } from '../errors.ts';
-import { findDuplicateKey } from './duplicate-keys.ts';
+import { scanJson } from './json-scan.ts';
+import { quote } from './quote.ts';
 import { type ByteSource, readExactly } from './source.ts';
 
-/** Element types a header may name, with their size in bytes. */
+/**
+ * Element types a header may name, with their size in bytes. Four values of F6 fill three bytes, two
+ * of F4 one: such a tensor must end with a whole byte.
+ */
 export const DTYPE_BYTES = {
+  C64: 8,
   F64: 8,
   I64: 8,
   U64: 8,
@@ -23,6 +29,12 @@ export const DTYPE_BYTES = {
   BOOL: 1,
   F8_E4M3: 1,
   F8_E5M2: 1,
+  F8_E8M0: 1,
+  F8_E4M3FNUZ: 1,
+  F8_E5M2FNUZ: 1,
+  F6_E2M3: 0.75,
+  F6_E3M2: 0.75,
+  F4: 0.5,
 } as const;
 
 /** Element type of a stored tensor. */
@@ -53,8 +65,14 @@ export interface Safetensors {
 const PREFIX_BYTES = 8;
 /** Longest header the reference implementation reads. */
 const MAX_HEADER_BYTES = 100_000_000;
-/** Longest piece of a bad value repeated in a message. */
-const MAX_QUOTED_CHARS = 80;
+/** Longest piece of a number in a message. */
+const MAX_LITERAL = 30;
+/** Objects and lists inside each other that the reference implementation reads. */
+const MAX_DEPTH = 127;
+/** Sizes are 64 bits wide in the reference implementation. */
+const MAX_SIZE = 2n ** 64n - 1n;
+/** Half of a pair that stands for one character: no UTF-8 text has it. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * Reads the length field and the header, and nothing else.
@@ -74,7 +92,10 @@ export async function openSafetensors(source: ByteSource): Promise<Safetensors> 
   let metadata: ReadonlyMap<string, string> = new Map();
   for (const [name, value] of Object.entries(header)) {
     if (name === '__metadata__') metadata = parseMetadata(value, fail);
-    else found.push({ source, ...parseEntry(name, value, dataStart, dataBytes, fail) });
+    else {
+      checkUnicode(name, fail);
+      found.push({ source, ...parseEntry(name, value, dataStart, dataBytes, fail) });
+    }
   }
   found.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
   checkCoverage(found, dataStart, source.byteLength, fail);
@@ -122,22 +143,43 @@ function parseHeader(text: string, fail: Fail): Json {
   } catch (error) {
     fail(`the header is not JSON: ${error instanceof Error ? error.message : error}`);
   }
-  // JSON.parse keeps the last of two equal keys, which would hide a tensor.
-  const twice = findDuplicateKey(text);
-  if (twice !== undefined) fail(`the header has the key ${quote(twice)} twice`);
+  checkText(text, fail);
   return header as Json;
 }
 
+/** What is wrong with the text of a header, although it is JSON. */
+function checkText(text: string, fail: Fail): void {
+  const { twice, depth } = scanJson(text, (literal, [, tensor, field, ...inner]) => {
+    if ((field !== 'shape' && field !== 'data_offsets') || inner.length > 0) return;
+    // JSON.parse turns 16.0 and 1.6e1 into 16, and -0 passes for 0. What it cannot hide comes later.
+    if (!Number.isInteger(Number(literal)) || Number(literal) < 0) return;
+    fail(
+      `tensor ${quote(tensor)}: ${quote(field)} expected whole numbers in digits, got ${literal.slice(0, MAX_LITERAL)}`,
+    );
+  });
+  // JSON.parse keeps the last of two equal keys, which would hide a tensor.
+  if (twice !== undefined) fail(`the header has the key ${quote(twice)} twice`);
+  if (depth > MAX_DEPTH) fail(`the header is ${depth} levels deep, at most ${MAX_DEPTH} are read`);
+}
+
 function parseMetadata(value: unknown, fail: Fail): ReadonlyMap<string, string> {
-  if (!isObject(value)) fail(`"__metadata__" expected an object of strings, got ${quote(value)}`);
   const metadata = new Map<string, string>();
+  // As if it were not there, which some writers mean by it.
+  if (value === null) return metadata;
+  if (!isObject(value)) fail(`"__metadata__" expected an object of strings, got ${quote(value)}`);
   for (const [key, text] of Object.entries(value)) {
     if (typeof text !== 'string') {
       fail(`"__metadata__": ${quote(key)} expected a string, got ${quote(text)}`);
     }
+    checkUnicode(key, fail);
+    checkUnicode(text, fail);
     metadata.set(key, text);
   }
   return metadata;
+}
+
+function checkUnicode(text: string, fail: Fail): void {
+  if (LONE_SURROGATE.test(text)) fail(`${quote(text)} has half a character (a lone surrogate)`);
 }
 
 function parseEntry(
@@ -164,16 +206,24 @@ function parseEntry(
   if (end > dataBytes) {
     bad(`ends at byte ${end} of the data, but the file has only ${dataBytes} bytes of data`);
   }
-  let needed: number = DTYPE_BYTES[dtype];
-  for (const size of shape) {
-    needed *= size;
-    if (!Number.isSafeInteger(needed))
-      bad(`"shape" ${quote(shape)} has too many elements to count`);
-  }
-  if (end - begin !== needed) {
-    bad(`${dtype}[${shape}] needs ${needed} bytes, but "data_offsets" span ${end - begin}`);
+  const bits = sizeInBits(dtype, shape);
+  if (bits === undefined) bad(`"shape" ${quote(shape)} has too many elements to count`);
+  if (bits % 8n !== 0n) bad(`${dtype}${quote(shape)} has ${bits} bits, which are no whole bytes`);
+  if (BigInt(end - begin) !== bits / 8n) {
+    bad(`${dtype}${quote(shape)} needs ${bits / 8n} bytes, but "data_offsets" span ${end - begin}`);
   }
   return { name, dtype, shape, offset: dataStart + begin, byteLength: end - begin };
+}
+
+/** Undefined where the reference implementation's 64 bits overflow, whatever zero comes later. */
+function sizeInBits(dtype: FileDType, shape: readonly number[]): bigint | undefined {
+  let elements = 1n;
+  for (const size of shape) {
+    elements *= BigInt(size);
+    if (elements > MAX_SIZE) return undefined;
+  }
+  const bits = elements * BigInt(8 * DTYPE_BYTES[dtype]);
+  return bits > MAX_SIZE ? undefined : bits;
 }
 
 /** Every byte of data must belong to exactly one tensor. */
@@ -204,8 +254,3 @@ const isDType = (value: unknown): value is FileDType =>
 
 const isCounts = (value: unknown): value is readonly number[] =>
   Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
-
-function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > MAX_QUOTED_CHARS ? `${text.slice(0, MAX_QUOTED_CHARS)}...` : text;
-}

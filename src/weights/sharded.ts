@@ -1,11 +1,15 @@
 /** Weights in several safetensors files, with an index that says which tensor is where. */
 import { WeightsError } from '../errors.ts';
-import { findDuplicateKey } from './duplicate-keys.ts';
+import { scanJson } from './json-scan.ts';
+import { parseJson } from './json-text.ts';
+import { brief, quote } from './quote.ts';
 import { openSafetensors, type Safetensors, type TensorEntry } from './safetensors.ts';
 import { type ByteSource, type ModelFiles, readExactly } from './source.ts';
 
 /** Longest index that is read; the official models need a thousandth of it. */
 const MAX_INDEX_BYTES = 100_000_000;
+/** File systems have no longer names. */
+const FILE_NAME = /^[^/\\]{1,255}(?<=\.safetensors)$/;
 /** Names shown in one message. */
 const MAX_NAMES = 10;
 
@@ -69,7 +73,7 @@ export async function openShards(
       const there = tensors.get(entry.name);
       if (there) {
         throw new WeightsError(
-          `${index.name}: tensor "${entry.name}" is in two shards, ${there.source.name} and ${shard.name}`,
+          `${index.name}: tensor ${quote(entry.name)} is in two shards, ${there.source.name} and ${shard.name}`,
         );
       }
       tensors.set(entry.name, entry);
@@ -77,14 +81,14 @@ export async function openShards(
     const wrong = [...shard.tensors.keys()].filter((name) => fileOf.get(name) !== file);
     if (wrong.length > 0) {
       throw new WeightsError(
-        `${index.name}: shard ${file} has tensors that the index does not place there: ${list(wrong)}`,
+        `${index.name}: shard ${file} has tensors that the index does not place there: ${list(wrong.map(brief))}`,
       );
     }
     for (const [key, value] of shard.metadata) if (!metadata.has(key)) metadata.set(key, value);
   }
   const missing = [...fileOf].filter(([name]) => !tensors.has(name));
   if (missing.length > 0) {
-    const where = missing.map(([name, file]) => `${name} (${file})`);
+    const where = missing.map(([name, file]) => `${brief(name)} (${file})`);
     throw new WeightsError(`${index.name}: the shards lack tensors that it lists: ${list(where)}`);
   }
   return { name: index.name, tensors, metadata };
@@ -100,7 +104,9 @@ async function openShard(
     source = await open(file);
   } catch (cause) {
     if (!(cause instanceof WeightsError)) throw cause;
-    throw new WeightsError(`${index}: shard ${file} cannot be opened: ${cause.message}`, { cause });
+    throw new WeightsError(`${index}: shard ${file} cannot be opened: ${cause.message}`, {
+      cause,
+    });
   }
   return openSafetensors(source);
 }
@@ -116,20 +122,20 @@ async function readIndex(index: ByteSource): Promise<ReadonlyMap<string, string>
   const text = new TextDecoder().decode(await readExactly(index, 0, index.byteLength));
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (error) {
     fail(`not JSON: ${error instanceof Error ? error.message : error}`);
   }
-  const twice = findDuplicateKey(text);
-  if (twice !== undefined) fail(`has the key "${twice}" twice`);
+  const { twice } = scanJson(text);
+  if (twice !== undefined) fail(`has the key ${quote(twice)} twice`);
   const map = isObject(json) ? json.weight_map : undefined;
   if (!isObject(map)) return fail('"weight_map" expected an object of file names by tensor');
   const files = new Map<string, string>();
   for (const [name, file] of Object.entries(map)) {
     // Only files beside the index: a path could lead anywhere.
-    if (typeof file !== 'string' || !/^[^/\\]+\.safetensors$/.test(file)) {
+    if (typeof file !== 'string' || !FILE_NAME.test(file)) {
       fail(
-        `"weight_map": "${name}" expected the name of a .safetensors file, got ${JSON.stringify(file)}`,
+        `"weight_map": ${quote(name)} expected the name of a .safetensors file, got ${quote(file)}`,
       );
     } else files.set(name, file);
   }

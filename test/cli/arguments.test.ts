@@ -8,6 +8,7 @@ import {
   parseClasses,
   randomSeed,
   repeatEach,
+  words,
 } from '../../src/cli/arguments.ts';
 import { OptionError } from '../../src/errors.ts';
 
@@ -33,6 +34,20 @@ describe('integer', () => {
   test('goes up to 2^53-1', () => {
     expect(integer(0, MOST)(String(MOST))).toBe(MOST);
     expect(() => integer(0, MOST)('9007199254740992')).toThrow('2^53-1');
+  });
+});
+
+describe('words', () => {
+  const some = words(['name', 'args']);
+
+  test('reads known words with commas between', () => {
+    expect(some('args')).toEqual(['args']);
+    expect(some('args, name')).toEqual(['args', 'name']);
+  });
+
+  test.each(['', 'names', 'name,', 'NAME'])('refuses "%s"', (text) => {
+    expect(() => some(text)).toThrow(InvalidArgumentError);
+    expect(() => some(text)).toThrow('Expected name, args with commas between.');
   });
 });
 
@@ -72,12 +87,15 @@ describe('parseClasses', () => {
     [['Tench, Tinca tinca'], [0]],
     [[' 2 , goldfish '], [2, 1]],
     [['all'], [0, 1, 2]],
+    [['ALL'], [0, 1, 2]],
+    [[' All '], [0, 1, 2]],
   ])('%j', (values, classes) => {
     expect(parseClasses(CLASSES, values)).toEqual(classes);
   });
 
   test('takes "all" for the class of that name where there is one', () => {
     expect(parseClasses(['awl', 'all'], ['all'])).toEqual([1]);
+    expect(parseClasses(['awl', 'All'], ['aLL'])).toEqual([1]);
   });
 
   test.each(['goldfish,', ',', '', 'goldfish,,shark'])('refuses "%s"', (value) => {

@@ -14,6 +14,7 @@ import { decode as decodePng } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defaultModelFolder } from '../../src/node/files.ts';
 import { readPngFacts } from '../../src/node/png-read.ts';
+import { commandLine } from '../support/command-line.ts';
 import { llamagen } from '../support/llamagen.ts';
 
 /** One run on a software adapter that shares its processor with other tests. */
@@ -29,13 +30,13 @@ const at = (name: string) => join(folder, name);
 
 describe('help', () => {
   test('lists the commands', async () => {
-    const { code, stdout } = await llamagen(['--help']);
+    const { code, stdout } = await commandLine('--help');
     expect(code).toBe(0);
     for (const command of ['generate', 'decode', 'info', 'tune']) expect(stdout).toContain(command);
   });
 
   test('lists the options of a command', async () => {
-    const { code, stdout } = await llamagen(['generate', '--help']);
+    const { code, stdout } = await commandLine('generate', '--help');
     expect(code).toBe(0);
     for (const option of [
       '--class',
@@ -53,6 +54,10 @@ describe('help', () => {
 });
 
 describe('wrong usage', () => {
+  const before = process.cwd();
+  beforeAll(() => process.chdir(folder));
+  afterAll(() => process.chdir(before));
+
   const lemon = ['generate', '--class', 'Lemon'];
 
   test.each<[string, string[], RegExp]>([
@@ -76,8 +81,8 @@ describe('wrong usage', () => {
       /seed/,
     ],
     ['a scale that is text', [...lemon, '--cfg-scale', 'x'], /--cfg-scale.*number/],
-    ['a negative scale', [...lemon, '--cfg-scale', '-1'], /cfgScale/],
-    ['a share above 1', [...lemon, '--top-p', '1.5'], /topP/],
+    ['a negative scale', [...lemon, '--cfg-scale', '-1'], /--cfg-scale expected/],
+    ['a share above 1', [...lemon, '--top-p', '1.5'], /--top-p expected/],
     ['an unknown storage', [...lemon, '--dtype', 'int3'], /--dtype.*Allowed choices are auto, f32/],
     ['two kinds of output', [...lemon, '--out', 'a.png', '--out-dir', 'b'], /cannot be used with/],
     ['one file for two outputs', [...lemon, '--out', 'x', '--tokens-out', './x'], /same file/],
@@ -92,8 +97,8 @@ describe('wrong usage', () => {
       ['decode', '--tokens', 'missing.json', '--out', 'a.png'],
       /missing.json: cannot be read/,
     ],
-  ])('%s', { timeout: RUN_MS }, async (_, args, message) => {
-    const { code, stdout, stderr } = await llamagen(args, { cwd: folder });
+  ])('%s', async (_, args, message) => {
+    const { code, stdout, stderr } = await commandLine(...args);
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/^ +at /m);
     expect(stdout).toBe('');

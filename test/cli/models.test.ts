@@ -3,7 +3,13 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { findModels, resolveModel } from '../../src/cli/models.ts';
+import {
+  findModels,
+  newModelFolder,
+  quoted,
+  resolveModel,
+  shortName,
+} from '../../src/cli/models.ts';
 import { OptionError } from '../../src/errors.ts';
 import { defaultModelFolder } from '../../src/node/files.ts';
 
@@ -47,10 +53,34 @@ test('the model of this folder comes before another of its name', () => {
   expect(resolveModel('fruits-96')).toBe(here);
 });
 
-test('a path that is no model is left to whoever opens it', () => {
-  mkdirSync(join(folder, 'empty'));
-  expect(resolveModel(join(folder, 'empty'))).toBe(join(folder, 'empty'));
-  expect(resolveModel('./none')).toBe('./none');
+test("the user's models are found without looking where one stands, before those of the package", () => {
+  const users = model('data', 'llamagen-webgpu', 'models', 'fruits-96');
+  expect(newModelFolder('fruits-96')).toBe(users);
+  expect(resolveModel('fruits-96')).toBe(users);
+  expect(shortName(users)).toBe('fruits-96');
+  const here = model('models', 'fruits-96');
+  // The name means another now.
+  expect(shortName(users)).toBe(users);
+  expect(resolveModel('fruits-96')).toBe(here);
+});
+
+test('a folder that is not read is no reason to fail', () => {
+  mkdirSync(join(folder, 'data', 'llamagen-webgpu'), { recursive: true });
+  writeFileSync(join(folder, 'data', 'llamagen-webgpu', 'models'), '');
+  expect(findModels()).toContain(defaultModelFolder());
+});
+
+test.each(['', '.', '..', 'a/b', 'a\\b', ' a', 'a ', 'a:b', 'a\0', 'nul\n', 'what?', 'a.'])(
+  'a new model cannot be called "%s"',
+  (name) => {
+    expect(() => newModelFolder(name)).toThrow(OptionError);
+  },
+);
+
+test('what is printed can be pasted into a shell', () => {
+  expect(quoted('plain-name_1.0')).toBe('plain-name_1.0');
+  expect(quoted("it's a model")).toBe(`'it'\\''s a model'`);
+  expect(quoted('$HOME')).toBe("'$HOME'");
 });
 
 test.each([

@@ -10,15 +10,19 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { AdapterView } from '../../src/cli/adapter-view.ts';
+import { resolveModel } from '../../src/cli/models.ts';
 import { type Convert, type PullOptions, type PullTools, runPull } from '../../src/cli/pull.ts';
 import { DeviceError, DownloadError, OptionError } from '../../src/errors.ts';
 import { CHECKPOINTS } from '../../src/models/checkpoints.ts';
 import { IMAGENET_CLASSES } from '../../src/models/imagenet-classes.ts';
+import { commandLine } from '../support/command-line.ts';
 import { type FakeHub, sha256, startHub } from '../support/hub.ts';
 import { llamagen } from '../support/llamagen.ts';
+import { startProxy } from '../support/proxy.ts';
 import { recordedReport } from '../support/report.ts';
+import { ROOT } from '../support/sources.ts';
 import { until } from '../support/until.ts';
 
 const REPO = 'FoundationVision/LlamaGen';
@@ -55,7 +59,7 @@ afterEach(async () => {
 });
 
 const at = (name: string): string => join(folder, name);
-const env = () => ({ HF_ENDPOINT: hub.endpoint, LLAMAGEN_CACHE: at('cache') });
+const env = () => ({ HF_ENDPOINT: hub.endpoint, LLAMAGEN_CACHE: at('cache'), HOME: folder });
 
 /** Writes what tells that a model is there, and remembers what it was asked. */
 const convert: Convert = async (options) => {
@@ -152,6 +156,29 @@ describe('pull', () => {
   });
 });
 
+test("pull without --out makes a folder among the user's models", async () => {
+  const { report, stdout } = recordedReport();
+  const tools = {
+    convert,
+    env: { ...env(), XDG_DATA_HOME: at('data') },
+    viewAdapter: async () => BIG,
+  };
+  const freeBytes = async () => 1e12;
+  const { signal } = new AbortController();
+  const options = { name: 'c2i_B_256', dtype: 'bf16' } as const;
+  await runPull(options, report, signal, { ...tools, freeBytes });
+  const made = at('data/llamagen-webgpu/models/c2i-B-256');
+  expect(converted.map(({ out }) => out)).toEqual([made]);
+  expect(stdout()).toContain(`wrote    ${made}, `);
+  vi.stubEnv('XDG_DATA_HOME', at('data'));
+  expect(resolveModel('c2i_B_256.pt')).toBe(made);
+  await runPull(options, report, signal, tools);
+  vi.unstubAllEnvs();
+  expect(stdout()).toMatch(
+    /is there already.*\nnext {5}llamagen generate --model c2i-B-256 --class/,
+  );
+});
+
 describe('pull refuses', () => {
   test.each([
     ['no name', undefined, /which model\? "llamagen pull --list"/],
@@ -237,6 +264,14 @@ describe('--list', () => {
     expect(Math.max(...lines.slice(0, 13).map(({ length }) => length))).toBeLessThanOrEqual(100);
   });
 
+  test('--markdown is the table of docs/checkpoints.md', async () => {
+    const { stdout } = await commandLine('pull', '--list', '--markdown');
+    const docs = readFileSync(join(ROOT, 'docs', 'checkpoints.md'), 'utf8');
+    expect(stdout).toMatch(/^\| name \|/);
+    expect(docs).toContain(`\n\n${stdout}\n`);
+    expect(await commandLine('pull', '--markdown')).toEqual({ code: 0, stdout, stderr: '' });
+  });
+
   test('works without an adapter', async () => {
     const { stdout } = await pull({ list: true }, { viewAdapter: async () => undefined });
     expect(stdout).toMatch(/c2i-L-384 .* unknown\n/);
@@ -284,5 +319,20 @@ describe('the command', { timeout: 60_000 }, () => {
     expect([code, stderr]).toEqual([130, expect.stringContaining('llamagen: stopped')]);
     expect(readdirSync(at('cache/blobs'))).toEqual([`${sha256(VQ)}.part`]);
     expect(readFileSync(part).equals(half)).toBe(true);
+  });
+
+  test('stops on Ctrl-C while a proxy does not answer', async () => {
+    const proxy = await startProxy(() => {});
+    let at = 0;
+    const asked = until(() => proxy.asked.length > 0).then(() => (at = performance.now()));
+    const { code, stderr } = await llamagen(['pull', 'vq-ds16-c2i'], {
+      env: { ...env(), HTTP_PROXY: proxy.host },
+      interruptAfter: asked,
+    });
+    const tookMs = performance.now() - at;
+    await proxy.close();
+    expect([code, stderr]).toEqual([130, expect.stringContaining('llamagen: stopped')]);
+    expect(tookMs).toBeLessThan(10_000);
+    expect(proxy.connections()).toBe(1);
   });
 });

@@ -15,6 +15,18 @@ test('what is written is read', () => {
   expect(parseTokens(formatTokens(FILE), LIMITS)).toEqual(FILE);
 });
 
+test('a byte order mark in front is no part of the file', () => {
+  expect(parseTokens(`\uFEFF${formatTokens(FILE)}`, LIMITS)).toEqual(FILE);
+});
+
+test('a value deeper than the stack is quoted by its beginning', () => {
+  const deep = `${'['.repeat(1e5)}${']'.repeat(1e5)}`;
+  for (const text of [deep, `{"grid": ${deep}}`, `{"grid": [2, 2], "images": [${deep}]}`]) {
+    expect(() => parseTokens(text, LIMITS, 'a.json')).toThrow(OptionError);
+    expect(() => parseTokens(text, LIMITS, 'a.json')).toThrow(/^a\.json: .*got \[{80}\.\.\.$/);
+  }
+});
+
 test('how the tokens were made is kept, and anything else in its place is not', () => {
   const sampling = { cfgScale: 2, topK: 0, greedy: false };
   const made = { model: 'fruits', sampling, dtype: 'f32', adapter: 'A' };

@@ -40,13 +40,15 @@ test('the table says what was chosen', () => {
   const results = new Map([
     ['product f32[8,4]', { ...times, tile: { span: 4, wide: true } }],
     ['product f32[4,4]', { ...times, us: 20, tile: {} }],
+    ['product f32[2,4]', { ...times, us: 20, tile: {}, unconfirmed: { span: 2 } }],
     ['conv 3x3 1[8,3,4]', { tile: {}, ownUs: 0, us: 0, measured: 0, refused: [] }],
   ]);
   expect(resultLines(results)).toEqual([
-    'kernel             own us  best us  ratio  tiles  refused              best',
-    'product f32[8,4]     20.0     10.0   2.00      3        1  span=4 wide=true',
-    'product f32[4,4]     20.0     20.0   1.00      3        1        own choice',
-    'conv 3x3 1[8,3,4]       -        -      -      0        0        own choice',
+    'kernel             own us  best us  ratio  tiles  refused                         best',
+    'product f32[8,4]     20.0     10.0   2.00      3        1             span=4 wide=true',
+    'product f32[4,4]     20.0     20.0   1.00      3        1                   own choice',
+    'product f32[2,4]     20.0     20.0   1.00      3        1  own choice (unsure: span=2)',
+    'conv 3x3 1[8,3,4]       -        -      -      0        0                   own choice',
   ]);
   expect(resultLines(new Map())).toEqual([]);
 });
@@ -68,12 +70,16 @@ describe('llamagen tune', { timeout: RUN_MS }, () => {
       expect(refused).toEqual([]);
       expect(us).toBeLessThanOrEqual(ownUs!);
     }
-    expect(measured(path).sort()).toEqual(keys.sort());
+    // What this machine was too busy to confirm is not kept, and measured again.
+    const kept = keys.filter((key) => !results[key].unconfirmed);
+    const unsure = keys.filter((key) => results[key].unconfirmed);
+    expect(measured(path).sort()).toEqual(kept.sort());
 
-    const again = await llamagen(args, { env });
-    expect(JSON.parse(again.stdout)).toMatchObject({ known: keys.length, results: {} });
+    const again = JSON.parse((await llamagen(args, { env })).stdout);
+    expect([again.known, Object.keys(again.results).sort()]).toEqual([kept.length, unsure.sort()]);
     const info = await llamagen(['info', '--json'], { env });
-    expect(JSON.parse(info.stdout).tiles).toMatchObject({ file: path, measured: keys.length });
+    const { file: shown, measured: count } = JSON.parse(info.stdout).tiles;
+    expect([shown, count]).toEqual([path, measured(path).length]);
     const out = ['--seed', '1', '--out', join(folder, 'a.png')];
     const made = await llamagen(['generate', '--model', model, '--class', '1', ...out], { env });
     expect([made.code, existsSync(join(folder, 'a.png'))]).toEqual([0, true]);

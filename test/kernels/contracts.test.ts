@@ -4,11 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { attention } from '../../kernels/attention.ts';
 import { attentionParts } from '../../kernels/attention-parts.ts';
 import { compile } from '../../kernels/compile.ts';
+import { conv2d, conv2dParts, convTile } from '../../kernels/conv2d.ts';
 import { drawToken } from '../../kernels/draw-token.ts';
 import { embed } from '../../kernels/embed.ts';
 import { filterLogits } from '../../kernels/filter-logits.ts';
 import { guidance } from '../../kernels/guidance.ts';
-import { MAX_WORKGROUPS, type Variant } from '../../kernels/kernel.ts';
+import { MAX_WORKGROUPS, PORTABLE, type Variant } from '../../kernels/kernel.ts';
 import { packSampling } from '../../kernels/lib/sampling.ts';
 import { linear } from '../../kernels/linear.ts';
 import { linearParts } from '../../kernels/linear-parts.ts';
@@ -19,6 +20,7 @@ import { rmsNorm } from '../../kernels/rms-norm.ts';
 import { ropeCache } from '../../kernels/rope-cache.ts';
 import { sumRows } from '../../kernels/sum-rows.ts';
 import { siluMul, swiglu } from '../../kernels/swiglu.ts';
+import { toRgba } from '../../kernels/to-rgba.ts';
 import { KERNELS } from '../support/kernel-list.ts';
 import { nullDevice } from '../support/null-device.ts';
 import { sampling } from '../support/sampling.ts';
@@ -28,9 +30,23 @@ const KV = { slots: 2, nKvHead: 2, positions: 17, headDim: 8 };
 const product = { rows: 2, inDim: 8, outDim: 8 };
 const qkv = { ...KV, rows: 2, dim: 8, nHead: 2, normEps: 1e-5 };
 const inParts = { ...KV, rows: 1, nHead: 2, split: 2 };
+const merge = { rows: 1, nHead: 2, headDim: 8, positions: 17, split: 2 };
 const tables = { rows: 2, slots: 2, sequences: 1, dim: 8, vocabSize: 9, labels: 3, blockSize: 4 };
 const grid = { sequences: 2, rows: 4, vocabSize: 9, blockSize: 4, clsTokenNum: 1 };
 const serial = { reduce: 'serial', f16: false } as const;
+
+const map = {
+  images: 1,
+  inChannels: 4,
+  outChannels: 4,
+  height: 4,
+  width: 4,
+  kernelSize: 3,
+} as const;
+
+/** What callers without types may give. */
+const given = <T>(params: T, wrong?: object): T =>
+  wrong === undefined ? params : { ...params, ...wrong };
 
 /** Each message names the kernel, the parameter and the value. */
 const refused: readonly [message: RegExp, make: () => unknown][] = [
@@ -39,10 +55,10 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
   [/rms_norm: "eps".* NaN$/, () => rmsNorm({ rows: 1, dim: 4, eps: Number.NaN })],
   [/linear: "inDim".* -1$/, () => linear({ ...product, inDim: -1 })],
   [/linear: "outDim".* NaN$/, () => linear({ ...product, outDim: Number.NaN })],
-  [/linear norm: "normEps".* -1$/, () => linear({ ...product, normEps: -1 })],
+  [/linear: "normEps".* -1$/, () => linear({ ...product, normEps: -1 })],
   [/matmul: "rows".* 0$/, () => matmul({ ...product, rows: 0 })],
   [/matmul: .*5000000/, () => matmul({ ...product, rows: 5000000 })],
-  [/linear: "rows".* 0$/, () => matmul({ ...product, rows: 0, variant: serial })],
+  [/matmul: "rows".* 0$/, () => matmul({ ...product, rows: 0, variant: serial })],
   [/swiglu: "hiddenDim".* 0$/, () => swiglu({ rows: 1, dim: 4, hiddenDim: 0, normEps: 0 })],
   [/swiglu: "dim".* Infinity$/, () => swiglu({ rows: 1, dim: 1 / 0, hiddenDim: 4, normEps: 0 })],
   [/silu_mul: "rows".* -3$/, () => siluMul({ rows: -3, hiddenDim: 4 })],
@@ -62,15 +78,15 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
   [/attention_parts: "split".* 1 to 64, got 65$/, () => attentionParts({ ...inParts, split: 65 })],
   [/attention_parts: "split".* got 2\.5$/, () => attentionParts({ ...inParts, split: 2.5 })],
   [/attention_parts: 5000 positions/, () => attentionParts({ ...inParts, positions: 10000 })],
-  [/merge_attention: "positions".* 0$/, () => mergeAttention({ ...inParts, positions: 0 })],
-  [/merge_attention: headDim .* 6$/, () => mergeAttention({ ...inParts, headDim: 6 })],
-  [/merge_attention: "split".* got -1$/, () => mergeAttention({ ...inParts, split: -1 })],
+  [/merge_attention: "positions".* 0$/, () => mergeAttention({ ...merge, positions: 0 })],
+  [/merge_attention: headDim .* 6$/, () => mergeAttention({ ...merge, headDim: 6 })],
+  [/merge_attention: "split".* got -1$/, () => mergeAttention({ ...merge, split: -1 })],
   [/linear_parts: "rows".* 0$/, () => linearParts({ ...product, rows: 0, split: 2 })],
   [/linear_parts: "split".* 1 to 16, got 17$/, () => linearParts({ ...product, split: 17 })],
   [/sum_rows: "parts".* 0$/, () => sumRows({ parts: 0, rows: 1, dim: 4 })],
   [/embed: "labels".* 0$/, () => embed({ ...tables, labels: 0 })],
   [/embed: "sequences".* 0$/, () => embed({ ...tables, sequences: 0 })],
-  [/guidance: "clsTokenNum".* 0$/, () => guidance({ ...grid, clsTokenNum: 0 })],
+  [/guidance: "clsTokenNum".* 0$/, () => guidance({ sequences: 2, vocabSize: 9, clsTokenNum: 0 })],
   [/filter_logits: "vocabSize".* 0$/, () => filterLogits({ sequences: 1, vocabSize: 0 })],
   [
     /filter_logits: vocabSize 16777217/,
@@ -78,6 +94,71 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
   ],
   [/draw_token: "blockSize".* 0$/, () => drawToken({ ...grid, blockSize: 0 })],
   [/draw_token: 3 rows .* 2 /, () => drawToken({ ...grid, rows: 3 })],
+  [/embed: "held" expected \{ first, count \}, got 3$/, () => embed(given(tables, { held: 3 }))],
+  [
+    /linear: "columns" .* got \{"count":4\}$/,
+    () => linear(given(product, { columns: { count: 4 } })),
+  ],
+  [
+    /linear: unknown parameter "dtype", did you mean "weightDtype"\? linear takes rows, inDim, outDim, weightDtype, /,
+    () => linear(given(product, { dtype: 'fp16' })),
+  ],
+  [
+    /matmul: unknown parameter "normEps": matmul takes rows,/,
+    () => matmul(given(product, { normEps: 1, variant: serial })),
+  ],
+  [
+    /linear: unknown parameter "outdim", did you mean "outDim"\?/,
+    () => linear(given(product, { outdim: 4 })),
+  ],
+  [
+    /linear: "weightDtype" expected one of f32, f16, bf16, int8, int4, got "fp16"$/,
+    () => linear(given(product, { weightDtype: 'fp16' })),
+  ],
+  [
+    /linear: "weightDtype" expected .* got null$/,
+    () => linear(given(product, { weightDtype: null })),
+  ],
+  [
+    /embed: "weightDtype" expected one of f32, f16, bf16, got "int8"$/,
+    () => embed(given(tables, { weightDtype: 'int8' })),
+  ],
+  [
+    /linear: "rows" expected a positive integer, got "2"$/,
+    () => linear(given(product, { rows: '2' })),
+  ],
+  [
+    /linear: "residual" expected true or false, got "yes"$/,
+    () => linear(given(product, { residual: 'yes' })),
+  ],
+  [
+    /rms_norm: "variant" expected \{ reduce, f16, .* got "subgroups"$/,
+    () => rmsNorm(given({ rows: 1, dim: 4 }, { variant: 'subgroups' })),
+  ],
+  [
+    /rms_norm: "variant" expected its "reduce" to be one of serial, workgroup, subgroup, got \{"reduce":"subgroups"/,
+    () => rmsNorm(given({ rows: 1, dim: 4 }, { variant: { reduce: 'subgroups', f16: false } })),
+  ],
+  [
+    /rms_norm: "variant" expected its "f16" to be true or false/,
+    () => rmsNorm(given({ rows: 1, dim: 4 }, { variant: { reduce: 'serial' } })),
+  ],
+  [
+    /rms_norm: "variant" expected \{ reduce/,
+    () => rmsNorm(given({ rows: 1, dim: 4 }, { variant: { ...serial, lane: 4 } })),
+  ],
+  [
+    /conv2d: "kernelSize" expected one of 1, 3, got 5$/,
+    () => conv2d(given(map, { kernelSize: 5 })),
+  ],
+  [
+    /conv2d in parts: unknown setting "splits", did you mean "split"\?/,
+    () => conv2dParts(map, given({ ...convTile(map) }, { splits: 2 })),
+  ],
+  [
+    /to_rgba: expected an object, got undefined: to_rgba takes images, height, width$/,
+    () => toRgba(given(undefined as never)),
+  ],
   [/seed .* -1$/, () => packSampling([sampling({ seed: -1 })])],
   [/seed .* 0\.5$/, () => packSampling([sampling({ seed: 0.5 })])],
   [/seed .* 9007199254740992$/, () => packSampling([sampling({ seed: 2 ** 53 })])],
@@ -161,6 +242,28 @@ test('attention shares keys as far as workgroup memory allows', () => {
 });
 
 describe.each(KERNELS)('$name', ({ kernel }) => {
+  test('refuses what it does not know, and wrong values of all it knows', () => {
+    const refusal = (extra: object): string => {
+      try {
+        kernel(PORTABLE, extra);
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError);
+        return (error as RangeError).message;
+      }
+      return 'taken';
+    };
+    // Whoever ignores this name names all it takes.
+    const [, list = ''] =
+      /unknown parameter "zzz": \w+ takes (.*)$/.exec(refusal({ zzz: 1 })) ?? [];
+    const names = list.split(', ');
+    expect(names.length).toBeGreaterThan(1);
+    for (const name of names) {
+      for (const wrong of ['fp16', null, { zzz: 1 }]) {
+        expect(refusal({ [name]: wrong }), name).toContain(`"${name}" expected`);
+      }
+    }
+  });
+
   test.each(compiled.map((variant) => ({ variant, title: variantName(variant) })))(
     'compiles: $title',
     async ({ variant }) => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type DrawTokenParams, drawToken } from '../../kernels/draw-token.ts';
 import type { Variant } from '../../kernels/kernel.ts';
+import { NO_TOKEN } from '../../kernels/lib/finite.ts';
 import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
 import * as oracle from '../oracle/draw-token.ts';
 import { filterLogits } from '../oracle/filter-logits.ts';
@@ -82,6 +83,35 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
       expect([...got.tokens!]).toEqual([...expected.tokens]);
       expect([...got.tokens!.subarray(18)]).toEqual([...inputs.tokens.subarray(18)]);
     }
+  });
+
+  test('no token where a probability is not finite or none is above zero', async () => {
+    const vocabSize = 257;
+    const fine = [...softmaxOf(vocabSize, 1)];
+    const rows = [
+      fine,
+      fine.with(256, Number.NaN), // alone in the last, short group of four
+      fine.with(0, Number.POSITIVE_INFINITY),
+      Array(vocabSize).fill(0),
+      fine.with(9, Number.NaN), // given tokens
+      fine.with(9, Number.NaN), // a full grid
+    ];
+    const settings = seeds(6, 7).map((s, i) => ({ ...s, forced: i === 4 }));
+    const params = { sequences: 6, rows: 12, vocabSize, blockSize: 4, clsTokenNum: 1 };
+    const inputs = {
+      probs: rows.flat(),
+      place: placesAt([0, 1, 2, 3, 3, 4], 2),
+      tokens: new Uint32Array(24).fill(99),
+    };
+    const got = await runKernel(device, drawToken({ ...params, variant }), {
+      ...inputs,
+      sampling: packSampling(settings),
+    });
+    const expected = oracle.drawToken(params, { ...inputs, sampling: settings });
+    expect([...got.tokens!]).toEqual([...expected.tokens]);
+    expect([...got.place!]).toEqual([...expected.place]);
+    expect([5, 10, 15, 19].map((i) => got.tokens![i])).toEqual(Array(4).fill(NO_TOKEN));
+    expect([...got.tokens!].filter((t) => t === NO_TOKEN)).toHaveLength(4);
   });
 
   test('fills a grid and then leaves it alone', async () => {

@@ -167,4 +167,30 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const got = await filter(logits, cases, variant);
     expect(got.map(indices)).toEqual([[1, 3], [1, 3], [1, 3], [3]]);
   });
+
+  test('no distribution where a logit is NaN or infinite, or no token is allowed', async () => {
+    const [nan, inf] = [Number.NaN, Number.POSITIVE_INFINITY];
+    const settings = [{}, { topK: 2 }, { topP: 0.9 }, { greedy: true }];
+    const lowest = -3.4028234663852886e38;
+    const rows = [
+      ...[[1, nan, 2, 3, 4], [1, 2, 3, 4, inf], Array(5).fill(-inf)],
+      ...[[-inf, 0, -inf, -inf, -inf], Array(5).fill(lowest)],
+    ];
+    const sequences = rows.length * settings.length;
+    const { probs } = await runKernel(device, filterLogits({ sequences, vocabSize: 5, variant }), {
+      logits: rows.flatMap((row) => settings.flatMap(() => row)),
+      sampling: packSampling(rows.flatMap(() => settings.map(sampling))),
+    });
+    for (const [i, row] of rows.entries()) {
+      for (const [j, how] of settings.entries()) {
+        const at = 5 * (i * settings.length + j);
+        const expected = [...oracle.filterLogits(row, sampling(how))];
+        const got = [...probs!.subarray(at, at + 5)];
+        const name = `${row} ${JSON.stringify(how)}`;
+        expect(got.map(Number.isNaN), name).toEqual(expected.map(Number.isNaN));
+        // What is left of five equal logits is another matter.
+        if (row[0] !== lowest) expect(got, name).toEqual(expected);
+      }
+    }
+  });
 });

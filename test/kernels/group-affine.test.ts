@@ -52,6 +52,13 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const { got, expected } = await normalised(params, variant, x);
     expectClose('group_affine', got, expected, TOLERANCE);
   });
+
+  test(`a group whose squares overflow is NaN, not bias ${variantName(variant)}`, async () => {
+    const params = { images: 1, channels: 2, height: 2, width: 3, groups: 2 };
+    const x = Float32Array.from({ length: 12 }, (_, i) => (i === 8 ? 1e20 : i));
+    const { got } = await normalised(params, variant, x);
+    expect([...got].map(Number.isNaN)).toEqual(Array.from(x, (_, i) => i >= 6));
+  });
 });
 
 test('channels must divide into the groups', () => {

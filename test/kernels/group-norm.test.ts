@@ -56,6 +56,15 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const { out } = await runKernel(device, groupNorm({ ...params, variant }), inputs);
     expectClose('group_norm', out!, oracle.groupNorm(params, inputs), TOLERANCE);
   });
+
+  test(`a group whose squares overflow is NaN, not bias ${variantName(variant)}`, async () => {
+    const params = { images: 1, channels: 3, height: 2, width: 5, groups: 3 };
+    const x = Float32Array.from({ length: 30 }, (_, i) => (i === 14 ? 1e20 : i % 7));
+    const inputs = { ...inputsOf(params), x };
+    const { out } = await runKernel(device, groupNorm({ ...params, variant }), inputs);
+    const nan = [...out!].flatMap((v, i) => (Number.isNaN(v) ? [i] : []));
+    expect(nan).toEqual(Array.from({ length: 10 }, (_, i) => 10 + i));
+  });
 });
 
 test('channels must divide into the groups', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { NO_TOKEN } from '../../kernels/lib/finite.ts';
 import { nearestCode } from '../../kernels/nearest-code.ts';
 import * as oracle from '../oracle/nearest-code.ts';
 import { testDevice } from '../support/device.ts';
@@ -34,6 +35,20 @@ describe('nearest_code', () => {
       expect([...indices!]).toEqual([...oracle.nearestCode(params, inputs)]);
     });
   }
+
+  test.each([true, false])('no code is nearest to what is not finite, l2 %s', async (l2Norm) => {
+    const params = { images: 1, height: 2, width: 3, codebookSize: 2, codebookEmbedDim: 2, l2Norm };
+    const [nan, inf] = [Number.NaN, Number.POSITIVE_INFINITY];
+    // The last but one is finite, but its length is not.
+    const inputs = {
+      latents: [1, nan, 2, -inf, 1e20, 9, 0, 0, inf, 0, 0, 9],
+      codebook: [1, 0, 0, 1],
+    };
+    const { indices } = await runKernel(device, nearestCode(params), inputs);
+    const none = NO_TOKEN;
+    expect([...indices!]).toEqual([0, none, none, none, none, 0]);
+    expect([...oracle.nearestCode(params, inputs)]).toEqual([...indices!]);
+  });
 
   const sizes = { images: 1, height: 1, width: 2, codebookSize: 4, codebookEmbedDim: 2 };
 

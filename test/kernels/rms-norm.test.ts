@@ -1,4 +1,4 @@
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { rmsNorm } from '../../kernels/rms-norm.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/rms-norm.ts';
@@ -43,5 +43,14 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const inputs = { x: Float32Array.from(x), gain: normal(8, 5) };
     const { out } = await runKernel(device, rmsNorm({ ...params, variant }), inputs);
     expectClose('rms_norm', out!, oracle.rmsNorm(params, inputs), TOLERANCE);
+  });
+
+  test(`a row whose squares overflow is NaN, not zero ${variantName(variant)}`, async () => {
+    const x = [...Array(8).fill(1e15), ...Array(7).fill(0), 1e20, ...Array(8).fill(-1)];
+    const kernel = rmsNorm({ rows: 3, dim: 8, variant });
+    const { out } = await runKernel(device, kernel, { x, gain: Array(8).fill(1) });
+    const nan = out!.map((v) => Number(Number.isNaN(v)));
+    expect([...nan]).toEqual([...Array(8).fill(0), ...Array(8).fill(1), ...Array(8).fill(0)]);
+    expectClose('rms_norm', out!.subarray(0, 8), Array(8).fill(1), TOLERANCE);
   });
 });

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { drawToken } from '../../kernels/draw-token.ts';
 import { filterLogits } from '../../kernels/filter-logits.ts';
 import { guidance } from '../../kernels/guidance.ts';
-import { packSampling } from '../../kernels/lib/sampling.ts';
+import { NO_TOKEN } from '../../kernels/lib/finite.ts';
+import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
 import { sampleToken } from '../../kernels/sample-token.ts';
 import { testDevice } from '../support/device.ts';
 import { normal } from '../support/random.ts';
@@ -24,6 +25,40 @@ const settings = [
 const sequences = settings.length;
 const blockSize = 16;
 const clsTokenNum = 1;
+
+type Value = 'nan' | 'inf' | '-inf' | 'huge' | '-huge';
+interface Broken {
+  readonly name: string;
+  /** The logit that is not like the others. */
+  readonly at: number;
+  readonly cond?: Value;
+  readonly uncond?: Value;
+  readonly how?: Partial<Sampling>;
+  readonly fine?: boolean;
+  /** What the grid must hold all the same. */
+  readonly given?: number;
+  readonly step?: number;
+}
+
+/** One sequence each: the first and the last logit, in whole groups of four and in the short one. */
+const broken: readonly Broken[] = [
+  { name: 'nothing', at: 0, fine: true },
+  { name: 'NaN', at: 0, cond: 'nan' },
+  { name: 'NaN, the last logit', at: 256, cond: 'nan' },
+  { name: 'infinity', at: 131, cond: 'inf' },
+  { name: 'minus infinity', at: 7, cond: '-inf' },
+  { name: 'unconditional', at: 255, uncond: 'nan' },
+  { name: 'infinity minus infinity', at: 9, cond: 'inf', uncond: 'inf' },
+  { name: 'unconditional after guidance', at: 9, uncond: 'nan', how: { cfgScale: 1 }, fine: true },
+  { name: 'guidance overflows', at: 9, cond: 'huge', uncond: '-huge' },
+  { name: 'large, but finite', at: 9, cond: 'huge', uncond: 'huge', fine: true },
+  { name: 'greedy', at: 9, cond: 'nan', how: { greedy: true } },
+  { name: 'top-k', at: 9, cond: 'nan', how: { topK: 5 } },
+  { name: 'top-p', at: 9, cond: '-inf', how: { topP: 0.5, topK: 9 } },
+  { name: 'a given token', at: 9, cond: 'nan', how: { forced: true } },
+  { name: 'a given token, nothing', at: 9, how: { forced: true }, given: 99 },
+  { name: 'a full grid', at: 9, cond: 'nan', step: 2, given: 99 },
+];
 
 describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
   test.each([
@@ -57,5 +92,35 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     expect(whole.probs).toEqual(probs);
     expect(whole.tokens).toEqual(drawn.tokens);
     expect(whole.place).toEqual(drawn.place);
+  });
+
+  test('no token where a logit is not finite, and that sequence alone', async () => {
+    const [vocabSize, [nan, inf]] = [257, [Number.NaN, Number.POSITIVE_INFINITY]];
+    const raw = normal(2 * broken.length * vocabSize, 5, 3);
+    for (const [s, { at, cond, uncond }] of broken.entries()) {
+      const values = { nan, inf, '-inf': -inf, huge: 3e38, '-huge': -3e38 };
+      if (cond) raw[s * vocabSize + at] = values[cond];
+      if (uncond) raw[(broken.length + s) * vocabSize + at] = values[uncond];
+    }
+    const step = (s: number): number => broken[s]!.step ?? 1;
+    const rows = 2 * broken.length;
+    const inputs = {
+      raw,
+      sampling: packSampling(
+        broken.map(({ how }, seed) => sampling({ seed, cfgScale: 2, ...how })),
+      ),
+      place: Array.from({ length: rows }, (_, r) => [r, step(r % broken.length)]).flat(),
+      tokens: new Uint32Array(broken.length * 2).fill(99),
+    };
+    const sizes = { sequences: broken.length, rows, vocabSize, blockSize: 2, clsTokenNum };
+    const { tokens, place } = await runKernel(device, sampleToken({ ...sizes, variant }), inputs);
+    for (const [s, { name, fine = false, given }] of broken.entries()) {
+      const [first, second] = tokens!.subarray(2 * s, 2 * s + 2);
+      expect(first, name).toBe(99);
+      if (given !== undefined) expect(second, name).toBe(given);
+      else if (fine) expect(second, name).toBeLessThan(vocabSize);
+      else expect(second, name).toBe(NO_TOKEN);
+      expect(place![2 * s + 1], name).toBe(2);
+    }
   });
 });

@@ -1,7 +1,7 @@
 /** Official and other sizes, read back off the shapes. */
 import { describe, expect, test } from 'vitest';
 import { OptionError, WeightsError } from '../../src/errors.ts';
-import { inferGpt, inferVq, recognise } from '../../src/models/checkpoint-config.ts';
+import { recognise } from '../../src/models/checkpoint-config.ts';
 import {
   GPT_SIZES,
   type GptSize,
@@ -9,6 +9,8 @@ import {
   gptWeightShapes,
   parseGptConfig,
 } from '../../src/models/gpt-config.ts';
+import { inferGpt } from '../../src/models/infer-gpt.ts';
+import { inferVq } from '../../src/models/infer-vq.ts';
 import { parseVqConfig, VQ_8, VQ_16, vqParameterCount } from '../../src/models/vq-config.ts';
 import { vqWeightShapes } from '../../src/models/vq-weights.ts';
 import type { NamedTensors, WantedTensor } from '../../src/weights/join.ts';
@@ -36,11 +38,25 @@ describe('decoders', () => {
     expect(inferGpt(file(`${name}.pt`, shapes), {}).config.gridSize).toBe(grid);
   });
 
-  test('the grid of the RoPE table goes before that of the name, a given one before both', () => {
-    const table = { name: 'freqs_cis', shape: [24 * 24 + 1, 32, 2] };
-    const named = file('c2i_B_256.pt', [...gptWeightShapes(gptConfig('GPT-B', 16)), table]);
-    expect(inferGpt(named, {}).config.gridSize).toBe(24);
-    expect(inferGpt(named, { grid: 8 }).config.gridSize).toBe(8);
+  test('the RoPE table tells grid and heads, with or without rows for the class', () => {
+    const odd = parseGptConfig({
+      ...{ dim: 24, n_layer: 1, n_head: 3, vocab_size: 9, num_classes: 2, block_size: 36 },
+    });
+    for (const shape of [
+      [37, 4, 2],
+      [36, 4, 2],
+      [37, 4],
+    ]) {
+      const named = file('x.pt', [...gptWeightShapes(odd), { name: 'freqs_cis', shape }]);
+      expect(inferGpt(named, {}).config).toEqual(odd);
+      expect(() => inferGpt(named, { heads: 2 })).toThrow('freqs_cis');
+    }
+    // What is no table of this model tells nothing.
+    for (const shape of [[4], [0], [37, 5, 2], [37, 4, 3], [37, 4, 2, 1], [37, 0]]) {
+      const named = file('x.pt', [...gptWeightShapes(odd), { name: 'freqs_cis', shape }]);
+      expect(inferGpt(named, { heads: 3, grid: 6 }).config).toEqual(odd);
+      expect(() => inferGpt(named, { heads: 3 })).toThrow('(--grid)');
+    }
   });
 
   test.each([

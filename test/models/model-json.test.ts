@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { WeightsError } from '../../src/errors.ts';
+import { generateSettings } from '../../src/generate/settings.ts';
 import { gptParameterCount, gptWeightShapes } from '../../src/models/gpt-config.ts';
 import { parseModelJson } from '../../src/models/model-json.ts';
 import { matchTensors } from '../../src/weights/join.ts';
@@ -70,6 +71,51 @@ test('optional fields and unknown ones', () => {
   });
 });
 
+test('a number beyond those of JSON.parse is infinite, and refused', () => {
+  const text = JSON.stringify(sound).replace('"n_head":4', '"n_head":4,"norm_eps":1e400');
+  expect(() => parseModelJson(text)).toThrow('"norm_eps" expected a number above 0, of a size');
+  expect(() => parseModelJson(text)).toThrow('got Infinity');
+});
+
+test('settings are those that generate takes', () => {
+  const most = {
+    cfg_scale: 1000,
+    temperature: 1000,
+    top_k: 2 ** 31 - 1,
+    cfg_interval: 2 ** 31 - 1,
+  };
+  const config = parseModelJson(
+    JSON.stringify({ ...sound, sampling: { ...sound.sampling, ...most } }),
+  );
+  expect(generateSettings(config, { classes: [0] }).sequences[0]).toMatchObject(config.sampling);
+  for (const name of ['cfgScale', 'temperature', 'topK', 'cfgInterval'] as const) {
+    const beyond = { classes: [0], [name]: config.sampling[name] + 1 };
+    expect(() => generateSettings(config, beyond)).toThrow(`"${name}" expected`);
+  }
+});
+
+test('the smallest and the largest numbers that stay what they are', () => {
+  const gpt = { ...sound.gpt, norm_eps: 2 ** -126, rope_base: 3.4028234e38 };
+  const sampling = { ...sound.sampling, temperature: 0 };
+  expect(parse({ gpt, sampling })).toMatchObject({ gpt: { normEps: 2 ** -126 } });
+});
+
+test('a byte order mark in front, as editors on Windows write it', () => {
+  expect(parseModelJson(`\uFEFF${JSON.stringify(sound)}`)).toMatchObject({ name: 'two' });
+});
+
+test('a value deeper than the stack is quoted by its beginning', () => {
+  const deep = `${'['.repeat(1e5)}${']'.repeat(1e5)}`;
+  const start = `${'['.repeat(80)}...`;
+  expect(() => parseModelJson(deep, 'a/model.json')).toThrow(
+    `a/model.json: expected an object, got ${start}`,
+  );
+  const named = JSON.stringify({ ...sound, name: '?' }).replace('"?"', deep);
+  expect(() => parseModelJson(named)).toThrow(`model.json: "name" expected a text, got ${start}`);
+  const long = 'x'.repeat(1e6);
+  expect(() => parse({ classes: [long, long] })).toThrow(/both "x{79}\.\.\.$/);
+});
+
 describe('a bad file is refused', () => {
   test.each<[fields: object, message: string]>([
     [
@@ -95,6 +141,28 @@ describe('a bad file is refused', () => {
       { vq: { ...sound.vq, codebook_size: 128 } },
       'the decoder has "vocab_size" 256, but the tokenizer has "codebook_size" 128',
     ],
+    ...[1e300, 1e-300, 1e-40, 'NaN', '1e-5', 0, -1].map((value): [object, string] => [
+      { gpt: { ...sound.gpt, norm_eps: value } },
+      `gpt: "norm_eps" expected a number above 0${
+        typeof value === 'number' && value > 0 ? ', of a size that 32-bit floats have' : ''
+      }, got ${JSON.stringify(value)}`,
+    ]),
+    [
+      { gpt: { ...sound.gpt, rope_base: 3.5e38 } },
+      'gpt: "rope_base" expected a number above 0, of a size that 32-bit floats have, got 3.5e+38',
+    ],
+    [
+      { sampling: { ...sound.sampling, temperature: 1e-39 } },
+      'sampling: "temperature" expected a number from 0 to 1000, of a size that 32-bit floats have',
+    ],
+    [
+      { sampling: { ...sound.sampling, top_p: 1e-200 } },
+      'sampling: "top_p" expected a number above 0, at most 1, of a size that',
+    ],
+    [
+      { sampling: { ...sound.sampling, top_k: 2 ** 31 } },
+      'sampling: "top_k" expected a whole number from 0 to 2147483647, got 2147483648',
+    ],
     [{ classes: 'cat,dog' }, '"classes" expected an array of class names, got "cat,dog"'],
     [{ classes: ['cat'] }, '"classes" has 1 names, but the decoder has "num_classes" 2'],
     [{ classes: ['cat', 7] }, '"classes[1]" expected a class name, got 7'],
@@ -103,11 +171,11 @@ describe('a bad file is refused', () => {
     [{ sampling: [] }, 'sampling: expected an object, got []'],
     [
       { sampling: { ...sound.sampling, cfg_scale: -1 } },
-      'sampling: "cfg_scale" expected a number from 0 up, got -1',
+      'sampling: "cfg_scale" expected a number from 0 to 1000, got -1',
     ],
     [
       { sampling: { ...sound.sampling, temperature: 'hot' } },
-      'sampling: "temperature" expected a number from 0 up, got "hot"',
+      'sampling: "temperature" expected a number from 0 to 1000, got "hot"',
     ],
     [{ sampling: { ...sound.sampling, top_k: 1.5 } }, 'sampling: "top_k" expected a whole number'],
     [

@@ -3,6 +3,7 @@ import { attentionLayer } from './attention-layer.ts';
 import { convolution } from './convolution.ts';
 import { decoder } from './decoder.ts';
 import { group, type Mutant } from './mutant.ts';
+import { notFinite } from './not-finite.ts';
 import { products } from './products.ts';
 import { sampler } from './sampler.ts';
 import { tokenizer } from './tokenizer.ts';
@@ -52,5 +53,6 @@ export const mutants: readonly Mutant[] = [
   ...sampler,
   ...tokenizer,
   ...convolution,
+  ...notFinite,
   ...golden,
 ];

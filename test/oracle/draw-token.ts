@@ -1,5 +1,6 @@
-/** Oracle of `drawToken`: the exponential race argmax_t probs[t] / e_t. */
+/** Oracle of `drawToken`: the exponential race argmax_t probs[t] / e_t; NO_TOKEN where none can win. */
 import type { DrawTokenParams } from '../../kernels/draw-token.ts';
+import { NO_TOKEN } from '../../kernels/lib/finite.ts';
 import type { Sampling } from '../../kernels/lib/sampling.ts';
 import { philox } from './philox.ts';
 
@@ -49,7 +50,9 @@ export function drawToken(
     const step = place[2 * s + 1]! - (clsTokenNum - 1);
     if (step >= blockSize) continue;
     const own = probs.subarray(s * vocabSize, (s + 1) * vocabSize);
-    if (!forced) tokens[s * blockSize + step] = race(own, seed, step)[0]!;
+    const sound = own.every((p) => Number.isFinite(p)) && own.some((p) => p > 0);
+    if (!sound) tokens[s * blockSize + step] = NO_TOKEN;
+    else if (!forced) tokens[s * blockSize + step] = race(own, seed, step)[0]!;
     for (let r = s; r < rows; r += sequences) place[2 * r + 1]! += 1;
   }
   return { place, tokens };

@@ -4,10 +4,13 @@ import { softmax } from './attention.ts';
 
 type Filters = Pick<Sampling, 'temperature' | 'topK' | 'topP' | 'greedy'>;
 
-/** The distribution of one sequence. Ties at the cut of top-p go to the lowest indices. */
+/** The distribution of one sequence, NaN where there is none. Ties at the cut of top-p go to the lowest indices. */
 export function filterLogits(logits: ArrayLike<number>, filters: Filters): Float64Array {
   const { topK, topP, greedy } = filters;
   const vocabSize = logits.length;
+  const list = Array.from(logits);
+  const isBroken = list.some((v) => Number.isNaN(v) || v === Infinity);
+  if (isBroken || list.every((v) => v === -Infinity)) return new Float64Array(vocabSize).fill(NaN);
   const temperature = Math.max(Math.fround(filters.temperature), Math.fround(1e-5));
   const scaled = Array.from(logits, (v) => v / temperature);
   // JavaScript's sort is stable, so equal logits stay in the order of their indices.

@@ -36,7 +36,8 @@ import { MATRIX_DTYPES } from './weights.ts';
 export interface ListedKernel {
   /** Name of the kernel and what is particular about the parameters. */
   readonly name: string;
-  readonly kernel: (variant: Variant) => Kernel;
+  /** @param extra More parameters, or other values for those there are. */
+  readonly kernel: (variant: Variant, extra?: object) => Kernel;
 }
 
 /** `linear` for parameters of which the type does not say which bindings they add. */
@@ -57,50 +58,63 @@ const products: readonly ListedKernel[] = MATRIX_DTYPES.flatMap((weightDtype) =>
   ...[1, 3, 8, 17].flatMap((rows) =>
     [70, 36].map((inDim) => ({
       name: `linear ${weightDtype} ${rows} rows of ${inDim}`,
-      kernel: (variant: Variant) => linear({ rows, inDim, outDim: 10, weightDtype, variant }),
+      kernel: (variant: Variant, extra?: object) =>
+        linear({ rows, inDim, outDim: 10, weightDtype, variant, ...extra }),
     })),
   ),
   {
     name: `linear ${weightDtype} norm residual`,
-    kernel: (variant) =>
-      linear({ rows: 5, inDim: 5, outDim: 6, weightDtype, normEps: 1e-5, residual: true, variant }),
+    kernel: (variant, extra) =>
+      linear({
+        rows: 5,
+        inDim: 5,
+        outDim: 6,
+        weightDtype,
+        normEps: 1e-5,
+        residual: true,
+        variant,
+        ...extra,
+      }),
   },
   {
     name: `linear_parts ${weightDtype}`,
-    kernel: (variant) =>
-      linearParts({ rows: 3, inDim: 72, outDim: 10, weightDtype, split: 3, variant }),
+    kernel: (variant, extra) =>
+      linearParts({ rows: 3, inDim: 72, outDim: 10, weightDtype, split: 3, variant, ...extra }),
   },
   ...[65, 64].map((inDim) => ({
     name: `matmul ${weightDtype} 65 rows of ${inDim}`,
-    kernel: (variant: Variant) => matmul({ rows: 65, inDim, outDim: 70, weightDtype, variant }),
+    kernel: (variant: Variant, extra?: object) =>
+      matmul({ rows: 65, inDim, outDim: 70, weightDtype, variant, ...extra }),
   })),
   {
     name: `matmul ${weightDtype} residual`,
-    kernel: (variant) =>
-      matmul({ rows: 5, inDim: 36, outDim: 7, weightDtype, residual: true, variant }),
+    kernel: (variant, extra) =>
+      matmul({ rows: 5, inDim: 36, outDim: 7, weightDtype, residual: true, variant, ...extra }),
   },
   ...DTYPES.map((kvDtype) => ({
     name: `qkv_rope_cache ${weightDtype} weight, ${kvDtype} cache`,
-    kernel: (variant: Variant) =>
+    kernel: (variant: Variant, extra?: object) =>
       qkvRopeCache({
         ...{ ...KV, rows: 3, dim: 70, nHead: 4, normEps: 1e-5 },
         ...{ weightDtype, kvDtype, variant },
+        ...extra,
       }),
   })),
   ...[5, 36].map((dim) => ({
     name: `swiglu ${weightDtype} dim ${dim}`,
-    kernel: (variant: Variant) =>
-      swiglu({ rows: 9, dim, hiddenDim: 10, normEps: 1e-5, weightDtype, variant }),
+    kernel: (variant: Variant, extra?: object) =>
+      swiglu({ rows: 9, dim, hiddenDim: 10, normEps: 1e-5, weightDtype, variant, ...extra }),
   })),
 ]);
 
 const tables: readonly ListedKernel[] = TABLE_DTYPES.flatMap((weightDtype) => [
   ...[10, 36].map((dim) => ({
     name: `embed ${weightDtype} dim ${dim}`,
-    kernel: (variant: Variant) =>
+    kernel: (variant: Variant, extra?: object) =>
       embed({
         ...{ rows: 4, slots: 4, sequences: 2, dim, vocabSize: 7, labels: 3, blockSize: 9 },
         ...{ weightDtype, variant },
+        ...extra,
       }),
   })),
 ]);
@@ -108,51 +122,87 @@ const tables: readonly ListedKernel[] = TABLE_DTYPES.flatMap((weightDtype) => [
 const caches: readonly ListedKernel[] = DTYPES.flatMap((kvDtype) => [
   {
     name: `attention ${kvDtype} cache`,
-    kernel: (variant) => attention({ ...KV, rows: 3, nHead: 4, kvDtype, variant }),
+    kernel: (variant, extra) => attention({ ...KV, rows: 3, nHead: 4, kvDtype, variant, ...extra }),
   },
   {
     name: `attention ${kvDtype} cache, masked`,
-    kernel: (variant) => attention({ ...KV, rows: 5, nHead: 2, kvDtype, masked: true, variant }),
+    kernel: (variant, extra) =>
+      attention({ ...KV, rows: 5, nHead: 2, kvDtype, masked: true, variant, ...extra }),
   },
   {
     name: `attention_parts ${kvDtype} cache`,
-    kernel: (variant) => attentionParts({ ...KV, rows: 3, nHead: 4, kvDtype, split: 4, variant }),
+    kernel: (variant, extra) =>
+      attentionParts({ ...KV, rows: 3, nHead: 4, kvDtype, split: 4, variant, ...extra }),
   },
   {
     name: `attention_parts ${kvDtype} cache, masked`,
-    kernel: (variant) =>
-      attentionParts({ ...KV, rows: 5, nHead: 2, kvDtype, masked: true, split: 3, variant }),
+    kernel: (variant, extra) =>
+      attentionParts({
+        ...KV,
+        rows: 5,
+        nHead: 2,
+        kvDtype,
+        masked: true,
+        split: 3,
+        variant,
+        ...extra,
+      }),
   },
   {
     name: `rope_cache ${kvDtype} cache`,
-    kernel: () => ropeCache({ ...KV, rows: 5, nHead: 4, kvDtype }),
+    kernel: (_: Variant, extra?: object) =>
+      ropeCache({ ...KV, rows: 5, nHead: 4, kvDtype, ...extra }),
   },
 ]);
 
 const others: readonly ListedKernel[] = [
   ...[70, 36].map((dim) => ({
     name: `rms_norm dim ${dim}`,
-    kernel: (variant: Variant) => rmsNorm({ rows: 3, dim, variant }),
+    kernel: (variant: Variant, extra?: object) => rmsNorm({ rows: 3, dim, variant, ...extra }),
   })),
   {
     name: 'merge_attention',
-    kernel: () => mergeAttention({ rows: 3, nHead: 4, headDim: 20, positions: 17, split: 4 }),
+    kernel: (_: Variant, extra?: object) =>
+      mergeAttention({ rows: 3, nHead: 4, headDim: 20, positions: 17, split: 4, ...extra }),
   },
-  { name: 'silu_mul', kernel: () => siluMul({ rows: 3, hiddenDim: 70 }) },
-  { name: 'guidance', kernel: () => guidance({ sequences: 2, vocabSize: 257, clsTokenNum: 1 }) },
+  {
+    name: 'silu_mul',
+    kernel: (_: Variant, extra?: object) => siluMul({ rows: 3, hiddenDim: 70, ...extra }),
+  },
+  {
+    name: 'guidance',
+    kernel: (_: Variant, extra?: object) =>
+      guidance({ sequences: 2, vocabSize: 257, clsTokenNum: 1, ...extra }),
+  },
   {
     name: 'filter_logits',
-    kernel: (variant) => filterLogits({ sequences: 2, vocabSize: 257, variant }),
+    kernel: (variant, extra) => filterLogits({ sequences: 2, vocabSize: 257, variant, ...extra }),
   },
   ...[2, 4].map((rows) => ({
     name: `draw_token ${rows} rows`,
-    kernel: (variant: Variant) =>
-      drawToken({ sequences: 2, rows, vocabSize: 257, blockSize: 9, clsTokenNum: 1, variant }),
+    kernel: (variant: Variant, extra?: object) =>
+      drawToken({
+        sequences: 2,
+        rows,
+        vocabSize: 257,
+        blockSize: 9,
+        clsTokenNum: 1,
+        variant,
+        ...extra,
+      }),
   })),
   ...[2, 4].map((rows) => ({
     name: `sample_token ${rows} rows`,
-    kernel: (variant: Variant) =>
-      sampleToken({ sequences: 2, rows, vocabSize: 257, blockSize: 9, clsTokenNum: 1, variant }),
+    kernel: (variant: Variant, extra?: object) =>
+      sampleToken({
+        sequences: 2,
+        rows,
+        vocabSize: 257,
+        blockSize: 9,
+        clsTokenNum: 1,
+        variant,
+        ...extra,
+      }),
   })),
 ];
 
@@ -164,7 +214,7 @@ const decoder: readonly ListedKernel[] = [
     const sizes = { ...MAP, inChannels: 5, outChannels: 9, weightDtype, kernelSize: 3 } as const;
     const conv = (what: string, params: Partial<Conv2dParams>): ListedKernel => ({
       name: `conv2d ${weightDtype} ${what}`,
-      kernel: (variant) => conv2d({ ...sizes, ...params, variant }),
+      kernel: (variant, extra) => conv2d({ ...sizes, ...params, variant, ...extra }),
     });
     return [
       conv('1x1', { kernelSize: 1 }),
@@ -176,60 +226,83 @@ const decoder: readonly ListedKernel[] = [
       conv('norm swish', { norm: 'swish' }),
       {
         name: `conv2d ${weightDtype} in parts`,
-        kernel: (variant: Variant) => {
-          const params = { ...sizes, variant };
+        kernel: (variant: Variant, extra?: object) => {
+          const params = { ...sizes, variant, ...extra };
           return conv2dParts(params, { ...convTile(params), split: 2 });
         },
       },
       {
         name: `winograd_filter ${weightDtype}`,
-        kernel: () => winogradFilter({ inChannels: 5, outChannels: 9, weightDtype }),
+        kernel: (_: Variant, extra?: object) =>
+          winogradFilter({ inChannels: 5, outChannels: 9, weightDtype, ...extra }),
       },
       ...[true, false].flatMap((l2Norm) => [
         {
           name: `codebook_lookup ${weightDtype} l2Norm ${l2Norm}`,
-          kernel: () => codebookLookup({ ...CODES, l2Norm, weightDtype }),
+          kernel: (_: Variant, extra?: object) =>
+            codebookLookup({ ...CODES, l2Norm, weightDtype, ...extra }),
         },
         {
           name: `nearest_code ${weightDtype} l2Norm ${l2Norm}`,
-          kernel: () => nearestCode({ ...CODES, l2Norm, weightDtype }),
+          kernel: (_: Variant, extra?: object) =>
+            nearestCode({ ...CODES, l2Norm, weightDtype, ...extra }),
         },
       ]),
     ];
   }),
   ...[true, false].map((swish) => ({
     name: `group_norm swish ${swish}`,
-    kernel: (variant: Variant) => groupNorm({ ...MAP, channels: 64, swish, variant }),
+    kernel: (variant: Variant, extra?: object) =>
+      groupNorm({ ...MAP, channels: 64, swish, variant, ...extra }),
   })),
-  { name: 'softmax_rows', kernel: (variant) => softmaxRows({ rows: 3, length: 70, variant }) },
+  {
+    name: 'softmax_rows',
+    kernel: (variant, extra) => softmaxRows({ rows: 3, length: 70, variant, ...extra }),
+  },
   {
     name: 'spatial_scores',
-    kernel: (variant) => spatialScores({ ...MAP, channels: 6, variant }),
+    kernel: (variant, extra) => spatialScores({ ...MAP, channels: 6, variant, ...extra }),
   },
-  { name: 'spatial_mix', kernel: (variant) => spatialMix({ ...MAP, channels: 6, variant }) },
+  {
+    name: 'spatial_mix',
+    kernel: (variant, extra) => spatialMix({ ...MAP, channels: 6, variant, ...extra }),
+  },
   {
     name: 'group_moments',
-    kernel: (variant) => groupMoments({ ...MAP, channels: 64, variant }),
+    kernel: (variant, extra) => groupMoments({ ...MAP, channels: 64, variant, ...extra }),
   },
-  { name: 'group_affine', kernel: () => groupAffine({ ...MAP, channels: 64 }) },
-  { name: 'sum_parts', kernel: () => sumParts({ ...MAP, parts: 3, channels: 6, residual: true }) },
-  { name: 'sum_rows', kernel: () => sumRows({ parts: 3, rows: 2, dim: 70 }) },
+  {
+    name: 'group_affine',
+    kernel: (_: Variant, extra?: object) => groupAffine({ ...MAP, channels: 64, ...extra }),
+  },
+  {
+    name: 'sum_parts',
+    kernel: (_: Variant, extra?: object) =>
+      sumParts({ ...MAP, parts: 3, channels: 6, residual: true, ...extra }),
+  },
+  {
+    name: 'sum_rows',
+    kernel: (_: Variant, extra?: object) => sumRows({ parts: 3, rows: 2, dim: 70, ...extra }),
+  },
   ...[true, false].map((upsample) => ({
     name: `winograd_input upsample ${upsample}`,
-    kernel: () => winogradInput({ ...MAP, channels: 6, upsample }),
+    kernel: (_: Variant, extra?: object) =>
+      winogradInput({ ...MAP, channels: 6, upsample, ...extra }),
   })),
   {
     name: 'winograd_product',
-    kernel: (variant) => winogradProduct({ inChannels: 6, outChannels: 5, tiles: 7, variant }),
+    kernel: (variant, extra) =>
+      winogradProduct({ inChannels: 6, outChannels: 5, tiles: 7, variant, ...extra }),
   },
   ...[
     { first: 0, count: 3 },
     { first: 3, count: 1 },
   ].map((part) => ({
     name: `winograd_output from ${part.first}`,
-    kernel: () => winogradOutput({ ...MAP, channels: 6, residual: true, part }),
+    kernel: (_: Variant, extra?: object) =>
+      winogradOutput({ ...MAP, channels: 6, residual: true, part, ...extra }),
   })),
-  { name: 'to_rgba', kernel: () => toRgba(MAP) },
+  { name: 'to_rgba', kernel: (_: Variant, extra?: object) => toRgba({ ...MAP, ...extra }) },
 ];
 
 /** All kernels of this package. */

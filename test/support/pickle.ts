@@ -32,6 +32,7 @@ export const MARK = 0x28;
 export const STOP = 0x2e;
 export const REDUCE = 0x52;
 export const BUILD = 0x62;
+export const NEWOBJ = 0x81;
 export const EMPTY_TUPLE = 0x29;
 export const EMPTY_LIST = 0x5d;
 export const EMPTY_DICT = 0x7d;
@@ -40,11 +41,20 @@ export const tuple = (...items: Code): Code => [MARK, ...items, 0x74];
 export const list = (...items: Code): Code => [EMPTY_LIST, MARK, ...items, 0x65];
 export const global = (module: string, name: string): Code => [0x63, utf8(`${module}\n${name}\n`)];
 export const call = (target: Code, ...args: Code): Code => [target, tuple(...args), REDUCE];
-export const dict = (entries: Readonly<Record<string, Code | number>>): Code => [
-  EMPTY_DICT,
+export const dict = (entries: Readonly<Record<string, Code | number>>): Code =>
+  items([EMPTY_DICT], entries);
+
+/** Sets items of a dict of any class. */
+export const items = (target: Code, entries: Readonly<Record<string, Code | number>>): Code => [
+  target,
   MARK,
   ...Object.entries(entries).flatMap(([key, value]) => [text(key), value]),
   0x75,
+];
+
+/** An object of a class: made without `__init__`, then given its attributes. */
+export const object = (module: string, name: string, attributes: Code): Code => [
+  ...[global(module, name), EMPTY_TUPLE, NEWOBJ, attributes, BUILD],
 ];
 
 /** A whole pickle of a protocol. */

@@ -7,6 +7,7 @@ import { type ModelFiles, memorySource, parseModelJson } from '../../src/index.t
 import { gptDecoder } from '../../src/models/gpt.ts';
 import { MODEL_FORMAT } from '../../src/models/model-json.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
+import { vqEncoder } from '../../src/models/vq-encoder.ts';
 import { normal } from './random.ts';
 import { bytesOf, type StoredTensor, writeSafetensors } from './safetensors.ts';
 
@@ -42,9 +43,18 @@ const TINY = JSON.stringify({
   trained: 'not at all',
 });
 
+export interface TinyOptions {
+  /** Changes weights before they are stored. */
+  readonly change?: (name: string, values: Float32Array) => void;
+  /** Whether the tokenizer can encode. Default false. */
+  readonly encoder?: boolean;
+  /** Fields of its tokenizer in model.json. */
+  readonly vq?: object;
+}
+
 /** A model folder in memory with random weights under the names that the graphs ask for. */
-export function tinyFolder(): ModelFiles {
-  const files = tinyFiles();
+export function tinyFolder(options: TinyOptions = {}): ModelFiles {
+  const files = tinyFiles(options);
   return { name: 'tiny', open: async (file) => memorySource(file, files[file]!) };
 }
 
@@ -54,27 +64,36 @@ export function writeTinyFolder(folder: string): void {
   for (const [file, bytes] of Object.entries(tinyFiles())) writeFileSync(join(folder, file), bytes);
 }
 
-function tinyFiles(): Record<string, Uint8Array> {
-  const { gpt, vq } = parseModelJson(TINY);
+function tinyFiles(options: TinyOptions = {}): Record<string, Uint8Array> {
+  const json = JSON.parse(TINY);
+  const text = JSON.stringify({ ...json, vq: { ...json.vq, ...options.vq } });
+  const { gpt, vq } = parseModelJson(text);
   const variant = { reduce: 'serial', f16: false } as const;
   const precision = { variant, weightDtype: 'f32', kvDtype: 'f32' } as const;
   const weightsOf = (define: (g: Graph) => void): Uint8Array => {
     const g = new Graph();
     define(g);
-    const stored = g.residents.filter(({ life }) => life === 'weight').map(storedTensor);
-    return writeSafetensors(Object.fromEntries(stored));
+    const stored = g.residents.filter(({ life }) => life === 'weight');
+    const tensors = stored.map((tensor, i) => storedTensor(tensor, i, options.change));
+    return writeSafetensors(Object.fromEntries(tensors));
   };
   const batch = { sequences: 1, guided: false };
   return {
-    'model.json': new TextEncoder().encode(TINY),
+    'model.json': new TextEncoder().encode(text),
     'gpt.safetensors': weightsOf((g) => gptDecoder(g, gpt, batch, precision)),
-    'vq.safetensors': weightsOf((g) =>
-      vqDecoder(g, vq, { images: 1, height: 1, width: 1 }, precision),
-    ),
+    'vq.safetensors': weightsOf((g) => {
+      vqDecoder(g, vq, { images: 1, height: 1, width: 1 }, precision);
+      if (options.encoder) vqEncoder(g, vq, { images: 1, height: 2, width: 2 }, precision);
+    }),
   };
 }
 
-function storedTensor({ name, shape }: Tensor, index: number): [string, StoredTensor] {
+function storedTensor(
+  { name, shape }: Tensor,
+  index: number,
+  change?: TinyOptions['change'],
+): [string, StoredTensor] {
   const values = normal(elementCount(shape), 1000 + index, 0.1);
+  change?.(name, values);
   return [name, { dtype: 'F32', shape, bytes: bytesOf(values) }];
 }

@@ -1,6 +1,6 @@
 /** Writes zip files as torch does, with any lie a test wants, and larger than memory with holes. */
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { dict, type PickledTensor, pickle, tensor } from './pickle.ts';
+import { type Code, dict, type PickledTensor, pickle, tensor } from './pickle.ts';
 
 export interface ZipInput {
   readonly name: string;
@@ -159,17 +159,44 @@ export interface PtInput extends PickledTensor {
   readonly data: Uint8Array | number;
 }
 
-/** The entries of a `.pt` file with the state dict {"model": tensors}. */
-export function ptEntries(tensors: Readonly<Record<string, PtInput>>): ZipInput[] {
-  const code = Object.entries(tensors).map(([name, input]) => [name, tensor(input)] as const);
-  const storages = new Map(Object.values(tensors).map(({ key, data }) => [key, data]));
+/** The entries of a `.pt` file of a pickle, with the bytes of its storages by key. */
+export function pickleEntries(
+  code: Code,
+  storages: ReadonlyMap<string, Uint8Array | number> = new Map(),
+  protocol = 2,
+): ZipInput[] {
   return [
-    { name: 'model/data.pkl', data: pickle([dict({ model: dict(Object.fromEntries(code)) })]) },
+    { name: 'model/data.pkl', data: pickle(code, protocol) },
     ...[...storages].map(([key, data]) => ({ name: `model/data/${key}`, data })),
     { name: 'model/version', data: new TextEncoder().encode('3\n') },
   ];
 }
 
+/** What is pickled for tensors. */
+const tensorCodes = (tensors: Readonly<Record<string, PtInput>>): Record<string, Code> =>
+  Object.fromEntries(Object.entries(tensors).map(([name, input]) => [name, tensor(input)]));
+
+/** The storages of tensors, by key. */
+const storagesOf = (tensors: Readonly<Record<string, PtInput>>) =>
+  new Map(Object.values(tensors).map(({ key, data }) => [key, data]));
+
+/** The entries of a `.pt` file with the state dict {"model": tensors}. */
+export const ptEntries = (tensors: Readonly<Record<string, PtInput>>): ZipInput[] =>
+  pickleEntries([dict({ model: dict(tensorCodes(tensors)) })], storagesOf(tensors));
+
 /** A whole `.pt` file in memory. */
 export const writePt = (tensors: Readonly<Record<string, PtInput>>): Uint8Array =>
   assemble(layoutZip(ptEntries(tensors)));
+
+/**
+ * A whole `.pt` file in memory of anything that holds a state dict.
+ * @param save Makes the code of what is saved from that of the state dict.
+ */
+export function writePtWith(
+  tensors: Readonly<Record<string, PtInput>>,
+  save: (stateDict: Code) => Code,
+  { more = {}, protocol = 2 }: { more?: Readonly<Record<string, Code>>; protocol?: number } = {},
+): Uint8Array {
+  const stateDict = dict({ ...tensorCodes(tensors), ...more });
+  return assemble(layoutZip(pickleEntries(save(stateDict), storagesOf(tensors), protocol)));
+}

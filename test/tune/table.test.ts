@@ -12,6 +12,10 @@ test('what is written is read', () => {
   expect(parseTables(formatTables(tables))).toEqual(tables);
 });
 
+test('a byte order mark in front is no part of the text', () => {
+  expect(parseTables(`\uFEFF${formatTables({})}`)).toEqual({});
+});
+
 test('a variant gets only tiles that are better than the own choice', () => {
   expect(tilesOf(tuned)).toEqual({ 'product f32[8,4]': { span: 8, wide: true } });
 });
@@ -25,6 +29,11 @@ describe('broken', () => {
     ['a list', '[]', /no llamagen-tiles-1 file/],
     ['no adapters', of(undefined), /"adapters"/],
     ['a table without digest', of({ a: { tuned: {} } }), /"a" expected/],
+    [
+      'an adapter of a million characters without digest',
+      of({ ['x'.repeat(1e6)]: {} }),
+      /^"x{79}\.\.\. expected a digest/,
+    ],
     ['a tile that is text', tile({ tile: 'x', ownUs: 1, us: 1 }), /"f \[1\]" expected/],
     ['a setting that is a list', tile({ tile: { span: [1] }, ownUs: 1, us: 1 }), /"f \[1\]"/],
     ['a time that is none', tile({ tile: {}, ownUs: null, us: 1 }), /"f \[1\]"/],

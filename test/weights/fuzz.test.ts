@@ -8,16 +8,21 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { WeightsError } from '../../src/errors.ts';
 import { type Checkpoint, openCheckpoint } from '../../src/weights/checkpoint.ts';
-import { CALLS, STORAGES } from '../../src/weights/pt/globals.ts';
+import { DTYPES, STORAGES } from '../../src/weights/pt/dtypes.ts';
+import { assertNothingForeign } from '../../src/weights/pt/foreign.ts';
+import { CALLS } from '../../src/weights/pt/globals.ts';
 import { OPCODES } from '../../src/weights/pt/opcodes.ts';
 import { openPt } from '../../src/weights/pt/open.ts';
+import { stateDictsOf } from '../../src/weights/pt/state-dict.ts';
+import { trainingArgs } from '../../src/weights/pt/training-args.ts';
 import { unpickle } from '../../src/weights/pt/unpickle.ts';
 import { openSafetensors } from '../../src/weights/safetensors.ts';
 import { type ByteSource, memorySource } from '../../src/weights/source.ts';
+import * as p from '../support/pickle.ts';
 import { long, pickle, text } from '../support/pickle.ts';
 import { rawFile } from '../support/safetensors.ts';
 import { ROOT } from '../support/sources.ts';
-import { assemble, layoutZip } from '../support/zip.ts';
+import { assemble, layoutZip, writePtWith } from '../support/zip.ts';
 
 /** Longest time for one file, on a busy machine. */
 const MOST_MS = 10_000;
@@ -25,7 +30,39 @@ const MOST_MS = 10_000;
 const sample = (name: string): Uint8Array =>
   readFileSync(join(ROOT, 'test', 'golden', 'pt_checkpoints', name));
 const SAMPLES = ['exotic.pt', 'exotic_legacy.pt', 'train_style.pt', 'legacy_model.pt'];
+/** A file with foreign values beside its state dict, and each form of a tensor inside. */
+function savedByTraining(): Uint8Array {
+  const W = { key: '0', elements: 6, shape: [2, 3], data: 24 };
+  const path = p.call(p.global('pathlib', 'PosixPath'), p.text('runs'));
+  const utils = (name: string): p.Code => p.global('torch._utils', name);
+  const bytes = p.tuple(
+    p.text('storage'),
+    ...[p.global('torch.storage', 'UntypedStorage'), p.text('1'), p.text('cpu'), p.long(24)],
+  );
+  const view = [p.long(0), p.tuple(p.long(3)), p.tuple(p.long(1)), p.FALSE, p.NONE];
+  const float32 = p.global('torch', 'float32');
+  const untyped = p.tuple([bytes, 0x51], ...view, float32);
+  const more = {
+    parameter: p.call(utils('_rebuild_parameter_with_state'), p.tensor(W), p.TRUE, p.dict({})),
+    'module.typed': p.call(
+      p.global('torch._tensor', '_rebuild_from_type_v2'),
+      ...[utils('_rebuild_tensor_v3'), p.global('torch', 'Tensor'), untyped, p.dict({})],
+    ),
+  };
+  return writePtWith(
+    { '_orig_mod.w': W, 'loss.w': { ...W, key: '1', storage: 'ByteStorage', elements: 24 } },
+    (ema) =>
+      p.dict({
+        args: p.object('argparse', 'Namespace', p.dict({ image_size: p.long(256), path })),
+        rng: p.items(p.call(p.global('collections', 'defaultdict'), p.NONE), { a: path }),
+        run: p.dict({ ema, config: [p.global('a', 'B'), p.tuple(), p.dict({}), 0x92] }),
+      }),
+    { more },
+  );
+}
+
 const files = new Map(SAMPLES.map((name) => [name, sample(name)]));
+files.set('saved by training', savedByTraining());
 
 /** A source in which a read of more than the file is an error that no reader catches. */
 function strictSource(bytes: Uint8Array): ByteSource {
@@ -154,7 +191,8 @@ describe('invented files', () => {
 });
 
 describe('pickles', () => {
-  const names = [...CALLS.keys(), ...STORAGES.keys(), 'os.system'].map((name) => {
+  const foreign = ['os.system', 'torch.Tensor', 'numpy.ndarray', 'a.B'];
+  const names = [...CALLS.keys(), ...STORAGES.keys(), ...DTYPES.keys(), ...foreign].map((name) => {
     const dot = name.lastIndexOf('.');
     return Uint8Array.of(
       0x63,
@@ -164,7 +202,7 @@ describe('pickles', () => {
   const opcode = fc.constantFrom(...OPCODES.keys()).map((code) => Uint8Array.of(code));
   const small = fc.nat(5).map((n) => pickle([long(n)]).slice(2, -1));
   const word = fc
-    .constantFrom('storage', '0', 'cpu', 'latin1')
+    .constantFrom('storage', '0', 'cpu', 'latin1', 'model', 'args')
     .map((w) => pickle([text(w)]).slice(2, -1));
   const piece = fc.oneof(
     { weight: 6, arbitrary: opcode },
@@ -180,7 +218,12 @@ describe('pickles', () => {
       fc.property(fc.array(piece, { maxLength: 60 }), (pieces) => {
         const bytes = Uint8Array.of(0x80, 2, ...pieces.flatMap((p) => [...p]), 0x2e);
         try {
-          if (unpickle('fuzz', bytes)) values++;
+          const result = unpickle('fuzz', bytes);
+          if (!result) return;
+          values++;
+          const [taken] = stateDictsOf('fuzz', result.value);
+          assertNothingForeign('fuzz', taken);
+          trainingArgs(taken);
         } catch (error) {
           if (!(error instanceof WeightsError)) throw error;
         }

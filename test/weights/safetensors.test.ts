@@ -49,6 +49,42 @@ test('accepts what the reference accepts: no tensors, scalars, empty tensors, pa
   expect(tensors.get('odd')!.byteLength).toBe(2);
 });
 
+/** Types of the reference implementation 0.8, with their bits. */
+const BITS = {
+  ...{ BOOL: 8, F4: 4, F6_E2M3: 6, F6_E3M2: 6, U8: 8, I8: 8, F8_E5M2: 8, F8_E4M3: 8, F8_E8M0: 8 },
+  ...{ F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8, I16: 16, U16: 16, F16: 16, BF16: 16, I32: 32, U32: 32 },
+  ...{ F32: 32, C64: 64, F64: 64, I64: 64, U64: 64 },
+};
+
+test.each(Object.entries(BITS))('%s has %i bits', async (dtype, bits) => {
+  const open = (shape: number[], bytes: number) =>
+    openSafetensors(
+      memorySource('f', writeSafetensors({ w: { dtype, shape, bytes: new Uint8Array(bytes) } })),
+    );
+  for (const shape of [[4], [2, 2], [3, 0]]) {
+    const bytes = (shape.reduce((n, d) => n * d, 1) * bits) / 8;
+    const { tensors } = await open(shape, bytes);
+    expect(tensors.get('w')).toMatchObject({ dtype, shape, byteLength: bytes });
+    const more = open(shape, bytes + 1);
+    await expect(more).rejects.toThrow(`w": ${dtype}[${shape}] needs ${bytes} bytes, but`);
+  }
+  // Part of a byte is no end of a tensor.
+  const three = open([3], Math.ceil((3 * bits) / 8));
+  if ((3 * bits) % 8 === 0) expect((await three).tensors.size).toBe(1);
+  else await expect(three).rejects.toThrow(`${dtype}[3] has ${3 * bits} bits, which are no whole`);
+});
+
+test('accepts oddities of the reference: no metadata, unknown fields, sizes beside a zero', async () => {
+  const entry = `"dtype":"F64","shape":[2147483648,2147483648,0],"data_offsets":[0,0]`;
+  const deep = `${'['.repeat(125)}${']'.repeat(125)}`;
+  const header = `{"__metadata__":null,"w":{${entry},"x":1.5,"y":{"shape":[16.0]},"z":${deep}}}`;
+  const file = await openSafetensors(memorySource('f', rawFile(header, 0)));
+  expect([...file.metadata]).toEqual([]);
+  expect(file.tensors.get('w')?.byteLength).toBe(0);
+  const none = await openSafetensors(memorySource('f', rawFile('{"__metadata__":{}} \n\t\r', 0)));
+  expect(none.tensors.size).toBe(0);
+});
+
 test('the map is in the order of the data, whatever the order of the header', async () => {
   const header = JSON.stringify({
     b: { dtype: 'U8', shape: [2], data_offsets: [1, 3] },
@@ -132,8 +168,8 @@ const broken: readonly Broken[] = [
   },
   {
     what: 'unknown dtype',
-    file: rawFile(entry({ dtype: 'F4' }), 8),
-    message: 'tensor "w": "dtype" expected one of F64 ',
+    file: rawFile(entry({ dtype: 'C128' }), 8),
+    message: 'tensor "w": "dtype" expected one of C64 F64 ',
   },
   {
     what: 'inherited dtype',
@@ -148,6 +184,63 @@ const broken: readonly Broken[] = [
   { what: 'fractional size', file: rawFile(entry({ shape: [0.5] }), 8), message: 'got [0.5]' },
   { what: 'shape of texts', file: rawFile(entry({ shape: ['2'] }), 8), message: 'got ["2"]' },
   { what: 'no shape', file: rawFile(entry({ shape: undefined }), 8), message: 'got undefined' },
+  ...['2.0', '2e0', '20e-1', '-0', '0.0', '-0.0e5'].map((size) => ({
+    what: `size ${size}`,
+    file: rawFile(`{"w":{"dtype":"F32","shape":[${size}],"data_offsets":[0,8]}}`, 8),
+    message: `tensor "w": "shape" expected whole numbers in digits, got ${size}`,
+  })),
+  {
+    what: 'offset as a fraction',
+    file: rawFile('{"w":{"dtype":"F32","data_offsets" : [ 0, 8.0 ],"shape":[2]}}', 8),
+    message: 'tensor "w": "data_offsets" expected whole numbers in digits, got 8.0',
+  },
+  {
+    what: 'a fraction after a key in quotes',
+    file: rawFile(String.raw`{"a\"[{":{"dtype":"U8","\u0073hape":[1.0],"data_offsets":[0,1]}}`, 1),
+    message: String.raw`tensor "a\"[{": "shape" expected whole numbers in digits, got 1.0`,
+  },
+  {
+    what: 'a header deeper than the reference reads',
+    file: rawFile(`{"w":${'['.repeat(127)}${']'.repeat(127)}}`, 0),
+    message: 'the header is 128 levels deep, at most 127 are read',
+  },
+  {
+    what: 'a header deeper than the stack',
+    file: rawFile(`{"w":${'['.repeat(1e5)}${']'.repeat(1e5)}}`, 0),
+    message: 'the header is 100001 levels deep',
+  },
+  {
+    what: 'a name of a million characters',
+    file: rawFile(JSON.stringify({ ['w'.repeat(1e6)]: null }), 0),
+    message: `tensor "${'w'.repeat(79)}...: expected {dtype, shape, data_offsets}, got null`,
+  },
+  {
+    what: 'a shape of a million sizes',
+    file: rawFile(entry({ shape: Array(1e6).fill(1), data_offsets: [0, 0] }), 0),
+    message: `F32[${'1,'.repeat(39)}1... needs 4 bytes`,
+  },
+  { what: 'a byte order mark', file: rawFile('\uFEFF{}', 0), message: 'must start with "{"' },
+  {
+    what: 'half a character in a name',
+    file: rawFile(String.raw`{"\ud800":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}`, 1),
+    message: String.raw`"\ud800" has half a character`,
+  },
+  {
+    what: 'half a character in the metadata',
+    file: rawFile(String.raw`{"__metadata__":{"a":"\udc00"}}`, 0),
+    message: 'has half a character',
+  },
+  {
+    what: 'metadata of a number that is nothing',
+    file: rawFile('{"__metadata__":{"step":null}}', 0),
+    message: '"__metadata__": "step" expected a string, got null',
+  },
+  {
+    what: 'an empty tensor inside another',
+    file: rawFile(two([0, 4], [2, 2]), 4),
+    message: 'tensor "b" overlaps "a"',
+  },
+  { what: 'white space for a header', file: rawFile('   ', 0), message: 'must start with "{"' },
   {
     what: 'one offset',
     file: rawFile(entry({ data_offsets: [8] }), 8),

@@ -47,6 +47,12 @@ test('shards are one collection, each tensor read from its own file', async () =
   expect(file.metadata.get('format')).toBe('pt');
 });
 
+test('an index may begin with a byte order mark', async () => {
+  const index = text(`\uFEFF${JSON.stringify({ weight_map: MAP })}`);
+  const files = folder({ ...SOUND, 'gpt.safetensors.index.json': index });
+  expect((await openModelWeights(files, 'gpt')).tensors.size).toBe(3);
+});
+
 test('a single file comes first', async () => {
   const file = await openModelWeights(
     folder({ ...SOUND, 'gpt.safetensors': shard({ z: 1 }) }),
@@ -95,6 +101,26 @@ describe('refused', () => {
     ['a number as file', map({ a: 1 }), /"a" expected the name of a .safetensors file, got 1/],
     ['a path', map({ a: '../other.safetensors' }), /"a" expected the name of .*got "\.\.\/other/],
     ['another kind of file', map({ a: 'a.bin' }), /"a" expected the name of a .safetensors file/],
+    [
+      'a file name that is a list deeper than the stack',
+      withIndex(`{"weight_map": {"a": ${'['.repeat(1e5)}${']'.repeat(1e5)}}}`),
+      /index.json: "weight_map": "a" expected the name of .*got \[{80}\.\.\.$/,
+    ],
+    [
+      'a name of a million characters',
+      map({ ...MAP, ['x'.repeat(1e6)]: SECOND }),
+      /the shards lack tensors that it lists: x{80}\.\.\. \(gpt-00002[^ ]*\)$/,
+    ],
+    [
+      'a file name that no file system has',
+      map({ ...MAP, a: `${'x'.repeat(1e6)}.safetensors` }),
+      /"a" expected the name of a .safetensors file, got "x{79}\.\.\.$/,
+    ],
+    [
+      'a name of a million characters that is not listed',
+      { ...SOUND, [SECOND]: shard({ b: 2, ['x'.repeat(1e6)]: 3 }) },
+      /shard gpt-00002.* does not place there: x{80}\.\.\.$/,
+    ],
     [
       'the same key twice',
       withIndex(`{"weight_map": {"a": "${FIRST}", "a": "${FIRST}"}}`),

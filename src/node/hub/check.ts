@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, renameSync, rmSync } from 'node:fs';
 import { DownloadError } from '../../errors.ts';
+import { isWebPage, isWebPageName } from '../../weights/web-page.ts';
 import type { PartPaths } from './cache.ts';
 import type { HubFile } from './resolve.ts';
 
@@ -10,8 +11,12 @@ const GIT_HASH = /^[0-9a-f]{40}$/;
 /** How the files that stand for large ones in git begin. */
 const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
 
+/** Enough of a file to tell what it is. */
+const START_BYTES = 256;
+
 /**
- * Compares the content with the SHA-256 of a large file or the git hash of a small one.
+ * Compares the content with the SHA-256 of a large file or the git hash of a small one. Where the
+ * hub tells neither, it is at least no web page and no LFS pointer.
  * @throws DownloadError (`wrong-bytes`) when they differ; the file is kept aside as `.bad`.
  */
 export function assertRightBytes(
@@ -23,18 +28,31 @@ export function assertRightBytes(
 ): void {
   const found = file.sha256 === undefined ? gitHash(file.etag, paths.part, bytes) : sha256;
   const expected = file.sha256 ?? file.etag;
-  const isRightHash = found === undefined || found === expected;
-  if (isRightHash && bytes === (file.bytes ?? bytes)) return;
-  const isPointer = startsWith(paths.part, LFS_POINTER);
+  const other = otherContent(name, paths.part);
+  const isRight = found === undefined ? other === undefined : found === expected;
+  if (isRight && bytes === (file.bytes ?? bytes)) return;
   renameSync(paths.part, paths.bad);
   rmSync(paths.partInfo, { force: true });
-  const why = isPointer
-    ? 'the server sent the LFS pointer in place of the file: HF_ENDPOINT names no full mirror'
-    : 'a proxy, a mirror or the disk changed it: run it again';
+  const why = other ?? 'a proxy, a mirror or the disk changed it: run it again';
+  const asked = found === undefined ? '' : `the hash ${expected} and `;
+  const got = found === undefined ? '' : `${found} and `;
   throw new DownloadError(
     'wrong-bytes',
-    `${name}: expected the hash ${expected} and ${file.bytes ?? bytes} bytes, got ${found ?? 'another file'} and ${bytes} bytes: ${why}; the wrong file is kept as ${paths.bad}`,
+    `${name}: expected ${asked}${file.bytes ?? bytes} bytes, got ${got}${bytes} bytes: ${why}; the wrong file is kept as ${paths.bad}`,
   );
+}
+
+/** Why a web page came. */
+export const WEB_PAGE =
+  'the server sent a web page in place of the file: this network wants a login, or HF_ENDPOINT names no full mirror';
+
+/** What a file is in place of the one that its name promises, if that can be told. */
+function otherContent(name: string, path: string): string | undefined {
+  const start = startOf(path);
+  if (start.toString('latin1').startsWith(LFS_POINTER)) {
+    return 'the server sent the LFS pointer in place of the file: HF_ENDPOINT names no full mirror';
+  }
+  return isWebPage(start) && !isWebPageName(name) ? WEB_PAGE : undefined;
 }
 
 /** The hash of a small file as git makes it; undefined when the hub's ETag is another kind. */
@@ -43,12 +61,11 @@ function gitHash(etag: string, path: string, bytes: number): string | undefined 
   return createHash('sha1').update(`blob ${bytes}\0`).update(readFileSync(path)).digest('hex');
 }
 
-function startsWith(path: string, text: string): boolean {
+function startOf(path: string): Buffer {
   const file = openSync(path, 'r');
   try {
-    const start = Buffer.alloc(text.length);
-    readSync(file, start, 0, start.byteLength, 0);
-    return start.toString('latin1') === text;
+    const start = Buffer.alloc(START_BYTES);
+    return start.subarray(0, readSync(file, start, 0, START_BYTES, 0));
   } finally {
     closeSync(file);
   }

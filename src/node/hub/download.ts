@@ -1,16 +1,19 @@
 /** Files of the Hugging Face hub, each downloaded once and checked. */
 import { renameSync, rmSync } from 'node:fs';
 import { DownloadError } from '../../errors.ts';
+import type { Environment } from '../environment.ts';
 import { Cache, type PartPaths, removeParts } from './cache.ts';
 import { assertRightBytes } from './check.ts';
 import { type FreeBytes, freeBytes } from './disk.ts';
-import { HubHttp, TransientError } from './http.ts';
+import { HubHttp } from './http.ts';
 import { withLock } from './lock.ts';
+import { TransientError } from './problems.ts';
+import type { DownloadProgress } from './progress.ts';
 import type { Asked } from './refusal.ts';
 import { type HubFile, resolveFile } from './resolve.ts';
 import { type RetryOptions, retrying } from './retry.ts';
 import { DEFAULT_TIMING, type HubSettings, type HubTiming, hubSettings } from './settings.ts';
-import { type DownloadProgress, transfer } from './transfer.ts';
+import { transfer } from './transfer.ts';
 
 /** Which file, and how to fetch it. */
 export interface DownloadOptions {
@@ -21,10 +24,11 @@ export interface DownloadOptions {
   /** Branch, tag or commit. Default `main`. */
   readonly revision?: string;
   /**
-   * Variables that count: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`, `LLAMAGEN_CACHE`, `HF_HOME`,
-   * `XDG_CACHE_HOME`, `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`. Default: those of the process.
+   * Variables that count: `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_DISABLE_IMPLICIT_TOKEN`,
+   * `HF_HUB_OFFLINE`, `LLAMAGEN_CACHE`, `HF_HOME`, `XDG_CACHE_HOME`, `HTTP_PROXY`, `HTTPS_PROXY`,
+   * `ALL_PROXY`, `NO_PROXY`. Default: those of the process.
    */
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env?: Environment;
   readonly signal?: AbortSignal;
   readonly timing?: Partial<HubTiming>;
   readonly freeBytes?: FreeBytes;
@@ -68,7 +72,8 @@ interface Run {
 /**
  * A file of the hub as a file of this machine. What was fetched before is used again, a download that
  * was cut goes on where it stopped, and what comes is checked against the hub's SHA-256.
- * @throws DownloadError that says what to do; the reason of `signal` once it is aborted.
+ * @throws DownloadError that says what to do; OptionError that names a variable with a wrong value;
+ * the reason of `signal` once it is aborted.
  */
 export async function downloadFile(options: DownloadOptions): Promise<DownloadedFile> {
   return withRun(options, async (run) => {
@@ -120,7 +125,11 @@ async function withRun<T>(options: DownloadOptions, work: (run: Run) => Promise<
     timing,
     cache: new Cache(settings.cache),
     http,
-    retry: { timing, signal, doneBytes: () => run.doneBytes, onNote: note },
+    retry: {
+      ...{ timing, signal, onNote: note },
+      doneBytes: () => run.doneBytes,
+      contacted: () => http.contacted,
+    },
     doneBytes: 0,
     note,
   };

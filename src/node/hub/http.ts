@@ -1,43 +1,39 @@
 /** HTTP as the hub client needs it: proxies, timeouts, and errors that say what to do. */
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
-import { DownloadError, type DownloadProblem } from '../../errors.ts';
+import { Agent, type Dispatcher, request } from 'undici';
+import { DownloadError } from '../../errors.ts';
+import { Connections } from './connections.ts';
+import { connectionError, TransientError } from './problems.ts';
 import type { HubSettings, HubTiming } from './settings.ts';
-
-/** A failure that another try may mend. */
-export class TransientError extends DownloadError {
-  /** What the server asked to wait, if it did. */
-  readonly waitMs: number;
-
-  constructor(problem: DownloadProblem, message: string, waitMs = 0, options?: ErrorOptions) {
-    super(problem, message, options);
-    this.waitMs = waitMs;
-  }
-}
 
 export type Response = Dispatcher.ResponseData;
 
 /** Sends requests of one download. Close it to drop its connections. */
 export class HubHttp {
+  readonly #connections: Connections;
   readonly #dispatcher: Dispatcher;
   readonly #settings: HubSettings;
   readonly #timing: HubTiming;
   readonly #signal: AbortSignal | undefined;
 
   constructor(settings: HubSettings, timing: HubTiming, signal: AbortSignal | undefined) {
-    const { httpProxy, httpsProxy } = settings.proxies;
-    const options = { connect: { timeout: timing.silenceMs } };
-    this.#dispatcher =
-      httpProxy || httpsProxy
-        ? new EnvHttpProxyAgent({ ...options, ...settings.proxies })
-        : new Agent(options);
+    this.#connections = new Connections({ proxies: settings.proxies, timing });
+    this.#dispatcher = new Agent({ connect: this.#connections.connector });
     this.#settings = settings;
     this.#timing = timing;
     this.#signal = signal;
+    // Undici notices an abort only once it has a connection.
+    signal?.addEventListener('abort', this.#stop, { once: true });
+  }
+
+  /** Whether any server or proxy was reached: if not, there may be no network. */
+  get contacted(): boolean {
+    return this.#connections.contacted;
   }
 
   /**
    * Sends one request and follows no redirect. The token goes to the endpoint only.
-   * @throws TransientError when no answer comes.
+   * @returns An answer whose body may be left or destroyed at any time.
+   * @throws DownloadError when no answer comes.
    */
   async send(
     method: 'GET' | 'HEAD',
@@ -47,7 +43,7 @@ export class HubHttp {
     const { token, endpoint } = this.#settings;
     const isHub = url.origin === new URL(endpoint).origin;
     try {
-      return await request(url, {
+      const response = await request(url, {
         method,
         dispatcher: this.#dispatcher,
         headersTimeout: this.#timing.silenceMs,
@@ -61,18 +57,26 @@ export class HubHttp {
         },
         ...(this.#signal && { signal: this.#signal }),
       });
+      // Readers learn of it in any case. Where nobody reads any more, it must not end the process.
+      response.body.on('error', () => {});
+      return response;
     } catch (cause) {
       throw this.interrupted(url, cause);
     }
   }
 
-  /** What to throw when a connection broke: the reason of an abort, else a TransientError. */
+  /** What to throw when a connection broke: the reason of an abort, else a DownloadError. */
   interrupted(url: URL, cause: unknown): unknown {
     if (this.#signal?.aborted) return this.#signal.reason;
-    return new TransientError('network', `${url.host}: ${networkProblem(cause)}`, 0, { cause });
+    if (cause instanceof DownloadError) return cause;
+    return connectionError(url.host, cause);
   }
 
+  readonly #stop = (): void => this.#connections.close(this.#signal?.reason);
+
   async close(): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#stop);
+    this.#connections.close(new TransientError('network', 'the download ended'));
     await this.#dispatcher.destroy();
   }
 }
@@ -84,27 +88,4 @@ export const shown = (url: URL): string => `${url.origin}${url.pathname}`;
 export function header({ headers }: Response, name: string): string | undefined {
   const value = headers[name];
   return typeof value === 'string' ? value : value?.[0];
-}
-
-const NETWORK_PROBLEMS: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'the name of the server is not known; is this machine connected to the internet?',
-  EAI_AGAIN:
-    'the name of the server cannot be looked up; is this machine connected to the internet?',
-  ECONNREFUSED: 'the server refuses connections',
-  ECONNRESET: 'the connection was cut',
-  EHOSTUNREACH: 'the server cannot be reached',
-  ENETUNREACH: 'there is no network',
-  EPIPE: 'the connection was cut',
-  ETIMEDOUT: 'the server does not answer',
-  UND_ERR_SOCKET: 'the connection was cut',
-  UND_ERR_CONNECT_TIMEOUT: 'the server does not answer',
-  UND_ERR_HEADERS_TIMEOUT: 'the server does not answer',
-  UND_ERR_BODY_TIMEOUT: 'the server stopped sending',
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the connection was cut',
-};
-
-function networkProblem(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  return NETWORK_PROBLEMS[code] ?? (error.message || error.name);
 }

@@ -44,6 +44,11 @@ export async function withLock<T>(
     if (isHeld()) utimesSync(path, new Date(), new Date());
   }, HEARTBEAT_MS);
   heartbeat.unref();
+  const release = (): void => {
+    if (isHeld()) rmSync(path, { force: true });
+  };
+  // A process may be ended while it works.
+  process.on('exit', release);
   try {
     return await work(() => {
       if (!isHeld()) {
@@ -52,7 +57,8 @@ export async function withLock<T>(
     });
   } finally {
     clearInterval(heartbeat);
-    if (isHeld()) rmSync(path, { force: true });
+    process.off('exit', release);
+    release();
   }
 }
 

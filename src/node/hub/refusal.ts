@@ -1,6 +1,7 @@
 /** What an answer that is not the file means, and what to do about it. */
 import { DownloadError } from '../../errors.ts';
-import { header, type Response, shown, TransientError } from './http.ts';
+import { header, type Response, shown } from './http.ts';
+import { TransientError } from './problems.ts';
 import type { HubSettings, HubTiming } from './settings.ts';
 
 /** What was asked for. */
@@ -34,7 +35,7 @@ export function refusal(
         `${message} and asks to wait ${minutes} min: try again then`,
       );
     }
-    return new TransientError('server', message, waitMs);
+    return new TransientError('server', message, { waitMs });
   }
   if (url.origin !== new URL(settings.endpoint).origin) {
     // The hub signs addresses for a while only; the next try asks it for a new one.
@@ -50,16 +51,16 @@ export function refusal(
   );
 }
 
-function denied(status: number, { token }: HubSettings): string {
+function denied(status: number, { token, tokenFrom }: HubSettings): string {
   if (token === undefined) {
     return (
       `asks who you are (${status}): the repository is private, wants its terms accepted on its page, or is ` +
-      'not there; if you have access, set HF_TOKEN to a token with the right to read'
+      'not there; if you have access, log in (hf auth login) or set HF_TOKEN to a token with the right to read'
     );
   }
   return (
-    `does not accept the token of HF_TOKEN for this (${status}): make one with the right to read, and ` +
-    "accept the repository's terms on its page if it has some"
+    `does not accept the token of ${tokenFrom} for this (${status}): make one with the right to read, and ` +
+    "accept the repository's terms on its page if it has some; HF_HUB_DISABLE_IMPLICIT_TOKEN=1 sends none"
   );
 }
 

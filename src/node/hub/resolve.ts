@@ -18,6 +18,8 @@ export interface HubFile {
 }
 
 const MAX_REDIRECTS = 5;
+/** Answers of mirrors that know no HEAD: the head of a GET says the same. */
+const NO_HEAD: ReadonlySet<number> = new Set([405, 501]);
 const SHA256 = /^[0-9a-f]{64}$/;
 
 /**
@@ -32,17 +34,23 @@ export async function resolveFile(
   timing: HubTiming,
 ): Promise<HubFile> {
   let url = fileUrl(asked, settings);
+  let method: 'HEAD' | 'GET' = 'HEAD';
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const response = await http.send('HEAD', url);
-    // Nothing follows the head, but the connection is free again only once this is known.
-    await response.body.dump();
+    const response = await http.send(method, url);
     const { statusCode: status } = response;
+    // Nothing follows the head, but the connection is free again only once this is known.
+    if (method === 'HEAD') await response.body.dump();
+    else response.body.destroy();
+    if (method === 'HEAD' && NO_HEAD.has(status)) {
+      method = 'GET';
+      continue;
+    }
     if (status >= 400) throw refusal(url, response, asked, settings, timing);
     const location = status >= 300 ? redirectTarget(url, response) : undefined;
     const etag = plainEtag(
       header(response, 'x-linked-etag') ?? (location ? '' : header(response, 'etag')),
     );
-    if (etag) return describe(location ?? url, etag, response);
+    if (etag) return describe(location ?? url, etag, response, method);
     if (!location) break;
     url = location;
   }
@@ -70,11 +78,12 @@ function plainEtag(value: string | undefined): string {
   return (value ?? '').replace(/^W\//, '').replaceAll('"', '');
 }
 
-function describe(url: URL, etag: string, response: Response): HubFile {
+function describe(url: URL, etag: string, response: Response, method: 'HEAD' | 'GET'): HubFile {
   const isLinked = header(response, 'x-linked-etag') !== undefined;
-  const size = Number(
-    header(response, isLinked ? 'x-linked-size' : 'content-length') ?? Number.NaN,
-  );
+  const length = header(response, isLinked ? 'x-linked-size' : 'content-length');
+  // Mirrors that make no body for HEAD count it: 0 says nothing there.
+  const isTold = length !== undefined && (isLinked || method === 'GET' || Number(length) > 0);
+  const size = isTold ? Number(length) : Number.NaN;
   const commit = header(response, 'x-repo-commit');
   return {
     url,

@@ -1,7 +1,7 @@
 /** Trying again, longer and longer apart. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DownloadError } from '../../errors.ts';
-import { TransientError } from './http.ts';
+import { TransientError } from './problems.ts';
 import type { HubTiming } from './settings.ts';
 
 export interface RetryOptions {
@@ -9,17 +9,20 @@ export interface RetryOptions {
   readonly signal: AbortSignal | undefined;
   /** Bytes that are here: a try that gained some counts as a new beginning. */
   doneBytes(): number;
+  /** Whether any server was reached. */
+  contacted(): boolean;
   onNote(text: string): void;
 }
 
 /**
  * Calls `work` until it throws something else than a TransientError, or too many of them in a row.
  * The waits double, are spread at random so that many users do not come back at once, and are never
- * shorter than what a server asked for.
+ * shorter than what a server asked for. While nothing was reached at all, no try begins after half of `contactMs`.
  * @throws DownloadError when it gives up; the reason of the signal once it is aborted.
  */
 export async function retrying<T>(options: RetryOptions, work: () => Promise<T>): Promise<T> {
   const { timing, signal, onNote } = options;
+  const start = performance.now();
   let failures = 0;
   let most = options.doneBytes();
   for (;;) {
@@ -31,8 +34,12 @@ export async function retrying<T>(options: RetryOptions, work: () => Promise<T>)
       const done = options.doneBytes();
       failures = done > most ? 1 : failures + 1;
       most = Math.max(most, done);
-      if (failures > timing.retries) throw givenUp(error, failures);
       const waitMs = Math.max(error.waitMs, spread(failures, timing));
+      const nextAt = performance.now() - start + waitMs;
+      const isAlone = !options.contacted();
+      if (failures > timing.retries || (isAlone && nextAt > timing.contactMs / 2)) {
+        throw givenUp(error, failures, isAlone);
+      }
       onNote(`${error.message}: trying again in ${Math.ceil(waitMs / 1000)} s`);
       await pause(waitMs, signal);
     }
@@ -53,10 +60,12 @@ function spread(failures: number, { firstWaitMs, longestWaitMs }: HubTiming): nu
   return wait * (0.5 + Math.random() / 2);
 }
 
-function givenUp(error: TransientError, tries: number): DownloadError {
-  return new DownloadError(
-    error.problem,
-    `${error.message}; gave up after ${tries} tries: run it again, and it goes on where it stopped`,
-    { cause: error },
-  );
+function givenUp(error: TransientError, tries: number, isAlone: boolean): DownloadError {
+  const times = tries === 1 ? '1 try' : `${tries} tries`;
+  const todo = isAlone
+    ? 'check the network; some need a proxy (HTTPS_PROXY) or a mirror of the hub (HF_ENDPOINT)'
+    : 'run it again, and it goes on where it stopped';
+  return new DownloadError(error.problem, `${error.message}; gave up after ${times}: ${todo}`, {
+    cause: error,
+  });
 }

@@ -1,24 +1,24 @@
 /** What the environment says about the hub: the variables of the official client, and ours. */
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { OptionError } from '../../errors.ts';
+import type { Environment } from '../environment.ts';
+import { type ProxySettings, proxySettings } from './proxy-settings.ts';
+import { expandHome, findToken, userCaches } from './token.ts';
 
 /** Where files come from and where they are kept. */
 export interface HubSettings {
   /** `HF_ENDPOINT`, without a slash at the end. */
   readonly endpoint: string;
-  /** `HF_TOKEN`: sent to the endpoint and to no other host. */
+  /** `HF_TOKEN` or the token of the login: sent to the endpoint and to no other host. */
   readonly token?: string;
+  /** The variable or file that the token is from. */
+  readonly tokenFrom?: string;
   /** `HF_HUB_OFFLINE`: use what is in the cache, ask nobody. */
   readonly offline: boolean;
   /** `LLAMAGEN_CACHE`, else a folder in that of `HF_HOME` or the user's caches. */
   readonly cache: string;
-  /** The proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in upper or lower case. */
-  readonly proxies: {
-    readonly httpProxy: string;
-    readonly httpsProxy: string;
-    readonly noProxy: string;
-  };
+  /** The proxies of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`. */
+  readonly proxies: ProxySettings;
 }
 
 /** Waits and limits of a download. Tests make them short. */
@@ -28,8 +28,13 @@ export interface HubTiming {
   /** Wait before the second try; it doubles with each one. */
   readonly firstWaitMs: number;
   readonly longestWaitMs: number;
-  /** Longest silence of a server before the try counts as failed. */
+  /** Longest silence of a server before the try counts as failed; making a connection is one. */
   readonly silenceMs: number;
+  /**
+   * Longest wait for the first connection of a run: without one there is no network. No other try
+   * begins after half of it.
+   */
+  readonly contactMs: number;
   /** Longest wait that a server may ask for (`Retry-After`). */
   readonly longestRetryAfterMs: number;
   /** Between two looks at whether another process is done with the file. */
@@ -41,6 +46,8 @@ export const DEFAULT_TIMING: HubTiming = {
   firstWaitMs: 1000,
   longestWaitMs: 30_000,
   silenceMs: 30_000,
+  // A first packet that is lost is sent again after 1 s.
+  contactMs: 3000,
   longestRetryAfterMs: 600_000,
   lockPollMs: 500,
 };
@@ -52,26 +59,21 @@ const ON: ReadonlySet<string> = new Set(['1', 'ON', 'YES', 'TRUE']);
 
 /**
  * Reads the settings.
- * @throws OptionError when `HF_ENDPOINT` is no address or `HF_TOKEN` can be no token.
+ * @throws OptionError that names a variable when its value is no address, or a token is none.
  */
-export function hubSettings(env: NodeJS.ProcessEnv): HubSettings {
-  const token = env.HF_TOKEN?.trim();
-  if (token && !/^[\x21-\x7e]+$/.test(token)) {
-    throw new OptionError('HF_TOKEN expected one word of plain letters and signs: copy it again');
-  }
-  const either = (name: string): string => env[name.toLowerCase()] || env[name] || '';
+export function hubSettings(env: Environment): HubSettings {
+  const offline = isOn(env.HF_HUB_OFFLINE);
   return {
     endpoint: readEndpoint(env.HF_ENDPOINT),
-    ...(token && { token }),
-    offline: ON.has((env.HF_HUB_OFFLINE ?? '').trim().toUpperCase()),
+    // Nobody is asked, so nobody needs to know who asks, nor by which way.
+    ...(!offline && !isOn(env.HF_HUB_DISABLE_IMPLICIT_TOKEN) && findToken(env)),
+    offline,
     cache: cacheFolder(env),
-    proxies: {
-      httpProxy: either('HTTP_PROXY'),
-      httpsProxy: either('HTTPS_PROXY'),
-      noProxy: either('NO_PROXY'),
-    },
+    proxies: offline ? { noProxy: '' } : proxySettings(env),
   };
 }
+
+const isOn = (value: string | undefined): boolean => ON.has((value ?? '').trim().toUpperCase());
 
 function readEndpoint(value: string | undefined): string {
   const given = value?.trim() || HUB;
@@ -82,9 +84,8 @@ function readEndpoint(value: string | undefined): string {
 }
 
 /** The folder is absolute: a program that changes its folder still finds its files. */
-export function cacheFolder(env: NodeJS.ProcessEnv): string {
+export function cacheFolder(env: Environment): string {
   if (env.LLAMAGEN_CACHE) return resolve(env.LLAMAGEN_CACHE);
-  if (env.HF_HOME) return resolve(env.HF_HOME, 'llamagen-webgpu');
-  const caches = env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache');
-  return resolve(caches, 'llamagen-webgpu', 'hub');
+  if (env.HF_HOME) return resolve(expandHome(env.HF_HOME, env), 'llamagen-webgpu');
+  return resolve(userCaches(env), 'llamagen-webgpu', 'hub');
 }

@@ -3,26 +3,21 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { DownloadError } from '../../errors.ts';
+import { isWebPageName, isWebPageType } from '../../weights/web-page.ts';
 import { fileProblem } from '../file-problem.ts';
 import { writeFileAtomic } from '../output.ts';
 import { type PartPaths, readJson } from './cache.ts';
+import { WEB_PAGE } from './check.ts';
 import { assertSpace, type FreeBytes } from './disk.ts';
-import { type HubHttp, header, type Response, TransientError } from './http.ts';
+import { type HubHttp, header, type Response } from './http.ts';
+import { TransientError } from './problems.ts';
+import type { DownloadProgress } from './progress.ts';
 import { type Asked, refusal } from './refusal.ts';
 import type { HubFile } from './resolve.ts';
 import type { HubSettings, HubTiming } from './settings.ts';
 
 /** Between two looks at whether the lock is still held. */
 const LOCK_CHECK_MS = 1000;
-
-/** How far a download is. */
-export interface DownloadProgress {
-  readonly doneBytes: number;
-  /** Undefined where the server does not say. */
-  readonly totalBytes?: number;
-  /** Bytes that were there when this try began. */
-  readonly resumedBytes: number;
-}
 
 export interface Transfer {
   readonly http: HubHttp;
@@ -55,13 +50,14 @@ export async function transfer(context: Transfer): Promise<{ sha256: string; byt
     // Without a hash to check at the end, bytes are joined only when the server vouches for them.
     const from = isUsable && (file.sha256 !== undefined || validator !== undefined) ? size : 0;
     const response = await request(context, from, validator);
+    assertIsFile(context, response, size);
     const start = response.statusCode === 206 ? from : 0;
-    if (start < size) await handle.truncate(start);
     const total = lengthOf(response, start) ?? file.bytes;
     if (total !== undefined) {
-      assertSize(context, response, total);
+      assertSize(context, response, total, size);
       await assertSpace(settings.cache, total - start, asked.file, context.freeBytes);
     }
+    if (start < size) await handle.truncate(start);
     keepValidator(paths, response);
     const hash = await hashOf(paths.part, start, signal);
     const bytes = await receive(context, response, { handle, hash, start, total });
@@ -120,9 +116,37 @@ function checkRange(response: Response, from: number, { asked, file, paths }: Tr
   );
 }
 
-/** Refuses a body longer than the hub announced; a shorter one fails the check of the content. */
-function assertSize({ asked, file }: Transfer, response: Response, total: number): void {
-  if (file.bytes === undefined || total <= file.bytes) return;
+/**
+ * Refuses what cannot be the file before bytes that are here give way to it: a web page, unless its
+ * length says that the server only calls the file so, and an answer that is packed.
+ */
+function assertIsFile({ asked, file }: Transfer, response: Response, size: number): void {
+  const packed = header(response, 'content-encoding') ?? 'identity';
+  const length = lengthOf(response, 0);
+  const isLong = size === 0 && file.bytes !== undefined && length === file.bytes;
+  const isChecked = file.sha256 !== undefined && isLong;
+  const isPage = isWebPageType(header(response, 'content-type')) && !isWebPageName(asked.file);
+  if (packed === 'identity' && (isChecked || !isPage)) return;
+  response.body.destroy();
+  if (packed === 'identity') throw new DownloadError('wrong-bytes', `${asked.file}: ${WEB_PAGE}`);
+  throw new DownloadError(
+    'server',
+    `${asked.file}: the server compresses it (Content-Encoding: ${packed}) although it was asked not to: switch that off in the mirror or proxy`,
+  );
+}
+
+/**
+ * Refuses a body longer than the hub announced. A shorter one fails the check of the content, which
+ * knows what it is, but takes the place of no bytes that are here.
+ */
+function assertSize(
+  { asked, file }: Transfer,
+  response: Response,
+  total: number,
+  size: number,
+): void {
+  if (file.bytes === undefined || total === file.bytes) return;
+  if (total < file.bytes && size === 0) return;
   response.body.destroy();
   throw new DownloadError(
     'wrong-bytes',

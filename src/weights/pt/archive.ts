@@ -10,6 +10,8 @@ import { type ByteRange, isZip, openZip, type ZipEntry, zipData } from './zip.ts
 export interface PtArchive {
   readonly source: ByteSource;
   readonly value: PtValue;
+  /** The file and its pickle, for messages. */
+  readonly where: string;
   /**
    * Where a storage lies in the file.
    * @throws WeightsError when the file has no such storage or one of another size.
@@ -31,7 +33,7 @@ const isLegacy = ([first, , opcode, length = 0]: Uint8Array): boolean =>
 
 /**
  * Takes a file of `torch.save` apart: a zip file, or the five pickles of torch before 1.6.
- * @throws WeightsError when it is neither, or broken, or names anything that a checkpoint does not need.
+ * @throws WeightsError when it is neither, or broken.
  */
 export async function openArchive(source: ByteSource): Promise<PtArchive> {
   const start = await readExactly(source, 0, Math.min(MAGIC_BYTES, source.byteLength));
@@ -63,6 +65,7 @@ async function openZipArchive(source: ByteSource): Promise<PtArchive> {
   return {
     source,
     value,
+    where: `${source.name}: ${pickle.name}`,
     async locate(storage) {
       const name = `${folder}data/${storage.key}`;
       const entry = entries.get(name);

@@ -1,55 +1,19 @@
 /**
- * The classes and functions a pickle may name, and what each becomes. Nothing of Python is run: a
- * global that is not in this table is an error.
+ * The classes and functions of which it is known what they make, and what that is. Nothing of Python
+ * is run: what any other global would make stays opaque.
  */
-import type { FileDType } from '../safetensors.ts';
-import {
-  describeValue,
-  PtDict,
-  PtObject,
-  PtSet,
-  PtStorage,
-  PtTensor,
-  type PtValue,
-} from './values.ts';
-
-/** What a call may use. */
-export interface CallContext {
-  /** Throws the WeightsError for the pickle. */
-  fail(message: string): never;
-  /**
-   * Counts items or bytes that a call copies. A pickle may call over one remembered value many
-   * times, so all copies together must stay below the pickle's own size.
-   */
-  copied(count: number): void;
-}
-
-/** Makes the value that a global gives for positional arguments. */
-export type Call = (args: readonly PtValue[], context: CallContext) => PtValue;
-
-/** Element types of storages, by their class in `torch`. */
-export const STORAGES: ReadonlyMap<string, FileDType> = new Map([
-  ['torch.FloatStorage', 'F32'],
-  ['torch.DoubleStorage', 'F64'],
-  ['torch.HalfStorage', 'F16'],
-  ['torch.BFloat16Storage', 'BF16'],
-  ['torch.LongStorage', 'I64'],
-  ['torch.IntStorage', 'I32'],
-  ['torch.ShortStorage', 'I16'],
-  ['torch.CharStorage', 'I8'],
-  ['torch.ByteStorage', 'U8'],
-  ['torch.BoolStorage', 'BOOL'],
-]);
-
-/** Most dimensions of a tensor (torch allows 64). */
-const MAX_RANK = 64;
+import type { Call, CallContext } from './calls.ts';
+import { STORAGES } from './dtypes.ts';
+import { TENSOR_CALLS } from './tensor-calls.ts';
+import { describeValue, PtDict, PtGlobal, PtObject, PtSet, type PtValue } from './values.ts';
 
 /** Everything that may be called. */
 export const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
+  ...TENSOR_CALLS,
   ['collections.OrderedDict', orderedDict],
-  ['argparse.Namespace', () => new PtObject('argparse.Namespace')],
-  ['torch._utils._rebuild_tensor_v2', rebuildTensor],
-  ['torch._utils._rebuild_parameter', rebuildParameter],
+  // Its argument makes values that are missing.
+  ['collections.defaultdict', () => new PtDict()],
+  ['argparse.Namespace', () => new PtObject(new PtGlobal('argparse.Namespace'))],
   ['torch.Size', ([sizes = []], context) => asList(sizes, 'torch.Size', context)],
   ['_codecs.encode', encode],
   ['builtins.set', set],
@@ -59,12 +23,17 @@ export const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
 ]);
 
 /** Python 2 names of modules, which protocol 2 still writes. */
-const MODULES: Readonly<Record<string, string>> = { __builtin__: 'builtins' };
+const MODULES: ReadonlyMap<string, string> = new Map([['__builtin__', 'builtins']]);
 
-/** The full name of a global; undefined when it is not allowed. */
-export function allowedGlobal(module: string, name: string): string | undefined {
-  const full = `${MODULES[module] ?? module}.${name}`;
-  return CALLS.has(full) || STORAGES.has(full) ? full : undefined;
+/**
+ * A global by its names.
+ * @param at Where the pickle names it.
+ */
+export function globalOf(module: string, name: string, at: number): PtGlobal {
+  const full = `${MODULES.get(module) ?? module}.${name}`;
+  return CALLS.has(full) || STORAGES.has(full)
+    ? new PtGlobal(full)
+    : new PtGlobal(`${module}.${name}`, at);
 }
 
 function orderedDict(args: readonly PtValue[], context: CallContext): PtDict {
@@ -107,45 +76,8 @@ function encode([text, encoding]: readonly PtValue[], context: CallContext): Uin
   return result;
 }
 
-/** Arguments: storage, offset, size, stride, requires_grad, hooks and, in newer files, metadata. */
-function rebuildTensor(args: readonly PtValue[], context: CallContext): PtTensor {
-  const [storage, offset, size = null, stride = null] = args;
-  if (!(storage instanceof PtStorage)) {
-    return context.fail(`a tensor expected a storage, got ${describeValue(storage)}`);
-  }
-  const shape = counts(size, 'size', context);
-  const steps = counts(stride, 'stride', context);
-  if (!isCount(offset)) {
-    return context.fail(`a tensor expected an offset from 0 up, got ${describeValue(offset)}`);
-  }
-  if (shape.length !== steps.length || shape.length > MAX_RANK) {
-    context.fail(`a tensor has size [${shape}] and stride [${steps}]: their lengths differ`);
-  }
-  return new PtTensor(storage, shape, steps, offset);
-}
-
-/** Arguments: data, requires_grad, hooks. */
-function rebuildParameter([data]: readonly PtValue[], context: CallContext): PtTensor {
-  if (data instanceof PtTensor) return data;
-  return context.fail(`a parameter expected a tensor, got ${describeValue(data)}`);
-}
-
-function counts(value: PtValue, what: string, context: CallContext): number[] {
-  if (!Array.isArray(value) || value.length > MAX_RANK || !value.every(isCount)) {
-    return context.fail(
-      `a tensor expected as ${what} at most ${MAX_RANK} whole numbers from 0 up, got ${describeValue(value)}`,
-    );
-  }
-  context.copied(value.length);
-  return [...value];
-}
-
 function asList(value: PtValue, what: string, { fail }: CallContext): PtValue[] {
   return Array.isArray(value)
     ? value
     : fail(`${what} expected a list or tuple, got ${describeValue(value)}`);
 }
-
-/** Whether a value is a whole number from 0 up. */
-export const isCount = (value: PtValue | undefined): value is number =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;

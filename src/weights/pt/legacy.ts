@@ -35,6 +35,7 @@ export async function openLegacyArchive(source: ByteSource): Promise<PtArchive> 
   return {
     source,
     value,
+    where: `${source.name}: object`,
     async locate({ key }) {
       const range = ranges.get(key);
       if (range) return range;

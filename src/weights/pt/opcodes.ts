@@ -45,6 +45,7 @@ export const OPCODES: ReadonlyMap<number, Act> = new Map<number, Act>([
   [0x8d, (m) => m.text(m.in.u64())], // BINUNICODE8
   [0x43, shortBytes], // SHORT_BINBYTES
   [0x55, shortBytes], // SHORT_BINSTRING, of Python 2
+  [0x54, (m) => m.stack.push(m.in.take(m.in.u32()))], // BINSTRING, of Python 2
   [0x42, (m) => m.stack.push(m.in.take(m.in.u32()))], // BINBYTES
   [0x8e, longBytes], // BINBYTES8
   [0x96, longBytes], // BYTEARRAY8
@@ -75,6 +76,7 @@ export const OPCODES: ReadonlyMap<number, Act> = new Map<number, Act>([
   [0x93, (m) => m.stackGlobal()], // STACK_GLOBAL
   [0x52, call], // REDUCE
   [0x81, call], // NEWOBJ
-  [0x51, (m) => m.storage()], // BINPERSID
+  [0x92, (m) => m.callWithKeywords()], // NEWOBJ_EX
+  [0x51, (m) => m.persistent()], // BINPERSID
   [0x62, (m) => m.build()], // BUILD
 ]);

@@ -8,6 +8,28 @@ export class EndOfPickle extends Error {
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const NEWLINE = 10;
 
+/** Longest text that may have halves of surrogate pairs, in bytes. */
+const MAX_HALVES_BYTES = 2 ** 16;
+
+/** Text in which the halves of surrogate pairs are written like other characters, in three bytes. */
+function textWithHalves(bytes: Uint8Array): string | undefined {
+  if (bytes.length > MAX_HALVES_BYTES) return undefined;
+  const parts: string[] = [];
+  let start = 0;
+  try {
+    for (let at = bytes.indexOf(0xed); at >= 0; at = bytes.indexOf(0xed, at + 1)) {
+      const [, second = 0, third = 0] = bytes.subarray(at, at + 3);
+      if (second < 0xa0 || second > 0xbf || third < 0x80 || third > 0xbf) continue;
+      parts.push(UTF8.decode(bytes.subarray(start, at)));
+      parts.push(String.fromCharCode(0xd000 | ((second & 0x3f) << 6) | (third & 0x3f)));
+      start = at + 3;
+    }
+    return start === 0 ? undefined : parts.join('') + UTF8.decode(bytes.subarray(start));
+  } catch {
+    return undefined;
+  }
+}
+
 /** A position in bytes, moved on by each read. Little-endian, as pickles are. */
 export class PickleBytes {
   readonly #bytes: Uint8Array;
@@ -57,13 +79,16 @@ export class PickleBytes {
     return this.#bytes.subarray(start, start + length);
   }
 
-  /** Text, or undefined when it is not UTF-8. */
+  /**
+   * Text, or undefined when it is not UTF-8. Half characters are text too: Python writes file names
+   * that are not UTF-8 with them.
+   */
   text(length: number): string | undefined {
     const bytes = this.take(length);
     try {
       return UTF8.decode(bytes);
     } catch {
-      return undefined;
+      return textWithHalves(bytes);
     }
   }
 

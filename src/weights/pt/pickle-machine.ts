@@ -1,6 +1,8 @@
 /** The machine that a pickle drives: its stack, what it remembers, and what an opcode may do. */
 import { WeightsError } from '../../errors.ts';
-import { allowedGlobal, CALLS, type CallContext, STORAGES } from './globals.ts';
+import type { CallContext } from './calls.ts';
+import { STORAGES } from './dtypes.ts';
+import { CALLS, globalOf } from './globals.ts';
 import { PickleBytes } from './pickle-bytes.ts';
 import { PickleStack } from './pickle-stack.ts';
 import {
@@ -74,9 +76,10 @@ export class PickleMachine {
     this.stack.push(this.in.integer(length));
   }
 
-  /** Adds items to the list or set on top. */
+  /** Adds items to the list or set on top; lists of another class stay without theirs. */
   append(values: readonly PtValue[]): void {
     const target = this.stack.top();
+    if (target instanceof PtObject) return;
     const items = target instanceof PtSet ? target.items : target;
     if (!Array.isArray(items)) {
       this.fail(`an item is added to ${describeValue(target)}, which is no list`);
@@ -84,16 +87,15 @@ export class PickleMachine {
     for (const value of values) items.push(value);
   }
 
-  /** Sets keys of the dict on top. */
+  /** Sets keys of the dict on top, of whatever class. */
   setItems(flat: readonly PtValue[]): void {
     const target = this.stack.top();
-    if (!(target instanceof PtDict)) {
+    if (!(target instanceof PtDict || target instanceof PtObject)) {
       this.fail(`an item is set in ${describeValue(target)}, which is no dict`);
     }
     if (flat.length % 2 !== 0) this.fail('a key has no value');
-    for (let i = 0; i < flat.length; i += 2) {
-      target.entries.set(flat[i] as PtValue, flat[i + 1] as PtValue);
-    }
+    const items = target instanceof PtDict ? target.entries : itemsFor(target);
+    for (let i = 0; i < flat.length; i += 2) items.set(flat[i] as PtValue, flat[i + 1] as PtValue);
   }
 
   /** Remembers the top, by default under the next number. */
@@ -123,15 +125,25 @@ export class PickleMachine {
   /** Calls the function below the top with the arguments on top. */
   call(): void {
     const [target, args] = this.stack.popMany(2);
-    const call = target instanceof PtGlobal ? CALLS.get(target.name) : undefined;
-    if (!call) this.fail(`${describeValue(target)} is called, which is no function`);
-    if (!Array.isArray(args)) this.fail('a call has no tuple of arguments');
-    this.stack.pushNew(call(args, this.#context));
+    this.#call(target, args);
+  }
+
+  /** Makes an object of the class below its arguments and keywords. */
+  callWithKeywords(): void {
+    const [target, args] = this.stack.popMany(3);
+    this.#call(target, args);
   }
 
   /** A persistent id: ('storage', class, key, device, elements), in old files a view after it. */
-  storage(): void {
+  persistent(): void {
     const id = this.stack.pop();
+    // Old files give the source of a network's class: ('module', class, file, source).
+    if (Array.isArray(id) && id[0] === 'module' && id[1] instanceof PtGlobal) {
+      this.stack.push(id[1]);
+    } else this.#storage(id);
+  }
+
+  #storage(id: PtValue): void {
     if (!Array.isArray(id) || id[0] !== 'storage' || id.length < 5) {
       this.fail(`a persistent id expected a storage, got ${describeValue(id)}`);
     }
@@ -170,16 +182,33 @@ export class PickleMachine {
   }
 
   #global(module: PtValue | undefined, name: PtValue | undefined): void {
-    if (typeof module !== 'string' || typeof name !== 'string') {
-      this.fail('a global has no readable name');
-    }
-    const full = allowedGlobal(module, name);
-    if (full === undefined) {
-      this.fail(
-        `the global ${describeValue(`${module}.${name}`)} is not one of those a checkpoint needs: ` +
-          'it is refused, and nothing was run',
-      );
-    }
-    this.stack.pushNew(new PtGlobal(full));
+    if (!isName(module) || !isName(name)) this.fail('a global has no readable name');
+    this.stack.pushNew(globalOf(module, name, this.opcodeAt));
   }
+
+  #call(target: PtValue | undefined, args: PtValue | undefined): void {
+    if (!Array.isArray(args)) this.fail('a call has no tuple of arguments');
+    this.stack.pushNew(this.#made(target, args));
+  }
+
+  /** What a known function makes; of any other, what it would be called with. */
+  #made(target: PtValue | undefined, args: PtValue[]): PtValue {
+    // E.g. a `functools.partial`, through which a class with keywords is called.
+    if (target instanceof PtObject) return new PtObject(target.maker, args);
+    if (target instanceof PtGlobal) {
+      if (target.foreignAt !== undefined) return new PtObject(target, args);
+      const call = CALLS.get(target.name);
+      if (call) return call(args, this.#context);
+    }
+    return this.fail(`${describeValue(target)} is called, which is no function`);
+  }
+}
+
+/** Longer names would take long: one text may be named many times. */
+const isName = (value: PtValue | undefined): value is string =>
+  typeof value === 'string' && value.length <= MAX_NAME_BYTES;
+
+function itemsFor(target: PtObject): Map<PtValue, PtValue> {
+  target.items ??= new Map();
+  return target.items;
 }

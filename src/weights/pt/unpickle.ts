@@ -1,7 +1,7 @@
 /**
  * Reads pickles as far as `torch.save` writes them. A pickle is a program for a stack machine; this
- * one makes plain values, knows only the calls of `globals.ts`, and bounds everything that the
- * program can make grow.
+ * one makes plain values, knows only the calls of `globals.ts`, keeps what any other would make as an
+ * opaque value, and bounds everything that the program can make grow.
  */
 import { OPCODES, PROTO, STOP } from './opcodes.ts';
 import { EndOfPickle } from './pickle-bytes.ts';

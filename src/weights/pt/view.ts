@@ -1,9 +1,9 @@
 /** Reads strided views of a storage in row-major order. */
 import { WeightsError } from '../../errors.ts';
 import type { CheckpointTensor } from '../checkpoint.ts';
-import { DTYPE_BYTES } from '../safetensors.ts';
 import { type ByteSource, checkRange, readExactly } from '../source.ts';
-import { describeValue, type PtTensor } from './values.ts';
+import { ELEMENT_BYTES, PACKED } from './dtypes.ts';
+import { describeValue, type PtTensor, sizeOfStorage } from './values.ts';
 import type { ByteRange } from './zip.ts';
 
 /** Most bytes of a storage in memory at once while a strided view is gathered. */
@@ -26,26 +26,25 @@ export function viewTensor(
   tensor: PtTensor,
   range: ByteRange,
 ): CheckpointTensor {
-  const { storage, shape, stride, offset } = tensor;
+  const { storage, shape, stride, offset, dtype } = tensor;
   const fail = (message: string): never => {
     throw new WeightsError(`${source.name}: tensor ${describeValue(name)}: ${message}`);
   };
-  const { dtype } = storage;
-  const size = DTYPE_BYTES[dtype];
+  const size = ELEMENT_BYTES[dtype];
+  const packed = PACKED[dtype] ?? 1;
   const length = shape.reduce((product, n) => product * n, 1);
   // A size of 0 must not hide others that no file has.
   if (!Number.isSafeInteger(shape.reduce((product, n) => product * Math.max(n, 1), size))) {
     fail(`${dtype}[${shape}] has too many elements to count`);
   }
   // A view may repeat elements: without this, a small file could claim any size.
-  if (length * size > source.byteLength) {
+  if ((length / packed) * size > source.byteLength) {
     fail(`${dtype}[${shape}] has more bytes than the whole file (${source.byteLength})`);
   }
   const last = shape.reduce((sum, n, i) => sum + (n - 1) * (stride[i] as number), offset);
-  if (length > 0 && last >= storage.length) {
-    fail(
-      `ends at element ${last}, but its storage ${describeValue(storage.key)} has ${storage.length}`,
-    );
+  const stored = Math.floor(sizeOfStorage(storage) / size) * packed;
+  if (length > 0 && last >= stored) {
+    fail(`ends at element ${last}, but its storage ${describeValue(storage.key)} has ${stored}`);
   }
   const dimensions = simplify(shape, stride);
   const [inner] = dimensions;
@@ -58,6 +57,7 @@ export function viewTensor(
     length,
     async read(start, count) {
       checkRange(bounds, start, count);
+      if (packed > 1) fail(`elements of ${dtype}, of which a byte holds ${packed}, are not read`);
       if (count === 0) return new Uint8Array(0);
       return contiguous
         ? readExactly(source, range.offset + (offset + start) * size, count * size)

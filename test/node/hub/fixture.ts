@@ -72,7 +72,8 @@ export const options = (more: Partial<DownloadOptions> = {}): DownloadOptions =>
     arrived = progress.doneBytes;
     more.onProgress?.(progress);
   },
-  env: { HF_ENDPOINT: hub.endpoint, LLAMAGEN_CACHE: cache, ...more.env },
+  // A home of its own: nobody's login takes part.
+  env: { HF_ENDPOINT: hub.endpoint, LLAMAGEN_CACHE: cache, HOME: cache, ...more.env },
 });
 export const download = (more: Partial<DownloadOptions> = {}): Promise<DownloadedFile> =>
   downloadFile(options(more));

@@ -1,4 +1,4 @@
-/** Downloads in processes of their own: killed, several at once, behind a proxy. */
+/** Downloads in processes of their own: killed, several at once. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
   existsSync,
@@ -9,14 +9,12 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { request } from 'node:http';
-import { connect } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { downloadFile } from '../../../src/node/index.ts';
-import { type FakeHub, listen, sha256, startHub } from '../../support/hub.ts';
+import { type FakeHub, sha256, startHub } from '../../support/hub.ts';
 import { normal } from '../../support/random.ts';
 import { ROOT } from '../../support/sources.ts';
 import { until } from '../../support/until.ts';
@@ -33,7 +31,7 @@ beforeEach(async () => {
   hub = await startHub();
   hub.files.set(`${REPO}/model.pt`, CONTENT);
   cache = mkdtempSync(join(tmpdir(), 'llamagen-hub-'));
-  env = { HF_ENDPOINT: hub.endpoint, LLAMAGEN_CACHE: cache };
+  env = { HF_ENDPOINT: hub.endpoint, LLAMAGEN_CACHE: cache, HOME: cache };
 });
 afterEach(async () => {
   await hub.close();
@@ -191,61 +189,5 @@ describe('a lock', () => {
     utimesSync(path, before, before);
     expect(await download()).toMatchObject({ sha256: HASH });
     expect(existsSync(path)).toBe(false);
-  });
-});
-
-describe('a proxy', () => {
-  /** Tunnels and forwards to the servers of the test; what it was asked for. */
-  async function startProxy() {
-    const asked: string[] = [];
-    const proxy = await listen((req, res) => {
-      asked.push(`${req.method} ${req.url}`);
-      const options = { method: req.method ?? 'GET', headers: req.headers };
-      req.pipe(
-        request(req.url ?? '', options, (answer) => {
-          res.writeHead(answer.statusCode ?? 502, answer.headers);
-          answer.pipe(res);
-        }),
-      );
-    });
-    proxy.server.on('connect', (req, socket) => {
-      asked.push(`CONNECT ${req.url}`);
-      const { hostname: host, port } = new URL(`http://${req.url}`);
-      const upstream = connect(Number(port), host, () => {
-        socket.write('HTTP/1.1 200 OK\r\n\r\n');
-        upstream.pipe(socket).pipe(upstream);
-      });
-      for (const end of [socket, upstream]) end.on('error', () => upstream.destroy());
-    });
-    return { ...proxy, asked };
-  }
-
-  test.each(['HTTP_PROXY', 'http_proxy'])('in %s carries hub and CDN', async (name) => {
-    const proxy = await startProxy();
-    try {
-      expect(await download({ [name]: proxy.origin })).toMatchObject({ sha256: HASH });
-      const text = proxy.asked.join('\n');
-      expect(text).toContain(new URL(hub.endpoint).host);
-      expect(text).toContain(new URL(hub.cdn).host);
-    } finally {
-      await proxy.close();
-    }
-  });
-
-  test('is not used for the hosts of NO_PROXY', async () => {
-    const proxy = await startProxy();
-    try {
-      await download({ HTTP_PROXY: proxy.origin, NO_PROXY: '127.0.0.1' });
-      expect(proxy.asked).toEqual([]);
-    } finally {
-      await proxy.close();
-    }
-  });
-
-  test('that is not there is an error that says so', async () => {
-    await expect(download({ HTTP_PROXY: 'http://127.0.0.1:1' })).rejects.toThrow(
-      /refuses connections|proxy/i,
-    );
-    expect(hub.seen).toEqual([]);
   });
 });

@@ -8,7 +8,7 @@ describe('the settings of the hub', () => {
       endpoint: 'https://huggingface.co',
       offline: false,
       cache: '/home/ann/.cache/llamagen-webgpu/hub',
-      proxies: { httpProxy: '', httpsProxy: '', noProxy: '' },
+      proxies: { noProxy: '' },
     });
   });
 
@@ -38,14 +38,5 @@ describe('the settings of the hub', () => {
     expect(hubSettings({ HF_TOKEN: ' hf_abc\n' }).token).toBe('hf_abc');
     expect(hubSettings({ HF_TOKEN: ' ' })).not.toHaveProperty('token');
     expect(() => hubSettings({ HF_TOKEN: 'a\nb: c' })).toThrow(/^HF_TOKEN expected/);
-  });
-
-  test('prefer proxies in lower case, as others do', () => {
-    const env = { HTTPS_PROXY: 'http://a', https_proxy: 'http://b', NO_PROXY: 'x' };
-    expect(hubSettings(env).proxies).toEqual({
-      httpProxy: '',
-      httpsProxy: 'http://b',
-      noProxy: 'x',
-    });
   });
 });

@@ -5,7 +5,24 @@ import { describe, expect, test } from 'vitest';
 import { WeightsError } from '../../../src/errors.ts';
 import { openPt } from '../../../src/weights/pt/open.ts';
 import { memorySource } from '../../../src/weights/source.ts';
-import { dict, global, pickle, REDUCE, text, tuple } from '../../support/pickle.ts';
+import {
+  BUILD,
+  type Code,
+  call,
+  dict,
+  global,
+  list,
+  long,
+  NEWOBJ,
+  object,
+  pickle,
+  REDUCE,
+  TRUE,
+  tensor,
+  text,
+  tuple,
+  u32,
+} from '../../support/pickle.ts';
 import { bytesOf } from '../../support/safetensors.ts';
 import { ROOT } from '../../support/sources.ts';
 import {
@@ -182,6 +199,50 @@ describe('a legacy file is refused', () => {
   ])('%s', async (_, bytes, message) => {
     await expect(open(bytes)).rejects.toThrow(message);
     await expect(open(bytes)).rejects.toThrow(WeightsError);
+  });
+});
+
+describe('a legacy file of training', () => {
+  const MAGIC = Uint8Array.of(0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19);
+  /** Storages follow in the order of their keys: the number of elements, then the data. */
+  const legacy = (saved: Code, ...storages: readonly [elements: number, data: Uint8Array][]) =>
+    Uint8Array.from(
+      Buffer.concat([
+        ...[[0x8a, 10, MAGIC], [long(1001)], [dict({ little_endian: TRUE })], saved].map((code) =>
+          pickle(code),
+        ),
+        pickle([list(...storages.map((_, i) => text(`${i}`)))]),
+        ...storages.flatMap(([elements, data]) => [u32(elements), u32(0), data]),
+      ]),
+    );
+  const network = tuple(
+    ...[text('module'), global('models', 'Net'), text('net.py'), text('class Net: pass')],
+  );
+  const save = (model: Code): Code =>
+    dict({
+      args: object('argparse', 'Namespace', dict({ p: call(global('pathlib', 'PosixPath')) })),
+      best: [network, 0x51, tuple(), NEWOBJ, dict({}), BUILD],
+      model,
+    });
+  const table = { storage: 'ComplexFloatStorage', key: '0', elements: 3, shape: [3] };
+  const w = { key: '1', elements: 24, shape: [4, 6] };
+  const storages: [elements: number, data: Uint8Array][] = [
+    [3, new Uint8Array(24)],
+    [24, floats],
+  ];
+
+  test('opens, with the classes of networks and complex storages', async () => {
+    const model = dict({ freqs_cis: tensor(table), w: tensor(w) });
+    const { tensors } = await open(legacy(save(model), ...storages));
+    expect([...tensors.values()].map(({ dtype }) => dtype)).toEqual(['C64', 'F32']);
+    expect(await tensors.get('w')!.read(0, 24)).toEqual(floats);
+  });
+
+  test('is refused when its state dict has one', async () => {
+    const model = dict({ freqs_cis: tensor(table), w: tensor(w), net: [network, 0x51] });
+    await expect(open(legacy(save(model), ...storages))).rejects.toThrow(
+      /^bad.pt: object: at byte \d+ of the pickle: the global "models.Net" is not one of those/,
+    );
   });
 });
 

@@ -4,7 +4,8 @@ import { WeightsError } from '../../../src/errors.ts';
 import { unpickle } from '../../../src/weights/pt/unpickle.ts';
 import {
   type PtDict,
-  type PtObject,
+  PtGlobal,
+  PtObject,
   type PtSet,
   PtTensor,
 } from '../../../src/weights/pt/values.ts';
@@ -22,6 +23,7 @@ describe('values', () => {
     ['a negative int', [0x4a, Uint8Array.of(0xfb, 0xff, 0xff, 0xff)], -5],
     ['a float', [0x47, Uint8Array.of(0x40, 4, 0, 0, 0, 0, 0, 0)], 2.5],
     ['a text', [p.text('ключ')], 'ключ'],
+    ['half a character', [0x58, p.u32(5), Uint8Array.of(0x61, 0xed, 0xb3, 0xbf, 0x62)], 'a\udcffb'],
     ['a tuple', [p.tuple(p.TRUE, p.FALSE)], [true, false]],
     ['a list', [p.list(p.long(1), p.NONE)], [1, null]],
     [
@@ -81,7 +83,7 @@ describe('values', () => {
   });
 });
 
-describe('a global that no checkpoint needs is refused by its name', () => {
+describe('what another global would make stays opaque', () => {
   test.each([
     ['os', 'system'],
     ['posix', 'system'],
@@ -96,15 +98,36 @@ describe('a global that no checkpoint needs is refused by its name', () => {
     ['constructor', 'prototype'],
     ['', ''],
   ])('%s.%s', (module, name) => {
-    const run = () => value([p.call(p.global(module, name), p.text('echo'))]);
-    expect(run).toThrow(WeightsError);
-    expect(run).toThrow(`file: at byte 2 of the pickle: the global "${module}.${name}" is not one`);
+    const global = value([p.global(module, name)]) as PtGlobal;
+    expect(global).toBeInstanceOf(PtGlobal);
+    expect(global).toMatchObject({ name: `${module}.${name}`, foreignAt: 2 });
+    for (const called of [p.REDUCE, p.NEWOBJ]) {
+      const made = value([p.global(module, name), p.tuple(p.text('echo')), called]) as PtObject;
+      expect(made).toBeInstanceOf(PtObject);
+      expect(made).toMatchObject({ args: ['echo'], state: null, items: undefined });
+      expect(made.maker).toEqual(global);
+    }
   });
 
-  test('also by the opcode of protocol 4', () => {
-    expect(() => value([p.text('os'), p.text('system'), 0x93], 4)).toThrow(
-      'the global "os.system"',
-    );
+  test('also by the opcode of protocol 4, and with keywords', () => {
+    expect(value([p.text('os'), p.text('system'), 0x93], 4)).toMatchObject({ foreignAt: 20 });
+    const made = value([p.global('a', 'B'), p.tuple(p.long(1)), p.dict({ k: p.NONE }), 0x92], 4);
+    expect(made).toMatchObject({ className: 'a.B', args: [1] });
+  });
+
+  test('its state and items are kept, a list goes by, a call of it is opaque too', () => {
+    const object = p.call(p.global('a', 'B'));
+    const full = value([p.items(object, { k: p.TRUE }), p.long(3), p.BUILD]) as PtObject;
+    expect(full).toMatchObject({ state: 3, items: new Map([['k', true]]) });
+    const listed = value([object, p.NONE, 0x61, p.MARK, p.NONE, p.NONE, 0x65]) as PtObject;
+    expect(listed).toMatchObject({ state: null, items: undefined });
+    const called = value([object, p.tuple(p.long(7)), p.REDUCE]) as PtObject;
+    expect(called).toMatchObject({ className: 'a.B', args: [7] });
+  });
+
+  test('the class of a network in an old file, with its source', () => {
+    const id = p.tuple(p.text('module'), p.global('models', 'Net'), p.text('net.py'), p.text(''));
+    expect(value([id, 0x51])).toMatchObject({ name: 'models.Net' });
   });
 });
 
@@ -134,8 +157,15 @@ describe('refused', () => {
     ['a key without value', [p.EMPTY_DICT, p.MARK, p.NONE, 0x75], 'a key has no value'],
     ['a state for a list', [p.EMPTY_LIST, p.NONE, p.BUILD], 'a state is set for a list'],
     ['text that is not UTF-8', [0x58, p.u32(1), Uint8Array.of(0xff)], 'not UTF-8'],
+    ['half a character that is cut', [0x58, p.u32(2), Uint8Array.of(0xed, 0xb3)], 'not UTF-8'],
+    [
+      'text with other faults',
+      [0x58, p.u32(4), Uint8Array.of(0xed, 0xb3, 0xbf, 0xff)],
+      'not UTF-8',
+    ],
     ['a long of 1000 bytes', [0x8b, p.u32(1000), new Uint8Array(1000)], '1000 bytes is too long'],
     ['a global without end', [0x63, new Uint8Array(2000).fill(65)], 'no readable name'],
+    ['a global with a long name', [p.text('a'.repeat(300)), p.text('b'), 0x93], 'no readable name'],
     ['a nested protocol', [0x80, 9], 'protocol 9 is not one of 2 to 5'],
     ['a persistent id of another kind', [p.text('x'), 0x51], 'expected a storage, got "x"'],
     [
@@ -158,6 +188,22 @@ describe('refused', () => {
       'a negative offset',
       rebuild(stored, p.long(-1), p.EMPTY_TUPLE, p.EMPTY_TUPLE),
       'expected an offset from 0 up, got -1',
+    ],
+    [
+      'a tensor of bytes without an element type',
+      p.call(
+        p.global('torch._utils', '_rebuild_tensor_v3'),
+        stored,
+        p.long(0),
+        p.tuple(),
+        p.tuple(),
+      ),
+      'expected an element type, got nothing',
+    ],
+    [
+      'a tensor of a type that names no class',
+      p.call(p.global('torch._tensor', '_rebuild_from_type_v2'), p.NONE, p.NONE, p.tuple()),
+      'expected a function, a class and arguments, got None, None',
     ],
     [
       'a negative size',
@@ -197,6 +243,11 @@ describe('a short pickle cannot take much memory', () => {
   test.each<[string, Uint8Array, string]>([
     ['a million dicts', many(1_000_000, p.EMPTY_DICT, 0x30), 'more than 262144 lists'],
     ['a million lists in each other', many(1_000_000, p.EMPTY_LIST), 'more than 262144 lists'],
+    [
+      'a million opaque objects',
+      many(300_000, ...p.pickle([p.call(p.global('a', 'B')), 0x30]).slice(2, -1)),
+      'more than 262144 lists',
+    ],
     ['two million marks', many(2_000_000, p.MARK), 'nested too deeply'],
     ['two million values', many(2_000_000, p.NONE), 'nested too deeply'],
   ])('%s', (_, bytes, message) => {

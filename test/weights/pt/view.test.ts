@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { WeightsError } from '../../../src/errors.ts';
 import { PtStorage, PtTensor } from '../../../src/weights/pt/values.ts';
 import { viewTensor } from '../../../src/weights/pt/view.ts';
+import { memorySource } from '../../../src/weights/source.ts';
 import { bytesOf, countingSource } from '../../support/safetensors.ts';
 
 const STORAGE_OFFSET = 10;
@@ -74,4 +75,39 @@ test('a range beyond the tensor is refused by name', async () => {
   const { tensor } = view(24, [4, 6], [6, 1]);
   await expect(tensor.read(20, 5)).rejects.toThrow(WeightsError);
   await expect(tensor.read(20, 5)).rejects.toThrow('file: tensor "w": cannot read 5');
+});
+
+describe('a tensor of another type than its storage', () => {
+  const values = Float32Array.from({ length: 6 }, (_, i) => i / 3);
+  const make = (elements: number, offset: number) => {
+    const source = memorySource('file', bytesOf(values));
+    const storage = new PtStorage('U8', '0', 24);
+    const tensor = new PtTensor(storage, [elements], [1], offset, 'F32');
+    return viewTensor(source, 'w', tensor, { offset: 0, byteLength: 24 });
+  };
+
+  test('counts elements of its own', async () => {
+    const tensor = make(4, 2);
+    expect([tensor.dtype, tensor.length]).toEqual(['F32', 4]);
+    expect(await tensor.read(1, 3)).toEqual(bytesOf(values.slice(3)));
+    expect(() => make(5, 2)).toThrow('ends at element 6, but its storage "0" has 6');
+  });
+
+  test('packed elements are counted, and not read', async () => {
+    const source = memorySource('file', bytesOf(values));
+    const packed = (elements: number) =>
+      viewTensor(
+        source,
+        'w',
+        new PtTensor(new PtStorage('QUINT4x2', '0', 24), [elements], [1], 0),
+        {
+          offset: 0,
+          byteLength: 24,
+        },
+      );
+    await expect(packed(48).read(0, 1)).rejects.toThrow(
+      'elements of QUINT4x2, of which a byte holds 2',
+    );
+    expect(() => packed(49)).toThrow(WeightsError);
+  });
 });

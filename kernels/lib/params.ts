@@ -1,0 +1,142 @@
+/** Checks of what kernels and bind groups are given: names first, then what each value may be. */
+import { assert, range, type Variant } from '../kernel.ts';
+
+/** What a parameter may be; with `?` it may be left out. */
+export type Rule = RuleName | `${RuleName}?`;
+
+type RuleName =
+  | 'size'
+  | 'eps'
+  | 'flag'
+  | 'floatDtype'
+  | 'tableDtype'
+  | 'matrixDtype'
+  | 'kernelSize'
+  | 'stride'
+  | 'norm'
+  | 'reduce'
+  | 'part'
+  | 'variant'
+  | 'record'
+  | 'any';
+
+/** A rule for every parameter, so that none can be forgotten. */
+export type Rules<P> = { readonly [K in keyof P]-?: Rule };
+
+/**
+ * To be called first by every kernel.
+ * @throws RangeError that names the first parameter that is unknown or not what it may be.
+ */
+export function assertParams<P extends object>(kernel: string, params: P, rules: Rules<P>): void {
+  assertNames(kernel, 'parameter', params, Object.keys(rules));
+  for (const [name, rule] of Object.entries<Rule>(rules)) {
+    const value = (params as Readonly<Record<string, unknown>>)[name];
+    const expected = unmet(rule, value);
+    assert(!expected, `${kernel}: "${name}" expected ${expected}, got ${shown(value)}`);
+  }
+}
+
+/** Throws a RangeError with the nearest known name unless `given` is an object of known names. */
+export function assertNames(
+  where: string,
+  what: string,
+  given: unknown,
+  known: readonly string[],
+): void {
+  const takes = `${where} takes ${known.join(', ')}`;
+  assert(isObject(given), `${where}: expected an object, got ${shown(given)}: ${takes}`);
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const near = nearest(unknown, known);
+  const hint = near ? `, did you mean "${near}"?` : ':';
+  assert(false, `${where}: unknown ${what} "${unknown}"${hint} ${takes}`);
+}
+
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Least share of pairs of letters that similar names have in common. */
+const SIMILAR = 0.4;
+
+/** The known name most like another: most pairs of letters in common (Dice 1945). */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const pairs = (s: string): string[] =>
+    range(Math.max(0, s.length - 1)).map((i) => s.slice(i, i + 2).toLowerCase());
+  const own = pairs(name);
+  const likeness = (other: string): number => {
+    const others = pairs(other);
+    const common = own.filter((pair) => others.includes(pair)).length;
+    return (2 * common) / (own.length + others.length);
+  };
+  const [best] = known.toSorted((a, b) => likeness(b) - likeness(a));
+  return best !== undefined && likeness(best) >= SIMILAR ? best : undefined;
+}
+
+/** A value as messages quote it: short, whatever it is. */
+export function shown(value: unknown): string {
+  if (typeof value !== 'string' && !isObject(value)) return String(value);
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch {}
+  return text === undefined || text.length > 80 ? `a long ${typeof value}` : text;
+}
+
+/** What a value had to be, when it is not that. */
+type Check = (value: unknown) => string | undefined;
+
+const oneOf =
+  (...values: readonly (string | number)[]): Check =>
+  (value) =>
+    values.some((v) => v === value) ? undefined : `one of ${values.join(', ')}`;
+
+const RULES: Readonly<Record<RuleName, Check>> = {
+  size: (value) =>
+    Number.isInteger(value) && Number(value) > 0 ? undefined : 'a positive integer',
+  /** What is added under a root. */
+  eps: (value) =>
+    typeof value === 'number' && value >= 0 && value < Infinity ? undefined : 'a number from 0 up',
+  flag: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  floatDtype: oneOf('f32', 'f16'),
+  tableDtype: oneOf('f32', 'f16', 'bf16'),
+  matrixDtype: oneOf('f32', 'f16', 'bf16', 'int8', 'int4'),
+  kernelSize: oneOf(1, 3),
+  stride: oneOf(1, 2),
+  norm: oneOf('plain', 'swish'),
+  reduce: oneOf('serial', 'workgroup', 'subgroup'),
+  /** Some of a row of things. Which there are depends on other parameters. */
+  part: (value) =>
+    isObject(value) && Object.keys(value).sort().join() === 'count,first'
+      ? undefined
+      : '{ first, count }',
+  variant: unmetOfVariant,
+  record: (value) => (isObject(value) ? undefined : 'an object'),
+  /** Checked by the kernel. */
+  any: () => undefined,
+};
+
+const VARIANT: Readonly<Record<keyof Variant, Rule>> = {
+  reduce: 'reduce',
+  f16: 'flag',
+  lanes: 'size?',
+  matrix: 'record?',
+  tiles: 'record?',
+};
+
+function unmetOfVariant(value: unknown): string | undefined {
+  const names = Object.keys(VARIANT);
+  if (!isObject(value) || Object.keys(value).some((name) => !names.includes(name))) {
+    return `{ ${names.join(', ')} }`;
+  }
+  for (const [name, rule] of Object.entries(VARIANT)) {
+    const expected = unmet(rule, (value as Readonly<Record<string, unknown>>)[name]);
+    if (expected) return `its "${name}" to be ${expected}`;
+  }
+  return undefined;
+}
+
+function unmet(rule: Rule, value: unknown): string | undefined {
+  const name = rule.endsWith('?') ? rule.slice(0, -1) : rule;
+  if (name !== rule && value === undefined) return undefined;
+  return RULES[name as RuleName](value);
+}

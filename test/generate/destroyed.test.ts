@@ -1,0 +1,165 @@
+/** A model or a device that is gone is an error at once, never a black picture; and nothing of it stays. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test, vi } from 'vitest';
+import { scoreTokens } from '../../src/generate/score.ts';
+import { decodeTokens, generate, loadModel, type Model, tokenLoop } from '../../src/index.ts';
+import { openDevice } from '../../src/node/device.ts';
+import { testDevice } from '../support/device.ts';
+import { nullDevice } from '../support/null-device.ts';
+import { TINY_CLASSES, tinyFolder } from '../support/tiny-model.ts';
+
+// On software adapters that share their processor with other tests.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const device = await testDevice();
+const load = (on: GPUDevice = device): Promise<Model> => loadModel(on, tinyFolder());
+
+const destroyed = {
+  name: 'DeviceError',
+  problem: 'destroyed',
+  message: 'the model tiny was destroyed: load it again to use it',
+};
+const lost = {
+  name: 'DeviceError',
+  problem: 'lost',
+  message: expect.stringMatching(/the GPU device was lost: it was destroyed; open it and load/),
+};
+
+const GRID = new Array(16).fill(0);
+const uses: [string, (model: Model) => Promise<unknown>][] = [
+  ['generate', (model) => generate(model, { classes: [0] })],
+  ['decodeTokens', (model) => decodeTokens(model, [GRID])],
+  ['scoreTokens', (model) => scoreTokens(model.gpt, [{ label: 0, tokens: GRID }])],
+  ['tokenLoop', (model) => tokenLoop(model.gpt, { sequences: 1, guided: false })],
+];
+
+describe('a destroyed model', () => {
+  test('rejects every use, with and without programs of its own', async () => {
+    const [fresh, used] = [await load(), await load()];
+    for (const [, use] of uses) await use(used);
+    const loop = await tokenLoop(used.gpt, { sequences: 1, guided: false });
+    fresh.destroy();
+    used.destroy();
+    for (const [name, use] of uses) {
+      await expect(use(fresh), name).rejects.toMatchObject(destroyed);
+      await expect(use(used), name).rejects.toMatchObject(destroyed);
+    }
+    expect(() => loop.start([])).toThrow(destroyed.message);
+    await expect(loop.run(1)).rejects.toMatchObject(destroyed);
+    await expect(loop.readTokens()).rejects.toMatchObject(destroyed);
+    for (const { memory } of [fresh, used]) {
+      expect(memory).toEqual({ weights: 0, state: 0, temp: 0, staging: 0 });
+    }
+  });
+
+  test.each(['compile', 'tokens', 'decode'] as const)(
+    'ends what runs and what waits, in the phase %s',
+    async (phase) => {
+      const model = await load();
+      const other = await load();
+      let told = 0;
+      const running = generate(model, {
+        classes: TINY_CLASSES,
+        batch: 1,
+        onProgress(progress) {
+          if (told > 0) told++;
+          if (progress.phase === phase && progress.done > 0 && told === 0) {
+            told = 1;
+            model.destroy();
+          }
+        },
+      });
+      const waiting = generate(model, { classes: [1] });
+      const beside = generate(other, { classes: [2] });
+      await expect(running).rejects.toMatchObject(destroyed);
+      await expect(waiting).rejects.toMatchObject(destroyed);
+      expect((await beside).images).toHaveLength(1);
+      expect(model.memory).toEqual({ weights: 0, state: 0, temp: 0, staging: 0 });
+      other.destroy();
+    },
+  );
+});
+
+describe('a device that is destroyed from outside', () => {
+  test('fails the next use, at once and later, and a load', async () => {
+    const opened = await openDevice({ tuned: false });
+    const model = await load(opened.device);
+    await generate(model, { classes: [0] });
+    opened.close();
+    await expect(generate(model, { classes: [0] })).rejects.toMatchObject(lost);
+    for (const [name, use] of uses) await expect(use(model), name).rejects.toMatchObject(lost);
+    await expect(load(opened.device)).rejects.toMatchObject(lost);
+  });
+
+  test('fails what runs, while a picture is decoded', async () => {
+    const { device: own, close } = await openDevice({ tuned: false });
+    const model = await load(own);
+    const running = generate(model, {
+      classes: TINY_CLASSES,
+      onProgress: ({ phase, done }) => {
+        if (phase === 'decode' && done > 0) own.destroy();
+      },
+    });
+    await expect(running).rejects.toMatchObject(lost);
+    close();
+  });
+});
+
+describe('errors that nobody caught', () => {
+  const makeOne = async (on: GPUDevice): Promise<void> => {
+    const reported = new Promise((resolve) => {
+      on.addEventListener('uncapturederror', resolve, { once: true });
+    });
+    on.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
+    await reported;
+  };
+
+  test('reject the next use of a device of ours, which says them on standard error', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const { device: own, close } = await openDevice({ tuned: false });
+    const model = await load(own);
+    await makeOne(own);
+    const asked = generate(model, { classes: [0] });
+    await expect(asked).rejects.toMatchObject({ name: 'DeviceError', problem: 'validation' });
+    await expect(asked).rejects.toThrow(/^the device reported an error: /);
+    expect(said.mock.calls.flat().join()).toMatch(/^WebGPU: /);
+    said.mockRestore();
+    expect((await generate(model, { classes: [0] })).images).toHaveLength(1);
+    close();
+  });
+
+  test("are an app's own business on its own device", async () => {
+    const app = await nullDevice();
+    app.addEventListener('uncapturederror', (event) => event.preventDefault());
+    const model = await load(app);
+    await makeOne(app);
+    expect((await decodeTokens(model, [GRID])).length).toBe(1);
+    model.destroy();
+  });
+});
+
+test('nothing of a device stays after close: no listener and no cache holds it', async () => {
+  const cycle = async (): Promise<Record<string, WeakRef<object>>> => {
+    const { device: own, adapter, close } = await openDevice({ tuned: false });
+    const model = await load(own);
+    await generate(model, { classes: [0] });
+    const loop = await tokenLoop(model.gpt, { sequences: 1, guided: false });
+    const [step] = loop.program.steps;
+    const weights = model.gpt.weights.values().next().value?.buffer;
+    model.destroy();
+    close();
+    await own.lost;
+    const parts = { own, adapter, model, loop, memory: model.gpt.memory, weights };
+    const of = { ...parts, pipeline: step?.pipeline, group: step?.group };
+    return Object.fromEntries(Object.entries(of).map(([name, o]) => [name, new WeakRef(o!)]));
+  };
+  const refs = await cycle();
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  for (let i = 0; i < 10 && Object.values(refs).some((ref) => ref.deref()); i++) {
+    gc();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  expect(Object.keys(refs).filter((name) => refs[name]?.deref())).toEqual([]);
+});
