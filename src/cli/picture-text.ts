@@ -92,10 +92,11 @@ const nameOf = (image: MadeImage): string => image.className || `class ${image.c
 
 function descriptionOf({ images, model, sampling }: Made): string {
   const [first] = images;
+  const inTurn = images.every(({ seed }, i) => seed === (first?.seed ?? 0) + i);
   const what =
     images.length === 1 && first
       ? `${nameOf(first)} (class ${first.class}), seed ${first.seed}`
-      : `${images.length} images, from seed ${first?.seed} on`;
+      : `${images.length} images${inTurn ? `, from seed ${first?.seed} on` : ''}`;
   const how = sampling ? `, ${describeSampling(sampling)}` : '';
   return `${what}, made by the model ${model}${how}`;
 }
