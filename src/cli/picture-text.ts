@@ -67,8 +67,8 @@ export function pictureText(made: Made): PngText {
   const pictures = images.length === 1 ? first : { columns, images };
   const json = { version, model: made.model, ...pictures, ...madeByFields(made), scale };
   return {
-    Title: titleOf(images),
-    Description: descriptionOf(made),
+    Title: oneLine(titleOf(images)),
+    Description: oneLine(descriptionOf(made)),
     Software: `llamagen-webgpu ${version}`,
     [KEYWORD]: JSON.stringify(json),
   };
@@ -80,17 +80,23 @@ export function madeByFields({ model, sampling, dtype, adapter }: MadeBy): objec
 }
 
 function titleOf(images: readonly MadeImage[]): string {
-  const names = [...new Set(images.map(({ className }) => className))];
+  const names = [...new Set(images.map(nameOf))];
   const more = names.length > MAX_TITLE_NAMES ? ', ...' : '';
   return names.slice(0, MAX_TITLE_NAMES).join(', ') + more;
 }
 
+/** Names come from files, and PNG has no place for some control characters. */
+const oneLine = (text: string): string => text.replace(/\p{Cc}+/gu, ' ');
+
+const nameOf = (image: MadeImage): string => image.className || `class ${image.class}`;
+
 function descriptionOf({ images, model, sampling }: Made): string {
   const [first] = images;
+  const inTurn = images.every(({ seed }, i) => seed === (first?.seed ?? 0) + i);
   const what =
     images.length === 1 && first
-      ? `${first.className} (class ${first.class}), seed ${first.seed}`
-      : `${images.length} images, from seed ${first?.seed} on`;
+      ? `${nameOf(first)} (class ${first.class}), seed ${first.seed}`
+      : `${images.length} images${inTurn ? `, from seed ${first?.seed} on` : ''}`;
   const how = sampling ? `, ${describeSampling(sampling)}` : '';
   return `${what}, made by the model ${model}${how}`;
 }

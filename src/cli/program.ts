@@ -150,7 +150,10 @@ function addDecode(command: AddCommand, run: Runner): void {
 function addInfo(command: AddCommand, run: Runner): void {
   const info = run(async () => (await import('./info.ts')).runInfo);
   const infoPicture = run(async () => (await import('./info-picture.ts')).runInfoPicture);
-  command('info', 'Show the adapter, what it selects, and the models present; or a picture.')
+  command(
+    'info',
+    'Show the adapter, what it selects, and the models present; or how a picture was made.',
+  )
     .argument('[picture]', 'a PNG file: show how it was made', path)
     .action((file: string | undefined, options: CommonOptions) =>
       file === undefined ? info(options) : infoPicture({ ...options, file }),

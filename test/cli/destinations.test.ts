@@ -1,9 +1,11 @@
 /** That outputs eat neither inputs nor each other, whatever they are called; nothing is run. */
 import {
+  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   rmSync,
   symlinkSync,
@@ -14,6 +16,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkDestinations, type Destinations } from '../../src/cli/destinations.ts';
 import { OptionError } from '../../src/errors.ts';
+import { Claims } from '../../src/node/claims.ts';
 
 let folder: string;
 let model: string;
@@ -139,4 +142,13 @@ describe('allowed', () => {
     const nothing = '/dev/null';
     expect(refusal({ out: nothing, tokensOut: nothing, profile: nothing })).toBeUndefined();
   });
+});
+
+test('a file that output was redirected to is taken', () => {
+  const descriptor = openSync('log.png', 'w');
+  const claims = new Claims();
+  claims.keepsOpen('standard output', descriptor);
+  closeSync(descriptor);
+  expect(() => claims.writes('--out', 'log.png')).toThrow(/--out and standard output are the same/);
+  expect(() => claims.writes('--out', 'a.png')).not.toThrow();
 });

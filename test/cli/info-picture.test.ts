@@ -64,6 +64,11 @@ test('texts are for viewers and for programs', () => {
     Title: 'Lemon, Kiwi',
     Description: expect.stringMatching(/^2 images, from seed 7 on, made by the model fruits-96/),
   });
+  const odd = { class: 3, className: 'a\0b\nc', seed: 1 };
+  const texts = pictureText({ ...sheet, images: [odd, { ...odd, className: '' }] });
+  expect(texts.Title).toBe('a b c, class 3');
+  expect(texts.Description).toMatch(/^2 images, made by/);
+  expect(JSON.parse(texts.llamagen ?? '').images[0]).toEqual(odd);
   const many = Array.from({ length: 9 }, (_, i) => ({ ...lemon, className: `fruit ${i}` }));
   expect(pictureText({ ...sheet, images: many }).Title).toMatch(/^fruit 0, .*fruit 7, \.\.\.$/);
 });

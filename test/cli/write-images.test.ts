@@ -6,11 +6,14 @@ import { decode as decodePng } from 'fast-png';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { runDecode } from '../../src/cli/decode.ts';
 import { type GenerateOptions, runGenerate } from '../../src/cli/generate.ts';
+import { readMade } from '../../src/cli/picture-text.ts';
 import { assertSheetFits, pictureName } from '../../src/cli/pictures.ts';
 import { type WritePlan, writeAll } from '../../src/cli/write-images.ts';
-import { type RgbaImage, sheetOf } from '../../src/generate/grid.ts';
+import { imageGrid, type RgbaImage, sheetOf } from '../../src/generate/grid.ts';
 import type { GeneratedImage, GenerateStats } from '../../src/index.ts';
 import { defaultModelFolder } from '../../src/node/files.ts';
+import { readPngFacts } from '../../src/node/png-read.ts';
+import { llamagen } from '../support/llamagen.ts';
 import { recordedReport } from '../support/report.ts';
 import { writeTinyFolder } from '../support/tiny-model.ts';
 
@@ -43,10 +46,19 @@ async function* runOf(before: (image: number) => void) {
   return STATS;
 }
 
-const planFor = (more: Partial<WritePlan>): WritePlan => ({
-  ...{ out: at('all.png'), outDir: undefined, tokensOut: undefined, names: NAMES, gridSize: 2 },
+const COMMON = {
+  ...{ tokensOut: undefined, look: {}, gridSize: 2 },
+  images: NAMES.map((name, i) => ({ class: i, className: name, seed: 5 + i })),
+};
+const MADE = { model: 'none' };
+
+const folderPlan = (tokensOut?: string): WritePlan => ({
+  ...{ ...COMMON, tokensOut, outDir: at('new'), names: NAMES },
+});
+
+const sheetPlan = (tokensOut?: string): WritePlan => ({
+  ...{ ...COMMON, tokensOut, out: at('all.png') },
   sheet: sheetOf({ count: NAMES.length, width: SIDE, height: SIDE, columns: 2 }),
-  ...more,
 });
 
 const pixels = (path: string) => {
@@ -61,8 +73,8 @@ describe('a folder', () => {
     const there: number[] = [];
     const run = runOf(() => there.push(existsSync(at('new')) ? readdirSync(at('new')).length : 0));
     const { report, stderr } = recordedReport();
-    const plan = planFor({ outDir: at('new'), tokensOut: at('tokens.json') });
-    const written = await writeAll(plan, run, report, never);
+    const plan = folderPlan(at('tokens.json'));
+    const written = await writeAll(plan, MADE, run, { report, signal: never });
     expect(there).toEqual([0, 1, 2]);
     expect(readdirSync(at('new'))).toEqual(NAMES);
     for (const [i, name] of NAMES.entries()) {
@@ -84,8 +96,8 @@ describe('a folder', () => {
       stop.abort(ENOUGH);
       said.push(stderr());
     });
-    const plan = planFor({ outDir: at('new'), tokensOut: at('new', 'tokens.json') });
-    await expect(writeAll(plan, run, report, stop.signal)).rejects.toBe(ENOUGH);
+    const plan = folderPlan(at('new', 'tokens.json'));
+    await expect(writeAll(plan, MADE, run, { report, signal: stop.signal })).rejects.toBe(ENOUGH);
     expect(readdirSync(at('new'))).toEqual([...NAMES.slice(0, 2), 'tokens.json']);
     expect(said[0]).toContain(`2 of 3 images are in ${at('new')}\n`);
     expect(stderr()).toBe(said[0]);
@@ -98,25 +110,44 @@ describe('a folder', () => {
       if (i === 1) throw ENOUGH;
     });
     const { report, stderr } = recordedReport();
-    const plan = planFor({ outDir: at('new') });
-    await expect(writeAll(plan, failing, report, never)).rejects.toBe(ENOUGH);
+    const plan = folderPlan();
+    await expect(writeAll(plan, MADE, failing, { report, signal: never })).rejects.toBe(ENOUGH);
     expect(stderr()).toContain('1 of 3 images are in');
     mkdirSync(at('new', '2-c.png'));
-    const blocked = writeAll(
-      plan,
-      runOf(() => {}),
-      report,
-      never,
-    );
+    const nothing = runOf(() => {});
+    const blocked = writeAll(plan, MADE, nothing, { report, signal: never });
     await expect(blocked).rejects.toThrow(/cannot write .*2-c\.png: it is a folder/);
     expect(stderr()).toContain('2 of 3 images are in');
   });
 });
 
+test('a picture in a folder has its label and says how it was made', async () => {
+  const plan = {
+    ...folderPlan(),
+    look: { scale: 3, labels: ['Kiwi', 'Lemon', 'Pear'], columns: 2 },
+  };
+  const running = { report: recordedReport().report, signal: never };
+  await writeAll(
+    plan,
+    MADE,
+    runOf(() => {}),
+    running,
+  );
+  const { width, height, text } = readPngFacts(at('new', '1-b.png'));
+  const expected = imageGrid([imageOf(1)], { scale: 3, labels: ['Lemon'] });
+  expect([width, height]).toEqual([expected.width, expected.height]);
+  expect(pixels(at('new', '1-b.png')).data).toEqual(opaque(expected));
+  const image = { class: 1, className: '1-b.png', seed: 6 };
+  expect(readMade(text)).toMatchObject({ ...MADE, images: [image], scale: 3 });
+});
+
 describe('a sheet', () => {
   test('appears at the end, with all pictures in their places', async () => {
     const run = runOf(() => expect(existsSync(at('all.png'))).toBe(false));
-    const written = await writeAll(planFor({}), run, recordedReport().report, never);
+    const written = await writeAll(sheetPlan(), MADE, run, {
+      report: recordedReport().report,
+      signal: never,
+    });
     expect(written.files).toEqual([at('all.png')]);
     expect(readdirSync(folder)).toEqual(['all.png']);
     const { width, height, data } = pixels(at('all.png'));
@@ -137,12 +168,14 @@ describe('a sheet', () => {
       if (i === 2) stop.abort(ENOUGH);
     });
     const { report } = recordedReport();
-    const plan = planFor({ tokensOut: at('tokens.json') });
-    await expect(writeAll(plan, stopped, report, stop.signal)).rejects.toBe(ENOUGH);
+    const plan = sheetPlan(at('tokens.json'));
+    await expect(writeAll(plan, MADE, stopped, { report, signal: stop.signal })).rejects.toBe(
+      ENOUGH,
+    );
     const failing = runOf((i) => {
       if (i === 2) throw ENOUGH;
     });
-    await expect(writeAll(plan, failing, report, never)).rejects.toBe(ENOUGH);
+    await expect(writeAll(plan, MADE, failing, { report, signal: never })).rejects.toBe(ENOUGH);
     expect(readdirSync(folder)).toEqual([]);
   });
 
@@ -170,7 +203,7 @@ test('files are named so that they sort like images, and by the class', () => {
 
 describe('the commands', () => {
   const asked = (more: Partial<GenerateOptions>): GenerateOptions => ({
-    ...{ model: at('model'), class: ['0', '1'], count: 1, seed: 5, dtype: 'auto' },
+    ...{ model: at('model'), class: ['0', '1'], count: 1, seed: 5, dtype: 'auto', scale: 1 },
     ...{ out: at('all.png'), ...more },
   });
 
@@ -178,14 +211,34 @@ describe('the commands', () => {
     writeTinyFolder(at('model'));
     const files = { out: at('all.png'), tokensOut: at('all.json') };
     const made = recordedReport();
-    await runGenerate(asked(files), made.report, never);
+    const look = { labels: true, scale: 2 };
+    await runGenerate(asked({ ...files, ...look, count: 2 }), made.report, never);
     expect(made.stdout()).toContain(`wrote ${files.out}\nwrote ${files.tokensOut}\n`);
     const { report, bytes, stderr } = recordedReport();
-    const decode = { model: at('model'), tokens: files.tokensOut, out: '-' };
+    const decode = { model: at('model'), tokens: files.tokensOut, out: '-', ...look };
     await runDecode(decode, report, never);
     expect(stderr()).toMatch(/^adapter .*wrote standard output\n$/ms);
     const png = decodePng(bytes(), { checkCrc: true });
     expect({ ...png, data: [...png.data] }).toMatchObject(pixels(files.out));
+    // The file says how it was made, and the tokens pass that on.
+    expect(bytes().equals(readFileSync(files.out))).toBe(true);
+    const said = readMade(readPngFacts(files.out).text);
+    expect(said).toMatchObject({ columns: 2, scale: 2, sampling: { greedy: false } });
+    expect(said?.images.map(({ seed }) => seed)).toEqual([5, 6, 7, 8]);
+    expect(said?.images.map((image) => image.class)).toEqual([0, 0, 1, 1]);
+  });
+
+  test('end with Ctrl-C, and what is in the folder is whole and counted', async () => {
+    writeTinyFolder(at('model'));
+    const args = ['--model', at('model'), '--class', '0', '--count', '320', '--out-dir', at('new')];
+    const { code, stderr } = await llamagen(['generate', ...args], {
+      interruptWhen: () => existsSync(at('new')) && readdirSync(at('new')).length > 0,
+    });
+    expect(code).toBe(130);
+    const there = readdirSync(at('new'));
+    expect(there.length).toBeLessThan(320);
+    expect(stderr).toContain(`${there.length} of 320 images are in ${at('new')}\n`);
+    for (const name of there) expect(pixels(at('new', name)).width).toBe(8);
   });
 
   test('refuse a sheet that is too large before anything is done', async () => {

@@ -71,6 +71,7 @@ test('places that cannot be written are refused beforehand', () => {
   expect(() => assertFolderFree(at('file'))).toThrow('is not a folder');
   expect(() => assertFolderFree(folder)).toThrow('has files already');
   expect(() => assertFolderFree('/')).toThrow(OptionError);
+  expect(() => assertFolderFree('')).toThrow(/got an empty path/);
   expect(() => assertFolderFree(at('new', 'x'))).not.toThrow();
 });
 
