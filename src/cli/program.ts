@@ -128,9 +128,13 @@ function addGenerate(command: AddCommand, run: Runner): void {
         .choices(WEIGHT_DTYPES)
         .default('auto'),
     )
-    .option('--out <file>', 'all images in one PNG', 'llamagen.png')
-    .addOption(new Option('--out-dir <folder>', 'one PNG per image').conflicts('out'))
-    .option('--tokens-out <file>', 'save the tokens as JSON')
+    .option('--out <file>', 'all images in one PNG; - is standard output', 'llamagen.png')
+    .addOption(
+      new Option('--out-dir <folder>', 'one PNG per image, written when it is there').conflicts(
+        'out',
+      ),
+    )
+    .option('--tokens-out <file>', 'save the tokens as JSON; - is standard output')
     .option(...LABELS)
     .option(...SCALE)
     .option(...PROFILE)
@@ -140,7 +144,7 @@ function addGenerate(command: AddCommand, run: Runner): void {
 function addDecode(command: AddCommand, run: Runner): void {
   command('decode', 'Turn saved tokens into pixels.')
     .requiredOption('--tokens <file>', 'a file of --tokens-out')
-    .requiredOption('--out <file>', 'all images in one PNG')
+    .requiredOption('--out <file>', 'all images in one PNG; - is standard output')
     .option(...LABELS)
     .option(...SCALE)
     .option(...PROFILE)
