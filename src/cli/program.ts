@@ -72,6 +72,9 @@ function runner(signal: AbortSignal, streams: Streams) {
     };
 }
 
+const outDir = (): Option =>
+  new Option('--out-dir <folder>', 'one PNG per image, written when it is there').conflicts('out');
+
 /** @param signal Stops whatever runs. */
 export function program(signal: AbortSignal, streams: Streams): Command {
   const run = runner(signal, streams);
@@ -129,11 +132,7 @@ function addGenerate(command: AddCommand, run: Runner): void {
         .default('auto'),
     )
     .option('--out <file>', 'all images in one PNG; - is standard output', 'llamagen.png')
-    .addOption(
-      new Option('--out-dir <folder>', 'one PNG per image, written when it is there').conflicts(
-        'out',
-      ),
-    )
+    .addOption(outDir())
     .option('--tokens-out <file>', 'save the tokens as JSON; - is standard output')
     .option(...LABELS)
     .option(...SCALE)
@@ -144,7 +143,8 @@ function addGenerate(command: AddCommand, run: Runner): void {
 function addDecode(command: AddCommand, run: Runner): void {
   command('decode', 'Turn saved tokens into pixels.')
     .requiredOption('--tokens <file>', 'a file of --tokens-out')
-    .requiredOption('--out <file>', 'all images in one PNG; - is standard output')
+    .option('--out <file>', 'all images in one PNG; - is standard output')
+    .addOption(outDir())
     .option(...LABELS)
     .option(...SCALE)
     .option(...PROFILE)

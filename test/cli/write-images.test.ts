@@ -7,7 +7,8 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { runDecode } from '../../src/cli/decode.ts';
 import { type GenerateOptions, runGenerate } from '../../src/cli/generate.ts';
 import { assertSheetFits, pictureName } from '../../src/cli/pictures.ts';
-import { type WritePlan, writeAll } from '../../src/cli/write-images.ts';
+import { writeAll } from '../../src/cli/write-images.ts';
+import type { WritePlan } from '../../src/cli/write-plan.ts';
 import { type RgbaImage, sheetOf } from '../../src/generate/grid.ts';
 import type { GeneratedImage, GenerateStats } from '../../src/index.ts';
 import { defaultModelFolder } from '../../src/node/files.ts';
@@ -185,7 +186,7 @@ describe('the commands', () => {
     ...{ out: at('all.png'), ...more },
   });
 
-  test('make the same sheet, in a file and on standard output', async () => {
+  test('make the same pictures, in a file, on standard output and in a folder', async () => {
     writeTinyFolder(at('model'));
     const files = { out: at('all.png'), tokensOut: at('all.json') };
     const made = recordedReport();
@@ -196,7 +197,14 @@ describe('the commands', () => {
     await runDecode(decode, report, never);
     expect(stderr()).toMatch(/^adapter .*wrote standard output\n$/ms);
     const png = decodePng(bytes(), { checkCrc: true });
-    expect({ ...png, data: [...png.data] }).toMatchObject(pixels(files.out));
+    const sheet = pixels(files.out);
+    expect({ ...png, data: [...png.data] }).toMatchObject(sheet);
+    // Each alone: the second is the right half of the first row of the sheet, behind the gap.
+    const { out: _, ...alone } = { ...decode, outDir: at('each') };
+    await runDecode(alone, recordedReport().report, never);
+    expect(readdirSync(at('each'))).toEqual(['0-class-0-5.png', '1-class-1-6.png']);
+    const second = pixels(at('each', '1-class-1-6.png'));
+    expect(second.data.slice(0, 24)).toEqual(sheet.data.slice(30, 54));
   });
 
   test('end with Ctrl-C, and what is in the folder is whole and counted', async () => {
@@ -210,6 +218,15 @@ describe('the commands', () => {
     expect(there.length).toBeLessThan(320);
     expect(stderr).toContain(`${there.length} of 320 images are in ${at('new')}\n`);
     for (const name of there) expect(pixels(at('new', name)).width).toBe(8);
+  });
+
+  test('need a place for the pictures', async () => {
+    const nowhere = runDecode(
+      { model: at('model'), tokens: 't.json', scale: 1 },
+      recordedReport().report,
+      never,
+    );
+    await expect(nowhere).rejects.toThrow(/decode needs a file .*--out.*--out-dir/);
   });
 
   test('refuse a sheet that is too large before anything is done', async () => {
