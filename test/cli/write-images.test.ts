@@ -8,7 +8,8 @@ import { runDecode } from '../../src/cli/decode.ts';
 import { type GenerateOptions, runGenerate } from '../../src/cli/generate.ts';
 import { readMade } from '../../src/cli/picture-text.ts';
 import { assertSheetFits, pictureName } from '../../src/cli/pictures.ts';
-import { type WritePlan, writeAll } from '../../src/cli/write-images.ts';
+import { writeAll } from '../../src/cli/write-images.ts';
+import type { WritePlan } from '../../src/cli/write-plan.ts';
 import { imageGrid, type RgbaImage, sheetOf } from '../../src/generate/grid.ts';
 import type { GeneratedImage, GenerateStats } from '../../src/index.ts';
 import { defaultModelFolder } from '../../src/node/files.ts';
@@ -207,7 +208,7 @@ describe('the commands', () => {
     ...{ out: at('all.png'), ...more },
   });
 
-  test('make the same sheet, in a file and on standard output', async () => {
+  test('make the same pictures, in a file, on standard output and in a folder', async () => {
     writeTinyFolder(at('model'));
     const files = { out: at('all.png'), tokensOut: at('all.json') };
     const made = recordedReport();
@@ -226,6 +227,14 @@ describe('the commands', () => {
     expect(said).toMatchObject({ columns: 2, scale: 2, sampling: { greedy: false } });
     expect(said?.images.map(({ seed }) => seed)).toEqual([5, 6, 7, 8]);
     expect(said?.images.map((image) => image.class)).toEqual([0, 0, 1, 1]);
+    // Each alone, as it is in a sheet without a look: the second is right of the first, behind the gap.
+    const plain = { model: decode.model, tokens: decode.tokens, scale: 1 };
+    await runDecode({ ...plain, outDir: at('each') }, recordedReport().report, never);
+    await runDecode({ ...plain, out: at('plain.png') }, recordedReport().report, never);
+    const names = ['0-class-0-5.png', '1-class-0-6.png', '2-class-1-7.png', '3-class-1-8.png'];
+    expect(readdirSync(at('each'))).toEqual(names);
+    const second = pixels(at('each', names[1]!));
+    expect(second.data.slice(0, 24)).toEqual(pixels(at('plain.png')).data.slice(30, 54));
   });
 
   test('end with Ctrl-C, and what is in the folder is whole and counted', async () => {
@@ -239,6 +248,15 @@ describe('the commands', () => {
     expect(there.length).toBeLessThan(320);
     expect(stderr).toContain(`${there.length} of 320 images are in ${at('new')}\n`);
     for (const name of there) expect(pixels(at('new', name)).width).toBe(8);
+  });
+
+  test('need a place for the pictures', async () => {
+    const nowhere = runDecode(
+      { model: at('model'), tokens: 't.json', scale: 1 },
+      recordedReport().report,
+      never,
+    );
+    await expect(nowhere).rejects.toThrow(/decode needs a file .*--out.*--out-dir/);
   });
 
   test('refuse a sheet that is too large before anything is done', async () => {
