@@ -1,23 +1,29 @@
 /** `llamagen decode`: saved tokens back to pixels. */
-import { sheetOf } from '../generate/grid.ts';
+import { OptionError } from '../errors.ts';
 import { decodeEach } from '../generate/images.ts';
-import { loadModel } from '../index.ts';
-import { downsampleOf } from '../models/vq-config.ts';
+import {
+  type DecodeOptions as DecodeSettings,
+  type GeneratedImage,
+  loadModel,
+  type Model,
+} from '../index.ts';
 import { openFolder } from '../node/files.ts';
 import { type CommonOptions, withDevice } from './context.ts';
-import { checkDestinations, keepStdout, shownDestination } from './destinations.ts';
+import { keepStdout, shownDestination } from './destinations.ts';
 import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
-import { madeImage, pictureText } from './picture-text.ts';
-import { assertSheetFits, writeSheet } from './pictures.ts';
 import { openProfile, type ProfileOption, reportProfile } from './profile.ts';
 import { describeAdapter, formatMs, type Report } from './report.ts';
-import { type LookOptions, sheetLook } from './sheet-look.ts';
-import { readTokens } from './tokens-file.ts';
+import type { LookOptions } from './sheet-look.ts';
+import { readTokens, type TokensImage } from './tokens-file.ts';
+import { writeAll } from './write-images.ts';
+import { planOf } from './write-plan.ts';
 
 export interface DecodeOptions extends CommonOptions, LookOptions {
   readonly tokens: string;
-  readonly out: string;
+  /** This, or `outDir`. */
+  readonly out?: string;
+  readonly outDir?: string;
   readonly profile?: ProfileOption;
 }
 
@@ -27,16 +33,17 @@ export async function runDecode(
   report: Report,
   signal: AbortSignal,
 ): Promise<void> {
-  checkDestinations(options, options);
+  const { out = '', outDir } = options;
+  if (options.out === undefined && outDir === undefined) {
+    throw new OptionError('decode needs a file for the pictures (--out), or a folder (--out-dir)');
+  }
   const files = openFolder(options.model);
-  const { name, gpt, vq, classNames } = await readModelJson(files);
+  const config = await readModelJson(files);
+  const { name, gpt, vq } = config;
   const limits = { gridSize: gpt.gridSize, codebookSize: vq.codebookSize };
   const { images, made: madeBy } = readTokens(options.tokens, limits);
-  const count = images.length;
-  const side = gpt.gridSize * downsampleOf(vq);
-  const made = images.map((image) => madeImage(image.class, image.seed, classNames));
-  const sheet = sheetOf({ count, width: side, height: side, ...sheetLook(made, options) });
-  assertSheetFits(sheet, count, 'decode parts of the file of tokens');
+  const planned = images.map((image) => ({ label: image.class, seed: image.seed }));
+  const plan = planOf({ ...options, out }, config, planned);
   keepStdout(options, report);
   await withDevice(report, async (device, adapter) => {
     const profiler = await openProfile(device, options.profile);
@@ -47,9 +54,8 @@ export async function runDecode(
     endLoad?.();
     report.line(`model    ${model.name}`);
     const decodeStart = performance.now();
-    const follow = follower(report, count);
-    const grids = images.map(({ tokens }) => tokens);
-    const pictures = decodeEach(model, grids, {
+    const follow = follower(report, images.length);
+    const pictures = decoded(model, images, {
       signal,
       ...(profiler && { profiler }),
       onProgress: (done, total) => {
@@ -57,26 +63,39 @@ export async function runDecode(
         follow({ phase: 'decode', done, total, elapsedMs });
       },
     });
-    const text = pictureText({
+    const made = {
       adapter: describeAdapter(adapter, adapter.software),
       ...(madeBy?.model === name && madeBy),
       model: name,
-      images: made,
-      scale: options.scale,
-      columns: sheet.columns,
-    });
-    await writeSheet({ out: options.out, sheet, report, signal, text }, pictures);
+    };
+    const written = await writeAll(plan, made, pictures, { report, signal });
     const decodeMs = performance.now() - decodeStart;
     report.line(`load     ${formatMs(loadMs)}`);
     report.line(`decode   ${formatMs(decodeMs)}  compilation included`);
-    report.line(`wrote ${shownDestination(options.out)}`);
+    for (const file of written.files) report.line(`wrote ${shownDestination(file)}`);
     const profile = await reportProfile(report, device, profiler, options.profile);
     report.json({
       adapter,
       model: model.name,
       timings: { load: loadMs, decode: decodeMs },
-      files: [options.out],
+      files: written.files,
       ...(profile && { profile }),
     });
   });
+}
+
+/** Saved tokens as images that are made. */
+async function* decoded(
+  model: Model,
+  images: readonly TokensImage[],
+  settings: DecodeSettings,
+): AsyncGenerator<GeneratedImage, void> {
+  const rest = images.values();
+  const grids = images.map(({ tokens }) => tokens);
+  for await (const picture of decodeEach(model, grids, settings)) {
+    const { value: image } = rest.next();
+    if (!image) throw new Error('more pictures than grids');
+    const { class: classIndex, seed, tokens } = image;
+    yield { ...picture, classIndex, seed, tokens: Uint32Array.from(tokens) };
+  }
 }

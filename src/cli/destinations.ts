@@ -52,11 +52,11 @@ export function checkDestinations(
     if (path === '') throw new OptionError(`${name} expected a path, got an empty one`);
     claims.writes(name, path);
   }
-  if (out !== undefined && out !== STDOUT) checkPictureName(out);
   if (outDir !== undefined) checkFolder(outDir, claims, pictures);
   for (const [, path] of named) {
     if (outDir === undefined || !isToBeMadeIn(outDir, path)) assertWritable(path);
   }
+  if (out !== undefined && out !== STDOUT) checkPictureName(out);
 }
 
 /** Each with its option. */
@@ -70,7 +70,7 @@ function filesOf({ out, tokensOut, profile }: Destinations): (readonly [string, 
 
 function claimSources({ model, tokens }: Sources): Claims {
   const claims = new Claims();
-  for (const descriptor of [1, 2]) claims.keepsOpen('redirected output', descriptor);
+  for (const descriptor of [1, 2]) claims.keepsOpen('standard output or error', descriptor);
   claims.reads('the file of tuned tiles', tilesPath());
   claims.readsModel('--model', model);
   if (tokens !== undefined) claims.reads('--tokens', tokens);

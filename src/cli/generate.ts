@@ -1,28 +1,26 @@
 /** `llamagen generate`: classes to pictures. */
-import { sheetOf } from '../generate/grid.ts';
 import { generateSettings } from '../generate/settings.ts';
 import {
+  type GenerateStats,
   generateImages,
   loadModel,
   type Model,
-  type ModelJson,
   type SamplingOptions,
   type Sequence,
   type WeightDTypeOption,
 } from '../index.ts';
-import { downsampleOf } from '../models/vq-config.ts';
 import { openFolder } from '../node/files.ts';
 import { parseClasses, randomSeed, repeatEach } from './arguments.ts';
 import { type AdapterSummary, type CommonOptions, withDevice } from './context.ts';
-import { checkDestinations, keepStdout, shownDestination } from './destinations.ts';
+import { keepStdout, shownDestination } from './destinations.ts';
 import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
-import { type MadeBy, madeImage } from './picture-text.ts';
-import { assertSheetFits, pictureName } from './pictures.ts';
+import type { MadeBy } from './picture-text.ts';
 import { openProfile, type ProfileOption, reportProfile } from './profile.ts';
 import { describeAdapter, formatMs, type Report } from './report.ts';
-import { type LookOptions, sheetLook } from './sheet-look.ts';
-import { type WritePlan, type Written, writeAll } from './write-images.ts';
+import type { LookOptions } from './sheet-look.ts';
+import { type Written, writeAll } from './write-images.ts';
+import { planOf } from './write-plan.ts';
 
 export interface GenerateOptions extends CommonOptions, LookOptions {
   readonly class: readonly string[];
@@ -86,31 +84,6 @@ export async function runGenerate(
   });
 }
 
-/** Where the images go: checked before anything is loaded. */
-function planOf(
-  options: GenerateOptions,
-  { classNames, gpt, vq }: ModelJson,
-  sequences: readonly Sequence[],
-): WritePlan {
-  const { outDir, out, tokensOut, scale } = options;
-  const { gridSize } = gpt;
-  const count = sequences.length;
-  const images = sequences.map(({ label, seed }) => madeImage(label, seed, classNames));
-  const look = sheetLook(images, options);
-  const names = sequences.map(({ label, seed }, i) =>
-    pictureName(i, count, label, seed, classNames),
-  );
-  const destinations = { ...options, out: outDir === undefined ? out : undefined };
-  checkDestinations(destinations, options, outDir === undefined ? [] : names);
-  const common = { tokensOut, images, look, gridSize };
-  if (outDir !== undefined) return { ...common, outDir, names };
-  const side = gridSize * downsampleOf(vq);
-  const sheet = sheetOf({ count, width: side, height: side, ...look });
-  const smaller = scale > 1 ? ', or a smaller --scale' : '';
-  assertSheetFits(sheet, count, `use --out-dir, or ask for fewer images${smaller}`);
-  return { ...common, out, sheet };
-}
-
 function drawnBy(sequence: Sequence): SamplingOptions {
   const { cfgScale, cfgInterval, temperature, topK, topP, greedy } = sequence;
   return { cfgScale, cfgInterval, temperature, topK, topP, greedy };
@@ -144,7 +117,7 @@ function samplingOf(options: GenerateOptions): SamplingOptions {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-interface Finished extends Written {
+interface Finished extends Written<GenerateStats> {
   readonly adapter: AdapterSummary;
   readonly model: Model;
   readonly loadMs: number;

@@ -72,6 +72,9 @@ function runner(signal: AbortSignal, streams: Streams) {
     };
 }
 
+const outDir = (): Option =>
+  new Option('--out-dir <folder>', 'one PNG per image, written when it is there').conflicts('out');
+
 /** @param signal Stops whatever runs. */
 export function program(signal: AbortSignal, streams: Streams): Command {
   const run = runner(signal, streams);
@@ -128,9 +131,9 @@ function addGenerate(command: AddCommand, run: Runner): void {
         .choices(WEIGHT_DTYPES)
         .default('auto'),
     )
-    .option('--out <file>', 'all images in one PNG', 'llamagen.png')
-    .addOption(new Option('--out-dir <folder>', 'one PNG per image').conflicts('out'))
-    .option('--tokens-out <file>', 'save the tokens as JSON')
+    .option('--out <file>', 'all images in one PNG; - is standard output', 'llamagen.png')
+    .addOption(outDir())
+    .option('--tokens-out <file>', 'save the tokens as JSON; - is standard output')
     .option(...LABELS)
     .option(...SCALE)
     .option(...PROFILE)
@@ -140,7 +143,8 @@ function addGenerate(command: AddCommand, run: Runner): void {
 function addDecode(command: AddCommand, run: Runner): void {
   command('decode', 'Turn saved tokens into pixels.')
     .requiredOption('--tokens <file>', 'a file of --tokens-out')
-    .requiredOption('--out <file>', 'all images in one PNG')
+    .option('--out <file>', 'all images in one PNG; - is standard output')
+    .addOption(outDir())
     .option(...LABELS)
     .option(...SCALE)
     .option(...PROFILE)

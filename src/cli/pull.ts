@@ -21,7 +21,7 @@ import {
   fileFacts,
 } from '../node/hub/download.ts';
 import { hubSettings } from '../node/hub/settings.ts';
-import { assertFolderWritable } from '../node/output.ts';
+import { assertFolderFree } from '../node/staging.ts';
 import type { TargetDType } from '../weights/formats.ts';
 import { type AdapterView, viewAdapter } from './adapter-view.ts';
 import { listAsMarkdown, listCheckpoints } from './checkpoint-list.ts';
@@ -93,7 +93,7 @@ export async function runPull(
       finish(report, { folder, made: false }, generateWith(folder));
       return;
     }
-    assertFolderWritable(folder);
+    assertFolderFree(folder);
   }
   const adapter = await view(report);
   if (adapter) report.line(`adapter  ${adapter.description}`);

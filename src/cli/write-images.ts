@@ -1,48 +1,25 @@
 /** Writes what a run makes while it is made. */
-import { type GridOptions, imageGrid, type Sheet } from '../generate/grid.ts';
-import type { GeneratedImage, GenerateStats } from '../index.ts';
+import { imageGrid } from '../generate/grid.ts';
+import type { GeneratedImage } from '../index.ts';
 import { writeFileAtomic } from '../node/output.ts';
 import { isStdout, shownDestination, writeDestination } from './destinations.ts';
-import { type MadeBy, type MadeImage, pictureText } from './picture-text.ts';
+import { type MadeBy, pictureText } from './picture-text.ts';
 import { writePicture, writeSheet } from './pictures.ts';
 import type { Report } from './report.ts';
 import { imageLook } from './sheet-look.ts';
 import { formatTokens } from './tokens-file.ts';
-
-interface CommonPlan {
-  readonly tokensOut: string | undefined;
-  readonly images: readonly MadeImage[];
-  readonly look: GridOptions;
-  /** Rows of each token grid. */
-  readonly gridSize: number;
-}
-
-/** All images in one file. */
-interface SheetPlan extends CommonPlan {
-  readonly out: string;
-  readonly sheet: Sheet;
-}
-
-/** Each in a file of a folder. */
-interface FolderPlan extends CommonPlan {
-  readonly outDir: string;
-  /** Of the files. */
-  readonly names: readonly string[];
-}
-
-export type WritePlan = SheetPlan | FolderPlan;
+import type { FolderPlan, WritePlan } from './write-plan.ts';
 
 /** What is kept of an image when it is written. */
 type Kept = Pick<GeneratedImage, 'classIndex' | 'seed' | 'tokens'>;
 
-export interface Written {
+export interface Written<Stats> {
   readonly images: readonly Kept[];
-  readonly stats: GenerateStats;
+  /** What the run returned. */
+  readonly stats: Stats;
   /** As they were given. */
   readonly files: readonly string[];
 }
-
-type Images = AsyncGenerator<GeneratedImage, GenerateStats>;
 
 interface Running {
   readonly report: Report;
@@ -53,20 +30,20 @@ interface Running {
  * Writes every image of a run: into the folder when it is there, or band by band into a sheet that
  * appears at the end. Whatever ends the run, files in the folder stay, and their number is said.
  */
-export async function writeAll(
+export async function writeAll<Stats>(
   plan: WritePlan,
   made: MadeBy,
-  run: Images,
+  run: AsyncGenerator<GeneratedImage, Stats>,
   { report, signal }: Running,
-): Promise<Written> {
+): Promise<Written<Stats>> {
   const { tokensOut } = plan;
   const kept: Kept[] = [];
-  let stats: GenerateStats | undefined;
+  let end: { readonly stats: Stats } | undefined;
   async function* images(): AsyncGenerator<GeneratedImage, void> {
     for (;;) {
       const { done, value } = await run.next();
       if (done) {
-        stats = value;
+        end = { stats: value };
         return;
       }
       yield value;
@@ -88,12 +65,12 @@ export async function writeAll(
   } else {
     files.push(...(await writeEach(plan, made, images(), { report, signal, kept })));
   }
-  if (!stats) throw new Error('the run ended before its images');
+  if (!end) throw new Error('the run ended before its images');
   if (tokensOut !== undefined) {
     await writeDestination(tokensOut, tokensText(plan, made, kept), report);
     files.push(tokensOut);
   }
-  return { images: kept, stats, files };
+  return { images: kept, ...end, files };
 }
 
 interface Stopping extends Running {

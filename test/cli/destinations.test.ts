@@ -33,6 +33,7 @@ beforeEach(() => {
   writeFileSync('t.json', 'tokens');
   writeFileSync('a.png', 'picture');
   mkdirSync('made');
+  mkdirSync('folder.jpg');
   symlinkSync('made', 'link');
   symlinkSync('../t.json', 'made/to-tokens.png');
   linkSync('t.json', 'hard.png');
@@ -78,6 +79,7 @@ describe('refused', () => {
     ['no path for the trace', { profile: '' }, /--profile expected a path/],
     ['no path for the folder', { outDir: '' }, /--out-dir expected a folder/],
     ['a folder as file', { out: 'made' }, /cannot write made: it is a folder/],
+    ['a folder with an ending', { out: 'folder.jpg' }, /cannot write folder\.jpg: it is a folder/],
     ['a file with the name of a folder', { out: 'b/' }, /cannot write b\/: it names a folder/],
     ['another kind of picture', { out: 'foo.jpg' }, /only: call it foo\.png/],
     ['another kind, in capitals', { out: 'foo.b.WEBP' }, /call it foo\.b\.png/],

@@ -234,6 +234,8 @@ describe('pull refuses', () => {
     writeFileSync(at('file'), '');
     const { error } = await pull({ name: 'c2i-B-256', out: at('file/model') });
     expect(error).toBeInstanceOf(OptionError);
+    const occupied = await pull({ name: 'c2i-B-256', out: folder });
+    expect(String(occupied.error)).toMatch(/it has files already/);
     expect(hub.seen).toEqual([]);
   });
 });

@@ -8,7 +8,8 @@ import { runDecode } from '../../src/cli/decode.ts';
 import { type GenerateOptions, runGenerate } from '../../src/cli/generate.ts';
 import { readMade } from '../../src/cli/picture-text.ts';
 import { assertSheetFits, pictureName } from '../../src/cli/pictures.ts';
-import { type WritePlan, writeAll } from '../../src/cli/write-images.ts';
+import { writeAll } from '../../src/cli/write-images.ts';
+import type { WritePlan } from '../../src/cli/write-plan.ts';
 import { imageGrid, type RgbaImage, sheetOf } from '../../src/generate/grid.ts';
 import type { GeneratedImage, GenerateStats } from '../../src/index.ts';
 import { defaultModelFolder } from '../../src/node/files.ts';
@@ -207,7 +208,7 @@ describe('the commands', () => {
     ...{ out: at('all.png'), ...more },
   });
 
-  test('make the same sheet, in a file and on standard output', async () => {
+  test('make the same pictures, in a file, on standard output and in a folder', async () => {
     writeTinyFolder(at('model'));
     const files = { out: at('all.png'), tokensOut: at('all.json') };
     const made = recordedReport();
@@ -219,13 +220,27 @@ describe('the commands', () => {
     await runDecode(decode, report, never);
     expect(stderr()).toMatch(/^adapter .*wrote standard output\n$/ms);
     const png = decodePng(bytes(), { checkCrc: true });
-    expect({ ...png, data: [...png.data] }).toMatchObject(pixels(files.out));
+    const sheet = pixels(files.out);
+    expect({ ...png, data: [...png.data] }).toMatchObject(sheet);
     // The file says how it was made, and the tokens pass that on.
     expect(bytes().equals(readFileSync(files.out))).toBe(true);
     const said = readMade(readPngFacts(files.out).text);
     expect(said).toMatchObject({ columns: 2, scale: 2, sampling: { greedy: false } });
     expect(said?.images.map(({ seed }) => seed)).toEqual([5, 6, 7, 8]);
     expect(said?.images.map((image) => image.class)).toEqual([0, 0, 1, 1]);
+    // Each alone: the second is the right half of the first row of the sheet, behind the gap.
+    const { out: _, ...alone } = { ...decode, outDir: at('each') };
+    await runDecode(alone, recordedReport().report, never);
+    const names = ['0-class-0-5.png', '1-class-0-6.png', '2-class-1-7.png', '3-class-1-8.png'];
+    expect(readdirSync(at('each'))).toEqual(names);
+    const second = pixels(at('each', '1-class-0-6.png'));
+    expect(second.data.slice(0, 3 * 16)).toEqual(sheet.data.slice(3 * 28, 3 * 44));
+    const { text } = readPngFacts(at('each', '1-class-0-6.png'));
+    expect(readMade(text)).toMatchObject({
+      ...said,
+      images: [said?.images[1]],
+      columns: undefined,
+    });
   });
 
   test('end with Ctrl-C, and what is in the folder is whole and counted', async () => {
@@ -239,6 +254,15 @@ describe('the commands', () => {
     expect(there.length).toBeLessThan(320);
     expect(stderr).toContain(`${there.length} of 320 images are in ${at('new')}\n`);
     for (const name of there) expect(pixels(at('new', name)).width).toBe(8);
+  });
+
+  test('need a place for the pictures', async () => {
+    const nowhere = runDecode(
+      { model: at('model'), tokens: 't.json', scale: 1 },
+      recordedReport().report,
+      never,
+    );
+    await expect(nowhere).rejects.toThrow(/decode needs a file .*--out.*--out-dir/);
   });
 
   test('refuse a sheet that is too large before anything is done', async () => {
