@@ -220,21 +220,27 @@ describe('the commands', () => {
     await runDecode(decode, report, never);
     expect(stderr()).toMatch(/^adapter .*wrote standard output\n$/ms);
     const png = decodePng(bytes(), { checkCrc: true });
-    expect({ ...png, data: [...png.data] }).toMatchObject(pixels(files.out));
+    const sheet = pixels(files.out);
+    expect({ ...png, data: [...png.data] }).toMatchObject(sheet);
     // The file says how it was made, and the tokens pass that on.
     expect(bytes().equals(readFileSync(files.out))).toBe(true);
     const said = readMade(readPngFacts(files.out).text);
     expect(said).toMatchObject({ columns: 2, scale: 2, sampling: { greedy: false } });
     expect(said?.images.map(({ seed }) => seed)).toEqual([5, 6, 7, 8]);
     expect(said?.images.map((image) => image.class)).toEqual([0, 0, 1, 1]);
-    // Each alone, as it is in a sheet without a look: the second is right of the first, behind the gap.
-    const plain = { model: decode.model, tokens: decode.tokens, scale: 1 };
-    await runDecode({ ...plain, outDir: at('each') }, recordedReport().report, never);
-    await runDecode({ ...plain, out: at('plain.png') }, recordedReport().report, never);
+    // Each alone: the second is the right half of the first row of the sheet, behind the gap.
+    const { out: _, ...alone } = { ...decode, outDir: at('each') };
+    await runDecode(alone, recordedReport().report, never);
     const names = ['0-class-0-5.png', '1-class-0-6.png', '2-class-1-7.png', '3-class-1-8.png'];
     expect(readdirSync(at('each'))).toEqual(names);
-    const second = pixels(at('each', names[1]!));
-    expect(second.data.slice(0, 24)).toEqual(pixels(at('plain.png')).data.slice(30, 54));
+    const second = pixels(at('each', '1-class-0-6.png'));
+    expect(second.data.slice(0, 3 * 16)).toEqual(sheet.data.slice(3 * 28, 3 * 44));
+    const { text } = readPngFacts(at('each', '1-class-0-6.png'));
+    expect(readMade(text)).toMatchObject({
+      ...said,
+      images: [said?.images[1]],
+      columns: undefined,
+    });
   });
 
   test('end with Ctrl-C, and what is in the folder is whole and counted', async () => {
