@@ -5,11 +5,11 @@ import { ROOT } from '../support/sources.ts';
 
 /** Most bytes of a minified bundle of everything an entry point exports. */
 const MAX_BYTES = {
-  'kernels/index.ts': 92_000,
-  'src/index.ts': 147_000,
-  'src/web/index.ts': 150_000,
+  'kernels/index.ts': 97_500,
+  'src/index.ts': 154_500,
+  'src/web/index.ts': 158_000,
   'src/profile.ts': 20_000,
-  'src/web/tune.ts': 113_000,
+  'src/web/tune.ts': 120_000,
   'src/weights/checkpoint.ts': 100_000,
 };
 
