@@ -1,5 +1,5 @@
 /** Turns what goes wrong on a device behind the program's back into one typed error. */
-import { DeviceError } from '../errors.ts';
+import { DeviceError, type DeviceProblem } from '../errors.ts';
 
 export interface DeviceWatch {
   /** Throws the DeviceError that has happened: always when the device is lost, else once. */
@@ -24,16 +24,18 @@ class Watch implements EndingWatch {
   // alive as long as the device.
   readonly #waiting = new Set<(error: DeviceError) => void>();
   #ended: DeviceError | undefined;
-  #untold: DeviceError | undefined;
+  /** An error that nothing was there to be told. Not made yet: its stack would hold the device. */
+  #untold: (() => DeviceError) | undefined;
 
   get ended(): DeviceError | undefined {
     return this.#ended;
   }
 
   check(): void {
-    const error = this.#ended ?? this.#untold;
+    if (this.#ended) throw this.#ended;
+    const untold = this.#untold;
     this.#untold = undefined;
-    if (error) throw error;
+    if (untold) throw untold();
   }
 
   race<T>(work: Promise<T>): Promise<T> {
@@ -54,9 +56,10 @@ class Watch implements EndingWatch {
   }
 
   /** Tells an error to what runs now, else to what runs next. */
-  tell(error: DeviceError): void {
-    if (this.#waiting.size > 0) this.#reject(error);
-    else this.#untold ??= error;
+  tell(problem: DeviceProblem, message: string): void {
+    const make = (): DeviceError => new DeviceError(problem, message);
+    if (this.#waiting.size > 0) this.#reject(make());
+    else this.#untold ??= make;
   }
 
   #reject(error: DeviceError): void {
@@ -98,7 +101,7 @@ export function catchStrayErrors(
     onError?.(event);
     const { error } = event;
     const problem = error instanceof GPUOutOfMemoryError ? 'out-of-memory' : 'validation';
-    watch.tell(new DeviceError(problem, `the device reported an error: ${error.message}`));
+    watch.tell(problem, `the device reported an error: ${error.message}`);
   });
 }
 

@@ -90,20 +90,12 @@ async function makeStray(on: GPUDevice): Promise<void> {
   await reported;
 }
 
-// One device for all, because each compiles anew.
-test('a device of ours: stray errors, its end in the middle of a run, and nothing left', async () => {
+// One device for both, because each compiles anew.
+test('a device that ends in the middle of a run fails it and all later uses, and leaves nothing', async () => {
   const life = async (): Promise<Record<string, WeakRef<object>>> => {
     const { device: own, adapter, close } = await openDevice({ tuned: false });
     const model = await load(own);
     const loop = await tokenLoop(model.gpt, { sequences: 1, guided: false });
-
-    const said = vi.spyOn(console, 'error').mockImplementation(() => {});
-    await makeStray(own);
-    const asked = generate(model, { classes: [0] });
-    await expect(asked).rejects.toMatchObject({ name: 'DeviceError', problem: 'validation' });
-    await expect(asked).rejects.toThrow(/^the device reported an error: /);
-    expect(said.mock.calls.flat().join()).toMatch(/^WebGPU: /);
-    said.mockRestore();
 
     const running = generate(model, {
       classes: TINY_CLASSES,
@@ -131,6 +123,20 @@ test('a device of ours: stray errors, its end in the middle of a run, and nothin
     gc();
   }
   expect(left()).toEqual([]);
+});
+
+test('stray errors reject the next use of a device of ours, and are said on standard error', async () => {
+  const { device: own, close } = await openDevice({ tuned: false });
+  const model = await load(own);
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+  await makeStray(own);
+  const asked = generate(model, { classes: [0] });
+  await expect(asked).rejects.toMatchObject({ name: 'DeviceError', problem: 'validation' });
+  await expect(asked).rejects.toThrow(/^the device reported an error: /);
+  expect(said.mock.calls.flat().join()).toMatch(/^WebGPU: /);
+  said.mockRestore();
+  expect(await model.gpt.exclusive(async () => 'usable again')).toBe('usable again');
+  close();
 });
 
 test("stray errors of an app on its own device are the app's business", async () => {
