@@ -4,6 +4,7 @@ import type { Variant } from '../kernels/kernel.ts';
 import { caseFolders, readConfig } from './golden-runner/case.ts';
 import { reasonToSkip, runCase } from './golden-runner/run.ts';
 import { testDevice } from './support/device.ts';
+import { few } from './support/few.ts';
 import { ROOT } from './support/sources.ts';
 
 const device = await testDevice();
@@ -37,13 +38,14 @@ describe('the variant chosen for this adapter', () => {
 const others = (['serial', 'workgroup', 'subgroup'] as const).filter(
   (reduce) => reduce !== 'subgroup' || device.features.has('subgroups'),
 );
+const small = cases.filter(({ name }) => SMALL.test(name));
 describe.each(others)('%s', (reduce) => {
-  test.each(cases.filter(({ name }) => SMALL.test(name)))('$name', async ({ folder }) => {
+  test.each(few(8, small))('$name', async ({ folder }) => {
     expect(await failures(folder, { reduce })).toEqual([]);
   });
 });
 
-test.each(['c2i_odd_mha', 'c2i_odd_gqa', 'c2i_batch4'])(
+test.each(few(1, ['c2i_odd_mha', 'c2i_batch4', 'c2i_odd_gqa']))(
   '%s with attention and products in parts',
   async (name) => {
     const tiles = { attention: { split: 3 }, product: { split: 2 } };

@@ -29,7 +29,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 afterEach(() => vi.unstubAllEnvs());
 
 const tuneWith = (cache: string, ...more: readonly string[]) => ({
-  args: ['tune', '--model', model, '--rows', '1,2', '--json', ...more],
+  args: ['tune', '--model', model, '--rows', '2', '--json', ...more],
   path: join(folder, cache, 'tiles.json'),
   env: { LLAMAGEN_CACHE: join(folder, cache) },
 });

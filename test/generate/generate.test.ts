@@ -1,4 +1,4 @@
-/** What `generate` promises, on the shipped model. */
+/** What `generate` promises. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   decodeTokens,
@@ -13,20 +13,37 @@ import {
 import { openDevice } from '../../src/node/device.ts';
 import { defaultModelFolder, openFolder } from '../../src/node/files.ts';
 import { testDevice } from '../support/device.ts';
+import { few } from '../support/few.ts';
+import { tinyFolder } from '../support/tiny-model.ts';
 
-let model: Model;
+let shipped: Model;
+let tiny: Model;
 beforeAll(async () => {
-  model = await loadModel(await testDevice(), openFolder(defaultModelFolder()));
+  const device = await testDevice();
+  shipped = await loadModel(device, openFolder(defaultModelFolder()));
+  tiny = await loadModel(device, tinyFolder());
 });
-afterAll(() => model.destroy());
+afterAll(() => {
+  shipped.destroy();
+  tiny.destroy();
+});
 
 const ORANGE = 20;
 const PEAR = 22;
 const hex = (pixels: ArrayLike<number>): string => Buffer.from(Array.from(pixels)).toString('hex');
 
-describe('one seed, one image', () => {
+/** Both have these classes. */
+const [A, B, C, D] = [2, 1, 0, 3] as const;
+
+// The shipped model takes ten times as long.
+describe.each(few(1, ['shipped', 'tiny'] as const))('one seed, one image: %s model', (name) => {
+  let model: Model;
+  beforeAll(() => {
+    model = name === 'tiny' ? tiny : shipped;
+  });
+
   test('alone, in a batch of 4 at every place, and split over batches: bit for bit', async () => {
-    const classes = [PEAR, ORANGE, 4, 13];
+    const classes = [A, B, C, D];
     const together = await generate(model, { classes, seed: 100 });
     const split = await generate(model, { classes, seed: 100, batch: 3 });
     for (const [i, image] of together.images.entries()) {
@@ -39,23 +56,24 @@ describe('one seed, one image', () => {
   });
 
   test('in a batch of 16, in the first and the last place', async () => {
+    const steps = Math.min(24, model.config.gpt.blockSize);
     const loop = await tokenLoop(model.gpt, { sequences: 16, guided: true });
     const single = await tokenLoop(model.gpt, { sequences: 1, guided: true });
     const how = { cfgScale: 2, cfgInterval: -1, temperature: 1, topK: 100, topP: 0.95 };
     const sequence = (i: number) => ({
       ...{ ...how, greedy: false, forced: false },
       seed: 7 + (i % 15),
-      label: i % 15,
+      label: (i % 15) % model.config.gpt.numClasses,
     });
     loop.start(Array.from({ length: 16 }, (_, i) => sequence(i)));
-    await loop.run(24);
+    await loop.run(steps);
     const all = await loop.readTokens();
     single.start([sequence(0)]);
-    await single.run(24);
-    const alone = [...(await single.readTokens())].slice(0, 24);
-    expect([...all.slice(0, 24)]).toEqual(alone);
+    await single.run(steps);
+    const alone = [...(await single.readTokens())].slice(0, steps);
+    expect([...all.slice(0, steps)]).toEqual(alone);
     const last = 15 * model.config.gpt.blockSize;
-    expect([...all.slice(last, last + 24)]).toEqual(alone);
+    expect([...all.slice(last, last + steps)]).toEqual(alone);
     loop.destroy();
     single.destroy();
   });
@@ -66,7 +84,7 @@ describe('one seed, one image', () => {
     for (const chunk of [1, 7, 64]) {
       loop.start([
         {
-          ...{ label: PEAR, seed: 3, cfgScale: 2, cfgInterval: 10, temperature: 1 },
+          ...{ label: A, seed: 3, cfgScale: 2, cfgInterval: 10, temperature: 1 },
           ...{ topK: 0, topP: 1, greedy: false, forced: false },
         },
       ]);
@@ -80,23 +98,30 @@ describe('one seed, one image', () => {
 
   test('asked for side by side, in one batch shape and in two', async () => {
     const ask = (classes: number[], seed: number) => generate(model, { classes, seed });
-    const [a, b, c] = await Promise.all([ask([PEAR], 8), ask([ORANGE], 9), ask([PEAR, 4], 8)]);
+    const [a, b, c] = await Promise.all([ask([A], 8), ask([B], 9), ask([A, D], 8)]);
     const tokens = (result: GenerateResult) => result.images.map((image) => [...image.tokens]);
-    expect(tokens(b)).toEqual(tokens(await ask([ORANGE], 9)));
+    expect(tokens(b)).toEqual(tokens(await ask([B], 9)));
     expect(tokens(a)[0]).toEqual(tokens(c)[0]);
   });
 
   test('another seed gives another image, greedy ignores the seed', async () => {
-    const [a, b] = (await generate(model, { classes: [PEAR, PEAR], seed: 1 })).images;
+    const [a, b] = (await generate(model, { classes: [A, A], seed: 1 })).images;
     expect([...a!.tokens]).not.toEqual([...b!.tokens]);
-    const greedy = (await generate(model, { classes: [PEAR, PEAR], greedy: true })).images;
+    const greedy = (await generate(model, { classes: [A, A], greedy: true })).images;
     expect([...greedy[0]!.tokens]).toEqual([...greedy[1]!.tokens]);
   });
 });
 
+test('an image of the shipped model is the same alone and in a batch: bit for bit', async () => {
+  const [alone] = (await generate(shipped, { classes: [ORANGE], seed: 101 })).images;
+  const [, image] = (await generate(shipped, { classes: [PEAR, ORANGE], seed: 100 })).images;
+  expect([...image!.tokens]).toEqual([...alone!.tokens]);
+  expect(hex(image!.rgba)).toBe(hex(alone!.rgba));
+});
+
 describe('results', () => {
   test('have tokens in the codebook, pixels that vary, and can be decoded again', async () => {
-    const { images } = await generate(model, { classes: [ORANGE], seed: 5, cfgScale: 1 });
+    const { images } = await generate(shipped, { classes: [ORANGE], seed: 5, cfgScale: 1 });
     const [image] = images;
     const { tokens, rgba, width, height } = image!;
     expect([width, height, rgba.length]).toEqual([96, 96, 96 * 96 * 4]);
@@ -106,16 +131,16 @@ describe('results', () => {
     // An orange on white: much more red than blue in the middle of the picture.
     const middle = 48 * 96 + 48;
     expect(red![middle]! - blue![middle]!).toBeGreaterThan(60);
-    const [again] = await decodeTokens(model, [tokens]);
+    const [again] = await decodeTokens(shipped, [tokens]);
     expect(hex(again!.rgba)).toBe(hex(rgba));
   });
 
   test('progress counts every phase to its end', async () => {
     const seen: Progress[] = [];
-    await generate(model, { classes: [1, 2], onProgress: (p) => seen.push(p) });
+    await generate(tiny, { classes: [1, 2], onProgress: (p) => seen.push(p) });
     for (const [phase, total] of [
       ['compile', 2],
-      ['tokens', 288],
+      ['tokens', 32],
       ['decode', 2],
     ] as const) {
       const done = seen.filter((p) => p.phase === phase).map((p) => p.done);
@@ -140,17 +165,17 @@ describe('bad options', () => {
     ['cfgInterval -2', { classes: [1], cfgInterval: -2 }, /"cfgInterval"/],
     ['batch 0', { classes: [1], batch: 0 }, /"batch"/],
   ])('%s', async (_, options, message) => {
-    const asked = generate(model, options as { classes: number[] });
+    const asked = generate(shipped, options as { classes: number[] });
     await expect(asked).rejects.toThrow(OptionError);
     await expect(asked).rejects.toThrow(message);
   });
 
   test('tokens outside the codebook, or too few', async () => {
     const grid = new Array(144).fill(0);
-    await expect(decodeTokens(model, [grid.with(9, 1024)])).rejects.toThrow(
+    await expect(decodeTokens(shipped, [grid.with(9, 1024)])).rejects.toThrow(
       /token 9 is 1024.*0 \.\. 1023/,
     );
-    await expect(decodeTokens(model, [grid.slice(1)])).rejects.toThrow(/144 tokens, got 143/);
+    await expect(decodeTokens(shipped, [grid.slice(1)])).rejects.toThrow(/144 tokens, got 143/);
   });
 });
 
@@ -159,7 +184,7 @@ describe('stopping', () => {
     const controller = new AbortController();
     const reason = new Error('enough');
     let steps = 0;
-    const running = generate(model, {
+    const running = generate(shipped, {
       classes: [1],
       signal: controller.signal,
       onProgress: ({ phase, done }) => {
@@ -174,7 +199,7 @@ describe('stopping', () => {
 
   test('a lost device is a typed error, during a run and after', async () => {
     const opened = await openDevice();
-    const doomed = await loadModel(opened.device, openFolder(defaultModelFolder()));
+    const doomed = await loadModel(opened.device, tinyFolder());
     const running = generate(doomed, {
       classes: [1],
       onProgress: ({ phase, done }) => {

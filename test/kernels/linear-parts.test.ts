@@ -5,6 +5,7 @@ import { expectClose } from '../oracle/compare.ts';
 import { linear } from '../oracle/linear.ts';
 import * as oracle from '../oracle/linear-parts.ts';
 import { testDevice } from '../support/device.ts';
+import { fewBarriers } from '../support/few.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, F32_VARIANTS, SERIAL_LANES, variantName } from '../support/variants.ts';
@@ -34,7 +35,7 @@ function inputsOf({ rows, inDim, outDim, weightDtype = 'f32' }: LinearPartsParam
 }
 
 for (const variant of deviceVariants(device, [...F32_VARIANTS, SERIAL_LANES])) {
-  for (const params of cases) {
+  for (const params of fewBarriers(variant, 2, cases)) {
     const kernel = linearParts({ ...params, variant });
     test(`${kernel.label} ${variantName(variant)}`, async () => {
       const { x, stored } = inputsOf(params);

@@ -3,6 +3,7 @@ import { type MatmulParams, matmul } from '../../kernels/matmul.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/linear.ts';
 import { testDevice } from '../support/device.ts';
+import { fewBarriers } from '../support/few.ts';
 import { anyMatmul } from '../support/kernel-list.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
@@ -31,7 +32,8 @@ describe.each(MATRIX_DTYPES)('%s', (weightDtype) => {
     // The tiles use no subgroup operation, and f32 weights no halves: the same text again.
     if (variant.reduce === 'subgroup' || (variant.f16 && weightDtype !== 'f16')) continue;
     // Other storage differs in how weights are read alone.
-    for (const params of weightDtype === 'f32' ? cases : cases.slice(3, 5)) {
+    const all = weightDtype === 'f32' ? cases : cases.slice(3, 5);
+    for (const params of fewBarriers(variant, 3, all)) {
       const kernel = anyMatmul({ ...params, weightDtype, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
         const { rows, inDim, outDim, residual } = params;

@@ -4,6 +4,7 @@ import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/rope.ts';
 import { testDevice } from '../support/device.ts';
 import { roundF16 } from '../support/f16.ts';
+import { fewBarriers } from '../support/few.ts';
 import { anyRope, scatteredPlaces } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
@@ -57,7 +58,7 @@ for (const { weightDtype, kvDtype } of dtypes) {
   for (const variant of deviceVariants(device, [...VARIANTS, SERIAL_LANES])) {
     if (variant.f16 && weightDtype !== 'f16') continue;
     if (variant.reduce !== 'serial' && weightDtype !== kvDtype) continue;
-    for (const sizes of cases) {
+    for (const sizes of fewBarriers(variant, 2, cases)) {
       const params = { ...sizes, weightDtype, kvDtype };
       const kernel = qkvRopeCache({ ...params, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {

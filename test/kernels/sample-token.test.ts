@@ -7,6 +7,7 @@ import { NO_TOKEN } from '../../kernels/lib/finite.ts';
 import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
 import { sampleToken } from '../../kernels/sample-token.ts';
 import { testDevice } from '../support/device.ts';
+import { fewBarriers } from '../support/few.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { sampling } from '../support/sampling.ts';
@@ -61,38 +62,42 @@ const broken: readonly Broken[] = [
 ];
 
 describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
-  test.each([
+  const sizes = [
     { vocabSize: 257, guided: true },
     { vocabSize: 1000, guided: true },
     { vocabSize: 64, guided: false },
-  ])('$vocabSize tokens, guided $guided', async ({ vocabSize, guided }) => {
-    const rows = guided ? 2 * sequences : sequences;
-    const raw = normal(rows * vocabSize, vocabSize, 3);
-    const steps = [0, 1, 2, 3, 5, 7];
-    const place = Array.from({ length: rows }, (_, r) => [r, steps[r % sequences]!]).flat();
-    const tokens = new Uint32Array(sequences * blockSize).fill(0xffff);
-    const packed = packSampling(settings);
-    const sizes = { sequences, rows, vocabSize, blockSize, clsTokenNum, variant };
+  ];
+  test.each(fewBarriers(variant, 1, sizes))(
+    '$vocabSize tokens, guided $guided',
+    async ({ vocabSize, guided }) => {
+      const rows = guided ? 2 * sequences : sequences;
+      const raw = normal(rows * vocabSize, vocabSize, 3);
+      const steps = [0, 1, 2, 3, 5, 7];
+      const place = Array.from({ length: rows }, (_, r) => [r, steps[r % sequences]!]).flat();
+      const tokens = new Uint32Array(sequences * blockSize).fill(0xffff);
+      const packed = packSampling(settings);
+      const sizes = { sequences, rows, vocabSize, blockSize, clsTokenNum, variant };
 
-    const inputs = { raw, sampling: packed, place, tokens };
-    const whole = await runKernel(device, sampleToken(sizes), inputs);
+      const inputs = { raw, sampling: packed, place, tokens };
+      const whole = await runKernel(device, sampleToken(sizes), inputs);
 
-    const mixed = guided
-      ? await runKernel(device, guidance({ sequences, vocabSize, clsTokenNum }), {
-          ...{ logits: raw, place, sampling: packed },
-        })
-      : { out: raw };
-    const { probs } = await runKernel(device, filterLogits({ sequences, vocabSize, variant }), {
-      ...{ logits: mixed.out!, sampling: packed },
-    });
-    const drawn = await runKernel(device, drawToken(sizes), {
-      ...{ probs: probs!, sampling: packed, place, tokens },
-    });
-    expect(whole.logits).toEqual(mixed.out);
-    expect(whole.probs).toEqual(probs);
-    expect(whole.tokens).toEqual(drawn.tokens);
-    expect(whole.place).toEqual(drawn.place);
-  });
+      const mixed = guided
+        ? await runKernel(device, guidance({ sequences, vocabSize, clsTokenNum }), {
+            ...{ logits: raw, place, sampling: packed },
+          })
+        : { out: raw };
+      const { probs } = await runKernel(device, filterLogits({ sequences, vocabSize, variant }), {
+        ...{ logits: mixed.out!, sampling: packed },
+      });
+      const drawn = await runKernel(device, drawToken(sizes), {
+        ...{ probs: probs!, sampling: packed, place, tokens },
+      });
+      expect(whole.logits).toEqual(mixed.out);
+      expect(whole.probs).toEqual(probs);
+      expect(whole.tokens).toEqual(drawn.tokens);
+      expect(whole.place).toEqual(drawn.place);
+    },
+  );
 
   test('no token where a logit is not finite, and that sequence alone', async () => {
     const [vocabSize, [nan, inf]] = [257, [Number.NaN, Number.POSITIVE_INFINITY]];

@@ -30,6 +30,9 @@ const PROCESSES = 2;
 const { LLAMAGEN_VARIANT } = process.env;
 const forced = LLAMAGEN_VARIANT ? (parseVariant(LLAMAGEN_VARIANT).reduce ?? 'serial') : undefined;
 
+/** Also those that `npm test` leaves out. */
+const EVERY_CASE = { LLAMAGEN_LONG_SHARE: 'every' } as const;
+
 const CONFIG = ['--config', 'test/mutants/vitest.config.ts'];
 
 async function attempt(mutant: Mutant, scratch: string): Promise<Outcome> {
@@ -39,6 +42,7 @@ async function attempt(mutant: Mutant, scratch: string): Promise<Outcome> {
   const only = forced ? mutant.only?.replaceAll('serial', forced) : mutant.only;
   const chosen = [...(only ? ['-t', only] : []), ...mutant.tests];
   const { code, output } = await vitest([...CONFIG, '--bail', '1', ...chosen], {
+    ...EVERY_CASE,
     LLAMAGEN_MUTANT: mutant.name,
     LLAMAGEN_MUTANT_LOG: log,
   });
@@ -62,7 +66,7 @@ async function control(chosen: readonly Mutant[]): Promise<string | undefined> {
   const onlyGolden = files.filter((file) => file !== 'test/golden.test.ts');
   const { code, output } = await vitest(
     [...CONFIG, ...(onlyGolden.length > 0 ? onlyGolden : files)],
-    {},
+    EVERY_CASE,
   );
   return code === 0 ? undefined : output;
 }

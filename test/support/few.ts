@@ -1,0 +1,37 @@
+/**
+ * Suites that are too long for `npm test`: it runs a few of their cases, `npm run test:long` the
+ * others, all of them or a sample.
+ */
+import type { Variant } from '../../kernels/kernel.ts';
+import { uniform } from './random.ts';
+
+/**
+ * What `npm run test:long` sets: the share of the cases to run, and the seed they are chosen by.
+ * `every` runs these and those of `npm test`, as for mutants.
+ */
+const { LLAMAGEN_LONG_SHARE, LLAMAGEN_LONG_SEED } = process.env;
+
+/**
+ * Some of `cases`, in their order: in `npm test` `count` of them, evenly spread; in
+ * `npm run test:long` those that `npm test` leaves out, or a sample of them. Never none.
+ */
+export function few<T>(count: number, cases: readonly T[]): readonly T[] {
+  if (cases.length <= count || LLAMAGEN_LONG_SHARE === 'every') return cases;
+  const quick = new Set(
+    Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * cases.length) / count)),
+  );
+  if (LLAMAGEN_LONG_SHARE === undefined) return cases.filter((_, i) => quick.has(i));
+  const others = cases.filter((_, i) => !quick.has(i));
+  const wanted = Math.max(1, Math.ceil(others.length * Number(LLAMAGEN_LONG_SHARE)));
+  const next = uniform(Number(LLAMAGEN_LONG_SEED));
+  const draws = others.map((_, i) => [next(), i] as const).sort(([a], [b]) => a - b);
+  const chosen = new Set(draws.slice(0, wanted).map(([, i]) => i));
+  return others.filter((_, i) => chosen.has(i));
+}
+
+/** `few` of `cases` where a variant has barriers, which take software adapters long; else all. */
+export const fewBarriers = <T>(
+  { reduce }: Pick<Variant, 'reduce'>,
+  count: number,
+  cases: readonly T[],
+): readonly T[] => (reduce === 'serial' ? cases : few(count, cases));
