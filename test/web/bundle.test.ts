@@ -5,11 +5,11 @@ import { ROOT } from '../support/sources.ts';
 
 /** Most bytes of a minified bundle of everything an entry point exports. */
 const MAX_BYTES = {
-  'kernels/index.ts': 100_000,
-  'src/index.ts': 165_000,
-  'src/web/index.ts': 175_000,
+  'kernels/index.ts': 99_000,
+  'src/index.ts': 164_000,
+  'src/web/index.ts': 171_000,
   'src/profile.ts': 20_000,
-  'src/web/tune.ts': 122_000,
+  'src/web/tune.ts': 122_500,
   'src/weights/checkpoint.ts': 100_000,
 };
 
