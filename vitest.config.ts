@@ -1,4 +1,20 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/**
+ * Take longest on a software adapter, so they begin first: vitest would begin with the largest files,
+ * and leave one worker without work at the end.
+ */
+const FIRST = ['test/golden.test.ts', 'test/web/browser.test.ts', 'test/cli/tune.test.ts'];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isFirst = ({ moduleId }: TestSpecification): boolean =>
+      FIRST.some((name) => moduleId.replaceAll('\\', '/').endsWith(name));
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isFirst), ...sorted.filter((file) => !isFirst(file))];
+  }
+}
 
 /** GPU tests run on a software adapter where there is no GPU: slow, and two files at a time at most. */
 const config: ViteUserConfig = defineConfig({
@@ -7,6 +23,7 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: 300_000,
     hookTimeout: 300_000,
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
   },
 });
 export default config;

@@ -108,7 +108,7 @@ async function logitsOf(file: Safetensors, options: PrecisionOptions): Promise<F
 }
 
 describe('storage', () => {
-  test.each(few(2, ['bf16', 'f16', 'int8', 'int4'] as const))(
+  test.each(few(1, ['bf16', 'f16', 'int4', 'int8'] as const))(
     '%s made while loading gives the logits of the values it stands for',
     async (weightDtype) => {
       const got = await logitsOf(await fileOf('f32'), { weightDtype });
@@ -136,7 +136,7 @@ describe('storage', () => {
     },
   );
 
-  test.each(few(1, ['f32', 'int8', 'int4'] as const))(
+  test.each(few(1, ['f32', 'int4', 'int8'] as const))(
     '%s in parts gives the same bits',
     async (dtype) => {
       const file = await fileOf(dtype);
