@@ -4,7 +4,7 @@ import type { Variant } from '../kernels/kernel.ts';
 import { caseFolders, readConfig } from './golden-runner/case.ts';
 import { reasonToSkip, runCase } from './golden-runner/run.ts';
 import { testDevice } from './support/device.ts';
-import { few } from './support/few.ts';
+import { few, isLong } from './support/few.ts';
 import { ROOT } from './support/sources.ts';
 
 const device = await testDevice();
@@ -14,11 +14,18 @@ const cases = present
   .map((folder) => ({ folder, ...readConfig(folder) }));
 
 /** Barriers are slow on software adapters: these cases reach every kernel in a few seconds. */
-const SMALL = /^(op_|sample_|c2i_odd_mha|c2i_batch4|vq_)/;
+const SMALL = /^(op_|sample_|c2i_odd_mha|c2i_batch4)/;
+const TOKENIZERS = /^vq_/;
+
+/** Of the shipped model, those whose greedy tokens are drawn. */
+const classes = few(
+  8,
+  Array.from({ length: 32 }, (_, label) => label),
+);
 
 /** What fails, with its numbers. */
 async function failures(folder: string, variant: Partial<Variant> = {}): Promise<string[]> {
-  const { checks } = await runCase(device, folder, { variant });
+  const { checks } = await runCase(device, folder, { variant, classes });
   return checks
     .filter(({ pass }) => !pass)
     .map(({ tensor, maxAbsError, tolerance }) => `${tensor}: ${maxAbsError} > ${tolerance}`);
@@ -30,7 +37,8 @@ test('every kind of this version is among the cases', () => {
 });
 
 describe('the variant chosen for this adapter', () => {
-  test.each(cases)('$name', async ({ folder }) => {
+  const long = cases.filter(({ kind }) => kind === 'model_folder');
+  test.each(isLong ? long : cases)('$name', async ({ folder }) => {
     expect(await failures(folder)).toEqual([]);
   });
 });
@@ -39,8 +47,9 @@ const others = (['serial', 'workgroup', 'subgroup'] as const).filter(
   (reduce) => reduce !== 'subgroup' || device.features.has('subgroups'),
 );
 const small = cases.filter(({ name }) => SMALL.test(name));
+const tokenizers = cases.filter(({ name }) => TOKENIZERS.test(name));
 describe.each(others)('%s', (reduce) => {
-  test.each(few(8, small))('$name', async ({ folder }) => {
+  test.each([...few(8, small), ...few(0, tokenizers)])('$name', async ({ folder }) => {
     expect(await failures(folder, { reduce })).toEqual([]);
   });
 });

@@ -21,6 +21,7 @@ type Runner = (
   device: GPUDevice,
   golden: GoldenCase,
   options?: PrecisionOptions,
+  classes?: readonly number[],
 ) => Promise<Check[]>;
 
 const RUNNERS: Readonly<Record<string, Runner>> = {
@@ -54,18 +55,25 @@ export function reasonToSkip(folder: string, full = false): string | undefined {
   return kind in RUNNERS ? undefined : (LATER[kind] ?? `unknown kind "${kind}"`);
 }
 
+export interface CaseOptions extends PrecisionOptions {
+  /** Run full-size models too. */
+  readonly full?: boolean;
+  /** Of a model folder, those whose greedy tokens are drawn; default all. */
+  readonly classes?: readonly number[];
+}
+
 /** Runs a case, or says why it is skipped. */
 export async function runCase(
   device: GPUDevice,
   folder: string,
-  { full = false, ...options }: PrecisionOptions & { readonly full?: boolean } = {},
+  { full = false, classes, ...options }: CaseOptions = {},
 ): Promise<CaseResult> {
   const { name, kind } = readConfig(folder);
   const skipped = reasonToSkip(folder, full);
   if (skipped) return { name, checks: [], skipped };
   const run = RUNNERS[kind];
   if (!run) throw new Error(`${name}: kind "${kind}" has no runner`);
-  const checks = await run(device, await openCase(folder), options);
+  const checks = await run(device, await openCase(folder), options, classes);
   if (checks.length === 0) throw new Error(`${name}: nothing was checked`);
   return { name, checks };
 }

@@ -11,9 +11,12 @@ import { uniform } from './random.ts';
  */
 const { LLAMAGEN_LONG_SHARE, LLAMAGEN_LONG_SEED } = process.env;
 
+/** Whether this is `npm run test:long`, for tests that `npm test` runs as a whole. */
+export const isLong: boolean = LLAMAGEN_LONG_SHARE !== undefined && LLAMAGEN_LONG_SHARE !== 'every';
+
 /**
  * Some of `cases`, in their order: in `npm test` `count` of them, evenly spread; in
- * `npm run test:long` those that `npm test` leaves out, or a sample of them. Never none.
+ * `npm run test:long` those that `npm test` leaves out, or a sample of them.
  */
 export function few<T>(count: number, cases: readonly T[]): readonly T[] {
   if (cases.length <= count || LLAMAGEN_LONG_SHARE === 'every') return cases;
@@ -39,7 +42,5 @@ export function fewBarriers<T>(
   cases: readonly T[],
 ): readonly T[] {
   if (reduce !== 'serial') return few(count, cases);
-  return LLAMAGEN_LONG_SHARE === undefined || LLAMAGEN_LONG_SHARE === 'every'
-    ? cases
-    : cases.slice(0, 1);
+  return isLong ? cases.slice(0, 1) : cases;
 }
