@@ -24,6 +24,12 @@ test('npm test and npm run test:long run all cases together, and none twice', as
   expect(await chosen(50)).toEqual(ALL);
 });
 
+test('what is cut otherwise inside is run again by npm run test:long', async () => {
+  vi.stubEnv('LLAMAGEN_LONG_SHARE', '1');
+  const { fewAgain } = await import('./support/few.ts');
+  expect(fewAgain(7, ALL)).toEqual(ALL);
+});
+
 test('a sample has its share of the others, the same for a seed, and at least one', async () => {
   const sample = await chosen(7, '0.25');
   expect(sample).toHaveLength(11);

@@ -6,6 +6,7 @@
 import { Command } from 'commander';
 import { runScript } from '../../scripts/script.ts';
 import { parseVariant } from '../../src/gpu/variant-words.ts';
+import { EVERY_CASE } from '../support/few.ts';
 import { vitest } from '../support/vitest.ts';
 
 /** Reductions, then tiles that differ from the kernels' own choice. */
@@ -40,7 +41,10 @@ async function force(given: readonly string[], images: boolean): Promise<number>
     const started = performance.now();
     let passed = 0;
     for (const args of runs) {
-      const { code, output } = await vitest([...args, ...TIMEOUT], { LLAMAGEN_VARIANT: text });
+      const { code, output } = await vitest([...args, ...TIMEOUT], {
+        ...EVERY_CASE,
+        LLAMAGEN_VARIANT: text,
+      });
       const count = Number(/Tests +(?:\d+ failed \| )?(\d+) passed/.exec(output)?.[1] ?? 0);
       passed += count;
       if (code !== 0 || count === 0) {

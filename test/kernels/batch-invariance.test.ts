@@ -9,7 +9,7 @@ import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
 import { swiglu } from '../../kernels/swiglu.ts';
 import { variantOf } from '../../src/gpu/variants.ts';
 import { testDevice } from '../support/device.ts';
-import { fewBarriers } from '../support/few.ts';
+import { few, fewAgain, fewBarriers, isLong } from '../support/few.ts';
 import { anyLinear } from '../support/kernel-list.ts';
 import { anyRope } from '../support/places.ts';
 import { normal } from '../support/random.ts';
@@ -145,9 +145,11 @@ const variants = deviceVariants(device, [...F32_VARIANTS, SERIAL_LANES]).map((v)
 const forced = process.env.LLAMAGEN_VARIANT ? [{ v: variantOf(device), title: 'forced' }] : [];
 
 describe.each([...variants, ...forced])('$title', ({ v: variant }) => {
-  const batches = fewBarriers(variant, 2, BATCHES);
+  const hasBarriers = variant.reduce !== 'serial';
+  const batches = hasBarriers && !isLong ? few(2, BATCHES) : BATCHES;
+  const chosen = hasBarriers ? fewAgain(2, subjects) : fewBarriers(variant, 0, subjects);
 
-  test.each(fewBarriers(variant, 3, subjects))('$name', async (subject) => {
+  test.each(chosen)('$name', async (subject) => {
     const all = (await run(subject, { rows: POOL, first: 0 }, variant))[
       subject.out
     ] as Float32Array;

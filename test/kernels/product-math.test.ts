@@ -14,7 +14,7 @@ import * as spatial from '../oracle/spatial-attention.ts';
 import { testDevice } from '../support/device.ts';
 import { emulated } from '../support/emulated-math.ts';
 import { roundF16 } from '../support/f16.ts';
-import { few } from '../support/few.ts';
+import { few, fewAgain, isLong } from '../support/few.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 
@@ -99,11 +99,11 @@ const halves = <I extends { x: Float32Array; weight: Float32Array }>(inputs: I):
   weight: roundF16(inputs.weight),
 });
 
-describe.each([...few(2, ways), ...own])('$title', ({ variant, matrix }) => {
+describe.each([...fewAgain(2, ways), ...own])('$title', ({ variant, matrix }) => {
   const run = (kernel: Kernel, inputs: Readonly<Record<string, ArrayLike<number>>>) =>
     runKernel(device, matrix || !real ? emulated(device, kernel, matrix) : kernel, inputs);
 
-  for (const params of few(2, cases)) {
+  for (const params of isLong ? cases : few(2, cases)) {
     const kernel = conv2d({ ...params, variant });
     test(kernel.label, async () => {
       const inputs = halves(inputsOf(params));

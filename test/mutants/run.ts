@@ -13,6 +13,7 @@ import { Command } from 'commander';
 import { runScript } from '../../scripts/script.ts';
 import { OptionError } from '../../src/errors.ts';
 import { parseVariant } from '../../src/gpu/variant-words.ts';
+import { EVERY_CASE } from '../support/few.ts';
 import { vitest } from '../support/vitest.ts';
 import type { Mutant } from './mutant.ts';
 import { mutants } from './mutants.ts';
@@ -29,9 +30,6 @@ const PROCESSES = 2;
 /** How the forced variant sums, if there is one. */
 const { LLAMAGEN_VARIANT } = process.env;
 const forced = LLAMAGEN_VARIANT ? (parseVariant(LLAMAGEN_VARIANT).reduce ?? 'serial') : undefined;
-
-/** Also those that `npm test` leaves out. */
-const EVERY_CASE = { LLAMAGEN_LONG_SHARE: 'every' } as const;
 
 const CONFIG = ['--config', 'test/mutants/vitest.config.ts'];
 

@@ -11,8 +11,18 @@ import { uniform } from './random.ts';
  */
 const { LLAMAGEN_LONG_SHARE, LLAMAGEN_LONG_SEED } = process.env;
 
+/** For vitest in a process of its own: every case of the long suites. */
+export const EVERY_CASE = { LLAMAGEN_LONG_SHARE: 'every' } as const;
+
 /** Whether this is `npm run test:long`, for tests that `npm test` runs as a whole. */
 export const isLong: boolean = LLAMAGEN_LONG_SHARE !== undefined && LLAMAGEN_LONG_SHARE !== 'every';
+
+/**
+ * Those of `npm test` are run again by `npm run test:long`, which cuts what is inside of them
+ * otherwise.
+ */
+export const fewAgain = <T>(count: number, cases: readonly T[]): readonly T[] =>
+  isLong ? few(0, cases) : few(count, cases);
 
 /**
  * Some of `cases`, in their order: in `npm test` `count` of them, evenly spread; in
