@@ -11,6 +11,14 @@ import { uniform } from './random.ts';
  */
 const { LLAMAGEN_LONG_SHARE, LLAMAGEN_LONG_SEED } = process.env;
 
+/** `count` of `cases` in their order, drawn with a seed. */
+export function sample<T>(count: number, cases: readonly T[], seed: number): readonly T[] {
+  const next = uniform(seed);
+  const draws = cases.map((_, i) => [next(), i] as const).sort(([a], [b]) => a - b);
+  const chosen = new Set(draws.slice(0, count).map(([, i]) => i));
+  return cases.filter((_, i) => chosen.has(i));
+}
+
 /** For vitest in a process of its own: every case of the long suites. */
 export const EVERY_CASE = { LLAMAGEN_LONG_SHARE: 'every' } as const;
 
@@ -36,10 +44,7 @@ export function few<T>(count: number, cases: readonly T[]): readonly T[] {
   if (LLAMAGEN_LONG_SHARE === undefined) return cases.filter((_, i) => quick.has(i));
   const others = cases.filter((_, i) => !quick.has(i));
   const wanted = Math.max(1, Math.ceil(others.length * Number(LLAMAGEN_LONG_SHARE)));
-  const next = uniform(Number(LLAMAGEN_LONG_SEED));
-  const draws = others.map((_, i) => [next(), i] as const).sort(([a], [b]) => a - b);
-  const chosen = new Set(draws.slice(0, wanted).map(([, i]) => i));
-  return others.filter((_, i) => chosen.has(i));
+  return sample(wanted, others, Number(LLAMAGEN_LONG_SEED));
 }
 
 /**
