@@ -58,13 +58,16 @@ async function attempt(mutant: Mutant, scratch: string): Promise<Outcome> {
   return { verdict: 'killed', why: mutant.tests.join(', '), seconds };
 }
 
-/** Without a fault, the tests that are to notice faults must pass, and be there. */
+/**
+ * Without a fault, the tests that are to notice faults must pass, and be there: the cases of `npm test`,
+ * because all of them take minutes.
+ */
 async function control(chosen: readonly Mutant[]): Promise<string | undefined> {
   const files = [...new Set(chosen.flatMap(({ tests }) => tests))];
   const onlyGolden = files.filter((file) => file !== 'test/golden.test.ts');
   const { code, output } = await vitest(
     [...CONFIG, ...(onlyGolden.length > 0 ? onlyGolden : files)],
-    EVERY_CASE,
+    {},
   );
   return code === 0 ? undefined : output;
 }
