@@ -1,5 +1,5 @@
 /** The PNG format, written: chunks, rows and text (https://www.w3.org/TR/png-3/). */
-import { constants, crc32, type ZlibOptions } from 'node:zlib';
+import { constants, crc32 } from 'node:zlib';
 import { OptionError } from '../errors.ts';
 
 /** Texts by keyword. A keyword has 1 to 79 characters of Latin-1. */
@@ -22,7 +22,10 @@ export const MAX_DATA_BYTES: number = 2 ** 20;
 const PAETH = 4;
 
 /** How rows are compressed: the residues of a filter are mostly small (361 for 379 kB by default). */
-export const DEFLATE: ZlibOptions = { level: 6, strategy: constants.Z_FILTERED };
+export const DEFLATE: { readonly level: number; readonly strategy: number } = {
+  level: 6,
+  strategy: constants.Z_FILTERED,
+};
 
 /**
  * All that comes before the pixels.
