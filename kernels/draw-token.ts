@@ -11,7 +11,7 @@ import {
 import { drawLib, finish } from './lib/draw.ts';
 import { finiteLib } from './lib/finite.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, DRAW_RULES } from './lib/params.ts';
 import { laneBuiltins } from './lib/reduce.ts';
 import { quads, rowBinding, rowReader, variantFeatures } from './lib/rows.ts';
 import { samplerGroup } from './lib/sampler-group.ts';
@@ -49,14 +49,7 @@ export type DrawTokenBindings = {
  * Source: LlamaGen autoregressive/serve/sampler.py (exponential race), gpt-fast generate.py.
  */
 export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {
-  assertParams('draw_token', params, {
-    sequences: 'size',
-    rows: 'size',
-    vocabSize: 'size',
-    blockSize: 'size',
-    clsTokenNum: 'size',
-    variant: 'variant?',
-  });
+  assertParams('draw_token', params, DRAW_RULES);
   const { sequences, rows, vocabSize, blockSize, clsTokenNum, variant = PORTABLE } = params;
   assert(
     rows === sequences || rows === 2 * sequences,

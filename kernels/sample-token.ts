@@ -5,7 +5,7 @@ import { drawLib, finish } from './lib/draw.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './lib/filter.ts';
 import { guide } from './lib/guide.ts';
 import { assertIndexable } from './lib/indexable.ts';
-import { assertParams } from './lib/params.ts';
+import { assertParams, DRAW_RULES } from './lib/params.ts';
 import { laneBuiltins } from './lib/reduce.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from './lib/rows.ts';
 import { samplerGroup } from './lib/sampler-group.ts';
@@ -36,14 +36,7 @@ export type SampleTokenBindings = {
  * Source: LlamaGen autoregressive/models/generate.py, decode_one_token and sample.
  */
 export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindings> {
-  assertParams('sample_token', params, {
-    sequences: 'size',
-    rows: 'size',
-    vocabSize: 'size',
-    blockSize: 'size',
-    clsTokenNum: 'size',
-    variant: 'variant?',
-  });
+  assertParams('sample_token', params, DRAW_RULES);
   const { sequences, rows, vocabSize, blockSize, clsTokenNum, variant = PORTABLE } = params;
   assert(
     rows === sequences || rows === 2 * sequences,

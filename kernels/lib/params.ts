@@ -56,6 +56,14 @@ export const ATTENTION_RULES = {
   masked: 'flag?',
   variant: 'variant?',
 } as const;
+export const DRAW_RULES = {
+  sequences: 'size',
+  rows: 'size',
+  vocabSize: 'size',
+  blockSize: 'size',
+  clsTokenNum: 'size',
+  variant: 'variant?',
+} as const;
 export const CODEBOOK_RULES = {
   images: 'size',
   height: 'size',

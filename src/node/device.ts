@@ -57,9 +57,9 @@ const instances = new Map<string, GPU>();
  *
  * Open one and keep it; models come and go on it. Of a closed device no object stays, but its memory
  * does not all go back to the system: threads of Dawn and SwiftShader allocate in arenas of their own,
- * which glibc keeps and fills again. Seven to ten times load, generate and close of fruits-96 on SwiftShader
- * left a process (Node 20, 2 cores) at 290 to 510 MB, up and down, with a device each time; at 372 MB
- * with one device for all; at 233 to 291 MB with MALLOC_ARENA_MAX=1 in the environment.
+ * which glibc keeps and fills again. Seven to ten times load, generate and close of fruits-96 on
+ * SwiftShader left a process (Node 20, 2 cores) at 290 to 510 MB, up and down, with a device each
+ * time; at 372 MB with one device for all; at 233 to 291 MB with MALLOC_ARENA_MAX=1 in the environment.
  * @throws DeviceError (`no-adapter`) that names what to install; OptionError for an unknown adapter.
  */
 export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice> {
