@@ -1,8 +1,8 @@
 // Writes the declarations that `exports` names: each entry point twice. TypeScript before 6.0 has no
 // WebGPU in its own library and gets a reference to @webgpu/types. From 6.0 on its names clash with
 // those of that package, and all it lacks are the constants (GPUBufferUsage and so on).
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -21,21 +21,25 @@ for (const conditions of Object.values(exports)) {
   write(built, conditions.types, (file) => `path="${pathTo(constants, file)}"`);
 }
 
-/** Writes the entry that re-exports `built`, or all of those that a pattern stands for. */
+/** Writes the entry that re-exports `built`, or one for each folder that a pattern stands for. */
 function write(built, entry, reference) {
-  const [folder, places] = [dirname(built), entry.split('*.d.ts')];
-  const names = built.includes('*')
-    ? readdirSync(join(root, folder)).filter((name) => name.endsWith('.d.ts'))
-    : [basename(built)];
+  const [before, after] = built.split('*');
+  const names = after === undefined ? [''] : foldersWith(before, after);
   for (const name of names) {
-    const file = places.length > 1 ? places.join(name) : entry;
-    const from = pathTo(`${folder}/${name}`, file).replace(/\.d\.ts$/, '.js');
+    const file = entry.replace('*', name);
+    const from = pathTo(built.replace('*', name), file).replace(/\.d\.ts$/, '.js');
     mkdirSync(join(root, dirname(file)), { recursive: true });
     writeFileSync(
       join(root, file),
       `/// <reference ${reference(file)} />\nexport * from '${from}';\n`,
     );
   }
+}
+
+function foldersWith(before, after) {
+  return readdirSync(join(root, before)).filter((name) =>
+    existsSync(join(root, `${before}${name}${after}`)),
+  );
 }
 
 function pathTo(target, file) {

@@ -39,7 +39,7 @@ describe('exports', () => {
   test.each(conditions)('%s comes from a source, types first', (_, value) => {
     expect(Object.keys(value)).toEqual(['types@<6.0', 'types', 'default']);
     for (const built of Object.values(value)) {
-      expect(existsSync(join(ROOT, sourceOf(built).replace('*', 'compile')))).toBe(true);
+      expect(existsSync(join(ROOT, sourceOf(built).replace('*', 'attention')))).toBe(true);
     }
   });
 

@@ -1,5 +1,5 @@
 /** Oracles and work of attention over the KV cache. */
-import type { AttentionParams } from '../../kernels/attention.ts';
+import type { AttentionParams } from '../../kernels/attention/attention.ts';
 import { byteLength } from '../../kernels/cost.ts';
 import type { Cost, Kernel } from '../../kernels/kernel.ts';
 import { attention } from '../../test/oracle/attention.ts';

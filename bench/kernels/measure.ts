@@ -1,7 +1,7 @@
 /** One kernel: its output checked, then its time and what of the machine's limits it reaches. */
 import { byteLength } from '../../kernels/cost.ts';
 import type { Binding, Cost, Kernel } from '../../kernels/kernel.ts';
-import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
+import { packSampling, type Sampling } from '../../kernels/sampler/sampling.ts';
 import type { Memory } from '../../src/gpu/memory.ts';
 import type { GptConfig } from '../../src/models/gpt-config.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';

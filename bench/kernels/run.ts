@@ -1,7 +1,7 @@
 /** One kernel with its buffers, after a dispatch: what checks look at. */
 import type { Binding, Kernel } from '../../kernels/kernel.ts';
-import type { Sampling } from '../../kernels/lib/sampling.ts';
 import { scalesOf } from '../../kernels/lib/weight-rows.ts';
+import type { Sampling } from '../../kernels/sampler/sampling.ts';
 import type { Memory } from '../../src/gpu/memory.ts';
 import { difference } from '../../test/oracle/compare.ts';
 import { type Numbers, readRows, readValues } from '../gpu/values.ts';

@@ -1,7 +1,7 @@
 /** How fast this adapter multiplies and adds: the floor under the VQ decoder. */
 import { type Kernel, PORTABLE, range, type Variant } from '../../kernels/kernel.ts';
-import { linear } from '../../kernels/linear.ts';
-import { matmul } from '../../kernels/matmul.ts';
+import { linear } from '../../kernels/product/linear.ts';
+import { matmul } from '../../kernels/product/matmul.ts';
 import { fill } from '../gpu/fill.ts';
 import { buffersFor, launcher, runOnce } from '../gpu/launch.ts';
 import { readRows, readValues } from '../gpu/values.ts';

@@ -1,7 +1,7 @@
 /** This project as a runner. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packSampling } from '../../kernels/lib/sampling.ts';
+import { packSampling } from '../../kernels/sampler/sampling.ts';
 import { checkGpt, checkVq } from '../../src/generate/model.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { build } from '../../src/gpu/program.ts';

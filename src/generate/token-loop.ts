@@ -2,7 +2,7 @@
  * The token loop: a program that moves every sequence of a batch one token on, encoded again and
  * again. Tokens never leave the GPU between steps; nothing is created per token.
  */
-import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
+import { packSampling, type Sampling } from '../../kernels/sampler/sampling.ts';
 import { build, type Program } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';

@@ -1,10 +1,10 @@
 /** Variants as text: what the variable LLAMAGEN_VARIANT holds. */
 
-import { CONV_SETTINGS } from '../../kernels/conv2d.ts';
+import { ATTENTION_SETTINGS } from '../../kernels/attention/attention-tile.ts';
+import { CONV_SETTINGS } from '../../kernels/conv/conv2d.ts';
 import type { Reduce, Tile, Variant } from '../../kernels/kernel.ts';
-import { ATTENTION_SETTINGS } from '../../kernels/lib/attention-tile.ts';
-import { MAP_SETTINGS } from '../../kernels/lib/map-tile.ts';
-import { PRODUCT_SETTINGS } from '../../kernels/lib/product-tile.ts';
+import { MAP_SETTINGS } from '../../kernels/product/map-tile.ts';
+import { PRODUCT_SETTINGS } from '../../kernels/product/product-tile.ts';
 import { OptionError } from '../errors.ts';
 
 const REDUCES: readonly Reduce[] = ['serial', 'workgroup', 'subgroup'];

@@ -1,9 +1,9 @@
 /** Attention of a decoding step as graph calls, in the way that suits the adapter. */
-import { type AttentionParams, attention } from '../../kernels/attention.ts';
-import { attentionParts } from '../../kernels/attention-parts.ts';
+import { type AttentionParams, attention } from '../../kernels/attention/attention.ts';
+import { attentionParts } from '../../kernels/attention/attention-parts.ts';
+import { attentionTile } from '../../kernels/attention/attention-tile.ts';
+import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
 import { PORTABLE } from '../../kernels/kernel.ts';
-import { attentionTile } from '../../kernels/lib/attention-tile.ts';
-import { mergeAttention } from '../../kernels/merge-attention.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 

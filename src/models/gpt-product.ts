@@ -1,11 +1,11 @@
 /** Products of a decoding step that are added to the residual stream, in the way that suits the adapter. */
 
 import { PORTABLE } from '../../kernels/kernel.ts';
-import type { Columns } from '../../kernels/lib/columns.ts';
-import { productTile } from '../../kernels/lib/product-tile.ts';
-import { type LinearParams, linear } from '../../kernels/linear.ts';
-import { linearParts } from '../../kernels/linear-parts.ts';
-import { sumRows } from '../../kernels/sum-rows.ts';
+import type { Columns } from '../../kernels/product/columns.ts';
+import { type LinearParams, linear } from '../../kernels/product/linear.ts';
+import { linearParts } from '../../kernels/product/linear-parts.ts';
+import { productTile } from '../../kernels/product/product-tile.ts';
+import { sumRows } from '../../kernels/product/sum-rows.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { callParts, type Matrix } from './matrix.ts';

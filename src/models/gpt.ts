@@ -3,17 +3,17 @@
  * given tokens in a single pass. Both read the same weights under the official names.
  * Source: LlamaGen autoregressive/models/gpt.py, Transformer; generate.py.
  */
-import { attention } from '../../kernels/attention.ts';
-import { embed } from '../../kernels/embed.ts';
-import type { Columns } from '../../kernels/lib/columns.ts';
-import { SAMPLING_WORDS } from '../../kernels/lib/sampling.ts';
-import { linear } from '../../kernels/linear.ts';
-import { matmul } from '../../kernels/matmul.ts';
-import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
-import { rmsNorm } from '../../kernels/rms-norm.ts';
-import { ropeCache } from '../../kernels/rope-cache.ts';
-import { sampleToken } from '../../kernels/sample-token.ts';
-import { siluMul, swiglu } from '../../kernels/swiglu.ts';
+import { attention } from '../../kernels/attention/attention.ts';
+import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
+import { ropeCache } from '../../kernels/attention/rope-cache.ts';
+import { embed } from '../../kernels/embed/embed.ts';
+import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
+import type { Columns } from '../../kernels/product/columns.ts';
+import { linear } from '../../kernels/product/linear.ts';
+import { matmul } from '../../kernels/product/matmul.ts';
+import { siluMul, swiglu } from '../../kernels/product/swiglu.ts';
+import { sampleToken } from '../../kernels/sampler/sample-token.ts';
+import { SAMPLING_WORDS } from '../../kernels/sampler/sampling.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { attendInParts } from './gpt-attention.ts';

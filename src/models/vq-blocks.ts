@@ -2,10 +2,11 @@
  * The building blocks that VQ encoder and decoder share, as graph calls. Weights have the names of
  * the official modules. Source: LlamaGen tokenizer/tokenizer_image/vq_model.py.
  */
+
+import { spatialMix } from '../../kernels/conv/spatial-mix.ts';
+import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import type { Variant } from '../../kernels/kernel.ts';
-import { softmaxRows } from '../../kernels/softmax-rows.ts';
-import { spatialMix } from '../../kernels/spatial-mix.ts';
-import { spatialScores } from '../../kernels/spatial-scores.ts';
+import { softmaxRows } from '../../kernels/norm/softmax-rows.ts';
 import { OptionError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';

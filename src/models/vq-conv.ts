@@ -5,17 +5,17 @@ import {
   conv2d,
   conv2dParts,
   convTile,
-} from '../../kernels/conv2d.ts';
-import { groupAffine } from '../../kernels/group-affine.ts';
-import { groupMoments } from '../../kernels/group-moments.ts';
-import { groupNorm } from '../../kernels/group-norm.ts';
+} from '../../kernels/conv/conv2d.ts';
+import { sumParts } from '../../kernels/conv/sum-parts.ts';
+import { WINOGRAD_PRODUCTS, WINOGRAD_TILE } from '../../kernels/conv/winograd.ts';
+import { winogradFilter } from '../../kernels/conv/winograd-filter.ts';
+import { winogradInput } from '../../kernels/conv/winograd-input.ts';
+import { winogradOutput } from '../../kernels/conv/winograd-output.ts';
+import { winogradProduct } from '../../kernels/conv/winograd-product.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
-import { WINOGRAD_PRODUCTS, WINOGRAD_TILE } from '../../kernels/lib/winograd.ts';
-import { sumParts } from '../../kernels/sum-parts.ts';
-import { winogradFilter } from '../../kernels/winograd-filter.ts';
-import { winogradInput } from '../../kernels/winograd-input.ts';
-import { winogradOutput } from '../../kernels/winograd-output.ts';
-import { winogradProduct } from '../../kernels/winograd-product.ts';
+import { groupAffine } from '../../kernels/norm/group-affine.ts';
+import { groupMoments } from '../../kernels/norm/group-moments.ts';
+import { groupNorm } from '../../kernels/norm/group-norm.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { VQ_GROUPS } from './vq-config.ts';

@@ -1,6 +1,7 @@
 /** Codes to pixels. Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, decode_code and Decoder. */
-import { codebookLookup } from '../../kernels/codebook-lookup.ts';
-import { toRgba } from '../../kernels/to-rgba.ts';
+
+import { toRgba } from '../../kernels/conv/to-rgba.ts';
+import { codebookLookup } from '../../kernels/embed/codebook-lookup.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import {

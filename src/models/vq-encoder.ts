@@ -1,6 +1,6 @@
 /** Pixels to codes. Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, encode and Encoder. */
-import { codebookLookup } from '../../kernels/codebook-lookup.ts';
-import { nearestCode } from '../../kernels/nearest-code.ts';
+import { codebookLookup } from '../../kernels/embed/codebook-lookup.ts';
+import { nearestCode } from '../../kernels/embed/nearest-code.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import {

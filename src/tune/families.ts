@@ -1,8 +1,9 @@
 /** The families of kernels that are tuned. */
-import { convTiles } from '../../kernels/conv2d.ts';
-import { attentionTiles } from '../../kernels/lib/attention-tile.ts';
-import { mapTiles } from '../../kernels/lib/map-tile.ts';
-import { productTiles } from '../../kernels/lib/product-tile.ts';
+
+import { attentionTiles } from '../../kernels/attention/attention-tile.ts';
+import { convTiles } from '../../kernels/conv/conv2d.ts';
+import { mapTiles } from '../../kernels/product/map-tile.ts';
+import { productTiles } from '../../kernels/product/product-tile.ts';
 import type { Families } from './tune.ts';
 
 /** Tiles worth measuring by family; a family that is not here keeps its own choices. */

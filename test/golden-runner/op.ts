@@ -1,10 +1,10 @@
 /** Single operations, built from the same kernels and blocks as the models. */
-import { attention } from '../../kernels/attention.ts';
+import { attention } from '../../kernels/attention/attention.ts';
+import { ropeCache } from '../../kernels/attention/rope-cache.ts';
 import type { Variant } from '../../kernels/kernel.ts';
-import { matmul } from '../../kernels/matmul.ts';
-import { rmsNorm } from '../../kernels/rms-norm.ts';
-import { ropeCache } from '../../kernels/rope-cache.ts';
-import { siluMul } from '../../kernels/swiglu.ts';
+import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
+import { matmul } from '../../kernels/product/matmul.ts';
+import { siluMul } from '../../kernels/product/swiglu.ts';
 import type { PrecisionOptions } from '../../src/generate/model.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { uploadWeights } from '../../src/gpu/upload.ts';

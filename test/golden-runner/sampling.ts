@@ -1,6 +1,6 @@
 /** Sampling cases: the distribution that is left after temperature, top-k and top-p. */
-import { filterLogits } from '../../kernels/filter-logits.ts';
-import { packSampling } from '../../kernels/lib/sampling.ts';
+import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
+import { packSampling } from '../../kernels/sampler/sampling.ts';
 import type { PrecisionOptions } from '../../src/generate/model.ts';
 import { variantOf } from '../../src/gpu/variants.ts';
 import { runKernel } from '../support/run-kernel.ts';

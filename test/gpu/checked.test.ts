@@ -1,6 +1,6 @@
 /** Errors of a device reach the work that made them, and no other, however much runs at once. */
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { rmsNorm } from '../../kernels/rms-norm.ts';
+import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { DeviceError } from '../../src/errors.ts';
 import { checked } from '../../src/gpu/checked.ts';
 import { Memory } from '../../src/gpu/memory.ts';

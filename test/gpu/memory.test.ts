@@ -1,7 +1,7 @@
 /** Buffers are counted, limits and memory are checked, failures are typed. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { compile } from '../../kernels/compile.ts';
-import { rmsNorm } from '../../kernels/rms-norm.ts';
+import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { DeviceError } from '../../src/errors.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { pipelineFor } from '../../src/gpu/pipelines.ts';

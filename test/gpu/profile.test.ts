@@ -1,7 +1,7 @@
 /** The profiler sees every dispatch of a program, on one clock with JavaScript. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { costOf } from '../../kernels/cost.ts';
-import { rmsNorm } from '../../kernels/rms-norm.ts';
+import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { DeviceError } from '../../src/errors.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { profile, shareOfFloor } from '../../src/gpu/profile.ts';

@@ -1,7 +1,7 @@
 /** What the graph accepts and refuses, without a device. */
 import { describe, expect, expectTypeOf, test } from 'vitest';
-import { linear } from '../../kernels/linear.ts';
-import { rmsNorm } from '../../kernels/rms-norm.ts';
+import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
+import { linear } from '../../kernels/product/linear.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { byteLength, type Tensor } from '../../src/graph/tensor.ts';
 

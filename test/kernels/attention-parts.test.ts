@@ -1,9 +1,12 @@
 /** Attention in parts of the cached positions, and their merge. */
 import { describe, expect, test } from 'vitest';
-import { type AttentionPartsParams, attentionParts } from '../../kernels/attention-parts.ts';
+import {
+  type AttentionPartsParams,
+  attentionParts,
+} from '../../kernels/attention/attention-parts.ts';
+import { cutPositions } from '../../kernels/attention/attention-tile.ts';
+import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
 import type { Kernel } from '../../kernels/kernel.ts';
-import { cutPositions } from '../../kernels/lib/attention-tile.ts';
-import { mergeAttention } from '../../kernels/merge-attention.ts';
 import * as oracle from '../oracle/attention.ts';
 import { attentionParts as partsOracle } from '../oracle/attention-parts.ts';
 import { expectClose } from '../oracle/compare.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type AttentionParams, attention } from '../../kernels/attention.ts';
+import { type AttentionParams, attention } from '../../kernels/attention/attention.ts';
 import type { Kernel, Tile, Variant } from '../../kernels/kernel.ts';
 import * as oracle from '../oracle/attention.ts';
 import { expectClose } from '../oracle/compare.ts';

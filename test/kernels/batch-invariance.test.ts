@@ -1,12 +1,12 @@
 /** The result of a row has the same bits whatever else is in the batch, and wherever it stands. */
 import { describe, expect, test, vi } from 'vitest';
-import { attention } from '../../kernels/attention.ts';
-import { attentionParts } from '../../kernels/attention-parts.ts';
+import { attention } from '../../kernels/attention/attention.ts';
+import { attentionParts } from '../../kernels/attention/attention-parts.ts';
+import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
+import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
-import { linearParts } from '../../kernels/linear-parts.ts';
-import { mergeAttention } from '../../kernels/merge-attention.ts';
-import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
-import { swiglu } from '../../kernels/swiglu.ts';
+import { linearParts } from '../../kernels/product/linear-parts.ts';
+import { swiglu } from '../../kernels/product/swiglu.ts';
 import { variantOf } from '../../src/gpu/variants.ts';
 import { testDevice } from '../support/device.ts';
 import { few, fewAgain, fewBarriers, isLong } from '../support/few.ts';

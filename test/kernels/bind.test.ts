@@ -1,9 +1,9 @@
 /** `bind` refuses what would end the process, compute nonsense or fail at the submit. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { attentionParts } from '../../kernels/attention-parts.ts';
+import { attentionParts } from '../../kernels/attention/attention-parts.ts';
 import { bind, compile } from '../../kernels/compile.ts';
-import { linear } from '../../kernels/linear.ts';
-import { rmsNorm } from '../../kernels/rms-norm.ts';
+import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
+import { linear } from '../../kernels/product/linear.ts';
 import { nullDevice } from '../support/null-device.ts';
 
 const device = await nullDevice();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { codebookLookup } from '../../kernels/codebook-lookup.ts';
+import { codebookLookup } from '../../kernels/embed/codebook-lookup.ts';
 import * as oracle from '../oracle/codebook-lookup.ts';
 import { expectClose } from '../oracle/compare.ts';
 import { testDevice } from '../support/device.ts';

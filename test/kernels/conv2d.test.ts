@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { type Conv2dParams, conv2d, conv2dParts, convTile } from '../../kernels/conv2d.ts';
+import { convSizes } from '../../kernels/conv/conv-shape.ts';
+import { type Conv2dParams, conv2d, conv2dParts, convTile } from '../../kernels/conv/conv2d.ts';
+import { sumParts } from '../../kernels/conv/sum-parts.ts';
 import { elementCount } from '../../kernels/cost.ts';
 import { PORTABLE, type Variant } from '../../kernels/kernel.ts';
-import { convSizes } from '../../kernels/lib/conv-shape.ts';
-import { sumParts } from '../../kernels/sum-parts.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/conv2d.ts';
 import { testDevice } from '../support/device.ts';

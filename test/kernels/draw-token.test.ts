@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { type DrawTokenParams, drawToken } from '../../kernels/draw-token.ts';
 import type { Variant } from '../../kernels/kernel.ts';
 import { NO_TOKEN } from '../../kernels/lib/finite.ts';
-import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
+import { type DrawTokenParams, drawToken } from '../../kernels/sampler/draw-token.ts';
+import { packSampling, type Sampling } from '../../kernels/sampler/sampling.ts';
 import * as oracle from '../oracle/draw-token.ts';
 import { filterLogits } from '../oracle/filter-logits.ts';
 import { chiSquarePValue } from '../support/chi-square.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { embed } from '../../kernels/embed.ts';
+import { embed } from '../../kernels/embed/embed.ts';
 import * as oracle from '../oracle/embed.ts';
 import { testDevice } from '../support/device.ts';
 import { normal, uniform } from '../support/random.ts';

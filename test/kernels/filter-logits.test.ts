@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { filterLogits } from '../../kernels/filter-logits.ts';
 import type { Variant } from '../../kernels/kernel.ts';
-import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
+import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
+import { packSampling, type Sampling } from '../../kernels/sampler/sampling.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/filter-logits.ts';
 import { testDevice } from '../support/device.ts';

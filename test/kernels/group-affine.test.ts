@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { type GroupAffineParams, groupAffine } from '../../kernels/group-affine.ts';
-import { groupMoments } from '../../kernels/group-moments.ts';
 import type { Variant } from '../../kernels/kernel.ts';
+import { type GroupAffineParams, groupAffine } from '../../kernels/norm/group-affine.ts';
+import { groupMoments } from '../../kernels/norm/group-moments.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/group-norm.ts';
 import { testDevice } from '../support/device.ts';

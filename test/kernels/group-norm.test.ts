@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type GroupNormParams, groupNorm } from '../../kernels/group-norm.ts';
+import { type GroupNormParams, groupNorm } from '../../kernels/norm/group-norm.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/group-norm.ts';
 import { testDevice } from '../support/device.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type GuidanceParams, guidance } from '../../kernels/guidance.ts';
-import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
+import { type GuidanceParams, guidance } from '../../kernels/sampler/guidance.ts';
+import { packSampling, type Sampling } from '../../kernels/sampler/sampling.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/guidance.ts';
 import { testDevice } from '../support/device.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { type LinearPartsParams, linearParts } from '../../kernels/linear-parts.ts';
-import { sumRows } from '../../kernels/sum-rows.ts';
+import { type LinearPartsParams, linearParts } from '../../kernels/product/linear-parts.ts';
+import { sumRows } from '../../kernels/product/sum-rows.ts';
 import { expectClose } from '../oracle/compare.ts';
 import { linear } from '../oracle/linear.ts';
 import * as oracle from '../oracle/linear-parts.ts';

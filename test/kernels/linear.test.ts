@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type LinearParams, linear } from '../../kernels/linear.ts';
+import { type LinearParams, linear } from '../../kernels/product/linear.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/linear.ts';
 import { testDevice } from '../support/device.ts';

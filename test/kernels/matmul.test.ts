@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type MatmulParams, matmul } from '../../kernels/matmul.ts';
+import { type MatmulParams, matmul } from '../../kernels/product/matmul.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/linear.ts';
 import { testDevice } from '../support/device.ts';

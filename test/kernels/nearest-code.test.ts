@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { nearestCode } from '../../kernels/embed/nearest-code.ts';
 import { NO_TOKEN } from '../../kernels/lib/finite.ts';
-import { nearestCode } from '../../kernels/nearest-code.ts';
 import * as oracle from '../oracle/nearest-code.ts';
 import { testDevice } from '../support/device.ts';
 import { roundF16 } from '../support/f16.ts';

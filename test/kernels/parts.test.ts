@@ -1,10 +1,10 @@
 /** A weight larger than one binding is read in parts: the same bits as whole. */
 import { describe, expect, test } from 'vitest';
-import { embed } from '../../kernels/embed.ts';
+import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
+import { embed } from '../../kernels/embed/embed.ts';
 import type { Kernel, MatrixDType, Variant } from '../../kernels/kernel.ts';
-import type { Columns } from '../../kernels/lib/columns.ts';
-import { qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
-import { swiglu } from '../../kernels/swiglu.ts';
+import type { Columns } from '../../kernels/product/columns.ts';
+import { swiglu } from '../../kernels/product/swiglu.ts';
 import { testDevice } from '../support/device.ts';
 import { few } from '../support/few.ts';
 import { anyLinear, anyMatmul } from '../support/kernel-list.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type Binding, declare, type Kernel } from '../../kernels/kernel.ts';
-import { philoxLib } from '../../kernels/lib/philox.ts';
+import { philoxLib } from '../../kernels/sampler/philox.ts';
 import { philox } from '../oracle/philox.ts';
 import { testDevice } from '../support/device.ts';
 import { uniform } from '../support/random.ts';

@@ -1,15 +1,15 @@
 /** The text of products from halves and by matrices, as devices with these features get it. */
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../kernels/compile.ts';
-import { type ConvTile, conv2d, convTile, convTiles } from '../../kernels/conv2d.ts';
+import { type ConvTile, conv2d, convTile, convTiles } from '../../kernels/conv/conv2d.ts';
+import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import {
   MATRIX_FEATURE,
   type MatrixConfig,
   type Tile,
   type Variant,
 } from '../../kernels/kernel.ts';
-import { type MapTile, mapTiles } from '../../kernels/lib/map-tile.ts';
-import { spatialScores } from '../../kernels/spatial-scores.ts';
+import { type MapTile, mapTiles } from '../../kernels/product/map-tile.ts';
 import { KERNELS } from '../support/kernel-list.ts';
 import { nullDevice } from '../support/null-device.ts';
 

@@ -1,12 +1,12 @@
 /** Products of maps from halves and by matrices of subgroups; see test/support/emulated-math.ts. */
 import { describe, expect, test } from 'vitest';
-import { type Conv2dParams, conv2d, conv2dParts, convTile } from '../../kernels/conv2d.ts';
+import { convSizes } from '../../kernels/conv/conv-shape.ts';
+import { type Conv2dParams, conv2d, conv2dParts, convTile } from '../../kernels/conv/conv2d.ts';
+import { spatialMix } from '../../kernels/conv/spatial-mix.ts';
+import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
+import { sumParts } from '../../kernels/conv/sum-parts.ts';
 import { elementCount } from '../../kernels/cost.ts';
 import type { Kernel, MatrixConfig, Variant } from '../../kernels/kernel.ts';
-import { convSizes } from '../../kernels/lib/conv-shape.ts';
-import { spatialMix } from '../../kernels/spatial-mix.ts';
-import { spatialScores } from '../../kernels/spatial-scores.ts';
-import { sumParts } from '../../kernels/sum-parts.ts';
 import { adapterFacts, variantOf } from '../../src/gpu/variants.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/conv2d.ts';

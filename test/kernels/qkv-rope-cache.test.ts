@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type QkvRopeCacheParams, qkvRopeCache } from '../../kernels/qkv-rope-cache.ts';
+import { type QkvRopeCacheParams, qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/rope.ts';
 import { testDevice } from '../support/device.ts';

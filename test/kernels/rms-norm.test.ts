@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { rmsNorm } from '../../kernels/rms-norm.ts';
+import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/rms-norm.ts';
 import { testDevice } from '../support/device.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type RopeCacheParams, ropeCache } from '../../kernels/rope-cache.ts';
+import { type RopeCacheParams, ropeCache } from '../../kernels/attention/rope-cache.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/rope.ts';
 import { testDevice } from '../support/device.ts';

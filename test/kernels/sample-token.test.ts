@@ -1,11 +1,11 @@
 /** The sampler in one dispatch against the three kernels that it is made of: the same bits. */
 import { describe, expect, test } from 'vitest';
-import { drawToken } from '../../kernels/draw-token.ts';
-import { filterLogits } from '../../kernels/filter-logits.ts';
-import { guidance } from '../../kernels/guidance.ts';
 import { NO_TOKEN } from '../../kernels/lib/finite.ts';
-import { packSampling, type Sampling } from '../../kernels/lib/sampling.ts';
-import { sampleToken } from '../../kernels/sample-token.ts';
+import { drawToken } from '../../kernels/sampler/draw-token.ts';
+import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
+import { guidance } from '../../kernels/sampler/guidance.ts';
+import { sampleToken } from '../../kernels/sampler/sample-token.ts';
+import { packSampling, type Sampling } from '../../kernels/sampler/sampling.ts';
 import { testDevice } from '../support/device.ts';
 import { fewBarriers } from '../support/few.ts';
 import { normal } from '../support/random.ts';

@@ -1,7 +1,7 @@
 import { describe, test } from 'vitest';
-import { softmaxRows } from '../../kernels/softmax-rows.ts';
-import { spatialMix } from '../../kernels/spatial-mix.ts';
-import { spatialScores } from '../../kernels/spatial-scores.ts';
+import { spatialMix } from '../../kernels/conv/spatial-mix.ts';
+import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
+import { softmaxRows } from '../../kernels/norm/softmax-rows.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/spatial-attention.ts';
 import { testDevice } from '../support/device.ts';

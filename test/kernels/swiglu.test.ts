@@ -1,5 +1,5 @@
 import { describe, test } from 'vitest';
-import { siluMul, swiglu } from '../../kernels/swiglu.ts';
+import { siluMul, swiglu } from '../../kernels/product/swiglu.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/swiglu.ts';
 import { testDevice } from '../support/device.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { toRgba } from '../../kernels/to-rgba.ts';
+import { toRgba } from '../../kernels/conv/to-rgba.ts';
 import * as oracle from '../oracle/to-rgba.ts';
 import { testDevice } from '../support/device.ts';
 import { normal } from '../support/random.ts';

@@ -1,7 +1,7 @@
 /** Weights in parts: what fits one binding is whole, all else is cut into whole rows. */
 import { describe, expect, test } from 'vitest';
-import { linear } from '../../kernels/linear.ts';
-import { swiglu } from '../../kernels/swiglu.ts';
+import { linear } from '../../kernels/product/linear.ts';
+import { swiglu } from '../../kernels/product/swiglu.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { byteLength } from '../../src/graph/tensor.ts';
 import { gptDecoder, gptScorer } from '../../src/models/gpt.ts';

@@ -1,5 +1,5 @@
 /** Oracle of `attentionParts`: what each part of the columns adds to the attention of a row. */
-import type { AttentionPartsParams } from '../../kernels/attention-parts.ts';
+import type { AttentionPartsParams } from '../../kernels/attention/attention-parts.ts';
 import type { AttentionInputs } from './attention.ts';
 import { kvIndex } from './rope.ts';
 

@@ -1,5 +1,5 @@
 /** Oracle of `attention`: softmax(q k^T / sqrt(headDim)) v over the columns a row may see. */
-import type { AttentionParams } from '../../kernels/attention.ts';
+import type { AttentionParams } from '../../kernels/attention/attention.ts';
 import { kvIndex } from './rope.ts';
 
 export interface AttentionInputs {

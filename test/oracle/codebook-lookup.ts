@@ -1,5 +1,5 @@
 /** Oracle of `codebookLookup`: the codebook row of each code, divided by its length with `l2Norm`. */
-import type { CodebookLookupParams } from '../../kernels/codebook-lookup.ts';
+import type { CodebookLookupParams } from '../../kernels/embed/codebook-lookup.ts';
 
 export interface CodebookLookupInputs {
   readonly codes: ArrayLike<number>;

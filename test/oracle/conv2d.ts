@@ -1,5 +1,5 @@
 /** Oracle of `conv2d`: bias + the sum over input channels and filter taps, zeros outside (+ residual). */
-import type { Conv2dParams } from '../../kernels/conv2d.ts';
+import type { Conv2dParams } from '../../kernels/conv/conv2d.ts';
 
 export interface Conv2dInputs {
   readonly x: ArrayLike<number>;

@@ -1,7 +1,8 @@
 /** Oracle of `drawToken`: the exponential race argmax_t probs[t] / e_t; NO_TOKEN where none can win. */
-import type { DrawTokenParams } from '../../kernels/draw-token.ts';
+
 import { NO_TOKEN } from '../../kernels/lib/finite.ts';
-import type { Sampling } from '../../kernels/lib/sampling.ts';
+import type { DrawTokenParams } from '../../kernels/sampler/draw-token.ts';
+import type { Sampling } from '../../kernels/sampler/sampling.ts';
 import { philox } from './philox.ts';
 
 /**

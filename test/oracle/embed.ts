@@ -1,5 +1,5 @@
 /** Oracle of `embed`: the class at position 0, after that the token before. */
-import type { EmbedParams } from '../../kernels/embed.ts';
+import type { EmbedParams } from '../../kernels/embed/embed.ts';
 
 export interface EmbedInputs {
   readonly place: ArrayLike<number>;

@@ -1,5 +1,5 @@
 /** Oracle of `groupNorm`: (x - mean) / sqrt(variance + eps) * weight + bias per group (, swish). */
-import type { GroupNormParams } from '../../kernels/group-norm.ts';
+import type { GroupNormParams } from '../../kernels/norm/group-norm.ts';
 
 export interface GroupNormInputs {
   readonly x: ArrayLike<number>;

@@ -1,6 +1,6 @@
 /** Oracle of `guidance`: uncond + (cond - uncond) * cfgScale while guidance is on. */
-import type { GuidanceParams } from '../../kernels/guidance.ts';
-import type { Sampling } from '../../kernels/lib/sampling.ts';
+import type { GuidanceParams } from '../../kernels/sampler/guidance.ts';
+import type { Sampling } from '../../kernels/sampler/sampling.ts';
 
 /**
  * Whether token number `step` of an image is guided. The official loop draws token 0 from the

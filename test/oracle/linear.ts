@@ -1,5 +1,5 @@
 /** Oracle of `linear` and `matmul`: out[r, o] = sum_i norm(x)[r, i] weight[o, i] + residual[r, o]. */
-import type { LinearParams } from '../../kernels/linear.ts';
+import type { LinearParams } from '../../kernels/product/linear.ts';
 import { rmsNorm } from './rms-norm.ts';
 
 export interface LinearInputs {

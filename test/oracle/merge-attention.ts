@@ -1,5 +1,5 @@
 /** Oracle of `mergeAttention`: the parts of a row's attention, put on one scale and divided. */
-import type { MergeAttentionParams } from '../../kernels/merge-attention.ts';
+import type { MergeAttentionParams } from '../../kernels/attention/merge-attention.ts';
 
 export interface MergeAttentionInputs {
   readonly sums: ArrayLike<number>;

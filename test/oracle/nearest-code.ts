@@ -1,6 +1,7 @@
 /** Oracle of `nearestCode`: the codebook row at the least squared distance, the first on ties. */
+
+import type { NearestCodeParams } from '../../kernels/embed/nearest-code.ts';
 import { NO_TOKEN } from '../../kernels/lib/finite.ts';
-import type { NearestCodeParams } from '../../kernels/nearest-code.ts';
 
 export interface NearestCodeInputs {
   readonly latents: ArrayLike<number>;

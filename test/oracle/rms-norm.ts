@@ -1,5 +1,5 @@
 /** Oracle of `rmsNorm`: out[r, i] = x[r, i] / sqrt(mean_i(x[r, i]^2) + eps) * gain[i]. */
-import type { RmsNormParams } from '../../kernels/rms-norm.ts';
+import type { RmsNormParams } from '../../kernels/norm/rms-norm.ts';
 
 export function rmsNorm(
   { rows, dim, eps = 1e-5 }: RmsNormParams,

@@ -1,6 +1,6 @@
 /** Oracles of `ropeCache` and `qkvRopeCache`: rotate q and k, put k and v into the cache. */
-import type { QkvRopeCacheParams } from '../../kernels/qkv-rope-cache.ts';
-import type { RopeCacheParams } from '../../kernels/rope-cache.ts';
+import type { QkvRopeCacheParams } from '../../kernels/attention/qkv-rope-cache.ts';
+import type { RopeCacheParams } from '../../kernels/attention/rope-cache.ts';
 import { linear } from './linear.ts';
 
 /** Index of the first of headDim values in kv [2 (k, v), slots, nKvHead, positions, headDim]. */

@@ -1,7 +1,8 @@
 /** Oracles of `spatialScores`, `softmaxRows` and `spatialMix`: single-head attention over pixels. */
-import type { SoftmaxRowsParams } from '../../kernels/softmax-rows.ts';
-import type { SpatialMixParams } from '../../kernels/spatial-mix.ts';
-import type { SpatialScoresParams } from '../../kernels/spatial-scores.ts';
+
+import type { SpatialMixParams } from '../../kernels/conv/spatial-mix.ts';
+import type { SpatialScoresParams } from '../../kernels/conv/spatial-scores.ts';
+import type { SoftmaxRowsParams } from '../../kernels/norm/softmax-rows.ts';
 
 /** out[n * P + i, j] = sum_c q[n, c, i] * k[n, c, j] / sqrt(C). */
 export function spatialScores(

@@ -1,5 +1,5 @@
 /** Oracle of `swiglu` and `siluMul`: silu(gate) * up, where silu(v) = v / (1 + exp(-v)). */
-import type { SwigluParams } from '../../kernels/swiglu.ts';
+import type { SwigluParams } from '../../kernels/product/swiglu.ts';
 import { linear } from './linear.ts';
 
 export interface SwigluInputs {

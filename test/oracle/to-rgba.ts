@@ -1,5 +1,5 @@
 /** Oracle of `toRgba`: floor(clamp(127.5 * v + 128, 0, 255)) for each colour, alpha 255; 0 where one is not finite. */
-import type { ToRgbaParams } from '../../kernels/to-rgba.ts';
+import type { ToRgbaParams } from '../../kernels/conv/to-rgba.ts';
 
 export function toRgba(
   { images, height, width }: ToRgbaParams,

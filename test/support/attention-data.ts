@@ -1,5 +1,5 @@
 /** Inputs of the kernels of attention over a cache. */
-import type { AttentionParams } from '../../kernels/attention.ts';
+import type { AttentionParams } from '../../kernels/attention/attention.ts';
 import { roundF16 } from './f16.ts';
 import { scatteredPlaces } from './places.ts';
 import { normal, uniform } from './random.ts';

@@ -10,7 +10,7 @@ import {
   matrixTypes,
   SUBGROUP_ID,
   storeSum,
-} from '../../kernels/lib/matrix-ops.ts';
+} from '../../kernels/product/matrix-ops.ts';
 
 /** Text from `from` to `to`, every time; throws unless it is there. */
 function swap(text: string, from: string, to: string): string {

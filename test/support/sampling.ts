@@ -1,5 +1,5 @@
 /** Sampling settings for tests. */
-import type { Sampling } from '../../kernels/lib/sampling.ts';
+import type { Sampling } from '../../kernels/sampler/sampling.ts';
 
 /** Plain sampling, nothing filtered and nothing guided, except for what is given. */
 export const sampling = (settings: Partial<Sampling> = {}): Sampling => ({

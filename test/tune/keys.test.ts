@@ -1,6 +1,6 @@
 /** Which tiles a graph asks for, and which of its calls belong together under two tiles. */
 import { describe, expect, test } from 'vitest';
-import { conv2d } from '../../kernels/conv2d.ts';
+import { conv2d } from '../../kernels/conv/conv2d.ts';
 import { type Kernel, PORTABLE, tileOf, type Variant } from '../../kernels/kernel.ts';
 import type { Graph, Node } from '../../src/graph/graph.ts';
 import { candidatesOf } from '../../src/tune/candidates.ts';

@@ -6,7 +6,7 @@
  *   npm run test:types [-- llamagen-webgpu-1.0.0.tgz]
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
@@ -89,10 +89,9 @@ function entryPoints(folder: string): string[] {
     const full = entry.replace('.', name);
     if (!full.includes('*')) return [full];
     const [before = '', after = ''] = types.split('*');
-
     return readdirSync(join(installed, before))
-      .filter((file) => file.endsWith(after))
-      .map((file) => full.replace('*', file.slice(0, -after.length)));
+      .filter((folder) => existsSync(join(installed, `${before}${folder}${after}`)))
+      .map((folder) => full.replace('*', folder));
   });
 }
 

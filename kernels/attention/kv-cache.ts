@@ -1,0 +1,28 @@
+/** Layout of the KV cache, in one place. */
+import { assert, assertSizes, type Binding, type Role, type Variant } from '../kernel.ts';
+import { rowBinding } from '../lib/rows.ts';
+
+export interface KvShape {
+  /** Independent sequences in the cache; with guidance, two to an image. */
+  readonly slots: number;
+  readonly nKvHead: number;
+  /** Capacity in positions; all of it is allocated once. */
+  readonly positions: number;
+  /** A multiple of 4. */
+  readonly headDim: number;
+  readonly kvDtype?: 'f32' | 'f16';
+}
+
+/** The cache [2 (k, v), slots, nKvHead, positions, headDim], f32 or packed f16. */
+export function kvBinding<R extends Role>(role: R, kv: KvShape, variant?: Variant): Binding<R> {
+  const { slots, nKvHead, positions, headDim, kvDtype = 'f32' } = kv;
+  assertSizes('kv cache', { slots, nKvHead, positions, headDim });
+  assert(headDim % 4 === 0, `kv cache: headDim must be a multiple of 4, got ${headDim}`);
+  return rowBinding(role, [2, slots, nKvHead, positions, headDim], kvDtype, variant);
+}
+
+/** `fn kv_row(part, slot, head, position) -> u32`: the row of headDim values; part 0 is k, 1 is v. */
+export const kvLib = ({ slots, nKvHead, positions }: KvShape): string => `
+fn kv_row(part: u32, slot: u32, head: u32, position: u32) -> u32 {
+  return ((part * ${slots}u + slot) * ${nKvHead}u + head) * ${positions}u + position;
+}`;

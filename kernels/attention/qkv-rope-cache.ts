@@ -1,0 +1,82 @@
+import { type Binding, type Kernel, type MatrixDType, PORTABLE, type Variant } from '../kernel.ts';
+import { assertParams, KV_RULES } from '../lib/params.ts';
+import { rowBinding } from '../lib/rows.ts';
+import { productWeight } from '../lib/weight-rows.ts';
+import { type Columns, columnsOf } from '../product/columns.ts';
+import { productKernel } from '../product/product.ts';
+import { type KvShape, kvBinding } from './kv-cache.ts';
+import { qkvStore } from './qkv-store.ts';
+
+export interface QkvRopeCacheParams extends KvShape {
+  readonly rows: number;
+  readonly dim: number;
+  readonly nHead: number;
+  readonly normEps: number;
+  /** int8 and int4 add the binding `weightScales`; see lib/weight-rows.ts. */
+  readonly weightDtype?: MatrixDType;
+  /** Make these columns of q | k | v only; parts after the first add to `q`. Default all. */
+  readonly columns?: Columns;
+  readonly variant?: Variant;
+}
+
+export type QkvRopeCacheBindings = {
+  readonly x: Binding<'in'>;
+  readonly gain: Binding<'in'>;
+  readonly weight: Binding<'in'>;
+  readonly rope: Binding<'in'>;
+  readonly place: Binding<'in'>;
+  readonly kv: Binding<'inout'>;
+  readonly q: Binding<'out'>;
+};
+
+/**
+ * First half of an attention layer for few rows, in one dispatch: RMSNorm, the product with wqkv,
+ * 2-D RoPE on q and k, and the write of k and v into the cache at each row's place.
+ *
+ * Shapes: x [rows, dim], gain [dim], weight wqkv [(nHead + 2 nKvHead) * headDim, dim],
+ * rope [positions, headDim / 2, 2] (cos, sin), place u32 [rows, 2] (KV slot, position),
+ * kv [2, slots, nKvHead, positions, headDim], q [rows, nHead * headDim].
+ * Source: LlamaGen autoregressive/models/gpt.py, Attention.forward, apply_rotary_emb, KVCache.update.
+ */
+export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBindings> {
+  assertParams('qkv_rope_cache', params, {
+    ...KV_RULES,
+    rows: 'size',
+    dim: 'size',
+    nHead: 'size',
+    normEps: 'eps',
+    weightDtype: 'matrixDtype?',
+    columns: 'part?',
+    variant: 'variant?',
+  });
+  const { rows, dim, nHead, nKvHead, headDim, positions, normEps } = params;
+  const { weightDtype = 'f32', columns } = params;
+  const variant = params.variant ?? PORTABLE;
+  const outDim = (nHead + 2 * nKvHead) * headDim;
+  const { first, count } = columnsOf('qkv_rope_cache', { outDim, columns });
+  const bindings: QkvRopeCacheBindings = {
+    x: rowBinding('in', [rows, dim]),
+    gain: rowBinding('in', [dim]),
+    ...productWeight('weight', [count, dim], weightDtype),
+    rope: { role: 'in', dtype: 'f32', shape: [positions, headDim / 2, 2], element: 'vec4f' },
+    place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
+    kv: kvBinding('inout', params),
+    // A part after the first is given the q of the first; the type is that of a whole kernel.
+    q: rowBinding(first > 0 ? ('inout' as 'out') : 'out', [rows, nHead * headDim]),
+  };
+  return productKernel(
+    {
+      name: `qkv_rope_cache ${params.kvDtype ?? 'f32'}`,
+      rows,
+      inDim: dim,
+      outDim,
+      ...(columns && { columns }),
+      weightDtype,
+      weights: ['weight'],
+      normEps,
+      variant,
+    },
+    bindings,
+    qkvStore({ ...params, nHead }),
+  );
+}

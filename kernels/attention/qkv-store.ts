@@ -1,0 +1,34 @@
+/** Where the columns of a qkv product go: q to its tensor, k and v to the cache. */
+import { assert } from '../kernel.ts';
+import { rowWriter } from '../lib/rows.ts';
+import { type KvShape, kvLib } from './kv-cache.ts';
+import { ropeLib } from './rope.ts';
+
+/**
+ * `fn store(row, i, a)`: stores columns 4i .. 4i+3 of a row of q | k | v, q and k rotated.
+ * Needs the bindings `rope`, `place`, `kv` and `q`. Rows that stand past the cache are dropped: they
+ * belong to sequences that have ended.
+ */
+export function qkvStore(params: KvShape & { readonly nHead: number }): string {
+  const { nHead, nKvHead, headDim, positions, kvDtype = 'f32' } = params;
+  assert(nHead % nKvHead === 0, `qkv: nHead ${nHead} is not a multiple of nKvHead ${nKvHead}`);
+  const quadsPerHead = headDim / 4;
+  return `${ropeLib(headDim)}
+${kvLib(params)}
+${rowWriter({ name: 'kv', dtype: kvDtype, length: headDim })}
+${rowWriter({ name: 'q', dtype: 'f32', length: nHead * headDim })}
+fn store(row: u32, i: u32, a: vec4f) {
+  let slot = place[row].x;
+  let position = place[row].y;
+  if (position >= ${positions}u) { return; }
+  let head = i / ${quadsPerHead}u;
+  let d = i % ${quadsPerHead}u;
+  if (head < ${nHead}u) {
+    q_put(row, i, rotate(a, position, d));
+  } else if (head < ${nHead + nKvHead}u) {
+    kv_put(kv_row(0u, slot, head - ${nHead}u, position), d, rotate(a, position, d));
+  } else {
+    kv_put(kv_row(1u, slot, head - ${nHead + nKvHead}u, position), d, a);
+  }
+}`;
+}

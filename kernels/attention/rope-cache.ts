@@ -1,0 +1,64 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts';
+import { assertIndexable } from '../lib/indexable.ts';
+import { assertParams, KV_RULES } from '../lib/params.ts';
+import { quads, rowBinding, rowReader } from '../lib/rows.ts';
+import { type KvShape, kvBinding } from './kv-cache.ts';
+import { qkvStore } from './qkv-store.ts';
+
+export interface RopeCacheParams extends KvShape {
+  readonly rows: number;
+  readonly nHead: number;
+}
+
+export type RopeCacheBindings = {
+  readonly qkv: Binding<'in'>;
+  readonly rope: Binding<'in'>;
+  readonly place: Binding<'in'>;
+  readonly kv: Binding<'inout'>;
+  readonly q: Binding<'out'>;
+};
+
+/**
+ * 2-D RoPE on q and k and the write of k and v into the cache, for many rows (prefill) after one
+ * product has made q | k | v. Pairs are adjacent values; the first half of a head turns with the
+ * grid row, the second with the column; condition tokens become zero vectors.
+ *
+ * Shapes: qkv [rows, (nHead + 2 nKvHead) * headDim], rope [positions, headDim / 2, 2] (cos, sin),
+ * place u32 [rows, 2] (KV slot, position), kv [2, slots, nKvHead, positions, headDim],
+ * q [rows, nHead * headDim].
+ * Source: LlamaGen autoregressive/models/gpt.py, apply_rotary_emb and KVCache.update.
+ */
+export function ropeCache(params: RopeCacheParams): Kernel<RopeCacheBindings> {
+  assertParams('rope_cache', params, { ...KV_RULES, rows: 'size', nHead: 'size' });
+  const { rows, nHead, nKvHead, headDim, positions } = params;
+  const width = (nHead + 2 * nKvHead) * headDim;
+  const bindings: RopeCacheBindings = {
+    qkv: rowBinding('in', [rows, width]),
+    rope: { role: 'in', dtype: 'f32', shape: [positions, headDim / 2, 2], element: 'vec4f' },
+    place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
+    kv: kvBinding('inout', params),
+    q: rowBinding('out', [rows, nHead * headDim]),
+  };
+  assertIndexable('rope_cache', bindings);
+  const size = 64;
+  const [gx, gy] = grid(ceilDiv(rows * quads(width), size));
+  const code = wgsl`
+${declare(bindings)}
+${rowReader({ name: 'qkv', dtype: 'f32', length: width })}
+${qkvStore(params)}
+@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let unit = (group.y * ${gx}u + group.x) * ${size}u + lane;
+  let row = unit / ${quads(width)}u;
+  if (row >= ${rows}u) { return; }
+  let i = unit % ${quads(width)}u;
+  store(row, i, qkv_at(row, i));
+}`;
+  return {
+    label: `rope_cache ${params.kvDtype ?? 'f32'}[${nHead}/${nKvHead},${headDim}] x ${rows}`,
+    code,
+    bindings,
+    workgroups: [gx, gy, 1],
+  };
+}

@@ -1,0 +1,180 @@
+/** A convolution without barriers: one invocation makes a few channels of neighbouring pixels. */
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { type Bindings, ceilDiv, declare, grid, type Kernel, range } from '../kernel.ts';
+import { valueReader } from '../lib/value-reader.ts';
+import { type Conv2dParams, convSizes, normedLib } from './conv-shape.ts';
+
+/** Columns of output from which an invocation makes eight pixels in a row instead of four. */
+const WIDE = 64;
+/** Output channels that one invocation makes: the four of a vec4f. */
+const CHANNELS = 4;
+const SIZE = 64;
+
+/** Text and grid for the bindings of `conv2d`: four channels of four or eight pixels an invocation. */
+export function convDirect(
+  params: Conv2dParams,
+  bindings: Bindings,
+): Pick<Kernel, 'code' | 'workgroups'> {
+  const { images, inChannels, outChannels, height, width, kernelSize: k } = params;
+  const { upsample = false, stride = 1, residual = false, norm, weightDtype = 'f32' } = params;
+  const { outHeight, outWidth } = convSizes(params);
+  // Rows mean nothing to a 1x1 filter: one long row leaves no ragged tiles between them.
+  const [rows, columns] = k === 1 ? [1, height * width] : [height, width];
+  const [outRows, outColumns] = k === 1 ? [rows, columns] : [outHeight, outWidth];
+  const tile = rowTile({ columns, outColumns, k, upsample, stride, norm: norm !== undefined });
+  const { pixels, tilesX } = tile;
+  const tilesC = ceilDiv(outChannels, CHANNELS);
+  const units = images * tilesC * outRows * tilesX;
+  const [gx, gy] = grid(ceilDiv(units, SIZE));
+  // Position in the input, doubled if upsampled, of a position in the output.
+  const inputOf = (at: string): string => (stride === 2 ? `i32(${at}) * 2` : `i32(${at})`);
+  const tap = `${inputOf('out_y')} + ky - ${tile.pad}`;
+  const code = wgsl`
+${declare(bindings)}
+const IN_CHANNELS = ${inChannels}u;
+const OUT_CHANNELS = ${outChannels}u;
+const ROWS = ${rows};
+const COLUMNS = ${columns};
+const OUT_ROWS = ${outRows}u;
+const OUT_COLUMNS = ${outColumns}u;
+const PLANE = ${rows * columns};
+const OUT_PLANE = ${outRows * outColumns}u;
+
+${normedLib(norm)}
+#if ${k === 1}
+${valueReader('weight', weightDtype)}
+#else
+// Three neighbours in a row of the filter.
+fn weights_at(i: u32) -> vec3f {
+#if ${weightDtype === 'f16'}
+  // They lie in two words, whether the first is a low or a high half.
+  let a = weight[i >> 1u];
+  let b = weight[(i >> 1u) + 1u];
+  let odd = (i & 1u) == 1u;
+  let pair = select(a, (a >> 16u) | (b << 16u), odd);
+  return vec3f(unpack2x16float(pair), unpack2x16float(select(b, b >> 16u, odd)).x);
+#else
+  return vec3f(weight[i], weight[i + 1u], weight[i + 2u]);
+#endif
+}
+#endif
+
+fn store(channel: u32, at: u32, count: i32, v: vec4f) {
+  if (channel >= OUT_CHANNELS) { return; }
+  let b = bias[channel];
+  for (var p = 0u; i32(p) < min(count, 4); p++) {
+    out[at + p] = v[p] + b${residual ? ' + residual[at + p]' : ''};
+  }
+}
+
+@compute @workgroup_size(${SIZE})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let unit = (group.y * ${gx}u + group.x) * ${SIZE}u + lane;
+  if (unit >= ${units}u) { return; }
+  let out_x = (unit % ${tilesX}u) * ${pixels}u;
+  let out_y = (unit / ${tilesX}u) % OUT_ROWS;
+  let channel = ((unit / (${tilesX}u * OUT_ROWS)) % ${tilesC}u) * ${CHANNELS}u;
+  let image = unit / (${tilesX}u * OUT_ROWS * ${tilesC}u);
+  let first = ${inputOf('out_x')}${upsample ? ' / 2' : ''};
+  ${tile.columns}
+  ${range(CHANNELS)
+    .map(
+      (c) => `var filter${c} = min(channel + ${c}u, OUT_CHANNELS - 1u) * IN_CHANNELS * ${k * k}u;`,
+    )
+    .join('\n  ')}
+  ${range(pixels)
+    .map((p) => `var sum${p} = vec4f();`)
+    .join(' ')}
+  var plane = i32(image * IN_CHANNELS) * PLANE;
+  for (var c = 0u; c < IN_CHANNELS; c++) {
+    ${norm ? 'let channel_affine = affine[image * IN_CHANNELS + c];' : ''}
+#if ${k === 1}
+    let row = plane;
+    let w0 = vec4f(${range(CHANNELS).map((c) => `weight_at(filter${c} + c)`)});
+    ${tile.sums('')}
+#else
+    for (var ky = 0; ky < ${k}; ky++) {
+      let y = ${upsample ? `(${tap}) >> 1u` : tap};
+      let row_inside = y >= 0 && y < ROWS;
+      let row = plane + clamp(y, 0, ROWS - 1) * COLUMNS;
+      ${range(CHANNELS)
+        .map((c) => `let f${c} = weights_at(filter${c}); filter${c} += ${k}u;`)
+        .join('\n      ')}
+      ${range(k)
+        .map((kx) => `let w${kx} = vec4f(${range(CHANNELS).map((c) => `f${c}[${kx}]`)});`)
+        .join('\n      ')}
+      ${tile.sums('row_inside')}
+    }
+#endif
+    plane += PLANE;
+  }
+  let count = i32(OUT_COLUMNS - out_x);
+  let at = (image * OUT_CHANNELS + channel) * OUT_PLANE + out_y * OUT_COLUMNS + out_x;
+  ${range(CHANNELS)
+    .flatMap((c) =>
+      range(pixels / 4).map((q) => {
+        const values = range(4).map((p) => `sum${4 * q + p}[${c}]`);
+        return `store(channel + ${c}u, at + ${c}u * OUT_PLANE + ${4 * q}u, count - ${4 * q}, vec4f(${values}));`;
+      }),
+    )
+    .join('\n  ')}
+}`;
+  return { code, workgroups: [gx, gy, 1] };
+}
+
+interface RowParams {
+  readonly columns: number;
+  readonly outColumns: number;
+  readonly k: number;
+  readonly upsample: boolean;
+  readonly stride: number;
+  /** Whether what is read is normalised. */
+  readonly norm: boolean;
+}
+
+/** How an invocation walks along a row: which columns it loads and what it adds to each pixel. */
+function rowTile({ columns, outColumns, k, upsample, stride, norm }: RowParams) {
+  const pad = k === 3 && stride === 1 ? 1 : 0;
+  // Wide tiles load less for each product; narrow images need the invocations more.
+  const pixels = k === 3 && outColumns >= WIDE ? 8 : 4;
+  const tilesX = ceilDiv(outColumns, pixels);
+  // Which of the loaded columns pixel p meets under filter column kx.
+  const columnOf = (p: number, kx: number): number =>
+    upsample ? Math.floor((p + kx - pad) / 2) + pad : p * stride + kx;
+  const loaded = range(columnOf(pixels - 1, k - 1) + 1);
+  // Tiles start at multiples of their width, so most columns are inside the image whatever the tile.
+  const lastFirst = ((tilesX - 1) * pixels * stride) / (upsample ? 2 : 1);
+  const tests = loaded.map((j) => [
+    ...(j < pad ? [`first >= ${pad - j}`] : []),
+    ...(lastFirst + j - pad >= columns ? [`first + ${j - pad} < COLUMNS`] : []),
+  ]);
+  return {
+    pad,
+    pixels,
+    tilesX,
+    /** Text that names the loaded columns. */
+    columns: loaded
+      .map((j) => {
+        const at = `first + ${j - pad}`;
+        return tests[j]?.length
+          ? `let inside${j} = ${tests[j].join(' && ')}; let column${j} = clamp(${at}, 0, COLUMNS - 1);`
+          : `let column${j} = ${at};`;
+      })
+      .join('\n  '),
+    /** Text that loads them from a row and adds their products; zeros where `rowTest` fails. */
+    sums(rowTest: string): string {
+      const loads = loaded.map((j) => {
+        const test = [rowTest, tests[j]?.length ? `inside${j}` : ''].filter(Boolean).join(' && ');
+        const read = `x[row + column${j}]`;
+        const value = norm ? `normed(${read}, channel_affine)` : read;
+        return `let v${j} = ${test ? `select(0.0, ${value}, ${test})` : value};`;
+      });
+      const products = range(pixels).map((p) =>
+        range(k)
+          .map((kx) => `sum${p} += v${columnOf(p, kx)} * w${kx};`)
+          .join(' '),
+      );
+      return [...loads, ...products].join('\n      ');
+    },
+  };
+}

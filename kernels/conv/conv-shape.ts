@@ -1,0 +1,174 @@
+/** What the convolution kernels share: parameters, sizes, the norm of what they read, and tiles. */
+import { assert, assertSizes, type Bindings, PORTABLE, type Variant } from '../kernel.ts';
+import { assertParams } from '../lib/params.ts';
+import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTileOf, mapTiles } from '../product/map-tile.ts';
+
+export interface Conv2dParams {
+  readonly images: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** Rows of the input. */
+  readonly height: number;
+  /** Columns of the input. */
+  readonly width: number;
+  /** Rows and columns of the filter. */
+  readonly kernelSize: 1 | 3;
+  /** Double the input by nearest neighbour first; folded into the reads. Default false. */
+  readonly upsample?: boolean;
+  /** 2 pads one zero row below and one column to the right, and nothing else. Default 1. */
+  readonly stride?: 1 | 2;
+  /** Add the binding `residual`, shaped like the output. Default false. */
+  readonly residual?: boolean;
+  /**
+   * Read (x - mean) * scale + bias instead of x, with the binding `affine` of `groupAffine`; with `swish`,
+   * v * sigmoid(v) of that. Padding is zero after it. Default none.
+   */
+  readonly norm?: 'plain' | 'swish';
+  /** Storage of the weights; the bias is f32. Default f32. */
+  readonly weightDtype?: 'f32' | 'f16';
+  readonly variant?: Variant;
+}
+
+/**
+ * Ways to make a convolution.
+ * - direct: one invocation makes a few channels of neighbouring pixels, without barriers.
+ * - gemm: as a product of maps, im2col folded into the reads; `split` parts of the sum over input
+ *   channels and taps are made apart and added (`conv2dParts`, `sumParts`).
+ * - winograd: 4x4 pixels from 36 products a channel instead of 144, for 3x3 filters with stride 1;
+ *   four kernels (`winogradFilter` and those it names).
+ */
+export type ConvMethod = 'direct' | 'gemm' | 'winograd';
+
+export interface ConvTile extends MapTile {
+  readonly method: ConvMethod;
+  readonly split: number;
+}
+
+/** Settings of the family `conv`. */
+export const CONV_SETTINGS: readonly string[] = ['method', 'split', ...MAP_SETTINGS];
+
+/** Channels from which the 36 products of Winograd's method outweigh its transforms. */
+const WINOGRAD_CHANNELS = 16;
+/** Workgroups that a layer should have: several for each core of a large GPU. */
+const WANTED_GROUPS = 128;
+/** Least slices in a part of a sum. */
+const LEAST_SLICES = 16;
+const MAX_SPLIT = 8;
+
+type MapShape = readonly [images: number, channels: number, height: number, width: number];
+
+export interface ConvSizes {
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly inShape: MapShape;
+  readonly outShape: MapShape;
+  /** Zero rows above and columns to the left. */
+  readonly pad: number;
+  /** Multiply-adds. */
+  readonly macs: number;
+}
+
+/** Sizes of the output and of everything between. */
+export function convSizes(params: Conv2dParams): ConvSizes {
+  assertParams('conv2d', params, {
+    ...{ images: 'size', inChannels: 'size', outChannels: 'size', height: 'size', width: 'size' },
+    ...{ kernelSize: 'kernelSize', upsample: 'flag?', stride: 'stride?', residual: 'flag?' },
+    ...{ norm: 'norm?', weightDtype: 'floatDtype?', variant: 'variant?' },
+  });
+  const { images, inChannels, outChannels, height, width, kernelSize } = params;
+  const { upsample = false, stride = 1 } = params;
+  assert(
+    kernelSize === 3 || (stride === 1 && !upsample),
+    'conv2d: a 1x1 filter has neither stride nor upsample',
+  );
+  assert(stride === 1 || !upsample, 'conv2d: stride 2 and upsample exclude each other');
+  const outSize = (size: number): number =>
+    upsample ? 2 * size : stride === 2 ? Math.floor((size - 2) / 2) + 1 : size;
+  const [outHeight, outWidth] = [outSize(height), outSize(width)];
+  assertSizes('conv2d', { outHeight, outWidth });
+  return {
+    outHeight,
+    outWidth,
+    inShape: [images, inChannels, height, width],
+    outShape: [images, outChannels, outHeight, outWidth],
+    pad: kernelSize === 3 && stride === 1 ? 1 : 0,
+    macs: images * outChannels * outHeight * outWidth * inChannels * kernelSize ** 2,
+  };
+}
+
+/** How a convolution is made on an adapter. The choice does not depend on the number of images. */
+export function convTile(params: Conv2dParams): ConvTile {
+  const { inChannels, outChannels, kernelSize, stride = 1, variant = PORTABLE } = params;
+  const { outHeight, outWidth } = convSizes(params);
+  const pixels = outHeight * outWidth;
+  const shape = `${kernelSize}x${kernelSize} ${stride}[${inChannels},${outChannels},${pixels}]`;
+  const serial = variant.reduce === 'serial';
+  const winograd =
+    kernelSize === 3 && stride === 1 && Math.min(inChannels, outChannels) >= WINOGRAD_CHANNELS;
+  const single: ConvMethod = serial && kernelSize === 3 ? 'direct' : 'gemm';
+  const own: ConvTile = {
+    method: serial && winograd ? 'winograd' : single,
+    split: 0,
+    ...MAP_TILE,
+  };
+  const tile = mapTileOf(variant, 'conv', shape, own);
+  const method = tile.method === 'winograd' && !winograd ? single : tile.method;
+  const slices = Math.ceil((inChannels * kernelSize ** 2) / tile.slice);
+  const groups = Math.ceil(pixels / tile.tileN) * Math.ceil(outChannels / tile.tileM);
+  const wanted = Math.min(MAX_SPLIT, Math.ceil(WANTED_GROUPS / groups));
+  // Serial kernels make the whole sum in one invocation.
+  const most = serial && tile.split === 0 ? 1 : Math.floor(slices / LEAST_SLICES);
+  const split = tile.split || Math.max(1, Math.min(wanted, most));
+  return { ...tile, method, split: method === 'gemm' ? Math.min(split, slices) : 1 };
+}
+
+/**
+ * Tiles worth measuring for convolutions on a device. Where one cannot be made so, it is its own
+ * choice; software adapters are not asked to try barriers.
+ */
+export function convTiles(variant: Variant): readonly Partial<ConvTile>[] {
+  const gemm = [1, 2, 4, 8].flatMap((split) =>
+    mapTiles(variant).map((tile): Partial<ConvTile> => ({ method: 'gemm', split, ...tile })),
+  );
+  return [{ method: 'direct' }, { method: 'winograd' }, ...gemm];
+}
+
+/** Bindings in their order, without the output. */
+export function convInputs(params: Conv2dParams): Bindings {
+  const { images, inChannels, outChannels, kernelSize: k, norm, weightDtype = 'f32' } = params;
+  const shape = convSizes(params).inShape;
+  return {
+    x: { role: 'in', dtype: 'f32', shape },
+    ...(norm && {
+      affine: { role: 'in', dtype: 'f32', shape: [images, inChannels, 4], element: 'vec4f' },
+    }),
+    weight: { role: 'in', dtype: weightDtype, shape: [outChannels, inChannels, k, k] },
+  };
+}
+
+/** `fn normed(v: f32, affine: vec4f) -> f32`, for kernels that normalise what they read. */
+export const normedLib = (norm: Conv2dParams['norm']): string =>
+  norm
+    ? `fn normed(v: f32, affine: vec4f) -> f32 {
+  let h = (v - affine.x) * affine.y + affine.z;
+  return ${norm === 'swish' ? 'h / (1.0 + exp(-h))' : 'h'};
+}`
+    : '';
+
+/** What is particular about a convolution, for its label. */
+export const convNotes = ({
+  upsample,
+  stride,
+  residual,
+  norm,
+  weightDtype,
+}: Conv2dParams): string =>
+  [
+    upsample && ' upsample',
+    stride === 2 && ' stride 2',
+    norm && (norm === 'swish' ? ' norm swish' : ' norm'),
+    residual && ' residual',
+    weightDtype === 'f16' && ' f16 weight',
+  ]
+    .filter(Boolean)
+    .join('');

@@ -1,0 +1,10 @@
+/** Convolutions and the rest of the image tokenizer. */
+export * from './conv2d.ts';
+export * from './spatial-mix.ts';
+export * from './spatial-scores.ts';
+export * from './sum-parts.ts';
+export * from './to-rgba.ts';
+export * from './winograd-filter.ts';
+export * from './winograd-input.ts';
+export * from './winograd-output.ts';
+export * from './winograd-product.ts';

@@ -1,0 +1,45 @@
+import type { Binding, Kernel, Variant } from '../kernel.ts';
+import { assertParams, MAP_RULES } from '../lib/params.ts';
+import { mapProduct } from '../product/map-product.ts';
+
+export interface SpatialMixParams {
+  readonly images: number;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly variant?: Variant;
+}
+
+export type SpatialMixBindings = {
+  readonly v: Binding<'in'>;
+  readonly probs: Binding<'in'>;
+  readonly out: Binding<'out'>;
+};
+
+/**
+ * Every pixel as a mixture of all pixels: out[n, c, i] = sum_j v[n, c, j] * probs[n * P + i, j], with
+ * P = height * width pixels.
+ *
+ * Shapes: v and out [images, channels, height, width], probs [images * P, P]. Sums in f32.
+ * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, AttnBlock.
+ */
+export function spatialMix(params: SpatialMixParams): Kernel<SpatialMixBindings> {
+  assertParams('spatial_mix', params, { ...MAP_RULES, variant: 'variant?' });
+  const { images, channels, height, width, variant } = params;
+  const pixels = height * width;
+  const shape = [images, channels, height, width];
+  return mapProduct(
+    {
+      label: `spatial_mix f32[${shape}]`,
+      ...{ batch: images, m: channels, n: pixels, k: pixels },
+      left: { name: 'v', line: pixels, k: 1, batch: channels * pixels },
+      right: { name: 'probs', line: pixels, k: 1, batch: pixels * pixels },
+      ...(variant && { variant }),
+    },
+    {
+      v: { role: 'in', dtype: 'f32', shape },
+      probs: { role: 'in', dtype: 'f32', shape: [images * pixels, pixels] },
+      out: { role: 'out', dtype: 'f32', shape },
+    },
+  );
+}

@@ -1,0 +1,47 @@
+import type { Binding, Kernel, Variant } from '../kernel.ts';
+import { assertParams, MAP_RULES } from '../lib/params.ts';
+import { mapProduct } from '../product/map-product.ts';
+
+export interface SpatialScoresParams {
+  readonly images: number;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly variant?: Variant;
+}
+
+export type SpatialScoresBindings = {
+  readonly q: Binding<'in'>;
+  readonly k: Binding<'in'>;
+  readonly out: Binding<'out'>;
+};
+
+/**
+ * Scores of every pixel against every pixel: out[n * P + i, j] = sum_c q[n, c, i] * k[n, c, j] / sqrt(C),
+ * with P = height * width pixels and C channels.
+ *
+ * Shapes: q and k [images, channels, height, width], out [images * P, P]. Sums in f32.
+ * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, AttnBlock.
+ */
+export function spatialScores(params: SpatialScoresParams): Kernel<SpatialScoresBindings> {
+  assertParams('spatial_scores', params, { ...MAP_RULES, variant: 'variant?' });
+  const { images, channels, height, width, variant } = params;
+  const pixels = height * width;
+  const shape = [images, channels, height, width];
+  const operand = { line: 1, k: pixels, batch: channels * pixels };
+  return mapProduct(
+    {
+      label: `spatial_scores f32[${shape}]`,
+      ...{ batch: images, m: pixels, n: pixels, k: channels },
+      left: { name: 'q', ...operand },
+      right: { name: 'k', ...operand },
+      scale: 1 / Math.sqrt(channels),
+      ...(variant && { variant }),
+    },
+    {
+      q: { role: 'in', dtype: 'f32', shape },
+      k: { role: 'in', dtype: 'f32', shape },
+      out: { role: 'out', dtype: 'f32', shape: [images * pixels, pixels] },
+    },
+  );
+}

@@ -1,0 +1,121 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import {
+  assert,
+  assertSizes,
+  type Binding,
+  ceilDiv,
+  declare,
+  enable,
+  type Kernel,
+  PORTABLE,
+  type TableDType,
+  type Variant,
+} from '../kernel.ts';
+import { assertIndexable } from '../lib/indexable.ts';
+import { assertParams } from '../lib/params.ts';
+import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
+
+export interface EmbedParams {
+  readonly rows: number;
+  /** KV slots; slot s takes its tokens from sequence s % sequences. */
+  readonly slots: number;
+  readonly sequences: number;
+  readonly dim: number;
+  readonly vocabSize: number;
+  /**
+   * Rows of the token table that are bound, for tables larger than one binding; default all. A part
+   * after the first changes the rows of `out` whose token it holds, and no others.
+   */
+  readonly held?: { readonly first: number; readonly count: number };
+  /** Rows of the label table: classes plus the unconditional one. */
+  readonly labels: number;
+  /** Tokens in a grid. */
+  readonly blockSize: number;
+  readonly weightDtype?: TableDType;
+  readonly variant?: Variant;
+}
+
+export type EmbedBindings = {
+  readonly place: Binding<'in'>;
+  readonly label: Binding<'in'>;
+  readonly tokens: Binding<'in'>;
+  readonly labelTable: Binding<'in'>;
+  readonly tokenTable: Binding<'in'>;
+  readonly out: Binding<'out'>;
+};
+
+/**
+ * Input of the decoder. Position 0 is the class: out[r] = labelTable[label[slot]]; position p > 0 is
+ * the token before: out[r] = tokenTable[tokens[slot % sequences, p - 1]]. No position is added.
+ * A token or label outside its table gives NaN, never another row.
+ *
+ * Shapes: place u32 [rows, 2] (KV slot, position), label u32 [slots], tokens u32
+ * [sequences, blockSize], labelTable [labels, dim], tokenTable [vocabSize, dim], out f32 [rows, dim].
+ * Source: LlamaGen autoregressive/models/gpt.py, LabelEmbedder and tok_embeddings.
+ */
+export function embed(params: EmbedParams): Kernel<EmbedBindings> {
+  assertParams('embed', params, {
+    rows: 'size',
+    slots: 'size',
+    sequences: 'size',
+    dim: 'size',
+    vocabSize: 'size',
+    labels: 'size',
+    blockSize: 'size',
+    held: 'part?',
+    weightDtype: 'tableDtype?',
+    variant: 'variant?',
+  });
+  const { rows, slots, sequences, dim, vocabSize, labels, blockSize } = params;
+  const { weightDtype: dtype = 'f32', variant = PORTABLE } = params;
+  const { held = { first: 0, count: vocabSize } } = params;
+  const later = held.first > 0;
+  assertSizes('embed', { held: held.count });
+  assert(
+    Number.isInteger(held.first) && held.first >= 0 && held.first + held.count <= vocabSize,
+    `embed: tokens ${held.first} .. ${held.first + held.count - 1} expected to be in 0 .. ${vocabSize - 1}`,
+  );
+  const bindings: EmbedBindings = {
+    place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
+    label: { role: 'in', dtype: 'u32', shape: [slots] },
+    tokens: { role: 'in', dtype: 'u32', shape: [sequences, blockSize] },
+    labelTable: rowBinding('in', [labels, dim], dtype, variant),
+    tokenTable: rowBinding('in', [held.count, dim], dtype, variant),
+    // A part after the first is given the output of the first; the type is that of a whole kernel.
+    out: rowBinding(later ? ('inout' as 'out') : 'out', [rows, dim]),
+  };
+  assertIndexable('embed', bindings);
+  const features = variantFeatures({ ...variant, reduce: 'serial' }, dtype === 'f16');
+  const table = { dtype, length: dim, nativeF16: variant.f16 };
+  const size = 64;
+  const code = wgsl`${enable(features)}
+${declare(bindings)}
+${rowReader({ name: 'labelTable', ...table })}
+${rowReader({ name: 'tokenTable', ...table })}
+${rowWriter({ name: 'out', dtype: 'f32', length: dim })}
+@compute @workgroup_size(${size})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let row = id.y;
+  let i = id.x;
+  if (i >= ${quads(dim)}u) { return; }
+  let slot = place[row].x;
+  let position = place[row].y;
+  var v = vec4f(bitcast<f32>(0x7fc00000u | (position & 0u)));
+  var held = ${!later};
+  if (position == 0u) {
+    let index = label[slot];
+    if (index < ${labels}u) { v = labelTable_at(index, i); }
+  } else if (position <= ${blockSize}u) {
+    let index = tokens[(slot % ${sequences}u) * ${blockSize}u + position - 1u] - ${held.first}u;
+    if (index < ${held.count}u) { v = tokenTable_at(index, i); held = true; }
+  }
+  if (held) { out_put(row, i, v); }
+}`;
+  return {
+    label: `embed ${dtype}[${held.count},${dim}]${later ? ` from ${held.first}` : ''} x ${rows}`,
+    code,
+    bindings,
+    workgroups: [ceilDiv(quads(dim), size), rows, 1],
+    features,
+  };
+}

@@ -1,0 +1,116 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import {
+  assert,
+  type Binding,
+  ceilDiv,
+  declare,
+  enable,
+  grid,
+  type Kernel,
+  PORTABLE,
+  type Variant,
+} from '../kernel.ts';
+import { assertIndexable } from '../lib/indexable.ts';
+import { assertParams, MAP_RULES } from '../lib/params.ts';
+import { laneBuiltins, reducer } from '../lib/reduce.ts';
+
+export interface GroupMomentsParams {
+  readonly images: number;
+  /** A multiple of `groups`. */
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  /** Groups of neighbouring channels. Default 32. */
+  readonly groups?: number;
+  readonly variant?: Variant;
+}
+
+export type GroupMomentsBindings = {
+  readonly x: Binding<'in'>;
+  readonly out: Binding<'out'>;
+};
+
+const SHARED_SIZE = 64;
+const SERIAL_SIZE = 4;
+/** Values of a chunk, at least. */
+const LEAST_CHUNK = 2048;
+/** Chunks of a group, at most. */
+const MAX_CHUNKS = 64;
+
+/** How a group of `count` values is cut: chunks of `chunk` values, the last with what is left. */
+export function groupChunks(count: number): { readonly chunk: number; readonly chunks: number } {
+  const chunk = Math.max(LEAST_CHUNK, ceilDiv(count, MAX_CHUNKS));
+  return { chunk, chunks: ceilDiv(count, chunk) };
+}
+
+/**
+ * Moments of the chunks of every group: the mean of a chunk's values, and the sum of the squares of
+ * their differences from it. `groupAffine` makes a GroupNorm of them. Several
+ * workgroups for a group keep a GPU busy; chunks depend on the sizes alone.
+ *
+ * Shapes: x [images, channels, height, width], out f32 [images, groups, chunks, 2].
+ * Source: Chan, Golub and LeVeque 1979, the pairwise update of variances.
+ */
+export function groupMoments(params: GroupMomentsParams): Kernel<GroupMomentsBindings> {
+  assertParams('group_moments', params, { ...MAP_RULES, groups: 'size?', variant: 'variant?' });
+  const { images, channels, height, width, groups = 32, variant = PORTABLE } = params;
+  assert(
+    channels % groups === 0,
+    `group_moments: "channels" expected a multiple of ${groups} groups, got ${channels}`,
+  );
+  const count = (channels / groups) * height * width;
+  const { chunk, chunks } = groupChunks(count);
+  const shape = [images, channels, height, width];
+  const bindings: GroupMomentsBindings = {
+    x: { role: 'in', dtype: 'f32', shape },
+    out: { role: 'out', dtype: 'f32', shape: [images, groups, chunks, 2], element: 'vec2f' },
+  };
+  assertIndexable('group_moments', bindings);
+  const { reduce } = variant;
+  const serial = reduce === 'serial';
+  const size = serial ? SERIAL_SIZE : SHARED_SIZE;
+  const units = images * groups * chunks;
+  const [gx, gy] = grid(ceilDiv(units, serial ? size : 1));
+  const total = serial
+    ? undefined
+    : reducer({ name: 'total', type: 'f32', op: 'sum', size, reduce });
+  const summed = (value: string): string => (total ? total.call(value) : value);
+  const each = (body: string): string =>
+    `for (var i = first; i < values; i += ${serial ? 1 : size}u) { let v = x[start + i]; ${body} }`;
+  const code = wgsl`${enable(reduce === 'subgroup' ? ['subgroups'] : [])}
+${declare(bindings)}
+${total?.code ?? ''}
+
+@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
+#if ${serial}
+  let unit = (group.y * ${gx}u + group.x) * ${size}u + lane;
+  let first = 0u;
+#else
+  let unit = group.y * ${gx}u + group.x;
+  let first = lane;
+#endif
+  if (unit >= ${units}u) { return; }
+  let chunk = unit % ${chunks}u;
+  let start = (unit / ${chunks}u) * ${count}u + chunk * ${chunk}u;
+  let values = min(${chunk}u, ${count}u - chunk * ${chunk}u);
+  // Values differ little from the first beside their mean, so that their sum loses less.
+  let origin = x[start];
+  var sum = 0.0;
+  ${each('sum += v - origin;')}
+  let mean = origin + ${summed('sum')} / f32(values);
+  var squares = 0.0;
+  ${each('squares += (v - mean) * (v - mean);')}
+  squares = ${summed('squares')};
+  ${serial ? '' : 'if (lane > 0u) { return; }'}
+  out[unit] = vec2f(mean, squares);
+}`;
+  return {
+    label: `group_moments f32[${shape}]`,
+    code,
+    bindings,
+    workgroups: [gx, gy, 1],
+    features: reduce === 'subgroup' ? ['subgroups'] : [],
+    cost: { operations: 4 * images * channels * height * width },
+  };
+}

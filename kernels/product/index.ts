@@ -1,0 +1,6 @@
+/** Products of rows with weights, and what is fused with them. */
+export * from './linear.ts';
+export * from './linear-parts.ts';
+export * from './matmul.ts';
+export * from './sum-rows.ts';
+export * from './swiglu.ts';

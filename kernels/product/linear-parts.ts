@@ -1,0 +1,38 @@
+import { type Bindings, type Kernel, PORTABLE } from '../kernel.ts';
+import { assertParams, PRODUCT_RULES } from '../lib/params.ts';
+import { rowBinding, rowWriter } from '../lib/rows.ts';
+import { productWeight } from '../lib/weight-rows.ts';
+import { columnsOf } from './columns.ts';
+import type { LinearBindings, LinearParams } from './linear.ts';
+import { productKernel } from './product.ts';
+import { assertSplit } from './product-tile.ts';
+
+export interface LinearPartsParams extends Omit<LinearParams, 'normEps' | 'residual'> {
+  /** Parts that inDim is cut into; `split` of the tile. */
+  readonly split: number;
+}
+
+/**
+ * `linear` with inDim cut into parts, so that few columns keep a GPU busy; one more dispatch, `sumRows`,
+ * puts the parts together in their order: out[p, r, o] = sum over part p of x[r, i] * weight[o, i].
+ * Where the parts begin depends on inDim and the tile alone.
+ *
+ * Shapes: as of `linear`, but out f32 [split, rows, outDim].
+ */
+export function linearParts(params: LinearPartsParams): Kernel<LinearBindings> {
+  assertParams('linear_parts', params, { ...PRODUCT_RULES, split: 'size' });
+  const { rows, inDim, outDim, split, columns, weightDtype = 'f32', variant = PORTABLE } = params;
+  const name = 'linear_parts';
+  const { first, count } = columnsOf(name, params);
+  assertSplit(name, split);
+  const bindings: Bindings = {
+    x: rowBinding('in', [rows, inDim]),
+    ...productWeight('weight', [count, inDim], weightDtype),
+    out: rowBinding(first > 0 ? 'inout' : 'out', [split, rows, outDim]),
+  };
+  const epilogue = `${rowWriter({ name: 'out', dtype: 'f32', length: outDim })}
+fn store(row: u32, i: u32, a: vec4f) { out_put(row, i, a); }`;
+  const sizes = { rows, inDim, outDim, split, weightDtype, ...(columns && { columns }) };
+  const product = { name, ...sizes, weights: ['weight'] as const, variant };
+  return productKernel(product, bindings as LinearBindings, epilogue);
+}

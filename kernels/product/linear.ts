@@ -1,0 +1,84 @@
+import {
+  type Binding,
+  type Bindings,
+  type Kernel,
+  type MatrixDType,
+  PORTABLE,
+  type Variant,
+} from '../kernel.ts';
+import { assertParams, PRODUCT_RULES } from '../lib/params.ts';
+import { rowBinding, rowReader, rowWriter } from '../lib/rows.ts';
+import { productWeight } from '../lib/weight-rows.ts';
+import { type Columns, columnsOf } from './columns.ts';
+import { productKernel } from './product.ts';
+
+export interface LinearParams {
+  /** Vectors to transform; any number, meant for up to a few dozen. */
+  readonly rows: number;
+  readonly inDim: number;
+  readonly outDim: number;
+  /** int8 and int4 add the binding `weightScales`; see lib/weight-rows.ts. */
+  readonly weightDtype?: MatrixDType;
+  /** Make these columns only; parts after the first add to `out`. Default all. */
+  readonly columns?: Columns;
+  /** RMSNorm the input first with this eps; adds the binding `gain` [inDim]. */
+  readonly normEps?: number;
+  /** Add the binding `residual` [rows, outDim] to the result. */
+  readonly residual?: boolean;
+  readonly variant?: Variant;
+}
+
+export type LinearBindings = {
+  readonly x: Binding<'in'>;
+  readonly weight: Binding<'in'>;
+  readonly out: Binding<'out'>;
+};
+export type NormLinearBindings = LinearBindings & { readonly gain: Binding<'in'> };
+export type ResidualLinearBindings = LinearBindings & { readonly residual: Binding<'in'> };
+
+/**
+ * Product of few rows with a weight: out[r, o] = sum_i norm(x)[r, i] * weight[o, i] (+ residual[r, o]).
+ *
+ * Shapes: x [rows, inDim] f32, weight [outDim, inDim], gain [inDim] f32,
+ * residual and out [rows, outDim] f32. Sums in f32, in an order that does not depend on `rows`.
+ * Source: torch.nn.Linear without bias; with `normEps` preceded by LlamaGen
+ * autoregressive/models/gpt.py, RMSNorm.
+ */
+export function linear(params: LinearParams & { normEps: number }): Kernel<NormLinearBindings>;
+export function linear(params: LinearParams & { residual: true }): Kernel<ResidualLinearBindings>;
+export function linear(params: LinearParams & { normEps?: never }): Kernel<LinearBindings>;
+export function linear(params: LinearParams): Kernel {
+  assertParams('linear', params, { ...PRODUCT_RULES, normEps: 'eps?', residual: 'flag?' });
+  const { rows, inDim, outDim, weightDtype = 'f32', normEps, residual = false } = params;
+  const { columns } = params;
+  const { first, count } = columnsOf('linear', params);
+  const variant = params.variant ?? PORTABLE;
+  const bindings: Bindings = {
+    x: rowBinding('in', [rows, inDim]),
+    ...productWeight('weight', [count, inDim], weightDtype),
+    ...(normEps !== undefined && { gain: rowBinding('in', [inDim]) }),
+    ...(residual && { residual: rowBinding('in', [rows, outDim]) }),
+    out: rowBinding(first > 0 ? 'inout' : 'out', [rows, outDim]),
+  };
+  const row = { dtype: 'f32', length: outDim } as const;
+  const epilogue = `${residual ? rowReader({ name: 'residual', ...row }) : ''}
+${rowWriter({ name: 'out', ...row })}
+fn store(row: u32, i: u32, a: vec4f) {
+  out_put(row, i, a${residual ? ' + residual_at(row, i)' : ''});
+}`;
+  return productKernel(
+    {
+      name: `linear${normEps === undefined ? '' : ' norm'}${residual ? ' residual' : ''}`,
+      rows,
+      inDim,
+      outDim,
+      ...(columns && { columns }),
+      weightDtype,
+      weights: ['weight'],
+      ...(normEps !== undefined && { normEps }),
+      variant,
+    },
+    bindings,
+    epilogue,
+  );
+}

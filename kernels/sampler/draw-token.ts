@@ -1,0 +1,97 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import {
+  assert,
+  type Binding,
+  declare,
+  enable,
+  type Kernel,
+  PORTABLE,
+  type Variant,
+} from '../kernel.ts';
+import { finiteLib } from '../lib/finite.ts';
+import { assertIndexable } from '../lib/indexable.ts';
+import { assertParams, DRAW_RULES } from '../lib/params.ts';
+import { laneBuiltins } from '../lib/reduce.ts';
+import { quads, rowBinding, rowReader, variantFeatures } from '../lib/rows.ts';
+import { drawLib, finish } from './draw.ts';
+import { samplerGroup } from './sampler-group.ts';
+import { samplingBinding, samplingLib } from './sampling.ts';
+
+export interface DrawTokenParams {
+  readonly sequences: number;
+  /** Rows of the batch: `sequences`, or twice that with guidance. */
+  readonly rows: number;
+  readonly vocabSize: number;
+  /** Tokens in a grid. */
+  readonly blockSize: number;
+  /** Condition tokens before the first image token. */
+  readonly clsTokenNum: number;
+  readonly variant?: Variant;
+}
+
+export type DrawTokenBindings = {
+  readonly probs: Binding<'in'>;
+  readonly sampling: Binding<'in'>;
+  readonly place: Binding<'inout'>;
+  readonly tokens: Binding<'inout'>;
+};
+
+/**
+ * Draws one token per sequence, writes it where the next embedding reads it, and moves the rows of
+ * the sequence one position on. The exponential race: argmax_t probs[t] / e_t with e_t exponential,
+ * which is Gumbel-max without the logarithm of the probability. e_t is a function of the seed, the
+ * step and t alone. The lowest index wins a tie. A sequence whose grid is full is left alone.
+ * Where a probability is not finite, or none is above zero, the token is NO_TOKEN, and a given token
+ * becomes it: torch.multinomial throws there, and what a kernel can say it says in the grid.
+ *
+ * Shapes: probs [sequences, vocabSize], sampling u32 [sequences, 8], place u32 [rows, 2] (KV slot,
+ * position), tokens u32 [sequences, blockSize]. One workgroup per sequence.
+ * Source: LlamaGen autoregressive/serve/sampler.py (exponential race), gpt-fast generate.py.
+ */
+export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {
+  assertParams('draw_token', params, DRAW_RULES);
+  const { sequences, rows, vocabSize, blockSize, clsTokenNum, variant = PORTABLE } = params;
+  assert(
+    rows === sequences || rows === 2 * sequences,
+    `draw_token: ${rows} rows are neither ${sequences} nor twice as many`,
+  );
+  const bindings: DrawTokenBindings = {
+    probs: rowBinding('in', [sequences, vocabSize]),
+    sampling: samplingBinding(sequences),
+    place: { role: 'inout', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
+    tokens: { role: 'inout', dtype: 'u32', shape: [sequences, blockSize] },
+  };
+  assertIndexable('draw_token', bindings);
+  const { size, reduce, highest, last } = samplerGroup(variant);
+  const features = variantFeatures({ reduce, f16: false }, false);
+  const code = wgsl`${enable(features)}
+${samplingLib}
+${declare(bindings)}
+${rowReader({ name: 'probs', dtype: 'f32', length: vocabSize })}
+${finiteLib}
+${drawLib}
+${highest.code}
+${last.code}
+
+@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
+  let sequence = group.x;
+  let how = sampling[sequence];
+  let step = place[sequence].y - ${clsTokenNum - 1}u;
+  var leader = Race();
+  var largest = 0u;
+  for (var i = lane; i < ${quads(vocabSize)}u; i += ${size}u) {
+    let p = probs_at(sequence, i);
+    largest = max(largest, magnitude_of_any(p));
+    leader = race(leader, i, p, step, how.seed);
+  }
+  ${finish({ sequences, rows, vocabSize, blockSize, highest, last, broken: 'largest >= INFINITE' })}
+}`;
+  return {
+    label: `draw_token f32[${sequences},${vocabSize}]`,
+    code,
+    bindings,
+    workgroups: [sequences, 1, 1],
+    features,
+  };
+}

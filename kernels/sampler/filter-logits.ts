@@ -1,0 +1,99 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import {
+  assert,
+  type Binding,
+  declare,
+  enable,
+  type Kernel,
+  PORTABLE,
+  type Variant,
+} from '../kernel.ts';
+import { assertIndexable } from '../lib/indexable.ts';
+import { assertParams } from '../lib/params.ts';
+import { laneBuiltins } from '../lib/reduce.ts';
+import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
+import { type FilterParams, filterBody, filterLib, probabilities } from './filter.ts';
+import { samplerGroup } from './sampler-group.ts';
+import { samplingBinding, samplingLib } from './sampling.ts';
+
+export interface FilterLogitsParams {
+  readonly sequences: number;
+  readonly vocabSize: number;
+  readonly variant?: Variant;
+}
+
+export type FilterLogitsBindings = {
+  readonly logits: Binding<'in'>;
+  readonly sampling: Binding<'in'>;
+  readonly probs: Binding<'out'>;
+};
+
+/**
+ * From logits to the distribution a token is drawn from: temperature, top-k, top-p, softmax. Greedy
+ * gives the first maximum probability 1.
+ *
+ * Top-k removes what is strictly below the k-th largest, so ties stay. Top-p removes a token when the
+ * probability of those before it already exceeds p, so the token that crosses p stays; inside a group
+ * of equal logits the lowest indices stay. Both thresholds come from a radix select over
+ * order-preserving integer keys of the logits, a pass over shares of their range and four of bytes: no
+ * sort. Temperature divides the distance to the maximum, which keeps digits that scaled logits would
+ * lose.
+ *
+ * A logit of minus infinity is a token that is not allowed. Where a logit is NaN or plus infinity, or no
+ * token is allowed, all probabilities are NaN, as softmax has it.
+ *
+ * Shapes: logits and probs [sequences, vocabSize], sampling u32 [sequences, 8]. One workgroup per
+ * sequence.
+ * Source: LlamaGen autoregressive/models/generate.py, top_k_top_p_filtering and sample.
+ */
+export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBindings> {
+  assertParams('filter_logits', params, {
+    sequences: 'size',
+    vocabSize: 'size',
+    variant: 'variant?',
+  });
+  const { sequences, vocabSize, variant = PORTABLE } = params;
+  assert(vocabSize <= 2 ** 24, `filter_logits: vocabSize ${vocabSize} is above 2^24`);
+  const bindings: FilterLogitsBindings = {
+    logits: rowBinding('in', [sequences, vocabSize]),
+    sampling: samplingBinding(sequences),
+    probs: rowBinding('out', [sequences, vocabSize]),
+  };
+  assertIndexable('filter_logits', bindings);
+  const { size, reduce, ...reducers } = samplerGroup(variant);
+  const row = { dtype: 'f32', length: vocabSize } as const;
+  const filter: FilterParams = {
+    ...{ vocabSize, size, ...reducers },
+    first: 'let v = logits_at(sequence, i);',
+    writes: false,
+    masks: true,
+  };
+  const features = variantFeatures({ reduce, f16: false }, false);
+  const code = wgsl`${enable(features)}
+${samplingLib}
+${declare(bindings)}
+${rowReader({ name: 'logits', ...row })}
+${rowWriter({ name: 'probs', ...row })}
+${filterLib(filter)}
+@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
+  let sequence = group.x;
+  let how = sampling[sequence];
+  ${filterBody(filter)}
+  // 1 for a finite logit, 2 for one that is no number: 1 in all is right.
+  let seen = ${reducers.last.call('select(select(0u, 1u, best > -3.4028234e38 || largest > 0u), 2u, largest >= INFINITE)')};
+  for (var i = lane; i < QUADS; i += ${size}u) {
+    let v = logits_at(sequence, i);
+    ${probabilities(filter)}
+    if (seen != 1u) { p = vec4f(bitcast<f32>(NAN_BITS | (seen & 0u))); }
+    probs_put(sequence, i, p);
+  }
+}`;
+  return {
+    label: `filter_logits f32[${sequences},${vocabSize}]`,
+    code,
+    bindings,
+    workgroups: [sequences, 1, 1],
+    features,
+  };
+}

@@ -1,0 +1,97 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { assert, type Binding, declare, enable, type Kernel, PORTABLE } from '../kernel.ts';
+import { assertIndexable } from '../lib/indexable.ts';
+import { assertParams, DRAW_RULES } from '../lib/params.ts';
+import { laneBuiltins } from '../lib/reduce.ts';
+import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
+import { drawLib, finish } from './draw.ts';
+import type { DrawTokenParams } from './draw-token.ts';
+import { type FilterParams, filterBody, filterLib, probabilities } from './filter.ts';
+import { guide } from './guide.ts';
+import { samplerGroup } from './sampler-group.ts';
+import { samplingBinding, samplingLib } from './sampling.ts';
+
+export type SampleTokenParams = DrawTokenParams;
+
+export type SampleTokenBindings = {
+  readonly raw: Binding<'in'>;
+  readonly sampling: Binding<'in'>;
+  readonly place: Binding<'inout'>;
+  readonly tokens: Binding<'inout'>;
+  readonly logits: Binding<'out'>;
+  readonly probs: Binding<'out'>;
+};
+
+/**
+ * The whole sampler in one dispatch: `guidance` when there are two rows a sequence, `filterLogits`,
+ * `drawToken`; see those for what each step computes. The same bits as the three kernels.
+ *
+ * Where a logit is not finite, before or after guidance, nothing can be drawn: the token is NO_TOKEN, also
+ * in place of a given one, and `embed` makes NaN of it, so that the steps after it say the same. Minus
+ * infinity counts too: the logits of a network are not masked, so it is an overflow like the others.
+ *
+ * Shapes: raw [rows, vocabSize] (conditional rows first), sampling u32 [sequences, 8], place u32
+ * [rows, 2], tokens u32 [sequences, blockSize]; what the filter was given and what it left, logits and
+ * probs [sequences, vocabSize]. One workgroup per sequence.
+ * Source: LlamaGen autoregressive/models/generate.py, decode_one_token and sample.
+ */
+export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindings> {
+  assertParams('sample_token', params, DRAW_RULES);
+  const { sequences, rows, vocabSize, blockSize, clsTokenNum, variant = PORTABLE } = params;
+  assert(
+    rows === sequences || rows === 2 * sequences,
+    `sample_token: ${rows} rows are neither ${sequences} nor twice as many`,
+  );
+  assert(vocabSize <= 2 ** 24, `sample_token: vocabSize ${vocabSize} is above 2^24`);
+  const bindings: SampleTokenBindings = {
+    raw: rowBinding('in', [rows, vocabSize]),
+    sampling: samplingBinding(sequences),
+    place: { role: 'inout', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
+    tokens: { role: 'inout', dtype: 'u32', shape: [sequences, blockSize] },
+    logits: rowBinding('out', [sequences, vocabSize]),
+    probs: rowBinding('out', [sequences, vocabSize]),
+  };
+  assertIndexable('sample_token', bindings);
+  const { size, reduce, highest, last, sum } = samplerGroup(variant);
+  const row = { dtype: 'f32', length: vocabSize } as const;
+  const guided = rows > sequences;
+  const filter: FilterParams = {
+    ...{ vocabSize, size, highest, last, sum },
+    first: `${guided ? guide('v', { logits: 'raw', sequences, clsTokenNum }) : 'let v = raw_at(sequence, i);'}
+    logits_put(sequence, i, v);`,
+    writes: true,
+    masks: false,
+  };
+  const features = variantFeatures({ reduce, f16: false }, false);
+  const code = wgsl`${enable(features)}
+${samplingLib}
+${declare(bindings)}
+${rowReader({ name: 'raw', ...row })}
+${rowReader({ name: 'logits', ...row })}
+${rowWriter({ name: 'logits', ...row })}
+${rowWriter({ name: 'probs', ...row })}
+${filterLib(filter)}
+${drawLib}
+@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
+  let sequence = group.x;
+  let how = sampling[sequence];
+  let step = place[sequence].y - ${clsTokenNum - 1}u;
+  ${filterBody(filter)}
+  var leader = Race();
+  for (var i = lane; i < QUADS; i += ${size}u) {
+    let v = logits_at(sequence, i);
+    ${probabilities(filter)}
+    probs_put(sequence, i, p);
+    leader = race(leader, i, p, step, how.seed);
+  }
+  ${finish({ sequences, rows, vocabSize, blockSize, highest, last, broken: 'largest >= INFINITE' })}
+}`;
+  return {
+    label: `sample_token f32[${rows},${vocabSize}]`,
+    code,
+    bindings,
+    workgroups: [sequences, 1, 1],
+    features,
+  };
+}
