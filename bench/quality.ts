@@ -81,12 +81,12 @@ async function measure(options: Options): Promise<void> {
     print(environmentLines(environment));
     const subject = await (options.synthetic ? syntheticSubject(options) : folderSubject(options));
     const grids = await drawGrids(device, subject);
-    const exact = await ask(device, subject, grids, { weightDtype: 'f32' });
+    const exact = await ask(device, subject, grids, { dtype: 'f32' });
     const results: Record<string, Quality> = {};
-    for (const weightDtype of ['f32', 'bf16', 'f16', 'int8', 'int4'] as const) {
-      const answers = await ask(device, subject, grids, { weightDtype });
-      results[weightDtype] = compare(subject, answers, exact);
-      note(weightDtype, results[weightDtype]);
+    for (const dtype of ['f32', 'bf16', 'f16', 'int8', 'int4'] as const) {
+      const answers = await ask(device, subject, grids, { dtype });
+      results[dtype] = compare(subject, answers, exact);
+      note(dtype, results[dtype]);
     }
     const title = `${subject.name}, ${grids.length} images`;
     print(table(title, results));
@@ -95,7 +95,7 @@ async function measure(options: Options): Promise<void> {
       for (const dtype of ['int8', 'int4'] as const) {
         for (const [name, pattern] of Object.entries(GROUPS)) {
           const file = await roundedFile(subject.file, pattern, dtype);
-          const answers = await ask(device, { ...subject, file }, grids, { weightDtype: 'f32' });
+          const answers = await ask(device, { ...subject, file }, grids, { dtype: 'f32' });
           const quality = compare(subject, answers, exact);
           alone[`${dtype} ${name}`] = quality;
           note(`${dtype} ${name}`, quality);

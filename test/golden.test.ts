@@ -64,7 +64,7 @@ test.each(few(1, ['c2i_odd_mha', 'c2i_batch4', 'c2i_odd_gqa']))(
 
 test('c2i_tiny_f16 with its weights kept as packed halves', async () => {
   const folder = `${ROOT}/test/golden/c2i_tiny_f16`;
-  const { checks } = await runCase(device, folder, { weightDtype: 'f16' });
+  const { checks } = await runCase(device, folder, { dtype: 'f16' });
   expect(checks.filter(({ pass }) => !pass)).toEqual([]);
 });
 

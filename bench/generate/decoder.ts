@@ -26,7 +26,7 @@ export interface StepCase {
 export interface StepResult extends StepCase {
   readonly name: string;
   readonly rows: number;
-  readonly weightDtype: string;
+  readonly dtype: string;
   readonly kvDtype: string;
   /** Steps that were timed, and the position of the first. */
   readonly steps: number;
@@ -152,7 +152,7 @@ export async function measureSteps(
   const floorMs = stepFloorMs(config, batch, precision, middle, limits);
   return {
     ...{ ...one, name, rows: 2 * one.classes, steps, position, stepMs, encodeUs, deviceMs },
-    weightDtype: precision.weightDtype,
+    dtype: precision.dtype,
     kvDtype: precision.kvDtype,
     weightsMs: made.ms,
     buildMs: built.ms,

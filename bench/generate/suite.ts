@@ -99,7 +99,7 @@ export function generateLines({ steps, images, secondsPerImage }: GenerateResult
   const row = (name: string, of: (s: StepResult) => string): Row => [name, ...steps.map(of)];
   const lines = formatTable([
     head,
-    row('weights', (s) => s.weightDtype),
+    row('weights', (s) => s.dtype),
     row('step, ms (best)', (s) => formatNumber(s.stepMs.min)),
     row('step, ms (median)', (s) => formatNumber(s.stepMs.median)),
     row('first step, ms', (s) => formatNumber(s.stepMs.first)),

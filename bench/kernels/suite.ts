@@ -3,7 +3,7 @@ import { bindingLimit } from '../../src/gpu/variants.ts';
 import { variantOf } from '../../src/index.ts';
 import type { GptSize } from '../../src/models/gpt-config.ts';
 import type { Precision } from '../../src/models/precision.ts';
-import { effortOf, weightDtypeOf } from '../limits/measure.ts';
+import { dtypeOf, effortOf } from '../limits/measure.ts';
 import type { BenchDevice, Session } from '../session.ts';
 import { selectCases } from '../settings.ts';
 import { formatNumber, formatTable, type Row } from '../table.ts';
@@ -22,7 +22,7 @@ const ROWS = [2, 16];
 export function precisionOf(device: GPUDevice, { settings }: Pick<Session, 'settings'>): Precision {
   return {
     variant: variantOf(device),
-    weightDtype: weightDtypeOf(device, settings),
+    dtype: dtypeOf(device, settings),
     kvDtype: settings.kv,
     maxBindingBytes: bindingLimit(device),
   };

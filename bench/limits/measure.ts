@@ -41,7 +41,7 @@ export function effortOf(software: boolean, { runs, quick }: Settings): Effort {
 }
 
 /** Storage of random weights: as f16 files are loaded, unless asked for otherwise. */
-export const weightDtypeOf = (device: GPUDevice, { weights }: Settings): MatrixDType =>
+export const dtypeOf = (device: GPUDevice, { weights }: Settings): MatrixDType =>
   weights ?? chooseWeightDtype(adapterFacts(device), 'f16');
 
 export async function measureLimits(
@@ -61,7 +61,7 @@ export async function measureLimits(
     variant: variantOf(d.device),
     side: software ? (settings.quick ? 256 : 512) : 4096,
   });
-  const shapes = streamShapes(weightDtypeOf(d.device, settings), settings.quick);
+  const shapes = streamShapes(dtypeOf(d.device, settings), settings.quick);
   const streams = await measureStreams(d, shapes, { ...effort, software });
   const skinny = streams.map(
     ({ rows, outDim, inDim, us }) => (2 * rows * outDim * inDim) / us / 1000,

@@ -20,7 +20,7 @@ export interface BatchResult {
   readonly rows: number;
   readonly steps: number;
   /** Storage of the decoder's matrices and of the KV cache. */
-  readonly weightDtype: MatrixDType;
+  readonly dtype: MatrixDType;
   readonly kvDtype: 'f32' | 'f16';
   readonly shape: StepShape;
   readonly decoderBuild: BuildResult;
@@ -91,7 +91,7 @@ export async function measureBatch(
       images,
       rows: images * (guided ? 2 : 1),
       steps,
-      weightDtype: precision.weightDtype,
+      dtype: precision.dtype,
       kvDtype: precision.kvDtype,
       shape: stepShape(gpt, batch, precision),
       decoderBuild: buildOf(loop.ms, loop.result.program),

@@ -54,7 +54,7 @@ export function batchLines(result: BatchReport): string[] {
     buildRow('compile tokenizer', result.tokenizerBuild),
     [`dispatches a step: ${layers} x ${dispatchesPerLayer} + ${otherDispatches}`, `${dispatches}`],
     ['dispatches to decode one image', `${result.tokenizerBuild.dispatches}`],
-    [`GPU memory: weights (decoder ${result.weightDtype}), MB`, megabytes(memory.weights)],
+    [`GPU memory: weights (decoder ${result.dtype}), MB`, megabytes(memory.weights)],
     [`GPU memory: KV cache (${result.kvDtype}), MB`, megabytes(kvBytes)],
     ['GPU memory: other state, MB', megabytes(memory.state - kvBytes)],
     ['GPU memory: temps, MB', megabytes(memory.temp)],

@@ -98,7 +98,7 @@ export function generateSection({ generate }: Results): string[] {
         const { weights, state, temp } = s.memory;
         return [
           s.name,
-          s.weightDtype,
+          s.dtype,
           formatNumber(s.stepMs.min),
           formatNumber(1000 / s.stepMs.min),
           percent(s.floorShare),

@@ -41,7 +41,7 @@ export interface Quality {
 /** Token grids drawn by the f32 decoder, one for each class: what it finds likely, not its best guess. */
 export async function drawGrids(device: GPUDevice, subject: Subject): Promise<GridToScore[]> {
   const { classes, config } = subject;
-  return withNetwork(device, subject, { weightDtype: 'f32' }, async (network) => {
+  return withNetwork(device, subject, { dtype: 'f32' }, async (network) => {
     const tokens = await run(network, subject, false);
     return classes.map((label, i) => ({
       label,

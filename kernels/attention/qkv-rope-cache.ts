@@ -13,7 +13,7 @@ export interface QkvRopeCacheParams extends KvShape {
   readonly nHead: number;
   readonly normEps: number;
   /** int8 and int4 add the binding `weightScales`; see lib/weight-rows.ts. */
-  readonly weightDtype?: MatrixDType;
+  readonly dtype?: MatrixDType;
   /** Make these columns of q | k | v only; parts after the first add to `q`. Default all. */
   readonly columns?: Columns;
   readonly variant?: Variant;
@@ -45,19 +45,19 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
     dim: 'size',
     nHead: 'size',
     normEps: 'eps',
-    weightDtype: 'matrixDtype?',
+    dtype: 'matrixDtype?',
     columns: 'part?',
     variant: 'variant?',
   });
   const { rows, dim, nHead, nKvHead, headDim, positions, normEps } = params;
-  const { weightDtype = 'f32', columns } = params;
+  const { dtype = 'f32', columns } = params;
   const variant = params.variant ?? PORTABLE;
   const outDim = (nHead + 2 * nKvHead) * headDim;
   const { first, count } = columnsOf('qkv_rope_cache', { outDim, columns });
   const bindings: QkvRopeCacheBindings = {
     x: rowBinding('in', [rows, dim]),
     gain: rowBinding('in', [dim]),
-    ...productWeight('weight', [count, dim], weightDtype),
+    ...productWeight('weight', [count, dim], dtype),
     rope: { role: 'in', dtype: 'f32', shape: [positions, headDim / 2, 2], element: 'vec4f' },
     place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
     kv: kvBinding('inout', params),
@@ -71,7 +71,7 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
       inDim: dim,
       outDim,
       ...(columns && { columns }),
-      weightDtype,
+      dtype,
       weights: ['weight'],
       normEps,
       variant,

@@ -16,7 +16,7 @@ export function convDirect(
   bindings: Bindings,
 ): Pick<Kernel, 'code' | 'workgroups'> {
   const { images, inChannels, outChannels, height, width, kernelSize: k } = params;
-  const { upsample = false, stride = 1, residual = false, norm, weightDtype = 'f32' } = params;
+  const { upsample = false, stride = 1, residual = false, norm, dtype = 'f32' } = params;
   const { outHeight, outWidth } = convSizes(params);
   // Rows mean nothing to a 1x1 filter: one long row leaves no ragged tiles between them.
   const [rows, columns] = k === 1 ? [1, height * width] : [height, width];
@@ -42,11 +42,11 @@ const OUT_PLANE = ${outRows * outColumns}u;
 
 ${normedLib(norm)}
 #if ${k === 1}
-${valueReader('weight', weightDtype)}
+${valueReader('weight', dtype)}
 #else
 // Three neighbours in a row of the filter.
 fn weights_at(i: u32) -> vec3f {
-#if ${weightDtype === 'f16'}
+#if ${dtype === 'f16'}
   // They lie in two words, whether the first is a low or a high half.
   let a = weight[i >> 1u];
   let b = weight[(i >> 1u) + 1u];

@@ -12,7 +12,7 @@ import { type Conv2dParams, type ConvTile, convSizes, normedLib } from './conv-s
 /** The loop; `store(batch, m, n, sum)` must be there, batches as in `tiledLoop`. */
 export function convGemm(params: Conv2dParams, tile: ConvTile): Loop {
   const { images, inChannels, outChannels, height, width, kernelSize } = params;
-  const { upsample = false, stride = 1, norm, weightDtype = 'f32' } = params;
+  const { upsample = false, stride = 1, norm, dtype = 'f32' } = params;
   const { outHeight, outWidth, pad } = convSizes(params);
   const taps = kernelSize ** 2;
   const k = inChannels * taps;
@@ -25,7 +25,7 @@ export function convGemm(params: Conv2dParams, tile: ConvTile): Loop {
   const value = (at: string): string =>
     norm ? `normed(x[${at}], affine[batch * ${inChannels}u + c])` : `x[${at}]`;
   const readers = `
-${valueReader('weight', weightDtype)}
+${valueReader('weight', dtype)}
 ${normedLib(norm)}
 fn left_at(batch: u32, k: u32, m: u32) -> f32 { return weight_at(m * ${k}u + k); }
 ${

@@ -25,7 +25,7 @@ export interface Conv2dParams {
    */
   readonly norm?: 'plain' | 'swish';
   /** Storage of the weights; the bias is f32. Default f32. */
-  readonly weightDtype?: 'f32' | 'f16';
+  readonly dtype?: 'f32' | 'f16';
   readonly variant?: Variant;
 }
 
@@ -73,7 +73,7 @@ export function convSizes(params: Conv2dParams): ConvSizes {
   assertParams('conv2d', params, {
     ...{ images: 'size', inChannels: 'size', outChannels: 'size', height: 'size', width: 'size' },
     ...{ kernelSize: 'kernelSize', upsample: 'flag?', stride: 'stride?', residual: 'flag?' },
-    ...{ norm: 'norm?', weightDtype: 'floatDtype?', variant: 'variant?' },
+    ...{ norm: 'norm?', dtype: 'floatDtype?', variant: 'variant?' },
   });
   const { images, inChannels, outChannels, height, width, kernelSize } = params;
   const { upsample = false, stride = 1 } = params;
@@ -135,14 +135,14 @@ export function convTiles(variant: Variant): readonly Partial<ConvTile>[] {
 
 /** Bindings in their order, without the output. */
 export function convInputs(params: Conv2dParams): Bindings {
-  const { images, inChannels, outChannels, kernelSize: k, norm, weightDtype = 'f32' } = params;
+  const { images, inChannels, outChannels, kernelSize: k, norm, dtype = 'f32' } = params;
   const shape = convSizes(params).inShape;
   return {
     x: { role: 'in', dtype: 'f32', shape },
     ...(norm && {
       affine: { role: 'in', dtype: 'f32', shape: [images, inChannels, 4], element: 'vec4f' },
     }),
-    weight: { role: 'in', dtype: weightDtype, shape: [outChannels, inChannels, k, k] },
+    weight: { role: 'in', dtype, shape: [outChannels, inChannels, k, k] },
   };
 }
 
@@ -156,19 +156,13 @@ export const normedLib = (norm: Conv2dParams['norm']): string =>
     : '';
 
 /** What is particular about a convolution, for its label. */
-export const convNotes = ({
-  upsample,
-  stride,
-  residual,
-  norm,
-  weightDtype,
-}: Conv2dParams): string =>
+export const convNotes = ({ upsample, stride, residual, norm, dtype }: Conv2dParams): string =>
   [
     upsample && ' upsample',
     stride === 2 && ' stride 2',
     norm && (norm === 'swish' ? ' norm swish' : ' norm'),
     residual && ' residual',
-    weightDtype === 'f16' && ' f16 weight',
+    dtype === 'f16' && ' f16 weight',
   ]
     .filter(Boolean)
     .join('');

@@ -88,12 +88,12 @@ ${loop.code}`;
 
 /** A 1x1 convolution, as the product it is. */
 function pointwise(params: Conv2dParams, label: string, bindings: Bindings): Kernel {
-  const { images, inChannels, outChannels, height, width, weightDtype = 'f32' } = params;
+  const { images, inChannels, outChannels, height, width, dtype = 'f32' } = params;
   const pixels = height * width;
   return mapProduct(
     {
       ...{ label, batch: images, m: outChannels, n: pixels, k: inChannels, bias: 'bias' },
-      left: { name: 'weight', dtype: weightDtype, line: inChannels, k: 1, batch: 0 },
+      left: { name: 'weight', dtype, line: inChannels, k: 1, batch: 0 },
       right: { name: 'x', line: 1, k: pixels, batch: inChannels * pixels },
       ...(params.residual && { residual: 'residual' }),
       ...(params.variant && { variant: params.variant }),

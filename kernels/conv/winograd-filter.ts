@@ -15,7 +15,7 @@ export interface WinogradFilterParams {
   readonly inChannels: number;
   readonly outChannels: number;
   /** Storage of the weights. Default f32. */
-  readonly weightDtype?: 'f32' | 'f16';
+  readonly dtype?: 'f32' | 'f16';
 }
 
 export type WinogradFilterBindings = {
@@ -36,11 +36,11 @@ export function winogradFilter(params: WinogradFilterParams): Kernel<WinogradFil
   assertParams('winograd_filter', params, {
     inChannels: 'size',
     outChannels: 'size',
-    weightDtype: 'floatDtype?',
+    dtype: 'floatDtype?',
   });
-  const { inChannels, outChannels, weightDtype = 'f32' } = params;
+  const { inChannels, outChannels, dtype = 'f32' } = params;
   const bindings: WinogradFilterBindings = {
-    weight: { role: 'in', dtype: weightDtype, shape: [outChannels, inChannels, 3, 3] },
+    weight: { role: 'in', dtype, shape: [outChannels, inChannels, 3, 3] },
     out: { role: 'out', dtype: 'f32', shape: [WINOGRAD_PRODUCTS, inChannels, outChannels] },
   };
   assertIndexable('winograd_filter', bindings);
@@ -49,7 +49,7 @@ export function winogradFilter(params: WinogradFilterParams): Kernel<WinogradFil
   const sizes = { inChannels, outChannels, units, across: gx };
   const code = wgsl`
 ${declare(bindings, sizes)}
-${valueReader('weight', weightDtype)}
+${valueReader('weight', dtype)}
 
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -69,7 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     .join('\n  ')}
 }`;
   return {
-    label: `winograd_filter ${weightDtype}[${outChannels},${inChannels},3,3]`,
+    label: `winograd_filter ${dtype}[${outChannels},${inChannels},3,3]`,
     code,
     bindings,
     workgroups: [gx, gy, 1],

@@ -26,11 +26,11 @@ const SIZE = 64;
 export function codebookLookup(params: CodebookLookupParams): Kernel<CodebookLookupBindings> {
   assertParams('codebook_lookup', params, CODEBOOK_RULES);
   const { images, height, width, codebookSize, codebookEmbedDim, l2Norm } = params;
-  const { weightDtype = 'f32' } = params;
+  const { dtype = 'f32' } = params;
   const positions = height * width;
   const bindings: CodebookLookupBindings = {
     codes: { role: 'in', dtype: 'u32', shape: [images, positions] },
-    codebook: { role: 'in', dtype: weightDtype, shape: [codebookSize, codebookEmbedDim] },
+    codebook: { role: 'in', dtype, shape: [codebookSize, codebookEmbedDim] },
     // Written as bits: WGSL lets an implementation assume that floats are never NaN.
     zq: {
       role: 'out',
@@ -48,7 +48,7 @@ const DIM = ${codebookEmbedDim}u;
 const NAN_BITS = 0x7fc00000u;
 const MIN_LENGTH = 1e-12;
 
-${valueReader('codebook', weightDtype)}
+${valueReader('codebook', dtype)}
 
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -71,7 +71,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
 }`;
   return {
-    label: `codebook_lookup ${weightDtype}[${codebookSize},${codebookEmbedDim}]${l2Norm ? ' l2' : ''} -> [${images},${codebookEmbedDim},${height},${width}]`,
+    label: `codebook_lookup ${dtype}[${codebookSize},${codebookEmbedDim}]${l2Norm ? ' l2' : ''} -> [${images},${codebookEmbedDim},${height},${width}]`,
     code,
     bindings,
     workgroups: [gx, gy, 1],

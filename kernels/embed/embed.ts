@@ -31,7 +31,7 @@ export interface EmbedParams {
   readonly labels: number;
   /** Tokens in a grid. */
   readonly blockSize: number;
-  readonly weightDtype?: TableDType;
+  readonly dtype?: TableDType;
   readonly variant?: Variant;
 }
 
@@ -63,11 +63,11 @@ export function embed(params: EmbedParams): Kernel<EmbedBindings> {
     labels: 'size',
     blockSize: 'size',
     held: 'part?',
-    weightDtype: 'tableDtype?',
+    dtype: 'tableDtype?',
     variant: 'variant?',
   });
   const { rows, slots, sequences, dim, vocabSize, labels, blockSize } = params;
-  const { weightDtype: dtype = 'f32', variant = PORTABLE } = params;
+  const { dtype = 'f32', variant = PORTABLE } = params;
   const { held = { first: 0, count: vocabSize } } = params;
   const later = held.first > 0;
   assertSizes('embed', { held: held.count });

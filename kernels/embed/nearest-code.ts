@@ -31,11 +31,11 @@ const SIZE = 16;
 export function nearestCode(params: NearestCodeParams): Kernel<NearestCodeBindings> {
   assertParams('nearest_code', params, CODEBOOK_RULES);
   const { images, height, width, codebookSize, codebookEmbedDim, l2Norm } = params;
-  const { weightDtype = 'f32' } = params;
+  const { dtype = 'f32' } = params;
   const positions = height * width;
   const bindings: NearestCodeBindings = {
     latents: { role: 'in', dtype: 'f32', shape: [images, codebookEmbedDim, height, width] },
-    codebook: { role: 'in', dtype: weightDtype, shape: [codebookSize, codebookEmbedDim] },
+    codebook: { role: 'in', dtype, shape: [codebookSize, codebookEmbedDim] },
     indices: { role: 'out', dtype: 'u32', shape: [images, positions] },
   };
   assertIndexable('nearest_code', bindings);
@@ -48,7 +48,7 @@ const DIM = ${codebookEmbedDim}u;
 const MIN_LENGTH = 1e-12;
 const FARTHEST = 3.4028234e38f;
 
-${valueReader('codebook', weightDtype)}
+${valueReader('codebook', dtype)}
 
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -93,7 +93,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   indices[unit] = select(nearest, NO_TOKEN, largest >= INFINITE);
 }`;
   return {
-    label: `nearest_code ${weightDtype}[${codebookSize},${codebookEmbedDim}]${l2Norm ? ' l2' : ''} <- [${images},${codebookEmbedDim},${height},${width}]`,
+    label: `nearest_code ${dtype}[${codebookSize},${codebookEmbedDim}]${l2Norm ? ' l2' : ''} <- [${images},${codebookEmbedDim},${height},${width}]`,
     code,
     bindings,
     workgroups: [gx, gy, 1],

@@ -34,7 +34,7 @@ export const PRODUCT_RULES = {
   rows: 'size',
   inDim: 'size',
   outDim: 'size',
-  weightDtype: 'matrixDtype?',
+  dtype: 'matrixDtype?',
   columns: 'part?',
   variant: 'variant?',
 } as const;
@@ -71,7 +71,7 @@ export const CODEBOOK_RULES = {
   codebookSize: 'size',
   codebookEmbedDim: 'size',
   l2Norm: 'flag',
-  weightDtype: 'floatDtype?',
+  dtype: 'floatDtype?',
 } as const;
 
 /**

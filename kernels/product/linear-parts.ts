@@ -21,18 +21,18 @@ export interface LinearPartsParams extends Omit<LinearParams, 'normEps' | 'resid
  */
 export function linearParts(params: LinearPartsParams): Kernel<LinearBindings> {
   assertParams('linear_parts', params, { ...PRODUCT_RULES, split: 'size' });
-  const { rows, inDim, outDim, split, columns, weightDtype = 'f32', variant = PORTABLE } = params;
+  const { rows, inDim, outDim, split, columns, dtype = 'f32', variant = PORTABLE } = params;
   const name = 'linear_parts';
   const { first, count } = columnsOf(name, params);
   assertSplit(name, split);
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),
-    ...productWeight('weight', [count, inDim], weightDtype),
+    ...productWeight('weight', [count, inDim], dtype),
     out: rowBinding(first > 0 ? 'inout' : 'out', [split, rows, outDim]),
   };
   const epilogue = `${rowWriter({ name: 'out', dtype: 'f32', length: outDim })}
 fn store(row: u32, i: u32, a: vec4f) { out_put(row, i, a); }`;
-  const sizes = { rows, inDim, outDim, split, weightDtype, ...(columns && { columns }) };
+  const sizes = { rows, inDim, outDim, split, dtype, ...(columns && { columns }) };
   const product = { name, ...sizes, weights: ['weight'] as const, variant };
   return productKernel(product, bindings as LinearBindings, epilogue);
 }

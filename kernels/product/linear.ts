@@ -18,7 +18,7 @@ export interface LinearParams {
   readonly inDim: number;
   readonly outDim: number;
   /** int8 and int4 add the binding `weightScales`; see lib/weight-rows.ts. */
-  readonly weightDtype?: MatrixDType;
+  readonly dtype?: MatrixDType;
   /** Make these columns only; parts after the first add to `out`. Default all. */
   readonly columns?: Columns;
   /** RMSNorm the input first with this eps; adds the binding `gain` [inDim]. */
@@ -49,13 +49,13 @@ export function linear(params: LinearParams & { residual: true }): Kernel<Residu
 export function linear(params: LinearParams & { normEps?: never }): Kernel<LinearBindings>;
 export function linear(params: LinearParams): Kernel {
   assertParams('linear', params, { ...PRODUCT_RULES, normEps: 'eps?', residual: 'flag?' });
-  const { rows, inDim, outDim, weightDtype = 'f32', normEps, residual = false } = params;
+  const { rows, inDim, outDim, dtype = 'f32', normEps, residual = false } = params;
   const { columns } = params;
   const { first, count } = columnsOf('linear', params);
   const variant = params.variant ?? PORTABLE;
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),
-    ...productWeight('weight', [count, inDim], weightDtype),
+    ...productWeight('weight', [count, inDim], dtype),
     ...(normEps !== undefined && { gain: rowBinding('in', [inDim]) }),
     ...(residual && { residual: rowBinding('in', [rows, outDim]) }),
     out: rowBinding(first > 0 ? 'inout' : 'out', [rows, outDim]),
@@ -73,7 +73,7 @@ fn store(row: u32, i: u32, a: vec4f) {
       inDim,
       outDim,
       ...(columns && { columns }),
-      weightDtype,
+      dtype,
       weights: ['weight'],
       ...(normEps !== undefined && { normEps }),
       variant,

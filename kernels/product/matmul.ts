@@ -24,7 +24,7 @@ export interface MatmulParams {
   readonly inDim: number;
   readonly outDim: number;
   /** int8 and int4 add the binding `weightScales`; see lib/weight-rows.ts. */
-  readonly weightDtype?: MatrixDType;
+  readonly dtype?: MatrixDType;
   /** Make these columns only; parts after the first add to `out`. Default all. */
   readonly columns?: Columns;
   /** Add the binding `residual` [rows, outDim] to the result. */
@@ -49,7 +49,7 @@ export function matmul(params: MatmulParams & { residual: true }): Kernel<Residu
 export function matmul(params: MatmulParams & { residual?: false }): Kernel<LinearBindings>;
 export function matmul(params: MatmulParams): Kernel {
   assertParams('matmul', params, { ...PRODUCT_RULES, residual: 'flag?' });
-  const { rows, inDim, outDim, weightDtype = 'f32', residual = false } = params;
+  const { rows, inDim, outDim, dtype = 'f32', residual = false } = params;
   const { variant = PORTABLE } = params;
   if (variant.reduce === 'serial') return linear({ ...params, residual: residual as true });
   const { first, count } = columnsOf('matmul', params);
@@ -57,19 +57,19 @@ export function matmul(params: MatmulParams): Kernel {
   assert(Math.max(...workgroups) <= MAX_WORKGROUPS, `matmul: ${rows} x ${outDim} is too large`);
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),
-    ...weightBindings('weight', [count, inDim], weightDtype, variant),
+    ...weightBindings('weight', [count, inDim], dtype, variant),
     ...(residual && { residual: rowBinding('in', [rows, outDim]) }),
     out: rowBinding(first > 0 ? 'inout' : 'out', [rows, outDim]),
   };
   assertIndexable('matmul', bindings);
-  const features = variantFeatures({ ...variant, reduce: 'workgroup' }, weightDtype === 'f16');
+  const features = variantFeatures({ ...variant, reduce: 'workgroup' }, dtype === 'f16');
   const out = { dtype: 'f32', length: outDim } as const;
   const four = [0, 1, 2, 3];
   const code = wgsl`${enable(features)}
 ${declare(bindings)}
 const SLICES = ${ceilDiv(inDim, SLICE * 4)}u;
 ${rowReader({ name: 'x', dtype: 'f32', length: inDim })}
-${weightReader({ name: 'weight', dtype: weightDtype, length: inDim, nativeF16: variant.f16 })}
+${weightReader({ name: 'weight', dtype, length: inDim, nativeF16: variant.f16 })}
 ${residual ? rowReader({ name: 'residual', ...out }) : ''}
 ${rowWriter({ name: 'out', ...out })}
 var<workgroup> left: array<vec4f, ${TILE * SLICE}>;
@@ -116,7 +116,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     .join('\n  ')}
 }`;
   return {
-    label: `matmul${residual ? ' residual' : ''} ${weightDtype}[${count},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}`,
+    label: `matmul${residual ? ' residual' : ''} ${dtype}[${count},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}`,
     code,
     bindings,
     workgroups,

@@ -31,7 +31,7 @@ export type ProductTile = {
 export interface ProductShape {
   readonly inDim: number;
   readonly outDim: number;
-  readonly weightDtype: MatrixDType;
+  readonly dtype: MatrixDType;
   /** Weights that are multiplied with the same input; default 1. */
   readonly weights?: number;
 }
@@ -47,8 +47,8 @@ const ENOUGH_SPANS = 2048;
 const MAX_SPLIT = 16;
 
 /** What a variant holds the tile of one shape by; the number of rows is no part of it. */
-const key = ({ inDim, outDim, weightDtype, weights = 1 }: ProductShape): string =>
-  `${weights > 1 ? `${weights} x ` : ''}${weightDtype}[${outDim},${inDim}]`;
+const key = ({ inDim, outDim, dtype, weights = 1 }: ProductShape): string =>
+  `${weights > 1 ? `${weights} x ` : ''}${dtype}[${outDim},${inDim}]`;
 
 /** The tile of a product under a variant. */
 export function productTile(name: string, shape: ProductShape, variant: Variant): ProductTile {
@@ -91,7 +91,7 @@ function ownTile(shape: ProductShape, { reduce, lanes }: Variant): ProductTile {
   }
   if (reduce === 'workgroup') return { span: 1, parts: 64, units: 1, columns: 4, ...WHOLE };
   const span = Math.min(32, lanes ?? LEAST_LANES);
-  const loads = ceilDiv(inDim, loadWidth(shape.weightDtype, inDim) * span);
+  const loads = ceilDiv(inDim, loadWidth(shape.dtype, inDim) * span);
   let parts = 1;
   while (parts < 4 && ceilDiv(outDim, 4) * parts < ENOUGH_SPANS && loads >= 4 * parts) parts *= 2;
   return { span, parts, units: Math.max(1, 128 / (span * parts)), columns: 4, ...WHOLE };

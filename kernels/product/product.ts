@@ -39,7 +39,7 @@ export interface ProductParams {
   readonly columns?: Columns;
   /** Parts of inDim: `store` is called with row `rows` * part + r for the sum of a part. Default 1. */
   readonly split?: number;
-  readonly weightDtype: MatrixDType;
+  readonly dtype: MatrixDType;
   /** Names of the weight bindings; each gives one sum, all over the same input. */
   readonly weights: readonly [string] | readonly [string, string];
   /** RMSNorm of the input rows by the binding `gain` first, with this eps. */
@@ -63,7 +63,7 @@ export function productKernel<B extends Bindings>(
   bindings: B,
   epilogue: string,
 ): Kernel<B> {
-  const { name, rows, inDim, split = 1, weightDtype, weights, normEps, variant } = params;
+  const { name, rows, inDim, split = 1, dtype, weights, normEps, variant } = params;
   const { first, count: outDim } = columnsOf(name, params);
   assertSizes(name, { rows, inDim });
   assertIndexable(name, bindings);
@@ -72,7 +72,7 @@ export function productKernel<B extends Bindings>(
     !norm || (normEps >= 0 && normEps < Infinity),
     `${name}: "normEps" expected a number from 0 up, got ${normEps}`,
   );
-  const shape = { inDim, outDim: params.outDim, weightDtype, weights: weights.length };
+  const shape = { inDim, outDim: params.outDim, dtype, weights: weights.length };
   const chosen = productTile(name, shape, variant);
   // The same bits by another way, so the number of rows may choose.
   const quad =
@@ -80,7 +80,7 @@ export function productKernel<B extends Bindings>(
   const tile = quad ? { ...chosen, ...QUAD_TILE } : chosen;
   const rowTile = rowsOfTile(name, { rows, weights: weights.length, norm, quad }, tile, variant);
   const unitQuads = quads(tile.columns);
-  const width = loadWidth(weightDtype, inDim);
+  const width = loadWidth(dtype, inDim);
   const sizes = { rows, inDim, outDim, firstQuad: first / 4, weights, norm };
   const layout: Layout = { ...sizes, ...tile, split, rowTile, unitQuads, width };
   const { span, parts, units } = tile;
@@ -96,7 +96,7 @@ const EPS = f32(${normEps ?? 0});
 ${norm ? normScaleLib : ''}
 ${rowReader({ name: 'x', dtype: 'f32', length: inDim })}
 ${norm ? rowReader({ name: 'gain', dtype: 'f32', length: inDim }) : ''}
-${weights.map((w) => reader({ name: w, dtype: weightDtype, length: inDim })).join('')}
+${weights.map((w) => reader({ name: w, dtype, length: inDim })).join('')}
 ${epilogue}
 ${parts > 1 ? shared(layout) : ''}
 @compute @workgroup_size(${threads})
@@ -110,7 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   ${parts > 1 ? shareParts(layout) : storeSums(layout, quad)}
 }`;
   return {
-    label: `${name} ${weightDtype}[${outDim},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}${split > 1 ? ` in ${split}` : ''}`,
+    label: `${name} ${dtype}[${outDim},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}${split > 1 ? ` in ${split}` : ''}`,
     code,
     bindings,
     workgroups: [gx, gy, 1],

@@ -22,7 +22,7 @@ export interface SwigluParams {
   readonly hiddenDim: number;
   readonly normEps: number;
   /** int8 and int4 add the bindings `w1Scales` and `w3Scales`; see lib/weight-rows.ts. */
-  readonly weightDtype?: MatrixDType;
+  readonly dtype?: MatrixDType;
   /** Make these columns only; parts after the first add to `out`. Default all. */
   readonly columns?: Columns;
   readonly variant?: Variant;
@@ -51,18 +51,18 @@ export function swiglu(params: SwigluParams): Kernel<SwigluBindings> {
     dim: 'size',
     hiddenDim: 'size',
     normEps: 'eps',
-    weightDtype: 'matrixDtype?',
+    dtype: 'matrixDtype?',
     columns: 'part?',
     variant: 'variant?',
   });
-  const { rows, dim, hiddenDim, normEps, weightDtype = 'f32', variant = PORTABLE } = params;
+  const { rows, dim, hiddenDim, normEps, dtype = 'f32', variant = PORTABLE } = params;
   const { columns } = params;
   const { first, count } = columnsOf('swiglu', { outDim: hiddenDim, columns });
   const bindings: SwigluBindings = {
     x: rowBinding('in', [rows, dim]),
     gain: rowBinding('in', [dim]),
-    ...productWeight('w1', [count, dim], weightDtype),
-    ...productWeight('w3', [count, dim], weightDtype),
+    ...productWeight('w1', [count, dim], dtype),
+    ...productWeight('w3', [count, dim], dtype),
     // A part after the first is given the output of the first; the type is that of a whole kernel.
     out: rowBinding(first > 0 ? ('inout' as 'out') : 'out', [rows, hiddenDim]),
   };
@@ -76,7 +76,7 @@ fn store(row: u32, i: u32, a: vec4f, b: vec4f) { out_put(row, i, silu(a) * b); }
       inDim: dim,
       outDim: hiddenDim,
       ...(columns && { columns }),
-      weightDtype,
+      dtype,
       weights: ['w1', 'w3'],
       normEps,
       variant,

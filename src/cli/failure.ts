@@ -55,6 +55,6 @@ function inFlags(message: string, flags: Flags): string {
   return message.replace(/^"(\w+)"/, (quoted, name: string) => flags.get(name) ?? quoted);
 }
 
-/** The one option that messages about weights advise to change: `weightDtype "bf16"`. */
+/** The one option that messages about weights advise to change: `dtype "bf16"`. */
 const withDtypeFlag = (message: string): string =>
-  message.replace(/\bweightDtype "(\w+)"/g, '--dtype $1').replaceAll('"weightDtype"', '--dtype');
+  message.replace(/\bdtype "(\w+)"/g, '--dtype $1').replaceAll('"dtype"', '--dtype');

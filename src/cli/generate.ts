@@ -61,13 +61,13 @@ export async function runGenerate(
     const start = performance.now();
     const model = await loadModel(device, files, {
       signal,
-      weightDtype: options.dtype,
+      dtype: options.dtype,
       onProgress: (done, total) =>
         report.progress({ phase: 'load', done, total, elapsedMs: performance.now() - start }),
     });
     const loadMs = performance.now() - start;
     endLoad?.();
-    report.line(`model    ${model.name} (${model.gpt.precision.weightDtype})`);
+    report.line(`model    ${model.name} (${model.gpt.precision.dtype})`);
     noteFlushed(model, report);
     const images = generateImages(model, {
       ...asked,
@@ -98,7 +98,7 @@ function madeBy(
   return {
     model: name,
     ...(first && { sampling: drawnBy(first) }),
-    dtype: gpt.precision.weightDtype,
+    dtype: gpt.precision.dtype,
     adapter: describeAdapter(adapter, adapter.software),
   };
 }
@@ -106,9 +106,7 @@ function madeBy(
 function noteFlushed({ gpt }: Model, report: Report): void {
   const { flushedValues, precision } = gpt;
   if (flushedValues === 0) return;
-  report.note(
-    `${flushedValues} weights are too small for ${precision.weightDtype} and became zero`,
-  );
+  report.note(`${flushedValues} weights are too small for ${precision.dtype} and became zero`);
 }
 
 function samplingOf(options: GenerateOptions): SamplingOptions {

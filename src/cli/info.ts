@@ -36,7 +36,7 @@ type ModelFacts = { readonly folder: string } & (
       readonly gridSize: number;
       readonly parameters: { readonly gpt: number; readonly vq: number };
       /** Storage on the device of the decoder's matrices, output head and embeddings. */
-      readonly weightDtype: MatrixDType;
+      readonly dtype: MatrixDType;
       readonly headDtype: MatrixDType;
       readonly tableDtype: TableDType;
       /** Bytes on the device for one image with guidance. */
@@ -89,7 +89,7 @@ async function describeModel(folder: string, device: GPUDevice): Promise<ModelFa
       classes: config.classNames,
       gridSize: config.gpt.gridSize,
       parameters: { gpt: gptParameterCount(config.gpt), vq: countValues(vq) },
-      weightDtype: precision.weightDtype,
+      dtype: precision.dtype,
       headDtype: headDtypeOf(precision),
       tableDtype: tableDtypeOf(precision),
       memory: estimateMemory(config, { sequences: 1, guided: true }, precision),
@@ -112,11 +112,11 @@ function printModel(model: ModelFacts, report: Report): void {
     report.line(`model    ${folder}: cannot be used: ${model.problem}`);
     return;
   }
-  const { name, classes, gridSize, parameters, weightDtype, headDtype, tableDtype, memory } = model;
+  const { name, classes, gridSize, parameters, dtype, headDtype, tableDtype, memory } = model;
   const others = [`head ${headDtype}`, `embeddings ${tableDtype}`].filter(
-    (text) => !text.endsWith(` ${weightDtype}`),
+    (text) => !text.endsWith(` ${dtype}`),
   );
-  const dtypes = [weightDtype, ...others].join(', ');
+  const dtypes = [dtype, ...others].join(', ');
   const millions = (count: number): string => `${(count / 1e6).toFixed(1)}M`;
   report.line(`model    ${name} (${folder})`);
   const listed = classes.slice(0, MAX_CLASSES).join(', ');

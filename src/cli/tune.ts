@@ -40,8 +40,8 @@ export async function runTune(
   const gptFile = await openModelWeights(files, 'gpt');
   await withDevice(report, async (device, adapter, before) => {
     assertFolderWritable(dirname(before.path));
-    const precision = gptPrecision(device, gptFile, { weightDtype: options.dtype });
-    report.line(`model    ${config.name} (${precision.weightDtype})`);
+    const precision = gptPrecision(device, gptFile, { dtype: options.dtype });
+    report.line(`model    ${config.name} (${precision.dtype})`);
     const kernels = await kernelDigest(variantOf(device));
     const tuned: Record<string, Tuned> = { ...before.tuned };
     const results = new Map<string, Result>();

@@ -123,7 +123,7 @@ function weightBytes({ name, shape }: WantedTensor, dtype: WeightDtype): number 
 
 /** Buffers beside the weights, which depend on the grid and not on the storage type. */
 function runtimeBuffers({ gptConfig, vqConfig, grid, conditionTokens }: Checkpoint) {
-  const precision = { variant: PORTABLE, weightDtype: 'f32', kvDtype: 'f32' } as const;
+  const precision = { variant: PORTABLE, dtype: 'f32', kvDtype: 'f32' } as const;
   const gpt = new Graph();
   const kept = gptConfig && gptDecoder(gpt, gptConfig, ONE_GUIDED_IMAGE, precision);
   const vq = new Graph();

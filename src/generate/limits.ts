@@ -50,7 +50,7 @@ export function checkLimits(device: GPUDevice, file: string, weights: readonly T
       'limit',
       `${file} needs ${mebibytes(total)} of GPU memory for its weights, ${mebibytes(size)} of them for ` +
         `"${tensor.name}" in one binding; this adapter binds at most ${mebibytes(limit)} (${which})` +
-        `${tensor.dtype === 'f32' ? ', and weightDtype "bf16" would halve it' : ''}`,
+        `${tensor.dtype === 'f32' ? ', and dtype "bf16" would halve it' : ''}`,
     );
   }
 }

@@ -43,7 +43,7 @@ export interface PrecisionOptions {
    * software adapters (`chooseWeightDtype`). int8 and int4 are made of floats while they are loaded;
    * a file that stores integers can be loaded as it is only.
    */
-  readonly weightDtype?: WeightDTypeOption;
+  readonly dtype?: WeightDTypeOption;
   /** Storage of the KV cache. Default f32. */
   readonly kvDtype?: 'f32' | 'f16';
   /** Weights above this are cut into parts. Default: what the device can bind. */
@@ -74,7 +74,7 @@ export interface Model {
 }
 
 const LOAD: Checks<LoadOptions> = {
-  weightDtype: oneOf(WEIGHT_DTYPES),
+  dtype: oneOf(WEIGHT_DTYPES),
   kvDtype: oneOf(['f32', 'f16']),
   maxBindingBytes: integer(1),
   variant: having('an object with parts of a variant'),
@@ -185,7 +185,7 @@ export function checkVq(
   file: Safetensors,
   options: PrecisionOptions & { readonly encoder?: boolean } = {},
 ): CheckedNetwork<VqConfig> {
-  const precision = precisionFor(device, options, { weightDtype: 'f32' });
+  const precision = precisionFor(device, options, { dtype: 'f32' });
   const how = vqOptions(precision);
   const side = 2 ** (config.encoderChMult.length - 1);
   return checkNetwork(device, {
@@ -211,8 +211,8 @@ export function gptPrecision(
   file: Safetensors,
   options: PrecisionOptions = {},
 ): Precision {
-  const { weightDtype: asked = 'auto' } = options;
-  checkValue('weightDtype', asked, LOAD.weightDtype);
+  const { dtype: asked = 'auto' } = options;
+  checkValue('dtype', asked, LOAD.dtype);
   const facts = adapterFacts(device);
   const layers = storedDtype(file, 'layers.0.feed_forward.w1.weight');
   const head = storedDtype(file, 'output.weight');
@@ -220,11 +220,11 @@ export function gptPrecision(
   if (isQuantised(layers) || isQuantised(head)) {
     if (asked !== 'auto' && asked !== layers) {
       throw new OptionError(
-        `${file.name}: its matrices are stored as ${layers} and cannot be loaded as ${asked}: leave "weightDtype" out, or convert the original again`,
+        `${file.name}: its matrices are stored as ${layers} and cannot be loaded as ${asked}: leave "dtype" out, or convert the original again`,
       );
     }
     return precisionFor(device, options, {
-      weightDtype: isQuantised(layers) ? layers : chooseWeightDtype(facts, layers),
+      dtype: isQuantised(layers) ? layers : chooseWeightDtype(facts, layers),
       headDtype: isQuantised(head) ? head : chooseWeightDtype(facts, head),
       tableDtype: chooseWeightDtype(facts, table),
     });
@@ -235,11 +235,11 @@ export function gptPrecision(
     options,
     asked === 'auto'
       ? {
-          weightDtype: chooseWeightDtype(facts, layers),
+          dtype: chooseWeightDtype(facts, layers),
           headDtype: chooseWeightDtype(facts, head),
           tableDtype: chooseWeightDtype(facts, table),
         }
-      : { weightDtype: asked },
+      : { dtype: asked },
   );
 }
 
@@ -247,12 +247,12 @@ export function gptPrecision(
 function quantising(
   device: GPUDevice,
   options: PrecisionOptions,
-  weightDtype: QuantDType,
+  dtype: QuantDType,
   table: TableDType,
 ): Precision {
   const tableDtype = table === 'f32' ? 'f16' : table;
-  const headDtype = storageOf('output.weight', weightDtype, tableDtype);
-  return precisionFor(device, options, { weightDtype, headDtype, tableDtype });
+  const headDtype = storageOf('output.weight', dtype, tableDtype);
+  return precisionFor(device, options, { dtype, headDtype, tableDtype });
 }
 
 /** How a file stores a tensor; what cannot be a weight is found when the file is checked. */
@@ -267,7 +267,7 @@ const tableOf = (dtype: MatrixDType): TableDType => (isQuantised(dtype) ? 'f32' 
 function precisionFor(
   device: GPUDevice,
   { variant, kvDtype = 'f32', maxBindingBytes = bindingLimit(device) }: PrecisionOptions,
-  dtypes: Pick<Precision, 'weightDtype' | 'headDtype' | 'tableDtype'>,
+  dtypes: Pick<Precision, 'dtype' | 'headDtype' | 'tableDtype'>,
 ): Precision {
   const chosen = variantOf(device);
   return { variant: { ...chosen, ...variant }, ...dtypes, kvDtype, maxBindingBytes };

@@ -17,8 +17,8 @@ export function linearPlus(
   weight: Matrix,
   { x, residual }: { readonly x: Tensor; readonly residual: Tensor },
 ): Tensor {
-  const { rows, outDim, weightDtype = 'f32', variant = PORTABLE } = params;
-  const { split } = productTile('linear', { ...params, weightDtype }, variant);
+  const { rows, outDim, dtype = 'f32', variant = PORTABLE } = params;
+  const { split } = productTile('linear', { ...params, dtype }, variant);
   if (split === 1) {
     const make = (columns?: Columns) =>
       linear({ ...params, residual: true, ...(columns && { columns }) });

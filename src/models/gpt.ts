@@ -76,13 +76,13 @@ export function gptDecoder(
 ): GptDecoder {
   const { dim, hiddenDim, vocabSize, blockSize, clsTokenNum, normEps } = config;
   const { sequences } = batch;
-  const { variant, weightDtype } = precision;
+  const { variant, dtype } = precision;
   const rows = slotsOf(batch);
   const inputs = gptInputs(g, config, batch, rows);
   const { place, tokens, rope } = inputs;
   const sampling = g.state('sampling', 'u32', [sequences, SAMPLING_WORDS]);
   const w = weightsOf(g, config, precision);
-  const common = { rows, normEps, weightDtype, variant };
+  const common = { rows, normEps, dtype, variant };
 
   let x = embedRows(g, config, batch, inputs, rows, precision);
   for (let layer = 0; layer < config.nLayer; layer++) {
@@ -97,7 +97,7 @@ export function gptDecoder(
       { x, gain: l.attentionNorm, rope, place, kv },
     );
     const heads = attendInParts(g, { rows, ...cache, nHead: config.nHead }, { q, kv, place });
-    const narrow = { rows, outDim: dim, weightDtype, variant };
+    const narrow = { rows, outDim: dim, dtype, variant };
     x = linearPlus(g, { ...narrow, inDim: dim }, l.wo, { x: heads, residual: x });
     const hidden = callParts(
       g,
@@ -107,7 +107,7 @@ export function gptDecoder(
     ).out;
     x = linearPlus(g, { ...narrow, inDim: hiddenDim }, l.w2, { x: hidden, residual: x });
   }
-  const head = { ...common, inDim: dim, outDim: vocabSize, weightDtype: headDtypeOf(precision) };
+  const head = { ...common, inDim: dim, outDim: vocabSize, dtype: headDtypeOf(precision) };
   const raw = callParts(
     g,
     (columns) => linear({ ...head, ...(columns && { columns }) }),
@@ -130,7 +130,7 @@ export function gptScorer(
   precision: Precision,
 ): GptScorer {
   const { dim, hiddenDim, vocabSize, nHead, nKvHead, headDim } = config;
-  const { variant, weightDtype } = precision;
+  const { variant, dtype } = precision;
   const batch = { sequences, guided: false };
   const rows = sequences * positionsOf(config);
   const inputs = gptInputs(g, config, batch, rows);
@@ -138,13 +138,13 @@ export function gptScorer(
   const w = weightsOf(g, config, precision);
   const norm = (x: Tensor, gain: Tensor): Tensor =>
     g.call(rmsNorm({ rows, dim, eps: config.normEps, variant }), { x, gain }).out;
-  const product = (x: Tensor, weight: Matrix, inDim: number, outDim: number, as = weightDtype) => {
-    const params = { rows, inDim, outDim, weightDtype: as, variant };
+  const product = (x: Tensor, weight: Matrix, inDim: number, outDim: number, as = dtype) => {
+    const params = { rows, inDim, outDim, dtype: as, variant };
     const make = (columns?: Columns) => matmul({ ...params, ...(columns && { columns }) });
     return callParts(g, make, { weight }, { x }).out;
   };
   const matmulPlus = (x: Tensor, weight: Matrix, residual: Tensor, inDim: number): Tensor => {
-    const params = { rows, inDim, outDim: dim, weightDtype, variant, residual: true } as const;
+    const params = { rows, inDim, outDim: dim, dtype, variant, residual: true } as const;
     const make = (columns?: Columns) => matmul({ ...params, ...(columns && { columns }) });
     return callParts(g, make, { weight }, { x, residual }).out;
   };
@@ -187,19 +187,19 @@ function embedRows(
   rows: number,
   precision: Precision,
 ): Tensor {
-  const weightDtype = tableDtypeOf(precision);
+  const dtype = tableDtypeOf(precision);
   const { variant, maxBindingBytes } = precision;
   const { dim, vocabSize, numClasses, blockSize } = config;
   const { place, label, tokens } = inputs;
   const labels = numClasses + 1;
   const sizes = { rows, slots: slotsOf(batch), sequences: batch.sequences, dim, vocabSize, labels };
   const name = 'cls_embedding.embedding_table.weight';
-  const labelTable = g.weight(name, weightDtype, [labels, dim]);
+  const labelTable = g.weight(name, dtype, [labels, dim]);
   const size = [vocabSize, dim] as const;
-  const tokenTable = table(g, 'tok_embeddings.weight', weightDtype, size, maxBindingBytes);
+  const tokenTable = table(g, 'tok_embeddings.weight', dtype, size, maxBindingBytes);
   return callParts(
     g,
-    (held) => embed({ ...sizes, blockSize, weightDtype, variant, ...(held && { held }) }),
+    (held) => embed({ ...sizes, blockSize, dtype, variant, ...(held && { held }) }),
     { tokenTable },
     { place, label, tokens, labelTable },
   ).out;
@@ -227,7 +227,7 @@ function cacheOf(
 /** Handles of the weights under their official state-dict names. */
 function weightsOf(g: Graph, config: GptConfig, precision: Precision) {
   const { dim, hiddenDim, nHead, nKvHead, headDim, vocabSize } = config;
-  const { weightDtype, maxBindingBytes } = precision;
+  const { dtype, maxBindingBytes } = precision;
   const head = headDtypeOf(precision);
   return {
     norm: g.weight('norm.weight', 'f32', [dim]),
@@ -235,7 +235,7 @@ function weightsOf(g: Graph, config: GptConfig, precision: Precision) {
     layer: (index: number) => {
       const full = (name: string): string => `layers.${index}.${name}.weight`;
       const of = (name: string, shape: readonly [number, number]): Matrix =>
-        matrix(g, full(name), weightDtype, shape, maxBindingBytes);
+        matrix(g, full(name), dtype, shape, maxBindingBytes);
       return {
         attentionNorm: g.weight(full('attention_norm'), 'f32', [dim]),
         wqkv: of('attention.wqkv', [(nHead + 2 * nKvHead) * headDim, dim]),

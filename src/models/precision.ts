@@ -9,7 +9,7 @@ export type WeightDTypeOption = (typeof WEIGHT_DTYPES)[number];
 export interface Precision {
   readonly variant: Variant;
   /** Storage of matrices on the device; norms stay f32. */
-  readonly weightDtype: MatrixDType;
+  readonly dtype: MatrixDType;
   /** Storage of the output head. Default that of the other matrices. */
   readonly headDtype?: MatrixDType;
   /** Storage of the embeddings. Default that of the matrices, f16 where those are integers. */
@@ -21,9 +21,8 @@ export interface Precision {
 }
 
 /** Storage of the output head. */
-export const headDtypeOf = ({ headDtype, weightDtype }: Precision): MatrixDType =>
-  headDtype ?? weightDtype;
+export const headDtypeOf = ({ headDtype, dtype }: Precision): MatrixDType => headDtype ?? dtype;
 
 /** Storage of the embeddings. */
-export const tableDtypeOf = ({ tableDtype, weightDtype }: Precision): TableDType =>
-  tableDtype ?? (isQuantised(weightDtype) ? 'f16' : weightDtype);
+export const tableDtypeOf = ({ tableDtype, dtype }: Precision): TableDType =>
+  tableDtype ?? (isQuantised(dtype) ? 'f16' : dtype);

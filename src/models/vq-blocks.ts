@@ -17,7 +17,7 @@ export { conv, norm, sizesOf } from './vq-conv.ts';
 export interface VqOptions {
   readonly variant: Variant;
   /** Storage of filters and codebook on the device; norms and biases stay f32. */
-  readonly weightDtype: 'f32' | 'f16';
+  readonly dtype: 'f32' | 'f16';
   /** Compute stages that nothing else needs, for tests: `norm_out` before its swish. Default false. */
   readonly stages?: boolean;
 }
@@ -25,7 +25,7 @@ export interface VqOptions {
 /** How a tokenizer is built on a device: its weights are f32, as the official ones are. */
 export const vqOptions = ({ variant }: Pick<VqOptions, 'variant'>): VqOptions => ({
   variant,
-  weightDtype: 'f32',
+  dtype: 'f32',
 });
 
 /** Images, or grids of codes, of one size. */

@@ -25,7 +25,7 @@ export interface VqKernels {
   readonly g: Graph;
   readonly variant: Variant;
   /** Storage of filters and codebook on the device; norms and biases stay f32. */
-  readonly weightDtype: 'f32' | 'f16';
+  readonly dtype: 'f32' | 'f16';
 }
 
 export interface ConvOptions {
@@ -109,13 +109,13 @@ export function conv(
   from: Tensor | Normed,
   options: ConvOptions,
 ): Tensor {
-  const { g, weightDtype, variant } = v;
+  const { g, dtype, variant } = v;
   const { residual, ...rest } = options;
   const { outChannels, kernelSize: k } = options;
   const source = 'affine' in from ? from.x : from;
   const { channels: inChannels, ...sizes } = sizesOf(source);
-  const params: Conv2dParams = { ...sizes, inChannels, weightDtype, variant, ...rest };
-  const weight = g.weight(join(name, 'weight'), weightDtype, [outChannels, inChannels, k, k]);
+  const params: Conv2dParams = { ...sizes, inChannels, dtype, variant, ...rest };
+  const weight = g.weight(join(name, 'weight'), dtype, [outChannels, inChannels, k, k]);
   const bias = g.weight(join(name, 'bias'), 'f32', [outChannels]);
   const tile = convTile(params);
   const winograd = tile.method === 'winograd';
@@ -161,11 +161,11 @@ function winogradConv(
   { x, weight, bias, residual }: ConvFed,
 ): Tensor {
   const { images, inChannels, outChannels, upsample = false, variant } = params;
-  const { weightDtype = 'f32' } = params;
+  const { dtype = 'f32' } = params;
   const { height, width } = sizesOf(x);
   const scale = upsample ? 2 : 1;
   const out = { height: height * scale, width: width * scale };
-  const filters = g.call(winogradFilter({ inChannels, outChannels, weightDtype }), { weight }).out;
+  const filters = g.call(winogradFilter({ inChannels, outChannels, dtype }), { weight }).out;
   const tiles =
     images * Math.ceil(out.height / WINOGRAD_TILE) * Math.ceil(out.width / WINOGRAD_TILE);
   const perTile = 4 * WINOGRAD_PRODUCTS * Math.max(inChannels, outChannels);

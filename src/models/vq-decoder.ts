@@ -48,13 +48,13 @@ export function vqDecoder(
   const { images, height, width } = shape;
   const { codebookSize, codebookEmbedDim, codebookL2Norm: l2Norm, zChannels, outChannels } = config;
   const v: VqContext = { ...options, g };
-  const { weightDtype } = options;
+  const { dtype } = options;
 
   const codes = g.state('codes', 'u32', [images, height * width]);
   const table = [codebookSize, codebookEmbedDim];
-  const codebook = g.weight(CODEBOOK, weightDtype, table);
+  const codebook = g.weight(CODEBOOK, dtype, table);
   const lookup = codebookLookup({
-    ...{ images, height, width, codebookSize, codebookEmbedDim, l2Norm, weightDtype },
+    ...{ images, height, width, codebookSize, codebookEmbedDim, l2Norm, dtype },
   });
   const { zq } = g.call(lookup, { codes, codebook });
   const postQuant = conv(v, 'post_quant_conv', zq, { outChannels: zChannels, kernelSize: 1 });

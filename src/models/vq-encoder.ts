@@ -45,7 +45,7 @@ export function vqEncoder(
   checkShape('encoder', shape, 2 ** (config.encoderChMult.length - 1));
   const { codebookSize, codebookEmbedDim, codebookL2Norm: l2Norm, zChannels, inChannels } = config;
   const v: VqContext = { ...options, g };
-  const { weightDtype } = options;
+  const { dtype } = options;
 
   const x = g.state('x', 'f32', [shape.images, inChannels, shape.height, shape.width]);
   const stages: Record<string, Tensor> = {};
@@ -58,9 +58,9 @@ export function vqEncoder(
 
   const { images, height, width } = sizesOf(latent);
   const table = [codebookSize, codebookEmbedDim];
-  const codebook = g.weight(CODEBOOK, weightDtype, table);
+  const codebook = g.weight(CODEBOOK, dtype, table);
   const params = {
-    ...{ images, height, width, codebookSize, codebookEmbedDim, l2Norm, weightDtype },
+    ...{ images, height, width, codebookSize, codebookEmbedDim, l2Norm, dtype },
   };
   const { indices } = g.call(nearestCode(params), { latents: latent, codebook });
   const quant = g.call(codebookLookup(params), { codes: indices, codebook }).zq;

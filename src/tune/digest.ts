@@ -22,8 +22,8 @@ const SMALL = {
 /** SHA-256 over the texts that a variant's own choices give for some shapes, the first 16 digits. */
 export async function kernelDigest(variant: Variant): Promise<string> {
   const own = withoutMeasured(variant);
-  const workloads = (['f32', 'bf16', 'int8'] as const).flatMap((weightDtype) =>
-    workloadsOf(SMALL, { variant: own, weightDtype, kvDtype: 'f32' }, [1, 2]),
+  const workloads = (['f32', 'bf16', 'int8'] as const).flatMap((dtype) =>
+    workloadsOf(SMALL, { variant: own, dtype, kvDtype: 'f32' }, [1, 2]),
   );
   return digestOf(
     workloads.map(({ define }) => define),

@@ -48,7 +48,7 @@ describe('the check', () => {
 describe('a step', () => {
   const precision = {
     variant: { reduce: 'workgroup', f16: false },
-    weightDtype: 'f16',
+    dtype: 'f16',
     kvDtype: 'f16',
   } as const;
   const config = gptConfig('GPT-B', 16);

@@ -100,7 +100,7 @@ test.each(MATRIX_DTYPES)(
       ...{ dim: 64, n_layer: 1, n_head: 2, vocab_size: 64, num_classes: 4, block_size: 4 },
     });
     const variant = { reduce: 'serial', f16: false } as const;
-    const precision = { variant, weightDtype: dtype, kvDtype: 'f32' } as const;
+    const precision = { variant, dtype, kvDtype: 'f32' } as const;
     const define = (g: Graph): void =>
       void gptDecoder(g, config, { sequences: 1, guided: false }, precision);
     const { weights } = await randomNetwork(memory, config, precision, define);

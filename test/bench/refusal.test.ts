@@ -77,23 +77,18 @@ describe('outputs that disagree with the oracle', () => {
     const decoders = variants.flatMap((variant) =>
       dtypes
         .filter((dtype) => variant.reduce === 'serial' || dtype === 'f32')
-        .map((weightDtype) => ({ variant, weightDtype })),
+        .map((dtype) => ({ variant, dtype })),
     );
-    for (const { variant, weightDtype } of few(2, decoders)) {
+    for (const { variant, dtype } of few(2, decoders)) {
       const own = new Graph();
-      const kvDtype = weightDtype === 'f16' ? 'f16' : 'f32';
+      const kvDtype = dtype === 'f16' ? 'f16' : 'f32';
       const batch = { sequences: 2, guided: true };
-      gptDecoder(own, CONFIG, batch, { variant, weightDtype, kvDtype });
+      gptDecoder(own, CONFIG, batch, { variant, dtype, kvDtype });
       g.nodes.push(...own.nodes);
     }
     for (const variant of few(2, variants)) {
       const own = new Graph();
-      vqDecoder(
-        own,
-        TOKENIZER,
-        { images: 1, height: 6, width: 5 },
-        { variant, weightDtype: 'f32' },
-      );
+      vqDecoder(own, TOKENIZER, { images: 1, height: 6, width: 5 }, { variant, dtype: 'f32' });
       g.nodes.push(...own.nodes);
     }
     decoder = g.nodes.map(({ kernel }) => kernel);

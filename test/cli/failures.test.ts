@@ -111,7 +111,7 @@ test('every error has its name, problem and exit code', () => {
   const of = (error: unknown) => failureOf(error, new Map([['topK', '--top-k']]));
   expect(of(new OptionError('"topK" is bad'))).toMatchObject({ message: '--top-k is bad' });
   expect(of(new OptionError('"batch" is bad'))).toMatchObject({ message: '"batch" is bad' });
-  const advice = ['"weightDtype" expected f32', 'weightDtype "bf16" would halve it'];
+  const advice = ['"dtype" expected f32', 'dtype "bf16" would halve it'];
   expect(advice.map((text) => of(new WeightsError(text))?.message)).toEqual([
     ...['--dtype expected f32', '--dtype bf16 would halve it'],
   ]);

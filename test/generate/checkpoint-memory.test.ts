@@ -16,15 +16,15 @@ describe('the memory of an official model', () => {
   test.each(['c2i-B-256', 'c2i-L-384', 'c2i-3B-384'])('%s is what the runtime takes', (name) => {
     const checkpoint = resolveCheckpoint(name);
     const config = { gpt: checkpoint.gptConfig, vq: checkpoint.vqConfig } as ModelJson;
-    for (const weightDtype of ['f32', 'f16'] as const) {
+    for (const dtype of ['f32', 'f16'] as const) {
       const variant = { reduce: 'serial', f16: false } as const;
-      const precision = { variant, weightDtype, kvDtype: 'f32' } as const;
+      const precision = { variant, dtype, kvDtype: 'f32' } as const;
       const { staging, ...expected } = estimateMemory(
         config,
         { sequences: 1, guided: true },
         precision,
       );
-      const memory = memoryOf(name).get(weightDtype);
+      const memory = memoryOf(name).get(dtype);
       expect(memory).toMatchObject(expected);
       expect(memory?.total).toBe(expected.weights + expected.state + expected.temp + staging);
     }

@@ -124,7 +124,7 @@ describe('generate', () => {
 
 test.each<Bad>([
   ...common,
-  ['an unknown dtype', { weightDtype: 'fp16' }, /"weightDtype" expected auto, f32, .*, got "fp16"/],
+  ['an unknown dtype', { dtype: 'fp16' }, /"dtype" expected auto, f32, .*, got "fp16"/],
   ['an unknown dtype of the cache', { kvDtype: 'bf16' }, /"kvDtype" expected f32, f16, got "bf16"/],
   ['bytes as text', { maxBindingBytes: '1e6' }, /"maxBindingBytes" .* got "1e6"/],
   ['encoder as text', { encoder: 'yes' }, /"encoder" expected true or false, got "yes"/],
@@ -139,11 +139,7 @@ test.each<Bad>([
     { variant: { tile: {} } },
     /variant: .*"tile": did you mean "tiles"/,
   ],
-  [
-    'a misspelt option',
-    { weightDType: 'f16' },
-    /loadModel: .*"weightDType": did you mean "weightDtype"/,
-  ],
+  ['a misspelt option', { dType: 'f16' }, /loadModel: .*"dType": did you mean "dtype"/],
   ['null for all', null, /loadModel: expected an object of options, got null/],
 ])('loadModel: %s', async (_, options, message) => {
   const asked = loadModel(device, files, options as object);

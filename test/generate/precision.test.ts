@@ -47,7 +47,7 @@ describe('golden cases', () => {
 
   test('c2i_tiny_bf16 with its weights used as they are', async () => {
     const folder = `${ROOT}/test/golden/c2i_tiny_bf16`;
-    const { checks } = await runCase(device, folder, { weightDtype: 'bf16' });
+    const { checks } = await runCase(device, folder, { dtype: 'bf16' });
     expect(checks.filter(({ pass }) => !pass)).toEqual([]);
   });
 });
@@ -110,9 +110,9 @@ async function logitsOf(file: Safetensors, options: PrecisionOptions): Promise<F
 describe('storage', () => {
   test.each(few(1, ['bf16', 'f16', 'int4', 'int8'] as const))(
     '%s made while loading gives the logits of the values it stands for',
-    async (weightDtype) => {
-      const got = await logitsOf(await fileOf('f32'), { weightDtype });
-      const expected = await logitsOf(await fileOf('f32', weightDtype), {});
+    async (dtype) => {
+      const got = await logitsOf(await fileOf('f32'), { dtype });
+      const expected = await logitsOf(await fileOf('f32', dtype), {});
       // The same weights, in f32 sums of another order.
       expect(difference(got, expected).nmse).toBeLessThan(1e-10);
       const { nmse } = difference(got, await logitsOf(await fileOf('f32'), {}));
@@ -126,12 +126,9 @@ describe('storage', () => {
       // Tables are f16 where they are rounded while loading; the file has f32 ones.
       const table = { tableDtype: 'f32', headDtype: 'int8' };
       const stored = await fileOf(dtype);
-      expect(gptPrecision(device, stored)).toMatchObject({ weightDtype: dtype, ...table });
+      expect(gptPrecision(device, stored)).toMatchObject({ dtype, ...table });
       const loaded = await logitsOf(stored, {});
-      const { nmse } = difference(
-        await logitsOf(await fileOf('f32'), { weightDtype: dtype }),
-        loaded,
-      );
+      const { nmse } = difference(await logitsOf(await fileOf('f32'), { dtype }), loaded);
       expect(nmse).toBeLessThan(1e-6);
     },
   );
@@ -147,10 +144,10 @@ describe('storage', () => {
 
   test.each(few(1, ['bf16', 'int8', 'int4'] as const))(
     '%s: tokens do not depend on the batch, nor on parts',
-    async (weightDtype) => {
+    async (dtype) => {
       const file = await fileOf('f32');
       const draw = async (labels: readonly number[], maxBindingBytes?: number) => {
-        const options = { weightDtype, ...(maxBindingBytes && { maxBindingBytes }) };
+        const options = { dtype, ...(maxBindingBytes && { maxBindingBytes }) };
         const network = await checkGpt(device, config, file, options).load(memory);
         const loop = await tokenLoop(network, { sequences: labels.length, guided: true });
         loop.start(labels.map((label) => ({ ...sampling({ seed: label, cfgScale: 2 }), label })));
@@ -166,20 +163,20 @@ describe('storage', () => {
 
   test('integers are loaded as they are or not at all', async () => {
     const file = await fileOf('int8');
-    for (const weightDtype of ['f32', 'bf16', 'int4'] as const) {
-      expect(() => gptPrecision(device, file, { weightDtype })).toThrow(OptionError);
+    for (const dtype of ['f32', 'bf16', 'int4'] as const) {
+      expect(() => gptPrecision(device, file, { dtype })).toThrow(OptionError);
     }
-    expect(() => gptPrecision(device, file, { weightDtype: 'f32' })).toThrow(
+    expect(() => gptPrecision(device, file, { dtype: 'f32' })).toThrow(
       /gpt: its matrices are stored as int8 and cannot be loaded as f32/,
     );
-    expect(gptPrecision(device, file, { weightDtype: 'int8' }).weightDtype).toBe('int8');
+    expect(gptPrecision(device, file, { dtype: 'int8' }).dtype).toBe('int8');
   });
 
   test('an unknown storage is refused with those there are', async () => {
     const file = await fileOf('f32');
-    const options = { weightDtype: 'int3' } as unknown as PrecisionOptions;
+    const options = { dtype: 'int3' } as unknown as PrecisionOptions;
     expect(() => gptPrecision(device, file, options)).toThrow(
-      /"weightDtype" expected auto, f32, f16, bf16, int8, int4, got "int3"/,
+      /"dtype" expected auto, f32, f16, bf16, int8, int4, got "int3"/,
     );
   });
 });

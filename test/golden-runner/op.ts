@@ -70,7 +70,7 @@ const block =
   (g, golden, variant) => {
     const { shape, data } = tensorOf(golden, 'x');
     const x = g.state('x', 'f32', shape);
-    const y = apply({ g, variant, weightDtype: 'f32' }, x, golden);
+    const y = apply({ g, variant, dtype: 'f32' }, x, golden);
     return { inputs: [[x, data]], outputs: [{ name: 'y', tensor: y }] };
   };
 

@@ -12,7 +12,7 @@ import { uniform } from '../support/random.ts';
 
 const precision = {
   variant: { reduce: 'serial', f16: false },
-  weightDtype: 'f32',
+  dtype: 'f32',
   kvDtype: 'f32',
 } as const;
 
@@ -95,7 +95,7 @@ test('a layer needs a handful of slots, not one per tensor', () => {
 describe.each(['serial', 'workgroup'] as const)('the VQ-16 decoder, %s', (reduce) => {
   const temps = (side: number): number => {
     const g = new Graph();
-    const options = { variant: { ...PORTABLE, reduce }, weightDtype: 'f32' } as const;
+    const options = { variant: { ...PORTABLE, reduce }, dtype: 'f32' } as const;
     const { rgba } = vqDecoder(g, VQ_16, { images: 1, height: side, width: side }, options);
     return plan(g.nodes, new Set([rgba])).slots.reduce((a, b) => a + b, 0);
   };

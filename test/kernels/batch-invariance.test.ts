@@ -61,12 +61,12 @@ const subjects: readonly Subject[] = [
     shared: { weight: normal(22 * dim, 3) },
     out: 'out',
   },
-  ...(['bf16', 'int8', 'int4'] as const).map((weightDtype) => ({
-    name: `linear ${weightDtype}`,
+  ...(['bf16', 'int8', 'int4'] as const).map((dtype) => ({
+    name: `linear ${dtype}`,
     kernel: (rows: number, variant: Variant) =>
-      anyLinear({ rows, inDim: dim, outDim: 22, weightDtype, variant }),
+      anyLinear({ rows, inDim: dim, outDim: 22, dtype, variant }),
     perRow: { x },
-    shared: storedWeight('weight', weightDtype, normal(22 * dim, 3), [22, dim]).inputs,
+    shared: storedWeight('weight', dtype, normal(22 * dim, 3), [22, dim]).inputs,
     out: 'out',
   })),
   {

@@ -154,16 +154,16 @@ describe('bind refuses', () => {
   });
 
   test('packed halves and integers by the bytes they take', async () => {
-    for (const [weightDtype, bytes] of [
+    for (const [dtype, bytes] of [
       ['f16', 128],
       ['int8', 64],
     ] as const) {
-      const packed = linear({ rows: 1, inDim: 64, outDim: 1, weightDtype });
+      const packed = linear({ rows: 1, inDim: 64, outDim: 1, dtype });
       const made = await compile(device, packed);
       const buffers = { x: binding(256), weight: binding(bytes - 4), out: binding(4) };
-      const more = weightDtype === 'int8' ? { weightScales: binding(4) } : {};
+      const more = dtype === 'int8' ? { weightScales: binding(4) } : {};
       expect(() => bind(device, packed, made, { ...buffers, ...more })).toThrow(
-        `"weight" expected at least ${bytes} bytes for ${weightDtype}[1,64], got ${bytes - 4}`,
+        `"weight" expected at least ${bytes} bytes for ${dtype}[1,64], got ${bytes - 4}`,
       );
     }
   });

@@ -19,7 +19,7 @@ const cases = [
   { images: 2, height: 2, width: 2, codebookSize: 7, codebookEmbedDim: 3 },
 ].flatMap((sizes) =>
   [true, false].flatMap((l2Norm) =>
-    (['f32', 'f16'] as const).map((weightDtype) => ({ ...sizes, l2Norm, weightDtype })),
+    (['f32', 'f16'] as const).map((dtype) => ({ ...sizes, l2Norm, dtype })),
   ),
 );
 
@@ -27,14 +27,14 @@ describe('codebook_lookup', () => {
   for (const params of cases) {
     const kernel = codebookLookup(params);
     test(kernel.label, async () => {
-      const { images, height, width, codebookSize, codebookEmbedDim, weightDtype } = params;
+      const { images, height, width, codebookSize, codebookEmbedDim, dtype } = params;
       const next = uniform(1);
       const codes = Uint32Array.from({ length: images * height * width }, () =>
         Math.floor(next() * codebookSize),
       );
       codes[0] = codebookSize - 1;
       const table = normal(codebookSize * codebookEmbedDim, 2);
-      const inputs = { codes, codebook: weightDtype === 'f16' ? roundF16(table) : table };
+      const inputs = { codes, codebook: dtype === 'f16' ? roundF16(table) : table };
       const { zq } = await runKernel(device, kernel, inputs);
       expectClose(kernel.label, zq!, oracle.codebookLookup(params, inputs), TOLERANCE);
     });
@@ -50,16 +50,13 @@ describe('codebook_lookup', () => {
     expectClose('codebook_lookup', zq!, oracle.codebookLookup(params, inputs), TOLERANCE);
   });
 
-  test.each(['f32', 'f16'] as const)(
-    'a code outside the codebook gives NaN, %s',
-    async (weightDtype) => {
-      const params = {
-        ...{ images: 1, height: 1, width: 4, codebookSize: 3, codebookEmbedDim: 1 },
-        ...{ l2Norm: false, weightDtype },
-      };
-      const inputs = { codes: [0, 3, 2, 0xffffffff], codebook: [1, 2, 3] };
-      const { zq } = await runKernel(device, codebookLookup(params), inputs);
-      expect([...zq!]).toEqual([1, Number.NaN, 3, Number.NaN]);
-    },
-  );
+  test.each(['f32', 'f16'] as const)('a code outside the codebook gives NaN, %s', async (dtype) => {
+    const params = {
+      ...{ images: 1, height: 1, width: 4, codebookSize: 3, codebookEmbedDim: 1 },
+      ...{ l2Norm: false, dtype },
+    };
+    const inputs = { codes: [0, 3, 2, 0xffffffff], codebook: [1, 2, 3] };
+    const { zq } = await runKernel(device, codebookLookup(params), inputs);
+    expect([...zq!]).toEqual([1, Number.NaN, 3, Number.NaN]);
+  });
 });

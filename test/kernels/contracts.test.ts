@@ -100,8 +100,8 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
     () => linear(given(product, { columns: { count: 4 } })),
   ],
   [
-    /linear: unknown parameter "dtype", did you mean "weightDtype"\? linear takes rows, inDim, outDim, weightDtype, /,
-    () => linear(given(product, { dtype: 'fp16' })),
+    /linear: unknown parameter "dType", did you mean "dtype"\? linear takes rows, inDim, outDim, dtype, /,
+    () => linear(given(product, { dType: 'fp16' })),
   ],
   [
     /matmul: unknown parameter "normEps": matmul takes rows,/,
@@ -112,16 +112,13 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
     () => linear(given(product, { outdim: 4 })),
   ],
   [
-    /linear: "weightDtype" expected one of f32, f16, bf16, int8, int4, got "fp16"$/,
-    () => linear(given(product, { weightDtype: 'fp16' })),
+    /linear: "dtype" expected one of f32, f16, bf16, int8, int4, got "fp16"$/,
+    () => linear(given(product, { dtype: 'fp16' })),
   ],
+  [/linear: "dtype" expected .* got null$/, () => linear(given(product, { dtype: null }))],
   [
-    /linear: "weightDtype" expected .* got null$/,
-    () => linear(given(product, { weightDtype: null })),
-  ],
-  [
-    /embed: "weightDtype" expected one of f32, f16, bf16, got "int8"$/,
-    () => embed(given(tables, { weightDtype: 'int8' })),
+    /embed: "dtype" expected one of f32, f16, bf16, got "int8"$/,
+    () => embed(given(tables, { dtype: 'int8' })),
   ],
   [
     /linear: "rows" expected a positive integer, got "2"$/,

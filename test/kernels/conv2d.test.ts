@@ -67,13 +67,13 @@ function inputsOf(params: Conv2dParams, dtype: 'f32' | 'f16') {
   };
 }
 
-describe.each(['f32', 'f16'] as const)('%s weights', (weightDtype) => {
+describe.each(['f32', 'f16'] as const)('%s weights', (dtype) => {
   describe.each(methods)('$title', ({ variant }) => {
-    const chosen = weightDtype === 'f32' ? fewBarriers(variant, 6, cases) : few(6, cases);
+    const chosen = dtype === 'f32' ? fewBarriers(variant, 6, cases) : few(6, cases);
     for (const params of chosen) {
-      const kernel = conv2d({ ...params, weightDtype, variant });
+      const kernel = conv2d({ ...params, dtype, variant });
       test(kernel.label, async () => {
-        const inputs = inputsOf(params, weightDtype);
+        const inputs = inputsOf(params, dtype);
         const { out } = await runKernel(device, kernel, inputs);
         expectClose(kernel.label, out!, oracle.conv2d(params, inputs), TOLERANCE);
       });
@@ -83,12 +83,12 @@ describe.each(['f32', 'f16'] as const)('%s weights', (weightDtype) => {
 
 /** 1x1 filters as products of maps, whose loop test/kernels/spatial-attention.test.ts covers. */
 describe.each(deviceVariants(device, [SERIAL, SERIAL_LANES, PORTABLE]))('own choice', (variant) => {
-  for (const weightDtype of ['f32', 'f16'] as const) {
-    const params = { ...odd, height: 3, width: 9, residual: true, weightDtype, variant } as const;
+  for (const dtype of ['f32', 'f16'] as const) {
+    const params = { ...odd, height: 3, width: 9, residual: true, dtype, variant } as const;
     for (const kernelSize of [1, 3] as const) {
       const kernel = conv2d({ ...params, kernelSize });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
-        const inputs = inputsOf({ ...params, kernelSize }, weightDtype);
+        const inputs = inputsOf({ ...params, kernelSize }, dtype);
         const { out } = await runKernel(device, kernel, inputs);
         expectClose(
           kernel.label,

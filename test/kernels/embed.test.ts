@@ -18,18 +18,18 @@ const cases = [
   { rows: 33, slots: 6, sequences: 3, dim: 300, vocabSize: 16, labels: 4, blockSize: 25 },
 ];
 
-for (const weightDtype of ['f32', 'f16', 'bf16'] as const) {
+for (const dtype of ['f32', 'f16', 'bf16'] as const) {
   for (const variant of deviceVariants(device, VARIANTS)) {
     // Nothing is reduced here, and f32 tables have no halves: the same text again.
-    if (variant.reduce !== 'workgroup' || (variant.f16 && weightDtype !== 'f16')) continue;
+    if (variant.reduce !== 'workgroup' || (variant.f16 && dtype !== 'f16')) continue;
     for (const params of cases) {
-      const kernel = embed({ ...params, weightDtype, variant });
+      const kernel = embed({ ...params, dtype, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
         const { rows, slots, sequences, dim, vocabSize, labels, blockSize } = params;
         const next = uniform(1);
         const below = (n: number) => Math.floor(next() * n);
         const tables = [normal(labels * dim, 2), normal(vocabSize * dim, 3)];
-        const [labelTable, tokenTable] = tables.map((table) => exactIn(weightDtype, table));
+        const [labelTable, tokenTable] = tables.map((table) => exactIn(dtype, table));
         const inputs = {
           place: Array.from({ length: rows }, (_, r) => [below(slots), r % (blockSize + 1)]).flat(),
           label: Array.from({ length: slots }, () => below(labels)),

@@ -21,16 +21,13 @@ const cases: readonly LinearPartsParams[] = [
   { rows: 1, inDim: 36, outDim: 7, split: 2 },
   { rows: 3, inDim: 70, outDim: 10, split: 4 },
   { rows: 2, inDim: 9, outDim: 4, split: 5 },
-  { rows: 17, inDim: 104, outDim: 12, split: 3, weightDtype: 'bf16' },
-  { rows: 9, inDim: 131, outDim: 9, split: 2, weightDtype: 'int8' },
-  { rows: 2, inDim: 256, outDim: 5, split: 16, weightDtype: 'int4' },
+  { rows: 17, inDim: 104, outDim: 12, split: 3, dtype: 'bf16' },
+  { rows: 9, inDim: 131, outDim: 9, split: 2, dtype: 'int8' },
+  { rows: 2, inDim: 256, outDim: 5, split: 16, dtype: 'int4' },
 ];
 
-function inputsOf({ rows, inDim, outDim, weightDtype = 'f32' }: LinearPartsParams) {
-  const stored = storedWeight('weight', weightDtype, normal(outDim * inDim, 2, 0.3), [
-    outDim,
-    inDim,
-  ]);
+function inputsOf({ rows, inDim, outDim, dtype = 'f32' }: LinearPartsParams) {
+  const stored = storedWeight('weight', dtype, normal(outDim * inDim, 2, 0.3), [outDim, inDim]);
   return { x: normal(rows * inDim, 1), stored };
 }
 

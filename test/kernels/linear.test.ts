@@ -65,22 +65,20 @@ const CASES = {
   int4: QUANT_CASES,
 };
 
-describe.each(MATRIX_DTYPES)('%s', (weightDtype) => {
-  const variants = weightDtype === 'f16' ? VARIANTS : F32_VARIANTS;
+describe.each(MATRIX_DTYPES)('%s', (dtype) => {
+  const variants = dtype === 'f16' ? VARIANTS : F32_VARIANTS;
   for (const variant of deviceVariants(device, [...variants, SERIAL_LANES])) {
-    const count = weightDtype === 'f32' ? 5 : 2;
-    const all = CASES[weightDtype];
+    const count = dtype === 'f32' ? 5 : 2;
+    const all = CASES[dtype];
     // Serial sums with lanes: how weights are read is as without.
     const chosen =
-      variant === SERIAL_LANES && weightDtype !== 'f32'
-        ? few(4, all)
-        : fewBarriers(variant, count, all);
+      variant === SERIAL_LANES && dtype !== 'f32' ? few(4, all) : fewBarriers(variant, count, all);
     for (const params of chosen) {
-      const kernel = anyLinear({ ...params, weightDtype, variant });
+      const kernel = anyLinear({ ...params, dtype, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
         const { rows, inDim, outDim, normEps, residual } = params;
         const values = normal(outDim * inDim, 2, 0.3);
-        const weight = storedWeight('weight', weightDtype, values, [outDim, inDim]);
+        const weight = storedWeight('weight', dtype, values, [outDim, inDim]);
         const others = {
           x: normal(rows * inDim, 1),
           ...(normEps !== undefined && { gain: normal(inDim, 3, 0.5, 1) }),

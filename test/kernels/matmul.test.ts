@@ -27,18 +27,18 @@ const cases: readonly MatmulParams[] = [
   { rows: 65, inDim: 32, outDim: 68, residual: true },
 ];
 
-describe.each(MATRIX_DTYPES)('%s', (weightDtype) => {
+describe.each(MATRIX_DTYPES)('%s', (dtype) => {
   for (const variant of deviceVariants(device, VARIANTS)) {
     // The tiles use no subgroup operation, and f32 weights no halves: the same text again.
-    if (variant.reduce === 'subgroup' || (variant.f16 && weightDtype !== 'f16')) continue;
+    if (variant.reduce === 'subgroup' || (variant.f16 && dtype !== 'f16')) continue;
     // Other storage differs in how weights are read alone.
-    const all = weightDtype === 'f32' ? cases : cases.slice(3, 5);
+    const all = dtype === 'f32' ? cases : cases.slice(3, 5);
     for (const params of fewBarriers(variant, 3, all)) {
-      const kernel = anyMatmul({ ...params, weightDtype, variant });
+      const kernel = anyMatmul({ ...params, dtype, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
         const { rows, inDim, outDim, residual } = params;
         const values = normal(outDim * inDim, 2, 0.3);
-        const weight = storedWeight('weight', weightDtype, values, [outDim, inDim]);
+        const weight = storedWeight('weight', dtype, values, [outDim, inDim]);
         const others = {
           x: normal(rows * inDim, 1),
           ...(residual && { residual: normal(rows * outDim, 4) }),

@@ -17,7 +17,7 @@ const cases = [
   { images: 2, height: 2, width: 2, codebookSize: 31, codebookEmbedDim: 3 },
 ].flatMap((sizes) =>
   [true, false].flatMap((l2Norm) =>
-    (['f32', 'f16'] as const).map((weightDtype) => ({ ...sizes, l2Norm, weightDtype })),
+    (['f32', 'f16'] as const).map((dtype) => ({ ...sizes, l2Norm, dtype })),
   ),
 );
 
@@ -25,11 +25,11 @@ describe('nearest_code', () => {
   for (const params of cases) {
     const kernel = nearestCode(params);
     test(kernel.label, async () => {
-      const { images, height, width, codebookSize, codebookEmbedDim, weightDtype } = params;
+      const { images, height, width, codebookSize, codebookEmbedDim, dtype } = params;
       const table = normal(codebookSize * codebookEmbedDim, 2);
       const inputs = {
         latents: normal(images * codebookEmbedDim * height * width, 1),
-        codebook: weightDtype === 'f16' ? roundF16(table) : table,
+        codebook: dtype === 'f16' ? roundF16(table) : table,
       };
       const { indices } = await runKernel(device, kernel, inputs);
       expect([...indices!]).toEqual([...oracle.nearestCode(params, inputs)]);

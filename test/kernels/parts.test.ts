@@ -25,7 +25,7 @@ interface Subject {
   /** Names of the weights. */
   readonly weights: readonly string[];
   readonly kernel: (options: {
-    readonly weightDtype: MatrixDType;
+    readonly dtype: MatrixDType;
     readonly variant: Variant;
     readonly columns?: Columns;
   }) => Kernel;
@@ -77,7 +77,7 @@ const subjects: readonly Subject[] = [
 /** Runs the kernels one after another; each is given what those before it made. */
 async function runParts(
   { weights, others, kernel }: Subject,
-  weightDtype: MatrixDType,
+  dtype: MatrixDType,
   variant: Variant,
   parts: readonly (Columns | undefined)[],
   outDim: number,
@@ -88,10 +88,10 @@ async function runParts(
     const stored = weights.map((name, i) => {
       const all = normal(outDim * inDim, 3 + i, 0.3);
       const values = all.slice(first * inDim, (first + count) * inDim);
-      return storedWeight(name, weightDtype, values, [count, inDim]).inputs;
+      return storedWeight(name, dtype, values, [count, inDim]).inputs;
     });
     const given = { ...others, ...made, ...Object.assign({}, ...stored) };
-    const part = kernel({ weightDtype, variant, ...(columns && { columns }) });
+    const part = kernel({ dtype, variant, ...(columns && { columns }) });
     made = { ...made, ...(await runKernel(device, part, given)) };
   }
   return made;
@@ -119,7 +119,7 @@ describe.each(subjects)('$name', (subject) => {
     [{ first: 0, count: 0 }, /"columns" expected a positive integer, got 0/],
   ])('refuses %o', (columns, message) => {
     const variant = { reduce: 'workgroup', f16: false } as const;
-    expect(() => subject.kernel({ weightDtype: 'f32', variant, columns })).toThrow(message);
+    expect(() => subject.kernel({ dtype: 'f32', variant, columns })).toThrow(message);
   });
 });
 

@@ -77,7 +77,7 @@ const odd = { images: 2, inChannels: 5, outChannels: 9 } as const;
 const cases: readonly Conv2dParams[] = [
   { images: 1, inChannels: 5, outChannels: 9, height: 1, width: 1, kernelSize: 3 },
   { images: 2, inChannels: 8, outChannels: 35, height: 5, width: 13, kernelSize: 3 },
-  { ...odd, height: 3, width: 5, kernelSize: 3, upsample: true, weightDtype: 'f16' },
+  { ...odd, height: 3, width: 5, kernelSize: 3, upsample: true, dtype: 'f16' },
   { ...odd, height: 5, width: 7, kernelSize: 3, stride: 2, residual: true },
   { images: 2, inChannels: 37, outChannels: 67, height: 5, width: 7, kernelSize: 1 },
 ];

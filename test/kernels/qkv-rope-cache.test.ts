@@ -30,19 +30,19 @@ const cases: readonly QkvRopeCacheParams[] = [
 
 /** Both dtypes of weights and cache; where the two differ, one variant will do. */
 const dtypes = [
-  { weightDtype: 'f32', kvDtype: 'f32' },
-  { weightDtype: 'f16', kvDtype: 'f16' },
-  { weightDtype: 'f32', kvDtype: 'f16' },
-  { weightDtype: 'bf16', kvDtype: 'f32' },
-  { weightDtype: 'int8', kvDtype: 'f32' },
-  { weightDtype: 'int4', kvDtype: 'f32' },
+  { dtype: 'f32', kvDtype: 'f32' },
+  { dtype: 'f16', kvDtype: 'f16' },
+  { dtype: 'f32', kvDtype: 'f16' },
+  { dtype: 'bf16', kvDtype: 'f32' },
+  { dtype: 'int8', kvDtype: 'f32' },
+  { dtype: 'int4', kvDtype: 'f32' },
 ] as const;
 
-function data({ weightDtype = 'f32', kvDtype, ...params }: QkvRopeCacheParams) {
+function data({ dtype = 'f32', kvDtype, ...params }: QkvRopeCacheParams) {
   const { rows, dim, nHead, nKvHead, headDim, slots, positions } = params;
   const outDim = (nHead + 2 * nKvHead) * headDim;
   const values = normal(outDim * dim, 3, 0.3);
-  const { inputs, meant } = storedWeight('weight', weightDtype, values, [outDim, dim]);
+  const { inputs, meant } = storedWeight('weight', dtype, values, [outDim, dim]);
   const kv = normal(2 * slots * nKvHead * positions * headDim, 4);
   const others = {
     x: normal(rows * dim, 1, 2),
@@ -54,12 +54,12 @@ function data({ weightDtype = 'f32', kvDtype, ...params }: QkvRopeCacheParams) {
   return { inputs: { ...others, ...inputs }, meant: { ...others, weight: meant } };
 }
 
-for (const { weightDtype, kvDtype } of dtypes) {
+for (const { dtype, kvDtype } of dtypes) {
   for (const variant of deviceVariants(device, [...VARIANTS, SERIAL_LANES])) {
-    if (variant.f16 && weightDtype !== 'f16') continue;
-    if (variant.reduce !== 'serial' && weightDtype !== kvDtype) continue;
+    if (variant.f16 && dtype !== 'f16') continue;
+    if (variant.reduce !== 'serial' && dtype !== kvDtype) continue;
     for (const sizes of fewBarriers(variant, 2, cases)) {
-      const params = { ...sizes, weightDtype, kvDtype };
+      const params = { ...sizes, dtype, kvDtype };
       const kernel = qkvRopeCache({ ...params, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
         const { inputs, meant } = data(params);

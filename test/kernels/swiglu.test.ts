@@ -31,17 +31,17 @@ const cases = [
   { rows: 33, dim: 36, hiddenDim: 5, normEps: 1e-5 },
 ];
 
-describe.each(MATRIX_DTYPES)('%s', (weightDtype) => {
-  const variants = weightDtype === 'f16' ? VARIANTS : F32_VARIANTS;
+describe.each(MATRIX_DTYPES)('%s', (dtype) => {
+  const variants = dtype === 'f16' ? VARIANTS : F32_VARIANTS;
   for (const variant of deviceVariants(device, [...variants, SERIAL_LANES])) {
     // Other storage differs in how weights are read alone: whole groups of four, and not.
-    const all = weightDtype === 'f32' ? cases : cases.slice(1, 5);
-    for (const params of fewBarriers(variant, weightDtype === 'f32' ? 2 : 1, all)) {
-      const kernel = swiglu({ ...params, weightDtype, variant });
+    const all = dtype === 'f32' ? cases : cases.slice(1, 5);
+    for (const params of fewBarriers(variant, dtype === 'f32' ? 2 : 1, all)) {
+      const kernel = swiglu({ ...params, dtype, variant });
       test(`${kernel.label} ${variantName(variant)}`, async () => {
         const { rows, dim, hiddenDim } = params;
         const stored = (name: string, seed: number) =>
-          storedWeight(name, weightDtype, normal(hiddenDim * dim, seed, 0.3), [hiddenDim, dim]);
+          storedWeight(name, dtype, normal(hiddenDim * dim, seed, 0.3), [hiddenDim, dim]);
         const [w1, w3] = [stored('w1', 3), stored('w3', 4)];
         const others = { x: normal(rows * dim, 1, 2), gain: normal(dim, 2, 0.5, 1) };
         const inputs = { ...others, ...w1.inputs, ...w3.inputs };

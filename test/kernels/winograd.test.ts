@@ -30,7 +30,7 @@ const cases: readonly (Conv2dParams & { readonly perPart?: number })[] = [
   { images: 2, inChannels: 4, outChannels: 3, height: 9, width: 6, kernelSize: 3, perPart: 5 },
 ];
 
-describe.each(['f32', 'f16'] as const)('%s weights', (weightDtype) => {
+describe.each(['f32', 'f16'] as const)('%s weights', (dtype) => {
   test.each(cases)('$images x $inChannels x $height x $width', async ({ perPart, ...params }) => {
     const { images, inChannels, outChannels, height, width, residual = false } = params;
     const { outHeight, outWidth, outShape } = convSizes(params);
@@ -38,12 +38,12 @@ describe.each(['f32', 'f16'] as const)('%s weights', (weightDtype) => {
     const weight = normal(outChannels * inChannels * 9, 2, 0.3);
     const inputs = {
       x: normal(images * inChannels * height * width, 1),
-      weight: weightDtype === 'f16' ? roundF16(weight) : weight,
+      weight: dtype === 'f16' ? roundF16(weight) : weight,
       bias: normal(outChannels, 3),
       ...(residual && { residual: normal(elementCount(outShape), 4) }),
     };
     const { x, bias } = inputs;
-    const filter = winogradFilter({ inChannels, outChannels, weightDtype });
+    const filter = winogradFilter({ inChannels, outChannels, dtype });
     const filters = (await runKernel(device, filter, { weight: inputs.weight })).out!;
     const tiles = images * Math.ceil(outHeight / 4) * Math.ceil(outWidth / 4);
     const step = perPart ?? tiles;

@@ -14,7 +14,7 @@ const config = parseGptConfig(
 );
 
 const precision = (variant: Variant) =>
-  ({ variant, weightDtype: 'f32', kvDtype: 'f32' }) as const satisfies object;
+  ({ variant, dtype: 'f32', kvDtype: 'f32' }) as const satisfies object;
 
 /** First words of the labels of what attends, of a layer of a step with so many sequences. */
 function attending(tile: Partial<Tile>, sequences = 1): string[] {

@@ -17,7 +17,7 @@ const config = parseGptConfig(
 function products(product: Partial<Tile>, maxBindingBytes?: number): string[] {
   const g = new Graph();
   const variant = { reduce: 'workgroup', f16: false, tiles: { product } } as const;
-  const precision = { variant, weightDtype: 'f32', kvDtype: 'f32' } as const;
+  const precision = { variant, dtype: 'f32', kvDtype: 'f32' } as const;
   gptDecoder(
     g,
     config,

@@ -13,7 +13,7 @@ import { MATRIX_DTYPES } from '../support/weights.ts';
 const MIB = 2 ** 20;
 const precision = {
   variant: { reduce: 'workgroup', f16: false },
-  weightDtype: 'f32',
+  dtype: 'f32',
   kvDtype: 'f32',
 } as const;
 
@@ -69,7 +69,7 @@ describe('callParts', () => {
     const g = new Graph();
     const x = g.state('x', 'f32', [1, 64]);
     const weight = matrix(g, 'w', 'int8', [12, 64], 8 * 64);
-    const params = { rows: 1, inDim: 64, outDim: 12, weightDtype: 'int8' } as const;
+    const params = { rows: 1, inDim: 64, outDim: 12, dtype: 'int8' } as const;
     const { out } = callParts(
       g,
       (columns) => linear({ ...params, ...(columns && { columns }) }),
@@ -100,9 +100,9 @@ describe.each([32, 128])('with bindings of %d MiB', (mib) => {
 
   test.each(sizes)('every weight of %s fits, and none is lost', (size) => {
     const config = { ...gptConfig(size, 16), nLayer: 1 };
-    for (const weightDtype of MATRIX_DTYPES) {
+    for (const dtype of MATRIX_DTYPES) {
       const g = new Graph();
-      const how = { ...precision, weightDtype, maxBindingBytes };
+      const how = { ...precision, dtype, maxBindingBytes };
       gptDecoder(g, config, { sequences: 1, guided: true }, how);
       const scorer = new Graph();
       gptScorer(scorer, config, 1, how);
@@ -133,8 +133,8 @@ test('f32 weights of GPT-3B are whole at 1 GiB; at 128 MiB head and embeddings c
 });
 
 test('defaults of head and embeddings follow the matrices', () => {
-  expect(headDtypeOf({ ...precision, weightDtype: 'int8' })).toBe('int8');
-  expect(tableDtypeOf({ ...precision, weightDtype: 'int8' })).toBe('f16');
-  expect(tableDtypeOf({ ...precision, weightDtype: 'bf16' })).toBe('bf16');
-  expect(tableDtypeOf({ ...precision, weightDtype: 'int4', tableDtype: 'bf16' })).toBe('bf16');
+  expect(headDtypeOf({ ...precision, dtype: 'int8' })).toBe('int8');
+  expect(tableDtypeOf({ ...precision, dtype: 'int8' })).toBe('f16');
+  expect(tableDtypeOf({ ...precision, dtype: 'bf16' })).toBe('bf16');
+  expect(tableDtypeOf({ ...precision, dtype: 'int4', tableDtype: 'bf16' })).toBe('bf16');
 });

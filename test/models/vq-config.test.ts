@@ -14,7 +14,7 @@ import {
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
 import { vqEncoder } from '../../src/models/vq-encoder.ts';
 
-const options = { variant: PORTABLE, weightDtype: 'f32' } as const;
+const options = { variant: PORTABLE, dtype: 'f32' } as const;
 
 /** A config in which no two sizes are equal. */
 const ODD = {

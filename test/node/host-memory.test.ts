@@ -33,9 +33,9 @@ function sparseFile(size: GptSize): { readonly path: string; readonly dataBytes:
   return { path, dataBytes: end };
 }
 
-async function load(path: string, size: GptSize, weightDtype: string) {
+async function load(path: string, size: GptSize, dtype: string) {
   const child = join(ROOT, 'test', 'support', 'load-child.ts');
-  const args = ['--import', import.meta.resolve('tsx'), child, path, size, weightDtype];
+  const args = ['--import', import.meta.resolve('tsx'), child, path, size, dtype];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: ROOT });
   return JSON.parse(stdout) as {
     readonly created: number;

@@ -10,10 +10,10 @@ export interface LinearPartsInputs {
 
 /** Parts have as many whole loads of the weight as the first; the last may have fewer, or none. */
 export function linearParts(
-  { rows, inDim, outDim, split, weightDtype = 'f32' }: LinearPartsParams,
+  { rows, inDim, outDim, split, dtype = 'f32' }: LinearPartsParams,
   { x, weight }: LinearPartsInputs,
 ): Float64Array {
-  const width = loadWidth(weightDtype, inDim);
+  const width = loadWidth(dtype, inDim);
   const size = Math.ceil(Math.ceil(inDim / width) / split) * width;
   const out = new Float64Array(split * rows * outDim);
   for (let p = 0; p < split; p++) {

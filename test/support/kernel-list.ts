@@ -54,22 +54,22 @@ const TABLE_DTYPES = [...DTYPES, 'bf16'] as const;
 /** A small cache; head size 20 is no power of two. */
 const KV = { slots: 3, nKvHead: 2, positions: 17, headDim: 20 } as const;
 
-const products: readonly ListedKernel[] = MATRIX_DTYPES.flatMap((weightDtype) => [
+const products: readonly ListedKernel[] = MATRIX_DTYPES.flatMap((dtype) => [
   ...[1, 3, 8, 17].flatMap((rows) =>
     [70, 36].map((inDim) => ({
-      name: `linear ${weightDtype} ${rows} rows of ${inDim}`,
+      name: `linear ${dtype} ${rows} rows of ${inDim}`,
       kernel: (variant: Variant, extra?: object) =>
-        linear({ rows, inDim, outDim: 10, weightDtype, variant, ...extra }),
+        linear({ rows, inDim, outDim: 10, dtype, variant, ...extra }),
     })),
   ),
   {
-    name: `linear ${weightDtype} norm residual`,
+    name: `linear ${dtype} norm residual`,
     kernel: (variant, extra) =>
       linear({
         rows: 5,
         inDim: 5,
         outDim: 6,
-        weightDtype,
+        dtype,
         normEps: 1e-5,
         residual: true,
         variant,
@@ -77,43 +77,43 @@ const products: readonly ListedKernel[] = MATRIX_DTYPES.flatMap((weightDtype) =>
       }),
   },
   {
-    name: `linear_parts ${weightDtype}`,
+    name: `linear_parts ${dtype}`,
     kernel: (variant, extra) =>
-      linearParts({ rows: 3, inDim: 72, outDim: 10, weightDtype, split: 3, variant, ...extra }),
+      linearParts({ rows: 3, inDim: 72, outDim: 10, dtype, split: 3, variant, ...extra }),
   },
   ...[65, 64].map((inDim) => ({
-    name: `matmul ${weightDtype} 65 rows of ${inDim}`,
+    name: `matmul ${dtype} 65 rows of ${inDim}`,
     kernel: (variant: Variant, extra?: object) =>
-      matmul({ rows: 65, inDim, outDim: 70, weightDtype, variant, ...extra }),
+      matmul({ rows: 65, inDim, outDim: 70, dtype, variant, ...extra }),
   })),
   {
-    name: `matmul ${weightDtype} residual`,
+    name: `matmul ${dtype} residual`,
     kernel: (variant, extra) =>
-      matmul({ rows: 5, inDim: 36, outDim: 7, weightDtype, residual: true, variant, ...extra }),
+      matmul({ rows: 5, inDim: 36, outDim: 7, dtype, residual: true, variant, ...extra }),
   },
   ...DTYPES.map((kvDtype) => ({
-    name: `qkv_rope_cache ${weightDtype} weight, ${kvDtype} cache`,
+    name: `qkv_rope_cache ${dtype} weight, ${kvDtype} cache`,
     kernel: (variant: Variant, extra?: object) =>
       qkvRopeCache({
         ...{ ...KV, rows: 3, dim: 70, nHead: 4, normEps: 1e-5 },
-        ...{ weightDtype, kvDtype, variant },
+        ...{ dtype, kvDtype, variant },
         ...extra,
       }),
   })),
   ...[5, 36].map((dim) => ({
-    name: `swiglu ${weightDtype} dim ${dim}`,
+    name: `swiglu ${dtype} dim ${dim}`,
     kernel: (variant: Variant, extra?: object) =>
-      swiglu({ rows: 9, dim, hiddenDim: 10, normEps: 1e-5, weightDtype, variant, ...extra }),
+      swiglu({ rows: 9, dim, hiddenDim: 10, normEps: 1e-5, dtype, variant, ...extra }),
   })),
 ]);
 
-const tables: readonly ListedKernel[] = TABLE_DTYPES.flatMap((weightDtype) => [
+const tables: readonly ListedKernel[] = TABLE_DTYPES.flatMap((dtype) => [
   ...[10, 36].map((dim) => ({
-    name: `embed ${weightDtype} dim ${dim}`,
+    name: `embed ${dtype} dim ${dim}`,
     kernel: (variant: Variant, extra?: object) =>
       embed({
         ...{ rows: 4, slots: 4, sequences: 2, dim, vocabSize: 7, labels: 3, blockSize: 9 },
-        ...{ weightDtype, variant },
+        ...{ dtype, variant },
         ...extra,
       }),
   })),
@@ -210,10 +210,10 @@ const MAP = { images: 2, height: 3, width: 5 } as const;
 const CODES = { ...MAP, codebookSize: 50, codebookEmbedDim: 6 } as const;
 
 const decoder: readonly ListedKernel[] = [
-  ...DTYPES.flatMap((weightDtype) => {
-    const sizes = { ...MAP, inChannels: 5, outChannels: 9, weightDtype, kernelSize: 3 } as const;
+  ...DTYPES.flatMap((dtype) => {
+    const sizes = { ...MAP, inChannels: 5, outChannels: 9, dtype, kernelSize: 3 } as const;
     const conv = (what: string, params: Partial<Conv2dParams>): ListedKernel => ({
-      name: `conv2d ${weightDtype} ${what}`,
+      name: `conv2d ${dtype} ${what}`,
       kernel: (variant, extra) => conv2d({ ...sizes, ...params, variant, ...extra }),
     });
     return [
@@ -225,27 +225,27 @@ const decoder: readonly ListedKernel[] = [
       conv('norm', { norm: 'plain', kernelSize: 1 }),
       conv('norm swish', { norm: 'swish' }),
       {
-        name: `conv2d ${weightDtype} in parts`,
+        name: `conv2d ${dtype} in parts`,
         kernel: (variant: Variant, extra?: object) => {
           const params = { ...sizes, variant, ...extra };
           return conv2dParts(params, { ...convTile(params), split: 2 });
         },
       },
       {
-        name: `winograd_filter ${weightDtype}`,
+        name: `winograd_filter ${dtype}`,
         kernel: (_: Variant, extra?: object) =>
-          winogradFilter({ inChannels: 5, outChannels: 9, weightDtype, ...extra }),
+          winogradFilter({ inChannels: 5, outChannels: 9, dtype, ...extra }),
       },
       ...[true, false].flatMap((l2Norm) => [
         {
-          name: `codebook_lookup ${weightDtype} l2Norm ${l2Norm}`,
+          name: `codebook_lookup ${dtype} l2Norm ${l2Norm}`,
           kernel: (_: Variant, extra?: object) =>
-            codebookLookup({ ...CODES, l2Norm, weightDtype, ...extra }),
+            codebookLookup({ ...CODES, l2Norm, dtype, ...extra }),
         },
         {
-          name: `nearest_code ${weightDtype} l2Norm ${l2Norm}`,
+          name: `nearest_code ${dtype} l2Norm ${l2Norm}`,
           kernel: (_: Variant, extra?: object) =>
-            nearestCode({ ...CODES, l2Norm, weightDtype, ...extra }),
+            nearestCode({ ...CODES, l2Norm, dtype, ...extra }),
         },
       ]),
     ];

@@ -6,10 +6,10 @@ import { openFile } from '../../src/node/files.ts';
 import { openSafetensors } from '../../src/weights/safetensors.ts';
 import { discardingDevice } from './discarding-device.ts';
 
-const [path = '', size = '', weightDtype = ''] = process.argv.slice(2);
+const [path = '', size = '', dtype = ''] = process.argv.slice(2);
 const { device, bytes } = discardingDevice();
 const file = await openSafetensors(await openFile(path));
-const options = { weightDtype } as PrecisionOptions;
+const options = { dtype } as PrecisionOptions;
 const started = performance.now();
 await checkGpt(device, gptConfig(size as GptSize, 16), file, options).load(new Memory(device));
 const seconds = (performance.now() - started) / 1000;

@@ -69,7 +69,7 @@ function tinyFiles(options: TinyOptions = {}): Record<string, Uint8Array> {
   const text = JSON.stringify({ ...json, vq: { ...json.vq, ...options.vq } });
   const { gpt, vq } = parseModelJson(text);
   const variant = { reduce: 'serial', f16: false } as const;
-  const precision = { variant, weightDtype: 'f32', kvDtype: 'f32' } as const;
+  const precision = { variant, dtype: 'f32', kvDtype: 'f32' } as const;
   const weightsOf = (define: (g: Graph) => void): Uint8Array => {
     const g = new Graph();
     define(g);

@@ -16,7 +16,7 @@ const gpt = parseGptConfig(
   },
   'test',
 );
-const precision = { variant: PORTABLE, weightDtype: 'f32', kvDtype: 'f32' } as const;
+const precision = { variant: PORTABLE, dtype: 'f32', kvDtype: 'f32' } as const;
 const workloads = workloadsOf({ gpt, vq: VQ_16 }, precision, [2, 16]);
 const KEY = 'attention f32[4/4,16,17]';
 
