@@ -1,8 +1,8 @@
-"""Makes src/generate/label-font.ts: the outlines of the letters that labels are written with.
+"""Makes src/picture/label-font.ts: the outlines of the letters that labels are written with.
 
     npm pack @fontsource/roboto-condensed@5.3.0 && tar xzf fontsource-roboto-condensed-5.3.0.tgz
     pip install fonttools brotli
-    python scripts/label-font.py package/files src/generate/label-font.ts
+    python scripts/label-font.py package/files src/picture/label-font.ts
 
 Coordinates are rounded to 1/192 em, so that each is a byte, and hints and kerning are dropped.
 """

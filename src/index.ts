@@ -1,4 +1,7 @@
 /** LlamaGen on WebGPU: the browser-safe public API. */
+
+export { type ClassAliases, resolveClass } from './catalogue/classes.ts';
+export { type DecodeOptions, decodeTokens, type Picture } from './engine/images.ts';
 export {
   DeviceError,
   type DeviceProblem,
@@ -7,7 +10,6 @@ export {
   OptionError,
   WeightsError,
 } from './errors.ts';
-export { type ClassAliases, resolveClass } from './generate/classes.ts';
 export { type EncodeOptions, encodePictures, type TokenGrid } from './generate/encode.ts';
 export {
   type GeneratedImage,
@@ -17,9 +19,6 @@ export {
   generate,
   generateImages,
 } from './generate/generate.ts';
-export { type DecodeOptions, decodeTokens, type Picture } from './generate/images.ts';
-export { estimateMemory } from './generate/limits.ts';
-export { type LoadOptions, loadModel, type Model } from './generate/model.ts';
 export type { Progress } from './generate/progress.ts';
 export type { RunOptions, RunStats } from './generate/run-steps.ts';
 export { type GridToScore, scoreTokens } from './generate/score.ts';
@@ -34,6 +33,8 @@ export {
   overrideVariant,
   variantOf,
 } from './gpu/variants.ts';
+export { estimateMemory } from './load/limits.ts';
+export { type LoadOptions, loadModel, type Model } from './load/model.ts';
 export { GPT_SIZES, type GptConfig, gptConfig, gptParameterCount } from './models/gpt-config.ts';
 export { type ModelJson, parseModelJson } from './models/model-json.ts';
 export { type Precision, WEIGHT_DTYPES, type WeightDTypeOption } from './models/precision.ts';

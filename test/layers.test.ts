@@ -5,11 +5,14 @@ import { sourceFiles } from './support/sources.ts';
 /** Lowest first. A file imports its own layer or a lower one. */
 const LAYERS: readonly (readonly string[])[] = [
   ['kernels/'],
-  ['src/errors.ts', 'src/weights/'],
+  ['src/errors.ts', 'src/near-names.ts', 'src/options.ts', 'src/weights/'],
   ['src/graph/'],
   ['src/gpu/'],
   ['src/models/'],
+  ['src/load/'],
+  ['src/engine/'],
   ['src/generate/', 'src/tune/'],
+  ['src/catalogue/', 'src/picture/'],
   ['src/index.ts', 'src/profile.ts', 'src/node/', 'src/web/'],
   ['src/cli/', 'src/serve/'],
   ['bench/', 'web/', 'test/', 'scripts/'],

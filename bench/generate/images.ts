@@ -1,7 +1,7 @@
 /** Decoding images with VQ-16 and random weights. */
 
 import { costOf } from '../../kernels/cost.ts';
-import { imageDecoder } from '../../src/generate/images.ts';
+import { imageDecoder } from '../../src/engine/images.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import type { MemoryUse } from '../../src/index.ts';
 import type { Precision } from '../../src/models/precision.ts';

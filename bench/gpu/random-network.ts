@@ -1,10 +1,10 @@
 /** Networks of any size with random weights, made on the GPU. */
 
-import type { Network } from '../../src/generate/network.ts';
 import type { Memory } from '../../src/gpu/memory.ts';
 import { watchDevice } from '../../src/gpu/watch.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { byteLength, type Tensor } from '../../src/graph/tensor.ts';
+import type { Network } from '../../src/load/network.ts';
 import type { Precision } from '../../src/models/precision.ts';
 import { type FilledDType, fill } from './fill.ts';
 import { weightSpread } from './inputs.ts';

@@ -1,6 +1,6 @@
 /** One batch size, measured in this process on a device of its own. */
 import type { MatrixDType } from '../../kernels/kernel.ts';
-import { type ImageDecoder, imageDecoder } from '../../src/generate/images.ts';
+import { type ImageDecoder, imageDecoder } from '../../src/engine/images.ts';
 import { generateSettings } from '../../src/generate/settings.ts';
 import { type KernelTime, profile } from '../../src/gpu/profile.ts';
 import type { Program } from '../../src/gpu/program.ts';

@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packSampling } from '../../kernels/sampler/sampling.ts';
-import { checkGpt, checkVq } from '../../src/generate/model.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { build } from '../../src/gpu/program.ts';
 import { readBuffer } from '../../src/gpu/readback.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { byteLength, type Tensor } from '../../src/graph/tensor.ts';
+import { checkGpt, checkVq } from '../../src/load/model.ts';
 import { gptDecoder } from '../../src/models/gpt.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';
 import { vqOptions } from '../../src/models/vq-blocks.ts';

@@ -1,9 +1,10 @@
 /** How far a decoder with other storage is from the same decoder in f32. */
-import { checkGpt, type PrecisionOptions } from '../../src/generate/model.ts';
-import type { Network } from '../../src/generate/network.ts';
+
 import { type GridToScore, scoreTokens } from '../../src/generate/score.ts';
 import { tokenLoop } from '../../src/generate/token-loop.ts';
 import { Memory } from '../../src/gpu/memory.ts';
+import { checkGpt, type PrecisionOptions } from '../../src/load/model.ts';
+import type { Network } from '../../src/load/network.ts';
 import type { GptConfig } from '../../src/models/gpt-config.ts';
 import type { Safetensors } from '../../src/weights/safetensors.ts';
 

@@ -1,7 +1,7 @@
 /** What an adapter can hold, for commands that need no device for long. */
 import { totalmem } from 'node:os';
+import type { AdapterRoom } from '../catalogue/checkpoint-memory.ts';
 import { DeviceError } from '../errors.ts';
-import type { AdapterRoom } from '../generate/checkpoint-memory.ts';
 import { openDevice } from '../node/device.ts';
 import { describeAdapter, type Report } from './report.ts';
 

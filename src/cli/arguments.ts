@@ -1,8 +1,8 @@
 /** Values on the command line: what they may be, and what is said when they are not. */
 import { InvalidArgumentError } from 'commander';
+import { type ClassAliases, findClass, resolveClass } from '../catalogue/classes.ts';
+import { imagenetAliases } from '../catalogue/imagenet-classes.ts';
 import { OptionError } from '../errors.ts';
-import { type ClassAliases, findClass, resolveClass } from '../generate/classes.ts';
-import { imagenetAliases } from '../models/imagenet-classes.ts';
 
 /** Most images per class in one run. */
 export const MAX_COUNT = 4096;

@@ -5,8 +5,8 @@ import {
   roomProblem,
   WEIGHT_DTYPES,
   type WeightDtype,
-} from '../generate/checkpoint-memory.ts';
-import { CHECKPOINTS, type Checkpoint, filesOf } from '../models/checkpoints.ts';
+} from '../catalogue/checkpoint-memory.ts';
+import { CHECKPOINTS, type Checkpoint, filesOf } from '../catalogue/checkpoints.ts';
 import { downsampleOf } from '../models/vq-config.ts';
 import type { AdapterView } from './adapter-view.ts';
 import { describeRoom } from './fit.ts';

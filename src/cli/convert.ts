@@ -1,7 +1,7 @@
 /** `llamagen convert`: official checkpoints to a model folder. */
 import { basename } from 'node:path';
+import { findCheckpoint } from '../catalogue/checkpoints.ts';
 import { OptionError } from '../errors.ts';
-import { findCheckpoint } from '../models/checkpoints.ts';
 import { type ConvertOptions, type ConvertPhase, convertCheckpoint } from '../node/convert.ts';
 import type { OutputOptions } from './context.ts';
 import { newModelFolder, shortName } from './models.ts';

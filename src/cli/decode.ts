@@ -1,6 +1,7 @@
 /** `llamagen decode`: saved tokens back to pixels. */
+
+import { decodeEach } from '../engine/images.ts';
 import { OptionError } from '../errors.ts';
-import { decodeEach } from '../generate/images.ts';
 import {
   type DecodeOptions as DecodeSettings,
   type GeneratedImage,

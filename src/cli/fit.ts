@@ -1,7 +1,8 @@
 /** Whether an adapter can hold an official model, said before anything is downloaded. */
+
+import { checkpointMemory, dtypesOf, roomProblem } from '../catalogue/checkpoint-memory.ts';
+import { CHECKPOINTS, type Checkpoint } from '../catalogue/checkpoints.ts';
 import { DeviceError } from '../errors.ts';
-import { checkpointMemory, dtypesOf, roomProblem } from '../generate/checkpoint-memory.ts';
-import { CHECKPOINTS, type Checkpoint } from '../models/checkpoints.ts';
 import type { AdapterView } from './adapter-view.ts';
 import { formatMB } from './report.ts';
 

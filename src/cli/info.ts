@@ -1,8 +1,8 @@
 /** `llamagen info`: the adapter, what it selects, and the models present. */
 import { isAbsolute, relative, resolve } from 'node:path';
 import type { MatrixDType, TableDType } from '../../kernels/kernel.ts';
-import { gptPrecision } from '../generate/model.ts';
 import { estimateMemory, gptParameterCount, type MemoryUse, variantOf } from '../index.ts';
+import { gptPrecision } from '../load/model.ts';
 import { headDtypeOf, tableDtypeOf } from '../models/precision.ts';
 import { openFolder } from '../node/files.ts';
 import type { TunedTiles } from '../node/tiles-file.ts';

@@ -1,8 +1,8 @@
 /** Model folders on this machine. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { CHECKPOINTS, findCheckpoint, nearModelNames } from '../catalogue/checkpoints.ts';
 import { OptionError } from '../errors.ts';
-import { CHECKPOINTS, findCheckpoint, nearModelNames } from '../models/checkpoints.ts';
 import { type ModelJson, parseModelJson } from '../models/model-json.ts';
 import { modelsFolder } from '../node/data-folder.ts';
 import { packageFolder } from '../node/files.ts';

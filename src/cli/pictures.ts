@@ -2,11 +2,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { OptionError } from '../errors.ts';
-import type { RgbaImage, Sheet } from '../generate/grid.ts';
 import { writeFileAtomic } from '../node/output.ts';
 import { encodePng } from '../node/png.ts';
 import type { PngText } from '../node/png-format.ts';
 import { writePng } from '../node/png-stream.ts';
+import type { RgbaImage, Sheet } from '../picture/grid.ts';
 import { outputOf } from './destinations.ts';
 import type { Report } from './report.ts';
 

@@ -1,9 +1,9 @@
 /** The commands of `llamagen`, and their options. */
 import { Command, Option } from 'commander';
-import { MAX_SCALE } from '../generate/resample.ts';
 import { IGNORABLE } from '../models/agreement.ts';
 import { WEIGHT_DTYPES } from '../models/precision.ts';
 import { defaultModelFolder, packageVersion } from '../node/files.ts';
+import { MAX_SCALE } from '../picture/resample.ts';
 import { TARGET_DTYPES } from '../weights/formats.ts';
 import {
   collect,

@@ -2,15 +2,15 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { OptionError } from '../errors.ts';
-import { folderBytes } from '../generate/checkpoint-memory.ts';
+import { folderBytes } from '../catalogue/checkpoint-memory.ts';
 import {
   type Checkpoint,
   filesOf,
   type OfficialFile,
   resolveCheckpoint,
-} from '../models/checkpoints.ts';
-import { IMAGENET_CLASSES } from '../models/imagenet-classes.ts';
+} from '../catalogue/checkpoints.ts';
+import { IMAGENET_CLASSES } from '../catalogue/imagenet-classes.ts';
+import { OptionError } from '../errors.ts';
 import { downsampleOf } from '../models/vq-config.ts';
 import { assertSpace, type FreeBytes, freeBytes } from '../node/hub/disk.ts';
 import {

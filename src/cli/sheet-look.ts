@@ -1,6 +1,6 @@
 /** How sheets of classes look: what is in a row, and what stands below the images. */
-import type { GridOptions } from '../generate/grid.ts';
-import { classLabel } from '../generate/labels.ts';
+import type { GridOptions } from '../picture/grid.ts';
+import { classLabel } from '../picture/labels.ts';
 import type { MadeImage } from './picture-text.ts';
 
 /** Options of commands that make sheets. */

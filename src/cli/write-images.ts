@@ -1,7 +1,8 @@
 /** Writes what a run makes while it is made. */
-import { imageGrid } from '../generate/grid.ts';
+
 import type { GeneratedImage } from '../index.ts';
 import { writeFileAtomic } from '../node/output.ts';
+import { imageGrid } from '../picture/grid.ts';
 import { isStdout, shownDestination, writeDestination } from './destinations.ts';
 import { type MadeBy, pictureText } from './picture-text.ts';
 import { writePicture, writeSheet } from './pictures.ts';

@@ -1,7 +1,8 @@
 /** Where the pictures of a run go and how they look: settled before anything is loaded. */
-import { type GridOptions, type Sheet, sheetOf } from '../generate/grid.ts';
+
 import type { ModelJson } from '../index.ts';
 import { downsampleOf } from '../models/vq-config.ts';
+import { type GridOptions, type Sheet, sheetOf } from '../picture/grid.ts';
 import { checkDestinations, type Destinations, type Sources } from './destinations.ts';
 import { type MadeImage, madeImage } from './picture-text.ts';
 import { assertSheetFits, pictureName } from './pictures.ts';

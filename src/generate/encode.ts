@@ -1,15 +1,16 @@
 /** Pixels to tokens: the way back of `decodeTokens`. */
+
+import type { Picture } from '../engine/images.ts';
+import { assertCodes } from '../engine/not-finite.ts';
 import { OptionError } from '../errors.ts';
 import { build } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
+import { checkModel, type Model } from '../load/model.ts';
+import type { Destroyable, Network } from '../load/network.ts';
 import { vqOptions } from '../models/vq-blocks.ts';
 import { downsampleOf, type VqConfig } from '../models/vq-config.ts';
 import { vqEncoder } from '../models/vq-encoder.ts';
-import type { Picture } from './images.ts';
-import { checkModel, type Model } from './model.ts';
-import type { Destroyable, Network } from './network.ts';
-import { assertCodes } from './not-finite.ts';
 import {
   abortSignal,
   bytes,
@@ -20,7 +21,7 @@ import {
   having,
   listOf,
   show,
-} from './options.ts';
+} from '../options.ts';
 
 export interface EncodeOptions {
   readonly signal?: AbortSignal;

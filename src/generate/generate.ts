@@ -1,8 +1,9 @@
 /** From classes and seeds to pictures. */
+
+import { decodePicture, keptDecoder, type Picture } from '../engine/images.ts';
 import type { Profiler } from '../gpu/profiler.ts';
+import { checkModel, type Model } from '../load/model.ts';
 import type { Batch } from '../models/gpt.ts';
-import { decodePicture, keptDecoder, type Picture } from './images.ts';
-import { checkModel, type Model } from './model.ts';
 import { Phase, type Progress } from './progress.ts';
 import type { RunStats } from './run-steps.ts';
 import { generateSettings, type SamplingOptions } from './settings.ts';

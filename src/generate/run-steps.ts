@@ -13,7 +13,7 @@ import {
   flag,
   integer,
   profiler as profilerCheck,
-} from './options.ts';
+} from '../options.ts';
 
 export interface RunOptions {
   readonly signal?: AbortSignal;

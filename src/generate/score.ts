@@ -1,15 +1,16 @@
 /** How likely a model finds given token grids. */
+
+import { assertScores } from '../engine/not-finite.ts';
 import { OptionError } from '../errors.ts';
 import { build } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
 import { byteLength } from '../graph/tensor.ts';
+import type { Destroyable, Network } from '../load/network.ts';
 import { gptScorer, positionsOf } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import { ropeTable } from '../models/rope-table.ts';
-import type { Destroyable, Network } from './network.ts';
-import { assertScores } from './not-finite.ts';
-import { checkValue, having, integer, listOf, numbers, show } from './options.ts';
+import { checkValue, having, integer, listOf, numbers, show } from '../options.ts';
 
 export interface GridToScore {
   /** Class index; numClasses is the unconditional one. */

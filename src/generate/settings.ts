@@ -1,7 +1,6 @@
 /** Checks what a caller asked for and fills in the model's defaults. */
 import { OptionError } from '../errors.ts';
 import type { ModelJson } from '../models/model-json.ts';
-import type { GenerateOptions } from './generate.ts';
 import {
   abortSignal,
   type Checks,
@@ -13,7 +12,8 @@ import {
   number,
   numbers,
   profiler,
-} from './options.ts';
+} from '../options.ts';
+import type { GenerateOptions } from './generate.ts';
 import type { Sequence } from './token-loop.ts';
 
 /** How tokens are drawn; what is left out comes from the model. */

@@ -3,15 +3,15 @@
  * again. Tokens never leave the GPU between steps; nothing is created per token.
  */
 import { packSampling, type Sampling } from '../../kernels/sampler/sampling.ts';
+import { assertDrawn } from '../engine/not-finite.ts';
 import { build, type Program } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import type { Network } from '../load/network.ts';
 import { type Batch, type GptDecoder, gptDecoder, slotsOf } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import { ropeTable } from '../models/rope-table.ts';
-import type { Network } from './network.ts';
-import { assertDrawn } from './not-finite.ts';
 import {
   type Checks,
   checkOptions,
@@ -21,7 +21,7 @@ import {
   integer,
   listOf,
   numbers,
-} from './options.ts';
+} from '../options.ts';
 import { type Pace, type RunOptions, type RunStats, runSteps } from './run-steps.ts';
 import { SAMPLING } from './settings.ts';
 

@@ -1,10 +1,10 @@
 /** Converts official checkpoints to a model folder. */
 import { basename, join, resolve } from 'node:path';
+import { IMAGENET_CLASSES } from '../catalogue/imagenet-classes.ts';
 import { OptionError, WeightsError } from '../errors.ts';
 import type { Ignorable } from '../models/agreement.ts';
 import { type ModelArgs, recognise } from '../models/checkpoint-config.ts';
 import { type GptConfig, gptParameterCount, gptWeightShapes } from '../models/gpt-config.ts';
-import { IMAGENET_CLASSES } from '../models/imagenet-classes.ts';
 import { inferGpt } from '../models/infer-gpt.ts';
 import { inferVq } from '../models/infer-vq.ts';
 import { MODEL_FORMAT, parseModelJson } from '../models/model-json.ts';

@@ -1,4 +1,6 @@
 /** `llamagen-webgpu/node`: adapter, files and PNG for Node. */
+
+export type { Ignorable } from '../models/agreement.ts';
 export {
   type GridOptions,
   imageGrid,
@@ -6,8 +8,7 @@ export {
   type Sheet,
   type SheetOptions,
   sheetOf,
-} from '../generate/grid.ts';
-export type { Ignorable } from '../models/agreement.ts';
+} from '../picture/grid.ts';
 export type { Converted, ConvertOptions, ConvertPhase } from './convert.ts';
 export { convertCheckpoint } from './convert.ts';
 export type { AdapterChoice, NodeDevice, OpenOptions } from './device.ts';

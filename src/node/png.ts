@@ -1,7 +1,7 @@
 /** Pixels to PNG bytes. */
 import { deflateSync } from 'node:zlib';
 import { OptionError } from '../errors.ts';
-import type { RgbaImage } from '../generate/grid.ts';
+import type { RgbaImage } from '../picture/grid.ts';
 import { DEFLATE, filterRows, type PngText, pngBytes, pngHeader } from './png-format.ts';
 
 export interface PngOptions {

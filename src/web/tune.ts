@@ -2,8 +2,9 @@
  * `llamagen-webgpu/tune`: measured tiles in the browser, kept in IndexedDB for the pages of one origin.
  * An entry of its own, so that pages that do not tune need not carry it.
  */
-import type { Model } from '../generate/model.ts';
+
 import { overrideVariant, variantOf } from '../gpu/variants.ts';
+import type { Model } from '../load/model.ts';
 import { adapterKey } from '../tune/adapter-key.ts';
 import { kernelDigest } from '../tune/digest.ts';
 import { FAMILIES } from '../tune/families.ts';

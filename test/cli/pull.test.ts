@@ -11,12 +11,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { CHECKPOINTS } from '../../src/catalogue/checkpoints.ts';
+import { IMAGENET_CLASSES } from '../../src/catalogue/imagenet-classes.ts';
 import type { AdapterView } from '../../src/cli/adapter-view.ts';
 import { resolveModel } from '../../src/cli/models.ts';
 import { type Convert, type PullOptions, type PullTools, runPull } from '../../src/cli/pull.ts';
 import { DeviceError, DownloadError, OptionError } from '../../src/errors.ts';
-import { CHECKPOINTS } from '../../src/models/checkpoints.ts';
-import { IMAGENET_CLASSES } from '../../src/models/imagenet-classes.ts';
 import { commandLine } from '../support/command-line.ts';
 import { type FakeHub, sha256, startHub } from '../support/hub.ts';
 import { llamagen } from '../support/llamagen.ts';

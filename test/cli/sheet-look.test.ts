@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { repeatEach } from '../../src/cli/arguments.ts';
 import { sheetLook } from '../../src/cli/sheet-look.ts';
-import { sheetOf } from '../../src/generate/grid.ts';
+import { sheetOf } from '../../src/picture/grid.ts';
 
 const imagesOf = (classes: readonly number[], count: number) =>
   repeatEach(classes, count).map((label, i) => ({

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { dispatchProblem, stepShape } from '../../bench/step-shape.ts';
-import { imageDecoder } from '../../src/generate/images.ts';
+import { imageDecoder } from '../../src/engine/images.ts';
 import { generateSettings } from '../../src/generate/settings.ts';
 import {
   estimateMemory,

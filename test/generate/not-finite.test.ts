@@ -1,6 +1,5 @@
 /** Numbers that are not finite end in an error that says where, and never in a picture. */
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { codebookInspector } from '../../src/generate/codebook.ts';
 import {
   decodeTokens,
   encodePictures,
@@ -11,6 +10,7 @@ import {
   tokenLoop,
   WeightsError,
 } from '../../src/index.ts';
+import { codebookInspector } from '../../src/load/codebook.ts';
 import { VQ_16 } from '../../src/models/vq-config.ts';
 import { testDevice } from '../support/device.ts';
 import { type TinyOptions, tinyFolder } from '../support/tiny-model.ts';

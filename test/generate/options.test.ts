@@ -1,6 +1,5 @@
 /** What callers in JavaScript may pass by mistake: each is refused by name, before anything is loaded. */
 import { describe, expect, test } from 'vitest';
-import { show } from '../../src/generate/options.ts';
 import { runSteps } from '../../src/generate/run-steps.ts';
 import { generateSettings } from '../../src/generate/settings.ts';
 import { tokenLoop } from '../../src/generate/token-loop.ts';
@@ -14,6 +13,7 @@ import {
   parseModelJson,
   scoreTokens,
 } from '../../src/index.ts';
+import { show } from '../../src/options.ts';
 import { readExactly } from '../../src/weights/source.ts';
 import { tinyFolder } from '../support/tiny-model.ts';
 

@@ -2,11 +2,11 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import type { MatrixDType } from '../../kernels/kernel.ts';
 import { OptionError } from '../../src/errors.ts';
-import { checkGpt, gptPrecision, type PrecisionOptions } from '../../src/generate/model.ts';
 import { scoreTokens } from '../../src/generate/score.ts';
 import { tokenLoop } from '../../src/generate/token-loop.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { bindingLimit } from '../../src/gpu/variants.ts';
+import { checkGpt, gptPrecision, type PrecisionOptions } from '../../src/load/model.ts';
 import { gptConfig, gptWeightShapes, parseGptConfig } from '../../src/models/gpt-config.ts';
 import { type NodeDevice, openDevice } from '../../src/node/device.ts';
 import {

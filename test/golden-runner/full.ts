@@ -1,9 +1,10 @@
 /** Official sizes with hash weights: GPT-B at 16 x 16 tokens, the VQ-16 decoder at 256 x 256 pixels. */
-import { checkGpt, checkVq, type PrecisionOptions } from '../../src/generate/model.ts';
-import type { Network } from '../../src/generate/network.ts';
+
 import { tokenLoop } from '../../src/generate/token-loop.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { Graph } from '../../src/graph/graph.ts';
+import { checkGpt, checkVq, type PrecisionOptions } from '../../src/load/model.ts';
+import type { Network } from '../../src/load/network.ts';
 import { gptScorer, positionsOf } from '../../src/models/gpt.ts';
 import { type GptConfig, parseGptConfig } from '../../src/models/gpt-config.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';

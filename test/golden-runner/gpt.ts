@@ -1,11 +1,11 @@
 /** Class-conditional GPT cases: teacher forcing, forced and greedy decoding, each with its logits. */
 
-import type { PrecisionOptions } from '../../src/generate/model.ts';
-import { checkGpt } from '../../src/generate/model.ts';
-import type { Network } from '../../src/generate/network.ts';
 import { scoreTokens } from '../../src/generate/score.ts';
 import { tokenLoop } from '../../src/generate/token-loop.ts';
 import { Memory } from '../../src/gpu/memory.ts';
+import type { PrecisionOptions } from '../../src/load/model.ts';
+import { checkGpt } from '../../src/load/model.ts';
+import type { Network } from '../../src/load/network.ts';
 import { type GptConfig, parseGptConfig } from '../../src/models/gpt-config.ts';
 import { type GoldenCase, modelOf, tensorOf } from './case.ts';
 import { type Check, checkFloats, checkIntegers, judge } from './check.ts';

@@ -1,7 +1,7 @@
 /** A shipped model folder: logits, greedy tokens of every class, and pixels, as PyTorch makes them. */
 import { join } from 'node:path';
-import type { PrecisionOptions } from '../../src/generate/model.ts';
 import { decodeTokens, generate, loadModel, type Model, scoreTokens } from '../../src/index.ts';
+import type { PrecisionOptions } from '../../src/load/model.ts';
 import { openFolder, packageFolder } from '../../src/node/files.ts';
 import { type GoldenCase, tensorOf } from './case.ts';
 import { type Check, checkFloats, checkIntegers, judge } from './check.ts';

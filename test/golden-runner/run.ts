@@ -1,5 +1,5 @@
 /** Runs golden cases through the code that generation uses. */
-import type { PrecisionOptions } from '../../src/generate/model.ts';
+import type { PrecisionOptions } from '../../src/load/model.ts';
 import { type GoldenCase, openCase, readConfig } from './case.ts';
 import type { Check } from './check.ts';
 import { runFullGpt, runFullVq } from './full.ts';

@@ -1,8 +1,8 @@
 /** Sampling cases: the distribution that is left after temperature, top-k and top-p. */
 import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
 import { packSampling } from '../../kernels/sampler/sampling.ts';
-import type { PrecisionOptions } from '../../src/generate/model.ts';
 import { variantOf } from '../../src/gpu/variants.ts';
+import type { PrecisionOptions } from '../../src/load/model.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { type GoldenCase, tensorOf } from './case.ts';
 import { type Check, judge } from './check.ts';

@@ -1,9 +1,10 @@
 /** VQ cases: every stage of decoding and encoding, pixels and indices. */
-import { checkVq, type PrecisionOptions } from '../../src/generate/model.ts';
-import type { Network } from '../../src/generate/network.ts';
+
 import { Memory } from '../../src/gpu/memory.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
+import { checkVq, type PrecisionOptions } from '../../src/load/model.ts';
+import type { Network } from '../../src/load/network.ts';
 import { vqOptions } from '../../src/models/vq-blocks.ts';
 import { parseVqConfig, type VqConfig } from '../../src/models/vq-config.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { OptionError } from '../../src/errors.ts';
-import { imageGrid, type RgbaImage, sheetOf } from '../../src/generate/grid.ts';
+import { imageGrid, type RgbaImage, sheetOf } from '../../src/picture/grid.ts';
 
 const plain = (value: number, width = 3, height = 2): RgbaImage => ({
   width,

@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { resolveClass } from '../../src/catalogue/classes.ts';
+import {
+  IMAGENET,
+  IMAGENET_CLASSES,
+  imagenetAliases,
+} from '../../src/catalogue/imagenet-classes.ts';
 import { parseClasses } from '../../src/cli/arguments.ts';
 import { OptionError } from '../../src/errors.ts';
-import { resolveClass } from '../../src/generate/classes.ts';
-import { IMAGENET, IMAGENET_CLASSES, imagenetAliases } from '../../src/models/imagenet-classes.ts';
 
 const find = (name: string, names: readonly string[] = IMAGENET_CLASSES): number =>
   resolveClass(names, name, imagenetAliases(names));

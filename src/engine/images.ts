@@ -5,12 +5,11 @@ import { build, type Program } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';
+import { checkModel, type Model } from '../load/model.ts';
+import type { Network } from '../load/network.ts';
 import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
 import { type VqDecoder, vqDecoder } from '../models/vq-decoder.ts';
-import { checkModel, type Model } from './model.ts';
-import type { Network } from './network.ts';
-import { assertPixels } from './not-finite.ts';
 import {
   abortSignal,
   type Checks,
@@ -22,7 +21,8 @@ import {
   numbers,
   profiler as profilerCheck,
   show,
-} from './options.ts';
+} from '../options.ts';
+import { assertPixels } from './not-finite.ts';
 
 /** A picture: 8-bit RGBA, row by row from the top. */
 export interface Picture {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { OptionError } from '../../src/errors.ts';
-import { imageGrid, type RgbaImage } from '../../src/generate/grid.ts';
+import { imageGrid, type RgbaImage } from '../../src/picture/grid.ts';
 
 /** An image whose pixels all have one red value. */
 const plain = (red: number, width = 2, height = 1): RgbaImage => ({

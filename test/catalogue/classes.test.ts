@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { resolveClass } from '../../src/catalogue/classes.ts';
 import { OptionError } from '../../src/errors.ts';
-import { nearNames, resolveClass } from '../../src/generate/classes.ts';
+import { nearNames } from '../../src/near-names.ts';
 
 const CLASSES = [
   'Orange',

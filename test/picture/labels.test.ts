@@ -1,9 +1,9 @@
 /** Text on sheets: letters, how it is shortened, and where it goes. */
 import { describe, expect, test } from 'vitest';
-import { imageGrid, sheetOf } from '../../src/generate/grid.ts';
-import { classLabel, labelStyle, shortened } from '../../src/generate/labels.ts';
-import { canWrite, drawLine, lineOf, widthOf } from '../../src/generate/letters.ts';
-import { Pen } from '../../src/generate/pen.ts';
+import { imageGrid, sheetOf } from '../../src/picture/grid.ts';
+import { classLabel, labelStyle, shortened } from '../../src/picture/labels.ts';
+import { canWrite, drawLine, lineOf, widthOf } from '../../src/picture/letters.ts';
+import { Pen } from '../../src/picture/pen.ts';
 
 const sum = (values: Float32Array): number => values.reduce((a, b) => a + b, 0);
 

@@ -3,13 +3,13 @@ import { isQuantised, quantGroups } from '../../kernels/lib/weight-rows.ts';
 import { Graph } from '../graph/graph.ts';
 import { plan } from '../graph/plan.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';
-import type { Checkpoint } from '../models/checkpoints.ts';
 import { gptDecoder } from '../models/gpt.ts';
 import { gptWeightShapes } from '../models/gpt-config.ts';
 import { downsampleOf, vqParameterCount } from '../models/vq-config.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
 import type { WantedTensor } from '../weights/join.ts';
 import { storageOf } from '../weights/quantize.ts';
+import type { Checkpoint } from './checkpoints.ts';
 
 /** Storage of a decoder's matrices on the device. */
 export const WEIGHT_DTYPES = ['f32', 'bf16', 'f16', 'int8', 'int4'] as const;

@@ -1,9 +1,7 @@
 /** Class names as people type them. */
-import { distance } from 'fastest-levenshtein';
 import { OptionError } from '../errors.ts';
+import { nearNames, normalName } from '../near-names.ts';
 import { quote } from '../weights/quote.ts';
-
-const MAX_SUGGESTIONS = 5;
 
 /** What a class is called beside its name. Some synonyms belong to more than one class. */
 export interface ClassAliases {
@@ -43,8 +41,8 @@ export function findClass(
   nameOrIndex: string,
   aliases: readonly ClassAliases[] = [],
 ): number | undefined {
-  const wanted = normal(nameOrIndex);
-  const named = indices(classNames, (name) => normal(name) === wanted);
+  const wanted = normalName(nameOrIndex);
+  const named = indices(classNames, (name) => normalName(name) === wanted);
   // A class's own name comes before the synonyms of others.
   const found = named.length > 0 ? named : findAlias(aliases, wanted);
   if (found.length > 1) {
@@ -64,40 +62,14 @@ function findAlias(aliases: readonly ClassAliases[], wanted: string): number[] {
   return indices(
     aliases,
     ({ id, synonyms }) =>
-      [id, ...synonyms].some((name) => normal(name) === wanted) ||
-      normal(synonyms.join(', ')) === wanted,
+      [id, ...synonyms].some((name) => normalName(name) === wanted) ||
+      normalName(synonyms.join(', ')) === wanted,
   );
 }
 
 /** Where `holds` holds. */
 function indices<T>(list: readonly T[], holds: (item: T) => boolean): number[] {
   return list.flatMap((item, i) => (holds(item) ? [i] : []));
-}
-
-/** Names near to a misspelt one, nearest first. */
-export function nearNames(classNames: readonly string[], name: string): string[] {
-  const wanted = normal(name);
-  if (!wanted) return [];
-  const most = Math.max(1, Math.ceil(wanted.length / 3));
-  return [...new Set(classNames)]
-    .map((candidate) => ({ candidate, far: apart(normal(candidate), wanted) }))
-    .filter(({ far }) => far <= most)
-    .sort((a, b) => a.far - b.far)
-    .slice(0, MAX_SUGGESTIONS)
-    .map(({ candidate }) => candidate);
-}
-
-/** Edits between two names; a name that contains the other, or a word one edit away, is near. */
-function apart(candidate: string, wanted: string): number {
-  const words = candidate.split(/[^\p{L}\p{N}]+/u);
-  const closest = Math.min(...words.map((word) => distance(word, wanted)));
-  const whole = distance(candidate, wanted);
-  if (candidate.includes(wanted)) return Math.min(whole, 0.5);
-  return Math.min(whole, closest + 0.5);
-}
-
-function normal(name: string): string {
-  return name.trim().replace(/\s+/g, ' ').toLowerCase();
 }
 
 function range(classNames: readonly string[]): string {

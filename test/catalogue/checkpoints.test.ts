@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { OptionError } from '../../src/errors.ts';
 import {
   CHECKPOINTS,
   filesOf,
@@ -7,7 +6,8 @@ import {
   nearModelNames,
   OFFICIAL_FILES,
   resolveCheckpoint,
-} from '../../src/models/checkpoints.ts';
+} from '../../src/catalogue/checkpoints.ts';
+import { OptionError } from '../../src/errors.ts';
 
 describe('the official files', () => {
   test('are the twelve of the two repositories', () => {

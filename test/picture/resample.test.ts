@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { OptionError } from '../../src/errors.ts';
-import { imageGrid, type RgbaImage } from '../../src/generate/grid.ts';
-import { enlarger } from '../../src/generate/resample.ts';
+import { imageGrid, type RgbaImage } from '../../src/picture/grid.ts';
+import { enlarger } from '../../src/picture/resample.ts';
 import { uniform } from '../support/random.ts';
 
 const imageOf = (

@@ -12,6 +12,17 @@ import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
 import { vqEncoder } from '../models/vq-encoder.ts';
+import {
+  abortSignal,
+  type Checks,
+  callback,
+  checkOptions,
+  checkValue,
+  flag,
+  having,
+  integer,
+  oneOf,
+} from '../options.ts';
 import { ENCODER_TENSORS } from '../weights/join.ts';
 import { quantDTypeOf, storageOf } from '../weights/quantize.ts';
 import type { Safetensors } from '../weights/safetensors.ts';
@@ -24,17 +35,6 @@ import {
   type Network,
   type TransferOptions,
 } from './network.ts';
-import {
-  abortSignal,
-  type Checks,
-  callback,
-  checkOptions,
-  checkValue,
-  flag,
-  having,
-  integer,
-  oneOf,
-} from './options.ts';
 
 /** How a model is put on a device. */
 export interface PrecisionOptions {

@@ -4,9 +4,9 @@ import {
   folderBytes,
   roomProblem,
   WEIGHT_DTYPES,
-} from '../../src/generate/checkpoint-memory.ts';
+} from '../../src/catalogue/checkpoint-memory.ts';
+import { CHECKPOINTS, resolveCheckpoint } from '../../src/catalogue/checkpoints.ts';
 import { estimateMemory } from '../../src/index.ts';
-import { CHECKPOINTS, resolveCheckpoint } from '../../src/models/checkpoints.ts';
 import type { ModelJson } from '../../src/models/model-json.ts';
 
 const memoryOf = (name: string) => checkpointMemory(resolveCheckpoint(name));

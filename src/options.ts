@@ -1,6 +1,6 @@
 /** Checks of what callers in JavaScript pass, whom no compiler tells that an option has another name or type. */
-import { OptionError } from '../errors.ts';
-import { nearNames } from './classes.ts';
+import { OptionError } from './errors.ts';
+import { nearNames } from './near-names.ts';
 
 /** What a value was expected to be; undefined when it is that. */
 export type Check = (value: unknown) => string | undefined;

@@ -1,8 +1,13 @@
 /** The official checkpoints: where they are, what they hold, and which belong together. */
 import { distance } from 'fastest-levenshtein';
 import { OptionError } from '../errors.ts';
-import { type GptConfig, type GptSize, gptConfig, gptParameterCount } from './gpt-config.ts';
-import { VQ_8, VQ_16, type VqConfig, vqParameterCount } from './vq-config.ts';
+import {
+  type GptConfig,
+  type GptSize,
+  gptConfig,
+  gptParameterCount,
+} from '../models/gpt-config.ts';
+import { VQ_8, VQ_16, type VqConfig, vqParameterCount } from '../models/vq-config.ts';
 
 /** One official file. */
 export interface OfficialFile {
