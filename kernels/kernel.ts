@@ -40,8 +40,16 @@ export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix';
 /** A device feature that a kernel may need. */
 export type Feature = GPUFeatureName | typeof MATRIX_FEATURE;
 
-/** A complete, device-independent description of one compute dispatch. */
-export interface Kernel<B extends Bindings = Bindings> {
+/** Which kernel it is, and of which parameters. */
+export interface Identity {
+  /** Name of the kernel, as errors and records have it, e.g. `rms_norm`. */
+  readonly name: string;
+  /** The parameters that it was made of, as they were given. */
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+/** One compute dispatch, whichever kernel it is of. */
+export interface Dispatch<B extends Bindings = Bindings> {
   /** Name and key sizes, e.g. `rms_norm f32[2,1024]`; used in errors and profiles. */
   readonly label: string;
   readonly code: string;
@@ -55,6 +63,9 @@ export interface Kernel<B extends Bindings = Bindings> {
   /** What one dispatch costs at least; see `costOf`. */
   readonly cost?: Partial<Cost>;
 }
+
+/** A complete, device-independent description of one compute dispatch. */
+export interface Kernel<B extends Bindings = Bindings> extends Identity, Dispatch<B> {}
 
 /** Members of the uniform struct `sizes`, in order, each a u32; its binding follows the table's. */
 export type Sizes = Readonly<Record<string, number>>;

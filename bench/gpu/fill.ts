@@ -61,6 +61,8 @@ export async function fill(
   const { device } = memory;
   const size = target.size ?? target.buffer.size - (target.offset ?? 0);
   const kernel: Kernel = {
+    name: 'fill',
+    params: { dtype },
     label: `fill ${dtype}`,
     code: code(dtype),
     bindings: {

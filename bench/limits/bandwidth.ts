@@ -49,6 +49,8 @@ function copyKernel(bytes: number, shape: Shape): Kernel {
   const workgroups = grid(bytes / 16 / (size * each));
   const count = bytes / 16;
   return {
+    name: 'copy',
+    params: { bytes, ...shape },
     label: `copy by ${size} x ${each}`,
     code: `${head('vec4f')}${main(size)} {
   for (var n = 0u; n < ${each}u; n++) {
@@ -69,6 +71,8 @@ function readKernel(bytes: number, shape: Shape): Kernel {
   const units = bytes / 16 / (size * each);
   const workgroups = grid(units);
   return {
+    name: 'sum',
+    params: { bytes, ...shape },
     label: `sum by ${size} x ${each}`,
     code: `${head('f32')}${main(size)} {
   let unit = group.y * ${workgroups[0]}u + group.x;

@@ -22,6 +22,8 @@ const DISPATCHES = 1000;
 const TRIES = 50;
 
 const empty: Kernel = {
+  name: 'empty',
+  params: {},
   label: 'empty',
   code: `
 @group(0) @binding(0) var<storage, read_write> out: array<u32>;

@@ -31,6 +31,8 @@ const CHAINS = 8;
 function chains(type: 'f32' | 'f16', size: number, groups: number): Kernel {
   const v = type === 'f32' ? 'vec4f' : 'vec4<f16>';
   return {
+    name: 'chains',
+    params: { type, size, groups },
     label: `multiply-adds ${type} by ${size}`,
     code: `${type === 'f16' ? 'enable f16;' : ''}
 @group(0) @binding(0) var<storage, read> given: array<f32>; // factor, term
@@ -71,6 +73,8 @@ function tiled(side: number, rows: number, columns: number, size: number): Kerne
   const quads = side / 4;
   const [m, n] = [range(rows / 4), range(columns / 4)];
   return {
+    name: 'tiled',
+    params: { side, rows, columns, size },
     label: `tile ${rows} x ${columns} by ${size}`,
     code: `
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
@@ -107,6 +111,8 @@ function dotted(side: number, rows: number, columns: number, size: number): Kern
   const quads = side / 4;
   const [m, n] = [range(rows), range(columns)];
   return {
+    name: 'dotted',
+    params: { side, rows, columns, size },
     label: `dots ${rows} x ${columns} by ${size}`,
     code: `
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;

@@ -129,6 +129,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   }
 }`;
   return {
+    name: 'stream',
+    params: { dtype, inDim, outDim, rows, ...way },
     label: `stream ${dtype}[${outDim},${inDim}] x ${rows}: ${nameOfWay(way)}`,
     code,
     bindings,

@@ -6,10 +6,10 @@ import {
   type Binding,
   type Bindings,
   type Cost,
+  type Dispatch,
   declare,
   enable,
   grid,
-  type Kernel,
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
@@ -46,8 +46,8 @@ export function assertAttention(name: string, params: Omit<AttentionParams, 'var
   assert(nHead % nKvHead === 0, `${name}: nHead ${nHead} is not a multiple of nKvHead ${nKvHead}`);
 }
 
-/** A kernel of `q`, `kv`, `place`, with `masked` of `mask`, and what its form writes. */
-export function attentionKernel(params: AttentionParams, form: AttentionForm): Kernel {
+/** The dispatch of `q`, `kv`, `place`, with `masked` of `mask`, and what its form writes. */
+export function attentionKernel(params: AttentionParams, form: AttentionForm): Dispatch {
   const { rows, nHead, nKvHead, headDim, slots, positions, kvDtype = 'f32' } = params;
   const { masked = false, variant = PORTABLE } = params;
   const { name, cut, outs, result, end = '' } = form;

@@ -39,13 +39,13 @@ export function attentionParts(
   params: AttentionPartsParams & { masked?: false },
 ): Kernel<AttentionPartsBindings>;
 export function attentionParts(params: AttentionPartsParams): Kernel {
-  assertParams('attention_parts', params, { ...ATTENTION_RULES, split: 'any' });
+  const identity = assertParams('attention_parts', params, { ...ATTENTION_RULES, split: 'any' });
   const { rows, nHead, headDim, positions, split } = params;
   assertAttention('attention_parts', params);
   assertSplit('attention_parts', split);
   const cut = cutPositions(positions, split);
   const units = [rows, nHead, cut.parts];
-  const kernel = attentionKernel(params, {
+  const dispatch = attentionKernel(params, {
     name: 'attention_parts',
     cut,
     outs: {
@@ -55,5 +55,5 @@ export function attentionParts(params: AttentionPartsParams): Kernel {
     result: 'sum',
     end: 'peaks[unit] = vec2f(best, weight);',
   });
-  return { ...kernel, label: `${kernel.label} in ${cut.parts}` };
+  return { ...identity, ...dispatch, label: `${dispatch.label} in ${cut.parts}` };
 }

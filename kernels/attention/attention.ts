@@ -32,13 +32,14 @@ export function attention(
 ): Kernel<MaskedAttentionBindings>;
 export function attention(params: AttentionParams & { masked?: false }): Kernel<AttentionBindings>;
 export function attention(params: AttentionParams): Kernel {
-  assertParams('attention', params, ATTENTION_RULES);
+  const identity = assertParams('attention', params, ATTENTION_RULES);
   const { rows, nHead, headDim, positions } = params;
   assertAttention('attention', params);
-  return attentionKernel(params, {
+  const dispatch = attentionKernel(params, {
     name: 'attention',
     cut: cutPositions(positions, 1),
     outs: { out: rowBinding('out', [rows, nHead * headDim]) },
     result: 'sum / weight',
   });
+  return { ...identity, ...dispatch };
 }

@@ -40,7 +40,7 @@ const SIZE = 64;
  * place u32 [rows, 2] (KV slot, position), out f32 [rows, nHead * headDim].
  */
 export function mergeAttention(params: MergeAttentionParams): Kernel<MergeAttentionBindings> {
-  assertParams('merge_attention', params, {
+  const identity = assertParams('merge_attention', params, {
     rows: 'size',
     nHead: 'size',
     headDim: 'size',
@@ -88,6 +88,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   out_put(pair, i, sum / weight);
 }`;
   return {
+    ...identity,
     label: `merge_attention ${parts} x ${columns} columns f32[${nHead},${headDim}] x ${rows}`,
     code,
     bindings,

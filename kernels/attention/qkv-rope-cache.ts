@@ -39,7 +39,7 @@ export type QkvRopeCacheBindings = {
  * Source: LlamaGen autoregressive/models/gpt.py, Attention.forward, apply_rotary_emb, KVCache.update.
  */
 export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBindings> {
-  assertParams('qkv_rope_cache', params, {
+  const identity = assertParams('qkv_rope_cache', params, {
     ...KV_RULES,
     rows: 'size',
     dim: 'size',
@@ -64,7 +64,7 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
     // A part after the first is given the q of the first; the type is that of a whole kernel.
     q: rowBinding(first > 0 ? ('inout' as 'out') : 'out', [rows, nHead * headDim]),
   };
-  return productKernel(
+  const dispatch = productKernel(
     {
       name: `qkv_rope_cache ${params.kvDtype ?? 'f32'}`,
       rows,
@@ -79,4 +79,5 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
     bindings,
     qkvStore({ ...params, nHead }),
   );
+  return { ...identity, ...dispatch };
 }

@@ -30,7 +30,7 @@ export type RopeCacheBindings = {
  * Source: LlamaGen autoregressive/models/gpt.py, apply_rotary_emb and KVCache.update.
  */
 export function ropeCache(params: RopeCacheParams): Kernel<RopeCacheBindings> {
-  assertParams('rope_cache', params, { ...KV_RULES, rows: 'size', nHead: 'size' });
+  const identity = assertParams('rope_cache', params, { ...KV_RULES, rows: 'size', nHead: 'size' });
   const { rows, nHead, nKvHead, headDim, positions } = params;
   const width = (nHead + 2 * nKvHead) * headDim;
   const bindings: RopeCacheBindings = {
@@ -56,6 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store(row, i, qkv_at(row, i));
 }`;
   return {
+    ...identity,
     label: `rope_cache ${params.kvDtype ?? 'f32'}[${nHead}/${nKvHead},${headDim}] x ${rows}`,
     code,
     bindings,

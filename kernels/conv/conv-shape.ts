@@ -1,5 +1,12 @@
 /** What the convolution kernels share: parameters, sizes, the norm of what they read, and tiles. */
-import { assert, assertSizes, type Bindings, PORTABLE, type Variant } from '../kernel.ts';
+import {
+  assert,
+  assertSizes,
+  type Bindings,
+  type Identity,
+  PORTABLE,
+  type Variant,
+} from '../kernel.ts';
 import { assertParams } from '../lib/params.ts';
 import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTileOf, mapTiles } from '../product/map-tile.ts';
 
@@ -58,6 +65,7 @@ const MAX_SPLIT = 8;
 type MapShape = readonly [images: number, channels: number, height: number, width: number];
 
 export interface ConvSizes {
+  readonly identity: Identity;
   readonly outHeight: number;
   readonly outWidth: number;
   readonly inShape: MapShape;
@@ -68,9 +76,9 @@ export interface ConvSizes {
   readonly macs: number;
 }
 
-/** Sizes of the output and of everything between. */
+/** Sizes of the output and of everything between, and which kernel this is. */
 export function convSizes(params: Conv2dParams): ConvSizes {
-  assertParams('conv2d', params, {
+  const identity = assertParams('conv2d', params, {
     ...{ images: 'size', inChannels: 'size', outChannels: 'size', height: 'size', width: 'size' },
     ...{ kernelSize: 'kernelSize', upsample: 'flag?', stride: 'stride?', residual: 'flag?' },
     ...{ norm: 'norm?', dtype: 'floatDtype?', variant: 'variant?' },
@@ -87,6 +95,7 @@ export function convSizes(params: Conv2dParams): ConvSizes {
   const [outHeight, outWidth] = [outSize(height), outSize(width)];
   assertSizes('conv2d', { outHeight, outWidth });
   return {
+    identity,
     outHeight,
     outWidth,
     inShape: [images, inChannels, height, width],

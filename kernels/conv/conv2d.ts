@@ -1,5 +1,12 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { type Binding, type Bindings, declare, enable, type Kernel } from '../kernel.ts';
+import {
+  type Binding,
+  type Bindings,
+  type Dispatch,
+  declare,
+  enable,
+  type Kernel,
+} from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertNames } from '../lib/params.ts';
 import { mapProduct } from '../product/map-product.ts';
@@ -33,10 +40,10 @@ export type Conv2dBindings = {
 export type ResidualConv2dBindings = Conv2dBindings & { readonly residual: Binding<'in'> };
 export type ConvPartsBindings = Omit<Conv2dBindings, 'bias'>;
 
-/** Label, bindings and cost of a convolution. */
-function described(params: Conv2dParams) {
+/** All of a convolution but how it is made. */
+function describe(params: Conv2dParams) {
   const { outChannels, kernelSize: k, residual = false } = params;
-  const { inShape, outShape, macs } = convSizes(params);
+  const { identity, inShape, outShape, macs } = convSizes(params);
   const bindings: Bindings = {
     ...convInputs(params),
     bias: { role: 'in', dtype: 'f32', shape: [outChannels] },
@@ -45,7 +52,7 @@ function described(params: Conv2dParams) {
   };
   assertIndexable('conv2d', bindings);
   const label = `conv2d ${k}x${k}${convNotes(params)} f32[${inShape}]->[${outShape}]`;
-  return { label, bindings, cost: { operations: 2 * macs } };
+  return { ...identity, label, bindings, cost: { operations: 2 * macs } };
 }
 
 /**
@@ -66,13 +73,16 @@ export function conv2d(params: Conv2dParams & { residual?: false }): Kernel<Conv
 export function conv2d(params: Conv2dParams): Kernel;
 export function conv2d(params: Conv2dParams): Kernel {
   const { residual = false, norm, kernelSize, variant } = params;
-  const { label, bindings, cost } = described(params);
+  const described = describe(params);
+  const { bindings } = described;
   const tile = convTile(params);
   const serial = variant?.reduce === 'serial';
   if (tile.method === 'direct' || (tile.method === 'winograd' && serial)) {
-    return { label, bindings, cost, ...convDirect(params, bindings) };
+    return { ...described, ...convDirect(params, bindings) };
   }
-  if (serial && kernelSize === 1 && !norm) return { cost, ...pointwise(params, label, bindings) };
+  if (serial && kernelSize === 1 && !norm) {
+    return { ...described, ...pointwise(params, described.label, bindings) };
+  }
   const loop = convGemm(params, { ...tile, split: 1 });
   const { outShape } = convSizes(params);
   const code = wgsl`${enable(loop.features)}
@@ -83,16 +93,24 @@ fn store(batch: u32, m: u32, n: u32, sum: f32) {
 }
 ${loop.code}`;
   const { workgroups, features } = loop;
-  return { label, code, bindings, workgroups, features, cost };
+  return { ...described, code, workgroups, features };
 }
 
 /** A 1x1 convolution, as the product it is. */
-function pointwise(params: Conv2dParams, label: string, bindings: Bindings): Kernel {
+function pointwise(params: Conv2dParams, label: string, bindings: Bindings): Dispatch {
   const { images, inChannels, outChannels, height, width, dtype = 'f32' } = params;
   const pixels = height * width;
   return mapProduct(
     {
-      ...{ label, batch: images, m: outChannels, n: pixels, k: inChannels, bias: 'bias' },
+      ...{
+        name: 'conv2d',
+        label,
+        batch: images,
+        m: outChannels,
+        n: pixels,
+        k: inChannels,
+        bias: 'bias',
+      },
       left: { name: 'weight', dtype, line: inChannels, k: 1, batch: 0 },
       right: { name: 'x', line: 1, k: pixels, batch: inChannels * pixels },
       ...(params.residual && { residual: 'residual' }),
@@ -110,7 +128,7 @@ function pointwise(params: Conv2dParams, label: string, bindings: Bindings): Ker
  */
 export function conv2dParts(params: Conv2dParams, tile: ConvTile): Kernel<ConvPartsBindings> {
   const { kernelSize: k } = params;
-  const { inShape, outShape, macs } = convSizes(params);
+  const { identity, inShape, outShape, macs } = convSizes(params);
   assertNames('conv2d in parts', 'setting', tile, CONV_SETTINGS);
   const [, channels, height, width] = outShape;
   const out = { role: 'out', dtype: 'f32', shape: [tile.split, ...outShape] } as const;
@@ -125,7 +143,9 @@ fn store(batch: u32, m: u32, n: u32, sum: f32) {
 }
 ${loop.code}`;
   return {
-    label: `conv2d ${k}x${k} in ${tile.split} parts${convNotes({ ...params, residual: false })} f32[${inShape}]->[${outShape}]`,
+    name: 'conv2d_parts',
+    params: Object.freeze({ ...identity.params, tile }),
+    label: `conv2d_parts ${k}x${k} in ${tile.split}${convNotes({ ...params, residual: false })} f32[${inShape}]->[${outShape}]`,
     code,
     bindings,
     workgroups: loop.workgroups,

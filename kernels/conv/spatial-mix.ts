@@ -24,12 +24,13 @@ export type SpatialMixBindings = {
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, AttnBlock.
  */
 export function spatialMix(params: SpatialMixParams): Kernel<SpatialMixBindings> {
-  assertParams('spatial_mix', params, { ...MAP_RULES, variant: 'variant?' });
+  const identity = assertParams('spatial_mix', params, { ...MAP_RULES, variant: 'variant?' });
   const { images, channels, height, width, variant } = params;
   const pixels = height * width;
   const shape = [images, channels, height, width];
-  return mapProduct(
+  const dispatch = mapProduct(
     {
+      name: identity.name,
       label: `spatial_mix f32[${shape}]`,
       ...{ batch: images, m: channels, n: pixels, k: pixels },
       left: { name: 'v', line: pixels, k: 1, batch: channels * pixels },
@@ -42,4 +43,5 @@ export function spatialMix(params: SpatialMixParams): Kernel<SpatialMixBindings>
       out: { role: 'out', dtype: 'f32', shape },
     },
   );
+  return { ...identity, ...dispatch };
 }

@@ -24,13 +24,14 @@ export type SpatialScoresBindings = {
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, AttnBlock.
  */
 export function spatialScores(params: SpatialScoresParams): Kernel<SpatialScoresBindings> {
-  assertParams('spatial_scores', params, { ...MAP_RULES, variant: 'variant?' });
+  const identity = assertParams('spatial_scores', params, { ...MAP_RULES, variant: 'variant?' });
   const { images, channels, height, width, variant } = params;
   const pixels = height * width;
   const shape = [images, channels, height, width];
   const operand = { line: 1, k: pixels, batch: channels * pixels };
-  return mapProduct(
+  const dispatch = mapProduct(
     {
+      name: identity.name,
       label: `spatial_scores f32[${shape}]`,
       ...{ batch: images, m: pixels, n: pixels, k: channels },
       left: { name: 'q', ...operand },
@@ -44,4 +45,5 @@ export function spatialScores(params: SpatialScoresParams): Kernel<SpatialScores
       out: { role: 'out', dtype: 'f32', shape: [images * pixels, pixels] },
     },
   );
+  return { ...identity, ...dispatch };
 }

@@ -37,7 +37,11 @@ const SIZE = 64;
  * out [images, channels, height, width].
  */
 export function sumParts(params: SumPartsParams): Kernel<SumPartsBindings> {
-  assertParams('sum_parts', params, { ...MAP_RULES, parts: 'size', residual: 'flag?' });
+  const identity = assertParams('sum_parts', params, {
+    ...MAP_RULES,
+    parts: 'size',
+    residual: 'flag?',
+  });
   const { parts, images, channels, height, width, residual = false } = params;
   const shape = [images, channels, height, width];
   const plane = height * width;
@@ -63,6 +67,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   out[i] = sum + bias[(i / ${plane}u) % ${channels}u]${residual ? ' + residual[i]' : ''};
 }`;
   return {
+    ...identity,
     label: `sum_parts ${parts}${residual ? ' residual' : ''} f32[${shape}]`,
     code,
     bindings: bindings as SumPartsBindings,

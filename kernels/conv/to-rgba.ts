@@ -26,7 +26,11 @@ const SIZE = 64;
  * Source: torchvision.utils.save_image, which LlamaGen autoregressive/sample/sample_c2i.py calls.
  */
 export function toRgba(params: ToRgbaParams): Kernel<ToRgbaBindings> {
-  assertParams('to_rgba', params, { images: 'size', height: 'size', width: 'size' });
+  const identity = assertParams('to_rgba', params, {
+    images: 'size',
+    height: 'size',
+    width: 'size',
+  });
   const { images, height, width } = params;
   const pixels = height * width;
   const bindings: ToRgbaBindings = {
@@ -51,6 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   rgba[unit] = select(word, 0u, magnitude_of_any(vec4f(color, 0.0)) >= INFINITE);
 }`;
   return {
+    ...identity,
     label: `to_rgba f32[${images},3,${height},${width}]`,
     code,
     bindings,

@@ -33,7 +33,7 @@ const SIZE = 64;
  * Source: lib/winograd.ts.
  */
 export function winogradFilter(params: WinogradFilterParams): Kernel<WinogradFilterBindings> {
-  assertParams('winograd_filter', params, {
+  const identity = assertParams('winograd_filter', params, {
     inChannels: 'size',
     outChannels: 'size',
     dtype: 'floatDtype?',
@@ -69,6 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     .join('\n  ')}
 }`;
   return {
+    ...identity,
     label: `winograd_filter ${dtype}[${outChannels},${inChannels},3,3]`,
     code,
     bindings,

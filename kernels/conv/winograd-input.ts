@@ -41,7 +41,11 @@ const SIZE = 64;
  * Source: lib/winograd.ts.
  */
 export function winogradInput(params: WinogradInputParams): Kernel<WinogradInputBindings> {
-  assertParams('winograd_input', params, { ...MAP_RULES, upsample: 'flag?', part: 'part?' });
+  const identity = assertParams('winograd_input', params, {
+    ...MAP_RULES,
+    upsample: 'flag?',
+    part: 'part?',
+  });
   const { images, channels, height, width, upsample = false } = params;
   const [rows, columns] = upsample ? [2 * height, 2 * width] : [height, width];
   const { tilesX, tilesY, part } = tileGrid('winograd_input', images, rows, columns, params.part);
@@ -102,6 +106,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     .join('\n  ')}
 }`;
   return {
+    ...identity,
     label: `winograd_input${upsample ? ' upsample' : ''} f32[${shape}] ${part.count} tiles from ${part.first}`,
     code,
     bindings,

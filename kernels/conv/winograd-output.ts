@@ -53,7 +53,11 @@ const SIZE = 64;
  * Source: lib/winograd.ts.
  */
 export function winogradOutput(params: WinogradOutputParams): Kernel<WinogradOutputBindings> {
-  assertParams('winograd_output', params, { ...MAP_RULES, residual: 'flag?', part: 'part?' });
+  const identity = assertParams('winograd_output', params, {
+    ...MAP_RULES,
+    residual: 'flag?',
+    part: 'part?',
+  });
   const { images, channels, height, width, residual = false } = params;
   const { tilesX, tilesY, part } = tileGrid('winograd_output', images, height, width, params.part);
   const shape = [images, channels, height, width];
@@ -109,6 +113,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     .join('\n  ')}
 }`;
   return {
+    ...identity,
     label: `winograd_output${residual ? ' residual' : ''} f32[${shape}] ${part.count} tiles from ${part.first}`,
     code,
     bindings: bindings as WinogradOutputBindings,

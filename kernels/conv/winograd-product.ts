@@ -23,7 +23,7 @@ export type WinogradProductBindings = {
  * `winogradInput`, out [36, outChannels, tiles]. Sums in f32.
  */
 export function winogradProduct(params: WinogradProductParams): Kernel<WinogradProductBindings> {
-  assertParams('winograd_product', params, {
+  const identity = assertParams('winograd_product', params, {
     inChannels: 'size',
     outChannels: 'size',
     tiles: 'size',
@@ -34,8 +34,9 @@ export function winogradProduct(params: WinogradProductParams): Kernel<WinogradP
   const operand = (name: string, line: number) => ({
     ...{ name, line: 1, k: line, batch: line * inChannels },
   });
-  return mapProduct(
+  const dispatch = mapProduct(
     {
+      name: identity.name,
       label: `winograd_product f32[${outChannels},${inChannels}] x ${tiles}`,
       ...{ batch, m: outChannels, n: tiles, k: inChannels },
       left: operand('weight', outChannels),
@@ -48,4 +49,5 @@ export function winogradProduct(params: WinogradProductParams): Kernel<WinogradP
       out: { role: 'out', dtype: 'f32', shape: [batch, outChannels, tiles] },
     },
   );
+  return { ...identity, ...dispatch };
 }

@@ -24,7 +24,7 @@ const SIZE = 64;
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, VectorQuantizer.get_codebook_entry.
  */
 export function codebookLookup(params: CodebookLookupParams): Kernel<CodebookLookupBindings> {
-  assertParams('codebook_lookup', params, CODEBOOK_RULES);
+  const identity = assertParams('codebook_lookup', params, CODEBOOK_RULES);
   const { images, height, width, codebookSize, codebookEmbedDim, l2Norm } = params;
   const { dtype = 'f32' } = params;
   const positions = height * width;
@@ -71,6 +71,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
 }`;
   return {
+    ...identity,
     label: `codebook_lookup ${dtype}[${codebookSize},${codebookEmbedDim}]${l2Norm ? ' l2' : ''} -> [${images},${codebookEmbedDim},${height},${width}]`,
     code,
     bindings,

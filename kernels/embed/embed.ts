@@ -54,7 +54,7 @@ export type EmbedBindings = {
  * Source: LlamaGen autoregressive/models/gpt.py, LabelEmbedder and tok_embeddings.
  */
 export function embed(params: EmbedParams): Kernel<EmbedBindings> {
-  assertParams('embed', params, {
+  const identity = assertParams('embed', params, {
     rows: 'size',
     slots: 'size',
     sequences: 'size',
@@ -112,6 +112,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (held) { out_put(row, i, v); }
 }`;
   return {
+    ...identity,
     label: `embed ${dtype}[${held.count},${dim}]${later ? ` from ${held.first}` : ''} x ${rows}`,
     code,
     bindings,

@@ -29,7 +29,7 @@ const SIZE = 16;
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, VectorQuantizer.forward.
  */
 export function nearestCode(params: NearestCodeParams): Kernel<NearestCodeBindings> {
-  assertParams('nearest_code', params, CODEBOOK_RULES);
+  const identity = assertParams('nearest_code', params, CODEBOOK_RULES);
   const { images, height, width, codebookSize, codebookEmbedDim, l2Norm } = params;
   const { dtype = 'f32' } = params;
   const positions = height * width;
@@ -93,6 +93,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   indices[unit] = select(nearest, NO_TOKEN, largest >= INFINITE);
 }`;
   return {
+    ...identity,
     label: `nearest_code ${dtype}[${codebookSize},${codebookEmbedDim}]${l2Norm ? ' l2' : ''} <- [${images},${codebookEmbedDim},${height},${width}]`,
     code,
     bindings,

@@ -1,5 +1,5 @@
 /** Checks of what kernels and bind groups are given: names first, then what each value may be. */
-import { assert, range, type Variant } from '../kernel.ts';
+import { assert, type Identity, range, type Variant } from '../kernel.ts';
 
 /** What a parameter may be; with `?` it may be left out. */
 export type Rule = RuleName | `${RuleName}?`;
@@ -75,16 +75,21 @@ export const CODEBOOK_RULES = {
 } as const;
 
 /**
- * To be called first by every kernel.
+ * To be called first by every kernel; returns what the kernel then says of itself.
  * @throws RangeError that names the first parameter that is unknown or not what it may be.
  */
-export function assertParams<P extends object>(kernel: string, params: P, rules: Rules<P>): void {
+export function assertParams<P extends object>(
+  kernel: string,
+  params: P,
+  rules: Rules<P>,
+): Identity {
   assertNames(kernel, 'parameter', params, Object.keys(rules));
   for (const [name, rule] of Object.entries<Rule>(rules)) {
     const value = (params as Readonly<Record<string, unknown>>)[name];
     const expected = unmet(rule, value);
     assert(!expected, `${kernel}: "${name}" expected ${expected}, got ${shown(value)}`);
   }
+  return { name: kernel, params: Object.freeze({ ...params }) };
 }
 
 /** Throws a RangeError with the nearest known name unless `given` is an object of known names. */

@@ -37,7 +37,11 @@ const SIZE = 64;
  * Source: Wu and He 2018 (arXiv:1803.08494); LlamaGen tokenizer/tokenizer_image/vq_model.py, Normalize.
  */
 export function groupAffine(params: GroupAffineParams): Kernel<GroupAffineBindings> {
-  assertParams('group_affine', params, { ...MAP_RULES, groups: 'size?', eps: 'eps?' });
+  const identity = assertParams('group_affine', params, {
+    ...MAP_RULES,
+    groups: 'size?',
+    eps: 'eps?',
+  });
   const { images, channels, height, width, groups = 32, eps = 1e-6 } = params;
   assert(
     channels % groups === 0,
@@ -86,6 +90,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   out[unit] = vec4f(mean, scale, bias[c], 0.0);
 }`;
   return {
+    ...identity,
     label: `group_affine f32[${images},${channels}] of ${chunks} chunks`,
     code,
     bindings,

@@ -52,7 +52,11 @@ export function groupChunks(count: number): { readonly chunk: number; readonly c
  * Source: Chan, Golub and LeVeque 1979, the pairwise update of variances.
  */
 export function groupMoments(params: GroupMomentsParams): Kernel<GroupMomentsBindings> {
-  assertParams('group_moments', params, { ...MAP_RULES, groups: 'size?', variant: 'variant?' });
+  const identity = assertParams('group_moments', params, {
+    ...MAP_RULES,
+    groups: 'size?',
+    variant: 'variant?',
+  });
   const { images, channels, height, width, groups = 32, variant = PORTABLE } = params;
   assert(
     channels % groups === 0,
@@ -106,6 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   out[unit] = vec2f(mean, squares);
 }`;
   return {
+    ...identity,
     label: `group_moments f32[${shape}]`,
     code,
     bindings,

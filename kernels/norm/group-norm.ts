@@ -55,7 +55,7 @@ const SPAN = 256;
  * Normalize and nonlinearity.
  */
 export function groupNorm(params: GroupNormParams): Kernel<GroupNormBindings> {
-  assertParams('group_norm', params, {
+  const identity = assertParams('group_norm', params, {
     ...MAP_RULES,
     groups: 'size?',
     eps: 'eps?',
@@ -134,6 +134,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   }
 }`;
   return {
+    ...identity,
     label: `group_norm${swish ? ' swish' : ''} f32[${shape}]`,
     code,
     bindings,

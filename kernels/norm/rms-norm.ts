@@ -40,7 +40,12 @@ export type RmsNormBindings = {
  * Source: Zhang and Sennrich 2019 (arXiv:1910.07467); LlamaGen autoregressive/models/gpt.py, RMSNorm.
  */
 export function rmsNorm(params: RmsNormParams): Kernel<RmsNormBindings> {
-  assertParams('rms_norm', params, { rows: 'size', dim: 'size', eps: 'eps?', variant: 'variant?' });
+  const identity = assertParams('rms_norm', params, {
+    rows: 'size',
+    dim: 'size',
+    eps: 'eps?',
+    variant: 'variant?',
+  });
   const { rows, dim, eps = 1e-5, variant = PORTABLE } = params;
   assert(eps >= 0 && eps < Infinity, `rms_norm: "eps" expected a number from 0 up, got ${eps}`);
   const bindings: RmsNormBindings = {
@@ -83,6 +88,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   }
 }`;
   return {
+    ...identity,
     label: `rms_norm f32[${rows},${dim}]`,
     code,
     bindings,

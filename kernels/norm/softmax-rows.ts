@@ -37,7 +37,11 @@ const SHARED_SIZE = 64;
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, AttnBlock.
  */
 export function softmaxRows(params: SoftmaxRowsParams): Kernel<SoftmaxRowsBindings> {
-  assertParams('softmax_rows', params, { rows: 'size', length: 'size', variant: 'variant?' });
+  const identity = assertParams('softmax_rows', params, {
+    rows: 'size',
+    length: 'size',
+    variant: 'variant?',
+  });
   const { rows, length, variant = PORTABLE } = params;
   const bindings: SoftmaxRowsBindings = {
     x: { role: 'in', dtype: 'f32', shape: [rows, length] },
@@ -82,6 +86,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   ${each('out[start + j] = exp(x[start + j] - high) / sum;')}
 }`;
   return {
+    ...identity,
     label: `softmax_rows f32[${rows},${length}]`,
     code,
     bindings,

@@ -20,7 +20,7 @@ export interface LinearPartsParams extends Omit<LinearParams, 'normEps' | 'resid
  * Shapes: as of `linear`, but out f32 [split, rows, outDim].
  */
 export function linearParts(params: LinearPartsParams): Kernel<LinearBindings> {
-  assertParams('linear_parts', params, { ...PRODUCT_RULES, split: 'size' });
+  const identity = assertParams('linear_parts', params, { ...PRODUCT_RULES, split: 'size' });
   const { rows, inDim, outDim, split, columns, dtype = 'f32', variant = PORTABLE } = params;
   const name = 'linear_parts';
   const { first, count } = columnsOf(name, params);
@@ -34,5 +34,5 @@ export function linearParts(params: LinearPartsParams): Kernel<LinearBindings> {
 fn store(row: u32, i: u32, a: vec4f) { out_put(row, i, a); }`;
   const sizes = { rows, inDim, outDim, split, dtype, ...(columns && { columns }) };
   const product = { name, ...sizes, weights: ['weight'] as const, variant };
-  return productKernel(product, bindings as LinearBindings, epilogue);
+  return { ...identity, ...productKernel(product, bindings as LinearBindings, epilogue) };
 }

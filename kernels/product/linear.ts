@@ -48,7 +48,11 @@ export function linear(params: LinearParams & { normEps: number }): Kernel<NormL
 export function linear(params: LinearParams & { residual: true }): Kernel<ResidualLinearBindings>;
 export function linear(params: LinearParams & { normEps?: never }): Kernel<LinearBindings>;
 export function linear(params: LinearParams): Kernel {
-  assertParams('linear', params, { ...PRODUCT_RULES, normEps: 'eps?', residual: 'flag?' });
+  const identity = assertParams('linear', params, {
+    ...PRODUCT_RULES,
+    normEps: 'eps?',
+    residual: 'flag?',
+  });
   const { rows, inDim, outDim, dtype = 'f32', normEps, residual = false } = params;
   const { columns } = params;
   const { first, count } = columnsOf('linear', params);
@@ -66,7 +70,7 @@ ${rowWriter({ name: 'out', ...row })}
 fn store(row: u32, i: u32, a: vec4f) {
   out_put(row, i, a${residual ? ' + residual_at(row, i)' : ''});
 }`;
-  return productKernel(
+  const dispatch = productKernel(
     {
       name: `linear${normEps === undefined ? '' : ' norm'}${residual ? ' residual' : ''}`,
       rows,
@@ -81,4 +85,5 @@ fn store(row: u32, i: u32, a: vec4f) {
     bindings,
     epilogue,
   );
+  return { ...identity, ...dispatch };
 }

@@ -7,10 +7,10 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assertSizes,
   type Bindings,
+  type Dispatch,
   declare,
   enable,
   type Feature,
-  type Kernel,
   PORTABLE,
   type Sizes,
   type Variant,
@@ -34,6 +34,8 @@ export interface Operand {
 }
 
 export interface MapProductParams {
+  /** The kernel it is for; named in errors. */
+  readonly name: string;
   /** Label, with sizes. */
   readonly label: string;
   readonly batch: number;
@@ -60,11 +62,10 @@ export interface Loop {
   readonly sizes?: Sizes;
 }
 
-/** Builds the kernel; `bindings` must hold both operands, `out` [batch, m, n] and what is added. */
-export function mapProduct<B extends Bindings>(params: MapProductParams, bindings: B): Kernel<B> {
-  const { label, batch, m, n, k, left, right, scale = 1, bias, residual } = params;
+/** Builds the dispatch; `bindings` must hold both operands, `out` [batch, m, n] and what is added. */
+export function mapProduct<B extends Bindings>(params: MapProductParams, bindings: B): Dispatch<B> {
+  const { name, label, batch, m, n, k, left, right, scale = 1, bias, residual } = params;
   const { variant = PORTABLE } = params;
-  const name = label.split(' ')[0] ?? label;
   assertSizes(name, { batch, m, n, k });
   assertIndexable(name, bindings);
   const shape = `[${m},${k},${n}]`;

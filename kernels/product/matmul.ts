@@ -48,7 +48,7 @@ const SLICE = 4;
 export function matmul(params: MatmulParams & { residual: true }): Kernel<ResidualLinearBindings>;
 export function matmul(params: MatmulParams & { residual?: false }): Kernel<LinearBindings>;
 export function matmul(params: MatmulParams): Kernel {
-  assertParams('matmul', params, { ...PRODUCT_RULES, residual: 'flag?' });
+  const identity = assertParams('matmul', params, { ...PRODUCT_RULES, residual: 'flag?' });
   const { rows, inDim, outDim, dtype = 'f32', residual = false } = params;
   const { variant = PORTABLE } = params;
   if (variant.reduce === 'serial') return linear({ ...params, residual: residual as true });
@@ -116,6 +116,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     .join('\n  ')}
 }`;
   return {
+    ...identity,
     label: `matmul${residual ? ' residual' : ''} ${dtype}[${count},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}`,
     code,
     bindings,

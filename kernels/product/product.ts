@@ -11,10 +11,10 @@ import {
   assertSizes,
   type Bindings,
   ceilDiv,
+  type Dispatch,
   declare,
   enable,
   grid,
-  type Kernel,
   type MatrixDType,
   range,
   type Variant,
@@ -52,7 +52,7 @@ const QUAD_ROWS = 9;
 const QUAD_TILE = { span: 1, units: 16, columns: 4 } as const;
 
 /**
- * Builds a kernel around the loop.
+ * Builds the dispatch around the loop.
  * @param bindings Must hold `x` [rows, inDim] f32, the weights (`weightBindings`, wide), and `gain`
  * [inDim] when normalised. A weight has the rows of `columns` only; the tensors of the epilogue are whole.
  * @param epilogue WGSL that defines `fn store(row: u32, i: u32, a: vec4f)` (and a second vec4f with
@@ -62,7 +62,7 @@ export function productKernel<B extends Bindings>(
   params: ProductParams,
   bindings: B,
   epilogue: string,
-): Kernel<B> {
+): Dispatch<B> {
   const { name, rows, inDim, split = 1, dtype, weights, normEps, variant } = params;
   const { first, count: outDim } = columnsOf(name, params);
   assertSizes(name, { rows, inDim });

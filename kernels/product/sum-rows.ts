@@ -26,7 +26,7 @@ const SIZE = 64;
  * Shapes: x f32 [parts, rows, dim] of `linearParts`, residual and out f32 [rows, dim].
  */
 export function sumRows(params: SumRowsParams): Kernel<SumRowsBindings> {
-  assertParams('sum_rows', params, { parts: 'size', rows: 'size', dim: 'size' });
+  const identity = assertParams('sum_rows', params, { parts: 'size', rows: 'size', dim: 'size' });
   const { parts, rows, dim } = params;
   const bindings = {
     x: rowBinding('in', [parts, rows, dim]),
@@ -55,5 +55,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   out_put(row, i, sum + residual_at(row, i));
 }`;
   const workgroups = [gx, gy, 1] as const;
-  return { label: `sum_rows ${parts} f32[${rows},${dim}]`, code, bindings, workgroups };
+  return {
+    ...identity,
+    label: `sum_rows ${parts} f32[${rows},${dim}]`,
+    code,
+    bindings,
+    workgroups,
+  };
 }

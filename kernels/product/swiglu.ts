@@ -46,7 +46,7 @@ const silu = 'fn silu(v: vec4f) -> vec4f { return v / (1.0 + exp(-v)); }';
  * Source: Shazeer 2020 (arXiv:2002.05202); LlamaGen autoregressive/models/gpt.py, FeedForward.
  */
 export function swiglu(params: SwigluParams): Kernel<SwigluBindings> {
-  assertParams('swiglu', params, {
+  const identity = assertParams('swiglu', params, {
     rows: 'size',
     dim: 'size',
     hiddenDim: 'size',
@@ -69,7 +69,7 @@ export function swiglu(params: SwigluParams): Kernel<SwigluBindings> {
   const epilogue = `${silu}
 ${rowWriter({ name: 'out', dtype: 'f32', length: hiddenDim })}
 fn store(row: u32, i: u32, a: vec4f, b: vec4f) { out_put(row, i, silu(a) * b); }`;
-  return productKernel(
+  const dispatch = productKernel(
     {
       name: 'swiglu',
       rows,
@@ -84,6 +84,7 @@ fn store(row: u32, i: u32, a: vec4f, b: vec4f) { out_put(row, i, silu(a) * b); }
     bindings,
     epilogue,
   );
+  return { ...identity, ...dispatch };
 }
 
 export type SiluMulBindings = {
@@ -99,7 +100,7 @@ export type SiluMulBindings = {
  * Source: LlamaGen autoregressive/models/gpt.py, FeedForward.
  */
 export function siluMul(params: { rows: number; hiddenDim: number }): Kernel<SiluMulBindings> {
-  assertParams('silu_mul', params, { rows: 'size', hiddenDim: 'size' });
+  const identity = assertParams('silu_mul', params, { rows: 'size', hiddenDim: 'size' });
   const { rows, hiddenDim } = params;
   const row = { dtype: 'f32', length: hiddenDim } as const;
   const bindings: SiluMulBindings = {
@@ -124,5 +125,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let i = unit % ${quads(hiddenDim)}u;
   out_put(row, i, silu(gate_at(row, i)) * up_at(row, i));
 }`;
-  return { label: `silu_mul f32[${rows},${hiddenDim}]`, code, bindings, workgroups: [gx, gy, 1] };
+  return {
+    ...identity,
+    label: `silu_mul f32[${rows},${hiddenDim}]`,
+    code,
+    bindings,
+    workgroups: [gx, gy, 1],
+  };
 }

@@ -49,7 +49,7 @@ export type DrawTokenBindings = {
  * Source: LlamaGen autoregressive/serve/sampler.py (exponential race), gpt-fast generate.py.
  */
 export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {
-  assertParams('draw_token', params, DRAW_RULES);
+  const identity = assertParams('draw_token', params, DRAW_RULES);
   const { sequences, rows, vocabSize, blockSize, clsTokenNum, variant = PORTABLE } = params;
   assert(
     rows === sequences || rows === 2 * sequences,
@@ -88,6 +88,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   ${finish({ sequences, rows, vocabSize, blockSize, highest, last, broken: 'largest >= INFINITE' })}
 }`;
   return {
+    ...identity,
     label: `draw_token f32[${sequences},${vocabSize}]`,
     code,
     bindings,

@@ -47,7 +47,7 @@ export type FilterLogitsBindings = {
  * Source: LlamaGen autoregressive/models/generate.py, top_k_top_p_filtering and sample.
  */
 export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBindings> {
-  assertParams('filter_logits', params, {
+  const identity = assertParams('filter_logits', params, {
     sequences: 'size',
     vocabSize: 'size',
     variant: 'variant?',
@@ -90,6 +90,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   }
 }`;
   return {
+    ...identity,
     label: `filter_logits f32[${sequences},${vocabSize}]`,
     code,
     bindings,

@@ -31,7 +31,11 @@ export type GuidanceBindings = {
  * decode_one_token and decode_n_tokens.
  */
 export function guidance(params: GuidanceParams): Kernel<GuidanceBindings> {
-  assertParams('guidance', params, { sequences: 'size', vocabSize: 'size', clsTokenNum: 'size' });
+  const identity = assertParams('guidance', params, {
+    sequences: 'size',
+    vocabSize: 'size',
+    clsTokenNum: 'size',
+  });
   const { sequences, vocabSize, clsTokenNum } = params;
   const row = { dtype: 'f32', length: vocabSize } as const;
   const bindings: GuidanceBindings = {
@@ -56,6 +60,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   out_put(sequence, i, v);
 }`;
   return {
+    ...identity,
     label: `guidance f32[${sequences},${vocabSize}]`,
     code,
     bindings,

@@ -36,7 +36,7 @@ export type SampleTokenBindings = {
  * Source: LlamaGen autoregressive/models/generate.py, decode_one_token and sample.
  */
 export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindings> {
-  assertParams('sample_token', params, DRAW_RULES);
+  const identity = assertParams('sample_token', params, DRAW_RULES);
   const { sequences, rows, vocabSize, blockSize, clsTokenNum, variant = PORTABLE } = params;
   assert(
     rows === sequences || rows === 2 * sequences,
@@ -88,6 +88,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   ${finish({ sequences, rows, vocabSize, blockSize, highest, last, broken: 'largest >= INFINITE' })}
 }`;
   return {
+    ...identity,
     label: `sample_token f32[${rows},${vocabSize}]`,
     code,
     bindings,

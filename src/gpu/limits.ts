@@ -130,5 +130,7 @@ ${sums.map((a) => `    ${a} = ${a} * factor + factor;`).join('\n')}
   out[id.x] = ${sums.join(' + ')};
 }`;
   const workgroups = [ceilDiv(threads, GROUP), 1, 1] as const;
-  return { label: `multiply f32[${threads}]`, code, bindings, workgroups } satisfies Kernel;
+  const identity = { name: 'multiply', params: { threads } };
+  const label = `multiply f32[${threads}]`;
+  return { ...identity, label, code, bindings, workgroups } satisfies Kernel;
 }

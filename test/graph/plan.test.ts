@@ -16,7 +16,9 @@ const precision = {
   kvDtype: 'f32',
 } as const;
 
-const kernel: Kernel = { label: 'k', code: '', bindings: {}, workgroups: [1, 1, 1] };
+const kernel: Kernel = {
+  ...{ name: 'k', params: {}, label: 'k', code: '', bindings: {}, workgroups: [1, 1, 1] },
+};
 
 /** Calls that each read up to three earlier temps and make one. */
 function randomNodes(seed: number, length: number): Node[] {

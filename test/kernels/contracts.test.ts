@@ -238,7 +238,15 @@ test('attention shares keys as far as workgroup memory allows', () => {
   expect(code).toContain('scores: array<f32, 3000>');
 });
 
-describe.each(KERNELS)('$name', ({ kernel }) => {
+describe.each(KERNELS)('$name', ({ name, kernel }) => {
+  test('says its name, and parameters that make it again', () => {
+    const made = kernel(PORTABLE);
+    expect(made.name).toBe(name.split(' ')[0]);
+    expect(made.label.startsWith(made.name)).toBe(true);
+    expect(kernel(PORTABLE, made.params)).toEqual(made);
+    expect(Object.isFrozen(made.params)).toBe(true);
+  });
+
   test('refuses what it does not know, and wrong values of all it knows', () => {
     const refusal = (extra: object): string => {
       try {

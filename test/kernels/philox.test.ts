@@ -40,7 +40,7 @@ function philoxKernel(
 ${philoxLib}
 @compute @workgroup_size(1)
 fn main(@builtin(workgroup_id) group: vec3u) { out[group.x] = philox(counter[group.x], key[group.x]); }`;
-  return { label: 'philox', code, bindings, workgroups: [n, 1, 1] };
+  return { name: 'philox', params: { n }, label: 'philox', code, bindings, workgroups: [n, 1, 1] };
 }
 
 test.each(KNOWN)('the oracle gives the known answer for key $key', ({ counter, key, random }) => {

@@ -16,13 +16,12 @@ const config = parseGptConfig(
 const precision = (variant: Variant) =>
   ({ variant, dtype: 'f32', kvDtype: 'f32' }) as const satisfies object;
 
-/** First words of the labels of what attends, of a layer of a step with so many sequences. */
+/** Names of the kernels that attend, of a layer of a step with so many sequences. */
 function attending(tile: Partial<Tile>, sequences = 1): string[] {
   const g = new Graph();
   const variant = { reduce: 'workgroup', f16: false, tiles: { attention: tile } } as const;
   gptDecoder(g, config, { sequences, guided: true }, precision(variant));
-  const words = g.nodes.map(({ kernel }) => kernel.label.split(' ')[0] ?? '');
-  return words.filter((word) => word.includes('attention'));
+  return g.nodes.map(({ kernel }) => kernel.name).filter((name) => name.includes('attention'));
 }
 
 test('is one dispatch a layer where nothing says otherwise', () => {
@@ -38,8 +37,8 @@ test('is one for the many rows of scoring, whatever the split', () => {
   const g = new Graph();
   const variant = { reduce: 'workgroup', f16: false, tiles: { attention: { split: 4 } } } as const;
   gptScorer(g, config, 1, precision(variant));
-  expect(g.nodes.some(({ kernel }) => kernel.label.startsWith('attention f32'))).toBe(true);
-  expect(g.nodes.some(({ kernel }) => kernel.label.startsWith('attention_parts'))).toBe(false);
+  expect(g.nodes.some(({ kernel }) => kernel.name === 'attention')).toBe(true);
+  expect(g.nodes.some(({ kernel }) => kernel.name === 'attention_parts')).toBe(false);
 });
 
 test('refuses a split that is none', () => {

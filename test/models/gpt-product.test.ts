@@ -27,8 +27,7 @@ function products(product: Partial<Tile>, maxBindingBytes?: number): string[] {
       ...(maxBindingBytes && { maxBindingBytes }),
     },
   );
-  const words = g.nodes.map(({ kernel }) => kernel.label.split(' ')[0] ?? '');
-  return words.filter((word) => /^(linear|sum)/.test(word));
+  return g.nodes.map(({ kernel }) => kernel.name).filter((name) => /^(linear|sum)/.test(name));
 }
 
 test('is one dispatch each where nothing says otherwise, the last for the logits', () => {

@@ -4,7 +4,13 @@ import { attentionParts } from '../../kernels/attention/attention-parts.ts';
 import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import { ropeCache } from '../../kernels/attention/rope-cache.ts';
-import { type Conv2dParams, conv2d, conv2dParts, convTile } from '../../kernels/conv/conv2d.ts';
+import {
+  type Conv2dParams,
+  type ConvTile,
+  conv2d,
+  conv2dParts,
+  convTile,
+} from '../../kernels/conv/conv2d.ts';
 import { spatialMix } from '../../kernels/conv/spatial-mix.ts';
 import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import { sumParts } from '../../kernels/conv/sum-parts.ts';
@@ -225,10 +231,11 @@ const decoder: readonly ListedKernel[] = [
       conv('norm', { norm: 'plain', kernelSize: 1 }),
       conv('norm swish', { norm: 'swish' }),
       {
-        name: `conv2d ${dtype} in parts`,
+        name: `conv2d_parts ${dtype}`,
         kernel: (variant: Variant, extra?: object) => {
-          const params = { ...sizes, variant, ...extra };
-          return conv2dParts(params, { ...convTile(params), split: 2 });
+          const { tile, ...others }: { tile?: ConvTile } = extra ?? {};
+          const params = { ...sizes, variant, ...others };
+          return conv2dParts(params, tile ?? { ...convTile(params), split: 2 });
         },
       },
       {

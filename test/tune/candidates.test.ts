@@ -20,8 +20,8 @@ const precision = { variant: PORTABLE, dtype: 'f32', kvDtype: 'f32' } as const;
 const workloads = workloadsOf({ gpt, vq: VQ_16 }, precision, [2, 16]);
 const KEY = 'attention f32[4/4,16,17]';
 
-const words = ({ nodes, selected }: Part): string[] =>
-  nodes.filter((n) => selected.has(n)).map(({ kernel }) => kernel.label.split(' ')[0] ?? '');
+const names = ({ nodes, selected }: Part): string[] =>
+  nodes.filter((n) => selected.has(n)).map(({ kernel }) => kernel.name);
 
 test('one key for all numbers of rows', () => {
   const [two, sixteen, image] = workloads.map(({ define }) =>
@@ -35,12 +35,12 @@ test('a split is measured with its merge, and judged by what the merge makes', (
   const candidates = candidatesOf(workloads, PORTABLE, KEY, tiles);
   const [own] = candidates;
   expect([...own!.parts.keys()]).toEqual([0, 1]);
-  expect(words(own!.parts.get(0)!)).toEqual(['attention', 'attention']);
+  expect(names(own!.parts.get(0)!)).toEqual(['attention', 'attention']);
   const split = candidates.filter(({ tile }) => tile.split === 4);
   expect(split.length).toBeGreaterThan(3);
   for (const part of split.flatMap(({ parts }) => [...parts.values()])) {
     const layer = ['attention_parts', 'merge_attention'];
-    expect(words(part)).toEqual([...layer, ...layer]);
+    expect(names(part)).toEqual([...layer, ...layer]);
     // Those of the merges alone: [rows, nHead * headDim].
     const outputs = outputsOf({ ...part, standIn: part.ownOf });
     expect(outputs.map(({ shape }) => shape.length)).toEqual([2, 2]);
@@ -54,7 +54,7 @@ test('a product in parts is measured with their sum, beside the products that st
   expect(split.map(({ tile }) => tile)).toEqual([{ split: 2 }, { split: 4 }]);
   const pair = ['linear_parts', 'sum_rows'];
   for (const part of split.flatMap(({ parts }) => [...parts.values()])) {
-    expect(words(part)).toEqual([...pair, ...pair, 'linear']);
+    expect(names(part)).toEqual([...pair, ...pair, 'linear']);
   }
 });
 

@@ -10,6 +10,8 @@ import { outputsOf } from '../../src/tune/trial.ts';
 /** A kernel that is only a name. */
 const named = (code: string) =>
   ({
+    name: code,
+    params: {},
     label: code,
     code,
     bindings: {

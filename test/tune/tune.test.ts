@@ -47,6 +47,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   out[id.x] = v + ${error};${broken ? 'broken' : ''}
 }`;
   return {
+    name: label,
+    params: { rounds },
     label: `${label} ${rounds} rounds`,
     code,
     bindings,
