@@ -1,3 +1,4 @@
+import { byteLength } from '../cost.ts';
 import { type Binding, type Kernel, type MatrixDType, PORTABLE, type Variant } from '../kernel.ts';
 import { assertParams, KV_RULES } from '../lib/params.ts';
 import { rowBinding } from '../lib/rows.ts';
@@ -79,5 +80,9 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
     bindings,
     qkvStore({ ...params, nHead }),
   );
-  return { ...identity, ...dispatch };
+  // Of the cache the keys and values of the rows alone, of the table a position's row.
+  const { kv, rope: _, ...moved } = bindings;
+  const added = { ...kv, shape: [2, rows, nKvHead, headDim] };
+  const bytes = [added, ...Object.values(moved)].reduce((sum, b) => sum + byteLength(b), 0);
+  return { ...identity, ...dispatch, cost: { ...dispatch.cost, bytes } };
 }

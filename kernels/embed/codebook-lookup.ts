@@ -1,4 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { byteLength } from '../cost.ts';
 import { type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, CODEBOOK_RULES } from '../lib/params.ts';
@@ -76,5 +77,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     code,
     bindings,
     workgroups: [gx, gy, 1],
+    // Of the codebook the vectors that are looked up.
+    cost: { bytes: byteLength(bindings.codes) + 2 * byteLength(bindings.zq) },
   };
 }

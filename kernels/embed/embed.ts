@@ -1,4 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { byteLength } from '../cost.ts';
 import {
   assert,
   assertSizes,
@@ -118,5 +119,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     bindings,
     workgroups: [ceilDiv(quads(dim), size), rows, 1],
     features,
+    cost: { bytes: byteLength(bindings.out) + byteLength({ dtype, shape: [rows, dim] }) },
   };
 }

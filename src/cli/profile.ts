@@ -44,7 +44,7 @@ export async function reportProfile(
   const idle = runs.length > 0 ? idleOf(runs) : undefined;
   if (idle) report.line(idleLine(idle));
   report.line(
-    `limits   copy ${rate(limits.bytesPerSecond)}B/s, f32 multiply-adds ${rate(limits.operationsPerSecond)}op/s, measured after the run`,
+    `limits   memory ${rate(limits.bytesPerSecond)}B/s, f32 multiply-adds ${rate(limits.operationsPerSecond)}op/s, measured after the run`,
   );
   if (typeof profile === 'string') {
     await writeDestination(profile, profiler.trace(), report);

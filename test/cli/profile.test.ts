@@ -70,6 +70,6 @@ describe('llamagen', () => {
     const decoded = await llamagen(again);
     expect([decoded.code, decoded.stderr]).toEqual([0, expect.any(String)]);
     expect(decoded.stdout).toMatch(/profile {2}image decode: one run/);
-    expect(decoded.stdout).toMatch(/limits {3}copy [\d.]+ [GT]B\/s/);
+    expect(decoded.stdout).toMatch(/limits {3}memory [\d.]+ [GT]B\/s/);
   });
 });
