@@ -11,6 +11,8 @@ import { decimalFrom, integer } from '../../src/cli/arguments.ts';
 import { sample } from '../support/few.ts';
 import { ROOT, sourceFiles } from '../support/sources.ts';
 
+/** Suites that import one of these are cut. */
+const CUT = ['test/support/few.ts', 'test/support/record-tests.ts'];
 /** Longest time of one test on a software adapter, in milliseconds. */
 const TIMEOUT = ['--testTimeout', `${30 * 60_000}`];
 
@@ -30,7 +32,7 @@ interface Options {
 await runScript(long, () => {
   const { suites, sample: percent, seed } = long.opts<Options>();
   const all = sourceFiles('test')
-    .filter(({ path, local }) => path.endsWith('.test.ts') && local.includes('test/support/few.ts'))
+    .filter(({ path, local }) => path.endsWith('.test.ts') && CUT.some((f) => local.includes(f)))
     .filter(({ path }) => path !== 'test/few.test.ts')
     .map(({ path }) => path)
     .filter((path) => long.args.length === 0 || long.args.some((part) => path.includes(part)));

@@ -1,5 +1,5 @@
 /** Faults of norms, the feed-forward layer and embeddings. */
-import { group, kernelTest, type Mutant } from './mutant.ts';
+import { caseTest, group, kernelTest, type Mutant } from './mutant.ts';
 
 export const decoder: readonly Mutant[] = [
   ...group({ kernel: 'rms_norm', tests: kernelTest('rms-norm'), only: 'serial' }, [
@@ -22,7 +22,7 @@ export const decoder: readonly Mutant[] = [
       replace: '',
     },
   ]),
-  ...group({ kernel: 'swiglu', tests: kernelTest('swiglu'), only: "^'?f32'? .*serial" }, [
+  ...group({ kernel: 'swiglu', tests: caseTest('product'), only: '^swiglu .*f32 .*serial' }, [
     {
       name: 'swiglu-sigmoid',
       fault: 'The gate is sigmoid, not silu.',
@@ -42,7 +42,7 @@ export const decoder: readonly Mutant[] = [
       replace: '= w1_at(',
     },
   ]),
-  ...group({ kernel: 'silu_mul', tests: kernelTest('swiglu'), only: 'siluMul' }, [
+  ...group({ kernel: 'silu_mul', tests: caseTest('product'), only: '^silu_mul' }, [
     {
       name: 'silu-mul-gate-alone',
       fault: 'Prefill forgets the second factor of the feed-forward layer.',

@@ -31,5 +31,8 @@ export type Own = Omit<Mutant, keyof Shared> & Partial<Shared>;
 export const group = (shared: Shared, own: readonly Own[]): Mutant[] =>
   own.map((mutant) => ({ ...shared, ...mutant }));
 
-/** The tests of one kernel. */
+/** The cases of the records of a folder of kernels. */
+export const caseTest = (folder: string): string[] => [`test/kernels/cases/${folder}.test.ts`];
+
+/** What else tests one kernel. */
 export const kernelTest = (name: string): string[] => [`test/kernels/${name}.test.ts`];

@@ -1,8 +1,8 @@
 /** Faults of products of rows with a weight, whole and in parts. */
-import { group, kernelTest, type Mutant } from './mutant.ts';
+import { caseTest, group, kernelTest, type Mutant } from './mutant.ts';
 
 const whole = [
-  ...group({ kernel: 'linear', tests: kernelTest('linear'), only: "^'?f32'? .*serial" }, [
+  ...group({ kernel: 'linear', tests: caseTest('product'), only: '^linear .*dtype=f32 .*serial' }, [
     {
       name: 'product-column-guard',
       fault: 'The last columns of a row run over into the next row (outDim no multiple of 4).',
@@ -38,49 +38,49 @@ const whole = [
       fault: 'Neighbours give away the halves of their sums that they should keep.',
       find: /select\((\w+), (\w+), high2\) \+/g,
       replace: 'select($2, $1, high2) +',
-      only: "^'?f32'? .*serial lanes",
+      only: '^linear .*dtype=f32 .*serial,lanes',
     },
     {
       name: 'product-span-item',
       fault: 'Sums that a neighbour holds are stored in the place of others.',
       find: /item \+= select\(0u, (\d+)u, high1\);/g,
       replace: '',
-      only: "^'?f32'? .*serial lanes",
+      only: '^linear .*dtype=f32 .*serial,lanes',
     },
     {
       name: 'product-span-norm',
       fault: 'The norm is that of a quarter of the row.',
       find: /square(\d+) \+= subgroupShuffleXor\(square\1, \d+u\);/g,
       replace: '',
-      only: "^'?f32'? .*serial lanes",
+      only: '^linear .*dtype=f32 .*serial,lanes',
     },
     {
       name: 'product-quad-own-share',
       fault: 'Invocations keep their quarter of the input to themselves.',
       find: /quadBroadcast\((\w+), \du\)/g,
       replace: '$1',
-      only: "^'?f32'? .*serial lanes",
+      only: '^linear .*dtype=f32 .*serial,lanes',
     },
     {
       name: 'product-quad-norm',
       fault: 'The norm is that of a quarter of the row, in large batches.',
       find: /square(\d+) \+= quadSwap[XY]\(square\1\);/g,
       replace: '',
-      only: "^'?f32'? .*serial lanes",
+      only: '^linear .*dtype=f32 .*serial,lanes',
     },
     {
       name: 'product-quad-norm-tail',
       fault: 'The norm counts the end of a row again, in large batches.',
       find: /select\(0\.0, (dot\(raw\w+, raw\w+\)), place < \du\)/g,
       replace: '$1',
-      only: "^'?f32'? .*serial lanes",
+      only: '^linear .*dtype=f32 .*serial,lanes',
     },
     {
       name: 'product-part-dropped',
       fault: 'The last part of a sum is left out.',
       find: /p < (\d+)u; p\+\+/g,
       replace: 'p < $1u - 1u; p++',
-      only: "^'?f32'? .*workgroup",
+      only: '^linear .*dtype=f32 .*workgroup',
     },
     {
       name: 'linear-residual-dropped',
@@ -99,100 +99,100 @@ const whole = [
       fault: 'f16 weights are read in the wrong order.',
       find: 'vec4f(unpack2x16float(words.x), unpack2x16float(words.y))',
       replace: 'vec4f(unpack2x16float(words.y), unpack2x16float(words.x))',
-      only: "^'?f16'? .*serial$",
+      only: '^linear .*dtype=f16 .*serial$',
     },
     {
       name: 'linear-f16-wide-halves',
       fault: 'Of eight f16 weights the second four are in the wrong order.',
       find: 'vec4f(unpack2x16float(words.z), unpack2x16float(words.w))',
       replace: 'vec4f(unpack2x16float(words.w), unpack2x16float(words.z))',
-      only: "^'?f16'? .*serial$",
+      only: '^linear .*dtype=f16 .*serial$',
     },
     {
       name: 'linear-f16-odd-rows',
       fault: 'f16 weights of odd rows are off by one (inDim no multiple of 4).',
       find: '[(base + c) & 1u]',
       replace: '[c & 1u]',
-      only: "^'?f16'? .*serial$",
+      only: '^linear .*dtype=f16 .*serial$',
     },
   ]),
-  ...group({ kernel: 'linear', tests: kernelTest('linear') }, [
+  ...group({ kernel: 'linear', tests: caseTest('product') }, [
     {
       name: 'linear-bf16-halves',
       fault: 'bf16 weights are read in the wrong order.',
       find: 'vec4u(words.x << 16u, words.x & 0xffff0000u,',
       replace: 'vec4u(words.x & 0xffff0000u, words.x << 16u,',
-      only: "^'?bf16'? .*serial$",
+      only: '^linear .*dtype=bf16 .*serial$',
     },
     {
       name: 'linear-bf16-wide-halves',
       fault: 'bf16 weights are paired with the wrong neighbours.',
       find: 'vec4f(low.z, high.z, low.w, high.w)',
       replace: 'vec4f(low.z, low.w, high.z, high.w)',
-      only: "^'?bf16'? .*serial$",
+      only: '^linear .*dtype=bf16 .*serial$',
     },
     {
       name: 'linear-int8-wide-halves',
       fault: 'Of eight int8 weights the second four are the first four again.',
       find: 'vec4u(words.y)',
       replace: 'vec4u(words.x)',
-      only: "^'?int8'? .*serial$",
+      only: '^linear .*dtype=int8 .*serial$',
     },
     {
       name: 'linear-bf16-odd-rows',
       fault: 'bf16 weights of odd rows are off by one (inDim no multiple of 4).',
       find: '(16u * ((base + c) & 1u))',
       replace: '(16u * (c & 1u))',
-      only: "^'?bf16'? .*serial$",
+      only: '^linear .*dtype=bf16 .*serial$',
     },
     {
       name: 'linear-int8-unsigned',
       fault: 'Negative int8 weights are large positive ones.',
       find: 'vec4f(bitcast<vec4i>(',
       replace: 'vec4f((',
-      only: "^'?int8'? .*serial$",
+      only: '^linear .*dtype=int8 .*serial$',
     },
     {
       name: 'linear-int8-reversed',
       fault: 'int8 weights are read from the high end of a word.',
       find: 'vec4u(24u, 16u, 8u, 0u)',
       replace: 'vec4u(0u, 8u, 16u, 24u)',
-      only: "^'?int8'? .*serial$",
+      only: '^linear .*dtype=int8 .*serial$',
     },
     {
       name: 'linear-int4-zero',
       fault: 'Zero of an int4 weight is one step off.',
       find: '& vec4u(15u)) - 8)',
       replace: '& vec4u(15u)) - 7)',
-      only: "^'?int4'? .*serial$",
+      only: '^linear .*dtype=int4 .*serial$',
     },
     {
       name: 'linear-int4-high-half',
       fault: 'The upper four int4 weights of a word are the lower four again.',
       find: ' >> (16u * (i & 1u))) >> vec4u(0u',
       replace: ') >> vec4u(0u',
-      only: "^'?int4'? .*serial$",
+      only: '^linear .*dtype=int4 .*serial$',
     },
     {
       name: 'linear-quant-first-group',
       fault: 'All groups of a row have the scale of the first.',
       find: /(let s = row \* \d+u) \+ i \/ \d+u;/g,
       replace: '$1;',
-      only: "^'?int8'? .*serial$",
+      only: '^linear .*dtype=int8 .*serial$',
     },
     {
       name: 'linear-quant-row-scales',
       fault: 'All rows have the scales of the first.',
       find: /let s = row \* \d+u \+/g,
       replace: 'let s =',
-      only: "^'?int4'? .*serial$",
+      only: '^linear .*dtype=int4 .*serial$',
     },
     {
       name: 'linear-quant-odd-scale',
       fault: 'Every second scale is that of its neighbour.',
       find: ' >> (16u * (s & 1u))',
       replace: '',
-      only: "^'?int4'? .*serial$",
+      only: '^linear .*dtype=int4 .*serial$',
     },
   ]),
   ...group({ tests: kernelTest('parts'), only: 'serial' }, [
@@ -227,7 +227,7 @@ const whole = [
       only: 'embed',
     },
   ]),
-  ...group({ kernel: 'matmul', tests: kernelTest('matmul'), only: '^f32 .*workgroup' }, [
+  ...group({ kernel: 'matmul', tests: caseTest('product'), only: '^matmul .*f32 .*workgroup' }, [
     {
       name: 'matmul-tail',
       fault: 'Prefill leaves out the last four terms of every sum.',
@@ -239,12 +239,12 @@ const whole = [
       fault: 'A layer forgets its input in prefill.',
       find: / \+ residual_at\(first \+ \du, i\)/g,
       replace: '',
-      only: '^f32 .*residual.*workgroup',
+      only: '^matmul .*residual.*f32 .*workgroup',
     },
   ]),
 ];
 
-const inParts = group({ tests: kernelTest('linear-parts'), only: 'serial' }, [
+const inParts = group({ tests: caseTest('product'), only: '^linear_parts .*serial' }, [
   {
     name: 'product-parts-alike',
     fault: 'Every part sums the first values of a row.',
@@ -272,7 +272,7 @@ const inParts = group({ tests: kernelTest('linear-parts'), only: 'serial' }, [
     kernel: 'sum_rows',
     find: ' + residual_at(row, i)',
     replace: '',
-    only: 'sum_rows',
+    only: '^sum_rows',
   },
   {
     name: 'product-parts-last-dropped',
@@ -280,7 +280,7 @@ const inParts = group({ tests: kernelTest('linear-parts'), only: 'serial' }, [
     kernel: 'sum_rows',
     find: / \+ x_at\(10u \+ row, i\)/g,
     replace: '',
-    only: 'sum_rows',
+    only: '^sum_rows',
   },
 ]);
 

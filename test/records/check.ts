@@ -1,0 +1,97 @@
+/** Runs a kernel on the inputs of its record and compares what it makes with the oracle. */
+import type { Kernel } from '../../kernels/kernel.ts';
+import { expectClose, type Tolerance } from '../oracle/compare.ts';
+import { runKernel } from '../support/run-kernel.ts';
+import type { KernelRecord, Values } from './record.ts';
+
+/** The inputs of a kernel. */
+export interface CaseInputs {
+  /** As buffers hold them: quants and scales in place of weights of integers. */
+  readonly given: Values;
+  /** The values they stand for, by the names the oracle knows. */
+  readonly meant: Values;
+}
+
+/** What a record puts into the bindings that a kernel reads. */
+export function inputsOf({ inputs }: KernelRecord, kernel: Kernel, params: object): CaseInputs {
+  const given: Record<string, ArrayLike<number>> = {};
+  const meant: Record<string, ArrayLike<number>> = {};
+  for (const [name, fill] of Object.entries(inputs)) {
+    const role = kernel.bindings[name]?.role;
+    if (role === undefined || role === 'out') continue;
+    const made = fill(params);
+    if ('meant' in made) Object.assign(given, made.inputs);
+    else given[name] = made;
+    meant[name] = 'meant' in made ? made.meant : made;
+  }
+  return { given, meant };
+}
+
+/**
+ * Runs a kernel and compares.
+ * @param kernel With a fault, for mutants. Default the kernel of the parameters.
+ * @throws Error when an output is not what the oracle makes.
+ */
+export async function checkCase(
+  device: GPUDevice,
+  record: KernelRecord,
+  params: object,
+  kernel: Kernel = record.kernel(params),
+): Promise<void> {
+  const { given, meant } = inputsOf(record, kernel, params);
+  const made = await runKernel(device, kernel, given);
+  compareOutputs(record, params, made, record.oracle(params, meant));
+}
+
+/** @throws Error when an output is missing or not close enough. */
+export function compareOutputs(
+  { name, partly = [], tolerance }: KernelRecord,
+  params: object,
+  made: Values,
+  expected: Values,
+): void {
+  const names = (values: Values): string => Object.keys(values).sort().join(', ');
+  if (names(made) !== names(expected)) {
+    throw new Error(`${name}: the oracle makes ${names(expected)}, the kernel ${names(made)}`);
+  }
+  for (const [output, values] of Object.entries(expected)) {
+    const got = made[output]!;
+    const closeness = tolerance(output, params);
+    const what = `${name}: ${output}`;
+    const isPartly = partly.includes(output);
+    if (closeness === 'equal') expectEqual(what, got, values, isPartly);
+    else if (isPartly) expectPartlyClose(what, got, values, closeness);
+    else expectClose(what, got, values, closeness);
+  }
+}
+
+/** What is NaN in `expected` must be NaN; the rest must be close. */
+function expectPartlyClose(
+  what: string,
+  got: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: Tolerance,
+): void {
+  const written = Array.from(expected, (_, i) => i).filter((i) => !Number.isNaN(expected[i]!));
+  const is = new Set(written);
+  const stray = Array.from(got).findIndex((value, i) => !is.has(i) && !Number.isNaN(value));
+  if (stray >= 0) throw new Error(`${what}: value ${stray} is ${got[stray]}, expected none`);
+  const own = (values: ArrayLike<number>): number[] => written.map((i) => values[i]!);
+  expectClose(what, own(got), own(expected), tolerance);
+}
+
+function expectEqual(
+  what: string,
+  got: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  isPartly: boolean,
+): void {
+  if (got.length !== expected.length) {
+    throw new Error(`${what}: ${got.length} values, expected ${expected.length}`);
+  }
+  for (let i = 0; i < expected.length; i++) {
+    const [g, e] = [got[i]!, expected[i]!];
+    if (isPartly ? Object.is(g, e) || g === e : g === e) continue;
+    throw new Error(`${what}: value ${i} is ${g}, expected ${e}`);
+  }
+}
