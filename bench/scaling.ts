@@ -57,8 +57,8 @@ export async function measureScaling(session: Session): Promise<ScalingResult> {
     const reason = await session.use(async (d) => {
       const precision = precisionOf(d.device, session);
       const config = gptConfig(one.model, one.grid);
-      const batch = { sequences: one.classes, guided: true };
-      const bytes = weightBytes((g) => void gptDecoder(g, config, batch, precision));
+      const pass = { rows: 2 * one.classes, slots: 2 * one.classes };
+      const bytes = weightBytes((g) => void gptDecoder(g, config, pass, precision));
       const most = software ? MEMORY_SHARE * freemem() : Number.POSITIVE_INFINITY;
       if (bytes > most) return `weights of ${gb(bytes)} GB, and ${gb(most)} GB may be taken`;
       const expected = expectedSeconds(steps, one, bytes);

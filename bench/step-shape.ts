@@ -1,7 +1,7 @@
 /** What one decoding step is made of, counted on its graph; touches no GPU. */
 import { Graph } from '../src/graph/graph.ts';
 import { byteLength } from '../src/graph/tensor.ts';
-import { type Batch, gptDecoder } from '../src/models/gpt.ts';
+import { gptDecoder, type PassShape } from '../src/models/gpt.ts';
 import type { GptConfig } from '../src/models/gpt-config.ts';
 import type { Precision } from '../src/models/precision.ts';
 
@@ -24,11 +24,11 @@ export interface StepShape {
 }
 
 /** Takes the layers of a step apart from the rest by counting with one layer and with two. */
-export function stepShape(config: GptConfig, batch: Batch, precision: Precision): StepShape {
+export function stepShape(config: GptConfig, pass: PassShape, precision: Precision): StepShape {
   const { maxBindingBytes: _, ...whole } = precision;
   const graphOf = (nLayer: number, how: Precision): Graph => {
     const g = new Graph();
-    gptDecoder(g, { ...config, nLayer }, batch, how);
+    gptDecoder(g, { ...config, nLayer }, pass, how);
     return g;
   };
   const one = graphOf(1, whole).nodes.length;

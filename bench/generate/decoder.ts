@@ -1,9 +1,15 @@
 /** Decoding steps of a network with random weights: time, what JavaScript takes, the floor. */
 import { costOf } from '../../kernels/cost.ts';
-import { type Sequence, type TokenLoop, tokenLoop } from '../../src/generate/token-loop.ts';
+import { packRows } from '../../kernels/lib/row-table.ts';
+import {
+  type Sequence,
+  shapeOf,
+  type TokenLoop,
+  tokenLoop,
+} from '../../src/generate/token-loop.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { gptConfig, type MemoryUse } from '../../src/index.ts';
-import { type Batch, gptDecoder } from '../../src/models/gpt.ts';
+import { gptDecoder, type PassShape } from '../../src/models/gpt.ts';
 import type { GptConfig, GptSize } from '../../src/models/gpt-config.ts';
 import type { Precision } from '../../src/models/precision.ts';
 import { randomNetwork } from '../gpu/random-network.ts';
@@ -61,13 +67,13 @@ export const stepName = ({ model, grid, classes }: StepCase): string =>
 /** The least a step at a position must move and compute, by its graph. */
 export function stepFloorMs(
   config: GptConfig,
-  batch: Batch,
+  pass: PassShape,
   precision: Precision,
   position: number,
   limits: Limits,
 ): number {
   const g = new Graph();
-  gptDecoder(g, config, batch, precision);
+  gptDecoder(g, config, pass, precision);
   const total = g.nodes.reduce(
     (sum, { kernel }) => {
       const family = familyOf(kernel);
@@ -105,7 +111,12 @@ export async function measureSteps(
   const batch = { sequences: one.classes, guided: true };
   const name = stepName(one);
   const made = await timed(() =>
-    randomNetwork(d.memory, config, precision, (g) => void gptDecoder(g, config, batch, precision)),
+    randomNetwork(
+      d.memory,
+      config,
+      precision,
+      (g) => void gptDecoder(g, config, shapeOf(batch), precision),
+    ),
   );
   const built = await timed(() => tokenLoop(made.result, batch));
   const loop = built.result;
@@ -149,7 +160,7 @@ export async function measureSteps(
     });
     deviceMs = Math.min(deviceMs, us / 1000 / encoded);
   }
-  const floorMs = stepFloorMs(config, batch, precision, middle, limits);
+  const floorMs = stepFloorMs(config, shapeOf(batch), precision, middle, limits);
   return {
     ...{ ...one, name, rows: 2 * one.classes, steps, position, stepMs, encodeUs, deviceMs },
     dtype: precision.dtype,
@@ -166,7 +177,7 @@ export async function measureSteps(
 
 /** Image i draws its class with seed 7 + i, whatever the batch. */
 function settingsOf(classes: readonly number[], config: GptConfig): readonly Sequence[] {
-  const sampling = { ...SAMPLING, greedy: false, forced: false };
+  const sampling = { ...SAMPLING, greedy: false, given: 0 };
   return classes.map((label, i) => {
     if (label >= config.numClasses) throw new RangeError(`class ${label}`);
     return { ...sampling, label, seed: 7 + i };
@@ -182,8 +193,10 @@ function startAt(
 ): void {
   loop.start(sequences);
   const rows = 2 * sequences.length;
-  const place = Uint32Array.from({ length: 2 * rows }, (_, i) => (i % 2 === 0 ? i / 2 : position));
-  device.queue.writeBuffer(loop.program.bufferOf(loop.gpt.place), 0, place);
+  const stands = Array.from({ length: rows }, (_, slot) => {
+    return { slot, position, sequence: slot % sequences.length, condition: 0 };
+  });
+  device.queue.writeBuffer(loop.program.bufferOf(loop.gpt.rowTable), 0, packRows(stands));
 }
 
 async function checkTokens(

@@ -30,7 +30,7 @@ export function stepCases(
 ): KernelCase[] {
   const config = gptConfig(size, grid);
   const g = new Graph();
-  gptDecoder(g, config, { sequences: rows / 2, guided: true }, precision);
+  gptDecoder(g, config, { rows, slots: rows }, precision);
   return casesOf(g, `${size} ${rows} rows`, config);
 }
 

@@ -14,7 +14,7 @@ interface OneRow {
   readonly inputs: {
     readonly q: ArrayLike<number>;
     readonly kv: ArrayLike<number>;
-    readonly place: readonly [slot: number, position: number];
+    readonly rowTable: readonly number[];
   };
 }
 
@@ -22,18 +22,18 @@ interface OneRow {
 async function firstAndLast(run: KernelRun): Promise<OneRow[]> {
   const [rows, width] = run.shape('q');
   const [, slots, nKvHead, positions, headDim] = run.shape('kv');
-  const place = await run.values('place');
+  const rowTable = await run.values('rowTable');
   const params = { rows: 1, nHead: width / headDim, nKvHead, headDim, slots: 1, positions };
   const found: OneRow[] = [];
   for (const row of new Set([0, rows - 1])) {
-    const [slot = 0, position = 0] = place.subarray(2 * row, 2 * row + 2);
+    const [slot = 0, position = 0] = rowTable.subarray(4 * row, 4 * row + 2);
     const part = nKvHead * positions * headDim;
     const kv = new Float32Array(2 * part);
     for (const which of [0, 1]) {
       kv.set(await run.values('kv', (which * slots + slot) * part, part), which * part);
     }
     const q = await run.values('q', row * width, width);
-    found.push({ row, params, inputs: { q, kv, place: [0, position] } });
+    found.push({ row, params, inputs: { q, kv, rowTable: [0, position, 0, 0] } });
   }
   return found;
 }
@@ -65,12 +65,12 @@ async function checkParts(run: KernelRun): Promise<void> {
 async function checkMerge(run: KernelRun): Promise<void> {
   const [rows, nHead, parts, headDim] = run.shape('sums');
   const columns = Number(/ x (\d+) columns/.exec(run.kernel.label)?.[1]);
-  const [sums, peaks, place] = await Promise.all(
-    ['sums', 'peaks', 'place'].map((name) => run.values(name)),
+  const [sums, peaks, rowTable] = await Promise.all(
+    ['sums', 'peaks', 'rowTable'].map((name) => run.values(name)),
   );
-  if (!sums || !peaks || !place) throw new RangeError('no inputs');
+  if (!sums || !peaks || !rowTable) throw new RangeError('no inputs');
   const params = { rows, nHead, headDim, positions: parts * columns, split: parts };
-  run.close('output', await run.values('out'), mergeAttention(params, { sums, peaks, place }));
+  run.close('output', await run.values('out'), mergeAttention(params, { sums, peaks, rowTable }));
 }
 
 /** The cache up to the position of the rows, each in its own slot. */
@@ -86,7 +86,7 @@ function work({ bindings }: Kernel, position: number): Cost {
 }
 
 export const attentionFamilies: readonly Family[] = [
-  { words: ['attention'], bindings: 'q kv place out', work, check: checkAttention },
-  { words: ['attention_parts'], bindings: 'q kv place out peaks', work, check: checkParts },
-  { words: ['merge_attention'], bindings: 'sums peaks place out', check: checkMerge },
+  { words: ['attention'], bindings: 'q kv rowTable out', work, check: checkAttention },
+  { words: ['attention_parts'], bindings: 'q kv rowTable out peaks', work, check: checkParts },
+  { words: ['merge_attention'], bindings: 'sums peaks rowTable out', check: checkMerge },
 ];

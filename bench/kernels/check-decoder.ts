@@ -97,10 +97,10 @@ async function checkQkv(run: KernelRun): Promise<void> {
   const [, slots, nKvHead, positions, headDim] = run.shape('kv');
   const [, width] = run.shape('q');
   const nHead = width / headDim;
-  const [x, gain, rope, place] = await Promise.all(
-    ['x', 'gain', 'rope', 'place'].map((name) => run.values(name)),
+  const [x, gain, rope, rowTable] = await Promise.all(
+    ['x', 'gain', 'rope', 'rowTable'].map((name) => run.values(name)),
   );
-  if (!x || !gain || !rope || !place) throw new RangeError('no inputs');
+  if (!x || !gain || !rope || !rowTable) throw new RangeError('no inputs');
   const q = await run.values('q');
   const first = firstColumn(run.kernel);
   const [stored] = run.shape('weight');
@@ -115,7 +115,7 @@ async function checkQkv(run: KernelRun): Promise<void> {
     const how = { rows, inDim, outDim: headDim, normEps: NORM_EPS };
     const made = linear(how, { x, weight, gain });
     for (let r = 0; r < rows; r++) {
-      const [slot = 0, position = 0] = place.subarray(2 * r, 2 * r + 2);
+      const [slot = 0, position = 0] = rowTable.subarray(4 * r, 4 * r + 2);
       const own = made.subarray(r * headDim, (r + 1) * headDim);
       const isV = head >= nHead + nKvHead;
       const expected = isV ? own : rotate(own, rope, position);
@@ -145,15 +145,15 @@ function halves(run: KernelRun, got: ArrayLike<number>, expected: ArrayLike<numb
 async function checkEmbed(run: KernelRun): Promise<void> {
   const [rows, dim] = run.shape('out');
   const [sequences, blockSize] = run.shape('tokens');
-  const [place, label, tokens] = await Promise.all(
-    ['place', 'label', 'tokens'].map((name) => run.values(name)),
+  const [rowTable, tokens] = await Promise.all(
+    ['rowTable', 'tokens'].map((name) => run.values(name)),
   );
-  if (!place || !label || !tokens) throw new RangeError('no inputs');
+  if (!rowTable || !tokens) throw new RangeError('no inputs');
   const held = firstColumn(run.kernel);
   for (let r = 0; r < rows; r++) {
-    const [slot = 0, position = 0] = place.subarray(2 * r, 2 * r + 2);
+    const [slot = 0, position = 0] = rowTable.subarray(4 * r, 4 * r + 2);
     const token = tokens[(slot % sequences) * blockSize + position - 1] ?? 0;
-    const row = position === 0 ? (label[slot] ?? 0) : token - held;
+    const row = position === 0 ? (rowTable[4 * r + 3] ?? 0) : token - held;
     if (position > 0 && (row < 0 || row >= run.shape('tokenTable')[0])) continue;
     const expected = await run.rows(position === 0 ? 'labelTable' : 'tokenTable', [row]);
     run.same(`row ${r}, value`, await run.values('out', r * dim, dim), expected);
@@ -164,7 +164,7 @@ async function checkEmbed(run: KernelRun): Promise<void> {
 async function checkFilter(run: KernelRun): Promise<void> {
   const [sequences, vocabSize] = run.shape('probs');
   for (const s of new Set([0, sequences - 1])) {
-    const how = run.sampling[s];
+    const how = run.sequences[s];
     if (!how) throw new RangeError(`sequence ${s} has no settings`);
     const logits = await run.values('logits', s * vocabSize, vocabSize);
     const got = await run.values('probs', s * vocabSize, vocabSize);
@@ -175,33 +175,33 @@ async function checkFilter(run: KernelRun): Promise<void> {
 async function checkDraw(run: KernelRun): Promise<void> {
   const [sequences, vocabSize] = run.shape('probs');
   const [, blockSize] = run.shape('tokens');
-  const [rows] = run.shape('place');
-  const place = run.before('place');
+  const [rows] = run.shape('rowTable');
+  const [capacity] = run.shape('tokens');
+  const rowTable = run.before('rowTable');
   const probs = await run.values('probs');
-  const params = { sequences, rows, vocabSize, blockSize, clsTokenNum: 1 };
-  const inputs = { probs, sampling: run.sampling, place, tokens: run.before('tokens') };
+  const params = { sequences, rows, capacity, vocabSize, blockSize, clsTokenNum: 1 };
+  const inputs = { probs, sequences: run.sequences, rowTable, tokens: run.before('tokens') };
   const expected = drawToken(params, inputs);
   const tokens = await run.values('tokens');
   for (let s = 0; s < sequences; s++) {
-    const step = place[2 * s + 1] ?? 0;
+    const step = rowTable[4 * s + 1] ?? 0;
     const own = probs.subarray(s * vocabSize, (s + 1) * vocabSize);
     const drawn = tokens[s * blockSize + step] ?? -1;
-    if (race(own, run.sampling[s]?.seed ?? 0, step).includes(drawn)) {
+    if (race(own, run.sequences[s]?.seed ?? 0, step).includes(drawn)) {
       expected.tokens[s * blockSize + step] = drawn; // one of those that f32 cannot tell apart
     }
   }
   run.same('token', tokens, expected.tokens);
-  run.same('place', await run.values('place'), expected.place);
+  run.same('row', await run.values('rowTable'), expected.rowTable);
 }
 
-/** Guidance, where there are two rows a sequence; then the filter and the draw. */
+/** Guidance; then the filter and the draw. */
 async function checkSample(run: KernelRun): Promise<void> {
   const [sequences, vocabSize] = run.shape('logits');
   const [rows] = run.shape('raw');
   const raw = await run.values('raw');
-  const given = { logits: raw, place: run.before('place'), sampling: run.sampling };
-  const expected =
-    rows > sequences ? guidance({ sequences, vocabSize, clsTokenNum: 1 }, given) : raw;
+  const given = { logits: raw, rowTable: run.before('rowTable'), sequences: run.sequences };
+  const expected = guidance({ sequences, rows, vocabSize, clsTokenNum: 1 }, given);
   run.close('logits', await run.values('logits'), expected);
   await checkFilter(run);
   await checkDraw(run);
@@ -229,7 +229,7 @@ export const decoderFamilies: readonly Family[] = [
   },
   {
     words: ['qkv_rope_cache'],
-    bindings: 'x gain weight rope place kv q',
+    bindings: 'x gain weight rope rowTable kv q',
     work(kernel) {
       const written = size(kernel, 'x', 0) * size(kernel, 'weight', 0) * 4;
       return {
@@ -241,13 +241,13 @@ export const decoderFamilies: readonly Family[] = [
   },
   {
     words: ['embed'],
-    bindings: 'place label tokens labelTable tokenTable out',
+    bindings: 'rowTable tokens labelTable tokenTable out',
     work: (kernel) => ({ bytes: 2 * bytesBut(kernel, 'labelTable', 'tokenTable', 'tokens') }),
     check: checkEmbed,
   },
   {
     words: ['sample_token'],
-    bindings: 'raw sampling place tokens logits probs',
+    bindings: 'raw sequenceTable rowTable tokens logits probs',
     check: checkSample,
   },
 ];

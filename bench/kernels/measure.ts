@@ -1,7 +1,8 @@
 /** One kernel: its output checked, then its time and what of the machine's limits it reaches. */
 import { byteLength } from '../../kernels/cost.ts';
 import type { Binding, Cost, Kernel } from '../../kernels/kernel.ts';
-import { packSampling, type Sampling } from '../../kernels/sampler/sampling.ts';
+import { packRows } from '../../kernels/lib/row-table.ts';
+import { type DrawingSequence, packSequences } from '../../kernels/sampler/sequence-table.ts';
 import type { Memory } from '../../src/gpu/memory.ts';
 import type { GptConfig } from '../../src/models/gpt-config.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';
@@ -52,10 +53,12 @@ const MOST_SETS = 32;
 const CODES = 16384;
 const CLASSES = 1000;
 
-const samplingOf = (sequences: number): Sampling[] =>
+/** Guided where there are rows for it. */
+const sequencesOf = (sequences: number): DrawingSequence[] =>
   Array.from({ length: sequences }, (_, i) => ({
     ...{ seed: 7 + i, cfgScale: 2, cfgInterval: -1, temperature: 1 },
-    ...{ topK: 2000, topP: 1, greedy: false, forced: false },
+    ...{ row: i, uncondRow: undefined, sequence: i },
+    ...{ topK: 2000, topP: 1, greedy: false, given: 0 },
   }));
 
 /** Time that work takes at least on a machine with these limits, microseconds. */
@@ -98,8 +101,8 @@ export async function prepareKernel(
     for (const set of sets) await fillBindings(memory, kernel, set, positive(kernel));
     reset();
     const encode = await launcher(memory, kernel, sets);
-    const sampling = samplingOf(kernel.bindings.sampling?.shape[0] ?? 0);
-    const run = new KernelRun(memory, kernel, sets[0] ?? {}, given, sampling);
+    const sequences = sequencesOf(kernel.bindings.sequenceTable?.shape[0] ?? 0);
+    const run = new KernelRun(memory, kernel, sets[0] ?? {}, given, sequences);
     return { encode, reset, run, free };
   } catch (error) {
     free();
@@ -133,7 +136,7 @@ export async function measureKernel(
   try {
     const firstUs = await clock.pass((pass) => encode(pass, 0));
     await family.check(run);
-    const draws = kernel.bindings.place?.role === 'inout';
+    const draws = kernel.bindings.rowTable?.role === 'inout';
     const { us, medianUs, runs } = await clock.sample(
       { ...effort, firstUs, ...(draws && { most: MOST_DRAWS, reset }) },
       encode,
@@ -165,19 +168,19 @@ function integers(
   // A step without a common factor with the number of codes visits each of them once.
   const codes = (name: string) =>
     Uint32Array.from({ length: count(name) }, (_, i) => (i * 6151) % CODES);
-  if (bindings.place) {
-    const half = Uint32Array.from({ length: count('place') }, (_, i) =>
-      i % 2 ? position : i >> 1,
+  const [rows] = bindings.rowTable?.shape ?? [];
+  if (rows) {
+    made.rowTable = packRows(
+      Array.from({ length: rows }, (_, slot) => {
+        return { slot, position, sequence: slot, condition: (slot * 37) % CLASSES };
+      }),
     );
-    made.place = half;
   }
-  if (bindings.label)
-    made.label = Uint32Array.from({ length: count('label') }, (_, i) => (i * 37) % CLASSES);
   if (bindings.tokens) made.tokens = codes('tokens');
   if (bindings.codes) made.codes = codes('codes');
   if (bindings.rope && rope) made.rope = rope;
-  const [sequences] = bindings.sampling?.shape ?? [];
-  if (sequences) made.sampling = packSampling(samplingOf(sequences));
+  const [sequences] = bindings.sequenceTable?.shape ?? [];
+  if (sequences) made.sequenceTable = packSequences(sequencesOf(sequences));
   return made;
 }
 

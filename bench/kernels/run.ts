@@ -1,7 +1,7 @@
 /** One kernel with its buffers, after a dispatch: what checks look at. */
 import type { Binding, Kernel } from '../../kernels/kernel.ts';
 import { scalesOf } from '../../kernels/lib/weight-rows.ts';
-import type { Sampling } from '../../kernels/sampler/sampling.ts';
+import type { DrawingSequence } from '../../kernels/sampler/sequence-table.ts';
 import type { Memory } from '../../src/gpu/memory.ts';
 import { difference } from '../../test/oracle/compare.ts';
 import { type Numbers, readRows, readValues } from '../gpu/values.ts';
@@ -15,7 +15,7 @@ const MOST_NMSE_F16 = 1e-6;
 export class KernelRun {
   readonly kernel: Kernel;
   /** Settings of the sequences. */
-  readonly sampling: readonly Sampling[];
+  readonly sequences: readonly DrawingSequence[];
   readonly #memory: Memory;
   readonly #buffers: Readonly<Record<string, GPUBuffer>>;
   readonly #before: Readonly<Record<string, Numbers>>;
@@ -26,13 +26,13 @@ export class KernelRun {
     kernel: Kernel,
     buffers: Readonly<Record<string, GPUBuffer>>,
     before: Readonly<Record<string, Numbers>>,
-    sampling: readonly Sampling[],
+    sequences: readonly DrawingSequence[],
   ) {
     this.#memory = memory;
     this.kernel = kernel;
     this.#buffers = buffers;
     this.#before = before;
-    this.sampling = sampling;
+    this.sequences = sequences;
   }
 
   has(name: string): boolean {

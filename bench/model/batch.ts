@@ -2,6 +2,7 @@
 import type { MatrixDType } from '../../kernels/kernel.ts';
 import { type ImageDecoder, imageDecoder } from '../../src/engine/images.ts';
 import { generateSettings } from '../../src/generate/settings.ts';
+import { shapeOf } from '../../src/generate/token-loop.ts';
 import { type KernelTime, profile } from '../../src/gpu/profile.ts';
 import type { Program } from '../../src/gpu/program.ts';
 import { loadModel, type MemoryUse, type TokenLoop, tokenLoop } from '../../src/index.ts';
@@ -93,7 +94,7 @@ export async function measureBatch(
       steps,
       dtype: precision.dtype,
       kvDtype: precision.kvDtype,
-      shape: stepShape(gpt, batch, precision),
+      shape: stepShape(gpt, shapeOf(batch), precision),
       decoderBuild: buildOf(loop.ms, loop.result.program),
       tokenizerBuild: buildOf(decoder.ms, decoder.result.program),
       stepMs: timing(tokenRuns.map((run) => run.stepMs)),

@@ -1,7 +1,8 @@
 /** This project as a runner. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packSampling } from '../../kernels/sampler/sampling.ts';
+import { packRows } from '../../kernels/lib/row-table.ts';
+import { packSequences } from '../../kernels/sampler/sequence-table.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { build } from '../../src/gpu/program.ts';
 import { readBuffer } from '../../src/gpu/readback.ts';
@@ -46,14 +47,19 @@ async function gptWork(memory: Memory, rows: number): Promise<Work> {
   const sequences = rows / 2;
   const { weights, precision } = await checkGpt(device, config, file).load(memory);
   const g = new Graph();
-  const gpt = gptDecoder(g, config, { sequences, guided: true }, precision);
+  const gpt = gptDecoder(g, config, { rows, slots: rows }, precision);
   const program = await build(memory, g, { weights, keep: [gpt.logits] });
   const write = (t: Tensor, data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): void =>
     device.queue.writeBuffer(program.bufferOf(t), 0, data);
+  const conditions = [...classesOf(sequences), ...Array(sequences).fill(config.numClasses)];
   const standAt = (position: number): void =>
     write(
-      gpt.place,
-      Uint32Array.from({ length: rows * 2 }, (_, i) => (i % 2 === 0 ? i / 2 : position)),
+      gpt.rowTable,
+      packRows(
+        conditions.map((condition, slot) => {
+          return { slot, position, sequence: slot % sequences, condition };
+        }),
+      ),
     );
   const step = async (position: number): Promise<Float32Array> => {
     standAt(position);
@@ -63,18 +69,21 @@ async function gptWork(memory: Memory, rows: number): Promise<Work> {
   };
 
   write(gpt.rope, ropeTable(config));
-  write(
-    gpt.label,
-    Uint32Array.from([...classesOf(sequences), ...Array(sequences).fill(config.numClasses)]),
-  );
   write(gpt.tokens, tokensOf(sequences, config));
-  const rest = { cfgInterval: -1, temperature: 1, topK: 0, topP: 1, greedy: false, forced: true };
+  const rest = {
+    cfgInterval: -1,
+    temperature: 1,
+    topK: 0,
+    topP: 1,
+    greedy: false,
+    given: config.blockSize,
+  };
   const settings = Array.from({ length: sequences }, (_, seed) => ({
     ...rest,
-    seed,
-    cfgScale: CFG_SCALE,
+    ...{ seed, cfgScale: CFG_SCALE },
+    ...{ row: seed, uncondRow: sequences + seed, sequence: seed },
   }));
-  write(gpt.sampling, packSampling(settings));
+  write(gpt.sequenceTable, packSequences(settings, rows));
   for (const t of g.residents) {
     const layer = /^layers\.(\d+)\.kv$/.exec(t.name)?.[1];
     if (layer === undefined) continue;
@@ -92,7 +101,7 @@ async function gptWork(memory: Memory, rows: number): Promise<Work> {
       for (const [i, position] of CHECKED_POSITIONS.entries()) {
         const { ms, result } = await timed(() => step(position));
         times.push(ms);
-        all.set(result, i * each);
+        all.set(result.subarray(0, each), i * each);
       }
       return { values: all, ms: times[0] ?? Number.NaN };
     },

@@ -85,7 +85,7 @@ async function run(
 ): Promise<Uint32Array> {
   const loop = await tokenLoop(network, { sequences: classes.length, guided: cfgScale > 1 });
   const how = { cfgScale, cfgInterval: -1, temperature: 1, topK: 0, topP: 1, greedy };
-  loop.start(classes.map((label, i) => ({ ...how, forced: false, label, seed: 7 + i })));
+  loop.start(classes.map((label, i) => ({ ...how, given: 0, label, seed: 7 + i })));
   await loop.run(network.config.blockSize);
   return loop.readTokens();
 }

@@ -15,6 +15,7 @@ import {
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
+import { rowLib, rowTableBinding } from '../lib/row-table.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
 import { type AttentionBody, serialBody, sharedBody } from './attention-body.ts';
 import { type AttentionShape, attentionTile, type Cut } from './attention-tile.ts';
@@ -46,7 +47,7 @@ export function assertAttention(name: string, params: Omit<AttentionParams, 'var
   assert(nHead % nKvHead === 0, `${name}: nHead ${nHead} is not a multiple of nKvHead ${nKvHead}`);
 }
 
-/** The dispatch of `q`, `kv`, `place`, with `masked` of `mask`, and what its form writes. */
+/** The dispatch of `q`, `kv`, `rowTable`, with `masked` of `mask`, and what its form writes. */
 export function attentionKernel(params: AttentionParams, form: AttentionForm): Dispatch {
   const { rows, nHead, nKvHead, headDim, slots, positions, kvDtype = 'f32' } = params;
   const { masked = false, variant = PORTABLE } = params;
@@ -55,7 +56,7 @@ export function attentionKernel(params: AttentionParams, form: AttentionForm): D
   const bindings: Bindings = {
     q: rowBinding('in', [rows, nHead * headDim]),
     kv: kvBinding('in', params, variant),
-    place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
+    rowTable: rowTableBinding('in', rows),
     ...(masked && { mask: { role: 'in', dtype: 'u32', shape: [slots, positions] } }),
     ...outs,
   };
@@ -69,6 +70,7 @@ export function attentionKernel(params: AttentionParams, form: AttentionForm): D
   const [gx, gy] = grid(workgroups);
   const features = variantFeatures(variant, kvDtype === 'f16');
   const code = `${enable(features)}
+${rowLib}
 ${declare(bindings)}
 const SCALE = f32(${1 / Math.sqrt(headDim)});
 ${rowReader({ name: 'q', dtype: 'f32', length: headDim })}
@@ -107,8 +109,8 @@ function unitOf({ nHead, nKvHead, positions }: AttentionParams, { parts, columns
   let first = unit % ${parts}u * ${columns}u;
   let row = pair / ${nHead}u;
   let head = pair % ${nHead}u;
-  let slot = place[row].x;
-  let position = place[row].y;
+  let slot = rowTable[row].slot;
+  let position = rowTable[row].position;
   if (position >= ${positions}u || first > position) { return; }
   let count = min(position + 1u - first, ${columns}u);
   let keys = kv_row(0u, slot, ${kvHead}, first);

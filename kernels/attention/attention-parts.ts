@@ -12,7 +12,7 @@ export interface AttentionPartsParams extends AttentionParams {
 export type AttentionPartsBindings = {
   readonly q: Binding<'in'>;
   readonly kv: Binding<'in'>;
-  readonly place: Binding<'in'>;
+  readonly rowTable: Binding<'in'>;
   readonly out: Binding<'out'>;
   readonly peaks: Binding<'out'>;
 };

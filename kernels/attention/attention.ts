@@ -9,7 +9,7 @@ export type { AttentionParams };
 export type AttentionBindings = {
   readonly q: Binding<'in'>;
   readonly kv: Binding<'in'>;
-  readonly place: Binding<'in'>;
+  readonly rowTable: Binding<'in'>;
   readonly out: Binding<'out'>;
 };
 export type MaskedAttentionBindings = AttentionBindings & { readonly mask: Binding<'in'> };
@@ -21,7 +21,7 @@ export type MaskedAttentionBindings = AttentionBindings & { readonly mask: Bindi
  * p attends to column j <= p where mask[slot, j] != 0 or j = p, so that padding never gives NaN.
  *
  * Shapes: q and out f32 [rows, nHead * headDim], kv [2, slots, nKvHead, positions, headDim],
- * place u32 [rows, 2] (KV slot, position), mask u32 [slots, positions]. KV head
+ * rowTable u32 [rows, 4] (`Row`), mask u32 [slots, positions]. KV head
  * h / (nHead / nKvHead) serves head h. Sums in f32.
  * Serial: one invocation per row and head, online softmax (Milakov and Gimelshein 2018,
  * arXiv:1805.02867). Otherwise one workgroup per row and head, scores in workgroup memory.

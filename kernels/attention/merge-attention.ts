@@ -9,6 +9,7 @@ import {
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import { rowLib, rowTableBinding } from '../lib/row-table.ts';
 import { rowBinding, rowReader, rowWriter } from '../lib/rows.ts';
 import { assertSplit, cutPositions } from './attention-tile.ts';
 
@@ -25,7 +26,7 @@ export interface MergeAttentionParams {
 export type MergeAttentionBindings = {
   readonly sums: Binding<'in'>;
   readonly peaks: Binding<'in'>;
-  readonly place: Binding<'in'>;
+  readonly rowTable: Binding<'in'>;
   readonly out: Binding<'out'>;
 };
 
@@ -37,7 +38,7 @@ const SIZE = 64;
  * row's position. One invocation for each four values; no barrier, the same under every variant.
  *
  * Shapes: sums f32 [rows, nHead, parts, headDim], peaks f32 [rows, nHead, parts, 2] (peak, weight),
- * place u32 [rows, 2] (KV slot, position), out f32 [rows, nHead * headDim].
+ * rowTable u32 [rows, 4] (`Row`), out f32 [rows, nHead * headDim].
  */
 export function mergeAttention(params: MergeAttentionParams): Kernel<MergeAttentionBindings> {
   const identity = assertParams('merge_attention', params, {
@@ -55,14 +56,15 @@ export function mergeAttention(params: MergeAttentionParams): Kernel<MergeAttent
   const bindings = {
     sums: rowBinding('in', [...units, headDim]),
     peaks: { role: 'in', dtype: 'f32', shape: [...units, 2], element: 'vec2f' },
-    place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
+    rowTable: rowTableBinding('in', rows),
     out: rowBinding('out', [rows, nHead * headDim]),
   } as const satisfies Bindings;
   assertIndexable('merge_attention', bindings);
   const quads = headDim / 4;
   const count = rows * nHead * quads;
   const [gx, gy] = grid(ceilDiv(count, SIZE));
-  const code = `${declare(bindings)}
+  const code = `${rowLib}
+${declare(bindings)}
 ${rowReader({ name: 'sums', dtype: 'f32', length: headDim })}
 ${rowWriter({ name: 'out', dtype: 'f32', length: headDim })}
 
@@ -72,7 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (index >= ${count}u) { return; }
   let pair = index / ${quads}u;
   let i = index % ${quads}u;
-  let position = place[pair / ${nHead}u].y;
+  let position = rowTable[pair / ${nHead}u].position;
   if (position >= ${positions}u) { return; }
   let begin = pair * ${parts}u;
   let end = begin + position / ${columns}u;

@@ -1,6 +1,7 @@
 import { byteLength } from '../cost.ts';
 import { type Binding, type Kernel, type MatrixDType, PORTABLE, type Variant } from '../kernel.ts';
 import { assertParams, KV_RULES } from '../lib/params.ts';
+import { rowTableBinding } from '../lib/row-table.ts';
 import { rowBinding } from '../lib/rows.ts';
 import { productWeight } from '../lib/weight-rows.ts';
 import { type Columns, columnsOf } from '../product/columns.ts';
@@ -25,17 +26,17 @@ export type QkvRopeCacheBindings = {
   readonly gain: Binding<'in'>;
   readonly weight: Binding<'in'>;
   readonly rope: Binding<'in'>;
-  readonly place: Binding<'in'>;
+  readonly rowTable: Binding<'in'>;
   readonly kv: Binding<'inout'>;
   readonly q: Binding<'out'>;
 };
 
 /**
  * First half of an attention layer for few rows, in one dispatch: RMSNorm, the product with wqkv,
- * 2-D RoPE on q and k, and the write of k and v into the cache at each row's place.
+ * 2-D RoPE on q and k, and the write of k and v into the cache where each row stands.
  *
  * Shapes: x [rows, dim], gain [dim], weight wqkv [(nHead + 2 nKvHead) * headDim, dim],
- * rope [positions, headDim / 2, 2] (cos, sin), place u32 [rows, 2] (KV slot, position),
+ * rope [positions, headDim / 2, 2] (cos, sin), rowTable u32 [rows, 4] (`Row`),
  * kv [2, slots, nKvHead, positions, headDim], q [rows, nHead * headDim].
  * Source: LlamaGen autoregressive/models/gpt.py, Attention.forward, apply_rotary_emb, KVCache.update.
  */
@@ -60,7 +61,7 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
     gain: rowBinding('in', [dim]),
     ...productWeight('weight', [count, dim], dtype),
     rope: { role: 'in', dtype: 'f32', shape: [positions, headDim / 2, 2], element: 'vec4f' },
-    place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
+    rowTable: rowTableBinding('in', rows),
     kv: kvBinding('inout', params),
     // A part after the first is given the q of the first; the type is that of a whole kernel.
     q: rowBinding(first > 0 ? ('inout' as 'out') : 'out', [rows, nHead * headDim]),

@@ -1,25 +1,27 @@
 /** Where the columns of a qkv product go: q to its tensor, k and v to the cache. */
 import { assert } from '../kernel.ts';
+import { rowLib } from '../lib/row-table.ts';
 import { rowWriter } from '../lib/rows.ts';
 import { type KvShape, kvLib } from './kv-cache.ts';
 import { ropeLib } from './rope.ts';
 
 /**
  * `fn store(row, i, a)`: stores columns 4i .. 4i+3 of a row of q | k | v, q and k rotated.
- * Needs the bindings `rope`, `place`, `kv` and `q`. Rows that stand past the cache are dropped: they
- * belong to sequences that have ended.
+ * Needs the bindings `rope`, `rowTable`, `kv` and `q`. Idle rows, and others that stand past the
+ * cache, are dropped.
  */
 export function qkvStore(params: KvShape & { readonly nHead: number }): string {
   const { nHead, nKvHead, headDim, positions, kvDtype = 'f32' } = params;
   assert(nHead % nKvHead === 0, `qkv: nHead ${nHead} is not a multiple of nKvHead ${nKvHead}`);
   const quadsPerHead = headDim / 4;
-  return `${ropeLib(headDim)}
+  return `${rowLib}
+${ropeLib(headDim)}
 ${kvLib(params)}
 ${rowWriter({ name: 'kv', dtype: kvDtype, length: headDim })}
 ${rowWriter({ name: 'q', dtype: 'f32', length: nHead * headDim })}
 fn store(row: u32, i: u32, a: vec4f) {
-  let slot = place[row].x;
-  let position = place[row].y;
+  let slot = rowTable[row].slot;
+  let position = rowTable[row].position;
   if (position >= ${positions}u) { return; }
   let head = i / ${quadsPerHead}u;
   let d = i % ${quadsPerHead}u;

@@ -2,6 +2,7 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, KV_RULES } from '../lib/params.ts';
+import { rowTableBinding } from '../lib/row-table.ts';
 import { quads, rowBinding, rowReader } from '../lib/rows.ts';
 import { type KvShape, kvBinding } from './kv-cache.ts';
 import { qkvStore } from './qkv-store.ts';
@@ -14,7 +15,7 @@ export interface RopeCacheParams extends KvShape {
 export type RopeCacheBindings = {
   readonly qkv: Binding<'in'>;
   readonly rope: Binding<'in'>;
-  readonly place: Binding<'in'>;
+  readonly rowTable: Binding<'in'>;
   readonly kv: Binding<'inout'>;
   readonly q: Binding<'out'>;
 };
@@ -25,7 +26,7 @@ export type RopeCacheBindings = {
  * grid row, the second with the column; condition tokens become zero vectors.
  *
  * Shapes: qkv [rows, (nHead + 2 nKvHead) * headDim], rope [positions, headDim / 2, 2] (cos, sin),
- * place u32 [rows, 2] (KV slot, position), kv [2, slots, nKvHead, positions, headDim],
+ * rowTable u32 [rows, 4] (`Row`), kv [2, slots, nKvHead, positions, headDim],
  * q [rows, nHead * headDim].
  * Source: LlamaGen autoregressive/models/gpt.py, apply_rotary_emb and KVCache.update.
  */
@@ -36,7 +37,7 @@ export function ropeCache(params: RopeCacheParams): Kernel<RopeCacheBindings> {
   const bindings: RopeCacheBindings = {
     qkv: rowBinding('in', [rows, width]),
     rope: { role: 'in', dtype: 'f32', shape: [positions, headDim / 2, 2], element: 'vec4f' },
-    place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
+    rowTable: rowTableBinding('in', rows),
     kv: kvBinding('inout', params),
     q: rowBinding('out', [rows, nHead * headDim]),
   };

@@ -14,13 +14,13 @@ import {
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import { NO_ROW, rowLib, rowTableBinding } from '../lib/row-table.ts';
 import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
 
 export interface EmbedParams {
   readonly rows: number;
-  /** KV slots; slot s takes its tokens from sequence s % sequences. */
-  readonly slots: number;
-  readonly sequences: number;
+  /** Lines of `tokens`: sequences that there may be at once. */
+  readonly capacity: number;
   readonly dim: number;
   readonly vocabSize: number;
   /**
@@ -37,8 +37,7 @@ export interface EmbedParams {
 }
 
 export type EmbedBindings = {
-  readonly place: Binding<'in'>;
-  readonly label: Binding<'in'>;
+  readonly rowTable: Binding<'in'>;
   readonly tokens: Binding<'in'>;
   readonly labelTable: Binding<'in'>;
   readonly tokenTable: Binding<'in'>;
@@ -46,19 +45,18 @@ export type EmbedBindings = {
 };
 
 /**
- * Input of the decoder. Position 0 is the class: out[r] = labelTable[label[slot]]; position p > 0 is
- * the token before: out[r] = tokenTable[tokens[slot % sequences, p - 1]]. No position is added.
- * A token or label outside its table gives NaN, never another row.
+ * Input of the decoder. Position 0 is the class: out[r] = labelTable[condition]; position p > 0 is
+ * the token before: out[r] = tokenTable[tokens[sequence, p - 1]]. No position is added. A token or
+ * class outside its table gives NaN, never another row; so does a position past the grid. Idle rows are
+ * left alone.
  *
- * Shapes: place u32 [rows, 2] (KV slot, position), label u32 [slots], tokens u32
- * [sequences, blockSize], labelTable [labels, dim], tokenTable [vocabSize, dim], out f32 [rows, dim].
+ * Shapes: rowTable u32 [rows, 4] (`Row`), tokens u32 [capacity, blockSize], labelTable [labels, dim], tokenTable [vocabSize, dim], out f32 [rows, dim].
  * Source: LlamaGen autoregressive/models/gpt.py, LabelEmbedder and tok_embeddings.
  */
 export function embed(params: EmbedParams): Kernel<EmbedBindings> {
   const identity = assertParams('embed', params, {
     rows: 'size',
-    slots: 'size',
-    sequences: 'size',
+    capacity: 'size',
     dim: 'size',
     vocabSize: 'size',
     labels: 'size',
@@ -67,7 +65,7 @@ export function embed(params: EmbedParams): Kernel<EmbedBindings> {
     dtype: 'tableDtype?',
     variant: 'variant?',
   });
-  const { rows, slots, sequences, dim, vocabSize, labels, blockSize } = params;
+  const { rows, capacity, dim, vocabSize, labels, blockSize } = params;
   const { dtype = 'f32', variant = PORTABLE } = params;
   const { held = { first: 0, count: vocabSize } } = params;
   const later = held.first > 0;
@@ -77,9 +75,8 @@ export function embed(params: EmbedParams): Kernel<EmbedBindings> {
     `embed: tokens ${held.first} .. ${held.first + held.count - 1} expected to be in 0 .. ${vocabSize - 1}`,
   );
   const bindings: EmbedBindings = {
-    place: { role: 'in', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
-    label: { role: 'in', dtype: 'u32', shape: [slots] },
-    tokens: { role: 'in', dtype: 'u32', shape: [sequences, blockSize] },
+    rowTable: rowTableBinding('in', rows),
+    tokens: { role: 'in', dtype: 'u32', shape: [capacity, blockSize] },
     labelTable: rowBinding('in', [labels, dim], dtype, variant),
     tokenTable: rowBinding('in', [held.count, dim], dtype, variant),
     // A part after the first is given the output of the first; the type is that of a whole kernel.
@@ -90,6 +87,7 @@ export function embed(params: EmbedParams): Kernel<EmbedBindings> {
   const table = { dtype, length: dim, nativeF16: variant.f16 };
   const size = 64;
   const code = wgsl`${enable(features)}
+${rowLib}
 ${declare(bindings)}
 ${rowReader({ name: 'labelTable', ...table })}
 ${rowReader({ name: 'tokenTable', ...table })}
@@ -98,16 +96,15 @@ ${rowWriter({ name: 'out', dtype: 'f32', length: dim })}
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let row = id.y;
   let i = id.x;
-  if (i >= ${quads(dim)}u) { return; }
-  let slot = place[row].x;
-  let position = place[row].y;
+  let stands = rowTable[row];
+  let position = stands.position;
+  if (i >= ${quads(dim)}u || position == ${NO_ROW}u) { return; }
   var v = vec4f(bitcast<f32>(0x7fc00000u | (position & 0u)));
   var held = ${!later};
   if (position == 0u) {
-    let index = label[slot];
-    if (index < ${labels}u) { v = labelTable_at(index, i); }
+    if (stands.condition < ${labels}u) { v = labelTable_at(stands.condition, i); }
   } else if (position <= ${blockSize}u) {
-    let index = tokens[(slot % ${sequences}u) * ${blockSize}u + position - 1u] - ${held.first}u;
+    let index = tokens[stands.sequence * ${blockSize}u + position - 1u] - ${held.first}u;
     if (index < ${held.count}u) { v = tokenTable_at(index, i); held = true; }
   }
   if (held) { out_put(row, i, v); }

@@ -59,6 +59,7 @@ export const ATTENTION_RULES = {
 export const DRAW_RULES = {
   sequences: 'size',
   rows: 'size',
+  capacity: 'size',
   vocabSize: 'size',
   blockSize: 'size',
   clsTokenNum: 'size',

@@ -1,26 +1,22 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import {
-  assert,
-  type Binding,
-  declare,
-  enable,
-  type Kernel,
-  PORTABLE,
-  type Variant,
-} from '../kernel.ts';
+import { type Binding, declare, enable, type Kernel, PORTABLE, type Variant } from '../kernel.ts';
 import { finiteLib } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, DRAW_RULES } from '../lib/params.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
+import { rowLib, rowTableBinding } from '../lib/row-table.ts';
 import { quads, rowBinding, rowReader, variantFeatures } from '../lib/rows.ts';
 import { drawLib, finish } from './draw.ts';
 import { samplerGroup } from './sampler-group.ts';
-import { samplingBinding, samplingLib } from './sampling.ts';
+import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';
 
 export interface DrawTokenParams {
+  /** Entries of the table of sequences: most that draw in one pass. */
   readonly sequences: number;
-  /** Rows of the batch: `sequences`, or twice that with guidance. */
+  /** Rows of the pass. */
   readonly rows: number;
+  /** Lines of `tokens`: sequences that there may be at once. */
+  readonly capacity: number;
   readonly vocabSize: number;
   /** Tokens in a grid. */
   readonly blockSize: number;
@@ -31,8 +27,8 @@ export interface DrawTokenParams {
 
 export type DrawTokenBindings = {
   readonly probs: Binding<'in'>;
-  readonly sampling: Binding<'in'>;
-  readonly place: Binding<'inout'>;
+  readonly sequenceTable: Binding<'in'>;
+  readonly rowTable: Binding<'inout'>;
   readonly tokens: Binding<'inout'>;
 };
 
@@ -40,32 +36,30 @@ export type DrawTokenBindings = {
  * Draws one token per sequence, writes it where the next embedding reads it, and moves the rows of
  * the sequence one position on. The exponential race: argmax_t probs[t] / e_t with e_t exponential,
  * which is Gumbel-max without the logarithm of the probability. e_t is a function of the seed, the
- * step and t alone. The lowest index wins a tie. A sequence whose grid is full is left alone.
+ * step and t alone. The lowest index wins a tie. A sequence whose grid is full is left
+ * alone, and so is what an idle entry would write.
  * Where a probability is not finite, or none is above zero, the token is NO_TOKEN, and a given token
  * becomes it: torch.multinomial throws there, and what a kernel can say it says in the grid.
  *
- * Shapes: probs [sequences, vocabSize], sampling u32 [sequences, 8], place u32 [rows, 2] (KV slot,
- * position), tokens u32 [sequences, blockSize]. One workgroup per sequence.
+ * Shapes: probs [sequences, vocabSize], sequenceTable u32 [sequences, 12] (`DrawingSequence`), rowTable
+ * u32 [rows, 4] (`Row`), tokens u32 [capacity, blockSize]. One workgroup per sequence.
  * Source: LlamaGen autoregressive/serve/sampler.py (exponential race), gpt-fast generate.py.
  */
 export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {
   const identity = assertParams('draw_token', params, DRAW_RULES);
-  const { sequences, rows, vocabSize, blockSize, clsTokenNum, variant = PORTABLE } = params;
-  assert(
-    rows === sequences || rows === 2 * sequences,
-    `draw_token: ${rows} rows are neither ${sequences} nor twice as many`,
-  );
+  const { sequences, rows, capacity, vocabSize, blockSize, clsTokenNum } = params;
+  const { variant = PORTABLE } = params;
   const bindings: DrawTokenBindings = {
     probs: rowBinding('in', [sequences, vocabSize]),
-    sampling: samplingBinding(sequences),
-    place: { role: 'inout', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
-    tokens: { role: 'inout', dtype: 'u32', shape: [sequences, blockSize] },
+    sequenceTable: sequenceTableBinding(sequences),
+    rowTable: rowTableBinding('inout', rows),
+    tokens: { role: 'inout', dtype: 'u32', shape: [capacity, blockSize] },
   };
   assertIndexable('draw_token', bindings);
   const { size, reduce, highest, last } = samplerGroup(variant);
   const features = variantFeatures({ reduce, f16: false }, false);
   const code = wgsl`${enable(features)}
-${samplingLib}
+${rowLib}${sequenceLib}
 ${declare(bindings)}
 ${rowReader({ name: 'probs', dtype: 'f32', length: vocabSize })}
 ${finiteLib}
@@ -76,16 +70,17 @@ ${last.code}
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   let sequence = group.x;
-  let how = sampling[sequence];
-  let step = place[sequence].y - ${clsTokenNum - 1}u;
+  let settings = sequenceTable[sequence];
+  if (settings.row == NO_ROW) { return; }
+  let step = rowTable[settings.row].position - ${clsTokenNum - 1}u;
   var leader = Race();
   var largest = 0u;
   for (var i = lane; i < ${quads(vocabSize)}u; i += ${size}u) {
     let p = probs_at(sequence, i);
     largest = max(largest, magnitude_of_any(p));
-    leader = race(leader, i, p, step, how.seed);
+    leader = race(leader, i, p, step, settings.seed);
   }
-  ${finish({ sequences, rows, vocabSize, blockSize, highest, last, broken: 'largest >= INFINITE' })}
+  ${finish({ vocabSize, blockSize, highest, last, broken: 'largest >= INFINITE' })}
 }`;
   return {
     ...identity,

@@ -30,8 +30,6 @@ fn race(so_far: Race, block: u32, p: vec4f, step: u32, seed: vec2u) -> Race {
 }`;
 
 export interface FinishParams {
-  readonly sequences: number;
-  readonly rows: number;
   readonly vocabSize: number;
   readonly blockSize: number;
   /** Reducers over the workgroup: f32 maximum, u32 maximum. */
@@ -43,12 +41,12 @@ export interface FinishParams {
 
 /**
  * Statements that end the race `leader` of each invocation: the token is written at `step` unless it was
- * given, and the rows of the sequence move one position on. A sequence whose grid is full is left alone.
+ * given, and the rows of the sequence `settings` move one position on. A sequence whose grid is full is left alone.
  * Where an invocation was `broken`, or no token has a chance, NO_TOKEN is written, over a given token too:
  * it is read with the grid, and its place is the step.
  */
 export const finish = (params: FinishParams): string => {
-  const { sequences, rows, vocabSize, blockSize, highest, last, broken } = params;
+  const { vocabSize, blockSize, highest, last, broken } = params;
   return `
   let top = ${highest.call('leader.score')};
   // The highest bit is free: one more reduction would cost a barrier or more.
@@ -58,6 +56,7 @@ export const finish = (params: FinishParams): string => {
   let none = best_found >= 0x80000000u || top <= 0.0;
   let token = select(${vocabSize}u - best_found, NO_TOKEN, none);
   if (lane > 0u || step >= ${blockSize}u) { return; }
-  if (none || (how.flags & FORCED) == 0u) { tokens[sequence * ${blockSize}u + step] = token; }
-  for (var row = sequence; row < ${rows}u; row += ${sequences}u) { place[row].y += 1u; }`;
+  if (none || step >= settings.given) { tokens[settings.sequence * ${blockSize}u + step] = token; }
+  rowTable[settings.row].position += 1u;
+  if (settings.uncond_row != NO_ROW) { rowTable[settings.uncond_row].position += 1u; }`;
 };

@@ -14,7 +14,7 @@ import { laneBuiltins } from '../lib/reduce.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './filter.ts';
 import { samplerGroup } from './sampler-group.ts';
-import { samplingBinding, samplingLib } from './sampling.ts';
+import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';
 
 export interface FilterLogitsParams {
   readonly sequences: number;
@@ -24,7 +24,7 @@ export interface FilterLogitsParams {
 
 export type FilterLogitsBindings = {
   readonly logits: Binding<'in'>;
-  readonly sampling: Binding<'in'>;
+  readonly sequenceTable: Binding<'in'>;
   readonly probs: Binding<'out'>;
 };
 
@@ -42,8 +42,8 @@ export type FilterLogitsBindings = {
  * A logit of minus infinity is a token that is not allowed. Where a logit is NaN or plus infinity, or no
  * token is allowed, all probabilities are NaN, as softmax has it.
  *
- * Shapes: logits and probs [sequences, vocabSize], sampling u32 [sequences, 8]. One workgroup per
- * sequence.
+ * Shapes: logits and probs [sequences, vocabSize], sequenceTable u32 [sequences, 12] (`DrawingSequence`).
+ * One workgroup per entry of the table; an idle one returns.
  * Source: LlamaGen autoregressive/models/generate.py, top_k_top_p_filtering and sample.
  */
 export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBindings> {
@@ -56,7 +56,7 @@ export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBin
   assert(vocabSize <= 2 ** 24, `filter_logits: vocabSize ${vocabSize} is above 2^24`);
   const bindings: FilterLogitsBindings = {
     logits: rowBinding('in', [sequences, vocabSize]),
-    sampling: samplingBinding(sequences),
+    sequenceTable: sequenceTableBinding(sequences),
     probs: rowBinding('out', [sequences, vocabSize]),
   };
   assertIndexable('filter_logits', bindings);
@@ -70,7 +70,7 @@ export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBin
   };
   const features = variantFeatures({ reduce, f16: false }, false);
   const code = wgsl`${enable(features)}
-${samplingLib}
+${sequenceLib}
 ${declare(bindings)}
 ${rowReader({ name: 'logits', ...row })}
 ${rowWriter({ name: 'probs', ...row })}
@@ -78,7 +78,8 @@ ${filterLib(filter)}
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   let sequence = group.x;
-  let how = sampling[sequence];
+  let settings = sequenceTable[sequence];
+  if (settings.row == NO_ROW) { return; }
   ${filterBody(filter)}
   // 1 for a finite logit, 2 for one that is no number: 1 in all is right.
   let seen = ${reducers.last.call('select(select(0u, 1u, best > -3.4028234e38 || largest > 0u), 2u, largest >= INFINITE)')};

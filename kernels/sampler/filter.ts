@@ -26,7 +26,7 @@ const PART = 32;
 
 /**
  * Declarations for `filterBody`. The kernel defines `fn logits_at(row: u32, i: u32) -> vec4f` over
- * logits f32 [sequences, vocabSize] (`rowReader`), and the struct Sampling.
+ * logits f32 [sequences, vocabSize] (`rowReader`), and the struct Sequence.
  */
 export const filterLib = ({
   vocabSize,
@@ -117,7 +117,7 @@ const tokens = (vocabSize: number, body: string): string =>
 /**
  * Statements that leave `lowest` and `final_token`: tokens with a lower key than `lowest` have no part in
  * the distribution, nor those at it that come after `final_token`; and `peak`, `temperature` and `total`,
- * which make weights probabilities. For `sequence` with settings `how`; needs `filterLib` and `lane`.
+ * which make weights probabilities. For `sequence`, an entry of the table with the settings `settings`; needs `filterLib` and `lane`.
  * `largest` is the largest magnitude among the logits that this invocation has seen; from INFINITE on
  * one of them was not finite, and nothing else here means anything.
  */
@@ -163,7 +163,7 @@ export function filterBody(params: FilterParams): string {
     above = byte.y;
   }`;
   return `
-  let temperature = max(how.temperature, 1e-5);
+  let temperature = max(settings.temperature, 1e-5);
   var best = -3.4028234e38;
   var worst = 3.4e38;
   var largest = 0u;
@@ -180,20 +180,20 @@ export function filterBody(params: FilterParams): string {
   var total = 1.0;
   var kept = 0.0;
   var part = 0.0;
-  if ((how.flags & GREEDY) != 0u) {
+  if ((settings.flags & GREEDY) != 0u) {
     var found = 0u;
     ${each('if (logit == peak) { found = max(found, VOCAB - token); }')}
     final_token = VOCAB - ${last.call('found')};
     lowest = key_of(peak);
   } else {
-    if (how.top_k > 0u && how.top_k < VOCAB) {
-      ${search('true', '1u', 'how.top_k')}
+    if (settings.top_k > 0u && settings.top_k < VOCAB) {
+      ${search('true', '1u', 'settings.top_k')}
       lowest = key;
     }
     ${sumOf('key_of(logit) >= lowest')}
-    if (how.top_p < 1.0) {
+    if (settings.top_p < 1.0) {
       let unit = f32(${MASS_ONE}) / total;
-      let limit = u32(max(how.top_p, 0.0) * f32(${MASS_ONE}));
+      let limit = u32(max(settings.top_p, 0.0) * f32(${MASS_ONE}));
       ${search('key_of(logit) >= lowest', 'u32(weight_of(logit, peak, temperature) * unit + 0.5)', 'limit + 1u')}
       let mass = u32(weight_of(logit_of(key), peak, temperature) * unit + 0.5);
       // Of the tokens at the threshold as many stay as fit before p is passed, and one more.

@@ -2,12 +2,15 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Binding, ceilDiv, declare, type Kernel } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import { rowLib, rowTableBinding } from '../lib/row-table.ts';
 import { quads, rowBinding, rowReader, rowWriter } from '../lib/rows.ts';
-import { guide } from './guide.ts';
-import { samplingBinding, samplingLib } from './sampling.ts';
+import { guideLib } from './guide.ts';
+import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';
 
 export interface GuidanceParams {
   readonly sequences: number;
+  /** Rows of the pass. */
+  readonly rows: number;
   readonly vocabSize: number;
   /** Condition tokens before the first image token. */
   readonly clsTokenNum: number;
@@ -15,49 +18,50 @@ export interface GuidanceParams {
 
 export type GuidanceBindings = {
   readonly logits: Binding<'in'>;
-  readonly place: Binding<'in'>;
-  readonly sampling: Binding<'in'>;
+  readonly rowTable: Binding<'in'>;
+  readonly sequenceTable: Binding<'in'>;
   readonly out: Binding<'out'>;
 };
 
 /**
  * Classifier-free guidance: out = uncond + (cond - uncond) * cfgScale, or cond alone where cfgScale is
- * at most 1 or where cfgInterval has ended it. The official decode loop counts from the second
+ * at most 1, where the sequence has no row without condition, or where cfgInterval has ended it. The official decode loop counts from the second
  * token, so tokens 0 .. cfgInterval + 1 are guided.
  *
- * Shapes: logits [2 * sequences, vocabSize], conditional rows first; place u32 [2 * sequences, 2];
- * sampling u32 [sequences, 8]; out [sequences, vocabSize].
+ * Shapes: logits [rows, vocabSize], rowTable u32 [rows, 4] (`Row`), sequenceTable u32 [sequences, 12]
+ * (`DrawingSequence`), out [sequences, vocabSize]; idle sequences leave theirs alone.
  * Source: Ho and Salimans 2022 (arXiv:2207.12598); LlamaGen autoregressive/models/generate.py,
  * decode_one_token and decode_n_tokens.
  */
 export function guidance(params: GuidanceParams): Kernel<GuidanceBindings> {
   const identity = assertParams('guidance', params, {
     sequences: 'size',
+    rows: 'size',
     vocabSize: 'size',
     clsTokenNum: 'size',
   });
-  const { sequences, vocabSize, clsTokenNum } = params;
+  const { sequences, rows, vocabSize, clsTokenNum } = params;
   const row = { dtype: 'f32', length: vocabSize } as const;
   const bindings: GuidanceBindings = {
-    logits: rowBinding('in', [2 * sequences, vocabSize]),
-    place: { role: 'in', dtype: 'u32', shape: [2 * sequences, 2], element: 'vec2u' },
-    sampling: samplingBinding(sequences),
+    logits: rowBinding('in', [rows, vocabSize]),
+    rowTable: rowTableBinding('in', rows),
+    sequenceTable: sequenceTableBinding(sequences),
     out: rowBinding('out', [sequences, vocabSize]),
   };
   assertIndexable('guidance', bindings);
   const size = 64;
-  const code = wgsl`${samplingLib}
+  const code = wgsl`${rowLib}${sequenceLib}
 ${declare(bindings)}
 ${rowReader({ name: 'logits', ...row })}
 ${rowWriter({ name: 'out', ...row })}
+${guideLib({ logits: 'logits' })}
 @compute @workgroup_size(${size})
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let sequence = id.y;
   let i = id.x;
-  if (i >= ${quads(vocabSize)}u) { return; }
-  let how = sampling[sequence];
-  ${guide('v', { logits: 'logits', sequences, clsTokenNum })}
-  out_put(sequence, i, v);
+  let settings = sequenceTable[id.y];
+  if (i >= ${quads(vocabSize)}u || settings.row == NO_ROW) { return; }
+  let step = rowTable[settings.row].position - ${clsTokenNum - 1}u;
+  out_put(id.y, i, guided_at(settings, step, i));
 }`;
   return {
     ...identity,

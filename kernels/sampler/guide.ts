@@ -1,20 +1,22 @@
 /** Classifier-free guidance of four logits, as WGSL. */
 
 export interface GuideParams {
-  /** Name of the logits [2 * sequences, vocabSize], with a `rowReader`. */
+  /** Name of the logits [rows, vocabSize], with a `rowReader`. */
   readonly logits: string;
-  readonly sequences: number;
-  /** Condition tokens before the first image token. */
-  readonly clsTokenNum: number;
 }
 
 /**
- * Statements that make NAME (vec4f) the guided logits 4i .. 4i+3 of `sequence` with settings `how`. The
- * official decode loop counts from the second token, so tokens 0 .. cfgInterval + 1 are guided.
+ * `fn guided_at(settings: Sequence, step: u32, i: u32) -> vec4f`: the guided logits 4i .. 4i+3 of a
+ * sequence that is about to draw token `step`. The official decode loop counts from the second token, so
+ * tokens 0 .. cfgInterval + 1 are guided.
  */
-export const guide = (name: string, { logits, sequences, clsTokenNum }: GuideParams): string => `
-  let at = i32(place[sequence].y) - ${clsTokenNum - 1};
-  let guided = how.cfg_scale > 1.0 && (how.cfg_interval < 0 || at - 1 <= how.cfg_interval);
-  let cond = ${logits}_at(sequence, i);
-  let uncond = ${logits}_at(sequence + ${sequences}u, i);
-  let ${name} = select(cond, uncond + (cond - uncond) * how.cfg_scale, guided);`;
+export const guideLib = ({ logits }: GuideParams): string => `
+fn guided_at(settings: Sequence, step: u32, i: u32) -> vec4f {
+  let cond = ${logits}_at(settings.row, i);
+  let in_time = settings.cfg_interval < 0 || i32(step) - 1 <= settings.cfg_interval;
+  if (settings.uncond_row == NO_ROW || settings.cfg_scale <= 1.0 || !in_time) {
+    return cond;
+  }
+  let uncond = ${logits}_at(settings.uncond_row, i);
+  return uncond + (cond - uncond) * settings.cfg_scale;
+}`;

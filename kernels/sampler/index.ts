@@ -3,4 +3,4 @@ export * from './draw-token.ts';
 export * from './filter-logits.ts';
 export * from './guidance.ts';
 export * from './sample-token.ts';
-export { packSampling, type Sampling } from './sampling.ts';
+export { type DrawingSequence, packSequences, type Sampling } from './sequence-table.ts';

@@ -3,89 +3,88 @@ import { assert, type Binding, declare, enable, type Kernel, PORTABLE } from '..
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, DRAW_RULES } from '../lib/params.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
+import { rowLib, rowTableBinding } from '../lib/row-table.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
 import { drawLib, finish } from './draw.ts';
 import type { DrawTokenParams } from './draw-token.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './filter.ts';
-import { guide } from './guide.ts';
+import { guideLib } from './guide.ts';
 import { samplerGroup } from './sampler-group.ts';
-import { samplingBinding, samplingLib } from './sampling.ts';
+import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';
 
 export type SampleTokenParams = DrawTokenParams;
 
 export type SampleTokenBindings = {
   readonly raw: Binding<'in'>;
-  readonly sampling: Binding<'in'>;
-  readonly place: Binding<'inout'>;
+  readonly sequenceTable: Binding<'in'>;
+  readonly rowTable: Binding<'inout'>;
   readonly tokens: Binding<'inout'>;
   readonly logits: Binding<'out'>;
   readonly probs: Binding<'out'>;
 };
 
 /**
- * The whole sampler in one dispatch: `guidance` when there are two rows a sequence, `filterLogits`,
- * `drawToken`; see those for what each step computes. The same bits as the three kernels.
+ * The whole sampler in one dispatch: `guidance`, `filterLogits`, `drawToken`; see those for what each step computes. The same bits as the three kernels.
  *
  * Where a logit is not finite, before or after guidance, nothing can be drawn: the token is NO_TOKEN, also
  * in place of a given one, and `embed` makes NaN of it, so that the steps after it say the same. Minus
  * infinity counts too: the logits of a network are not masked, so it is an overflow like the others.
  *
- * Shapes: raw [rows, vocabSize] (conditional rows first), sampling u32 [sequences, 8], place u32
- * [rows, 2], tokens u32 [sequences, blockSize]; what the filter was given and what it left, logits and
- * probs [sequences, vocabSize]. One workgroup per sequence.
+ * Shapes: raw [rows, vocabSize], sequenceTable u32 [sequences, 12] (`DrawingSequence`), rowTable u32
+ * [rows, 4] (`Row`), tokens u32 [capacity, blockSize]; what the filter was given and what it left, logits and
+ * probs [sequences, vocabSize]. One workgroup per entry of the
+ * table; an idle one returns.
  * Source: LlamaGen autoregressive/models/generate.py, decode_one_token and sample.
  */
 export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindings> {
   const identity = assertParams('sample_token', params, DRAW_RULES);
-  const { sequences, rows, vocabSize, blockSize, clsTokenNum, variant = PORTABLE } = params;
-  assert(
-    rows === sequences || rows === 2 * sequences,
-    `sample_token: ${rows} rows are neither ${sequences} nor twice as many`,
-  );
+  const { sequences, rows, capacity, vocabSize, blockSize, clsTokenNum } = params;
+  const { variant = PORTABLE } = params;
   assert(vocabSize <= 2 ** 24, `sample_token: vocabSize ${vocabSize} is above 2^24`);
   const bindings: SampleTokenBindings = {
     raw: rowBinding('in', [rows, vocabSize]),
-    sampling: samplingBinding(sequences),
-    place: { role: 'inout', dtype: 'u32', shape: [rows, 2], element: 'vec2u' },
-    tokens: { role: 'inout', dtype: 'u32', shape: [sequences, blockSize] },
+    sequenceTable: sequenceTableBinding(sequences),
+    rowTable: rowTableBinding('inout', rows),
+    tokens: { role: 'inout', dtype: 'u32', shape: [capacity, blockSize] },
     logits: rowBinding('out', [sequences, vocabSize]),
     probs: rowBinding('out', [sequences, vocabSize]),
   };
   assertIndexable('sample_token', bindings);
   const { size, reduce, highest, last, sum } = samplerGroup(variant);
   const row = { dtype: 'f32', length: vocabSize } as const;
-  const guided = rows > sequences;
   const filter: FilterParams = {
     ...{ vocabSize, size, highest, last, sum },
-    first: `${guided ? guide('v', { logits: 'raw', sequences, clsTokenNum }) : 'let v = raw_at(sequence, i);'}
+    first: `let v = guided_at(settings, step, i);
     logits_put(sequence, i, v);`,
     writes: true,
     masks: false,
   };
   const features = variantFeatures({ reduce, f16: false }, false);
   const code = wgsl`${enable(features)}
-${samplingLib}
+${rowLib}${sequenceLib}
 ${declare(bindings)}
 ${rowReader({ name: 'raw', ...row })}
 ${rowReader({ name: 'logits', ...row })}
 ${rowWriter({ name: 'logits', ...row })}
 ${rowWriter({ name: 'probs', ...row })}
+${guideLib({ logits: 'raw' })}
 ${filterLib(filter)}
 ${drawLib}
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   let sequence = group.x;
-  let how = sampling[sequence];
-  let step = place[sequence].y - ${clsTokenNum - 1}u;
+  let settings = sequenceTable[sequence];
+  if (settings.row == NO_ROW) { return; }
+  let step = rowTable[settings.row].position - ${clsTokenNum - 1}u;
   ${filterBody(filter)}
   var leader = Race();
   for (var i = lane; i < QUADS; i += ${size}u) {
     let v = logits_at(sequence, i);
     ${probabilities(filter)}
     probs_put(sequence, i, p);
-    leader = race(leader, i, p, step, how.seed);
+    leader = race(leader, i, p, step, settings.seed);
   }
-  ${finish({ sequences, rows, vocabSize, blockSize, highest, last, broken: 'largest >= INFINITE' })}
+  ${finish({ vocabSize, blockSize, highest, last, broken: 'largest >= INFINITE' })}
 }`;
   return {
     ...identity,

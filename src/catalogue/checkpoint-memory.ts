@@ -16,7 +16,7 @@ export const WEIGHT_DTYPES = ['f32', 'bf16', 'f16', 'int8', 'int4'] as const;
 export type WeightDtype = (typeof WEIGHT_DTYPES)[number];
 
 /** One image is decoded at a time, and one made with guidance has two rows. */
-const ONE_GUIDED_IMAGE = { sequences: 1, guided: true } as const;
+const ONE_GUIDED_IMAGE = { rows: 2, slots: 2 } as const;
 
 /** The kernels of a graph are chosen by what a device has; their memory hardly depends on it. */
 const PORTABLE = { reduce: 'serial', f16: false } as const;

@@ -92,7 +92,7 @@ async function describeModel(folder: string, device: GPUDevice): Promise<ModelFa
       dtype: precision.dtype,
       headDtype: headDtypeOf(precision),
       tableDtype: tableDtypeOf(precision),
-      memory: estimateMemory(config, { sequences: 1, guided: true }, precision),
+      memory: estimateMemory(config, { rows: 2, slots: 2 }, precision),
     };
   } catch (error) {
     return { folder, problem: error instanceof Error ? error.message : String(error) };

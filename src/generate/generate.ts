@@ -3,11 +3,10 @@
 import { decodePicture, keptDecoder, type Picture } from '../engine/images.ts';
 import type { Profiler } from '../gpu/profiler.ts';
 import { checkModel, type Model } from '../load/model.ts';
-import type { Batch } from '../models/gpt.ts';
 import { Phase, type Progress } from './progress.ts';
 import type { RunStats } from './run-steps.ts';
 import { generateSettings, type SamplingOptions } from './settings.ts';
-import { type Sequence, type TokenLoop, tokenLoop } from './token-loop.ts';
+import { type Batch, type Sequence, type TokenLoop, tokenLoop } from './token-loop.ts';
 
 export interface GenerateOptions extends SamplingOptions {
   /** Class index of each image. */

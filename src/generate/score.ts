@@ -1,5 +1,7 @@
 /** How likely a model finds given token grids. */
 
+import { range } from '../../kernels/kernel.ts';
+import { packRows, type Row } from '../../kernels/lib/row-table.ts';
 import { assertScores } from '../engine/not-finite.ts';
 import { OptionError } from '../errors.ts';
 import { build } from '../gpu/program.ts';
@@ -46,18 +48,20 @@ export async function scoreTokens(
     }
     tokens.set(Array.from(given), i * gpt.blockSize);
   });
-  const label = Uint32Array.from(grids, (grid) => grid.label);
   return network.exclusive(async () => {
     const build = () => scorerOf(network, grids.length);
     const scorer = await network.kept('scorer', String(grids.length), build);
-    const logits = await scorer.score(label, tokens);
+    const logits = await scorer.score(
+      grids.map((grid) => grid.label),
+      tokens,
+    );
     assertScores(logits, positionsOf(gpt), gpt.vocabSize);
     return logits;
   });
 }
 
 interface Scorer extends Destroyable {
-  score(label: Uint32Array<ArrayBuffer>, tokens: Uint32Array<ArrayBuffer>): Promise<Logits>;
+  score(labels: readonly number[], tokens: Uint32Array<ArrayBuffer>): Promise<Logits>;
 }
 
 type Logits = Float32Array<ArrayBuffer>;
@@ -69,18 +73,17 @@ async function scorerOf(network: Network<GptConfig>, sequences: number): Promise
   const g = new Graph();
   const gpt = gptScorer(g, config, sequences, precision);
   const program = await watch.race(build(memory, g, { weights, keep: [gpt.logits] }));
-  const place = Uint32Array.from({ length: sequences * positions * 2 }, (_, i) => {
-    const row = Math.floor(i / 2);
-    return i % 2 === 0 ? Math.floor(row / positions) : row % positions;
-  });
-  await memory.checked('writing the places', () => {
-    queue.writeBuffer(program.bufferOf(gpt.place), 0, place);
-    queue.writeBuffer(program.bufferOf(gpt.rope), 0, ropeTable(config));
-  });
+  const rowsOf = (labels: readonly number[]): Row[] =>
+    labels.flatMap((condition, sequence) =>
+      range(positions).map((position) => ({ slot: sequence, position, sequence, condition })),
+    );
+  await memory.checked('writing the RoPE table', () =>
+    queue.writeBuffer(program.bufferOf(gpt.rope), 0, ropeTable(config)),
+  );
   return {
-    async score(label, tokens) {
+    async score(labels, tokens) {
       const written = memory.checked('writing the tokens', () => {
-        queue.writeBuffer(program.bufferOf(gpt.label), 0, label);
+        queue.writeBuffer(program.bufferOf(gpt.rowTable), 0, packRows(rowsOf(labels)));
         queue.writeBuffer(program.bufferOf(gpt.tokens), 0, tokens);
       });
       await watch.race(Promise.all([written, program.run()]));

@@ -86,7 +86,7 @@ export function generateSettings({ gpt, sampling }: ModelJson, asked: Asked): Se
   ) as Asked;
   const how = { greedy: false, ...sampling, ...given };
   const { cfgScale, cfgInterval, temperature, topK, topP, greedy } = how;
-  const common = { cfgScale, cfgInterval, temperature, topK, topP, greedy, forced: false };
+  const common = { cfgScale, cfgInterval, temperature, topK, topP, greedy, given: 0 };
   const sequences = classes.map((label, i) => ({ ...common, label, seed: seed + i }));
   return { sequences, guided: cfgScale > 1, batch };
 }

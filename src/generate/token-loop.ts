@@ -2,14 +2,15 @@
  * The token loop: a program that moves every sequence of a batch one token on, encoded again and
  * again. Tokens never leave the GPU between steps; nothing is created per token.
  */
-import { packSampling, type Sampling } from '../../kernels/sampler/sampling.ts';
+import { packRows } from '../../kernels/lib/row-table.ts';
+import { packSequences, type Sampling } from '../../kernels/sampler/sequence-table.ts';
 import { assertDrawn } from '../engine/not-finite.ts';
 import { build, type Program } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Network } from '../load/network.ts';
-import { type Batch, type GptDecoder, gptDecoder, slotsOf } from '../models/gpt.ts';
+import { type GptDecoder, gptDecoder, type PassShape } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import { ropeTable } from '../models/rope-table.ts';
 import {
@@ -25,11 +26,18 @@ import {
 import { type Pace, type RunOptions, type RunStats, runSteps } from './run-steps.ts';
 import { SAMPLING } from './settings.ts';
 
+/** Sequences that begin together. */
+export interface Batch {
+  readonly sequences: number;
+  /** Two rows a sequence: the rows without condition come last. */
+  readonly guided: boolean;
+}
+
 /** One image to be. */
 export interface Sequence extends Sampling {
   /** Class index. */
   readonly label: number;
-  /** Tokens to force instead of drawing; with `forced`. */
+  /** The first `given` tokens. */
   readonly tokens?: ArrayLike<number>;
 }
 
@@ -63,7 +71,7 @@ const BATCH: Checks<Batch> = { sequences: integer(1, 2 ** 16), guided: flag };
 const SEQUENCE: Checks<Omit<Sequence, 'tokens'>> = {
   ...SAMPLING,
   seed: integer(0),
-  forced: flag,
+  given: integer(0),
   label: integer(0),
 };
 
@@ -75,7 +83,7 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
   checkOptions('tokenLoop', batch, BATCH);
   const { memory, config, precision, watch, weights } = network;
   const g = new Graph();
-  const gpt = gptDecoder(g, config, batch, precision);
+  const gpt = gptDecoder(g, config, shapeOf(batch), precision);
   const options = { weights, keep: [gpt.logits, gpt.probs] };
   const program = await watch.race(build(memory, g, options));
   const write = (t: Tensor, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void =>
@@ -85,6 +93,8 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
   const pace: Pace = { msPerStep: undefined, encode: { ms: 0, steps: 0 } };
   const read = (t: Tensor): Promise<ArrayBuffer> =>
     watch.race(readBuffer(memory, program.bufferOf(t)));
+  const lines = (bytes: ArrayBuffer): Float32Array<ArrayBuffer> =>
+    new Float32Array(bytes).slice(0, batch.sequences * config.vocabSize);
   let started: readonly Sequence[] = [];
   return {
     batch,
@@ -107,15 +117,21 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
       return stats;
     },
     async readTokens(first = 0) {
-      const tokens = new Uint32Array(await read(gpt.tokens));
+      const all = new Uint32Array(await read(gpt.tokens));
+      const tokens = all.slice(0, batch.sequences * config.blockSize);
       assertDrawn(tokens, config.blockSize, precision, started, first);
       return tokens;
     },
-    readLogits: async () => new Float32Array(await read(gpt.logits)),
-    readProbs: async () => new Float32Array(await read(gpt.probs)),
+    readLogits: async () => lines(await read(gpt.logits)),
+    readProbs: async () => lines(await read(gpt.probs)),
     destroy: () => program.destroy(),
   };
 }
+
+export const shapeOf = ({ sequences, guided }: Batch): PassShape => {
+  const rows = sequences * (guided ? 2 : 1);
+  return { rows, slots: rows };
+};
 
 /** What the buffers hold before the first step. */
 function startOf(
@@ -129,20 +145,25 @@ function startOf(
   if (sequences.length !== batch.sequences) {
     throw new RangeError(`expected ${batch.sequences} sequences, got ${sequences.length}`);
   }
-  const slots = slotsOf(batch);
-  const place = Uint32Array.from({ length: slots * 2 }, (_, i) => (i % 2 === 0 ? i / 2 : 0));
-  const label = new Uint32Array(slots).fill(numClasses);
-  const tokens = new Uint32Array(sequences.length * blockSize);
+  const { rows, slots } = shapeOf(batch);
+  const tokens = new Uint32Array(slots * blockSize);
   sequences.forEach((sequence, i) => {
     checkSequence(network.config, sequence, `sequence ${i}`);
-    label[i] = sequence.label;
     tokens.set(Array.from(sequence.tokens ?? []), i * blockSize);
   });
+  const rowTable = Array.from({ length: rows }, (_, slot) => {
+    const sequence = slot % sequences.length;
+    const condition = slot === sequence ? (sequences[sequence]?.label ?? 0) : numClasses;
+    return { slot, position: 0, sequence, condition };
+  });
+  const drawing = sequences.map((own, i) => {
+    const uncondRow = batch.guided ? sequences.length + i : undefined;
+    return { ...own, row: i, uncondRow, sequence: i };
+  });
   return [
-    [gpt.place, place],
-    [gpt.label, label],
+    [gpt.rowTable, packRows(rowTable)],
     [gpt.tokens, tokens],
-    [gpt.sampling, packSampling(sequences)],
+    [gpt.sequenceTable, packSequences(drawing, rows)],
   ];
 }
 

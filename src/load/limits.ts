@@ -5,21 +5,25 @@ import { bindingLimit } from '../gpu/variants.ts';
 import { Graph } from '../graph/graph.ts';
 import { plan } from '../graph/plan.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';
-import { type Batch, gptDecoder } from '../models/gpt.ts';
+import { gptDecoder, type PassShape } from '../models/gpt.ts';
 import type { ModelJson } from '../models/model-json.ts';
 import type { Precision } from '../models/precision.ts';
 import { vqOptions } from '../models/vq-blocks.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
 
 /**
- * GPU bytes that generating one batch takes: weights, KV cache and other state, temps. What the
+ * GPU bytes that passes of a shape take: weights, KV cache and other state, temps. What the
  * programs allocate, but for the padding between weights that share a buffer (under 256 bytes each);
  * drivers add their own.
  */
-export function estimateMemory(config: ModelJson, batch: Batch, precision: Precision): MemoryUse {
+export function estimateMemory(
+  config: ModelJson,
+  pass: PassShape,
+  precision: Precision,
+): MemoryUse {
   const { gridSize } = config.gpt;
   const gpt = new Graph();
-  const { logits, probs } = gptDecoder(gpt, config.gpt, batch, precision);
+  const { logits, probs } = gptDecoder(gpt, config.gpt, pass, precision);
   const vq = new Graph();
   const shape = { images: 1, height: gridSize, width: gridSize };
   const { rgba } = vqDecoder(vq, config.vq, shape, vqOptions(precision));

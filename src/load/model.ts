@@ -169,12 +169,11 @@ export function checkGpt(
   options: PrecisionOptions = {},
 ): CheckedNetwork<GptConfig> {
   const precision = gptPrecision(device, file, options);
-  const batch = { sequences: 1, guided: false };
   return checkNetwork(device, {
     config,
     precision,
     file,
-    define: (g) => void gptDecoder(g, config, batch, precision),
+    define: (g) => void gptDecoder(g, config, { rows: 1, slots: 1 }, precision),
   });
 }
 

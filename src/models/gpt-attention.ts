@@ -10,19 +10,19 @@ import type { Tensor } from '../graph/tensor.ts';
 export interface Attended {
   readonly q: Tensor;
   readonly kv: Tensor;
-  readonly place: Tensor;
+  readonly rowTable: Tensor;
 }
 
 /** Attention of few rows: one dispatch, or two where the tile cuts the positions into parts. */
 export function attendInParts(
   g: Graph,
   params: AttentionParams & { readonly masked?: false },
-  { q, kv, place }: Attended,
+  { q, kv, rowTable }: Attended,
 ): Tensor {
   const { split } = attentionTile(params, params.variant ?? PORTABLE);
-  if (split === 1) return g.call(attention(params), { q, kv, place }).out;
-  const { out: sums, peaks } = g.call(attentionParts({ ...params, split }), { q, kv, place });
+  if (split === 1) return g.call(attention(params), { q, kv, rowTable }).out;
+  const { out: sums, peaks } = g.call(attentionParts({ ...params, split }), { q, kv, rowTable });
   const { rows, nHead, headDim, positions } = params;
   const merge = mergeAttention({ rows, nHead, headDim, positions, split });
-  return g.call(merge, { sums, peaks, place }).out;
+  return g.call(merge, { sums, peaks, rowTable }).out;
 }

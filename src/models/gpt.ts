@@ -7,13 +7,14 @@ import { attention } from '../../kernels/attention/attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import { ropeCache } from '../../kernels/attention/rope-cache.ts';
 import { embed } from '../../kernels/embed/embed.ts';
+import { ROW_WORDS } from '../../kernels/lib/row-table.ts';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import type { Columns } from '../../kernels/product/columns.ts';
 import { linear } from '../../kernels/product/linear.ts';
 import { matmul } from '../../kernels/product/matmul.ts';
 import { siluMul, swiglu } from '../../kernels/product/swiglu.ts';
 import { sampleToken } from '../../kernels/sampler/sample-token.ts';
-import { SAMPLING_WORDS } from '../../kernels/sampler/sampling.ts';
+import { SEQUENCE_WORDS } from '../../kernels/sampler/sequence-table.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { attendInParts } from './gpt-attention.ts';
@@ -22,31 +23,30 @@ import { linearPlus } from './gpt-product.ts';
 import { callParts, type Matrix, matrix, table } from './matrix.ts';
 import { headDtypeOf, type Precision, tableDtypeOf } from './precision.ts';
 
-/** A batch of sequences. */
-export interface Batch {
-  readonly sequences: number;
-  /** Two rows a sequence, conditional and unconditional; rows of the second kind come last. */
-  readonly guided: boolean;
+/** What a pass over the decoder has room for. */
+export interface PassShape {
+  /** Rows that are computed, and at most so many sequences that draw. */
+  readonly rows: number;
+  /** KV slots, and lines of tokens; a guided sequence takes two of them. */
+  readonly slots: number;
 }
 
 /** What both graphs are fed with. All are states: written before a run, changed only by kernels. */
 export interface GptInputs {
-  /** Where each row stands: u32 [rows, 2], KV slot and position. */
-  readonly place: Tensor;
-  /** Class of each KV slot; numClasses is the unconditional one: u32 [slots]. */
-  readonly label: Tensor;
-  /** u32 [sequences, blockSize]. */
+  /** Where each row stands (`packRows`): u32 [rows, 4]. A class of numClasses is no condition. */
+  readonly rowTable: Tensor;
+  /** u32 [slots, blockSize]. */
   readonly tokens: Tensor;
   /** (cos, sin) table of `ropeTable`: f32 [positions, headDim / 2, 2]. */
   readonly rope: Tensor;
 }
 
 export interface GptDecoder extends GptInputs {
-  /** Settings of each sequence (`packSampling`): u32 [sequences, 8]. */
-  readonly sampling: Tensor;
-  /** What the sampler is given, guidance already applied: f32 [sequences, vocabSize]. */
+  /** The sequences that draw (`packSequences`): u32 [rows, 12]. */
+  readonly sequenceTable: Tensor;
+  /** What the sampler is given, guidance already applied: f32 [rows, vocabSize], a line a sequence. */
   readonly logits: Tensor;
-  /** The distribution the token is drawn from: f32 [sequences, vocabSize]. */
+  /** The distribution the token is drawn from: f32 [rows, vocabSize], likewise. */
   readonly probs: Tensor;
 }
 
@@ -61,42 +61,38 @@ export interface GptScorer extends GptInputs {
 export const positionsOf = ({ clsTokenNum, blockSize }: GptConfig): number =>
   clsTokenNum + blockSize;
 
-/** KV slots of a batch. */
-export const slotsOf = ({ sequences, guided }: Batch): number => sequences * (guided ? 2 : 1);
-
 /**
- * One decoding step: every sequence moves one token on. Five dispatches a layer and three more; one more
+ * One decoding step: every sequence of the table moves one token on. Five dispatches a layer and three more; one more
  * where the tile of attention or of a product that is added to the stream has parts.
  */
 export function gptDecoder(
   g: Graph,
   config: GptConfig,
-  batch: Batch,
+  pass: PassShape,
   precision: Precision,
 ): GptDecoder {
   const { dim, hiddenDim, vocabSize, blockSize, clsTokenNum, normEps } = config;
-  const { sequences } = batch;
+  const { rows, slots } = pass;
   const { variant, dtype } = precision;
-  const rows = slotsOf(batch);
-  const inputs = gptInputs(g, config, batch, rows);
-  const { place, tokens, rope } = inputs;
-  const sampling = g.state('sampling', 'u32', [sequences, SAMPLING_WORDS]);
+  const inputs = gptInputs(g, config, pass);
+  const { rowTable, tokens, rope } = inputs;
+  const sequenceTable = g.state('sequences', 'u32', [rows, SEQUENCE_WORDS]);
   const w = weightsOf(g, config, precision);
   const common = { rows, normEps, dtype, variant };
 
-  let x = embedRows(g, config, batch, inputs, rows, precision);
+  let x = embedRows(g, config, pass, inputs, precision);
   for (let layer = 0; layer < config.nLayer; layer++) {
     const l = w.layer(layer);
-    const cache = { ...cacheShape(config, batch, precision), variant };
-    const kv = cacheOf(g, config, batch, precision, layer);
+    const cache = { ...cacheShape(config, slots, precision), variant };
+    const kv = cacheOf(g, config, slots, precision, layer);
     const qkv = { ...common, ...cache, dim, nHead: config.nHead };
     const { q } = callParts(
       g,
       (columns) => qkvRopeCache({ ...qkv, ...(columns && { columns }) }),
       { weight: l.wqkv },
-      { x, gain: l.attentionNorm, rope, place, kv },
+      { x, gain: l.attentionNorm, rope, rowTable, kv },
     );
-    const heads = attendInParts(g, { rows, ...cache, nHead: config.nHead }, { q, kv, place });
+    const heads = attendInParts(g, { rows, ...cache, nHead: config.nHead }, { q, kv, rowTable });
     const narrow = { rows, outDim: dim, dtype, variant };
     x = linearPlus(g, { ...narrow, inDim: dim }, l.wo, { x: heads, residual: x });
     const hidden = callParts(
@@ -114,9 +110,17 @@ export function gptDecoder(
     { weight: w.output },
     { x, gain: w.norm },
   ).out;
-  const sample = { sequences, rows, vocabSize, blockSize, clsTokenNum, variant };
-  const { logits, probs } = g.call(sampleToken(sample), { raw, sampling, place, tokens });
-  return { ...inputs, sampling, logits, probs };
+  const sample = {
+    sequences: rows,
+    rows,
+    capacity: slots,
+    vocabSize,
+    blockSize,
+    clsTokenNum,
+    variant,
+  };
+  const { logits, probs } = g.call(sampleToken(sample), { raw, sequenceTable, rowTable, tokens });
+  return { ...inputs, sequenceTable, logits, probs };
 }
 
 /**
@@ -131,10 +135,10 @@ export function gptScorer(
 ): GptScorer {
   const { dim, hiddenDim, vocabSize, nHead, nKvHead, headDim } = config;
   const { variant, dtype } = precision;
-  const batch = { sequences, guided: false };
   const rows = sequences * positionsOf(config);
-  const inputs = gptInputs(g, config, batch, rows);
-  const { place, rope } = inputs;
+  const pass = { rows, slots: sequences };
+  const inputs = gptInputs(g, config, pass);
+  const { rowTable, rope } = inputs;
   const w = weightsOf(g, config, precision);
   const norm = (x: Tensor, gain: Tensor): Tensor =>
     g.call(rmsNorm({ rows, dim, eps: config.normEps, variant }), { x, gain }).out;
@@ -150,15 +154,15 @@ export function gptScorer(
   };
 
   const hidden: Tensor[] = [];
-  let x = embedRows(g, config, batch, inputs, rows, precision);
+  let x = embedRows(g, config, pass, inputs, precision);
   for (let layer = 0; layer < config.nLayer; layer++) {
     const l = w.layer(layer);
-    const cache = { rows, nHead, ...cacheShape(config, batch, precision) };
-    const kv = cacheOf(g, config, batch, precision, layer);
+    const cache = { rows, nHead, ...cacheShape(config, sequences, precision) };
+    const kv = cacheOf(g, config, sequences, precision, layer);
     const width = (nHead + 2 * nKvHead) * headDim;
     const qkv = product(norm(x, l.attentionNorm), l.wqkv, dim, width);
-    const { q } = g.call(ropeCache(cache), { qkv, rope, place, kv });
-    const heads = g.call(attention({ ...cache, variant }), { q, kv, place }).out;
+    const { q } = g.call(ropeCache(cache), { qkv, rope, rowTable, kv });
+    const heads = g.call(attention({ ...cache, variant }), { q, kv, rowTable }).out;
     x = matmulPlus(heads, l.wo, x, dim);
     const normed = norm(x, l.ffnNorm);
     const gate = product(normed, l.w1, dim, hiddenDim);
@@ -170,11 +174,10 @@ export function gptScorer(
   return { ...inputs, hidden, logits: product(norm(x, w.norm), w.output, dim, vocabSize, head) };
 }
 
-function gptInputs(g: Graph, config: GptConfig, batch: Batch, rows: number): GptInputs {
+function gptInputs(g: Graph, config: GptConfig, { rows, slots }: PassShape): GptInputs {
   return {
-    place: g.state('place', 'u32', [rows, 2]),
-    label: g.state('label', 'u32', [slotsOf(batch)]),
-    tokens: g.state('tokens', 'u32', [batch.sequences, config.blockSize]),
+    rowTable: g.state('rows', 'u32', [rows, ROW_WORDS]),
+    tokens: g.state('tokens', 'u32', [slots, config.blockSize]),
     rope: g.state('rope', 'f32', [positionsOf(config), config.headDim / 2, 2]),
   };
 }
@@ -182,17 +185,16 @@ function gptInputs(g: Graph, config: GptConfig, batch: Batch, rows: number): Gpt
 function embedRows(
   g: Graph,
   config: GptConfig,
-  batch: Batch,
+  { rows, slots }: PassShape,
   inputs: GptInputs,
-  rows: number,
   precision: Precision,
 ): Tensor {
   const dtype = tableDtypeOf(precision);
   const { variant, maxBindingBytes } = precision;
   const { dim, vocabSize, numClasses, blockSize } = config;
-  const { place, label, tokens } = inputs;
+  const { rowTable, tokens } = inputs;
   const labels = numClasses + 1;
-  const sizes = { rows, slots: slotsOf(batch), sequences: batch.sequences, dim, vocabSize, labels };
+  const sizes = { rows, capacity: slots, dim, vocabSize, labels };
   const name = 'cls_embedding.embedding_table.weight';
   const labelTable = g.weight(name, dtype, [labels, dim]);
   const size = [vocabSize, dim] as const;
@@ -201,12 +203,12 @@ function embedRows(
     g,
     (held) => embed({ ...sizes, blockSize, dtype, variant, ...(held && { held }) }),
     { tokenTable },
-    { place, label, tokens, labelTable },
+    { rowTable, tokens, labelTable },
   ).out;
 }
 
-const cacheShape = (config: GptConfig, batch: Batch, { kvDtype }: Precision) => ({
-  slots: slotsOf(batch),
+const cacheShape = (config: GptConfig, slots: number, { kvDtype }: Precision) => ({
+  slots,
   nKvHead: config.nKvHead,
   positions: positionsOf(config),
   headDim: config.headDim,
@@ -216,11 +218,11 @@ const cacheShape = (config: GptConfig, batch: Batch, { kvDtype }: Precision) => 
 function cacheOf(
   g: Graph,
   config: GptConfig,
-  batch: Batch,
+  slots: number,
   precision: Precision,
   layer: number,
 ): Tensor {
-  const { slots, nKvHead, positions, headDim, kvDtype } = cacheShape(config, batch, precision);
+  const { nKvHead, positions, headDim, kvDtype } = cacheShape(config, slots, precision);
   return g.state(`layers.${layer}.kv`, kvDtype, [2, slots, nKvHead, positions, headDim]);
 }
 

@@ -1,5 +1,6 @@
 /** The graphs whose kernels are tuned: a few layers of a model's decoder, and its image decoder. */
 import type { Variant } from '../../kernels/kernel.ts';
+import { packRows } from '../../kernels/lib/row-table.ts';
 import { Graph } from '../graph/graph.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';
 import { gptDecoder } from '../models/gpt.ts';
@@ -39,7 +40,7 @@ export function workloadsOf(
       (count): Workload => ({
         name: `${count} rows`,
         define: (g, variant) => decoderOf(g, shallow, count, { ...precision, variant }),
-        contents: new Map([['place', placesInTheMiddle(gpt, count)]]),
+        contents: new Map([['rows', rowsInTheMiddle(gpt, count)]]),
       }),
     ),
     {
@@ -54,7 +55,7 @@ export function workloadsOf(
 
 /** Rows without guidance: what guidance adds has no tiles. */
 const decoderOf = (g: Graph, config: GptConfig, rows: number, precision: Precision): void => {
-  gptDecoder(g, config, { sequences: rows, guided: false }, precision);
+  gptDecoder(g, config, { rows, slots: rows }, precision);
 };
 
 /** The decoder with so many of its layers that their weights do not fit into a cache. */
@@ -70,10 +71,12 @@ function fewLayers(config: GptConfig, precision: Precision): GptConfig {
   return { ...config, nLayer: Math.max(1, Math.min(config.nLayer, enough)) };
 }
 
-/** KV slot and position of each row: the mean work of attention. */
-const placesInTheMiddle = ({ blockSize }: GptConfig, rows: number): Uint32Array<ArrayBuffer> =>
-  Uint32Array.from({ length: rows * 2 }, (_, i) =>
-    i % 2 === 0 ? i / 2 : Math.floor(blockSize / 2),
+/** Rows that stand where attention has its mean work. */
+const rowsInTheMiddle = ({ blockSize }: GptConfig, rows: number): Uint32Array<ArrayBuffer> =>
+  packRows(
+    Array.from({ length: rows }, (_, slot) => {
+      return { slot, position: Math.floor(blockSize / 2), sequence: slot, condition: 0 };
+    }),
   );
 
 /** A variant's own choices: what it says of measured shapes is left out, what is forced stays. */

@@ -54,21 +54,25 @@ describe('a step', () => {
   const config = gptConfig('GPT-B', 16);
 
   test.each([true, false])('of GPT-B, guided %s, is within its dispatches', (guided) => {
-    const shape = stepShape(config, { sequences: 4, guided }, precision);
+    const shape = stepShape(
+      config,
+      guided ? { rows: 8, slots: 8 } : { rows: 4, slots: 4 },
+      precision,
+    );
     expect(dispatchProblem(shape)).toBeUndefined();
     expect(shape.dispatches).toBe(12 * shape.dispatchesPerLayer + shape.otherDispatches);
   });
 
   test('has the KV cache of its slots', () => {
-    const shape = stepShape(config, { sequences: 4, guided: true }, precision);
+    const shape = stepShape(config, { rows: 8, slots: 8 }, precision);
     const positions = 1 + config.blockSize;
     expect(shape.kvBytes).toBe(12 * 2 * 8 * positions * 768 * 2);
   });
 
   test('whose weights are cut into parts has as many dispatches as it would have', () => {
     const cut = { ...precision, maxBindingBytes: 2 ** 20 };
-    const shape = stepShape(config, { sequences: 1, guided: true }, cut);
-    const whole = stepShape(config, { sequences: 1, guided: true }, precision);
+    const shape = stepShape(config, { rows: 2, slots: 2 }, cut);
+    const whole = stepShape(config, { rows: 2, slots: 2 }, precision);
     expect(shape.partDispatches).toBeGreaterThan(50);
     expect(shape.dispatches).toBe(whole.dispatches + shape.partDispatches);
     expect(whole.partDispatches).toBe(0);
@@ -76,7 +80,7 @@ describe('a step', () => {
   });
 
   test('with more dispatches is said to be wrong', () => {
-    const shape = stepShape(config, { sequences: 1, guided: false }, precision);
+    const shape = stepShape(config, { rows: 1, slots: 1 }, precision);
     const sixth = { ...shape, dispatchesPerLayer: 6, dispatches: shape.dispatches + 12 };
     expect(dispatchProblem(sixth)).toMatch(/6 a layer.*expected at most 5 a layer and 6 more/);
     expect(dispatchProblem({ ...shape, dispatches: shape.dispatches + 1 })).toBeDefined();

@@ -101,8 +101,7 @@ test.each(MATRIX_DTYPES)(
     });
     const variant = { reduce: 'serial', f16: false } as const;
     const precision = { variant, dtype, kvDtype: 'f32' } as const;
-    const define = (g: Graph): void =>
-      void gptDecoder(g, config, { sequences: 1, guided: false }, precision);
+    const define = (g: Graph): void => void gptDecoder(g, config, { rows: 1, slots: 1 }, precision);
     const { weights } = await randomNetwork(memory, config, precision, define);
     expect(weights.size).toBe((dtype.startsWith('int') ? 6 : 0) + 11);
     for (const { buffer, size } of weights.values()) {

@@ -82,8 +82,8 @@ describe('outputs that disagree with the oracle', () => {
     for (const { variant, dtype } of few(2, decoders)) {
       const own = new Graph();
       const kvDtype = dtype === 'f16' ? 'f16' : 'f32';
-      const batch = { sequences: 2, guided: true };
-      gptDecoder(own, CONFIG, batch, { variant, dtype, kvDtype });
+      const pass = { rows: 4, slots: 4 };
+      gptDecoder(own, CONFIG, pass, { variant, dtype, kvDtype });
       g.nodes.push(...own.nodes);
     }
     for (const variant of few(2, variants)) {
@@ -114,7 +114,7 @@ describe('outputs that disagree with the oracle', () => {
   test('one value that is wrong in an output is found', async () => {
     for (const kernel of [...decoder, ...tokenizer]) {
       await prepared(kernel, async ({ run }) => {
-        run.spoil(kernel.bindings.tokens?.role === 'inout' ? 'place' : outputOf(kernel));
+        run.spoil(kernel.bindings.tokens?.role === 'inout' ? 'rowTable' : outputOf(kernel));
         const check = familyOf(kernel)?.check(run);
         await expect(check, kernel.label).rejects.toThrow(Refusal);
       });

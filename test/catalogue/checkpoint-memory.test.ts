@@ -19,11 +19,7 @@ describe('the memory of an official model', () => {
     for (const dtype of ['f32', 'f16'] as const) {
       const variant = { reduce: 'serial', f16: false } as const;
       const precision = { variant, dtype, kvDtype: 'f32' } as const;
-      const { staging, ...expected } = estimateMemory(
-        config,
-        { sequences: 1, guided: true },
-        precision,
-      );
+      const { staging, ...expected } = estimateMemory(config, { rows: 2, slots: 2 }, precision);
       const memory = memoryOf(name).get(dtype);
       expect(memory).toMatchObject(expected);
       expect(memory?.total).toBe(expected.weights + expected.state + expected.temp + staging);

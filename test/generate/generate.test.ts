@@ -61,7 +61,7 @@ describe.each(few(1, ['shipped', 'tiny'] as const))('one seed, one image: %s mod
     const single = await tokenLoop(model.gpt, { sequences: 1, guided: true });
     const how = { cfgScale: 2, cfgInterval: -1, temperature: 1, topK: 100, topP: 0.95 };
     const sequence = (i: number) => ({
-      ...{ ...how, greedy: false, forced: false },
+      ...{ ...how, greedy: false, given: 0 },
       seed: 7 + (i % 15),
       label: (i % 15) % model.config.gpt.numClasses,
     });
@@ -85,7 +85,7 @@ describe.each(few(1, ['shipped', 'tiny'] as const))('one seed, one image: %s mod
       loop.start([
         {
           ...{ label: A, seed: 3, cfgScale: 2, cfgInterval: 10, temperature: 1 },
-          ...{ topK: 0, topP: 1, greedy: false, forced: false },
+          ...{ topK: 0, topP: 1, greedy: false, given: 0 },
         },
       ]);
       await loop.run(model.config.gpt.blockSize, { chunk });

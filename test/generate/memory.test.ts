@@ -142,8 +142,8 @@ describe.each([
 
   test('dispatches five times a layer and at most six times more', async () => {
     const { sequences, guided } = batchOf(cfgScale);
-    const batch = { sequences: sequences.length, guided };
-    const shape = stepShape(model.config.gpt, batch, model.gpt.precision);
+    const rows = sequences.length * (guided ? 2 : 1);
+    const shape = stepShape(model.config.gpt, { rows, slots: rows }, model.gpt.precision);
     expect(dispatchProblem(shape)).toBeUndefined();
     expect(shape.dispatchesPerLayer).toBe(5);
     expect(loop.program.steps.length).toBe(shape.dispatches);
@@ -212,7 +212,7 @@ describe('memory', () => {
     await tokenLoop(fresh.gpt, batch);
     await imageDecoder(fresh.vq, [4, 4]);
     const { weights, ...others } = fresh.memory;
-    const estimate = estimateMemory(fresh.config, batch, fresh.gpt.precision);
+    const estimate = estimateMemory(fresh.config, { rows: 4, slots: 4 }, fresh.gpt.precision);
     const { weights: expected } = estimate;
     expect({ weights: expected, ...others }).toEqual(estimate);
     const tensors = fresh.gpt.weights.size + fresh.vq.weights.size;

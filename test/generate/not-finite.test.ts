@@ -90,8 +90,8 @@ describe('tokens', { timeout: RUN_MS }, () => {
     const loop = await tokenLoop(model.gpt, { sequences: 2, guided: false });
     const how = { seed: 3, cfgScale: 1, cfgInterval: -1, temperature: 1, topK: 0, topP: 1 };
     loop.start([
-      { ...how, label: 0, greedy: false, forced: false },
-      { ...how, label: 2, greedy: false, forced: true, tokens: Array(BLOCK_SIZE).fill(1) },
+      { ...how, label: 0, greedy: false, given: 0 },
+      { ...how, label: 2, greedy: false, given: BLOCK_SIZE, tokens: Array(BLOCK_SIZE).fill(1) },
     ]);
     await loop.run(2);
     await expectRefused(loop.readTokens(), /^image 1 \(class 2, seed 3\), step 0/);

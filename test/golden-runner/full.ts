@@ -1,5 +1,6 @@
 /** Official sizes with hash weights: GPT-B at 16 x 16 tokens, the VQ-16 decoder at 256 x 256 pixels. */
 
+import { packRows } from '../../kernels/lib/row-table.ts';
 import { tokenLoop } from '../../src/generate/token-loop.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { Graph } from '../../src/graph/graph.ts';
@@ -46,15 +47,17 @@ async function scoring(network: Network<GptConfig>, golden: GoldenCase): Promise
   const rows = positionsOf(config);
   const g = new Graph();
   const gpt = gptScorer(g, config, 1, precision);
-  const place = Uint32Array.from({ length: rows * 2 }, (_, i) => (i % 2) * Math.floor(i / 2));
+  const [condition = 0] = tensorOf(golden, 'class').data;
+  const stands = Array.from({ length: rows }, (_, position) => {
+    return { slot: 0, position, sequence: 0, condition };
+  });
   const results = await runGraph(
     memory,
     weights,
     g,
     [
-      [gpt.place, place],
+      [gpt.rowTable, packRows(stands)],
       [gpt.rope, ropeTable(config)],
-      [gpt.label, tensorOf(golden, 'class').data],
       [gpt.tokens, tensorOf(golden, 'tokens').data],
     ],
     [gpt.logits, ...gpt.hidden],
@@ -97,7 +100,7 @@ async function greedy(network: Network<GptConfig>, golden: GoldenCase): Promise<
   const rest = { seed: 0, cfgInterval: -1, temperature: 1, topK: 0, topP: 1 };
   loop.start(
     how.classes.map((label) => ({
-      ...{ ...rest, cfgScale: how.cfg_scale, greedy: true, forced: false },
+      ...{ ...rest, cfgScale: how.cfg_scale, greedy: true, given: 0 },
       label,
     })),
   );

@@ -68,7 +68,7 @@ async function decoding(
       topK: 0,
       topP: 1,
       greedy: true,
-      forced: run.forced,
+      given: run.forced ? blockSize : 0,
       ...(run.forced && { tokens: given.subarray(i * blockSize, (i + 1) * blockSize) }),
     })),
   );

@@ -2,6 +2,7 @@
 import { attention } from '../../kernels/attention/attention.ts';
 import { ropeCache } from '../../kernels/attention/rope-cache.ts';
 import type { Variant } from '../../kernels/kernel.ts';
+import { packRows } from '../../kernels/lib/row-table.ts';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { matmul } from '../../kernels/product/matmul.ts';
 import { siluMul } from '../../kernels/product/swiglu.ts';
@@ -146,24 +147,34 @@ function ropeApply(g: Graph, golden: GoldenCase): Op {
     return data[row * width + (i % width)] ?? 0;
   });
   const pos = tensorOf(golden, 'pos').data;
-  const place = new Uint32Array(rows * 2).map((_, i) => {
-    const row = Math.floor(i / 2);
-    return i % 2 === 0 ? Math.floor(row / length) : (pos[row % length] ?? 0);
-  });
+  const stands = rowTableOf(rows, length, (i) => pos[i] ?? 0);
   const t = {
     qkv: g.state('qkv', 'f32', [rows, 3 * width]),
     rope: g.state('rope', 'f32', [positions, headDim / 2, 2]),
-    place: g.state('place', 'u32', [rows, 2]),
+    rowTable: g.state('rows', 'u32', [rows, 4]),
     kv: g.state('kv', 'f32', [2, slots, nHead, positions, headDim]),
   };
   const { q } = g.call(ropeCache({ rows, nHead, nKvHead: nHead, headDim, slots, positions }), t);
   const inputs: Input[] = [
     [t.qkv, qkv],
     [t.rope, table],
-    [t.place, place],
+    [t.rowTable, stands],
   ];
   return { inputs, outputs: [{ name: 'y', tensor: q }] };
 }
+
+/** `length` rows to a slot, the i-th of them at `positionOf(i)`. */
+const rowTableOf = (
+  rows: number,
+  length: number,
+  positionOf: (i: number) => number,
+): Uint32Array<ArrayBuffer> =>
+  packRows(
+    Array.from({ length: rows }, (_, row) => {
+      const slot = Math.floor(row / length);
+      return { slot, position: positionOf(row % length), sequence: slot, condition: 0 };
+    }),
+  );
 
 /** The whole attention layer over x [batch, positions, dim], and what it leaves in the cache. */
 function attentionCache(g: Graph, golden: GoldenCase, variant: Variant): Op {
@@ -175,18 +186,14 @@ function attentionCache(g: Graph, golden: GoldenCase, variant: Variant): Op {
   const positions = table.length / headDim;
   const rows = slots * length;
   const cache = { rows, nHead, nKvHead, headDim, slots, positions };
-  const place = g.state('place', 'u32', [rows, 2]);
+  const rowTable = g.state('rows', 'u32', [rows, 4]);
   const rope = g.state('rope', 'f32', [positions, headDim / 2, 2]);
   const kv = g.state('kv', 'f32', [2, slots, nKvHead, positions, headDim]);
   const x = g.state('x', 'f32', [rows, dim]);
   const qkv = product(g, x, 'wqkv', (nHead + 2 * nKvHead) * headDim, variant);
-  const { q } = g.call(ropeCache(cache), { qkv, rope, place, kv });
-  const heads = g.call(attention({ ...cache, variant }), { q, kv, place }).out;
+  const { q } = g.call(ropeCache(cache), { qkv, rope, rowTable, kv });
+  const heads = g.call(attention({ ...cache, variant }), { q, kv, rowTable }).out;
   const y = product(g, heads, 'wo', dim, variant);
-  const places = Uint32Array.from({ length: rows * 2 }, (_, i) => {
-    const row = Math.floor(i / 2);
-    return i % 2 === 0 ? Math.floor(row / length) : row % length;
-  });
   const at = golden.config.positions as readonly number[];
   const cached = (part: number) => (values: Float32Array) =>
     rowsAt(values.subarray(part * (values.length / 2)), slots * nKvHead, positions, headDim, at);
@@ -194,7 +201,7 @@ function attentionCache(g: Graph, golden: GoldenCase, variant: Variant): Op {
     inputs: [
       [x, data],
       [rope, table],
-      [place, places],
+      [rowTable, rowTableOf(rows, length, (i) => i)],
     ],
     outputs: [
       { name: 'y', tensor: y, pick: (values) => rowsAt(values, slots, length, dim, at) },

@@ -1,9 +1,9 @@
 /** Sampling cases: the distribution that is left after temperature, top-k and top-p. */
 import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
-import { packSampling } from '../../kernels/sampler/sampling.ts';
 import { variantOf } from '../../src/gpu/variants.ts';
 import type { PrecisionOptions } from '../../src/load/model.ts';
 import { runKernel } from '../support/run-kernel.ts';
+import { packed } from '../support/sampling.ts';
 import { type GoldenCase, tensorOf } from './case.ts';
 import { type Check, judge } from './check.ts';
 
@@ -29,7 +29,7 @@ export async function runSampling(
   const vocabSize = logits.length;
   const settings = [false, true].flatMap((greedy) =>
     combos.map(({ temperature, top_k: topK, top_p: topP }) => {
-      const rest = { seed: 0, cfgScale: 1, cfgInterval: -1, forced: false };
+      const rest = { seed: 0, cfgScale: 1, cfgInterval: -1, given: 0 };
       return { ...rest, temperature, topK, topP, greedy };
     }),
   );
@@ -37,7 +37,7 @@ export async function runSampling(
   const kernel = filterLogits({ sequences: settings.length, vocabSize, variant });
   const { probs } = await runKernel(device, kernel, {
     logits: settings.flatMap(() => [...logits]),
-    sampling: packSampling(settings),
+    sequenceTable: packed(settings),
   });
   if (!probs) throw new Error('filter_logits gave no probabilities');
   const row = (i: number): ArrayLike<number> => probs.subarray(i * vocabSize, (i + 1) * vocabSize);

@@ -73,12 +73,7 @@ describe('no two temps alive at once share a slot', () => {
 
   test('GPT-B and the VQ-16 decoder', () => {
     const gpt = new Graph();
-    const { logits } = gptDecoder(
-      gpt,
-      gptConfig('GPT-B', 16),
-      { sequences: 8, guided: true },
-      precision,
-    );
+    const { logits } = gptDecoder(gpt, gptConfig('GPT-B', 16), { rows: 16, slots: 16 }, precision);
     expectSound(gpt.nodes, new Set([logits]));
     const vq = new Graph();
     vqDecoder(vq, VQ_16, { images: 1, height: 16, width: 16 }, precision);
@@ -88,7 +83,7 @@ describe('no two temps alive at once share a slot', () => {
 
 test('a layer needs a handful of slots, not one per tensor', () => {
   const g = new Graph();
-  gptDecoder(g, gptConfig('GPT-B', 16), { sequences: 1, guided: true }, precision);
+  gptDecoder(g, gptConfig('GPT-B', 16), { rows: 2, slots: 2 }, precision);
   const temps = g.nodes.length;
   expect(temps).toBe(12 * 5 + 3);
   expect(plan(g.nodes).slots.length).toBeLessThanOrEqual(6);

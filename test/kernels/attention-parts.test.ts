@@ -13,6 +13,7 @@ import { expectClose } from '../oracle/compare.ts';
 import { mergeAttention as mergeOracle } from '../oracle/merge-attention.ts';
 import { type AttentionData, attentionData } from '../support/attention-data.ts';
 import { testDevice } from '../support/device.ts';
+import { rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, F32_VARIANTS, VARIANTS, variantName } from '../support/variants.ts';
@@ -45,7 +46,7 @@ const anyParts = (params: AttentionPartsParams): Kernel =>
 /** Parts as the kernel makes them, NaN where it writes nothing, and their merge. */
 async function run(params: AttentionPartsParams, inputs: AttentionData, times = 1) {
   const { out: sums, peaks } = await runKernel(device, anyParts(params), inputs, times);
-  const given = { sums: sums!, peaks: peaks!, place: inputs.place };
+  const given = { sums: sums!, peaks: peaks!, rowTable: inputs.rowTable };
   const { rows, nHead, headDim, positions, split } = params;
   const merge = mergeAttention({ rows, nHead, headDim, positions, split });
   const { out } = await runKernel(device, merge, given, times);
@@ -96,7 +97,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
   const place = [0, 0, 0, 17, 1, 18, 0, 35, 1, 54, 1, 69];
 
   test('rows at the borders of parts, where the rest of the cache is NaN', async () => {
-    const inputs = { ...attentionData(params), place: Uint32Array.from(place) };
+    const inputs = { ...attentionData(params), rowTable: rowsAt(place) };
     const expected = oracle.attention(params, inputs);
     for (let row = 0; row < 6; row++) {
       const position = place[2 * row + 1]!;
@@ -106,14 +107,14 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
       }
       const one = { ...params, rows: 1 };
       const q = inputs.q.subarray(row * 16, row * 16 + 16);
-      const own = { q, kv, place: inputs.place.subarray(2 * row, 2 * row + 2) };
+      const own = { q, kv, rowTable: inputs.rowTable.subarray(4 * row, 4 * row + 4) };
       const { out } = await run(one, own);
       expectClose(`row ${row}`, out, expected.subarray(row * 16, row * 16 + 16), TOLERANCE);
     }
   });
 
   test('is the same twice', async () => {
-    const inputs = { ...attentionData(params), place: Uint32Array.from(place) };
+    const inputs = { ...attentionData(params), rowTable: rowsAt(place) };
     expect((await run(params, inputs, 2)).out).toEqual((await run(params, inputs)).out);
   });
 
@@ -121,7 +122,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const inputs = {
       ...attentionData(params),
       q: normal(6 * 16, 4, 1e4),
-      place: Uint32Array.from(place),
+      rowTable: rowsAt(place),
     };
     const { out } = await run(params, inputs);
     expectClose('attention', out, oracle.attention(params, inputs), TOLERANCE);
@@ -131,7 +132,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const masked = { ...params, masked: true } as const;
     // Slot 0 has columns in its second part alone, slot 1 none at all.
     const mask = Uint32Array.from({ length: 140 }, (_, i) => +(i >= 20 && i < 30));
-    const inputs = { ...attentionData(masked), mask, place: Uint32Array.from(place) };
+    const inputs = { ...attentionData(masked), mask, rowTable: rowsAt(place) };
     const { out, peaks } = await run(masked, inputs);
     expectClose('attention', out, oracle.attention(masked, inputs), TOLERANCE);
     const weights = Array.from(peaks).filter((_, i) => i % 2 === 1);
@@ -143,7 +144,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
   test('rows past the end of the cache are dropped', async () => {
     const inputs = {
       ...attentionData({ ...params, rows: 2 }),
-      place: Uint32Array.of(0, 70, 1, 12),
+      rowTable: rowsAt([0, 70, 1, 12]),
     };
     const { sums, out } = await run({ ...params, rows: 2 }, inputs);
     expect([...sums.subarray(0, 64), ...out.subarray(0, 16)].every(Number.isNaN)).toBe(true);
@@ -156,7 +157,7 @@ test('parts of any peaks are put on one scale', async () => {
   const params = { rows: 3, nHead: 2, headDim: 12, positions: 50, split: 6 };
   const sums = normal(3 * 2 * 6 * 12, 5);
   const peaks = normal(3 * 2 * 6 * 2, 6, 4).map((v, i) => (i % 2 === 0 ? v : 1 + Math.abs(v)));
-  const inputs = { sums, peaks, place: [0, 49, 1, 30, 2, 8] };
+  const inputs = { sums, peaks, rowTable: rowsAt([0, 49, 1, 30, 2, 8]) };
   const { out } = await runKernel(device, mergeAttention(params), inputs);
   expectClose('merge_attention', out!, mergeOracle(params, inputs), { nmse: 1e-12, max: 1e-5 });
 });

@@ -7,6 +7,7 @@ import { kvIndex } from '../oracle/rope.ts';
 import { attentionData } from '../support/attention-data.ts';
 import { testDevice } from '../support/device.ts';
 import { fewBarriers } from '../support/few.ts';
+import { rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, F32_VARIANTS, VARIANTS, variantName } from '../support/variants.ts';
@@ -74,7 +75,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
 
   test('a zero query attends to all columns up to its own alike', async () => {
     const sizes = { ...params, rows: 1 };
-    const inputs = { ...attentionData(sizes), q: new Float32Array(16), place: [1, 68] };
+    const inputs = { ...attentionData(sizes), q: new Float32Array(16), rowTable: rowsAt([1, 68]) };
     const { out } = await runKernel(device, attention(sizes), inputs);
     const mean = Array.from({ length: 16 }, (_, d) => {
       const values = Array.from(
@@ -91,7 +92,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const inputs = {
       ...attentionData(sizes),
       q: normal(3 * 16, 4, 1e4),
-      place: [0, 69, 1, 69, 0, 40],
+      rowTable: rowsAt([0, 69, 1, 69, 0, 40]),
     };
     const { out } = await runKernel(device, attention(sizes), inputs);
     expectClose('attention', out!, oracle.attention(sizes, inputs), TOLERANCE);
@@ -102,7 +103,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const mask = new Uint32Array(2 * 70);
     mask.fill(1, 3);
     // Rows 0 .. 2 of slot 0 are padding: each sees itself alone.
-    const inputs = { ...attentionData(sizes), mask, place: [0, 0, 0, 1, 0, 2] };
+    const inputs = { ...attentionData(sizes), mask, rowTable: rowsAt([0, 0, 0, 1, 0, 2]) };
     const { out } = await runKernel(device, attention(sizes), inputs);
     const own = [0, 1, 2].flatMap((j) => {
       const at = kvIndex(params, [1, 0, 0, j]);
@@ -114,7 +115,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
 
   test('columns past the position are not read, not even NaN', async () => {
     const sizes = { ...params, rows: 2 };
-    const inputs = { ...attentionData(sizes), place: [0, 12, 1, 12] };
+    const inputs = { ...attentionData(sizes), rowTable: rowsAt([0, 12, 1, 12]) };
     const poisoned = inputs.kv.slice();
     for (let row = 0; row < poisoned.length / 8; row++) {
       if (row % 70 > 12) poisoned.fill(Number.NaN, row * 8, row * 8 + 8);
@@ -126,7 +127,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
 
   test('rows past the end of the cache are dropped', async () => {
     const sizes = { ...params, rows: 2 };
-    const inputs = { ...attentionData(sizes), place: [0, 70, 1, 12] };
+    const inputs = { ...attentionData(sizes), rowTable: rowsAt([0, 70, 1, 12]) };
     const { out } = await runKernel(device, attention(sizes), inputs);
     const expected = oracle.attention(sizes, inputs);
     expectClose('attention', out!.subarray(16), expected.subarray(16), TOLERANCE);

@@ -11,7 +11,7 @@ import { variantOf } from '../../src/gpu/variants.ts';
 import { testDevice } from '../support/device.ts';
 import { few, fewAgain, fewBarriers, isLong } from '../support/few.ts';
 import { anyLinear } from '../support/kernel-list.ts';
-import { anyRope } from '../support/places.ts';
+import { anyRope, rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, F32_VARIANTS, SERIAL_LANES, variantName } from '../support/variants.ts';
@@ -47,8 +47,8 @@ const dim = 70;
 const KV = { slots: POOL, nKvHead: 2, positions: 40, headDim: 12 };
 const MERGE = { positions: KV.positions, headDim: KV.headDim };
 const kvLength = 2 * POOL * KV.nKvHead * KV.positions * KV.headDim;
-const place = Uint32Array.from({ length: 2 * POOL }, (_, i) =>
-  i % 2 === 0 ? i / 2 : (i * 7) % 40,
+const rowTable = rowsAt(
+  Array.from({ length: 2 * POOL }, (_, i) => (i % 2 === 0 ? i / 2 : (i * 7) % 40)),
 );
 const x = normal(POOL * dim, 1, 2);
 const gain = normal(dim, 2, 0.5, 1);
@@ -79,7 +79,7 @@ const subjects: readonly Subject[] = [
   {
     name: 'qkv_rope_cache: q',
     kernel: (rows, variant) => qkvRopeCache({ ...KV, rows, dim, nHead: 4, normEps: 1e-5, variant }),
-    perRow: { x, place },
+    perRow: { x, rowTable },
     shared: {
       gain,
       weight: normal(8 * 12 * dim, 3),
@@ -91,7 +91,7 @@ const subjects: readonly Subject[] = [
   {
     name: 'attention',
     kernel: (rows, variant) => attention({ ...KV, rows, nHead: 4, variant }),
-    perRow: { q: normal(POOL * 48, 6, 2), place },
+    perRow: { q: normal(POOL * 48, 6, 2), rowTable },
     shared: { kv: normal(kvLength, 7) },
     out: 'out',
   },
@@ -99,14 +99,14 @@ const subjects: readonly Subject[] = [
     name: `attention_parts: ${out}`,
     kernel: (rows: number, variant: Variant) =>
       attentionParts({ ...KV, rows, nHead: 4, split: 3, variant }),
-    perRow: { q: normal(POOL * 48, 6, 2), place },
+    perRow: { q: normal(POOL * 48, 6, 2), rowTable },
     shared: { kv: normal(kvLength, 7) },
     out,
   })),
   {
     name: 'merge_attention',
     kernel: (rows) => mergeAttention({ ...MERGE, rows, nHead: 4, split: 3 }),
-    perRow: { sums: normal(POOL * 3 * 48, 8), peaks: normal(POOL * 3 * 8, 9), place },
+    perRow: { sums: normal(POOL * 3 * 48, 8), peaks: normal(POOL * 3 * 8, 9), rowTable },
     shared: {},
     out: 'out',
   },

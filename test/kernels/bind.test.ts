@@ -45,7 +45,7 @@ describe('bind takes', () => {
     const sizes = { rows: 1, nHead: 1, nKvHead: 1, headDim: 4, slots: 1, positions: 4, split: 1 };
     const twoOuts = attentionParts(sizes);
     const made = await compile(device, twoOuts);
-    const ins = { q: binding(16), kv: binding(128), place: binding(8) };
+    const ins = { q: binding(16), kv: binding(128), rowTable: binding(16) };
     const outs = (offset: number) => ({
       out: { buffer: both, size: 16 },
       peaks: { buffer: both, offset, size: 8 },

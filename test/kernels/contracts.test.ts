@@ -20,10 +20,9 @@ import { siluMul, swiglu } from '../../kernels/product/swiglu.ts';
 import { drawToken } from '../../kernels/sampler/draw-token.ts';
 import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
 import { guidance } from '../../kernels/sampler/guidance.ts';
-import { packSampling } from '../../kernels/sampler/sampling.ts';
 import { KERNELS } from '../support/kernel-list.ts';
 import { nullDevice } from '../support/null-device.ts';
-import { sampling } from '../support/sampling.ts';
+import { packed, sampling } from '../support/sampling.ts';
 import { VARIANTS, variantName } from '../support/variants.ts';
 
 const KV = { slots: 2, nKvHead: 2, positions: 17, headDim: 8 };
@@ -31,8 +30,8 @@ const product = { rows: 2, inDim: 8, outDim: 8 };
 const qkv = { ...KV, rows: 2, dim: 8, nHead: 2, normEps: 1e-5 };
 const inParts = { ...KV, rows: 1, nHead: 2, split: 2 };
 const merge = { rows: 1, nHead: 2, headDim: 8, positions: 17, split: 2 };
-const tables = { rows: 2, slots: 2, sequences: 1, dim: 8, vocabSize: 9, labels: 3, blockSize: 4 };
-const grid = { sequences: 2, rows: 4, vocabSize: 9, blockSize: 4, clsTokenNum: 1 };
+const tables = { rows: 2, capacity: 1, dim: 8, vocabSize: 9, labels: 3, blockSize: 4 };
+const grid = { sequences: 2, rows: 4, capacity: 2, vocabSize: 9, blockSize: 4, clsTokenNum: 1 };
 const serial = { reduce: 'serial', f16: false } as const;
 
 const map = {
@@ -85,15 +84,18 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
   [/linear_parts: "split".* 1 to 16, got 17$/, () => linearParts({ ...product, split: 17 })],
   [/sum_rows: "parts".* 0$/, () => sumRows({ parts: 0, rows: 1, dim: 4 })],
   [/embed: "labels".* 0$/, () => embed({ ...tables, labels: 0 })],
-  [/embed: "sequences".* 0$/, () => embed({ ...tables, sequences: 0 })],
-  [/guidance: "clsTokenNum".* 0$/, () => guidance({ sequences: 2, vocabSize: 9, clsTokenNum: 0 })],
+  [/embed: "capacity".* 0$/, () => embed({ ...tables, capacity: 0 })],
+  [
+    /guidance: "clsTokenNum".* 0$/,
+    () => guidance({ sequences: 2, rows: 4, vocabSize: 9, clsTokenNum: 0 }),
+  ],
   [/filter_logits: "vocabSize".* 0$/, () => filterLogits({ sequences: 1, vocabSize: 0 })],
   [
     /filter_logits: vocabSize 16777217/,
     () => filterLogits({ sequences: 1, vocabSize: 2 ** 24 + 1 }),
   ],
   [/draw_token: "blockSize".* 0$/, () => drawToken({ ...grid, blockSize: 0 })],
-  [/draw_token: 3 rows .* 2 /, () => drawToken({ ...grid, rows: 3 })],
+  [/draw_token: "capacity".* 0$/, () => drawToken({ ...grid, capacity: 0 })],
   [/embed: "held" expected \{ first, count \}, got 3$/, () => embed(given(tables, { held: 3 }))],
   [
     /linear: "columns" .* got \{"count":4\}$/,
@@ -156,9 +158,9 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
     /to_rgba: expected an object, got undefined: to_rgba takes images, height, width$/,
     () => toRgba(given(undefined as never)),
   ],
-  [/seed .* -1$/, () => packSampling([sampling({ seed: -1 })])],
-  [/seed .* 0\.5$/, () => packSampling([sampling({ seed: 0.5 })])],
-  [/seed .* 9007199254740992$/, () => packSampling([sampling({ seed: 2 ** 53 })])],
+  [/seed .* -1$/, () => packed([sampling({ seed: -1 })])],
+  [/seed .* 0\.5$/, () => packed([sampling({ seed: 0.5 })])],
+  [/seed .* 9007199254740992$/, () => packed([sampling({ seed: 2 ** 53 })])],
 ];
 
 describe('bad parameters', () => {

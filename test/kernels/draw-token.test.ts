@@ -2,24 +2,27 @@ import { describe, expect, test } from 'vitest';
 import type { Variant } from '../../kernels/kernel.ts';
 import { NO_TOKEN } from '../../kernels/lib/finite.ts';
 import { type DrawTokenParams, drawToken } from '../../kernels/sampler/draw-token.ts';
-import { packSampling, type Sampling } from '../../kernels/sampler/sampling.ts';
+import type { Sampling } from '../../kernels/sampler/sequence-table.ts';
 import * as oracle from '../oracle/draw-token.ts';
 import { filterLogits } from '../oracle/filter-logits.ts';
 import { chiSquarePValue } from '../support/chi-square.ts';
 import { testDevice } from '../support/device.ts';
 import { fewBarriers } from '../support/few.ts';
+import { rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { sampling } from '../support/sampling.ts';
+import { ALL_GIVEN, drawing, packed, sampling } from '../support/sampling.ts';
 import { deviceVariants, F32_VARIANTS, variantName } from '../support/variants.ts';
 
 const device = await testDevice();
 
 /** Every sequence at a step of its own, rows in the order of slots. */
-const placesAt = (steps: readonly number[], halves: number, clsTokenNum = 1): number[] =>
-  Array.from({ length: halves }, (_, half) =>
-    steps.flatMap((step, s) => [half * steps.length + s, step + clsTokenNum - 1]),
-  ).flat();
+const rowsOf = (steps: readonly number[], halves: number, clsTokenNum = 1): Uint32Array =>
+  rowsAt(
+    Array.from({ length: halves }, (_, half) =>
+      steps.flatMap((step, s) => [half * steps.length + s, step + clsTokenNum - 1]),
+    ).flat(),
+  );
 
 /** Draws one token for each sequence; all see the same distribution, at step 0 unless given. */
 async function draw(
@@ -28,11 +31,11 @@ async function draw(
   { variant, steps = settings.map(() => 0) }: { variant: Variant; steps?: readonly number[] },
 ): Promise<number[]> {
   const [sequences, vocabSize, blockSize] = [settings.length, probs.length, 16];
-  const params = { sequences, rows: sequences, vocabSize, blockSize, clsTokenNum: 1 };
-  const { tokens } = await runKernel(device, drawToken({ ...params, variant }), {
+  const params = { sequences, rows: sequences, capacity: sequences, vocabSize, blockSize };
+  const { tokens } = await runKernel(device, drawToken({ ...params, clsTokenNum: 1, variant }), {
     probs: settings.flatMap(() => Array.from(probs)),
-    sampling: packSampling(settings),
-    place: placesAt(steps, 1),
+    sequenceTable: packed(settings),
+    rowTable: rowsOf(steps, 1),
     tokens: new Uint32Array(sequences * blockSize).fill(0xffff),
   });
   return steps.map((step, s) => tokens![s * blockSize + step]!);
@@ -47,7 +50,15 @@ const softmaxOf = (vocabSize: number, std: number): Float64Array =>
 describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
   for (const vocabSize of fewBarriers(variant, 1, [1, 2, 5, 257, 1000, 16384])) {
     const kernel = drawToken({
-      ...{ sequences: 24, rows: 24, vocabSize, blockSize: 16, clsTokenNum: 1, variant },
+      ...{
+        sequences: 24,
+        rows: 24,
+        capacity: 24,
+        vocabSize,
+        blockSize: 16,
+        clsTokenNum: 1,
+        variant,
+      },
     });
     test(`${kernel.label} ${variantName(variant)}`, async () => {
       const probs = Float32Array.from(softmaxOf(vocabSize, 2));
@@ -65,22 +76,30 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
   test('place and tokens as the oracle has them, for both halves of the batch', async () => {
     for (const halves of [1, 2]) {
       const params: DrawTokenParams = {
-        ...{ sequences: 4, rows: 4 * halves, vocabSize: 70, blockSize: 9, clsTokenNum: 3 },
+        ...{
+          sequences: 4,
+          rows: 4 * halves,
+          capacity: 4,
+          vocabSize: 70,
+          blockSize: 9,
+          clsTokenNum: 3,
+        },
       };
       const inputs = {
         probs: Array.from({ length: 4 }, () => [...softmaxOf(70, 1)]).flat(),
-        place: placesAt([0, 8, 9, 4], halves, 3),
+        rowTable: rowsOf([0, 8, 9, 4], halves, 3),
         tokens: Uint32Array.from({ length: 36 }, (_, i) => 100 + i),
       };
       // Sequence 2 has a full grid, the tokens of sequence 3 were given.
-      const settings = seeds(4, 7).map((s, i) => ({ ...s, forced: i === 3 }));
+      const settings = seeds(4, 7).map((s, i) => ({ ...s, given: i === 3 ? ALL_GIVEN : 0 }));
       const got = await runKernel(device, drawToken({ ...params, variant }), {
         ...inputs,
-        sampling: packSampling(settings),
+        sequenceTable: packed(settings, halves === 2),
       });
-      const expected = oracle.drawToken(params, { ...inputs, sampling: settings });
-      expect([...got.place!]).toEqual([...expected.place]);
-      expect([...got.place!]).toEqual([...placesAt([1, 9, 9, 5], halves, 3)]);
+      const sequences = drawing(settings, halves === 2);
+      const expected = oracle.drawToken(params, { ...inputs, sequences });
+      expect([...got.rowTable!]).toEqual([...expected.rowTable]);
+      expect([...got.rowTable!]).toEqual([...rowsOf([1, 9, 9, 5], halves, 3)]);
       expect([...got.tokens!]).toEqual([...expected.tokens]);
       expect([...got.tokens!.subarray(18)]).toEqual([...inputs.tokens.subarray(18)]);
     }
@@ -97,35 +116,37 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
       fine.with(9, Number.NaN), // given tokens
       fine.with(9, Number.NaN), // a full grid
     ];
-    const settings = seeds(6, 7).map((s, i) => ({ ...s, forced: i === 4 }));
-    const params = { sequences: 6, rows: 12, vocabSize, blockSize: 4, clsTokenNum: 1 };
+    const settings = seeds(6, 7).map((s, i) => ({ ...s, given: i === 4 ? ALL_GIVEN : 0 }));
+    const params = { sequences: 6, rows: 12, capacity: 6, vocabSize, blockSize: 4, clsTokenNum: 1 };
     const inputs = {
       probs: rows.flat(),
-      place: placesAt([0, 1, 2, 3, 3, 4], 2),
+      rowTable: rowsOf([0, 1, 2, 3, 3, 4], 2),
       tokens: new Uint32Array(24).fill(99),
     };
     const got = await runKernel(device, drawToken({ ...params, variant }), {
       ...inputs,
-      sampling: packSampling(settings),
+      sequenceTable: packed(settings, true),
     });
-    const expected = oracle.drawToken(params, { ...inputs, sampling: settings });
+    const sequences = drawing(settings, true);
+    const expected = oracle.drawToken(params, { ...inputs, sequences });
     expect([...got.tokens!]).toEqual([...expected.tokens]);
-    expect([...got.place!]).toEqual([...expected.place]);
+    expect([...got.rowTable!]).toEqual([...expected.rowTable]);
     expect([5, 10, 15, 19].map((i) => got.tokens![i])).toEqual(Array(4).fill(NO_TOKEN));
     expect([...got.tokens!].filter((t) => t === NO_TOKEN)).toHaveLength(4);
   });
 
   test('fills a grid and then leaves it alone', async () => {
-    const params = { sequences: 1, rows: 2, vocabSize: 50, blockSize: 4, clsTokenNum: 1, variant };
+    const sizes = { sequences: 1, rows: 2, capacity: 1, vocabSize: 50, blockSize: 4 };
+    const params = { ...sizes, clsTokenNum: 1, variant };
     const inputs = {
       probs: softmaxOf(50, 1),
-      sampling: packSampling(seeds(1, 5)),
-      place: [0, 0, 1, 0],
+      sequenceTable: packed(seeds(1, 5), true),
+      rowTable: rowsAt([0, 0, 1, 0]),
       tokens: [99, 99, 99, 99],
     };
     const full = await runKernel(device, drawToken(params), inputs, 4);
     const after = await runKernel(device, drawToken(params), inputs, 7);
-    expect([...full.place!]).toEqual([0, 4, 1, 4]);
+    expect([...full.rowTable!]).toEqual([...rowsAt([0, 4, 1, 4])]);
     expect([...full.tokens!].every((t) => t < 50)).toBe(true);
     expect(after).toEqual(full);
   });
@@ -197,14 +218,21 @@ describe('draws follow the distribution (chi-square)', () => {
 
   test('from step to step of one seed, too', async () => {
     const probs = filterLogits(normal(16, 2, 1), sampling());
-    const params = { sequences: 8, rows: 8, vocabSize: 16, blockSize: 2560, clsTokenNum: 1 };
+    const params = {
+      sequences: 8,
+      rows: 8,
+      capacity: 8,
+      vocabSize: 16,
+      blockSize: 2560,
+      clsTokenNum: 1,
+    };
     const { tokens } = await runKernel(
       device,
       drawToken({ ...params, variant: variant! }),
       {
         probs: seeds(8).flatMap(() => [...probs]),
-        sampling: packSampling(seeds(8)),
-        place: placesAt(Array(8).fill(0), 1),
+        sequenceTable: packed(seeds(8)),
+        rowTable: rowsOf(Array(8).fill(0), 1),
         tokens: new Uint32Array(8 * 2560),
       },
       2560,

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { Variant } from '../../kernels/kernel.ts';
 import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
-import { packSampling, type Sampling } from '../../kernels/sampler/sampling.ts';
+import type { Sampling } from '../../kernels/sampler/sequence-table.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/filter-logits.ts';
 import { testDevice } from '../support/device.ts';
 import { fewBarriers } from '../support/few.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { sampling } from '../support/sampling.ts';
+import { packed, sampling } from '../support/sampling.ts';
 import { deviceVariants, F32_VARIANTS, variantName } from '../support/variants.ts';
 
 const device = await testDevice();
@@ -25,7 +25,7 @@ async function filter(
   const [sequences, vocabSize] = [settings.length, logits.length];
   const { probs } = await runKernel(device, filterLogits({ sequences, vocabSize, variant }), {
     logits: settings.flatMap(() => Array.from(logits)),
-    sampling: packSampling(settings.map(sampling)),
+    sequenceTable: packed(settings.map(sampling)),
   });
   return settings.map((_, s) =>
     Float32Array.from(probs!.subarray(s * vocabSize, (s + 1) * vocabSize)),
@@ -74,7 +74,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const logits = normal(sequences * vocabSize, 3, 2);
     const { probs } = await runKernel(device, filterLogits({ sequences, vocabSize, variant }), {
       logits,
-      sampling: packSampling(Array(sequences).fill(sampling({ topK: 9 }))),
+      sequenceTable: packed(Array(sequences).fill(sampling({ topK: 9 }))),
     });
     const expected = Array.from({ length: sequences }, (_, s) => [
       ...oracle.filterLogits(
@@ -180,7 +180,7 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const sequences = rows.length * settings.length;
     const { probs } = await runKernel(device, filterLogits({ sequences, vocabSize: 5, variant }), {
       logits: rows.flatMap((row) => settings.flatMap(() => row)),
-      sampling: packSampling(rows.flatMap(() => settings.map(sampling))),
+      sequenceTable: packed(rows.flatMap(() => settings.map(sampling))),
     });
     for (const [i, row] of rows.entries()) {
       for (const [j, how] of settings.entries()) {

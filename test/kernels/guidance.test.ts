@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { type GuidanceParams, guidance } from '../../kernels/sampler/guidance.ts';
-import { packSampling, type Sampling } from '../../kernels/sampler/sampling.ts';
+import { packSequences, type Sampling } from '../../kernels/sampler/sequence-table.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/guidance.ts';
 import { testDevice } from '../support/device.ts';
+import { rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { sampling } from '../support/sampling.ts';
+import { drawing, packed, sampling } from '../support/sampling.ts';
 
 const device = await testDevice();
 
@@ -15,18 +16,20 @@ const TOLERANCE = { nmse: 1e-13, max: 5e-5 };
 
 /** `steps[s]` is the number of the token that sequence s is about to draw. */
 async function run(
-  params: GuidanceParams,
+  sizes: Omit<GuidanceParams, 'rows'>,
   settings: readonly Sampling[],
   steps: readonly number[],
 ): Promise<{ got: readonly number[]; cond: readonly number[]; expected: Float64Array }> {
-  const { sequences, vocabSize, clsTokenNum } = params;
+  const { sequences, vocabSize, clsTokenNum } = sizes;
+  const params = { ...sizes, rows: 2 * sequences };
   const half = steps.flatMap((step, s) => [s, step + clsTokenNum - 1]);
   const logits = normal(2 * sequences * vocabSize, 1, 4);
-  const place = [...half, ...half];
+  const rowTable = rowsAt([...half, ...half]);
   const { out } = await runKernel(device, guidance(params), {
-    ...{ logits, place, sampling: packSampling(settings) },
+    ...{ logits, rowTable, sequenceTable: packed(settings, true) },
   });
-  const expected = oracle.guidance(params, { logits, place, sampling: settings });
+  const given = { logits, rowTable, sequences: drawing(settings, true) };
+  const expected = oracle.guidance(params, given);
   return { got: [...out!], cond: [...logits.subarray(0, sequences * vocabSize)], expected };
 }
 
@@ -37,7 +40,7 @@ describe('guided logits', () => {
     { sequences: 3, vocabSize: 5, clsTokenNum: 120 },
     { sequences: 5, vocabSize: 1000, clsTokenNum: 1 },
   ]) {
-    test(guidance(params).label, async () => {
+    test(`${params.sequences} x ${params.vocabSize}, clsTokenNum ${params.clsTokenNum}`, async () => {
       const settings = Array.from({ length: params.sequences }, (_, s) =>
         sampling({ cfgScale: 1.5 + 2 * s }),
       );
@@ -82,4 +85,29 @@ describe('cfgInterval', () => {
     const many = await run({ ...params, clsTokenNum: 120 }, settings, steps);
     expect(many.got).toEqual(one.got);
   });
+});
+
+test('a sequence without a row for it is not guided, and an idle one is left alone', async () => {
+  const [vocabSize, rows] = [8, 3];
+  const settings = drawing([sampling({ cfgScale: 3 }), sampling({ cfgScale: 3 })]);
+  const sequenceTable = packSequences(
+    [
+      { ...settings[0]!, row: 2 },
+      { ...settings[1]!, row: 1, uncondRow: 0 },
+    ],
+    3,
+  );
+  const logits = normal(rows * vocabSize, 1);
+  const { out } = await runKernel(
+    device,
+    guidance({ sequences: 3, rows, vocabSize, clsTokenNum: 1 }),
+    { logits, rowTable: rowsAt([0, 4, 1, 4, 2, 4]), sequenceTable },
+  );
+  expect([...out!.subarray(0, 8)]).toEqual([...logits.subarray(16, 24)]);
+  const guided = Array.from(
+    { length: 8 },
+    (_, t) => logits[t]! + (logits[8 + t]! - logits[t]!) * 3,
+  );
+  expectClose('guided', out!.subarray(8, 16), Float64Array.from(guided), TOLERANCE);
+  expect([...out!.subarray(16)]).toEqual(Array(8).fill(Number.NaN));
 });

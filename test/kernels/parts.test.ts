@@ -8,7 +8,7 @@ import { swiglu } from '../../kernels/product/swiglu.ts';
 import { testDevice } from '../support/device.ts';
 import { few } from '../support/few.ts';
 import { anyLinear, anyMatmul } from '../support/kernel-list.ts';
-import { anyRope, scatteredPlaces } from '../support/places.ts';
+import { anyRope, rowsAt, scatteredRows } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { type Array1, runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
@@ -68,7 +68,7 @@ const subjects: readonly Subject[] = [
       x,
       gain,
       rope: anyRope(KV.positions, KV.headDim),
-      place: scatteredPlaces(rows, KV.slots, KV.positions),
+      rowTable: scatteredRows(rows, KV.slots, KV.positions),
       kv: new Float32Array(2 * KV.slots * KV.positions * KV.headDim),
     },
   },
@@ -124,11 +124,10 @@ describe.each(subjects)('$name', (subject) => {
 });
 
 describe('embed', () => {
-  const sizes = { rows: 6, slots: 3, sequences: 3, dim: 5, vocabSize: 11, labels: 2, blockSize: 4 };
+  const sizes = { rows: 6, capacity: 3, dim: 5, vocabSize: 11, labels: 2, blockSize: 4 };
   const tokenTable = normal(11 * 5, 2);
   const others = {
-    place: [0, 0, 1, 1, 2, 2, 0, 3, 1, 4, 2, 5],
-    label: [1, 7, 0],
+    rowTable: rowsAt([0, 0, 1, 1, 2, 2, 0, 3, 1, 4, 2, 5], 1),
     tokens: [0, 5, 3, 10, 4, 10, 3, 9, 99, 8, 0, 1],
     labelTable: normal(2 * 5, 3),
   };

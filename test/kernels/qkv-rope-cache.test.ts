@@ -5,7 +5,7 @@ import * as oracle from '../oracle/rope.ts';
 import { testDevice } from '../support/device.ts';
 import { roundF16 } from '../support/f16.ts';
 import { fewBarriers } from '../support/few.ts';
-import { anyRope, scatteredPlaces } from '../support/places.ts';
+import { anyRope, rowsAt, scatteredRows } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { deviceVariants, SERIAL_LANES, VARIANTS, variantName } from '../support/variants.ts';
@@ -48,7 +48,7 @@ function data({ dtype = 'f32', kvDtype, ...params }: QkvRopeCacheParams) {
     x: normal(rows * dim, 1, 2),
     gain: normal(dim, 2, 0.5, 1),
     rope: anyRope(positions, headDim),
-    place: scatteredPlaces(rows, slots, positions),
+    rowTable: scatteredRows(rows, slots, positions),
     kv: kvDtype === 'f16' ? roundF16(kv) : kv,
   };
   return { inputs: { ...others, ...inputs }, meant: { ...others, weight: meant } };
@@ -76,7 +76,10 @@ test.each([...deviceVariants(device, VARIANTS)])(
   'rows past the end leave the cache alone ($reduce, native f16: $f16)',
   async (variant) => {
     const params = { ...cases[2]!, rows: 2, variant };
-    const inputs = { ...data(params).inputs, place: [1, params.positions, 2, 0xffffffff] };
+    const inputs = {
+      ...data(params).inputs,
+      rowTable: rowsAt([1, params.positions, 2, 0xffffffff]),
+    };
     const { kv } = await runKernel(device, qkvRopeCache(params), inputs);
     expect(kv).toEqual(inputs.kv);
   },

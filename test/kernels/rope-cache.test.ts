@@ -4,7 +4,7 @@ import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/rope.ts';
 import { testDevice } from '../support/device.ts';
 import { roundF16 } from '../support/f16.ts';
-import { anyRope, scatteredPlaces } from '../support/places.ts';
+import { anyRope, rowsAt, scatteredRows } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 
@@ -30,7 +30,7 @@ function data(params: RopeCacheParams, seed = 1) {
   return {
     qkv: normal(rows * (nHead + 2 * nKvHead) * headDim, seed),
     rope: anyRope(positions, headDim),
-    place: scatteredPlaces(rows, slots, positions),
+    rowTable: scatteredRows(rows, slots, positions),
     kv: params.kvDtype === 'f16' ? roundF16(kv) : kv,
   };
 }
@@ -55,7 +55,7 @@ describe('the cache', () => {
   test.each(['f32', 'f16'] as const)(
     'changes only at the places of the rows (%s)',
     async (kvDtype) => {
-      const inputs = { ...data({ ...params, rows: 2, kvDtype }), place: [2, 3, 0, 5] };
+      const inputs = { ...data({ ...params, rows: 2, kvDtype }), rowTable: rowsAt([2, 3, 0, 5]) };
       const { kv } = await runKernel(device, ropeCache({ ...params, rows: 2, kvDtype }), inputs);
       const changed = new Set(
         [...kv!.keys()].filter((i) => kv![i] !== inputs.kv[i]).map((i) => i - (i % 8)),
@@ -69,16 +69,19 @@ describe('the cache', () => {
   );
 
   test('is left alone by rows that stand past its end', async () => {
-    const inputs = { ...data({ ...params, rows: 3 }), place: [0, 6, 1, 2, 2, 0xffffffff] };
+    const inputs = {
+      ...data({ ...params, rows: 3 }),
+      rowTable: rowsAt([0, 6, 1, 2, 2, 0xffffffff]),
+    };
     const { q, kv } = await runKernel(device, ropeCache({ ...params, rows: 3 }), inputs);
-    const own = { ...inputs, qkv: inputs.qkv.slice(32, 64), place: [1, 2] };
+    const own = { ...inputs, qkv: inputs.qkv.slice(32, 64), rowTable: rowsAt([1, 2]) };
     const alone = await runKernel(device, ropeCache({ ...params, rows: 1 }), own);
     expect(kv).toEqual(alone.kv);
     expect(q!.subarray(16, 32)).toEqual(alone.q);
   });
 
   test('gets zero keys and whole values from condition tokens', async () => {
-    const inputs = { ...data({ ...params, rows: 1 }), place: [1, 0] };
+    const inputs = { ...data({ ...params, rows: 1 }), rowTable: rowsAt([1, 0]) };
     const { q, kv } = await runKernel(device, ropeCache({ ...params, rows: 1 }), inputs);
     const key = oracle.kvIndex(params, [0, 1, 0, 0]);
     const value = oracle.kvIndex(params, [1, 1, 0, 0]);

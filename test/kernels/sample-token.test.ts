@@ -5,12 +5,13 @@ import { drawToken } from '../../kernels/sampler/draw-token.ts';
 import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
 import { guidance } from '../../kernels/sampler/guidance.ts';
 import { sampleToken } from '../../kernels/sampler/sample-token.ts';
-import { packSampling, type Sampling } from '../../kernels/sampler/sampling.ts';
+import type { Sampling } from '../../kernels/sampler/sequence-table.ts';
 import { testDevice } from '../support/device.ts';
 import { fewBarriers } from '../support/few.ts';
+import { rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { sampling } from '../support/sampling.ts';
+import { ALL_GIVEN, packed, sampling } from '../support/sampling.ts';
 import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
 
 const device = await testDevice();
@@ -21,7 +22,7 @@ const settings = [
   sampling({ seed: 3, cfgScale: 2, topP: 0.7, temperature: 0.8 }),
   sampling({ seed: 4, cfgScale: 3, greedy: true }),
   sampling({ seed: 5, cfgScale: 3, cfgInterval: 0, topK: 9, topP: 0.9 }),
-  sampling({ seed: 6, cfgScale: 2, forced: true }),
+  sampling({ seed: 6, cfgScale: 2, given: ALL_GIVEN }),
 ];
 const sequences = settings.length;
 const blockSize = 16;
@@ -56,8 +57,8 @@ const broken: readonly Broken[] = [
   { name: 'greedy', at: 9, cond: 'nan', how: { greedy: true } },
   { name: 'top-k', at: 9, cond: 'nan', how: { topK: 5 } },
   { name: 'top-p', at: 9, cond: '-inf', how: { topP: 0.5, topK: 9 } },
-  { name: 'a given token', at: 9, cond: 'nan', how: { forced: true } },
-  { name: 'a given token, nothing', at: 9, how: { forced: true }, given: 99 },
+  { name: 'a given token', at: 9, cond: 'nan', how: { given: ALL_GIVEN } },
+  { name: 'a given token, nothing', at: 9, how: { given: ALL_GIVEN }, given: 99 },
   { name: 'a full grid', at: 9, cond: 'nan', step: 2, given: 99 },
 ];
 
@@ -73,29 +74,39 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
       const rows = guided ? 2 * sequences : sequences;
       const raw = normal(rows * vocabSize, vocabSize, 3);
       const steps = [0, 1, 2, 3, 5, 7];
-      const place = Array.from({ length: rows }, (_, r) => [r, steps[r % sequences]!]).flat();
+      const rowTable = rowsAt(
+        Array.from({ length: rows }, (_, r) => [r, steps[r % sequences]!]).flat(),
+      );
       const tokens = new Uint32Array(sequences * blockSize).fill(0xffff);
-      const packed = packSampling(settings);
-      const sizes = { sequences, rows, vocabSize, blockSize, clsTokenNum, variant };
+      const sequenceTable = packed(settings, guided);
+      const sizes = {
+        sequences,
+        rows,
+        capacity: sequences,
+        vocabSize,
+        blockSize,
+        clsTokenNum,
+        variant,
+      };
 
-      const inputs = { raw, sampling: packed, place, tokens };
+      const inputs = { raw, sequenceTable, rowTable, tokens };
       const whole = await runKernel(device, sampleToken(sizes), inputs);
 
       const mixed = guided
-        ? await runKernel(device, guidance({ sequences, vocabSize, clsTokenNum }), {
-            ...{ logits: raw, place, sampling: packed },
+        ? await runKernel(device, guidance({ sequences, rows, vocabSize, clsTokenNum }), {
+            ...{ logits: raw, rowTable, sequenceTable },
           })
         : { out: raw };
       const { probs } = await runKernel(device, filterLogits({ sequences, vocabSize, variant }), {
-        ...{ logits: mixed.out!, sampling: packed },
+        ...{ logits: mixed.out!, sequenceTable },
       });
       const drawn = await runKernel(device, drawToken(sizes), {
-        ...{ probs: probs!, sampling: packed, place, tokens },
+        ...{ probs: probs!, sequenceTable, rowTable, tokens },
       });
       expect(whole.logits).toEqual(mixed.out);
       expect(whole.probs).toEqual(probs);
       expect(whole.tokens).toEqual(drawn.tokens);
-      expect(whole.place).toEqual(drawn.place);
+      expect(whole.rowTable).toEqual(drawn.rowTable);
     },
   );
 
@@ -111,21 +122,27 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const rows = 2 * broken.length;
     const inputs = {
       raw,
-      sampling: packSampling(
+      sequenceTable: packed(
         broken.map(({ how }, seed) => sampling({ seed, cfgScale: 2, ...how })),
+        true,
       ),
-      place: Array.from({ length: rows }, (_, r) => [r, step(r % broken.length)]).flat(),
+      rowTable: rowsAt(Array.from({ length: rows }, (_, r) => [r, step(r % broken.length)]).flat()),
       tokens: new Uint32Array(broken.length * 2).fill(99),
     };
-    const sizes = { sequences: broken.length, rows, vocabSize, blockSize: 2, clsTokenNum };
-    const { tokens, place } = await runKernel(device, sampleToken({ ...sizes, variant }), inputs);
+    const count = broken.length;
+    const sizes = { sequences: count, rows, capacity: count, vocabSize, blockSize: 2, clsTokenNum };
+    const { tokens, rowTable } = await runKernel(
+      device,
+      sampleToken({ ...sizes, variant }),
+      inputs,
+    );
     for (const [s, { name, fine = false, given }] of broken.entries()) {
       const [first, second] = tokens!.subarray(2 * s, 2 * s + 2);
       expect(first, name).toBe(99);
       if (given !== undefined) expect(second, name).toBe(given);
       else if (fine) expect(second, name).toBeLessThan(vocabSize);
       else expect(second, name).toBe(NO_TOKEN);
-      expect(place![2 * s + 1], name).toBe(2);
+      expect(rowTable![4 * s + 1], name).toBe(2);
     }
   });
 });

@@ -20,7 +20,7 @@ const precision = (variant: Variant) =>
 function attending(tile: Partial<Tile>, sequences = 1): string[] {
   const g = new Graph();
   const variant = { reduce: 'workgroup', f16: false, tiles: { attention: tile } } as const;
-  gptDecoder(g, config, { sequences, guided: true }, precision(variant));
+  gptDecoder(g, config, { rows: 2 * sequences, slots: 2 * sequences }, precision(variant));
   return g.nodes.map(({ kernel }) => kernel.name).filter((name) => name.includes('attention'));
 }
 

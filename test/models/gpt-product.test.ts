@@ -21,7 +21,7 @@ function products(product: Partial<Tile>, maxBindingBytes?: number): string[] {
   gptDecoder(
     g,
     config,
-    { sequences: 1, guided: true },
+    { rows: 2, slots: 2 },
     {
       ...precision,
       ...(maxBindingBytes && { maxBindingBytes }),

@@ -103,7 +103,7 @@ describe.each([32, 128])('with bindings of %d MiB', (mib) => {
     for (const dtype of MATRIX_DTYPES) {
       const g = new Graph();
       const how = { ...precision, dtype, maxBindingBytes };
-      gptDecoder(g, config, { sequences: 1, guided: true }, how);
+      gptDecoder(g, config, { rows: 2, slots: 2 }, how);
       const scorer = new Graph();
       gptScorer(scorer, config, 1, how);
       const names = ({ residents }: Graph): string[] =>
@@ -126,7 +126,7 @@ test('f32 weights of GPT-3B are whole at 1 GiB; at 128 MiB head and embeddings c
   const dispatches = (maxBindingBytes: number): number => {
     const g = new Graph();
     const how = { ...precision, maxBindingBytes };
-    gptDecoder(g, gptConfig('GPT-3B', 16), { sequences: 1, guided: true }, how);
+    gptDecoder(g, gptConfig('GPT-3B', 16), { rows: 2, slots: 2 }, how);
     return g.nodes.length;
   };
   expect(dispatches(128 * MIB) - dispatches(1024 * MIB)).toBe(2);

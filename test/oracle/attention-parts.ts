@@ -13,7 +13,7 @@ export interface AttentionPartsOutputs {
 /** `split` parts of ceil(positions / split) columns each; the last ones may be empty and are left out. */
 export function attentionParts(
   params: AttentionPartsParams,
-  { q, kv, place, mask }: AttentionInputs,
+  { q, kv, rowTable, mask }: AttentionInputs,
 ): AttentionPartsOutputs {
   const { rows, nHead, nKvHead, headDim, positions, split } = params;
   const width = Math.ceil(positions / split);
@@ -24,7 +24,7 @@ export function attentionParts(
     const part = unit % parts;
     const head = Math.floor(unit / parts) % nHead;
     const row = Math.floor(unit / (parts * nHead));
-    const [slot, position] = [place[2 * row]!, place[2 * row + 1]!];
+    const [slot, position] = [rowTable[4 * row]!, rowTable[4 * row + 1]!];
     if (position >= positions || part * width > position) continue;
     const kvHead = Math.floor(head / (nHead / nKvHead));
     const columns = Array.from({ length: width }, (_, j) => part * width + j).filter(

@@ -5,7 +5,7 @@ import { kvIndex } from './rope.ts';
 export interface AttentionInputs {
   readonly q: ArrayLike<number>;
   readonly kv: ArrayLike<number>;
-  readonly place: ArrayLike<number>;
+  readonly rowTable: ArrayLike<number>;
   /** Given when `masked` is true. */
   readonly mask?: ArrayLike<number>;
 }
@@ -13,11 +13,11 @@ export interface AttentionInputs {
 /** NaN in the rows that stand past the cache. */
 export function attention(params: AttentionParams, inputs: AttentionInputs): Float64Array {
   const { rows, nHead, nKvHead, headDim, positions } = params;
-  const { q, kv, place, mask } = inputs;
+  const { q, kv, rowTable, mask } = inputs;
   const out = new Float64Array(rows * nHead * headDim).fill(Number.NaN);
   for (let r = 0; r < rows; r++) {
-    const slot = place[2 * r]!;
-    const position = place[2 * r + 1]!;
+    const slot = rowTable[4 * r]!;
+    const position = rowTable[4 * r + 1]!;
     if (position >= positions) continue;
     const columns = Array.from({ length: position + 1 }, (_, j) => j).filter(
       (j) => j === position || !mask || mask[slot * positions + j] !== 0,

@@ -2,7 +2,7 @@
 
 import { NO_TOKEN } from '../../kernels/lib/finite.ts';
 import type { DrawTokenParams } from '../../kernels/sampler/draw-token.ts';
-import type { Sampling } from '../../kernels/sampler/sampling.ts';
+import type { DrawingSequence } from '../../kernels/sampler/sequence-table.ts';
 import { philox } from './philox.ts';
 
 /**
@@ -28,33 +28,32 @@ export function race(
 }
 
 export interface DrawTokenState {
-  readonly place: Uint32Array;
+  readonly rowTable: Uint32Array;
   readonly tokens: Uint32Array;
 }
 
-/** Place and tokens after one draw for every sequence. */
+/** The rows and the tokens after one draw for every sequence. */
 export function drawToken(
   params: DrawTokenParams,
   inputs: {
     readonly probs: ArrayLike<number>;
-    readonly sampling: readonly Sampling[];
-    readonly place: ArrayLike<number>;
+    readonly sequences: readonly DrawingSequence[];
+    readonly rowTable: ArrayLike<number>;
     readonly tokens: ArrayLike<number>;
   },
 ): DrawTokenState {
-  const { sequences, rows, vocabSize, blockSize, clsTokenNum } = params;
+  const { vocabSize, blockSize, clsTokenNum } = params;
   const probs = Float64Array.from(inputs.probs);
-  const place = Uint32Array.from(inputs.place);
+  const rowTable = Uint32Array.from(inputs.rowTable);
   const tokens = Uint32Array.from(inputs.tokens);
-  for (let s = 0; s < sequences; s++) {
-    const { seed, forced } = inputs.sampling[s]!;
-    const step = place[2 * s + 1]! - (clsTokenNum - 1);
+  for (const [s, { row, uncondRow, sequence, seed, given }] of inputs.sequences.entries()) {
+    const step = rowTable[4 * row + 1]! - (clsTokenNum - 1);
     if (step >= blockSize) continue;
     const own = probs.subarray(s * vocabSize, (s + 1) * vocabSize);
     const sound = own.every((p) => Number.isFinite(p)) && own.some((p) => p > 0);
-    if (!sound) tokens[s * blockSize + step] = NO_TOKEN;
-    else if (!forced) tokens[s * blockSize + step] = race(own, seed, step)[0]!;
-    for (let r = s; r < rows; r += sequences) place[2 * r + 1]! += 1;
+    if (!sound) tokens[sequence * blockSize + step] = NO_TOKEN;
+    else if (step >= given) tokens[sequence * blockSize + step] = race(own, seed, step)[0]!;
+    for (const r of uncondRow === undefined ? [row] : [row, uncondRow]) rowTable[4 * r + 1]! += 1;
   }
-  return { place, tokens };
+  return { rowTable, tokens };
 }

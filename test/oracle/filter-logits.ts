@@ -1,5 +1,5 @@
 /** Oracle of `filterLogits`: temperature, top-k, top-p and softmax by sorting. */
-import type { Sampling } from '../../kernels/sampler/sampling.ts';
+import type { Sampling } from '../../kernels/sampler/sequence-table.ts';
 import { softmax } from './attention.ts';
 
 type Filters = Pick<Sampling, 'temperature' | 'topK' | 'topP' | 'greedy'>;

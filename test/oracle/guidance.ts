@@ -1,6 +1,6 @@
 /** Oracle of `guidance`: uncond + (cond - uncond) * cfgScale while guidance is on. */
 import type { GuidanceParams } from '../../kernels/sampler/guidance.ts';
-import type { Sampling } from '../../kernels/sampler/sampling.ts';
+import type { DrawingSequence, Sampling } from '../../kernels/sampler/sequence-table.ts';
 
 /**
  * Whether token number `step` of an image is guided. The official loop draws token 0 from the
@@ -16,21 +16,21 @@ export function guidance(
   { sequences, vocabSize, clsTokenNum }: GuidanceParams,
   inputs: {
     readonly logits: ArrayLike<number>;
-    readonly place: ArrayLike<number>;
-    readonly sampling: readonly Sampling[];
+    readonly rowTable: ArrayLike<number>;
+    readonly sequences: readonly DrawingSequence[];
   },
 ): Float64Array {
-  const { logits, place, sampling } = inputs;
+  const { logits, rowTable } = inputs;
   const out = new Float64Array(sequences * vocabSize);
-  for (let s = 0; s < sequences; s++) {
+  for (const [s, settings] of inputs.sequences.entries()) {
+    const { row, uncondRow, cfgScale } = settings;
     // The row at the last condition token makes token 0.
-    const step = place[2 * s + 1]! - (clsTokenNum - 1);
+    const step = rowTable[4 * row + 1]! - (clsTokenNum - 1);
     for (let t = 0; t < vocabSize; t++) {
-      const cond = logits[s * vocabSize + t]!;
-      const uncond = logits[(sequences + s) * vocabSize + t]!;
-      const { cfgScale } = sampling[s]!;
+      const cond = logits[row * vocabSize + t]!;
+      const uncond = uncondRow === undefined ? cond : logits[uncondRow * vocabSize + t]!;
       const guided = uncond + (cond - uncond) * Math.fround(cfgScale);
-      out[s * vocabSize + t] = isGuided(sampling[s]!, step) ? guided : cond;
+      out[s * vocabSize + t] = isGuided(settings, step) ? guided : cond;
     }
   }
   return out;

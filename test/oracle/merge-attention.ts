@@ -4,19 +4,19 @@ import type { MergeAttentionParams } from '../../kernels/attention/merge-attenti
 export interface MergeAttentionInputs {
   readonly sums: ArrayLike<number>;
   readonly peaks: ArrayLike<number>;
-  readonly place: ArrayLike<number>;
+  readonly rowTable: ArrayLike<number>;
 }
 
 /** NaN in the rows that stand past the cache. */
 export function mergeAttention(
   { rows, nHead, headDim, positions, split }: MergeAttentionParams,
-  { sums, peaks, place }: MergeAttentionInputs,
+  { sums, peaks, rowTable }: MergeAttentionInputs,
 ): Float64Array {
   const columns = Math.ceil(positions / split);
   const parts = Math.ceil(positions / columns);
   const out = new Float64Array(rows * nHead * headDim).fill(Number.NaN);
   for (let pair = 0; pair < rows * nHead; pair++) {
-    const position = place[2 * Math.floor(pair / nHead) + 1]!;
+    const position = rowTable[4 * Math.floor(pair / nHead) + 1]!;
     if (position >= positions) continue;
     const units = Array.from(
       { length: Math.floor(position / columns) + 1 },

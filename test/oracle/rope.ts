@@ -33,7 +33,7 @@ export function rotate(
 export interface RopeCacheInputs {
   readonly qkv: ArrayLike<number>;
   readonly rope: ArrayLike<number>;
-  readonly place: ArrayLike<number>;
+  readonly rowTable: ArrayLike<number>;
   readonly kv: ArrayLike<number>;
 }
 
@@ -45,14 +45,14 @@ export interface RopeCacheOutputs {
 
 export function ropeCache(params: RopeCacheParams, inputs: RopeCacheInputs): RopeCacheOutputs {
   const { rows, nHead, nKvHead, headDim, positions } = params;
-  const { rope, place } = inputs;
+  const { rope, rowTable } = inputs;
   const heads = nHead + 2 * nKvHead;
   const qkv = Float64Array.from(inputs.qkv);
   const kv = Float64Array.from(inputs.kv);
   const q = new Float64Array(rows * nHead * headDim).fill(Number.NaN);
   for (let r = 0; r < rows; r++) {
-    const slot = place[2 * r]!;
-    const position = place[2 * r + 1]!;
+    const slot = rowTable[4 * r]!;
+    const position = rowTable[4 * r + 1]!;
     if (position >= positions) continue;
     for (let h = 0; h < heads; h++) {
       const value = qkv.subarray((r * heads + h) * headDim, (r * heads + h + 1) * headDim);

@@ -1,14 +1,14 @@
 /** Inputs of the kernels of attention over a cache. */
 import type { AttentionParams } from '../../kernels/attention/attention.ts';
 import { roundF16 } from './f16.ts';
-import { scatteredPlaces } from './places.ts';
+import { scatteredRows } from './places.ts';
 import { normal, uniform } from './random.ts';
 
 /** As arrays of the kinds that kernels are given. */
 export type AttentionData = {
   readonly q: Float32Array;
   readonly kv: Float32Array;
-  readonly place: Uint32Array;
+  readonly rowTable: Uint32Array;
   readonly mask?: Uint32Array;
 };
 
@@ -20,7 +20,7 @@ export function attentionData(params: AttentionParams): AttentionData {
     // Large enough that some rows attend to one column almost alone.
     q: normal(rows * nHead * headDim, 1, 3),
     kv: kvDtype === 'f16' ? roundF16(kv) : kv,
-    place: scatteredPlaces(rows, slots, positions),
+    rowTable: scatteredRows(rows, slots, positions),
     ...(masked && { mask: Uint32Array.from({ length: slots * positions }, () => +(next() < 0.4)) }),
   };
 }

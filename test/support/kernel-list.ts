@@ -118,7 +118,7 @@ const tables: readonly ListedKernel[] = TABLE_DTYPES.flatMap((dtype) => [
     name: `embed ${dtype} dim ${dim}`,
     kernel: (variant: Variant, extra?: object) =>
       embed({
-        ...{ rows: 4, slots: 4, sequences: 2, dim, vocabSize: 7, labels: 3, blockSize: 9 },
+        ...{ rows: 4, capacity: 2, dim, vocabSize: 7, labels: 3, blockSize: 9 },
         ...{ dtype, variant },
         ...extra,
       }),
@@ -178,7 +178,7 @@ const others: readonly ListedKernel[] = [
   {
     name: 'guidance',
     kernel: (_: Variant, extra?: object) =>
-      guidance({ sequences: 2, vocabSize: 257, clsTokenNum: 1, ...extra }),
+      guidance({ sequences: 2, rows: 4, vocabSize: 257, clsTokenNum: 1, ...extra }),
   },
   {
     name: 'filter_logits',
@@ -190,6 +190,7 @@ const others: readonly ListedKernel[] = [
       drawToken({
         sequences: 2,
         rows,
+        capacity: 3,
         vocabSize: 257,
         blockSize: 9,
         clsTokenNum: 1,
@@ -203,6 +204,7 @@ const others: readonly ListedKernel[] = [
       sampleToken({
         sequences: 2,
         rows,
+        capacity: 3,
         vocabSize: 257,
         blockSize: 9,
         clsTokenNum: 1,

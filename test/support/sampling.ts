@@ -1,5 +1,9 @@
 /** Sampling settings for tests. */
-import type { Sampling } from '../../kernels/sampler/sampling.ts';
+import {
+  type DrawingSequence,
+  packSequences,
+  type Sampling,
+} from '../../kernels/sampler/sequence-table.ts';
 
 /** Plain sampling, nothing filtered and nothing guided, except for what is given. */
 export const sampling = (settings: Partial<Sampling> = {}): Sampling => ({
@@ -10,6 +14,25 @@ export const sampling = (settings: Partial<Sampling> = {}): Sampling => ({
   topK: 0,
   topP: 1,
   greedy: false,
-  forced: false,
+  given: 0,
   ...settings,
 });
+
+/** More tokens than any grid here has: none is drawn. */
+export const ALL_GIVEN: number = 2 ** 20;
+
+/**
+ * Sequences in the order of their rows and of their lines of tokens; with guidance, the rows without
+ * condition come after all others.
+ */
+export const drawing = (settings: readonly Sampling[], guided = false): DrawingSequence[] =>
+  settings.map((own, i) => ({
+    ...own,
+    row: i,
+    uncondRow: guided ? settings.length + i : undefined,
+    sequence: i,
+  }));
+
+/** The table of `drawing`. */
+export const packed = (settings: readonly Sampling[], guided = false): Uint32Array<ArrayBuffer> =>
+  packSequences(drawing(settings, guided));

@@ -77,10 +77,10 @@ function tinyFiles(options: TinyOptions = {}): Record<string, Uint8Array> {
     const tensors = stored.map((tensor, i) => storedTensor(tensor, i, options.change));
     return writeSafetensors(Object.fromEntries(tensors));
   };
-  const batch = { sequences: 1, guided: false };
+  const pass = { rows: 1, slots: 1 };
   return {
     'model.json': new TextEncoder().encode(text),
-    'gpt.safetensors': weightsOf((g) => gptDecoder(g, gpt, batch, precision)),
+    'gpt.safetensors': weightsOf((g) => gptDecoder(g, gpt, pass, precision)),
     'vq.safetensors': weightsOf((g) => {
       vqDecoder(g, vq, { images: 1, height: 1, width: 1 }, precision);
       if (options.encoder) vqEncoder(g, vq, { images: 1, height: 2, width: 2 }, precision);
