@@ -116,28 +116,6 @@ export interface Variant {
   readonly lanes?: number;
   /** Where the feature `chromium-experimental-subgroup-matrix` may be used: by which matrices. */
   readonly matrix?: MatrixConfig;
-  /** Settings that differ from a kernel's own choice; see `tileOf`. */
-  readonly tiles?: Tiles;
-}
-
-/** How a kernel divides its work: changes speed and the order of sums, never what is computed. */
-export type Tile = Readonly<Record<string, number | string | boolean>>;
-
-/**
- * Tiles by `family shape` (measured by the tuner for one shape, such as `product f16[2304,768]`), or
- * by `family` (forced for all shapes, and stronger). The shape never holds the number of rows of a
- * product: what decides the order of a sum must not depend on it.
- */
-export type Tiles = Readonly<Record<string, Partial<Tile>>>;
-
-/** The tile of a kernel: its own choice, but for what the variant says of its family and shape. */
-export function tileOf<T extends { readonly [K in keyof T]: Tile[string] }>(
-  { tiles }: Variant,
-  family: string,
-  shape: string,
-  own: T,
-): T {
-  return { ...own, ...tiles?.[`${family} ${shape}`], ...tiles?.[family] };
 }
 
 /** The variant that runs on every device. */

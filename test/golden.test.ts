@@ -1,6 +1,6 @@
 /** The committed golden cases, by the runner that `npm run golden` uses. */
 import { describe, expect, test } from 'vitest';
-import type { Variant } from '../kernels/kernel.ts';
+import type { LoadOptions } from '../src/load/model.ts';
 import { caseFolders, readConfig } from './golden-runner/case.ts';
 import { reasonToSkip, runCase } from './golden-runner/run.ts';
 import { testDevice } from './support/device.ts';
@@ -24,8 +24,8 @@ const classes = few(
 );
 
 /** What fails, with its numbers. */
-async function failures(folder: string, variant: Partial<Variant> = {}): Promise<string[]> {
-  const { checks } = await runCase(device, folder, { variant, classes });
+async function failures(folder: string, options: LoadOptions = {}): Promise<string[]> {
+  const { checks } = await runCase(device, folder, { ...options, classes });
   return checks
     .filter(({ pass }) => !pass)
     .map(({ tensor, maxAbsError, tolerance }) => `${tensor}: ${maxAbsError} > ${tolerance}`);
@@ -50,7 +50,7 @@ const small = cases.filter(({ name }) => SMALL.test(name));
 const tokenizers = cases.filter(({ name }) => TOKENIZERS.test(name));
 describe.each(others)('%s', (reduce) => {
   test.each([...few(5, small), ...few(0, tokenizers)])('$name', async ({ folder }) => {
-    expect(await failures(folder, { reduce })).toEqual([]);
+    expect(await failures(folder, { variant: { reduce } })).toEqual([]);
   });
 });
 

@@ -8,6 +8,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/errors.ts', 'src/near-names.ts', 'src/options.ts', 'src/weights/'],
   ['src/graph/'],
   ['src/gpu/'],
+  ['src/ops/'],
   ['src/models/'],
   ['src/load/'],
   ['src/engine/'],

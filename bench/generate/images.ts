@@ -30,7 +30,10 @@ export interface ImageResult {
   readonly memory: MemoryUse;
 }
 
-const PLAIN = { reduce: 'serial', f16: false, tiles: { conv: { method: 'direct' } } } as const;
+const PLAIN = {
+  variant: { reduce: 'serial', f16: false },
+  tiles: { conv: { method: 'direct' } },
+} as const;
 /** After a decode that takes longer, one more is enough. */
 const SLOW_MS = 10_000;
 
@@ -65,7 +68,7 @@ export async function measureImage(
   const decodeMs = timing(times);
   // The multiply-adds of plain convolutions, however this adapter makes them.
   const g = new Graph();
-  vqDecoder(g, VQ_16, shape, { ...how, variant: PLAIN });
+  vqDecoder(g, VQ_16, shape, { ...how, ...PLAIN });
   const floorMs =
     g.nodes.reduce((sum, { kernel }) => {
       const family = familyOf(kernel);

@@ -4,8 +4,6 @@ import { type ReducerParams, reducer } from '../lib/reduce.ts';
 import { type AttentionTile, type Cut, spanThatFits, stripsOf } from './attention-tile.ts';
 
 export interface AttentionBody {
-  /** Of the kernel, in errors. */
-  readonly name: string;
   readonly cut: Cut;
   readonly tile: AttentionTile;
   /** rows x heads x parts. */
@@ -57,13 +55,13 @@ export function serialBody({ tile, units, quads, unit, end }: AttentionBody): At
  * a key, then each has some columns of the softmax; strips of invocations share the sum over values.
  */
 export function sharedBody(
-  { name, cut, tile, units, quads, unit, end }: AttentionBody,
+  { cut, tile, units, quads, unit, end }: AttentionBody,
   reduce: ReducerParams['reduce'],
 ): AttentionCode {
   const { size } = tile;
   const { columns } = cut;
-  const span = spanThatFits(name, tile, quads, columns);
-  const strips = stripsOf(tile, quads);
+  const span = spanThatFits(tile, quads, columns);
+  const strips = stripsOf(size, quads);
   const top = reducer({ name: 'highest', type: 'f32', op: 'max', size, reduce });
   const total = reducer({ name: 'total', type: 'f32', op: 'sum', size, reduce });
   const before = `

@@ -18,7 +18,12 @@ import { laneBuiltins } from '../lib/reduce.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
 import { type AttentionBody, serialBody, sharedBody } from './attention-body.ts';
-import { type AttentionShape, attentionTile, type Cut } from './attention-tile.ts';
+import {
+  type AttentionShape,
+  type AttentionTile,
+  attentionTile,
+  type Cut,
+} from './attention-tile.ts';
 import { kvBinding, kvLib } from './kv-cache.ts';
 
 export interface AttentionParams extends AttentionShape {
@@ -26,6 +31,8 @@ export interface AttentionParams extends AttentionShape {
   /** Add the binding `mask`: columns that no row but their own may attend to. */
   readonly masked?: boolean;
   readonly variant?: Variant;
+  /** Settings that differ from the own choice. */
+  readonly tile?: Partial<AttentionTile> | undefined;
 }
 
 export interface AttentionForm {
@@ -61,10 +68,10 @@ export function attentionKernel(params: AttentionParams, form: AttentionForm): D
     ...outs,
   };
   assertIndexable(name, bindings);
-  const tile = attentionTile(params, variant);
+  const tile = attentionTile(name, params, cut.columns, variant, params.tile);
   const units = rows * nHead * cut.parts;
   const quads = headDim / 4;
-  const body: AttentionBody = { name, cut, tile, units, quads, unit: unitOf(params, cut), end };
+  const body: AttentionBody = { cut, tile, units, quads, unit: unitOf(params, cut), end };
   const { before, main, workgroups } =
     reduce === 'serial' ? serialBody(body) : sharedBody(body, reduce);
   const [gx, gy] = grid(workgroups);

@@ -5,7 +5,7 @@ import { type AttentionParams, assertAttention, attentionKernel } from './attent
 import { assertSplit, cutPositions } from './attention-tile.ts';
 
 export interface AttentionPartsParams extends AttentionParams {
-  /** Parts, at most, that the positions are cut into; `split` of the tile. */
+  /** Parts, at most, that the positions are cut into. */
   readonly split: number;
 }
 

@@ -6,6 +6,7 @@ import { rowBinding } from '../lib/rows.ts';
 import { productWeight } from '../lib/weight-rows.ts';
 import { type Columns, columnsOf } from '../product/columns.ts';
 import { productKernel } from '../product/product.ts';
+import type { ProductTile } from '../product/product-tile.ts';
 import { type KvShape, kvBinding } from './kv-cache.ts';
 import { qkvStore } from './qkv-store.ts';
 
@@ -19,6 +20,8 @@ export interface QkvRopeCacheParams extends KvShape {
   /** Make these columns of q | k | v only; parts after the first add to `q`. Default all. */
   readonly columns?: Columns;
   readonly variant?: Variant;
+  /** Settings that differ from the own choice. */
+  readonly tile?: Partial<ProductTile> | undefined;
 }
 
 export type QkvRopeCacheBindings = {
@@ -50,6 +53,7 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
     dtype: 'matrixDtype?',
     columns: 'part?',
     variant: 'variant?',
+    tile: 'tile?',
   });
   const { rows, dim, nHead, nKvHead, headDim, positions, normEps } = params;
   const { dtype = 'f32', columns } = params;
@@ -77,6 +81,7 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
       weights: ['weight'],
       normEps,
       variant,
+      tile: params.tile,
     },
     bindings,
     qkvStore({ ...params, nHead }),

@@ -7,8 +7,15 @@ import {
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
-import { assertParams } from '../lib/params.ts';
-import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTileOf, mapTiles } from '../product/map-tile.ts';
+import { assertParams, assertTile } from '../lib/params.ts';
+import {
+  MAP_SETTINGS,
+  MAP_TILE,
+  type MapTile,
+  mapProblem,
+  mapTile,
+  mapTiles,
+} from '../product/map-tile.ts';
 
 export interface Conv2dParams {
   readonly images: number;
@@ -34,6 +41,8 @@ export interface Conv2dParams {
   /** Storage of the weights; the bias is f32. Default f32. */
   readonly dtype?: 'f32' | 'f16';
   readonly variant?: Variant;
+  /** Settings that differ from the own choice; a layer that cannot be made so takes the nearest. */
+  readonly tile?: Partial<ConvTile> | undefined;
 }
 
 /**
@@ -51,8 +60,8 @@ export interface ConvTile extends MapTile {
   readonly split: number;
 }
 
-/** Settings of the family `conv`. */
-export const CONV_SETTINGS: readonly string[] = ['method', 'split', ...MAP_SETTINGS];
+/** Settings of a tile, by name. */
+export const CONV_SETTINGS: readonly (keyof ConvTile)[] = ['method', 'split', ...MAP_SETTINGS];
 
 /** Channels from which the 36 products of Winograd's method outweigh its transforms. */
 const WINOGRAD_CHANNELS = 16;
@@ -81,8 +90,9 @@ export function convSizes(params: Conv2dParams): ConvSizes {
   const identity = assertParams('conv2d', params, {
     ...{ images: 'size', inChannels: 'size', outChannels: 'size', height: 'size', width: 'size' },
     ...{ kernelSize: 'kernelSize', upsample: 'flag?', stride: 'stride?', residual: 'flag?' },
-    ...{ norm: 'norm?', dtype: 'floatDtype?', variant: 'variant?' },
+    ...{ norm: 'norm?', dtype: 'floatDtype?', variant: 'variant?', tile: 'tile?' },
   });
+  assertTile('conv2d', params.tile, CONV_SETTINGS);
   const { images, inChannels, outChannels, height, width, kernelSize } = params;
   const { upsample = false, stride = 1 } = params;
   assert(
@@ -110,7 +120,6 @@ export function convTile(params: Conv2dParams): ConvTile {
   const { inChannels, outChannels, kernelSize, stride = 1, variant = PORTABLE } = params;
   const { outHeight, outWidth } = convSizes(params);
   const pixels = outHeight * outWidth;
-  const shape = `${kernelSize}x${kernelSize} ${stride}[${inChannels},${outChannels},${pixels}]`;
   const serial = variant.reduce === 'serial';
   const winograd =
     kernelSize === 3 && stride === 1 && Math.min(inChannels, outChannels) >= WINOGRAD_CHANNELS;
@@ -120,7 +129,7 @@ export function convTile(params: Conv2dParams): ConvTile {
     split: 0,
     ...MAP_TILE,
   };
-  const tile = mapTileOf(variant, 'conv', shape, own);
+  const tile = mapTile(own, params.tile);
   const method = tile.method === 'winograd' && !winograd ? single : tile.method;
   const slices = Math.ceil((inChannels * kernelSize ** 2) / tile.slice);
   const groups = Math.ceil(pixels / tile.tileN) * Math.ceil(outChannels / tile.tileM);
@@ -131,10 +140,19 @@ export function convTile(params: Conv2dParams): ConvTile {
   return { ...tile, method, split: method === 'gemm' ? Math.min(split, slices) : 1 };
 }
 
-/**
- * Tiles worth measuring for convolutions on a device. Where one cannot be made so, it is its own
- * choice; software adapters are not asked to try barriers.
- */
+/** Why a convolution cannot be made with its tile as it stands there, or undefined where it can. */
+export function convProblem(params: Conv2dParams): string | undefined {
+  const { tile: asked = {}, variant = PORTABLE } = params;
+  const made = convTile(params);
+  for (const setting of ['method', 'split'] as const) {
+    if (asked[setting] && asked[setting] !== made[setting]) {
+      return `${setting} ${asked[setting]} is ${made[setting]} for this layer`;
+    }
+  }
+  return made.method === 'gemm' ? mapProblem(made, variant) : undefined;
+}
+
+/** Tiles worth measuring for convolutions on a device; software adapters are not asked to try barriers. */
 export function convTiles(variant: Variant): readonly Partial<ConvTile>[] {
   const gemm = [1, 2, 4, 8].flatMap((split) =>
     mapTiles(variant).map((tile): Partial<ConvTile> => ({ method: 'gemm', split, ...tile })),

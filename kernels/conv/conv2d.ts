@@ -8,25 +8,17 @@ import {
   type Kernel,
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
-import { assertNames } from '../lib/params.ts';
 import { mapProduct } from '../product/map-product.ts';
 import { convDirect } from './conv-direct.ts';
 import { convGemm } from './conv-gemm.ts';
-import {
-  CONV_SETTINGS,
-  type Conv2dParams,
-  type ConvTile,
-  convInputs,
-  convNotes,
-  convSizes,
-  convTile,
-} from './conv-shape.ts';
+import { type Conv2dParams, convInputs, convNotes, convSizes, convTile } from './conv-shape.ts';
 
 export {
   CONV_SETTINGS,
   type Conv2dParams,
   type ConvMethod,
   type ConvTile,
+  convProblem,
   convTile,
   convTiles,
 } from './conv-shape.ts';
@@ -126,10 +118,10 @@ function pointwise(params: Conv2dParams, label: string, bindings: Bindings): Dis
  *
  * Shapes: out [split, images, outChannels, outHeight, outWidth] with `split` of the tile.
  */
-export function conv2dParts(params: Conv2dParams, tile: ConvTile): Kernel<ConvPartsBindings> {
+export function conv2dParts(params: Conv2dParams): Kernel<ConvPartsBindings> {
   const { kernelSize: k } = params;
   const { identity, inShape, outShape, macs } = convSizes(params);
-  assertNames('conv2d in parts', 'setting', tile, CONV_SETTINGS);
+  const tile = convTile(params);
   const [, channels, height, width] = outShape;
   const out = { role: 'out', dtype: 'f32', shape: [tile.split, ...outShape] } as const;
   const inputs = convInputs(params) as Omit<ConvPartsBindings, 'out'>;
@@ -144,7 +136,7 @@ fn store(batch: u32, m: u32, n: u32, sum: f32) {
 ${loop.code}`;
   return {
     name: 'conv2d_parts',
-    params: Object.freeze({ ...identity.params, tile }),
+    params: identity.params,
     label: `conv2d_parts ${k}x${k} in ${tile.split}${convNotes({ ...params, residual: false })} f32[${inShape}]->[${outShape}]`,
     code,
     bindings,

@@ -1,6 +1,7 @@
 import type { Binding, Kernel, Variant } from '../kernel.ts';
 import { assertParams, MAP_RULES } from '../lib/params.ts';
 import { mapProduct } from '../product/map-product.ts';
+import type { MapTile } from '../product/map-tile.ts';
 
 export interface SpatialMixParams {
   readonly images: number;
@@ -8,6 +9,8 @@ export interface SpatialMixParams {
   readonly height: number;
   readonly width: number;
   readonly variant?: Variant;
+  /** Settings that differ from the own choice, of kernels with barriers. */
+  readonly tile?: Partial<MapTile> | undefined;
 }
 
 export type SpatialMixBindings = {
@@ -24,8 +27,12 @@ export type SpatialMixBindings = {
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, AttnBlock.
  */
 export function spatialMix(params: SpatialMixParams): Kernel<SpatialMixBindings> {
-  const identity = assertParams('spatial_mix', params, { ...MAP_RULES, variant: 'variant?' });
-  const { images, channels, height, width, variant } = params;
+  const identity = assertParams('spatial_mix', params, {
+    ...MAP_RULES,
+    variant: 'variant?',
+    tile: 'tile?',
+  });
+  const { images, channels, height, width, variant, tile } = params;
   const pixels = height * width;
   const shape = [images, channels, height, width];
   const dispatch = mapProduct(
@@ -36,6 +43,7 @@ export function spatialMix(params: SpatialMixParams): Kernel<SpatialMixBindings>
       left: { name: 'v', line: pixels, k: 1, batch: channels * pixels },
       right: { name: 'probs', line: pixels, k: 1, batch: pixels * pixels },
       ...(variant && { variant }),
+      tile,
     },
     {
       v: { role: 'in', dtype: 'f32', shape },

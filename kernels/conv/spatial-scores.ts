@@ -1,6 +1,7 @@
 import type { Binding, Kernel, Variant } from '../kernel.ts';
 import { assertParams, MAP_RULES } from '../lib/params.ts';
 import { mapProduct } from '../product/map-product.ts';
+import type { MapTile } from '../product/map-tile.ts';
 
 export interface SpatialScoresParams {
   readonly images: number;
@@ -8,6 +9,8 @@ export interface SpatialScoresParams {
   readonly height: number;
   readonly width: number;
   readonly variant?: Variant;
+  /** Settings that differ from the own choice, of kernels with barriers. */
+  readonly tile?: Partial<MapTile> | undefined;
 }
 
 export type SpatialScoresBindings = {
@@ -24,8 +27,12 @@ export type SpatialScoresBindings = {
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, AttnBlock.
  */
 export function spatialScores(params: SpatialScoresParams): Kernel<SpatialScoresBindings> {
-  const identity = assertParams('spatial_scores', params, { ...MAP_RULES, variant: 'variant?' });
-  const { images, channels, height, width, variant } = params;
+  const identity = assertParams('spatial_scores', params, {
+    ...MAP_RULES,
+    variant: 'variant?',
+    tile: 'tile?',
+  });
+  const { images, channels, height, width, variant, tile } = params;
   const pixels = height * width;
   const shape = [images, channels, height, width];
   const operand = { line: 1, k: pixels, batch: channels * pixels };
@@ -38,6 +45,7 @@ export function spatialScores(params: SpatialScoresParams): Kernel<SpatialScores
       right: { name: 'k', ...operand },
       scale: 1 / Math.sqrt(channels),
       ...(variant && { variant }),
+      tile,
     },
     {
       q: { role: 'in', dtype: 'f32', shape },

@@ -1,6 +1,7 @@
 import type { Binding, Kernel, Variant } from '../kernel.ts';
 import { assertParams } from '../lib/params.ts';
 import { mapProduct } from '../product/map-product.ts';
+import type { MapTile } from '../product/map-tile.ts';
 import { WINOGRAD_PRODUCTS } from './winograd.ts';
 
 export interface WinogradProductParams {
@@ -8,6 +9,8 @@ export interface WinogradProductParams {
   readonly outChannels: number;
   readonly tiles: number;
   readonly variant?: Variant;
+  /** Settings that differ from the own choice, of kernels with barriers. */
+  readonly tile?: Partial<MapTile> | undefined;
 }
 
 export type WinogradProductBindings = {
@@ -28,8 +31,9 @@ export function winogradProduct(params: WinogradProductParams): Kernel<WinogradP
     outChannels: 'size',
     tiles: 'size',
     variant: 'variant?',
+    tile: 'tile?',
   });
-  const { inChannels, outChannels, tiles, variant } = params;
+  const { inChannels, outChannels, tiles, variant, tile } = params;
   const batch = WINOGRAD_PRODUCTS;
   const operand = (name: string, line: number) => ({
     ...{ name, line: 1, k: line, batch: line * inChannels },
@@ -42,6 +46,7 @@ export function winogradProduct(params: WinogradProductParams): Kernel<WinogradP
       left: operand('weight', outChannels),
       right: operand('x', tiles),
       ...(variant && { variant }),
+      tile,
     },
     {
       weight: { role: 'in', dtype: 'f32', shape: [batch, inChannels, outChannels] },

@@ -18,6 +18,7 @@ type RuleName =
   | 'part'
   | 'variant'
   | 'record'
+  | 'tile'
   | 'any';
 
 /** A rule for every parameter, so that none can be forgotten. */
@@ -37,6 +38,7 @@ export const PRODUCT_RULES = {
   dtype: 'matrixDtype?',
   columns: 'part?',
   variant: 'variant?',
+  tile: 'tile?',
 } as const;
 export const KV_RULES = {
   slots: 'size',
@@ -55,6 +57,7 @@ export const ATTENTION_RULES = {
   kvDtype: 'floatDtype?',
   masked: 'flag?',
   variant: 'variant?',
+  tile: 'tile?',
 } as const;
 export const DRAW_RULES = {
   sequences: 'size',
@@ -107,6 +110,16 @@ export function assertNames(
   const near = nearest(unknown, known);
   const hint = near ? `, did you mean "${near}"?` : ':';
   assert(false, `${where}: unknown ${what} "${unknown}"${hint} ${takes}`);
+}
+
+/** Throws a RangeError unless every setting of a tile is one of `settings`. */
+export function assertTile(
+  kernel: string,
+  tile: object | undefined,
+  settings: readonly string[],
+): void {
+  const isKnown = Object.keys(tile ?? {}).every((setting) => settings.includes(setting));
+  assert(isKnown, `${kernel}: "tile" expected some of ${settings.join(', ')}, got ${shown(tile)}`);
 }
 
 const isObject = (value: unknown): value is object =>
@@ -170,6 +183,8 @@ const RULES: Readonly<Record<RuleName, Check>> = {
   record: (value) => (isObject(value) ? undefined : 'an object'),
   /** Checked by the kernel. */
   any: () => undefined,
+  /** How a kernel divides its work; `assertTile` knows its settings. */
+  tile: (value) => (isObject(value) ? undefined : 'an object'),
 };
 
 const VARIANT: Readonly<Record<keyof Variant, Rule>> = {
@@ -177,7 +192,6 @@ const VARIANT: Readonly<Record<keyof Variant, Rule>> = {
   f16: 'flag',
   lanes: 'size?',
   matrix: 'record?',
-  tiles: 'record?',
 };
 
 function unmetOfVariant(value: unknown): string | undefined {

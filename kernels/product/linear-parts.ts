@@ -8,7 +8,7 @@ import { productKernel } from './product.ts';
 import { assertSplit } from './product-tile.ts';
 
 export interface LinearPartsParams extends Omit<LinearParams, 'normEps' | 'residual'> {
-  /** Parts that inDim is cut into; `split` of the tile. */
+  /** Parts that inDim is cut into. */
   readonly split: number;
 }
 
@@ -21,7 +21,7 @@ export interface LinearPartsParams extends Omit<LinearParams, 'normEps' | 'resid
  */
 export function linearParts(params: LinearPartsParams): Kernel<LinearBindings> {
   const identity = assertParams('linear_parts', params, { ...PRODUCT_RULES, split: 'size' });
-  const { rows, inDim, outDim, split, columns, dtype = 'f32', variant = PORTABLE } = params;
+  const { rows, inDim, outDim, split, columns, dtype = 'f32', variant = PORTABLE, tile } = params;
   const name = 'linear_parts';
   const { first, count } = columnsOf(name, params);
   assertSplit(name, split);
@@ -33,6 +33,6 @@ export function linearParts(params: LinearPartsParams): Kernel<LinearBindings> {
   const epilogue = `${rowWriter({ name: 'out', dtype: 'f32', length: outDim })}
 fn store(row: u32, i: u32, a: vec4f) { out_put(row, i, a); }`;
   const sizes = { rows, inDim, outDim, split, dtype, ...(columns && { columns }) };
-  const product = { name, ...sizes, weights: ['weight'] as const, variant };
+  const product = { name, ...sizes, weights: ['weight'] as const, variant, tile };
   return { ...identity, ...productKernel(product, bindings as LinearBindings, epilogue) };
 }

@@ -11,6 +11,7 @@ import { rowBinding, rowReader, rowWriter } from '../lib/rows.ts';
 import { productWeight } from '../lib/weight-rows.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { productKernel } from './product.ts';
+import type { ProductTile } from './product-tile.ts';
 
 export interface LinearParams {
   /** Vectors to transform; any number, meant for up to a few dozen. */
@@ -26,6 +27,8 @@ export interface LinearParams {
   /** Add the binding `residual` [rows, outDim] to the result. */
   readonly residual?: boolean;
   readonly variant?: Variant;
+  /** Settings that differ from the own choice. */
+  readonly tile?: Partial<ProductTile> | undefined;
 }
 
 export type LinearBindings = {
@@ -81,6 +84,7 @@ fn store(row: u32, i: u32, a: vec4f) {
       weights: ['weight'],
       ...(normEps !== undefined && { normEps }),
       variant,
+      tile: params.tile,
     },
     bindings,
     epilogue,

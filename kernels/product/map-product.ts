@@ -16,8 +16,9 @@ import {
   type Variant,
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
+import { assertTile } from '../lib/params.ts';
 import { valueReader } from '../lib/value-reader.ts';
-import { MAP_TILE, mapTileOf } from './map-tile.ts';
+import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTile } from './map-tile.ts';
 import { quadLoop } from './quad-product.ts';
 import { tiledLoop } from './tiled-product.ts';
 
@@ -51,6 +52,8 @@ export interface MapProductParams {
   /** Name of a binding f32 [batch, m, n] that is added. */
   readonly residual?: string;
   readonly variant?: Variant;
+  /** Settings that differ from the own choice, of kernels with barriers. */
+  readonly tile?: Partial<MapTile> | undefined;
 }
 
 /** What a loop over the product has besides the product itself. */
@@ -65,20 +68,15 @@ export interface Loop {
 /** Builds the dispatch; `bindings` must hold both operands, `out` [batch, m, n] and what is added. */
 export function mapProduct<B extends Bindings>(params: MapProductParams, bindings: B): Dispatch<B> {
   const { name, label, batch, m, n, k, left, right, scale = 1, bias, residual } = params;
-  const { variant = PORTABLE } = params;
+  const { variant = PORTABLE, tile } = params;
   assertSizes(name, { batch, m, n, k });
   assertIndexable(name, bindings);
-  const shape = `[${m},${k},${n}]`;
+  assertTile(name, tile, MAP_SETTINGS);
   const { lanes = 1, reduce } = variant;
   const loop: Loop =
     reduce === 'serial'
       ? quadLoop(params, lanes >= 4)
-      : tiledLoop(
-          params,
-          operandReaders(params),
-          mapTileOf(variant, 'map', shape, MAP_TILE),
-          variant,
-        );
+      : tiledLoop(params, operandReaders(params), mapTile(MAP_TILE, tile), variant);
   const added = [
     scale === 1 ? 'sum' : `sum * f32(${scale})`,
     ...(bias ? [`${bias}[m]`] : []),

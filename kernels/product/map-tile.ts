@@ -1,12 +1,5 @@
 /** How the tiled product of feature maps divides its work, and what it multiplies with. */
-import {
-  assert,
-  MATRIX_FEATURE,
-  type MatrixConfig,
-  PORTABLE,
-  tileOf,
-  type Variant,
-} from '../kernel.ts';
+import { MATRIX_FEATURE, MAX_WORKGROUP_BYTES, type MatrixConfig, type Variant } from '../kernel.ts';
 
 /**
  * What the products are made with; sums are f32 always.
@@ -29,7 +22,6 @@ export interface MapTile {
   /** Depth of the slices. */
   readonly slice: number;
   readonly math: MapMath;
-  readonly [setting: string]: number | string | boolean;
 }
 
 const sized = (
@@ -40,8 +32,8 @@ const sized = (
 export const MAP_TILE: MapTile = sized('f32', [64, 64, 4, 4, 16]);
 
 /** Settings of a tile, by name. */
-export const MAP_SETTINGS: readonly string[] = [
-  ...['tileM', 'tileN', 'eachM', 'eachN', 'slice', 'math'],
+export const MAP_SETTINGS: readonly (keyof MapTile)[] = [
+  ...(['tileM', 'tileN', 'eachM', 'eachN', 'slice', 'math'] as const),
 ];
 
 /** Tiles worth measuring; for few rows or columns some are wasteful, none is wrong. The own choice is first. */
@@ -68,6 +60,10 @@ const TILES: Readonly<Record<MapMath, readonly MapTile[]>> = {
   ],
 };
 
+/** Elements after each line of a slice, so that the lines of a matrix begin in different banks. */
+const PAD = 8;
+const MAX_INVOCATIONS = 256;
+
 /** Why a device cannot multiply so, or undefined. */
 function missing(math: MapMath, { f16, matrix }: Variant): string | undefined {
   const needs = (feature: string): string =>
@@ -86,24 +82,79 @@ export const mapTiles = (variant: Variant): readonly MapTile[] =>
         missing(math, variant) ? [] : TILES[math],
       );
 
-/**
- * The tile of a product of maps: `own`, but for what the variant says, whose `math` brings sizes of
- * its own.
- * @throws RangeError when the device cannot multiply so.
- */
-export function mapTileOf<T extends MapTile>(
-  variant: Variant = PORTABLE,
-  family: string,
-  shape: string,
-  own: T,
-): T {
-  const { math } = tileOf<T>(variant, family, shape, own);
+/** A tile that differs from `own` in some settings; its `math` brings sizes of its own. */
+export function mapTile<T extends MapTile>(own: T, tile: Partial<T> = {}): T {
+  const { math = own.math } = tile;
+  return { ...own, ...(math !== own.math && TILES[math]?.[0]), ...tile };
+}
+
+/** Why a device cannot make a product with a tile, or undefined where it can. */
+export function mapProblem(tile: MapTile, variant: Variant): string | undefined {
+  const { math } = tile;
   const known = Object.keys(TILES);
-  assert(known.includes(math), `${family}: math "${math}" expected one of ${known.join(', ')}`);
+  if (!known.includes(math)) return `math "${math}" expected one of ${known.join(', ')}`;
   const why = missing(math, variant);
-  assert(!why, `${family}: math "${math}" ${why}`);
-  const base = math === own.math ? own : { ...own, ...TILES[math][0] };
-  return tileOf<T>(variant, family, shape, base);
+  if (why) return `math "${math}" ${why}`;
+  const matrix = matrixOf(tile, variant);
+  return matrix ? matrixProblem(tile, matrix) : laneProblem(tile);
+}
+
+/** Invocations of a workgroup without matrices. */
+export const lanesOf = ({ tileM, tileN, eachM, eachN }: MapTile): number =>
+  (tileM / eachM) * (tileN / eachN);
+
+function laneProblem(tile: MapTile): string | undefined {
+  const { tileM, tileN, eachM, eachN, slice, math } = tile;
+  const size = lanesOf(tile);
+  const bytes = (math === 'f16' ? 2 : 4) * slice * (tileM + tileN);
+  const fits =
+    [eachM, eachN, slice].every((v) => Number.isInteger(v) && v > 0 && v % 4 === 0) &&
+    Number.isInteger(size) &&
+    tileM % eachM === 0 &&
+    tileN % eachN === 0 &&
+    size <= MAX_INVOCATIONS &&
+    (slice * tileM) % (4 * size) === 0 &&
+    (slice * tileN) % (4 * size) === 0 &&
+    bytes <= MAX_WORKGROUP_BYTES;
+  return fits
+    ? undefined
+    : `tile ${JSON.stringify(tile)} has ${size} invocations and ${bytes} bytes, at most ${MAX_INVOCATIONS} and ${MAX_WORKGROUP_BYTES}`;
+}
+
+/** How the subgroups of a workgroup share a tile. */
+export interface MatrixPlan {
+  /** Subgroups that multiply. Where they are smaller than they may be, there are more, which only load. */
+  readonly subgroups: number;
+  /** Subgroups of a row of the tile. */
+  readonly across: number;
+  /** Invocations of a workgroup. */
+  readonly size: number;
+  /** Elements from one k to the next in the slices. */
+  readonly strides: Readonly<Record<'left' | 'right', number>>;
+}
+
+export function matrixPlan(tile: MapTile, { lanes }: MatrixConfig): MatrixPlan {
+  const { tileM, tileN, eachM, eachN } = tile;
+  const across = tileN / eachN;
+  const subgroups = (tileM / eachM) * across;
+  const strides = { left: tileM + PAD, right: tileN + PAD };
+  return { subgroups, across, size: subgroups * lanes, strides };
+}
+
+function matrixProblem(tile: MapTile, matrix: MatrixConfig): string | undefined {
+  const { tileM, tileN, eachM, eachN, slice } = tile;
+  const { m, n, k, operand } = matrix;
+  const { subgroups, size, strides } = matrixPlan(tile, matrix);
+  const wholes = [tileM / eachM, tileN / eachN, eachM / m, eachN / n, slice / k, eachM / 4];
+  const width = operand === 'f16' ? 2 : 4;
+  const bytes = width * slice * (strides.left + strides.right) + 4 * subgroups * m * n;
+  const fits =
+    [...wholes, eachN / 4].every((v) => Number.isInteger(v) && v > 0) &&
+    size <= MAX_INVOCATIONS &&
+    bytes <= MAX_WORKGROUP_BYTES;
+  return fits
+    ? undefined
+    : `tile ${JSON.stringify(tile)} of ${m}x${n}x${k} matrices has ${size} invocations and ${bytes} bytes, at most ${MAX_INVOCATIONS} and ${MAX_WORKGROUP_BYTES}; each subgroup needs whole matrices`;
 }
 
 /** The matrices of a variant that a tile is made with, if any. */

@@ -12,11 +12,12 @@ import {
   type Variant,
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
-import { assertParams, PRODUCT_RULES } from '../lib/params.ts';
+import { assertParams, assertTile, PRODUCT_RULES } from '../lib/params.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
 import { weightBindings, weightReader } from '../lib/weight-rows.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';
+import { PRODUCT_SETTINGS, type ProductTile } from './product-tile.ts';
 
 export interface MatmulParams {
   /** Vectors to transform; meant for more than a few dozen. */
@@ -30,6 +31,8 @@ export interface MatmulParams {
   /** Add the binding `residual` [rows, outDim] to the result. */
   readonly residual?: boolean;
   readonly variant?: Variant;
+  /** Settings of `linear`, for kernels without barriers. */
+  readonly tile?: Partial<ProductTile> | undefined;
 }
 
 /** Side of the square of outputs a workgroup makes; each invocation makes 4 x 4 of them. */
@@ -49,6 +52,7 @@ export function matmul(params: MatmulParams & { residual: true }): Kernel<Residu
 export function matmul(params: MatmulParams & { residual?: false }): Kernel<LinearBindings>;
 export function matmul(params: MatmulParams): Kernel {
   const identity = assertParams('matmul', params, { ...PRODUCT_RULES, residual: 'flag?' });
+  assertTile('matmul', params.tile, PRODUCT_SETTINGS);
   const { rows, inDim, outDim, dtype = 'f32', residual = false } = params;
   const { variant = PORTABLE } = params;
   if (variant.reduce === 'serial') return linear({ ...params, residual: residual as true });

@@ -2,16 +2,9 @@
  * The tiled product by matrices of subgroups: each subgroup makes eachM x eachN outputs from slices in
  * workgroup memory, and hands its sums on through workgroup memory, a matrix at a time.
  */
-import {
-  assert,
-  type Feature,
-  MATRIX_FEATURE,
-  MAX_WORKGROUP_BYTES,
-  type MatrixConfig,
-  range,
-} from '../kernel.ts';
+import { type Feature, MATRIX_FEATURE, type MatrixConfig, range } from '../kernel.ts';
 import type { Loop } from './map-product.ts';
-import type { MapTile } from './map-tile.ts';
+import { type MapTile, type MatrixPlan, matrixPlan } from './map-tile.ts';
 import {
   loadLeft,
   loadRight,
@@ -22,21 +15,6 @@ import {
 } from './matrix-ops.ts';
 import { overSlices, type TiledParams } from './slices.ts';
 
-/** Elements after each line of a slice, so that the lines of a matrix begin in different banks. */
-const PAD = 8;
-const MAX_INVOCATIONS = 256;
-
-interface Plan {
-  /** Subgroups that multiply. Where they are smaller than they may be, there are more, which only load. */
-  readonly subgroups: number;
-  /** Subgroups of a row of the tile. */
-  readonly across: number;
-  /** Invocations of a workgroup. */
-  readonly size: number;
-  /** Elements from one k to the next in the slices. */
-  readonly strides: Readonly<Record<'left' | 'right', number>>;
-}
-
 /** The text of a workgroup. */
 export function matrixMain(
   params: TiledParams,
@@ -45,7 +23,7 @@ export function matrixMain(
 ): Omit<Loop, 'workgroups'> {
   const { eachM, eachN, slice } = tile;
   const { m, n, operand } = matrix;
-  const plan = planOf(tile, matrix);
+  const plan = matrixPlan(tile, matrix);
   const { subgroups, across, size, strides } = plan;
   const sums = range(eachM / m).flatMap((r) => range(eachN / n).map((c) => [r, c] as const));
   // Single elements: in an array of vectors, offsets and strides would count vectors.
@@ -82,7 +60,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 function multiply(
   { eachM, eachN, slice }: MapTile,
   { m, n, k }: MatrixConfig,
-  { subgroups, strides: { left, right } }: Plan,
+  { subgroups, strides: { left, right } }: MatrixPlan,
 ): string {
   const rows = range(eachM / m);
   const columns = range(eachN / n);
@@ -105,7 +83,7 @@ function drain(
   { m, n }: TiledParams,
   { tileM, tileN, eachM, eachN }: MapTile,
   matrix: MatrixConfig,
-  { subgroups, across, size }: Plan,
+  { subgroups, across, size }: MatrixPlan,
 ): string {
   const count = matrix.m * matrix.n;
   return `fn drain(group: vec3u, lane: u32, below: u32, beside: u32) {
@@ -117,23 +95,4 @@ function drain(
     if (line < ${m}u && column < ${n}u) { store(group.z, line, column, sums[i]); }
   }
 }`;
-}
-
-/** @throws RangeError unless the tile is made of whole matrices and fits a workgroup. */
-function planOf(tile: MapTile, { m, n, k, operand, lanes }: MatrixConfig): Plan {
-  const { tileM, tileN, eachM, eachN, slice } = tile;
-  const wholes = [tileM / eachM, tileN / eachN, eachM / m, eachN / n, slice / k, eachM / 4];
-  const across = tileN / eachN;
-  const subgroups = (tileM / eachM) * across;
-  const size = subgroups * lanes;
-  const strides = { left: tileM + PAD, right: tileN + PAD };
-  const width = operand === 'f16' ? 2 : 4;
-  const bytes = width * slice * (strides.left + strides.right) + 4 * subgroups * m * n;
-  assert(
-    [...wholes, eachN / 4].every((v) => Number.isInteger(v) && v > 0) &&
-      size <= MAX_INVOCATIONS &&
-      bytes <= MAX_WORKGROUP_BYTES,
-    `map product: tile ${JSON.stringify(tile)} of ${m}x${n}x${k} matrices has ${size} invocations and ${bytes} bytes, at most ${MAX_INVOCATIONS} and ${MAX_WORKGROUP_BYTES}; each subgroup needs whole matrices`,
-  );
-  return { subgroups, across, size, strides };
 }

@@ -11,6 +11,8 @@ export interface Layout extends ProductTile {
   readonly firstQuad: number;
   readonly weights: readonly string[];
   readonly norm: boolean;
+  /** Parts of inDim, each summed by workgroups of its own. */
+  readonly split: number;
   /** Rows of a tile, quads of a unit, weights read at once. */
   readonly rowTile: number;
   readonly unitQuads: number;

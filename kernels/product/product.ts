@@ -26,7 +26,7 @@ import { loadWidth, weightReader, wideReader } from '../lib/weight-rows.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { type Layout, loop, sumNames } from './product-loop.ts';
 import { QUAD, quadLoop } from './product-quad-loop.ts';
-import { productTile, rowsOfTile } from './product-tile.ts';
+import { type ProductTile, productTile, rowsOfTile } from './product-tile.ts';
 import { spread } from './spread.ts';
 
 export interface ProductParams {
@@ -45,6 +45,7 @@ export interface ProductParams {
   /** RMSNorm of the input rows by the binding `gain` first, with this eps. */
   readonly normEps?: number;
   readonly variant: Variant;
+  readonly tile?: Partial<ProductTile> | undefined;
 }
 
 /** Rows from which loading the input together pays: with 8 it gains nothing, with 16 1.2 to 1.4 times. */
@@ -72,13 +73,13 @@ export function productKernel<B extends Bindings>(
     !norm || (normEps >= 0 && normEps < Infinity),
     `${name}: "normEps" expected a number from 0 up, got ${normEps}`,
   );
-  const shape = { inDim, outDim: params.outDim, dtype, weights: weights.length };
-  const chosen = productTile(name, shape, variant);
+  const shape = { inDim, outDim: params.outDim, dtype, weights: weights.length, norm };
+  const chosen = productTile(name, shape, variant, params.tile);
   // The same bits by another way, so the number of rows may choose.
   const quad =
     variant.reduce === 'serial' && chosen.span === QUAD && rows >= QUAD_ROWS && split === 1;
   const tile = quad ? { ...chosen, ...QUAD_TILE } : chosen;
-  const rowTile = rowsOfTile(name, { rows, weights: weights.length, norm, quad }, tile, variant);
+  const rowTile = rowsOfTile({ rows, weights: weights.length, norm, quad }, tile, variant);
   const unitQuads = quads(tile.columns);
   const width = loadWidth(dtype, inDim);
   const sizes = { rows, inDim, outDim, firstQuad: first / 4, weights, norm };

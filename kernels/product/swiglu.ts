@@ -15,6 +15,7 @@ import { quads, rowBinding, rowReader, rowWriter } from '../lib/rows.ts';
 import { productWeight } from '../lib/weight-rows.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { productKernel } from './product.ts';
+import type { ProductTile } from './product-tile.ts';
 
 export interface SwigluParams {
   readonly rows: number;
@@ -26,6 +27,8 @@ export interface SwigluParams {
   /** Make these columns only; parts after the first add to `out`. Default all. */
   readonly columns?: Columns;
   readonly variant?: Variant;
+  /** Settings that differ from the own choice. */
+  readonly tile?: Partial<ProductTile> | undefined;
 }
 
 export type SwigluBindings = {
@@ -54,6 +57,7 @@ export function swiglu(params: SwigluParams): Kernel<SwigluBindings> {
     dtype: 'matrixDtype?',
     columns: 'part?',
     variant: 'variant?',
+    tile: 'tile?',
   });
   const { rows, dim, hiddenDim, normEps, dtype = 'f32', variant = PORTABLE } = params;
   const { columns } = params;
@@ -80,6 +84,7 @@ fn store(row: u32, i: u32, a: vec4f, b: vec4f) { out_put(row, i, silu(a) * b); }
       weights: ['w1', 'w3'],
       normEps,
       variant,
+      tile: params.tile,
     },
     bindings,
     epilogue,

@@ -3,17 +3,9 @@
  * of both operands in workgroup memory, each invocation a smaller tile in registers, or each subgroup
  * one of matrices (matrix-product.ts).
  */
-import {
-  assert,
-  ceilDiv,
-  MAX_WORKGROUP_BYTES,
-  MAX_WORKGROUPS,
-  PORTABLE,
-  range,
-  type Variant,
-} from '../kernel.ts';
+import { assert, ceilDiv, MAX_WORKGROUPS, PORTABLE, range, type Variant } from '../kernel.ts';
 import type { Loop } from './map-product.ts';
-import { type MapTile, matrixOf } from './map-tile.ts';
+import { lanesOf, type MapTile, mapProblem, matrixOf } from './map-tile.ts';
 import { matrixMain } from './matrix-product.ts';
 import { overSlices, type TiledParams } from './slices.ts';
 
@@ -32,6 +24,8 @@ export function tiledLoop(
   const { batch, m, n, split = 1 } = params;
   const workgroups = [ceilDiv(n, tile.tileN), ceilDiv(m, tile.tileM), batch * split] as const;
   assert(Math.max(...workgroups) <= MAX_WORKGROUPS, `map product: ${m} x ${n} is too large`);
+  const problem = mapProblem(tile, variant);
+  assert(problem === undefined, `map product: ${problem}`);
   const matrix = matrixOf(tile, variant);
   const { code, features } = matrix ? matrixMain(params, tile, matrix) : laneMain(params, tile);
   return { code: `${readers}\n${code}`, workgroups, features };
@@ -42,9 +36,8 @@ function laneMain(params: TiledParams, tile: MapTile): Omit<Loop, 'workgroups'> 
   const { m, n } = params;
   const { tileM, tileN, eachM, eachN, slice, math } = tile;
   const half = math === 'f16';
-  const size = (tileM / eachM) * (tileN / eachN);
+  const size = lanesOf(tile);
   const columns = tileN / eachN;
-  assertLanes(tile, size, (half ? 2 : 4) * slice * (tileM + tileN));
   const rows = range(eachM);
   const quads = range(eachN / 4);
   const sum = (r: number, q: number): string => `sum${r}_${q}`;
@@ -84,18 +77,3 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 
 const lines = (all: readonly string[]): string => all.join('\n      ');
-
-function assertLanes(tile: MapTile, size: number, bytes: number): void {
-  const { tileM, tileN, eachM, eachN, slice } = tile;
-  assert(
-    [eachM, eachN, slice].every((v) => Number.isInteger(v) && v > 0 && v % 4 === 0) &&
-      Number.isInteger(size) &&
-      tileM % eachM === 0 &&
-      tileN % eachN === 0 &&
-      size <= 256 &&
-      (slice * tileM) % (4 * size) === 0 &&
-      (slice * tileN) % (4 * size) === 0 &&
-      bytes <= MAX_WORKGROUP_BYTES,
-    `map product: tile ${JSON.stringify(tile)} has ${size} invocations and ${bytes} bytes, at most 256 and ${MAX_WORKGROUP_BYTES}`,
-  );
-}

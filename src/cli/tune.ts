@@ -1,11 +1,11 @@
 /** `llamagen tune`: measures the tiles of a model's kernels and keeps the best for this adapter. */
 import { dirname } from 'node:path';
-import type { Tile } from '../../kernels/kernel.ts';
 import { variantOf, type WeightDTypeOption } from '../index.ts';
 import { gptPrecision } from '../load/model.ts';
 import { openFolder } from '../node/files.ts';
 import { assertFolderWritable } from '../node/output.ts';
 import { writeTiles } from '../node/tiles-file.ts';
+import type { Tile } from '../ops/tiles.ts';
 import { kernelDigest } from '../tune/digest.ts';
 import { FAMILIES } from '../tune/families.ts';
 import type { Tuned } from '../tune/table.ts';
@@ -49,6 +49,7 @@ export async function runTune(
     await tune(device, workloadsOf(config, precision, options.rows), {
       families,
       variant: precision.variant,
+      tiles: precision.tiles,
       signal,
       ...(!options.again && { known: new Set(Object.keys(before.tuned)) }),
       onProgress: (done, total) => {
@@ -115,10 +116,10 @@ function describeChoice({ tile, unconfirmed }: Result): string {
 /** To tenths: more says nothing. */
 const rounded = (us: number): number => Math.round(us * 10) / 10;
 
-const hasSettings = (tile: Partial<Tile>): boolean => Object.keys(tile).length > 0;
+const hasSettings = (tile: Tile): boolean => Object.keys(tile).length > 0;
 
 /** As LLAMAGEN_VARIANT takes settings. */
-const describeTile = (tile: Partial<Tile>): string =>
+const describeTile = (tile: Tile): string =>
   Object.entries(tile)
     .map(([setting, value]) => `${setting}=${value}`)
     .join(' ');

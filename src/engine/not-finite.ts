@@ -2,10 +2,10 @@
  * What to say where a network made numbers that are not finite. Kernels mark the place in what is read
  * anyway: NO_TOKEN in token grids and indices, 0 in pixels.
  */
-import type { Variant } from '../../kernels/kernel.ts';
 import { NO_TOKEN } from '../../kernels/lib/finite.ts';
 import { WeightsError } from '../errors.ts';
 import type { Precision } from '../models/precision.ts';
+import type { Tiles } from '../ops/tiles.ts';
 
 /** One row of a batch, for messages. */
 interface Named {
@@ -52,14 +52,14 @@ export function assertDrawn(
 export function assertPixels(
   pixels: Uint32Array,
   width: number,
-  { variant }: Pick<Precision, 'variant'>,
+  { tiles }: Pick<Precision, 'tiles'>,
   image: number,
 ): void {
   const at = pixels.indexOf(0);
   if (at < 0) return;
   const count = pixels.reduce((sum, pixel) => sum + (pixel === 0 ? 1 : 0), 0);
   throw new WeightsError(
-    `image ${image}: ${count} of its ${pixels.length} pixels are not finite (NaN or infinity), the first at row ${Math.floor(at / width)}, column ${at % width}: ${ofTokenizer(variant)}`,
+    `image ${image}: ${count} of its ${pixels.length} pixels are not finite (NaN or infinity), the first at row ${Math.floor(at / width)}, column ${at % width}: ${ofTokenizer(tiles)}`,
   );
 }
 
@@ -70,13 +70,13 @@ export function assertPixels(
  */
 export function assertCodes(
   indices: Uint32Array,
-  { variant }: Pick<Precision, 'variant'>,
+  { tiles }: Pick<Precision, 'tiles'>,
   picture: number,
 ): void {
   const at = indices.indexOf(NO_TOKEN);
   if (at < 0) return;
   throw new WeightsError(
-    `picture ${picture}: its latent ${at} is not finite (NaN or infinity), so no code is nearest to it: ${ofTokenizer(variant)}`,
+    `picture ${picture}: its latent ${at} is not finite (NaN or infinity), so no code is nearest to it: ${ofTokenizer(tiles)}`,
   );
 }
 
@@ -96,7 +96,7 @@ export function assertScores(logits: Float32Array, positions: number, vocabSize:
 }
 
 /** Halves in products are the one other way: nothing else of a tokenizer is stored below f32. */
-function ofTokenizer({ tiles = {} }: Variant): string {
+function ofTokenizer(tiles: Tiles = {}): string {
   const halves = Object.values(tiles).some(({ math }) => math !== undefined && math !== 'f32');
   const also = halves
     ? ', or products from halves overflow: run with LLAMAGEN_VARIANT=conv.math=f32,map.math=f32'

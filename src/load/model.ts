@@ -12,6 +12,7 @@ import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
 import { vqEncoder } from '../models/vq-encoder.ts';
+import { type Tiles, tilesOn } from '../ops/tiles.ts';
 import {
   abortSignal,
   type Checks,
@@ -50,6 +51,8 @@ export interface PrecisionOptions {
   readonly maxBindingBytes?: number;
   /** Overrides the kernel variant chosen from the adapter's features. */
   readonly variant?: Partial<Variant>;
+  /** Overrides the tiles that were measured on the device, or forced. */
+  readonly tiles?: Tiles | undefined;
 }
 
 export interface LoadOptions extends PrecisionOptions, TransferOptions {
@@ -78,6 +81,7 @@ const LOAD: Checks<LoadOptions> = {
   kvDtype: oneOf(['f32', 'f16']),
   maxBindingBytes: integer(1),
   variant: having('an object with parts of a variant'),
+  tiles: having('an object of tiles'),
   encoder: flag,
   signal: abortSignal,
   onProgress: callback,
@@ -87,7 +91,6 @@ const VARIANT: Checks<Variant> = {
   f16: flag,
   lanes: integer(1),
   matrix: having('an object'),
-  tiles: having('an object of tiles'),
 };
 const IS_DEVICE = having('a GPUDevice', 'createBuffer', 'createComputePipelineAsync');
 const IS_FOLDER = having('model files, of openFolder or openUrl,', 'open');
@@ -265,9 +268,14 @@ const tableOf = (dtype: MatrixDType): TableDType => (isQuantised(dtype) ? 'f32' 
 
 function precisionFor(
   device: GPUDevice,
-  { variant, kvDtype = 'f32', maxBindingBytes = bindingLimit(device) }: PrecisionOptions,
+  {
+    variant,
+    tiles = tilesOn(device),
+    kvDtype = 'f32',
+    maxBindingBytes = bindingLimit(device),
+  }: PrecisionOptions,
   dtypes: Pick<Precision, 'dtype' | 'headDtype' | 'tableDtype'>,
 ): Precision {
   const chosen = variantOf(device);
-  return { variant: { ...chosen, ...variant }, ...dtypes, kvDtype, maxBindingBytes };
+  return { variant: { ...chosen, ...variant }, tiles, ...dtypes, kvDtype, maxBindingBytes };
 }

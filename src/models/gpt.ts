@@ -4,6 +4,7 @@
  * Source: LlamaGen autoregressive/models/gpt.py, Transformer; generate.py.
  */
 import { attention } from '../../kernels/attention/attention.ts';
+import type { AttentionTile } from '../../kernels/attention/attention-tile.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import { ropeCache } from '../../kernels/attention/rope-cache.ts';
 import { embed } from '../../kernels/embed/embed.ts';
@@ -12,11 +13,13 @@ import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import type { Columns } from '../../kernels/product/columns.ts';
 import { linear } from '../../kernels/product/linear.ts';
 import { matmul } from '../../kernels/product/matmul.ts';
+import type { ProductShape, ProductTile } from '../../kernels/product/product-tile.ts';
 import { siluMul, swiglu } from '../../kernels/product/swiglu.ts';
 import { sampleToken } from '../../kernels/sampler/sample-token.ts';
 import { SEQUENCE_WORDS } from '../../kernels/sampler/sequence-table.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { attentionKey, productKey, type Tiles, tileOf } from '../ops/tiles.ts';
 import { attendInParts } from './gpt-attention.ts';
 import type { GptConfig } from './gpt-config.ts';
 import { linearPlus } from './gpt-product.ts';
@@ -73,7 +76,7 @@ export function gptDecoder(
 ): GptDecoder {
   const { dim, hiddenDim, vocabSize, blockSize, clsTokenNum, normEps } = config;
   const { rows, slots } = pass;
-  const { variant, dtype } = precision;
+  const { variant, dtype, tiles } = precision;
   const inputs = gptInputs(g, config, pass);
   const { rowTable, tokens, rope } = inputs;
   const sequenceTable = g.state('sequences', 'u32', [rows, SEQUENCE_WORDS]);
@@ -86,27 +89,42 @@ export function gptDecoder(
     const cache = { ...cacheShape(config, slots, precision), variant };
     const kv = cacheOf(g, config, slots, precision, layer);
     const qkv = { ...common, ...cache, dim, nHead: config.nHead };
+    const width = (config.nHead + 2 * config.nKvHead) * config.headDim;
+    const qkvTile = wholeTile(tiles, { inDim: dim, outDim: width, dtype });
     const { q } = callParts(
       g,
-      (columns) => qkvRopeCache({ ...qkv, ...(columns && { columns }) }),
+      (columns) => qkvRopeCache({ ...qkv, tile: qkvTile, ...(columns && { columns }) }),
       { weight: l.wqkv },
       { x, gain: l.attentionNorm, rope, rowTable, kv },
     );
-    const heads = attendInParts(g, { rows, ...cache, nHead: config.nHead }, { q, kv, rowTable });
+    const heads = attendInParts(
+      g,
+      { rows, ...cache, nHead: config.nHead },
+      { q, kv, rowTable },
+      tiles,
+    );
     const narrow = { rows, outDim: dim, dtype, variant };
-    x = linearPlus(g, { ...narrow, inDim: dim }, l.wo, { x: heads, residual: x });
+    x = linearPlus(g, { ...narrow, inDim: dim }, l.wo, { x: heads, residual: x }, tiles);
+    const gated = { inDim: dim, outDim: hiddenDim, dtype, weights: 2 };
     const hidden = callParts(
       g,
-      (columns) => swiglu({ ...common, dim, hiddenDim, ...(columns && { columns }) }),
+      (columns) =>
+        swiglu({
+          ...common,
+          tile: wholeTile(tiles, gated),
+          dim,
+          hiddenDim,
+          ...(columns && { columns }),
+        }),
       { w1: l.w1, w3: l.w3 },
       { x, gain: l.ffnNorm },
     ).out;
-    x = linearPlus(g, { ...narrow, inDim: hiddenDim }, l.w2, { x: hidden, residual: x });
+    x = linearPlus(g, { ...narrow, inDim: hiddenDim }, l.w2, { x: hidden, residual: x }, tiles);
   }
   const head = { ...common, inDim: dim, outDim: vocabSize, dtype: headDtypeOf(precision) };
   const raw = callParts(
     g,
-    (columns) => linear({ ...head, ...(columns && { columns }) }),
+    (columns) => linear({ ...head, tile: wholeTile(tiles, head), ...(columns && { columns }) }),
     { weight: w.output },
     { x, gain: w.norm },
   ).out;
@@ -134,7 +152,7 @@ export function gptScorer(
   precision: Precision,
 ): GptScorer {
   const { dim, hiddenDim, vocabSize, nHead, nKvHead, headDim } = config;
-  const { variant, dtype } = precision;
+  const { variant, dtype, tiles } = precision;
   const rows = sequences * positionsOf(config);
   const pass = { rows, slots: sequences };
   const inputs = gptInputs(g, config, pass);
@@ -143,12 +161,14 @@ export function gptScorer(
   const norm = (x: Tensor, gain: Tensor): Tensor =>
     g.call(rmsNorm({ rows, dim, eps: config.normEps, variant }), { x, gain }).out;
   const product = (x: Tensor, weight: Matrix, inDim: number, outDim: number, as = dtype) => {
-    const params = { rows, inDim, outDim, dtype: as, variant };
+    const tile = wholeTile(tiles, { inDim, outDim, dtype: as });
+    const params = { rows, inDim, outDim, dtype: as, variant, tile };
     const make = (columns?: Columns) => matmul({ ...params, ...(columns && { columns }) });
     return callParts(g, make, { weight }, { x }).out;
   };
   const matmulPlus = (x: Tensor, weight: Matrix, residual: Tensor, inDim: number): Tensor => {
-    const params = { rows, inDim, outDim: dim, dtype, variant, residual: true } as const;
+    const tile = wholeTile(tiles, { inDim, outDim: dim, dtype });
+    const params = { rows, inDim, outDim: dim, dtype, variant, tile, residual: true } as const;
     const make = (columns?: Columns) => matmul({ ...params, ...(columns && { columns }) });
     return callParts(g, make, { weight }, { x, residual }).out;
   };
@@ -162,7 +182,11 @@ export function gptScorer(
     const width = (nHead + 2 * nKvHead) * headDim;
     const qkv = product(norm(x, l.attentionNorm), l.wqkv, dim, width);
     const { q } = g.call(ropeCache(cache), { qkv, rope, rowTable, kv });
-    const heads = g.call(attention({ ...cache, variant }), { q, kv, rowTable }).out;
+    const { split: _, ...tile } = tileOf<AttentionTile & { split: number }>(
+      tiles,
+      attentionKey(cache),
+    );
+    const heads = g.call(attention({ ...cache, variant, tile }), { q, kv, rowTable }).out;
     x = matmulPlus(heads, l.wo, x, dim);
     const normed = norm(x, l.ffnNorm);
     const gate = product(normed, l.w1, dim, hiddenDim);
@@ -172,6 +196,12 @@ export function gptScorer(
   }
   const head = headDtypeOf(precision);
   return { ...inputs, hidden, logits: product(norm(x, w.norm), w.output, dim, vocabSize, head) };
+}
+
+/** The tile of a product that is one dispatch. */
+function wholeTile(tiles: Tiles | undefined, shape: ProductShape): Partial<ProductTile> {
+  const { split: _, ...tile } = tileOf<ProductTile & { split: number }>(tiles, productKey(shape));
+  return tile;
 }
 
 function gptInputs(g: Graph, config: GptConfig, { rows, slots }: PassShape): GptInputs {

@@ -1,6 +1,7 @@
 /** What a model is built with: choices that change memory and speed, never the mathematics. */
 import type { MatrixDType, TableDType, Variant } from '../../kernels/kernel.ts';
 import { isQuantised } from '../../kernels/lib/weight-rows.ts';
+import type { Tiles } from '../ops/tiles.ts';
 
 /** Storage that a caller may ask for. */
 export const WEIGHT_DTYPES = ['auto', 'f32', 'f16', 'bf16', 'int8', 'int4'] as const;
@@ -8,6 +9,8 @@ export type WeightDTypeOption = (typeof WEIGHT_DTYPES)[number];
 
 export interface Precision {
   readonly variant: Variant;
+  /** Tiles that differ from the own choices. Default none. */
+  readonly tiles?: Tiles | undefined;
   /** Storage of matrices on the device; norms stay f32. */
   readonly dtype: MatrixDType;
   /** Storage of the output head. Default that of the other matrices. */

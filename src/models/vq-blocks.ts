@@ -7,15 +7,19 @@ import { spatialMix } from '../../kernels/conv/spatial-mix.ts';
 import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import type { Variant } from '../../kernels/kernel.ts';
 import { softmaxRows } from '../../kernels/norm/softmax-rows.ts';
+import type { MapTile } from '../../kernels/product/map-tile.ts';
 import { OptionError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { mapKey, type Tiles, tileOf } from '../ops/tiles.ts';
 import { conv, join, norm, normed, sizesOf } from './vq-conv.ts';
 
 export { conv, norm, sizesOf } from './vq-conv.ts';
 
 export interface VqOptions {
   readonly variant: Variant;
+  /** Tiles that differ from the own choices. Default none. */
+  readonly tiles?: Tiles | undefined;
   /** Storage of filters and codebook on the device; norms and biases stay f32. */
   readonly dtype: 'f32' | 'f16';
   /** Compute stages that nothing else needs, for tests: `norm_out` before its swish. Default false. */
@@ -23,8 +27,9 @@ export interface VqOptions {
 }
 
 /** How a tokenizer is built on a device: its weights are f32, as the official ones are. */
-export const vqOptions = ({ variant }: Pick<VqOptions, 'variant'>): VqOptions => ({
+export const vqOptions = ({ variant, tiles }: Pick<VqOptions, 'variant' | 'tiles'>): VqOptions => ({
   variant,
+  tiles,
   dtype: 'f32',
 });
 
@@ -73,7 +78,7 @@ export function resnetBlock(v: VqContext, name: string, x: Tensor, outChannels: 
 
 /** AttnBlock: x + proj_out(attention over all pixels, one head over all channels). */
 export function attnBlock(v: VqContext, name: string, x: Tensor): Tensor {
-  const { g, variant } = v;
+  const { g, variant, tiles } = v;
   const sizes = sizesOf(x);
   const { images, channels: outChannels, height, width } = sizes;
   const pixels = height * width;
@@ -81,10 +86,13 @@ export function attnBlock(v: VqContext, name: string, x: Tensor): Tensor {
   const h = normed(v, at('norm'), x, 'plain');
   const project = (part: string): Tensor => conv(v, at(part), h, { outChannels, kernelSize: 1 });
   const [q, k] = [project('q'), project('k')];
-  const scores = g.call(spatialScores({ ...sizes, variant }), { q, k }).out;
+  const tile = (m: number, k: number) => tileOf<MapTile>(tiles, mapKey(m, k, pixels));
+  const scoring = { ...sizes, variant, tile: tile(pixels, outChannels) };
+  const scores = g.call(spatialScores(scoring), { q, k }).out;
   const softmax = softmaxRows({ rows: images * pixels, length: pixels, variant });
   const probs = g.call(softmax, { x: scores }).out;
-  const mixed = g.call(spatialMix({ ...sizes, variant }), { v: project('v'), probs }).out;
+  const mixing = { ...sizes, variant, tile: tile(outChannels, pixels) };
+  const mixed = g.call(spatialMix(mixing), { v: project('v'), probs }).out;
   return conv(v, at('proj_out'), mixed, { outChannels, kernelSize: 1, residual: x });
 }
 

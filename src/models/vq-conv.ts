@@ -16,14 +16,17 @@ import type { Kernel, Variant } from '../../kernels/kernel.ts';
 import { groupAffine } from '../../kernels/norm/group-affine.ts';
 import { groupMoments } from '../../kernels/norm/group-moments.ts';
 import { groupNorm } from '../../kernels/norm/group-norm.ts';
+import type { MapTile } from '../../kernels/product/map-tile.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { convKey, mapKey, type Tiles, tileOf } from '../ops/tiles.ts';
 import { VQ_GROUPS } from './vq-config.ts';
 
 /** A graph under construction and how its kernels are made. */
 export interface VqKernels {
   readonly g: Graph;
   readonly variant: Variant;
+  readonly tiles?: Tiles | undefined;
   /** Storage of filters and codebook on the device; norms and biases stay f32. */
   readonly dtype: 'f32' | 'f16';
 }
@@ -109,12 +112,13 @@ export function conv(
   from: Tensor | Normed,
   options: ConvOptions,
 ): Tensor {
-  const { g, dtype, variant } = v;
+  const { g, dtype, variant, tiles } = v;
   const { residual, ...rest } = options;
   const { outChannels, kernelSize: k } = options;
   const source = 'affine' in from ? from.x : from;
   const { channels: inChannels, ...sizes } = sizesOf(source);
-  const params: Conv2dParams = { ...sizes, inChannels, dtype, variant, ...rest };
+  const shape: Conv2dParams = { ...sizes, inChannels, dtype, variant, ...rest };
+  const params = { ...shape, tile: tileOf<ConvTile>(tiles, convKey(shape)) };
   const weight = g.weight(join(name, 'weight'), dtype, [outChannels, inChannels, k, k]);
   const bias = g.weight(join(name, 'bias'), 'f32', [outChannels]);
   const tile = convTile(params);
@@ -130,8 +134,8 @@ export function conv(
     residual: residual !== undefined,
     ...(onRead && { norm: from.kind }),
   };
-  if (winograd) return winogradConv(g, full, fed);
-  if (tile.split > 1) return convInParts(g, full, tile, fed);
+  if (winograd) return winogradConv(g, full, fed, tiles);
+  if (tile.split > 1) return convInParts(g, full, tile.split, fed);
   return called(g, conv2d(full), fed);
 }
 
@@ -145,11 +149,11 @@ function called(g: Graph, kernel: Kernel, fed: Readonly<Record<string, Tensor>>)
   return out;
 }
 
-function convInParts(g: Graph, params: Conv2dParams, tile: ConvTile, fed: ConvFed): Tensor {
+function convInParts(g: Graph, params: Conv2dParams, split: number, fed: ConvFed): Tensor {
   const { bias, residual, ...inputs } = fed;
-  const parts = called(g, conv2dParts(params, tile), inputs);
+  const parts = called(g, conv2dParts(params), inputs);
   const [, images = 1, channels = 1, height = 1, width = 1] = parts.shape;
-  const sizes = { parts: tile.split, images, channels, height, width };
+  const sizes = { parts: split, images, channels, height, width };
   const kernel = sumParts({ ...sizes, residual: residual !== undefined });
   return called(g, kernel, { x: parts, bias, ...(residual && { residual }) });
 }
@@ -159,6 +163,7 @@ function winogradConv(
   g: Graph,
   params: Conv2dParams,
   { x, weight, bias, residual }: ConvFed,
+  chosen: Tiles | undefined,
 ): Tensor {
   const { images, inChannels, outChannels, upsample = false, variant } = params;
   const { dtype = 'f32' } = params;
@@ -177,6 +182,7 @@ function winogradConv(
     const product = winogradProduct({
       ...{ inChannels, outChannels, tiles: part.count },
       ...(variant && { variant }),
+      tile: tileOf<MapTile>(chosen, mapKey(outChannels, inChannels, part.count)),
     });
     const products = g.call(product, { weight: filters, x: g.call(input, { x }).out }).out;
     const output: Kernel = winogradOutput({

@@ -1,9 +1,10 @@
 /** Opens a WebGPU device in Node: the system's driver when Dawn accepts one, else SwiftShader. */
 import { DeviceError, OptionError } from '../errors.ts';
 import { deviceDescriptor } from '../gpu/device.ts';
-import { parseVariant } from '../gpu/variant-words.ts';
 import { adapterFacts, overrideVariant } from '../gpu/variants.ts';
 import { catchStrayErrors } from '../gpu/watch.ts';
+import { useTiles } from '../ops/tiles.ts';
+import { parseVariant } from '../ops/variant-words.ts';
 import { unpackSwiftshader } from './swiftshader.ts';
 import { readTiles, type TunedTiles } from './tiles-file.ts';
 import { hasGpu, loadVulkan, systemDrivers, withDriver } from './vulkan.ts';
@@ -84,12 +85,10 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
   try {
     const device = await adapter.requestDevice(deviceDescriptor(adapter));
     catchStrayErrors(device, toStandardError);
-    if (forced) overrideVariant(device, forced);
+    if (forced) overrideVariant(device, forced.variant);
     const tuned = (options.tuned ?? true) ? await readTiles(device, toggles) : undefined;
     // Tiles that are forced for a family are stronger than measured ones, which are of one shape.
-    if (tuned && Object.keys(tuned.tiles).length > 0) {
-      overrideVariant(device, { ...forced, tiles: { ...tuned.tiles, ...forced?.tiles } });
-    }
+    useTiles(device, { ...tuned?.tiles, ...forced?.tiles });
     return {
       device,
       adapter,

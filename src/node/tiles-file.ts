@@ -1,8 +1,8 @@
 /** The file of measured tiles, beside the cache of downloads. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Tiles } from '../../kernels/kernel.ts';
 import { variantOf } from '../gpu/variants.ts';
+import type { Tiles } from '../ops/tiles.ts';
 import { adapterKey } from '../tune/adapter-key.ts';
 import { kernelDigest } from '../tune/digest.ts';
 import {

@@ -1,16 +1,9 @@
 /** Tiles of one key as calls to run: only those that make other kernels than the own choice. Pure. */
-import type { Tile, Variant } from '../../kernels/kernel.ts';
+import type { Variant } from '../../kernels/kernel.ts';
 import type { Node } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import {
-  type Alignment,
-  align,
-  askedTiles,
-  type Define,
-  nodesOf,
-  textOf,
-  withTile,
-} from './keys.ts';
+import type { Tile, Tiles } from '../ops/tiles.ts';
+import { type Alignment, align, askedTiles, type Define, nodesOf, textOf } from './keys.ts';
 
 /** The calls of one workload that a tile changes. */
 export interface Part {
@@ -22,13 +15,13 @@ export interface Part {
 
 export interface Candidate {
   /** Empty: the own choice. */
-  readonly tile: Partial<Tile>;
+  readonly tile: Tile;
   /** By the index of the workload. */
   readonly parts: ReadonlyMap<number, Part>;
 }
 
 interface Built {
-  readonly tile: Partial<Tile>;
+  readonly tile: Tile;
   /** One for each workload. */
   readonly graphs: readonly { readonly nodes: readonly Node[]; readonly alignment: Alignment }[];
 }
@@ -38,19 +31,20 @@ export function candidatesOf(
   workloads: readonly { readonly define: Define }[],
   variant: Variant,
   key: string,
-  tiles: readonly Partial<Tile>[],
+  tiles: readonly object[],
+  forced: Tiles = {},
 ): Candidate[] {
   // Workloads without the key are graphs without calls: building all again for each tile takes long.
   const defines = workloads.map(({ define }) =>
-    askedTiles(define, variant).includes(key) ? define : () => {},
+    askedTiles(define, variant, forced).includes(key) ? define : () => {},
   );
-  const own = defines.map((define) => nodesOf(define, variant));
+  const own = defines.map((define) => nodesOf(define, variant, forced));
   const texts = (all: readonly (readonly Node[])[]): string =>
     all.flatMap((nodes) => nodes.map(textOf)).join();
   const seen = new Set([texts(own)]);
   const built: Built[] = [];
-  for (const tile of tiles) {
-    const all = nodesWith(defines, withTile(variant, key, tile));
+  for (const tile of tiles as readonly Tile[]) {
+    const all = nodesWith(defines, variant, { ...forced, [key]: tile });
     if (!all || seen.has(texts(all))) continue;
     seen.add(texts(all));
     const graphs = all.map((nodes, i) => ({ nodes, alignment: align(own[i] ?? [], nodes) }));
@@ -75,9 +69,13 @@ export function candidatesOf(
 }
 
 /** The calls of every workload, or undefined when a kernel refuses the tile. */
-function nodesWith(defines: readonly Define[], variant: Variant): (readonly Node[])[] | undefined {
+function nodesWith(
+  defines: readonly Define[],
+  variant: Variant,
+  tiles: Tiles,
+): (readonly Node[])[] | undefined {
   try {
-    return defines.map((define) => nodesOf(define, variant));
+    return defines.map((define) => nodesOf(define, variant, tiles));
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

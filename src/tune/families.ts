@@ -8,8 +8,15 @@ import type { Families } from './tune.ts';
 
 /** Tiles worth measuring by family; a family that is not here keeps its own choices. */
 export const FAMILIES: Families = {
-  product: productTiles,
-  attention: attentionTiles,
+  // The own choice in parts, beside all ways to make the whole.
+  product: (variant) => [
+    ...productTiles(variant),
+    ...(variant.reduce === 'serial' ? [] : [{ split: 2 }, { split: 4 }]),
+  ],
+  attention: (variant) =>
+    (variant.reduce === 'serial' ? [1, 2, 4] : [1, 2, 4, 8]).flatMap((split) =>
+      attentionTiles(variant).map((tile) => ({ split, ...tile })),
+    ),
   conv: convTiles,
   map: mapTiles,
 };

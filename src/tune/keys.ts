@@ -1,39 +1,35 @@
 /** Which tiles the kernels of a graph ask for, and which of its calls a tile changes. Pure. */
-import type { Tiles, Variant } from '../../kernels/kernel.ts';
+import type { Variant } from '../../kernels/kernel.ts';
 import { Graph, type Node } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import type { Tiles } from '../ops/tiles.ts';
 
 /** Appends a model, or a part of one, to a graph. */
-export type Define = (g: Graph, variant: Variant) => void;
+export type Define = (g: Graph, variant: Variant, tiles: Tiles) => void;
 
 /** The calls of a model under a variant. */
-export function nodesOf(define: Define, variant: Variant): readonly Node[] {
+export function nodesOf(define: Define, variant: Variant, tiles: Tiles = {}): readonly Node[] {
   const g = new Graph();
-  define(g, variant);
+  define(g, variant, tiles);
   return g.nodes;
 }
 
-/** Keys `family shape` of all tiles that the kernels look for in a variant (`tileOf`), in their order. */
-export function askedTiles(define: Define, variant: Variant): readonly string[] {
+/** Keys `family shape` of all tiles that a graph looks for (`tileOf`), in their order. */
+export function askedTiles(
+  define: Define,
+  variant: Variant,
+  forced: Tiles = {},
+): readonly string[] {
   const asked = new Set<string>();
-  const tiles: Tiles = new Proxy(variant.tiles ?? {}, {
+  const tiles: Tiles = new Proxy(forced, {
     get(target, key) {
       if (typeof key === 'string' && key.includes(' ')) asked.add(key);
       return Reflect.get(target, key);
     },
   });
-  define(new Graph(), { ...variant, tiles });
+  define(new Graph(), variant, tiles);
   return [...asked];
 }
-
-/** The part of a key before the shape. */
-export const familyOf = (key: string): string => key.slice(0, key.indexOf(' '));
-
-/** The variant with one tile more. */
-export const withTile = (variant: Variant, key: string, tile: Tiles[string]): Variant => ({
-  ...variant,
-  tiles: { ...variant.tiles, [key]: tile },
-});
 
 /** How the calls of two graphs of one model go together. */
 export interface Alignment {

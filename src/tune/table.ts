@@ -1,12 +1,12 @@
 /** What a tuner found out, as text that outlives the program. Pure. */
-import type { Tile, Tiles } from '../../kernels/kernel.ts';
+import type { Tile, Tiles } from '../ops/tiles.ts';
 import { parseJson } from '../weights/json-text.ts';
 import { quote } from '../weights/quote.ts';
 
 /** The result for one key `family shape`. */
 export interface Tuned {
   /** Settings that beat the kernel's own choice; empty where none did. */
-  readonly tile: Partial<Tile>;
+  readonly tile: Tile;
   /** Microseconds of all measured runs of the kernel's own choice, and of this tile. */
   readonly ownUs: number;
   readonly us: number;
@@ -26,7 +26,7 @@ export type TablesByAdapter = Readonly<Record<string, AdapterTable>>;
 
 const FORMAT = 'llamagen-tiles-1';
 
-/** The tiles of a variant. */
+/** The tiles that beat the own choices. */
 export const tilesOf = (tuned: TunedTable): Tiles =>
   Object.fromEntries(
     Object.entries(tuned)
@@ -79,6 +79,6 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const isTime = (value: unknown): value is number =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0;
 
-const isTile = (value: unknown): value is Partial<Tile> =>
+const isTile = (value: unknown): value is Tile =>
   isRecord(value) &&
   Object.values(value).every((setting) => ['number', 'string', 'boolean'].includes(typeof setting));

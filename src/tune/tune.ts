@@ -1,24 +1,26 @@
 /** Measures tiles of kernels on a device and keeps those that are faster than the kernels' own choice. */
-import type { Tile, Variant } from '../../kernels/kernel.ts';
+import type { Variant } from '../../kernels/kernel.ts';
 import { DeviceError } from '../errors.ts';
 import { Memory } from '../gpu/memory.ts';
 import { type Stopwatch, stopwatch } from '../gpu/stopwatch.ts';
 import type { DeviceWatch } from '../gpu/watch.ts';
+import { familyOf, type Tile, type Tiles } from '../ops/tiles.ts';
 import { type Candidate, candidatesOf, type Part } from './candidates.ts';
 import { Inputs } from './inputs.ts';
-import { askedTiles, familyOf } from './keys.ts';
+import { askedTiles } from './keys.ts';
 import { bestOf, inTurns, judge, judgeAll, type Turns } from './measure.ts';
 import type { Tuned } from './table.ts';
 import { buildTrial, disagreement, type Trial } from './trial.ts';
-import { type Workload, withoutMeasured } from './workloads.ts';
+import { forcedOf, type Workload } from './workloads.ts';
 
 /** Tiles worth measuring under a variant, by family. */
-export type Families = Readonly<Record<string, (variant: Variant) => readonly Partial<Tile>[]>>;
+export type Families = Readonly<Record<string, (variant: Variant) => readonly object[]>>;
 
 export interface TuneOptions {
   readonly families: Families;
-  /** The variant of the model; tiles of single shapes in it are ignored. */
   readonly variant: Variant;
+  /** The tiles of the model; those of single shapes are ignored. */
+  readonly tiles?: Tiles | undefined;
   /** Keys that need not be measured again. */
   readonly known?: ReadonlySet<string>;
   readonly signal?: AbortSignal;
@@ -34,12 +36,12 @@ export interface Result extends Tuned {
   /** Tiles that were measured. */
   readonly measured: number;
   /** Tiles that the device did not take, or whose outputs did not agree with the own choice's. */
-  readonly refused: readonly Partial<Tile>[];
+  readonly refused: readonly Tile[];
   /**
    * A tile that looked faster, and was not surely so when it was measured again, as on a machine that is
    * busy. Then `tile` is empty, and whoever keeps results should keep none for this key.
    */
-  readonly unconfirmed?: Partial<Tile>;
+  readonly unconfirmed?: Tile;
 }
 
 /** Largest mean squared error of a tile's outputs, relative to their mean square. */
@@ -66,14 +68,15 @@ export async function tune(
   options: TuneOptions,
 ): Promise<void> {
   const { families, known, signal, onProgress, onResult } = options;
-  const variant = withoutMeasured(options.variant);
-  const asked = new Set(workloads.flatMap(({ define }) => askedTiles(define, variant)));
+  const { variant } = options;
+  const forced = forcedOf(options.tiles);
+  const asked = new Set(workloads.flatMap(({ define }) => askedTiles(define, variant, forced)));
   const keys = [...asked].filter((key) => families[familyOf(key)] && !known?.has(key));
   for (const [i, key] of keys.entries()) {
     signal?.throwIfAborted();
     onProgress?.(i, keys.length, key);
     const tiles = families[familyOf(key)]?.(variant) ?? [];
-    const candidates = candidatesOf(workloads, variant, key, tiles);
+    const candidates = candidatesOf(workloads, variant, key, tiles, forced);
     const result = await tuneKey(device, workloads, candidates, options);
     onResult?.(key, result);
   }

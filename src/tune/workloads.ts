@@ -1,5 +1,4 @@
 /** The graphs whose kernels are tuned: a few layers of a model's decoder, and its image decoder. */
-import type { Variant } from '../../kernels/kernel.ts';
 import { packRows } from '../../kernels/lib/row-table.ts';
 import { Graph } from '../graph/graph.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';
@@ -9,6 +8,7 @@ import type { ModelJson } from '../models/model-json.ts';
 import type { Precision } from '../models/precision.ts';
 import { vqOptions } from '../models/vq-blocks.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
+import type { Tiles } from '../ops/tiles.ts';
 import type { Define } from './keys.ts';
 
 /** Something that a model does, to be measured. */
@@ -39,14 +39,16 @@ export function workloadsOf(
     ...rows.map(
       (count): Workload => ({
         name: `${count} rows`,
-        define: (g, variant) => decoderOf(g, shallow, count, { ...precision, variant }),
+        define: (g, variant, tiles) =>
+          decoderOf(g, shallow, count, { ...precision, variant, tiles }),
         contents: new Map([['rows', rowsInTheMiddle(gpt, count)]]),
       }),
     ),
     {
       name: `image of ${side}x${side} tokens`,
-      define: (g, variant) => {
-        vqDecoder(g, vq, { images: 1, height: side, width: side }, vqOptions({ variant }));
+      define: (g, variant, tiles) => {
+        const shape = { images: 1, height: side, width: side };
+        vqDecoder(g, vq, shape, vqOptions({ variant, tiles }));
       },
       contents: new Map(),
     },
@@ -79,9 +81,6 @@ const rowsInTheMiddle = ({ blockSize }: GptConfig, rows: number): Uint32Array<Ar
     }),
   );
 
-/** A variant's own choices: what it says of measured shapes is left out, what is forced stays. */
-export function withoutMeasured(variant: Variant): Variant {
-  const { tiles, ...rest } = variant;
-  const forced = Object.entries(tiles ?? {}).filter(([key]) => !key.includes(' '));
-  return forced.length > 0 ? { ...rest, tiles: Object.fromEntries(forced) } : rest;
-}
+/** Tiles that are forced for whole families; those that were measured are left out. */
+export const forcedOf = (tiles: Tiles = {}): Tiles =>
+  Object.fromEntries(Object.entries(tiles).filter(([key]) => !key.includes(' ')));

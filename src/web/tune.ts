@@ -3,8 +3,9 @@
  * An entry of its own, so that pages that do not tune need not carry it.
  */
 
-import { overrideVariant, variantOf } from '../gpu/variants.ts';
+import { variantOf } from '../gpu/variants.ts';
 import type { Model } from '../load/model.ts';
+import { useTiles } from '../ops/tiles.ts';
 import { adapterKey } from '../tune/adapter-key.ts';
 import { kernelDigest } from '../tune/digest.ts';
 import { FAMILIES } from '../tune/families.ts';
@@ -46,6 +47,7 @@ export async function tuneModel(model: Model, options: TuneModelOptions = {}): P
   await tune(device, workloadsOf(config, gpt.precision, rows), {
     families,
     variant: gpt.precision.variant,
+    tiles: gpt.precision.tiles,
     known: new Set(Object.keys(tuned)),
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
@@ -70,7 +72,7 @@ export async function useTunedTiles(device: GPUDevice): Promise<number> {
 
 function apply(device: GPUDevice, tuned: TunedTable): void {
   const tiles = tilesOf(tuned);
-  if (Object.keys(tiles).length > 0) overrideVariant(device, { tiles });
+  useTiles(device, tiles);
 }
 
 /** What was measured on this adapter with these kernels; nothing where there is no database. */

@@ -5,7 +5,7 @@
  */
 import { Command } from 'commander';
 import { runScript } from '../../scripts/script.ts';
-import { parseVariant } from '../../src/gpu/variant-words.ts';
+import { parseVariant } from '../../src/ops/variant-words.ts';
 import { EVERY_CASE } from '../support/few.ts';
 import { vitest } from '../support/vitest.ts';
 

@@ -136,8 +136,8 @@ test.each<Bad>([
   ],
   [
     'an unknown part of a variant',
-    { variant: { tile: {} } },
-    /variant: .*"tile": did you mean "tiles"/,
+    { variant: { lane: 4 } },
+    /variant: .*"lane": did you mean "lanes"/,
   ],
   ['a misspelt option', { dType: 'f16' }, /loadModel: .*"dType": did you mean "dtype"/],
   ['null for all', null, /loadModel: expected an object of options, got null/],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type AttentionParams, attention } from '../../kernels/attention/attention.ts';
-import type { Kernel, Tile, Variant } from '../../kernels/kernel.ts';
+import type { AttentionTile } from '../../kernels/attention/attention-tile.ts';
+import type { Kernel, Variant } from '../../kernels/kernel.ts';
 import * as oracle from '../oracle/attention.ts';
 import { expectClose } from '../oracle/compare.ts';
 import { kvIndex } from '../oracle/rope.ts';
@@ -54,7 +55,7 @@ describe.each(dtypes)('$kvDtype', ({ kvDtype, variants }) => {
   }
 });
 
-const tiles: readonly [reduce: Variant['reduce'], Partial<Tile>, AttentionParams][] = [
+const tiles: readonly [reduce: Variant['reduce'], Partial<AttentionTile>, AttentionParams][] = [
   ['serial', { size: 16 }, cases[3]!],
   ['workgroup', { size: 64, span: 4 }, cases[4]!],
   ['workgroup', { size: 128, span: 32 }, cases[4]!],
@@ -63,8 +64,8 @@ const tiles: readonly [reduce: Variant['reduce'], Partial<Tile>, AttentionParams
   ['workgroup', { size: 256, span: 256 }, cases[3]!],
 ];
 test.each(tiles)('%s, tile %o: %o', async (reduce, tile, params) => {
-  const variant = { reduce, f16: false, tiles: { attention: tile } } as const;
-  const kernel = anyAttention({ ...params, variant });
+  const variant = { reduce, f16: false } as const;
+  const kernel = anyAttention({ ...params, variant, tile });
   const inputs = attentionData(params);
   const { out } = await runKernel(device, kernel, inputs);
   expectClose(kernel.label, out!, oracle.attention(params, inputs), TOLERANCE);

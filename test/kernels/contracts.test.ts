@@ -7,7 +7,7 @@ import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import { ropeCache } from '../../kernels/attention/rope-cache.ts';
 import { compile } from '../../kernels/compile.ts';
-import { conv2d, conv2dParts, convTile } from '../../kernels/conv/conv2d.ts';
+import { conv2d, conv2dParts } from '../../kernels/conv/conv2d.ts';
 import { toRgba } from '../../kernels/conv/to-rgba.ts';
 import { embed } from '../../kernels/embed/embed.ts';
 import { MAX_WORKGROUPS, PORTABLE, type Variant } from '../../kernels/kernel.ts';
@@ -151,8 +151,8 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
     () => conv2d(given(map, { kernelSize: 5 })),
   ],
   [
-    /conv2d in parts: unknown setting "splits", did you mean "split"\?/,
-    () => conv2dParts(map, given({ ...convTile(map) }, { splits: 2 })),
+    /conv2d: "tile" expected some of method, split, .*, got \{"splits":2\}/,
+    () => conv2dParts({ ...map, tile: given({}, { splits: 2 }) }),
   ],
   [
     /to_rgba: expected an object, got undefined: to_rgba takes images, height, width$/,
@@ -204,24 +204,20 @@ test.each([
   [{ span: 8 }, /linear: span 8, .* the span within a subgroup/],
   [{ units: 8 }, /linear: span 1, parts 64 and units 8 .* at most 256 together/],
   [{ columns: 5 }, /linear: a unit has 4 or 8 columns, got 5/],
-  [{ split: 0 }, /linear: "split" expected an integer from 1 to 16, got 0/],
-  [{ split: 1.5 }, /linear: "split" expected .* got 1\.5/],
+  [{ split: 2 }, /linear: "tile" expected some of span, parts, units, columns, got \{"split":2\}/],
 ])('a product refuses the tile %o', (tile, message) => {
-  const variant = { reduce: 'workgroup', f16: false, tiles: { product: tile } } as const;
-  expect(() => linear({ ...product, variant })).toThrow(message);
+  expect(() => linear(given(product, { tile }))).toThrow(message);
 });
 
 test('a product refuses a tile that needs more workgroup memory than there is', () => {
-  const tiles = { product: { parts: 64, units: 4, columns: 8 } };
-  const variant = { reduce: 'workgroup', f16: false, tiles } as const;
-  expect(() => swiglu({ rows: 1, dim: 8, hiddenDim: 8, normEps: 1e-5, variant })).toThrow(
+  const tile = { parts: 64, units: 4, columns: 8 };
+  expect(() => swiglu({ rows: 1, dim: 8, hiddenDim: 8, normEps: 1e-5, tile })).toThrow(
     /swiglu: parts 64, units 4 and columns 8 need 17408 bytes of workgroup memory, at most 16384/,
   );
 });
 
 test.each([
-  ['workgroup', { split: 0 }, /attention: "split" expected an integer from 1 to 64, got 0/],
-  ['workgroup', { split: 'all' }, /attention: "split" expected .* got all/],
+  ['workgroup', { split: 2 }, /attention: "tile" expected some of size, span, got \{"split":2\}/],
   ['workgroup', { size: 48 }, /attention: size 48 and span 1 expected powers of two/],
   ['workgroup', { size: 512 }, /attention: size 512 .* at most 256/],
   ['workgroup', { span: 3 }, /attention: size 64 and span 3 expected powers of two/],
@@ -229,14 +225,13 @@ test.each([
   ['workgroup', { size: 1, span: 1 }, /attention: heads of 8 need size 2, got 1/],
   ['serial', { span: 4 }, /attention: a serial kernel shares no key, got span 4/],
 ] as const)('attention under %s refuses the tile %o', (reduce, tile, message) => {
-  const variant = { reduce, f16: false, tiles: { attention: tile } };
-  expect(() => attention({ ...KV, rows: 1, nHead: 2, variant })).toThrow(message);
+  const variant = { reduce, f16: false };
+  const params = { ...KV, rows: 1, nHead: 2, variant };
+  expect(() => attention(given(params, { tile }))).toThrow(message);
 });
 
 test('attention shares keys as far as workgroup memory allows', () => {
-  const tiles = { attention: { span: 4 } };
-  const variant = { reduce: 'workgroup', f16: false, tiles } as const;
-  const { code } = attention({ ...KV, rows: 1, nHead: 2, positions: 1500, variant });
+  const { code } = attention({ ...KV, rows: 1, nHead: 2, positions: 1500, tile: { span: 4 } });
   expect(code).toContain('scores: array<f32, 3000>');
 });
 

@@ -48,12 +48,9 @@ const cases: readonly Conv2dParams[] = [
 ];
 
 const small = { tileM: 16, tileN: 16, eachM: 4, eachN: 4, slice: 16 };
-const methods: readonly { readonly title: string; readonly variant: Variant }[] = [
-  {
-    title: 'direct',
-    variant: { ...PORTABLE, reduce: 'serial', tiles: { conv: { method: 'direct' } } },
-  },
-  { title: 'gemm', variant: { ...PORTABLE, tiles: { conv: { method: 'gemm', ...small } } } },
+const methods: readonly Required<Pick<Conv2dParams, 'variant' | 'tile'>>[] = [
+  { variant: SERIAL, tile: { method: 'direct' } },
+  { variant: PORTABLE, tile: { method: 'gemm', ...small } },
 ];
 
 function inputsOf(params: Conv2dParams, dtype: 'f32' | 'f16') {
@@ -68,10 +65,10 @@ function inputsOf(params: Conv2dParams, dtype: 'f32' | 'f16') {
 }
 
 describe.each(['f32', 'f16'] as const)('%s weights', (dtype) => {
-  describe.each(methods)('$title', ({ variant }) => {
+  describe.each(methods)('$tile.method', ({ variant, tile }) => {
     const chosen = dtype === 'f32' ? fewBarriers(variant, 6, cases) : few(6, cases);
     for (const params of chosen) {
-      const kernel = conv2d({ ...params, dtype, variant });
+      const kernel = conv2d({ ...params, dtype, variant, tile });
       test(kernel.label, async () => {
         const inputs = inputsOf(params, dtype);
         const { out } = await runKernel(device, kernel, inputs);
@@ -101,7 +98,7 @@ describe.each(deviceVariants(device, [SERIAL, SERIAL_LANES, PORTABLE]))('own cho
   }
 });
 
-describe.each(methods)('norm on read, $title', ({ variant }) => {
+describe.each(methods)('norm on read, $tile.method', ({ variant, tile }) => {
   const sizes = { images: 2, inChannels: 6, outChannels: 5, height: 4, width: 7 } as const;
   for (const params of [
     { ...sizes, kernelSize: 1, norm: 'plain' },
@@ -109,7 +106,7 @@ describe.each(methods)('norm on read, $title', ({ variant }) => {
     { ...sizes, kernelSize: 3, norm: 'plain', upsample: true },
     { ...sizes, kernelSize: 3, norm: 'swish', stride: 2 },
   ] as const satisfies readonly Conv2dParams[]) {
-    const kernel = conv2d({ ...params, variant });
+    const kernel = conv2d({ ...params, variant, tile });
     test(kernel.label, async () => {
       const { images, inChannels, height, width, norm } = params;
       // Biases far from zero: padding that is normalised shows.
@@ -133,11 +130,10 @@ describe.each([2, 3])('in %i parts', (split) => {
     { images: 1, inChannels: 40, outChannels: 20, height: 4, width: 4, kernelSize: 1 },
     { ...odd, height: 4, width: 3, kernelSize: 3, upsample: true, residual: true },
   ] as const satisfies readonly Conv2dParams[]) {
-    const variant = { ...PORTABLE, tiles: { conv: { method: 'gemm', split, ...small } } } as const;
-    const tile = convTile({ ...params, variant });
-    const kernel = conv2dParts({ ...params, variant }, tile);
+    const tile = { method: 'gemm', split, ...small } as const;
+    const kernel = conv2dParts({ ...params, tile });
     test(kernel.label, async () => {
-      expect(tile.split).toBe(split);
+      expect(convTile({ ...params, tile }).split).toBe(split);
       const { bias, residual, ...inputs } = inputsOf(params, 'f32');
       const { out: x } = await runKernel(device, kernel, inputs);
       const { outShape } = convSizes(params);
@@ -170,8 +166,8 @@ describe('the choice', () => {
     expect(tileOf({ images: 8 })).toEqual(tileOf({ images: 1 }));
   });
   test('a tile too large for any device is refused', () => {
-    const variant = { ...PORTABLE, tiles: { conv: { tileM: 128, tileN: 128 } } } as const;
-    expect(() => conv2d({ ...layer, kernelSize: 3, variant })).toThrow(/tile .* 1024 invocations/);
+    const tile = { tileM: 128, tileN: 128 };
+    expect(() => conv2d({ ...layer, kernelSize: 3, tile })).toThrow(/tile .* 1024 invocations/);
   });
 });
 

@@ -1,16 +1,17 @@
 /** The text of products from halves and by matrices, as devices with these features get it. */
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../kernels/compile.ts';
-import { type ConvTile, conv2d, convTile, convTiles } from '../../kernels/conv/conv2d.ts';
-import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import {
-  MATRIX_FEATURE,
-  type MatrixConfig,
-  type Tile,
-  type Variant,
-} from '../../kernels/kernel.ts';
-import { type MapTile, mapTiles } from '../../kernels/product/map-tile.ts';
-import { KERNELS } from '../support/kernel-list.ts';
+  type ConvTile,
+  conv2d,
+  convProblem,
+  convTile,
+  convTiles,
+} from '../../kernels/conv/conv2d.ts';
+import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
+import { MATRIX_FEATURE, type MatrixConfig, type Variant } from '../../kernels/kernel.ts';
+import { type MapMath, type MapTile, mapTiles } from '../../kernels/product/map-tile.ts';
+import { KERNELS, type ListedKernel } from '../support/kernel-list.ts';
 import { nullDevice } from '../support/null-device.ts';
 
 const device = await nullDevice();
@@ -20,15 +21,21 @@ const lanes = device.adapterInfo.subgroupMaxSize ?? 128;
 const all: Variant = { reduce: 'subgroup', f16: true, lanes: 32 };
 const matrix: MatrixConfig = { m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 };
 const withMatrix: Variant = { ...all, matrix };
-const withTile = (variant: Variant, tile: Tile): Variant => ({
-  ...variant,
-  tiles: { conv: { method: 'gemm', ...tile }, map: tile },
-});
+/** Convolutions have a method besides. */
+const tileFor = (name: string, tile: Partial<MapTile>): Partial<ConvTile> =>
+  name.startsWith('conv2d') ? { method: 'gemm', split: 2, ...tile } : tile;
 
 describe('compiles', () => {
-  const tile = { math: 'matrix', tileM: 32, tileN: 64, eachM: 32, eachN: 32, slice: 16 };
+  const tile: Partial<MapTile> = {
+    math: 'matrix',
+    tileM: 32,
+    tileN: 64,
+    eachM: 32,
+    eachN: 32,
+    slice: 16,
+  };
   const variants = [
-    { title: 'halves', variant: withTile(all, { math: 'f16' }) },
+    { title: 'halves', variant: all, tile: { math: 'f16' } as const },
     ...[
       { m: 16, n: 16, k: 16, operand: 'f16' as const, lanes },
       { m: 8, n: 8, k: 8, operand: 'f16' as const, lanes },
@@ -36,20 +43,21 @@ describe('compiles', () => {
       { m: 8, n: 16, k: 4, operand: 'f16' as const, lanes },
     ].map((config) => ({
       title: `matrices ${config.m}x${config.n}x${config.k} ${config.operand}`,
-      variant: withTile({ ...all, matrix: config }, tile),
+      variant: { ...all, matrix: config },
+      tile,
     })),
   ];
   const products = KERNELS.filter(({ name }) => /^(conv2d|spatial_|winograd_product)/.test(name));
   test.each(variants.flatMap((v) => products.map((p) => ({ ...v, ...p }))))(
     '$name: $title',
-    async ({ kernel, variant }) => {
+    async ({ name, kernel, variant, tile }: ListedKernel & (typeof variants)[number]) => {
       device.pushErrorScope('validation');
-      const made = kernel(variant);
+      const made = kernel(variant, { tile: tileFor(name, tile) });
       await compile(device, made);
       expect(await device.popErrorScope()).toBeNull();
-      const isMatrix = variant.matrix !== undefined;
+      const isMatrix = tile.math === 'matrix';
       expect(made.features?.includes(MATRIX_FEATURE)).toBe(isMatrix);
-      const isHalf = variant.matrix?.operand !== 'f32';
+      const isHalf = !isMatrix || variant.matrix?.operand !== 'f32';
       expect(made.features?.includes('shader-f16')).toBe(isHalf);
     },
   );
@@ -64,10 +72,12 @@ describe('a device that lacks what is asked', () => {
     ['matrix', { ...withMatrix, f16: false }, /math "matrix" needs .*"shader-f16"/],
     ['f8', withMatrix, /math "f8" expected one of f32, f16, matrix/],
   ])('refuses %s', (math, device, message) => {
-    const variant = withTile(device, { math });
-    expect(() => conv2d({ ...conv, variant })).toThrow(message);
-    expect(() => conv2d({ ...conv, variant })).toThrow(RangeError);
-    expect(() => spatialScores({ ...sizes, channels: 4, variant })).toThrow(message);
+    const tile = { math: math as MapMath };
+    const params = { ...conv, variant: device, tile };
+    expect(() => conv2d(params)).toThrow(message);
+    expect(() => conv2d(params)).toThrow(RangeError);
+    expect(convProblem(params)).toMatch(message);
+    expect(() => spatialScores({ ...sizes, channels: 4, variant: device, tile })).toThrow(message);
   });
 
   test.each([
@@ -76,8 +86,9 @@ describe('a device that lacks what is asked', () => {
     [{ tileN: 256, eachN: 32 }, /512 invocations/],
     [{ slice: 64 }, /22528 bytes/],
   ])('refuses the tile %o', (tile, message) => {
-    const variant = withTile(withMatrix, { math: 'matrix', ...tile });
-    expect(() => conv2d({ ...conv, variant })).toThrow(message);
+    const params = { ...conv, variant: withMatrix, tile: { math: 'matrix', ...tile } } as const;
+    expect(() => conv2d(params)).toThrow(message);
+    expect(convProblem(params)).toMatch(message);
   });
 });
 
@@ -101,14 +112,15 @@ describe('the choice', () => {
 
   test('every tile worth measuring can be made', () => {
     for (const tile of mapTiles(withMatrix)) {
-      const variant = withTile(withMatrix, tile);
-      expect(() => conv2d({ ...layer, kernelSize: 3, variant })).not.toThrow();
+      const params = { ...layer, kernelSize: 3, variant: withMatrix, tile } as const;
+      expect(convProblem(params)).toBeUndefined();
+      expect(() => conv2d(params)).not.toThrow();
     }
   });
 
   test('math alone brings sizes that suit it', () => {
-    const variant = withTile(withMatrix, { math: 'matrix', tileN: 128 });
-    const tile = convTile({ ...layer, kernelSize: 3, variant });
+    const asked = { math: 'matrix', tileN: 128 } as const;
+    const tile = convTile({ ...layer, kernelSize: 3, variant: withMatrix, tile: asked });
     expect(tile).toMatchObject({ tileM: 64, tileN: 128, eachM: 32, eachN: 32, method: 'gemm' });
   });
 });

@@ -1,12 +1,13 @@
 /** Products of maps from halves and by matrices of subgroups; see test/support/emulated-math.ts. */
 import { describe, expect, test } from 'vitest';
 import { convSizes } from '../../kernels/conv/conv-shape.ts';
-import { type Conv2dParams, conv2d, conv2dParts, convTile } from '../../kernels/conv/conv2d.ts';
+import { type Conv2dParams, conv2d, conv2dParts } from '../../kernels/conv/conv2d.ts';
 import { spatialMix } from '../../kernels/conv/spatial-mix.ts';
 import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import { sumParts } from '../../kernels/conv/sum-parts.ts';
 import { elementCount } from '../../kernels/cost.ts';
 import type { Kernel, MatrixConfig, Variant } from '../../kernels/kernel.ts';
+import type { MapTile } from '../../kernels/product/map-tile.ts';
 import { adapterFacts, variantOf } from '../../src/gpu/variants.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/conv2d.ts';
@@ -33,19 +34,17 @@ const ROUNDED = { nmse: 2 ** -20, max: 2e-2 };
 interface Way {
   readonly title: string;
   readonly variant: Variant;
+  readonly tile: Partial<MapTile>;
   /** What is emulated. */
   readonly matrix?: MatrixConfig;
 }
 
-const forced = (tile: Readonly<Record<string, number | string>>) => ({
-  conv: { method: 'gemm', ...tile },
-  map: tile,
-});
 const half: Variant = { reduce: 'workgroup', f16: true };
 const way = (matrix: MatrixConfig, tile: Readonly<Record<string, number>>): Way => ({
   title: `matrices ${matrix.m}x${matrix.n}x${matrix.k} ${matrix.operand}, ${matrix.lanes} lanes`,
   matrix,
-  variant: { ...half, matrix, tiles: forced({ math: 'matrix', ...tile }) },
+  variant: { ...half, matrix },
+  tile: { math: 'matrix', ...tile },
 });
 const wide = { tileM: 32, tileN: 64, eachM: 16, eachN: 32, slice: 32 };
 const tall = { tileM: 64, tileN: 32, eachM: 32, eachN: 16, slice: 16 };
@@ -53,10 +52,8 @@ const ways: readonly Way[] = [
   way({ m: 16, n: 16, k: 16, operand: 'f16', lanes }, wide),
   {
     title: 'halves',
-    variant: {
-      ...half,
-      tiles: forced({ math: 'f16', tileM: 16, tileN: 32, eachM: 4, eachN: 8, slice: 16 }),
-    },
+    variant: half,
+    tile: { math: 'f16', tileM: 16, tileN: 32, eachM: 4, eachN: 8, slice: 16 },
   },
   // Subgroups half as large as they may be: twice as many as have something to multiply.
   way({ m: 16, n: 8, k: 4, operand: 'f32', lanes: 2 * lanes }, tall),
@@ -67,7 +64,8 @@ const own: readonly Way[] = real
   ? [
       {
         title: 'matrices of the device',
-        variant: { ...variantOf(device), tiles: forced({ math: 'matrix' }) },
+        variant: variantOf(device),
+        tile: { math: 'matrix' },
       },
     ]
   : [];
@@ -99,12 +97,13 @@ const halves = <I extends { x: Float32Array; weight: Float32Array }>(inputs: I):
   weight: roundF16(inputs.weight),
 });
 
-describe.each([...fewAgain(2, ways), ...own])('$title', ({ variant, matrix }) => {
+describe.each([...fewAgain(2, ways), ...own])('$title', ({ variant, matrix, tile }) => {
+  const convTile = { method: 'gemm', ...tile } as const;
   const run = (kernel: Kernel, inputs: Readonly<Record<string, ArrayLike<number>>>) =>
     runKernel(device, matrix || !real ? emulated(device, kernel, matrix) : kernel, inputs);
 
   for (const params of isLong ? cases : few(2, cases)) {
-    const kernel = conv2d({ ...params, variant });
+    const kernel = conv2d({ ...params, variant, tile: convTile });
     test(kernel.label, async () => {
       const inputs = halves(inputsOf(params));
       const { out } = await run(kernel, inputs);
@@ -115,7 +114,10 @@ describe.each([...fewAgain(2, ways), ...own])('$title', ({ variant, matrix }) =>
   test('operands of any bits', async () => {
     const params = { images: 1, inChannels: 24, outChannels: 20, height: 9, width: 7 } as const;
     const inputs = inputsOf({ ...params, kernelSize: 3 });
-    const { out } = await run(conv2d({ ...params, kernelSize: 3, variant }), inputs);
+    const { out } = await run(
+      conv2d({ ...params, kernelSize: 3, variant, tile: convTile }),
+      inputs,
+    );
     const expected = oracle.conv2d({ ...params, kernelSize: 3 }, inputs);
     const isExact = variant.matrix?.operand === 'f32';
     expectClose('conv2d', out!, expected, isExact ? EXACT : ROUNDED);
@@ -129,7 +131,7 @@ describe.each([...fewAgain(2, ways), ...own])('$title', ({ variant, matrix }) =>
       { ...sizes, kernelSize: 1, norm: 'plain' },
       { ...sizes, kernelSize: 3, norm: 'swish', residual: true },
     ] as const satisfies readonly Conv2dParams[]) {
-      const kernel = conv2d({ ...params, variant });
+      const kernel = conv2d({ ...params, variant, tile: convTile });
       test(kernel.label, async () => {
         const { images, inChannels, height, width, norm } = params;
         const affine = normal(images * inChannels * 4, 5, 0.5, 1.5);
@@ -150,12 +152,9 @@ describe.each([...fewAgain(2, ways), ...own])('$title', ({ variant, matrix }) =>
     const split = 3;
     const params = { images: 2, inChannels: 13, outChannels: 9, height: 3, width: 5 } as const;
     const conv = { ...params, kernelSize: 3 } as const;
-    const tiles = { conv: { ...variant.tiles?.conv, split } };
-    const full = { ...conv, variant: { ...variant, tiles } };
-    const tile = convTile(full);
-    expect(tile.split).toBe(split);
+    const full = { ...conv, variant, tile: { ...convTile, split } };
     const { bias, ...inputs } = halves(inputsOf(conv));
-    const { out: x } = await run(conv2dParts(full, tile), inputs);
+    const { out: x } = await run(conv2dParts(full), inputs);
     const sum = sumParts({ parts: split, images: 2, channels: 9, height: 3, width: 5 });
     const { out } = await runKernel(device, sum, { x: x!, bias });
     expectClose('parts', out!, oracle.conv2d(conv, { ...inputs, bias }), EXACT);
@@ -165,10 +164,10 @@ describe.each([...fewAgain(2, ways), ...own])('$title', ({ variant, matrix }) =>
     const shape = { images: 2, channels: 10, height: 5, width: 9 };
     const count = 2 * 10 * 45;
     const q = { q: roundF16(normal(count, 1)), k: roundF16(normal(count, 2)) };
-    const scores = await run(spatialScores({ ...shape, variant }), q);
+    const scores = await run(spatialScores({ ...shape, variant, tile }), q);
     expectClose('spatial_scores', scores.out!, spatial.spatialScores(shape, q), EXACT);
     const v = { v: roundF16(normal(count, 3)), probs: roundF16(normal(2 * 45 * 45, 4)) };
-    const mix = await run(spatialMix({ ...shape, variant }), v);
+    const mix = await run(spatialMix({ ...shape, variant, tile }), v);
     expectClose('spatial_mix', mix.out!, spatial.spatialMix(shape, v), EXACT);
   });
 });

@@ -26,11 +26,11 @@ const shapes = [
   { images: 1, channels: 7, height: 10, width: 10 },
 ];
 
-describe.each([...productVariants(device)])('products: $title', ({ variant }) => {
+describe.each([...productVariants(device)])('products: $title', ({ variant, tile }) => {
   for (const shape of fewBarriers(variant, 2, shapes)) {
     const { images, channels, height, width } = shape;
     const pixels = height * width;
-    const scores = spatialScores({ ...shape, variant });
+    const scores = spatialScores({ ...shape, variant, tile });
     test(scores.label, async () => {
       const count = images * channels * pixels;
       const inputs = { q: normal(count, 1), k: normal(count, 2) };
@@ -38,7 +38,7 @@ describe.each([...productVariants(device)])('products: $title', ({ variant }) =>
       expectClose(scores.label, out!, oracle.spatialScores(shape, inputs), PRODUCT);
     });
 
-    const mix = spatialMix({ ...shape, variant });
+    const mix = spatialMix({ ...shape, variant, tile });
     test(mix.label, async () => {
       const next = uniform(4);
       const probs = Float32Array.from({ length: images * pixels * pixels }, next);

@@ -1,9 +1,10 @@
 /** How attention of a decoding step is called: in one dispatch, or in parts and a merge. */
 import { expect, test } from 'vitest';
-import type { Tile, Variant } from '../../kernels/kernel.ts';
+import { PORTABLE } from '../../kernels/kernel.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { gptDecoder, gptScorer } from '../../src/models/gpt.ts';
 import { parseGptConfig } from '../../src/models/gpt-config.ts';
+import type { Tile, Tiles } from '../../src/ops/tiles.ts';
 
 const config = parseGptConfig(
   {
@@ -13,14 +14,18 @@ const config = parseGptConfig(
   'test',
 );
 
-const precision = (variant: Variant) =>
-  ({ variant, dtype: 'f32', kvDtype: 'f32' }) as const satisfies object;
+const precision = (tiles: Tiles) =>
+  ({ variant: PORTABLE, tiles, dtype: 'f32', kvDtype: 'f32' }) as const satisfies object;
 
 /** Names of the kernels that attend, of a layer of a step with so many sequences. */
-function attending(tile: Partial<Tile>, sequences = 1): string[] {
+function attending(tile: Tile, sequences = 1): string[] {
   const g = new Graph();
-  const variant = { reduce: 'workgroup', f16: false, tiles: { attention: tile } } as const;
-  gptDecoder(g, config, { rows: 2 * sequences, slots: 2 * sequences }, precision(variant));
+  gptDecoder(
+    g,
+    config,
+    { rows: 2 * sequences, slots: 2 * sequences },
+    precision({ attention: tile }),
+  );
   return g.nodes.map(({ kernel }) => kernel.name).filter((name) => name.includes('attention'));
 }
 
@@ -35,8 +40,7 @@ test.each([1, 8])('is two with a split, whatever the number of sequences: %i', (
 
 test('is one for the many rows of scoring, whatever the split', () => {
   const g = new Graph();
-  const variant = { reduce: 'workgroup', f16: false, tiles: { attention: { split: 4 } } } as const;
-  gptScorer(g, config, 1, precision(variant));
+  gptScorer(g, config, 1, precision({ attention: { split: 4 } }));
   expect(g.nodes.some(({ kernel }) => kernel.name === 'attention')).toBe(true);
   expect(g.nodes.some(({ kernel }) => kernel.name === 'attention_parts')).toBe(false);
 });

@@ -1,9 +1,10 @@
 /** How products that are added to the residual stream are called: in one dispatch, or in parts. */
 import { expect, test } from 'vitest';
-import type { Tile } from '../../kernels/kernel.ts';
+import { PORTABLE } from '../../kernels/kernel.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { gptDecoder } from '../../src/models/gpt.ts';
 import { parseGptConfig } from '../../src/models/gpt-config.ts';
+import type { Tile } from '../../src/ops/tiles.ts';
 
 const config = parseGptConfig(
   {
@@ -14,10 +15,14 @@ const config = parseGptConfig(
 );
 
 /** First words of the labels of products and their sums of a step. */
-function products(product: Partial<Tile>, maxBindingBytes?: number): string[] {
+function products(product: Tile, maxBindingBytes?: number): string[] {
   const g = new Graph();
-  const variant = { reduce: 'workgroup', f16: false, tiles: { product } } as const;
-  const precision = { variant, dtype: 'f32', kvDtype: 'f32' } as const;
+  const precision = {
+    variant: PORTABLE,
+    tiles: { product },
+    dtype: 'f32',
+    kvDtype: 'f32',
+  } as const;
   gptDecoder(
     g,
     config,
@@ -47,5 +52,5 @@ test('is one sum for all pieces of a weight that is larger than a binding', () =
 });
 
 test('refuses a split that is none', () => {
-  expect(() => products({ split: 0 })).toThrow(/"split" expected an integer from 1 to 16, got 0/);
+  expect(() => products({ split: 17 })).toThrow(/"split" expected an integer from 1 to 16, got 17/);
 });

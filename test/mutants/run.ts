@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { runScript } from '../../scripts/script.ts';
 import { OptionError } from '../../src/errors.ts';
-import { parseVariant } from '../../src/gpu/variant-words.ts';
+import { parseVariant } from '../../src/ops/variant-words.ts';
 import { EVERY_CASE } from '../support/few.ts';
 import { vitest } from '../support/vitest.ts';
 import type { Mutant } from './mutant.ts';
@@ -29,7 +29,9 @@ const PROCESSES = 2;
 
 /** How the forced variant sums, if there is one. */
 const { LLAMAGEN_VARIANT } = process.env;
-const forced = LLAMAGEN_VARIANT ? (parseVariant(LLAMAGEN_VARIANT).reduce ?? 'serial') : undefined;
+const forced = LLAMAGEN_VARIANT
+  ? (parseVariant(LLAMAGEN_VARIANT).variant.reduce ?? 'serial')
+  : undefined;
 
 const CONFIG = ['--config', 'test/mutants/vitest.config.ts'];
 

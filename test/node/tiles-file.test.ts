@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { variantOf } from '../../src/gpu/variants.ts';
 import { openDevice } from '../../src/node/device.ts';
 import { readTiles, tilesPath, writeTiles } from '../../src/node/tiles-file.ts';
+import { tilesOn } from '../../src/ops/tiles.ts';
 import { adapterKey } from '../../src/tune/adapter-key.ts';
 import { digestOf, kernelDigest } from '../../src/tune/digest.ts';
 import { formatTables, parseTables } from '../../src/tune/table.ts';
@@ -101,15 +102,15 @@ describe('a device that is opened', () => {
     vi.stubEnv('LLAMAGEN_CACHE', join(folder, 'cache'));
     const plain = await openDevice();
     expect(plain.tuned).toMatchObject({ path, tiles: {} });
-    expect(variantOf(plain.device).tiles).toBeUndefined();
+    expect(tilesOn(plain.device)).toEqual({});
     stored(plain.toggles);
     plain.close();
     const opened = await openDevice();
     expect(opened.notes.join()).not.toContain('tiles.json');
-    expect(variantOf(opened.device).tiles).toEqual({ 'fake [1]': { span: 4 } });
+    expect(tilesOn(opened.device)).toEqual({ 'fake [1]': { span: 4 } });
     opened.close();
     const without = await openDevice({ tuned: false });
-    expect(variantOf(without.device).tiles).toBeUndefined();
+    expect(tilesOn(without.device)).toEqual({});
     without.close();
   });
 
@@ -125,8 +126,7 @@ describe('a device that is opened', () => {
 
 test('the digest is of the own choices, and differs when a text does', async () => {
   const variant = variantOf(device);
-  const measured = { ...variant, tiles: { 'fake [1]': { span: 4 } } };
-  expect(await kernelDigest(measured)).toBe(kernels);
+  expect(await kernelDigest(variant)).toBe(kernels);
   const other = variant.reduce === 'serial' ? 'workgroup' : 'serial';
   expect(await kernelDigest({ ...variant, reduce: other })).not.toBe(kernels);
   expect(await digestOf([], variant)).toMatch(/^[0-9a-f]{16}$/);

@@ -4,13 +4,7 @@ import { attentionParts } from '../../kernels/attention/attention-parts.ts';
 import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import { ropeCache } from '../../kernels/attention/rope-cache.ts';
-import {
-  type Conv2dParams,
-  type ConvTile,
-  conv2d,
-  conv2dParts,
-  convTile,
-} from '../../kernels/conv/conv2d.ts';
+import { type Conv2dParams, conv2d, conv2dParts } from '../../kernels/conv/conv2d.ts';
 import { spatialMix } from '../../kernels/conv/spatial-mix.ts';
 import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import { sumParts } from '../../kernels/conv/sum-parts.ts';
@@ -235,9 +229,7 @@ const decoder: readonly ListedKernel[] = [
       {
         name: `conv2d_parts ${dtype}`,
         kernel: (variant: Variant, extra?: object) => {
-          const { tile, ...others }: { tile?: ConvTile } = extra ?? {};
-          const params = { ...sizes, variant, ...others };
-          return conv2dParts(params, tile ?? { ...convTile(params), split: 2 });
+          return conv2dParts({ ...sizes, variant, tile: { method: 'gemm', split: 2 }, ...extra });
         },
       },
       {

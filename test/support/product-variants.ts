@@ -1,11 +1,13 @@
 /** The ways to run a product of feature maps. */
 import { PORTABLE, type Variant } from '../../kernels/kernel.ts';
+import type { MapTile } from '../../kernels/product/map-tile.ts';
 import { deviceVariants, SERIAL_LANES } from './variants.ts';
 
-/** A variant with tiles, and what to call it. */
+/** A variant, what differs from its own choice, and what to call it. */
 export interface TiledVariant {
   readonly title: string;
   readonly variant: Variant;
+  readonly tile?: Partial<MapTile>;
 }
 
 /** The ways to make a product of feature maps (kernels/lib/map-product.ts) that a device can run. */
@@ -21,9 +23,10 @@ export const productVariants = (device: GPUDevice): readonly TiledVariant[] => {
       variant,
     })),
     { title: 'workgroup', variant: PORTABLE },
-    ...tiles.map((map) => ({
-      title: `workgroup ${map.tileM} x ${map.tileN}`,
-      variant: { ...PORTABLE, tiles: { map } },
+    ...tiles.map((tile) => ({
+      title: `workgroup ${tile.tileM} x ${tile.tileN}`,
+      variant: PORTABLE,
+      tile,
     })),
   ];
 };

@@ -1,10 +1,11 @@
 /** Which tiles a graph asks for, and which of its calls belong together under two tiles. */
 import { describe, expect, test } from 'vitest';
-import { conv2d } from '../../kernels/conv/conv2d.ts';
-import { type Kernel, PORTABLE, tileOf, type Variant } from '../../kernels/kernel.ts';
+import { type ConvTile, conv2d } from '../../kernels/conv/conv2d.ts';
+import { type Kernel, PORTABLE, type Variant } from '../../kernels/kernel.ts';
 import type { Graph, Node } from '../../src/graph/graph.ts';
+import { convKey, familyOf, type Tiles, tileOf } from '../../src/ops/tiles.ts';
 import { candidatesOf } from '../../src/tune/candidates.ts';
-import { align, askedTiles, familyOf, nodesOf, withTile } from '../../src/tune/keys.ts';
+import { align, askedTiles, nodesOf } from '../../src/tune/keys.ts';
 import { outputsOf } from '../../src/tune/trial.ts';
 
 /** A kernel that is only a name. */
@@ -22,11 +23,11 @@ const named = (code: string) =>
   }) as const satisfies Kernel;
 
 /** a, then the tuned one in one call or two, then b; twice. */
-function define(g: Graph, variant: Variant): void {
+function define(g: Graph, _: Variant, tiles: Tiles): void {
   let x = g.state('x', 'f32', [4]);
   for (let layer = 0; layer < 2; layer++) {
     x = g.call(named('a'), { x }).out;
-    const { split } = tileOf(variant, 'fake', '[4]', { split: false });
+    const { split } = tileOf<{ split: boolean }>(tiles, 'fake [4]');
     if (split) x = g.call(named('part'), { x }).out;
     x = g.call(named(split ? 'sum' : 'whole'), { x }).out;
     x = g.call(named('b'), { x }).out;
@@ -37,21 +38,23 @@ test('keys are those that kernels look up, without forced families', () => {
   expect(askedTiles(define, PORTABLE)).toEqual(['fake [4]']);
   expect(familyOf('fake [4]')).toBe('fake');
   // The recorder hides nothing that is there.
-  const seen: boolean[] = [];
-  const spy = (_: Graph, variant: Variant): void => {
-    seen.push(tileOf(variant, 'fake', '[4]', { split: false }).split);
+  const seen: (boolean | undefined)[] = [];
+  const spy = (_: Graph, __: Variant, tiles: Tiles): void => {
+    seen.push(tileOf<{ split: boolean }>(tiles, 'fake [4]').split);
   };
-  askedTiles(spy, withTile(PORTABLE, 'fake [4]', { split: true }));
+  askedTiles(spy, PORTABLE, { 'fake [4]': { split: true } });
   expect(seen).toEqual([true]);
 });
 
 /** One convolution. */
-function layer(g: Graph, variant: Variant): void {
-  const sizes = { images: 1, inChannels: 32, outChannels: 32, height: 64, width: 64 } as const;
+function layer(g: Graph, variant: Variant, tiles: Tiles): void {
+  const map = { images: 1, inChannels: 32, outChannels: 32, height: 64, width: 64 } as const;
+  const sizes = { ...map, kernelSize: 3, variant } as const;
   const x = g.state('x', 'f32', [1, 32, 64, 64]);
   const weight = g.state('weight', 'f32', [32, 32, 3, 3]);
   const bias = g.state('bias', 'f32', [32]);
-  g.call(conv2d({ ...sizes, kernelSize: 3, variant, residual: false }), { x, weight, bias });
+  const tile = tileOf<ConvTile>(tiles, convKey(sizes));
+  g.call(conv2d({ ...sizes, tile, residual: false }), { x, weight, bias });
 }
 
 test('a convolution has one key whatever it is multiplied with, and takes what the device has', () => {
@@ -60,7 +63,7 @@ test('a convolution has one key whatever it is multiplied with, and takes what t
   const [key = ''] = askedTiles(layer, variant);
   expect(askedTiles(layer, variant)).toEqual([key]);
   const featuresWith = (math: string) =>
-    nodesOf(layer, withTile(variant, key, { math }))[0]?.kernel.features;
+    nodesOf(layer, variant, { [key]: { math } })[0]?.kernel.features;
   expect(featuresWith('f32')).toEqual([]);
   expect(featuresWith('f16')).toEqual(['shader-f16']);
   expect(featuresWith('matrix')).toContain('chromium-experimental-subgroup-matrix');
@@ -76,7 +79,7 @@ test('candidates are the ways to multiply that the device has', () => {
 
 describe('two graphs', () => {
   const own = nodesOf(define, PORTABLE);
-  const other = nodesOf(define, withTile(PORTABLE, 'fake [4]', { split: true }));
+  const other = nodesOf(define, PORTABLE, { 'fake [4]': { split: true } });
   const labels = (nodes: readonly Node[]): string =>
     nodes.map(({ kernel }) => kernel.code).join(' ');
 

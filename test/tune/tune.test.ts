@@ -5,13 +5,12 @@ import {
   declare,
   type Kernel,
   PORTABLE,
-  type Tile,
-  tileOf,
   type Variant,
 } from '../../kernels/kernel.ts';
 import type { Memory } from '../../src/gpu/memory.ts';
 import { type Stopwatch, stopwatch } from '../../src/gpu/stopwatch.ts';
 import type { Graph } from '../../src/graph/graph.ts';
+import { type Tile, type Tiles, tileOf } from '../../src/ops/tiles.ts';
 import { type Result, tune } from '../../src/tune/tune.ts';
 import type { Workload } from '../../src/tune/workloads.ts';
 import { testDevice } from '../support/device.ts';
@@ -57,8 +56,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 
 /** out = 2 x, between two other kernels. */
-function define(g: Graph, variant: Variant): void {
-  const tile = tileOf(variant, 'fake', `[${SIZE}]`, OWN);
+function define(g: Graph, _: Variant, tiles: Tiles): void {
+  const tile = { ...OWN, ...tileOf<typeof OWN>(tiles, `fake [${SIZE}]`) };
   if (tile.rounds < 0) throw new RangeError('no such tile');
   const none = { ...OWN, rounds: 1 };
   let x = g.state('x', 'f32', [SIZE]);
@@ -102,14 +101,16 @@ const countingTimer =
 const workload: Workload = { name: 'fake', define, contents: new Map() };
 
 async function tuned(
-  tiles: readonly Partial<Tile>[],
+  tiles: readonly Tile[],
   variant: Variant = PORTABLE,
   timer: (memory: Memory) => Stopwatch = countingTimer(),
+  before: Tiles = {},
 ) {
   const results = new Map<string, Result>();
   await tune(device, [workload, workload], {
     families: { fake: () => tiles },
     variant,
+    tiles: before,
     timer,
     onResult: (key, result) => results.set(key, result),
   });
@@ -142,13 +143,15 @@ describe('a tile that is faster', () => {
   });
 
   test('is measured against the own choice, not against what was measured before', async () => {
-    const before = { ...PORTABLE, tiles: { [`fake [${SIZE}]`]: { rounds: 1 } } };
-    expect(only(await tuned([{ rounds: 4 }], before)).tile).toEqual({ rounds: 4 });
+    const before = { [`fake [${SIZE}]`]: { rounds: 1 } };
+    expect(only(await tuned([{ rounds: 4 }], PORTABLE, undefined, before)).tile).toEqual({
+      rounds: 4,
+    });
   });
 });
 
 describe('the own choice stays when a tile', () => {
-  test.each<[string, Partial<Tile>]>([
+  test.each<[string, Tile]>([
     ['is slower', { rounds: 2 * SLOW }],
     ['is hardly faster', { rounds: SLOW * 0.96 }],
   ])('%s', async (_, given) => {
@@ -157,7 +160,7 @@ describe('the own choice stays when a tile', () => {
     expect([measured, refused]).toEqual([1, []]);
   });
 
-  test.each<[string, Partial<Tile>]>([
+  test.each<[string, Tile]>([
     ['gives something else', { rounds: 4, error: '0.01' }],
     ['gives no number', { rounds: 4, error: 'bitcast<f32>(0x7fc00000u + id.x)' }],
     ['gives an infinity', { rounds: 4, error: 'bitcast<f32>(0x7f800000u + id.x * 0u)' }],

@@ -1,5 +1,5 @@
 /** What browser.test.ts calls in the browser: the public API, and the checks of the golden runner. */
-import { variantOf } from '../../src/gpu/variants.ts';
+import { tilesOn } from '../../src/ops/tiles.ts';
 import { tilesOf } from '../../src/tune/table.ts';
 import { generate, loadModel, openUrl, openWebDevice } from '../../src/web/index.ts';
 import { tuneModel, useTunedTiles } from '../../src/web/tune.ts';
@@ -59,9 +59,9 @@ const api: PageApi = {
     };
     const tuned = await tuneModel(model, { rows: [1], families: { product }, onProgress });
     const next = await openWebDevice();
-    const fresh = variantOf(next.device).tiles ?? {};
+    const fresh = tilesOn(next.device) ?? {};
     await useTunedTiles(next.device);
-    const again = variantOf(next.device).tiles ?? {};
+    const again = tilesOn(next.device) ?? {};
     close();
     next.close();
     const known = Object.keys(tuned).length;

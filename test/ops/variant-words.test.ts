@@ -1,16 +1,16 @@
 /** LLAMAGEN_VARIANT as text. */
 import { expect, test } from 'vitest';
-import { tileOf } from '../../kernels/kernel.ts';
-import { parseVariant } from '../../src/gpu/variant-words.ts';
+import { tileOf } from '../../src/ops/tiles.ts';
+import { parseVariant } from '../../src/ops/variant-words.ts';
 
 test.each([
-  ['serial', { reduce: 'serial' }],
+  ['serial', { variant: { reduce: 'serial' } }],
   ['product.span=1,product.columns=8', { tiles: { product: { span: 1, columns: 8 } } }],
   ['attention.split=4,attention.size=128', { tiles: { attention: { split: 4, size: 128 } } }],
   ['conv.math=matrix,map.math=f16', { tiles: { conv: { math: 'matrix' }, map: { math: 'f16' } } }],
-  ['workgroup, packed', { reduce: 'workgroup', f16: false }],
+  ['workgroup, packed', { variant: { reduce: 'workgroup', f16: false } }],
 ])('%s', (text, expected) => {
-  expect(parseVariant(text)).toEqual(expected);
+  expect(parseVariant(text)).toEqual({ variant: {}, tiles: {}, ...expected });
 });
 
 test.each([
@@ -24,15 +24,10 @@ test.each([
   expect(() => parseVariant(text)).toThrow(/^LLAMAGEN_VARIANT: ".*" expected one of serial, /);
 });
 
-test('a forced tile is stronger than a measured one, and both than the choice of a kernel', () => {
-  const own = { columns: 4, split: 1 };
+test('a forced tile is stronger than a measured one', () => {
   const measured = { 'product f32[8,8]': { columns: 8, split: 2 } };
-  const variant = { reduce: 'serial', f16: false, tiles: measured } as const;
-  expect(tileOf(variant, 'product', 'f32[8,9]', own)).toEqual(own);
-  expect(tileOf(variant, 'product', 'f32[8,8]', own)).toEqual({ columns: 8, split: 2 });
+  expect(tileOf(measured, 'product f32[8,9]')).toEqual({});
+  expect(tileOf(measured, 'product f32[8,8]')).toEqual({ columns: 8, split: 2 });
   const tiles = { ...measured, product: { split: 4 } };
-  expect(tileOf({ ...variant, tiles }, 'product', 'f32[8,8]', own)).toEqual({
-    columns: 8,
-    split: 4,
-  });
+  expect(tileOf(tiles, 'product f32[8,8]')).toEqual({ columns: 8, split: 4 });
 });
