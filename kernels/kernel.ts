@@ -7,7 +7,7 @@
  */
 export type TableDType = 'f32' | 'f16' | 'bf16';
 
-/** Integer storage of a matrix, with one scale for each group of values; see lib/weight-rows.ts. */
+/** Integer storage of a matrix, with one scale for each group of values; see lib/accessors.ts. */
 export type QuantDType = 'int8' | 'int4';
 
 /** Storage of a weight that products read. */

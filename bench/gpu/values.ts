@@ -2,7 +2,7 @@
 
 import { byteLength, elementCount } from '../../kernels/cost.ts';
 import type { Binding } from '../../kernels/kernel.ts';
-import { QUANT_LAYOUT, quantGroups, quantWords } from '../../kernels/lib/weight-rows.ts';
+import { QUANT_LAYOUT, quantGroups, quantWords } from '../../kernels/lib/accessors.ts';
 import type { Memory } from '../../src/gpu/memory.ts';
 import { readBuffer } from '../../src/gpu/readback.ts';
 import { halfTable } from '../../src/weights/half.ts';

@@ -1,6 +1,6 @@
 /** One kernel with its buffers, after a dispatch: what checks look at. */
 import type { Binding, Kernel } from '../../kernels/kernel.ts';
-import { scalesOf } from '../../kernels/lib/weight-rows.ts';
+import { scalesOf } from '../../kernels/lib/accessors.ts';
 import type { DrawingSequence } from '../../kernels/sampler/sequence-table.ts';
 import type { Memory } from '../../src/gpu/memory.ts';
 import { difference } from '../../test/oracle/compare.ts';

@@ -12,8 +12,12 @@ import {
   range,
   type Variant,
 } from '../../kernels/kernel.ts';
-import { rowBinding, variantFeatures } from '../../kernels/lib/rows.ts';
-import { weightBindings, weightReader } from '../../kernels/lib/weight-rows.ts';
+import {
+  rowBinding,
+  rowReader,
+  variantFeatures,
+  weightBindings,
+} from '../../kernels/lib/accessors.ts';
 
 export interface StreamShape {
   readonly rows: number;
@@ -64,7 +68,7 @@ export function streamKernel(shape: StreamShape, way: StreamWay, variant: Varian
   const { team, size, columns, rowTile } = way;
   const bindings = {
     x: rowBinding('in', [rows, inDim]),
-    ...weightBindings('weight', [outDim, inDim], dtype, variant),
+    ...weightBindings('weight', [outDim, inDim], dtype, { width: 4, nativeF16: variant.f16 }),
     out: { role: 'out', dtype: 'f32', shape: [rows, outDim] } as const,
   };
   const reduce = team === 'one' ? 'serial' : team === 'subgroup' ? 'subgroup' : variant.reduce;
@@ -87,7 +91,7 @@ export function streamKernel(shape: StreamShape, way: StreamWay, variant: Varian
   const code = `${enable(features)}
 ${shared ? 'diagnostic(off, subgroup_uniformity);' : ''}
 ${declare(bindings)}
-${weightReader({ name: 'weight', dtype, length: inDim, nativeF16: variant.f16 })}
+${rowReader({ name: 'weight', dtype, length: inDim, nativeF16: variant.f16 })}
 ${team === 'workgroup' ? `var<workgroup> parts: array<f32, ${size * sums.length}>;` : ''}
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,

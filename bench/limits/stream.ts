@@ -1,7 +1,7 @@
 /** The best rate at which weights can be read for a product of few rows. */
 import { byteLength } from '../../kernels/cost.ts';
 import type { Binding, Kernel } from '../../kernels/kernel.ts';
-import { scalesOf } from '../../kernels/lib/weight-rows.ts';
+import { scalesOf } from '../../kernels/lib/accessors.ts';
 import { variantOf } from '../../src/index.ts';
 import { fillBindings } from '../gpu/inputs.ts';
 import { buffersFor, launcher, runOnce } from '../gpu/launch.ts';

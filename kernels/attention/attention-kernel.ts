@@ -13,10 +13,10 @@ import {
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
+import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
-import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
 import { type AttentionBody, serialBody, sharedBody } from './attention-body.ts';
 import {
   type AttentionShape,

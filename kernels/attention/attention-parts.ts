@@ -1,6 +1,6 @@
 import type { Binding, Kernel } from '../kernel.ts';
+import { rowBinding } from '../lib/accessors.ts';
 import { ATTENTION_RULES, assertParams } from '../lib/params.ts';
-import { rowBinding } from '../lib/rows.ts';
 import { type AttentionParams, assertAttention, attentionKernel } from './attention-kernel.ts';
 import { assertSplit, cutPositions } from './attention-tile.ts';
 

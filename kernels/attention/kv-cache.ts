@@ -1,6 +1,6 @@
 /** Layout of the KV cache, in one place. */
 import { assert, assertSizes, type Binding, type Role, type Variant } from '../kernel.ts';
-import { rowBinding } from '../lib/rows.ts';
+import { rowBinding } from '../lib/accessors.ts';
 
 export interface KvShape {
   /** Independent sequences in the cache; with guidance, two to an image. */

@@ -7,10 +7,10 @@ import {
   grid,
   type Kernel,
 } from '../kernel.ts';
+import { rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
-import { rowBinding, rowReader, rowWriter } from '../lib/rows.ts';
 import { assertSplit, cutPositions } from './attention-tile.ts';
 
 export interface MergeAttentionParams {

@@ -1,9 +1,8 @@
 import { byteLength } from '../cost.ts';
 import { type Binding, type Kernel, type MatrixDType, PORTABLE, type Variant } from '../kernel.ts';
+import { rowBinding, weightBindings } from '../lib/accessors.ts';
 import { assertParams, KV_RULES } from '../lib/params.ts';
 import { rowTableBinding } from '../lib/row-table.ts';
-import { rowBinding } from '../lib/rows.ts';
-import { productWeight } from '../lib/weight-rows.ts';
 import { type Columns, columnsOf } from '../product/columns.ts';
 import { productKernel } from '../product/product.ts';
 import type { ProductTile } from '../product/product-tile.ts';
@@ -15,7 +14,7 @@ export interface QkvRopeCacheParams extends KvShape {
   readonly dim: number;
   readonly nHead: number;
   readonly normEps: number;
-  /** int8 and int4 add the binding `weightScales`; see lib/weight-rows.ts. */
+  /** int8 and int4 add the binding `weightScales`; see lib/accessors.ts. */
   readonly dtype?: MatrixDType;
   /** Make these columns of q | k | v only; parts after the first add to `q`. Default all. */
   readonly columns?: Columns;
@@ -63,7 +62,7 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
   const bindings: QkvRopeCacheBindings = {
     x: rowBinding('in', [rows, dim]),
     gain: rowBinding('in', [dim]),
-    ...productWeight('weight', [count, dim], dtype),
+    ...weightBindings('weight', [count, dim], dtype),
     rope: { role: 'in', dtype: 'f32', shape: [positions, headDim / 2, 2], element: 'vec4f' },
     rowTable: rowTableBinding('in', rows),
     kv: kvBinding('inout', params),

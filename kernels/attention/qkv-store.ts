@@ -1,7 +1,7 @@
 /** Where the columns of a qkv product go: q to its tensor, k and v to the cache. */
 import { assert } from '../kernel.ts';
+import { rowWriter } from '../lib/accessors.ts';
 import { rowLib } from '../lib/row-table.ts';
-import { rowWriter } from '../lib/rows.ts';
 import { type KvShape, kvLib } from './kv-cache.ts';
 import { ropeLib } from './rope.ts';
 

@@ -4,7 +4,7 @@
  * outside the image is zero, after the norm. Source: Chetlur et al. 2014 (arXiv:1410.0759).
  */
 
-import { valueReader } from '../lib/value-reader.ts';
+import { valueReader } from '../lib/accessors.ts';
 import type { Loop } from '../product/map-product.ts';
 import { tiledLoop } from '../product/tiled-product.ts';
 import { type Conv2dParams, type ConvTile, convSizes, normedLib } from './conv-shape.ts';

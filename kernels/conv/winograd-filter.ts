@@ -1,8 +1,8 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Binding, ceilDiv, declare, grid, type Kernel, range } from '../kernel.ts';
+import { valueReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
-import { valueReader } from '../lib/value-reader.ts';
 import {
   filterLines,
   productPlaces,

@@ -12,10 +12,10 @@ import {
   type TableDType,
   type Variant,
 } from '../kernel.ts';
+import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { NO_ROW, rowLib, rowTableBinding } from '../lib/row-table.ts';
-import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
 
 export interface EmbedParams {
   readonly rows: number;

@@ -10,11 +10,11 @@ import {
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
+import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/accessors.ts';
 import { normScaleLib } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
-import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
 
 export interface RmsNormParams {
   /** Vectors to normalise. */

@@ -1,7 +1,6 @@
 import { type Bindings, type Kernel, PORTABLE } from '../kernel.ts';
+import { rowBinding, rowWriter, weightBindings } from '../lib/accessors.ts';
 import { assertParams, PRODUCT_RULES } from '../lib/params.ts';
-import { rowBinding, rowWriter } from '../lib/rows.ts';
-import { productWeight } from '../lib/weight-rows.ts';
 import { columnsOf } from './columns.ts';
 import type { LinearBindings, LinearParams } from './linear.ts';
 import { productKernel } from './product.ts';
@@ -27,7 +26,7 @@ export function linearParts(params: LinearPartsParams): Kernel<LinearBindings> {
   assertSplit(name, split);
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),
-    ...productWeight('weight', [count, inDim], dtype),
+    ...weightBindings('weight', [count, inDim], dtype),
     out: rowBinding(first > 0 ? 'inout' : 'out', [split, rows, outDim]),
   };
   const epilogue = `${rowWriter({ name: 'out', dtype: 'f32', length: outDim })}

@@ -6,9 +6,8 @@ import {
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
+import { rowBinding, rowReader, rowWriter, weightBindings } from '../lib/accessors.ts';
 import { assertParams, PRODUCT_RULES } from '../lib/params.ts';
-import { rowBinding, rowReader, rowWriter } from '../lib/rows.ts';
-import { productWeight } from '../lib/weight-rows.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { productKernel } from './product.ts';
 import type { ProductTile } from './product-tile.ts';
@@ -18,7 +17,7 @@ export interface LinearParams {
   readonly rows: number;
   readonly inDim: number;
   readonly outDim: number;
-  /** int8 and int4 add the binding `weightScales`; see lib/weight-rows.ts. */
+  /** int8 and int4 add the binding `weightScales`; see lib/accessors.ts. */
   readonly dtype?: MatrixDType;
   /** Make these columns only; parts after the first add to `out`. Default all. */
   readonly columns?: Columns;
@@ -62,7 +61,7 @@ export function linear(params: LinearParams): Kernel {
   const variant = params.variant ?? PORTABLE;
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),
-    ...productWeight('weight', [count, inDim], dtype),
+    ...weightBindings('weight', [count, inDim], dtype),
     ...(normEps !== undefined && { gain: rowBinding('in', [inDim]) }),
     ...(residual && { residual: rowBinding('in', [rows, outDim]) }),
     out: rowBinding(first > 0 ? 'inout' : 'out', [rows, outDim]),

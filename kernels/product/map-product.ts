@@ -15,9 +15,9 @@ import {
   type Sizes,
   type Variant,
 } from '../kernel.ts';
+import { valueReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertTile } from '../lib/params.ts';
-import { valueReader } from '../lib/value-reader.ts';
 import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTile } from './map-tile.ts';
 import { quadLoop } from './quad-product.ts';
 import { tiledLoop } from './tiled-product.ts';

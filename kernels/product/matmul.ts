@@ -11,10 +11,15 @@ import {
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
+import {
+  rowBinding,
+  rowReader,
+  rowWriter,
+  variantFeatures,
+  weightBindings,
+} from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, assertTile, PRODUCT_RULES } from '../lib/params.ts';
-import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
-import { weightBindings, weightReader } from '../lib/weight-rows.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';
 import { PRODUCT_SETTINGS, type ProductTile } from './product-tile.ts';
@@ -24,7 +29,7 @@ export interface MatmulParams {
   readonly rows: number;
   readonly inDim: number;
   readonly outDim: number;
-  /** int8 and int4 add the binding `weightScales`; see lib/weight-rows.ts. */
+  /** int8 and int4 add the binding `weightScales`; see lib/accessors.ts. */
   readonly dtype?: MatrixDType;
   /** Make these columns only; parts after the first add to `out`. Default all. */
   readonly columns?: Columns;
@@ -61,7 +66,7 @@ export function matmul(params: MatmulParams): Kernel {
   assert(Math.max(...workgroups) <= MAX_WORKGROUPS, `matmul: ${rows} x ${outDim} is too large`);
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),
-    ...weightBindings('weight', [count, inDim], dtype, variant),
+    ...weightBindings('weight', [count, inDim], dtype, { width: 4, nativeF16: variant.f16 }),
     ...(residual && { residual: rowBinding('in', [rows, outDim]) }),
     out: rowBinding(first > 0 ? 'inout' : 'out', [rows, outDim]),
   };
@@ -73,7 +78,7 @@ export function matmul(params: MatmulParams): Kernel {
 ${declare(bindings)}
 const SLICES = ${ceilDiv(inDim, SLICE * 4)}u;
 ${rowReader({ name: 'x', dtype: 'f32', length: inDim })}
-${weightReader({ name: 'weight', dtype, length: inDim, nativeF16: variant.f16 })}
+${rowReader({ name: 'weight', dtype, length: inDim, nativeF16: variant.f16 })}
 ${residual ? rowReader({ name: 'residual', ...out }) : ''}
 ${rowWriter({ name: 'out', ...out })}
 var<workgroup> left: array<vec4f, ${TILE * SLICE}>;

@@ -59,11 +59,7 @@ export function loop(layout: Layout): string {
   for (var k = ${begin}; k < ${end}; k += ${span * parts}u) {
     ${norm ? halves.map((h) => `let g${h} = gain_at(0u, ${width === 4 ? 'k' : `2u * k + ${h}u`});`).join(' ') : ''}
     ${weights
-      .flatMap((w) =>
-        range(columns).map(
-          (c) => `let ${w}_${c} = ${w}_${width === 8 ? 'wide' : 'at'}(column${c}, k);`,
-        ),
-      )
+      .flatMap((w) => range(columns).map((c) => `let ${w}_${c} = ${w}_at(column${c}, k);`))
       .join('\n    ')}
     ${range(rowTile).map(row).join('\n    ')}
   }`;

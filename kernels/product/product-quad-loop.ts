@@ -49,7 +49,6 @@ function step(layout: Layout, k: string, count: number): string {
   const halves = range(width / 4);
   const mine = count < QUAD ? `min(${k} + place, ${k} + ${count - 1}u)` : `${k} + place`;
   const at = (h: number): string => (width === 4 ? 'mine' : `2u * mine + ${h}u`);
-  const read = width === 8 ? 'wide' : 'at';
   const part = (name: string, h: number): string => (width === 8 ? `${name}[${h}]` : name);
   const loads = range(rowTile).flatMap((r) =>
     halves.map((h) => {
@@ -63,7 +62,7 @@ function step(layout: Layout, k: string, count: number): string {
   );
   const products = range(count).flatMap((s) => [
     ...weights.flatMap((w) =>
-      range(columns).map((c) => `let ${w}_${c}_${s} = ${w}_${read}(column${c}, ${k} + ${s}u);`),
+      range(columns).map((c) => `let ${w}_${c}_${s} = ${w}_at(column${c}, ${k} + ${s}u);`),
     ),
     ...range(rowTile).flatMap((r) => [
       ...halves.map((h) => `let v${r}_${h}_${s} = quadBroadcast(own${r}_${h}, ${s}u);`),

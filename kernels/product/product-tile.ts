@@ -1,8 +1,7 @@
 /** How a product of few rows with a weight divides its work. */
 import { assert, ceilDiv, MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
+import { loadWidth, quads } from '../lib/accessors.ts';
 import { assertTile } from '../lib/params.ts';
-import { quads } from '../lib/rows.ts';
-import { loadWidth } from '../lib/weight-rows.ts';
 
 /** A unit of work is a few output columns of a few rows; what shares it changes the order of its sums. */
 export type ProductTile = {

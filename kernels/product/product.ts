@@ -19,10 +19,9 @@ import {
   range,
   type Variant,
 } from '../kernel.ts';
+import { loadWidth, quads, rowReader } from '../lib/accessors.ts';
 import { normScaleLib } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
-import { quads, rowReader } from '../lib/rows.ts';
-import { loadWidth, weightReader, wideReader } from '../lib/weight-rows.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { type Layout, loop, sumNames } from './product-loop.ts';
 import { QUAD, quadLoop } from './product-quad-loop.ts';
@@ -90,14 +89,13 @@ export function productKernel<B extends Bindings>(
   const tiles = ceilDiv(quads(outDim), unitQuads * units) * rowTiles;
   const [gx, gy] = grid(tiles * split);
   const features: readonly GPUFeatureName[] = chosen.span > 1 ? ['subgroups'] : [];
-  const reader = width === 8 ? wideReader : weightReader;
   const code = wgsl`${enable(features)}
 ${declare(bindings)}
 const EPS = f32(${normEps ?? 0});
 ${norm ? normScaleLib : ''}
 ${rowReader({ name: 'x', dtype: 'f32', length: inDim })}
 ${norm ? rowReader({ name: 'gain', dtype: 'f32', length: inDim }) : ''}
-${weights.map((w) => reader({ name: w, dtype, length: inDim })).join('')}
+${weights.map((w) => rowReader({ name: w, dtype, length: inDim, width })).join('')}
 ${epilogue}
 ${parts > 1 ? shared(layout) : ''}
 @compute @workgroup_size(${threads})

@@ -9,10 +9,9 @@ import {
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
+import { quads, rowBinding, rowReader, rowWriter, weightBindings } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
-import { quads, rowBinding, rowReader, rowWriter } from '../lib/rows.ts';
-import { productWeight } from '../lib/weight-rows.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { productKernel } from './product.ts';
 import type { ProductTile } from './product-tile.ts';
@@ -22,7 +21,7 @@ export interface SwigluParams {
   readonly dim: number;
   readonly hiddenDim: number;
   readonly normEps: number;
-  /** int8 and int4 add the bindings `w1Scales` and `w3Scales`; see lib/weight-rows.ts. */
+  /** int8 and int4 add the bindings `w1Scales` and `w3Scales`; see lib/accessors.ts. */
   readonly dtype?: MatrixDType;
   /** Make these columns only; parts after the first add to `out`. Default all. */
   readonly columns?: Columns;
@@ -65,8 +64,8 @@ export function swiglu(params: SwigluParams): Kernel<SwigluBindings> {
   const bindings: SwigluBindings = {
     x: rowBinding('in', [rows, dim]),
     gain: rowBinding('in', [dim]),
-    ...productWeight('w1', [count, dim], dtype),
-    ...productWeight('w3', [count, dim], dtype),
+    ...weightBindings('w1', [count, dim], dtype),
+    ...weightBindings('w3', [count, dim], dtype),
     // A part after the first is given the output of the first; the type is that of a whole kernel.
     out: rowBinding(first > 0 ? ('inout' as 'out') : 'out', [rows, hiddenDim]),
   };

@@ -8,10 +8,10 @@ import {
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
+import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
-import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/rows.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './filter.ts';
 import { samplerGroup } from './sampler-group.ts';
 import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';

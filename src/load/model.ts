@@ -1,6 +1,6 @@
 /** A model on a device: the decoder that makes tokens and the tokenizer that makes pixels of them. */
 import type { MatrixDType, QuantDType, TableDType, Variant } from '../../kernels/kernel.ts';
-import { isQuantised } from '../../kernels/lib/weight-rows.ts';
+import { isQuantised } from '../../kernels/lib/accessors.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import { Memory, type MemoryUse } from '../gpu/memory.ts';
 import { adapterFacts, bindingLimit, chooseWeightDtype, variantOf } from '../gpu/variants.ts';

@@ -1,6 +1,6 @@
 /** What a model is built with: choices that change memory and speed, never the mathematics. */
 import type { MatrixDType, TableDType, Variant } from '../../kernels/kernel.ts';
-import { isQuantised } from '../../kernels/lib/weight-rows.ts';
+import { isQuantised } from '../../kernels/lib/accessors.ts';
 import type { Tiles } from '../ops/tiles.ts';
 
 /** Storage that a caller may ask for. */

@@ -1,12 +1,12 @@
 /**
  * Integer weights: floats to quants and scales, and how a safetensors file stores them. The layout in
- * memory is that of kernels/lib/weight-rows.ts, byte for byte, so that files load without conversion:
+ * memory is that of kernels/lib/accessors.ts, byte for byte, so that files load without conversion:
  * the tensor of the official name holds the quants, I8 [outDim, inDim] for int8 (two's complement)
  * and U8 [outDim, inDim / 2] for int4 (value + 8, the first of two in the low half), rows padded to a
  * multiple of 4 bytes; NAME.scales holds F16 [outDim, groups].
  */
 import type { MatrixDType, QuantDType } from '../../kernels/kernel.ts';
-import { QUANT_LAYOUT, quantGroups, quantWords } from '../../kernels/lib/weight-rows.ts';
+import { QUANT_LAYOUT, quantGroups, quantWords } from '../../kernels/lib/accessors.ts';
 import { WeightsError } from '../errors.ts';
 import type { Origin } from './convert.ts';
 import { HALF_INFINITY, halfTable, roundToHalf } from './half.ts';

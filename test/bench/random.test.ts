@@ -10,7 +10,7 @@ import { measureStreams } from '../../bench/limits/stream.ts';
 import { type StreamShape, streamKernel, streamWays } from '../../bench/limits/stream-kernels.ts';
 import { compile } from '../../kernels/compile.ts';
 import { byteLength } from '../../kernels/cost.ts';
-import { quantGroups } from '../../kernels/lib/weight-rows.ts';
+import { quantGroups } from '../../kernels/lib/accessors.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { readBuffer } from '../../src/gpu/readback.ts';
 import type { Graph } from '../../src/graph/graph.ts';

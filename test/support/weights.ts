@@ -1,6 +1,6 @@
 /** Weights of every storage, as kernels are given them and as oracles see them. */
 import type { MatrixDType } from '../../kernels/kernel.ts';
-import { isQuantised, scalesOf } from '../../kernels/lib/weight-rows.ts';
+import { isQuantised, scalesOf } from '../../kernels/lib/accessors.ts';
 import { dequantizeRows, quantizeRows } from '../../src/weights/quantize.ts';
 import { fromHalfBits, roundF16 } from './f16.ts';
 
