@@ -1,9 +1,10 @@
 /** Faults of convolutions that are made otherwise than directly, and of norms applied on read. */
-import { group, kernelTest, type Mutant } from './mutant.ts';
+import { caseTest, group, kernelTest, type Mutant } from './mutant.ts';
 
 const tests = kernelTest('conv2d');
+const cases = caseTest('conv');
 
-const gemm = group({ kernel: 'conv2d', tests, only: "^f32 weights 'gemm'" }, [
+const gemm = group({ kernel: 'conv2d', tests: cases, only: '^conv2d .*f32 .*gemm' }, [
   {
     name: 'gemm-padding-value',
     fault: 'What lies past the border repeats the border instead of being zero.',
@@ -36,7 +37,7 @@ const gemm = group({ kernel: 'conv2d', tests, only: "^f32 weights 'gemm'" }, [
   },
 ]);
 
-const onRead = group({ kernel: 'conv2d', tests, only: '^norm on read' }, [
+const onRead = group({ kernel: 'conv2d', tests: cases, only: '^conv2d .*norm=' }, [
   {
     name: 'norm-of-padding',
     fault: 'Padding is normalised: borders get the bias of the norm.',

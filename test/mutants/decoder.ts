@@ -2,26 +2,33 @@
 import { caseTest, group, kernelTest, type Mutant } from './mutant.ts';
 
 export const decoder: readonly Mutant[] = [
-  ...group({ kernel: 'rms_norm', tests: kernelTest('rms-norm'), only: 'serial' }, [
+  ...group(
     {
-      name: 'rms-norm-eps-dropped',
-      fault: 'Rows of zeros become NaN.',
-      find: '+ EPS',
-      replace: '',
+      kernel: 'rms_norm',
+      tests: [...caseTest('norm'), ...kernelTest('rms-norm')],
+      only: "^rms_norm .*serial|^'?serial",
     },
-    {
-      name: 'rms-norm-sum-for-mean',
-      fault: 'Values are too small: the sum of squares is not divided by the dimension.',
-      find: / \/ f32\(\d+\) \+ EPS/g,
-      replace: ' + EPS',
-    },
-    {
-      name: 'rms-norm-gain-dropped',
-      fault: 'A norm forgets its weights.',
-      find: ' * gain_at(0u, i)',
-      replace: '',
-    },
-  ]),
+    [
+      {
+        name: 'rms-norm-eps-dropped',
+        fault: 'Rows of zeros become NaN.',
+        find: '+ EPS',
+        replace: '',
+      },
+      {
+        name: 'rms-norm-sum-for-mean',
+        fault: 'Values are too small: the sum of squares is not divided by the dimension.',
+        find: / \/ f32\(\d+\) \+ EPS/g,
+        replace: ' + EPS',
+      },
+      {
+        name: 'rms-norm-gain-dropped',
+        fault: 'A norm forgets its weights.',
+        find: ' * gain_at(0u, i)',
+        replace: '',
+      },
+    ],
+  ),
   ...group({ kernel: 'swiglu', tests: caseTest('product'), only: '^swiglu .*f32 .*serial' }, [
     {
       name: 'swiglu-sigmoid',

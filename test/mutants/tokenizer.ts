@@ -1,7 +1,7 @@
 /** Faults of the VQ kernels. */
-import { group, kernelTest, type Mutant } from './mutant.ts';
+import { caseTest, group, kernelTest, type Mutant } from './mutant.ts';
 
-const direct = { kernel: 'conv2d', tests: kernelTest('conv2d'), only: "^f32 weights 'direct'" };
+const direct = { kernel: 'conv2d', tests: caseTest('conv'), only: '^conv2d .*f32 .*direct' };
 const conv = group(direct, [
   {
     name: 'conv-bias-dropped',
@@ -62,58 +62,65 @@ const conv = group(direct, [
     fault: 'f16 filters that begin in a high half are off by one.',
     find: 'let odd = (i & 1u) == 1u;',
     replace: 'let odd = false;',
-    only: "^f16 weights 'direct'",
+    only: '^conv2d .*f16 .*direct',
   },
 ]);
 
-const norms = group({ kernel: 'group_norm', tests: kernelTest('group-norm'), only: 'serial' }, [
+const norms = group(
   {
-    name: 'group-norm-eps-dropped',
-    fault: 'A constant group becomes NaN.',
-    find: ' + EPS',
-    replace: '',
+    kernel: 'group_norm',
+    tests: [...caseTest('norm'), ...kernelTest('group-norm')],
+    only: "^group_norm .*serial|^'?serial",
   },
-  {
-    name: 'group-norm-weight-dropped',
-    fault: 'GroupNorm forgets its weights.',
-    find: ' * weight[c]',
-    replace: '',
-  },
-  {
-    name: 'group-norm-bias-dropped',
-    fault: 'GroupNorm forgets its bias.',
-    find: ' + bias[c]',
-    replace: '',
-  },
-  {
-    name: 'group-norm-first-channel',
-    fault: 'All channels of a group get the weights of its first.',
-    find: 'channel + i / PLANE',
-    replace: 'channel',
-  },
-  {
-    name: 'group-norm-raw-squares',
-    fault: 'The variance forgets the mean.',
-    find: '(v - mean) * (v - mean)',
-    replace: 'v * v',
-  },
-  {
-    name: 'group-norm-sample-variance',
-    fault: 'The variance is divided by one less than the number of values.',
-    find: /(inverseSqrt\(\S+ \/ f32\()(\d+)\)/g,
-    replace: '$1max($2, 2) - 1)',
-  },
-  {
-    name: 'group-norm-swish-dropped',
-    fault: 'The activation is missing.',
-    find: 'v / (1.0 + exp(-v))',
-    replace: 'v',
-  },
-]);
+  [
+    {
+      name: 'group-norm-eps-dropped',
+      fault: 'A constant group becomes NaN.',
+      find: ' + EPS',
+      replace: '',
+    },
+    {
+      name: 'group-norm-weight-dropped',
+      fault: 'GroupNorm forgets its weights.',
+      find: ' * weight[c]',
+      replace: '',
+    },
+    {
+      name: 'group-norm-bias-dropped',
+      fault: 'GroupNorm forgets its bias.',
+      find: ' + bias[c]',
+      replace: '',
+    },
+    {
+      name: 'group-norm-first-channel',
+      fault: 'All channels of a group get the weights of its first.',
+      find: 'channel + i / PLANE',
+      replace: 'channel',
+    },
+    {
+      name: 'group-norm-raw-squares',
+      fault: 'The variance forgets the mean.',
+      find: '(v - mean) * (v - mean)',
+      replace: 'v * v',
+    },
+    {
+      name: 'group-norm-sample-variance',
+      fault: 'The variance is divided by one less than the number of values.',
+      find: /(inverseSqrt\(\S+ \/ f32\()(\d+)\)/g,
+      replace: '$1max($2, 2) - 1)',
+    },
+    {
+      name: 'group-norm-swish-dropped',
+      fault: 'The activation is missing.',
+      find: 'v / (1.0 + exp(-v))',
+      replace: 'v',
+    },
+  ],
+);
 
-const products = { tests: kernelTest('spatial-attention') };
+const products = { tests: caseTest('conv') };
 const spatial = [
-  ...group({ ...products, kernel: 'spatial_scores', only: "products: 'serial" }, [
+  ...group({ ...products, kernel: 'spatial_scores', only: '^spatial_scores .*serial' }, [
     {
       name: 'spatial-scale-dropped',
       fault: 'Attention over pixels is too sharp.',
@@ -151,7 +158,7 @@ const spatial = [
       replace: 'k < whole; k++',
     },
   ]),
-  ...group({ ...products, kernel: 'spatial_mix', only: "products: 'workgroup 16" }, [
+  ...group({ ...products, kernel: 'spatial_mix', only: '^spatial_mix .*tileM=16' }, [
     {
       name: 'spatial-mix-transposed',
       fault: 'Pixels give their share instead of taking it.',
@@ -177,107 +184,131 @@ const spatial = [
       replace: 'a0[2] * b0',
     },
   ]),
-  ...group({ kernel: 'softmax_rows', tests: kernelTest('spatial-attention'), only: 'serial' }, [
+  ...group(
     {
-      name: 'softmax-overflow',
-      fault: 'Large scores overflow.',
-      find: ' - high)',
-      replace: ')',
+      kernel: 'softmax_rows',
+      tests: [...caseTest('norm'), ...kernelTest('softmax-rows')],
+      only: '^softmax_rows .*serial|huge.* serial',
     },
-    {
-      name: 'softmax-wrong-axis',
-      fault: 'Softmax runs over columns instead of rows.',
-      find: /(if \(row >= (\d+)u\)[^}]*\}\s*let start = row)[^;]*;([\s\S]*)/g,
-      replace: '$1;const R = $2u; $3',
-    },
-    {
-      name: 'softmax-not-normalised',
-      fault: 'The shares of a pixel do not add up to 1.',
-      find: '- high) / sum',
-      replace: '- high)',
-    },
-  ]),
+    [
+      {
+        name: 'softmax-overflow',
+        fault: 'Large scores overflow.',
+        find: ' - high)',
+        replace: ')',
+      },
+      {
+        name: 'softmax-wrong-axis',
+        fault: 'Softmax runs over columns instead of rows.',
+        find: /(if \(row >= (\d+)u\)[^}]*\}\s*let start = row)[^;]*;([\s\S]*)/g,
+        replace: '$1;const R = $2u; $3',
+      },
+      {
+        name: 'softmax-not-normalised',
+        fault: 'The shares of a pixel do not add up to 1.',
+        find: '- high) / sum',
+        replace: '- high)',
+      },
+    ],
+  ),
 ];
 
 const codes = [
-  ...group({ kernel: 'codebook_lookup', tests: kernelTest('codebook-lookup') }, [
+  ...group(
     {
-      name: 'codebook-norm-dropped',
-      fault: 'Codebook vectors keep their length: images are off in contrast.',
-      find: /scale = 1\.0 \/ max\(sqrt\(square\), MIN_LENGTH\)/g,
-      replace: 'scale = 1.0',
+      kernel: 'codebook_lookup',
+      tests: [...caseTest('embed'), ...kernelTest('codebook-lookup')],
+      only: '^codebook_lookup',
     },
+    [
+      {
+        name: 'codebook-norm-dropped',
+        fault: 'Codebook vectors keep their length: images are off in contrast.',
+        find: /scale = 1\.0 \/ max\(sqrt\(square\), MIN_LENGTH\)/g,
+        replace: 'scale = 1.0',
+      },
+      {
+        name: 'codebook-unknown-code',
+        fault: 'A token outside the codebook shows another one.',
+        find: 'select(NAN_BITS, bits, known)',
+        replace: 'bits',
+      },
+      {
+        name: 'codebook-channels-last',
+        fault: 'Vectors are stored pixel by pixel instead of channel by channel.',
+        find: 'zq[at + e * POSITIONS]',
+        replace: 'zq[unit * DIM + e]',
+      },
+      {
+        name: 'codebook-f16-halves',
+        fault: 'An f16 codebook swaps neighbouring values.',
+        find: '(i & 1u)',
+        replace: '(1u - (i & 1u))',
+      },
+    ],
+  ),
+  ...group(
     {
-      name: 'codebook-unknown-code',
-      fault: 'A token outside the codebook shows another one.',
-      find: 'select(NAN_BITS, bits, known)',
-      replace: 'bits',
+      kernel: 'nearest_code',
+      tests: [...caseTest('embed'), ...kernelTest('nearest-code')],
+      only: '^nearest_code',
     },
-    {
-      name: 'codebook-channels-last',
-      fault: 'Vectors are stored pixel by pixel instead of channel by channel.',
-      find: 'zq[at + e * POSITIONS]',
-      replace: 'zq[unit * DIM + e]',
-    },
-    {
-      name: 'codebook-f16-halves',
-      fault: 'An f16 codebook swaps neighbouring values.',
-      find: '(i & 1u)',
-      replace: '(1u - (i & 1u))',
-    },
-  ]),
-  ...group({ kernel: 'nearest_code', tests: kernelTest('nearest-code') }, [
-    {
-      name: 'nearest-last-of-ties',
-      fault: 'The last of equally near codes is taken.',
-      find: 'distance < shortest',
-      replace: 'distance <= shortest',
-    },
-    {
-      name: 'nearest-latent-norm-dropped',
-      fault: 'Latents keep their length beside normalised codes.',
-      find: 'latent_scale = 1.0 / max(sqrt(latent_square), MIN_LENGTH)',
-      replace: 'latent_scale = 1.0',
-    },
-    {
-      name: 'nearest-code-norm-dropped',
-      fault: 'Codes keep their length beside normalised latents.',
-      find: 'code_scale = 1.0 / max(sqrt(square), MIN_LENGTH)',
-      replace: 'code_scale = 1.0',
-    },
-    {
-      name: 'nearest-absolute-distance',
-      fault: 'Distances are sums of differences, not of squares.',
-      find: 'distance += d * d;',
-      replace: 'distance += abs(d);',
-    },
-  ]),
-  ...group({ kernel: 'to_rgba', tests: kernelTest('to-rgba') }, [
-    {
-      name: 'rgba-rounding',
-      fault: 'Pixels are rounded down instead of to the nearest.',
-      find: '+ 128.0',
-      replace: '+ 127.5',
-    },
-    {
-      name: 'rgba-transparent',
-      fault: 'Images are transparent.',
-      find: ' | (255u << 24u)',
-      replace: '',
-    },
-    {
-      name: 'rgba-red-blue',
-      fault: 'Red and blue change places.',
-      find: 'bytes.r | (bytes.g << 8u) | (bytes.b << 16u)',
-      replace: 'bytes.b | (bytes.g << 8u) | (bytes.r << 16u)',
-    },
-    {
-      name: 'rgba-clamp-dropped',
-      fault: 'Colours that are too bright run into the next channel.',
-      find: /vec3u\(clamp\((.*), vec3f\(0\.0\), vec3f\(255\.0\)\)\)/g,
-      replace: 'vec3u($1)',
-    },
-  ]),
+    [
+      {
+        name: 'nearest-last-of-ties',
+        fault: 'The last of equally near codes is taken.',
+        find: 'distance < shortest',
+        replace: 'distance <= shortest',
+      },
+      {
+        name: 'nearest-latent-norm-dropped',
+        fault: 'Latents keep their length beside normalised codes.',
+        find: 'latent_scale = 1.0 / max(sqrt(latent_square), MIN_LENGTH)',
+        replace: 'latent_scale = 1.0',
+      },
+      {
+        name: 'nearest-code-norm-dropped',
+        fault: 'Codes keep their length beside normalised latents.',
+        find: 'code_scale = 1.0 / max(sqrt(square), MIN_LENGTH)',
+        replace: 'code_scale = 1.0',
+      },
+      {
+        name: 'nearest-absolute-distance',
+        fault: 'Distances are sums of differences, not of squares.',
+        find: 'distance += d * d;',
+        replace: 'distance += abs(d);',
+      },
+    ],
+  ),
+  ...group(
+    { kernel: 'to_rgba', tests: [...caseTest('conv'), ...kernelTest('to-rgba')], only: '^to_rgba' },
+    [
+      {
+        name: 'rgba-rounding',
+        fault: 'Pixels are rounded down instead of to the nearest.',
+        find: '+ 128.0',
+        replace: '+ 127.5',
+      },
+      {
+        name: 'rgba-transparent',
+        fault: 'Images are transparent.',
+        find: ' | (255u << 24u)',
+        replace: '',
+      },
+      {
+        name: 'rgba-red-blue',
+        fault: 'Red and blue change places.',
+        find: 'bytes.r | (bytes.g << 8u) | (bytes.b << 16u)',
+        replace: 'bytes.b | (bytes.g << 8u) | (bytes.r << 16u)',
+      },
+      {
+        name: 'rgba-clamp-dropped',
+        fault: 'Colours that are too bright run into the next channel.',
+        find: /vec3u\(clamp\((.*), vec3f\(0\.0\), vec3f\(255\.0\)\)\)/g,
+        replace: 'vec3u($1)',
+      },
+    ],
+  ),
 ];
 
 export const tokenizer: readonly Mutant[] = [...conv, ...norms, ...spatial, ...codes];

@@ -6,12 +6,15 @@ export interface Conv2dInputs {
   readonly weight: ArrayLike<number>;
   readonly bias: ArrayLike<number>;
   readonly residual?: ArrayLike<number>;
+  /** (mean, scale, shift, 0) of every image and channel; given when `norm` is. */
+  readonly affine?: ArrayLike<number>;
 }
 
 export function conv2d(params: Conv2dParams, inputs: Conv2dInputs): Float64Array {
   const { images, inChannels, outChannels, kernelSize: k, upsample = false, stride = 1 } = params;
   const { weight, bias, residual } = inputs;
-  const { x, height, width } = upsample ? doubled(params, inputs.x) : { ...params, x: inputs.x };
+  const given = normed(params, inputs);
+  const { x, height, width } = upsample ? doubled(params, given) : { ...params, x: given };
   const outHeight = stride === 2 ? Math.floor((height - 2) / 2) + 1 : height;
   const outWidth = stride === 2 ? Math.floor((width - 2) / 2) + 1 : width;
   // Stride 2 pads below and to the right only, so the window starts at the pixel itself.
@@ -38,6 +41,19 @@ export function conv2d(params: Conv2dParams, inputs: Conv2dInputs): Float64Array
     out[i] = sum;
   }
   return out;
+}
+
+/** (x - mean) * scale + shift of every channel, and with `swish` that times its sigmoid. */
+function normed(
+  { height, width, norm }: Conv2dParams,
+  { x, affine }: Conv2dInputs,
+): ArrayLike<number> {
+  if (!norm) return x;
+  return Float64Array.from(x, (v, i) => {
+    const at = 4 * Math.floor(i / (height * width));
+    const h = (v - affine![at]!) * affine![at + 1]! + affine![at + 2]!;
+    return norm === 'swish' ? h / (1 + Math.exp(-h)) : h;
+  });
 }
 
 /** Nearest-neighbour interpolation to twice the size. */
