@@ -2,9 +2,11 @@
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import type { Variant } from '../kernels/kernel.ts';
+import { describeAdapter } from '../src/cli/report.ts';
 import { variantOf } from '../src/index.ts';
 import type { NodeDevice } from '../src/node/device.ts';
 import { packageFolder } from '../src/node/files.ts';
+import { type Tiles, tilesOn } from '../src/ops/tiles.ts';
 
 export interface Environment {
   readonly date: string;
@@ -26,6 +28,8 @@ export interface Environment {
   readonly robust: boolean;
   readonly features: readonly string[];
   readonly variant: Variant;
+  /** Tiles that were tuned or forced. */
+  readonly tiles?: Tiles | undefined;
 }
 
 /** Everything about this machine that changes a number, and the version measured. */
@@ -43,10 +47,57 @@ export function environmentOf({ device, adapter, toggles, software }: NodeDevice
     robust: !toggles.some((toggle) => toggle.includes('disable_robustness')),
     features: [...device.features].sort(),
     variant: variantOf(device),
+    tiles: tilesOn(device),
   };
 }
 
 function git(...args: string[]): string | undefined {
   const { status, stdout } = spawnSync('git', args, { cwd: packageFolder(), encoding: 'utf8' });
   return status === 0 ? stdout.trim() : undefined;
+}
+
+/** What differs between two adapters, as `device "a" became "b"`, or undefined. */
+export function adapterDifference(before: Environment, now: Environment): string | undefined {
+  const facts = ({ adapter, features, toggles, variant, tiles }: Environment) => ({
+    ...adapter,
+    features: features.join(' '),
+    toggles: toggles.join(' '),
+    variant: JSON.stringify(variant),
+    tiles: JSON.stringify(tiles),
+  });
+  const current: Readonly<Record<string, unknown>> = facts(now);
+  const changed = Object.entries(facts(before)).find(([name, value]) => current[name] !== value);
+  return changed && `${changed[0]} "${changed[1]}" became "${current[changed[0]]}"`;
+}
+
+/** The commit, or `unknown`. */
+export const versionOf = ({ commit, changed }: Environment): string =>
+  commit ? `${commit.slice(0, 12)}${changed ? ' with changes' : ''}` : 'unknown';
+
+/** The lines above all tables. */
+export function environmentLines(env: Environment): string[] {
+  const { variant, robust, toggles, cpu, node, adapter } = env;
+  const halves = variant.f16 ? 'native halves' : 'packed halves';
+  return [
+    `adapter  ${describeAdapter(adapter, adapter.software)}`,
+    `dawn     ${toggles.join(' ')} (bounds checks ${robust ? 'on' : 'off'})`,
+    `kernels  reduce: ${variant.reduce}, f16: ${halves}`,
+    `machine  ${cpu.count} x ${cpu.model}, Node ${node}`,
+    `version  ${versionOf(env)}, ${env.date.slice(0, 10)}`,
+  ];
+}
+
+/** The name of a file in bench/results: `DATE-ADAPTER-SUITES.json`; without suites, `default`. */
+export function resultName(
+  { date, adapter }: Pick<Environment, 'date' | 'adapter'>,
+  suites: readonly string[],
+): string {
+  const { vendor, architecture, device, description } = adapter;
+  const hardware = description || device || `${vendor} ${architecture}`;
+  const name = adapter.software ? architecture : hardware;
+  const plain = name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '');
+  return `${date.slice(0, 10)}-${plain || 'adapter'}-${suites.join('-') || 'default'}.json`;
 }

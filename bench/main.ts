@@ -9,7 +9,7 @@ import { GPT_SIZES, type GptSize } from '../src/models/gpt-config.ts';
 import { Claims } from '../src/node/claims.ts';
 import { defaultModelFolder, packageFolder } from '../src/node/files.ts';
 import { assertWritable, writeFileAtomic } from '../src/node/output.ts';
-import { resultName } from './result-name.ts';
+import { resultName } from './environment.ts';
 import type { Grid, Settings } from './settings.ts';
 import { parseSuites, runSuites, SUITES } from './suites.ts';
 
@@ -84,7 +84,7 @@ const program = new Command('bench')
   .option('--quick', 'fewer and shorter cases', false)
   .option('--cases <text,...>', 'only cases whose names contain one of these', words)
   .option('--models <name,...>', 'decoders of kernels, generate and scaling, such as B,XL', models)
-  .option('--grids <n,...>', 'sides of the token grid in generate', grids)
+  .option('--grids <n,...>', 'sides of the grid of tokens in generate and peers', grids)
   .addOption(
     new Option(
       '--weights <dtype>',
@@ -100,6 +100,5 @@ const program = new Command('bench')
       .argParser(resolveModel)
       .default(defaultModelFolder(), 'the one shipped'),
   )
-  .option('--images <n,...>', 'batch sizes of the suite model', counts, [1, 4])
-  .option('--profile', 'print the time per kernel of the suite model', false);
+  .option('--images <n,...>', 'batch sizes of the suite model', counts, [1, 4]);
 await runScript(program, () => bench(program.args, program.opts<Options>()));

@@ -1,16 +1,11 @@
 /** `scaling`: how the time of a step grows with the batch, the grid and the model. */
 import { freemem } from 'node:os';
 import { DeviceError } from '../src/errors.ts';
-import { gptConfig } from '../src/index.ts';
-import { gptDecoder } from '../src/models/gpt.ts';
 import type { GptSize } from '../src/models/gpt-config.ts';
-import { measureSteps, type StepCase, type StepResult, stepName } from './generate/decoder.ts';
-import { stepOptions } from './generate/suite.ts';
-import { weightBytes } from './gpu/random-network.ts';
-import { precisionOf } from './kernels/suite.ts';
-import type { Session } from './session.ts';
+import { type StepCase, type StepResult, Steps, stepName } from './generate/steps.ts';
+import type { BenchDevice, Session } from './session.ts';
 import { selectCases } from './settings.ts';
-import { formatNumber, formatTable, type Row } from './table.ts';
+import { formatNumber, megabytes, percent, type Row, type Table } from './table.ts';
 
 export interface ScalingResult {
   readonly steps: readonly (StepResult & { readonly series: Series })[];
@@ -18,7 +13,8 @@ export interface ScalingResult {
 }
 
 /** What grows. */
-export type Series = 'batch' | 'grid' | 'model';
+export type Series = (typeof SERIES)[number];
+export const SERIES = ['batch', 'grid', 'model'] as const;
 
 interface ScalingCase extends StepCase {
   readonly name: string;
@@ -49,35 +45,31 @@ function allCases({ settings }: Session): ScalingCase[] {
 export async function measureScaling(session: Session): Promise<ScalingResult> {
   const { settings, software } = session;
   const cases = selectCases('scaling', allCases(session), settings.cases);
-  const options = await stepOptions(session, 2, RUN_MS);
+  const measured = await Steps.of(session, 2, RUN_MS);
   const steps: ScalingResult['steps'][number][] = [];
   const skipped: { name: string; reason: string }[] = [];
+  const most = (): number => (software ? MEMORY_SHARE * freemem() : Number.POSITIVE_INFINITY);
+  /** @returns Why it was skipped. */
+  const measure = async (d: BenchDevice, { name, series, ...one }: ScalingCase) => {
+    const bytes = measured.weightBytes(d, one);
+    if (bytes > most()) return `weights of ${gb(bytes)} GB, and ${gb(most())} GB may be taken`;
+    const expected = expectedSeconds(steps, { name, series, ...one }, bytes);
+    if (expected > settings.budget) {
+      return `would take about ${formatNumber(expected)} s, and --budget is ${settings.budget} s`;
+    }
+    try {
+      steps.push({ ...(await measured.measure(d, one)), series });
+      return undefined;
+    } catch (error) {
+      const full =
+        error instanceof DeviceError && ['limit', 'out-of-memory'].includes(error.problem);
+      if (!full) throw error;
+      return error.message;
+    }
+  };
   for (const one of cases) {
     session.note(one.name);
-    const reason = await session.use(async (d) => {
-      const precision = precisionOf(d.device, session);
-      const config = gptConfig(one.model, one.grid);
-      const pass = { rows: 2 * one.classes, slots: 2 * one.classes };
-      const bytes = weightBytes((g) => void gptDecoder(g, config, pass, precision));
-      const most = software ? MEMORY_SHARE * freemem() : Number.POSITIVE_INFINITY;
-      if (bytes > most) return `weights of ${gb(bytes)} GB, and ${gb(most)} GB may be taken`;
-      const expected = expectedSeconds(steps, one, bytes);
-      if (expected > settings.budget) {
-        return `would take about ${formatNumber(expected)} s, and --budget is ${settings.budget} s`;
-      }
-      try {
-        steps.push({
-          ...(await measureSteps(d, one, options(one, precision))),
-          series: one.series,
-        });
-        return undefined;
-      } catch (error) {
-        const memory =
-          error instanceof DeviceError && ['limit', 'out-of-memory'].includes(error.problem);
-        if (!memory) throw error;
-        return error.message;
-      }
-    });
+    const reason = await session.use((d) => measure(d, one));
     if (reason) skipped.push({ name: one.name, reason });
   }
   return { steps, skipped };
@@ -94,27 +86,24 @@ function expectedSeconds(steps: ScalingResult['steps'], one: ScalingCase, bytes:
 }
 
 /** A table for each series. */
-export function scalingLines({ steps, skipped }: ScalingResult): string[] {
-  const lines = (['batch', 'grid', 'model'] as const).flatMap((series) => {
+export const scalingTables = ({ steps }: ScalingResult): Table[] =>
+  SERIES.flatMap((series) => {
     const own = steps.filter((s) => s.series === series);
     if (own.length === 0) return [];
-    return [
-      ...formatTable([
-        [`by ${series}`, 'rows', 'step, ms', 'tokens/s', 'floor, ms', 'of floor', 'GPU MB'],
-        ...own.map(
-          (s): Row => [
-            `  ${s.name}`,
-            String(s.rows),
-            formatNumber(s.stepMs.min),
-            formatNumber((1000 * s.classes) / s.stepMs.min),
-            formatNumber(s.floorMs),
-            `${(100 * s.floorShare).toFixed(0)} %`,
-            formatNumber((s.memory.weights + s.memory.state + s.memory.temp) / 1e6),
-          ],
-        ),
-      ]),
-      '',
-    ];
+    const rows = own.map(
+      (s): Row => [
+        `  ${s.name}`,
+        String(s.rows),
+        formatNumber(s.stepMs.min),
+        formatNumber((1000 * s.classes) / s.stepMs.min),
+        formatNumber(s.floorMs),
+        percent(s.floorShare),
+        megabytes(s.memory.weights + s.memory.state + s.memory.temp),
+      ],
+    );
+    const head: Row = [`by ${series}`, 'rows', 'step, ms', 'tokens/s', 'floor, ms', 'of floor'];
+    return [[[...head, 'GPU MB'], ...rows]];
   });
-  return [...lines, ...skipped.map(({ name, reason }) => `skipped: ${name}: ${reason}`)];
-}
+
+export const scalingNotes = ({ skipped }: ScalingResult): string[] =>
+  skipped.map(({ name, reason }) => `skipped: ${name}: ${reason}`);

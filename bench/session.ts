@@ -1,10 +1,16 @@
 /** What suites share: settings, the adapter they all must run on, and the limits measured on it. */
+import type { MatrixDType } from '../kernels/kernel.ts';
 import { Memory } from '../src/gpu/memory.ts';
+import { warmUsOf } from '../src/gpu/sample.ts';
+import { type Stopwatch, stopwatch } from '../src/gpu/stopwatch.ts';
+import { adapterFacts, bindingLimit, chooseWeightDtype } from '../src/gpu/variants.ts';
 import { watchDevice } from '../src/gpu/watch.ts';
+import { variantOf } from '../src/index.ts';
+import type { Precision } from '../src/models/precision.ts';
 import { type NodeDevice, openDevice } from '../src/node/device.ts';
-import { type Environment, environmentOf } from './environment.ts';
-import { Clock } from './gpu/clock.ts';
-import { type Limits, measureLimits } from './limits/measure.ts';
+import { tilesOn } from '../src/ops/tiles.ts';
+import { adapterDifference, type Environment, environmentOf } from './environment.ts';
+import { type Limits, measureMachine } from './limits.ts';
 import { Refusal } from './refusal.ts';
 import type { Settings } from './settings.ts';
 
@@ -12,8 +18,21 @@ import type { Settings } from './settings.ts';
 export interface BenchDevice {
   readonly device: GPUDevice;
   readonly memory: Memory;
-  readonly clock: Clock;
+  readonly clock: Stopwatch;
 }
+
+/** How long kernels are timed, and what they read: software adapters are about 1000 times slower. */
+export interface Effort {
+  readonly runs: number;
+  /** Length of a timed pass, and of the work before the first. */
+  readonly leastUs: number;
+  readonly warmUs: number;
+  /** Bytes of weights read in turn: more than any cache holds. */
+  readonly coldBytes: number;
+}
+
+/** The best of fewer passes is chance. */
+const LEAST_RUNS = 5;
 
 export class Session {
   readonly environment: Environment;
@@ -60,6 +79,24 @@ export class Session {
     return this.environment.adapter.software;
   }
 
+  get effort(): Effort {
+    const { runs, quick } = this.settings;
+    return {
+      runs: Math.max(runs, LEAST_RUNS),
+      leastUs: this.software ? (quick ? 5_000 : 20_000) : 4_000,
+      warmUs: warmUsOf(this.software),
+      coldBytes: this.software ? 64e6 : 512e6,
+    };
+  }
+
+  /** How decoders are built on a device when nothing is loaded: as f16 files are, unless asked otherwise. */
+  precision(device: GPUDevice): Precision {
+    const { weights, kv: kvDtype } = this.settings;
+    const dtype: MatrixDType = weights ?? chooseWeightDtype(adapterFacts(device), 'f16');
+    const [variant, tiles] = [variantOf(device), tilesOn(device)];
+    return { variant, tiles, dtype, kvDtype, maxBindingBytes: bindingLimit(device) };
+  }
+
   /**
    * Runs `work` on a new device, and closes it.
    * @throws Refusal when the adapter is not the one the run began with; DeviceError when the device
@@ -73,7 +110,7 @@ export class Session {
     try {
       this.checkAdapter(opened);
       // Begun inside the race, which else would miss errors of the first calls.
-      const begun = Promise.resolve({ device, memory, clock: new Clock(memory) }).then(work);
+      const begun = Promise.resolve({ device, memory, clock: stopwatch(memory) }).then(work);
       return await watchDevice(device).race(begun);
     } finally {
       memory.freeAll();
@@ -95,24 +132,7 @@ export class Session {
   /** Measured once a run, on the adapter of the run. */
   limits(): Promise<Limits> {
     if (!this.#limits) this.note('limits of this machine');
-    this.#limits ??= this.use((d) => measureLimits(d, this.software, this.settings));
+    this.#limits ??= this.use(measureMachine);
     return this.#limits;
   }
-}
-
-/** What differs between two adapters, as `device "a" became "b"`, or undefined. */
-export function adapterDifference(
-  before: Pick<Environment, 'adapter' | 'features' | 'toggles' | 'variant'>,
-  now: Pick<Environment, 'adapter' | 'features' | 'toggles' | 'variant'>,
-): string | undefined {
-  const facts = ({ adapter, features, toggles, variant }: typeof before) => ({
-    ...adapter,
-    features: features.join(' '),
-    toggles: toggles.join(' '),
-    variant: JSON.stringify(variant),
-  });
-  const then = Object.entries(facts(before));
-  const current: Readonly<Record<string, unknown>> = facts(now);
-  const changed = then.find(([name, value]) => current[name] !== value);
-  return changed && `${changed[0]} "${changed[1]}" became "${current[changed[0]]}"`;
 }

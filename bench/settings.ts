@@ -12,7 +12,7 @@ export interface Settings {
   readonly cases?: readonly string[];
   /** Decoders of `kernels`, `generate` and `scaling`; the default depends on the adapter. */
   readonly models?: readonly GptSize[];
-  /** Rows of the token grid, in `generate`. */
+  /** Rows of the token grid in `generate`, of the grid of codes in `peers`. */
   readonly grids?: readonly Grid[];
   /** Storage of random weights; the default is that of loading f16. */
   readonly weights?: MatrixDType;
@@ -22,8 +22,6 @@ export interface Settings {
   /** Model folder and batch sizes of the suite `model`. */
   readonly model: string;
   readonly images: readonly number[];
-  /** Print the time per kernel of the suite `model`. */
-  readonly profile: boolean;
 }
 
 export type Grid = 16 | 24 | 32;

@@ -1,18 +1,22 @@
 /** The suites by name, and running some of them as one run. */
 import { OptionError } from '../src/errors.ts';
 import type { NodeDevice } from '../src/node/device.ts';
-import type { Environment } from './environment.ts';
-import { type GenerateResult, generateLines, measureGenerate } from './generate/suite.ts';
-import { type KernelsResult, kernelsLines, measureKernels } from './kernels/suite.ts';
-import { limitsLines } from './limits/lines.ts';
-import type { Limits } from './limits/measure.ts';
-import { type ModelResult, measureModel, modelLines } from './model/suite.ts';
-import { measurePeers, type PeerRow, peersLines } from './peers-suite.ts';
-import { environmentLines } from './report.ts';
-import { measureScaling, type ScalingResult, scalingLines } from './scaling.ts';
+import { type Environment, environmentLines } from './environment.ts';
+import { type GenerateResult, generateTables, measureGenerate } from './generate/suite.ts';
+import {
+  type KernelsResult,
+  kernelsNotes,
+  kernelsTables,
+  measureKernels,
+} from './kernels/suite.ts';
+import { type Limits, limitsTables } from './limits.ts';
+import { type ModelResult, measureModel, modelTables } from './model/suite.ts';
+import type { PeerResult } from './peers/result.ts';
+import { measurePeers, peersNotes, peersTables } from './peers/suite.ts';
+import { measureScaling, type ScalingResult, scalingNotes, scalingTables } from './scaling.ts';
 import { Session } from './session.ts';
 import type { Settings } from './settings.ts';
-import { summaryLines } from './summary.ts';
+import { type Table, tableLines } from './table.ts';
 
 /** What the suites of one run measured. */
 export interface Results {
@@ -21,7 +25,7 @@ export interface Results {
   readonly generate?: GenerateResult;
   readonly scaling?: ScalingResult;
   readonly model?: ModelResult;
-  readonly peers?: readonly PeerRow[];
+  readonly peers?: readonly PeerResult[];
 }
 
 /** A file of results. */
@@ -29,52 +33,23 @@ export type BenchFile = Environment & { readonly results: Results };
 
 export type SuiteName = keyof Results;
 
-export interface Suite {
-  /** Measures, and says what it found. */
-  run(
-    session: Session,
-    note: (line: string) => void,
-  ): Promise<{ readonly results: Results; readonly lines: readonly string[] }>;
+export interface Suite<R> {
+  measure(session: Session): Promise<R>;
+  tables(result: R): readonly Table[];
+  /** Lines below the tables: what was left out. */
+  notes?(result: R): readonly string[];
 }
 
+type Suites = { readonly [Name in SuiteName]-?: Suite<NonNullable<Results[Name]>> };
+
 /** In the order they run. */
-export const SUITES: Readonly<Record<SuiteName, Suite>> = {
-  limits: {
-    async run(session) {
-      const limits = await session.limits();
-      return { results: { limits }, lines: limitsLines(limits) };
-    },
-  },
-  kernels: {
-    async run(session) {
-      const kernels = await measureKernels(session);
-      return { results: { kernels }, lines: kernelsLines(kernels) };
-    },
-  },
-  generate: {
-    async run(session) {
-      const generate = await measureGenerate(session);
-      return { results: { generate }, lines: generateLines(generate) };
-    },
-  },
-  scaling: {
-    async run(session) {
-      const scaling = await measureScaling(session);
-      return { results: { scaling }, lines: scalingLines(scaling) };
-    },
-  },
-  model: {
-    async run(session) {
-      const model = await measureModel(session);
-      return { results: { model }, lines: modelLines(model, session.settings.profile) };
-    },
-  },
-  peers: {
-    async run({ settings }, note) {
-      const peers = await measurePeers(settings.runs, note);
-      return { results: { peers }, lines: peersLines(peers) };
-    },
-  },
+export const SUITES: Suites = {
+  limits: { measure: (session) => session.limits(), tables: limitsTables },
+  kernels: { measure: measureKernels, tables: kernelsTables, notes: kernelsNotes },
+  generate: { measure: measureGenerate, tables: generateTables },
+  scaling: { measure: measureScaling, tables: scalingTables, notes: scalingNotes },
+  model: { measure: measureModel, tables: modelTables },
+  peers: { measure: measurePeers, tables: peersTables, notes: peersNotes },
 };
 
 /** Without names: what needs nothing but this checkout, and fits ten minutes without a GPU. */
@@ -95,7 +70,7 @@ export interface RunOptions {
   readonly note: (line: string) => void;
   /** Default: the device of this machine. */
   readonly open?: () => Promise<NodeDevice>;
-  readonly suites?: Readonly<Record<string, Suite>>;
+  readonly suites?: Readonly<Record<string, Suite<unknown>>>;
 }
 
 /**
@@ -113,16 +88,16 @@ export async function runSuites(
   print(environmentLines(session.environment));
   let results: Results = {};
   for (const name of names) {
+    const suite = suites[name];
+    if (!suite) continue;
     const started = performance.now();
     note(`${name} ...`);
-    const made = await suites[name]?.run(session, note);
-    if (!made) continue;
-    results = { ...results, ...made.results };
-    print(made.lines);
+    const result = await suite.measure(session);
+    results = { ...results, [name]: result };
+    print([...tableLines(suite.tables(result)), ...(suite.notes?.(result) ?? [])]);
     note(`${name}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
   }
   // Floors are meaningless without the limits that they come from.
   const withLimits = session.measured ? { limits: await session.limits(), ...results } : results;
-  print(summaryLines(withLimits));
   return { ...session.environment, results: withLimits };
 }

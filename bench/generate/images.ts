@@ -1,19 +1,17 @@
 /** Decoding images with VQ-16 and random weights. */
-
 import { costOf } from '../../kernels/cost.ts';
 import { imageDecoder } from '../../src/engine/images.ts';
+import { floorUs } from '../../src/gpu/limits.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import type { MemoryUse } from '../../src/index.ts';
 import type { Precision } from '../../src/models/precision.ts';
 import { vqOptions } from '../../src/models/vq-blocks.ts';
 import { VQ_16 } from '../../src/models/vq-config.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
-import { randomNetwork } from '../gpu/random-network.ts';
-import { familyOf, workOf } from '../kernels/families.ts';
-import { floorOf } from '../kernels/measure.ts';
-import type { Limits } from '../limits/measure.ts';
+import { deviceLimits, type Limits } from '../limits.ts';
+import { randomNetwork } from '../random-network.ts';
 import { Refusal } from '../refusal.ts';
-import { type Timing, timed, timing } from '../repeat.ts';
+import { repeat, type Timing, timed, timing } from '../repeat.ts';
 import { SameCheck } from '../same-check.ts';
 import type { BenchDevice } from '../session.ts';
 import type { Grid } from '../settings.ts';
@@ -34,8 +32,6 @@ const PLAIN = {
   variant: { reduce: 'serial', f16: false },
   tiles: { conv: { method: 'direct' } },
 } as const;
-/** After a decode that takes longer, one more is enough. */
-const SLOW_MS = 10_000;
 
 /** @throws Refusal when the pixels are all one colour; Error when two decodes differ. */
 export async function measureImage(
@@ -47,8 +43,9 @@ export async function measureImage(
 ): Promise<ImageResult> {
   const shape = { images: 1, height: grid, width: grid };
   const how = vqOptions(precision);
-  const define = (g: Graph): void => void vqDecoder(g, VQ_16, shape, how);
-  const network = await randomNetwork(d.memory, VQ_16, precision, define);
+  const network = await randomNetwork(d.memory, VQ_16, precision, (g) => {
+    vqDecoder(g, VQ_16, shape, how);
+  });
   const built = await timed(() => imageDecoder(network, [grid, grid]));
   const decoder = built.result;
   const codes = Uint32Array.from(
@@ -56,24 +53,20 @@ export async function measureImage(
     (_, i) => (i * 6151) % VQ_16.codebookSize,
   );
   const same = new SameCheck('byte');
-  const times: number[] = [];
-  while (times.length < (times.some((ms) => ms > SLOW_MS) ? 2 : runs + 1)) {
+  const times = await repeat(runs, async (run) => {
     const { ms, result } = await timed(() => decoder.decode(codes));
-    same.check(`decode ${times.length} at ${grid}x${grid}`, 0, result.rgba);
+    same.check(`decode ${run} at ${grid}x${grid}`, 0, result.rgba);
     if (result.rgba.every((byte, i) => byte === result.rgba[i % 4])) {
       throw new Refusal(`decode at ${grid}x${grid}: all pixels are alike: nothing is reported`);
     }
-    times.push(ms);
-  }
+    return ms;
+  });
   const decodeMs = timing(times);
   // The multiply-adds of plain convolutions, however this adapter makes them.
   const g = new Graph();
   vqDecoder(g, VQ_16, shape, { ...how, ...PLAIN });
-  const floorMs =
-    g.nodes.reduce((sum, { kernel }) => {
-      const family = familyOf(kernel);
-      return sum + floorOf(family ? workOf(kernel, family, 0) : costOf(kernel), limits);
-    }, 0) / 1000;
+  const least = deviceLimits(limits);
+  const floorMs = g.nodes.reduce((us, { kernel }) => us + floorUs(costOf(kernel), least), 0) / 1000;
   return {
     ...{ name: `VQ-16 ${grid}x${grid}`, grid, buildMs: built.ms, decodeMs, floorMs },
     dispatches: decoder.program.steps.length,

@@ -1,7 +1,7 @@
 /** Random inputs of a kernel, by what its bindings are. */
 import type { Binding, Kernel, MatrixDType } from '../../kernels/kernel.ts';
 import type { Memory } from '../../src/gpu/memory.ts';
-import { type FilledDType, fill, type Spread } from './fill.ts';
+import { Filler, type Spread } from '../../src/gpu/random.ts';
 
 type Stored = Pick<Binding, 'dtype' | 'shape'>;
 
@@ -34,12 +34,13 @@ export function weightSpread(name: string, { dtype, shape }: Stored, quants?: St
  * sums are of the same size.
  * @param own Spreads of some bindings.
  */
-export async function fillBindings(
+export function fillBindings(
   memory: Memory,
   kernel: Kernel,
   buffers: Readonly<Record<string, GPUBuffer>>,
   own: Readonly<Record<string, Spread>> = {},
-): Promise<void> {
+): void {
+  const filler = new Filler(memory);
   for (const [i, [name, binding]] of Object.entries<Binding>(kernel.bindings).entries()) {
     const { role, dtype } = binding;
     const buffer = buffers[name];
@@ -48,6 +49,7 @@ export async function fillBindings(
     const quants = kernel.bindings[name.replace(/Scales$/, '')];
     const scaled = quants === binding ? undefined : quants;
     const spread = isWeight ? weightSpread(name, binding, scaled) : { centre: 0, spread: 1 };
-    await fill(memory, { buffer }, dtype as FilledDType, i + 1, own[name] ?? spread);
+    filler.fill({ buffer }, dtype, own[name] ?? spread, i);
   }
+  filler.destroy();
 }

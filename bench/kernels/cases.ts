@@ -2,13 +2,13 @@
 import type { Kernel } from '../../kernels/kernel.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { gptConfig } from '../../src/index.ts';
-import { gptDecoder } from '../../src/models/gpt.ts';
 import type { GptConfig, GptSize } from '../../src/models/gpt-config.ts';
 import type { Precision } from '../../src/models/precision.ts';
 import { vqOptions } from '../../src/models/vq-blocks.ts';
 import { VQ_16 } from '../../src/models/vq-config.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
 import type { Grid } from '../settings.ts';
+import { stepGraph } from '../step-program.ts';
 
 export interface KernelCase {
   /** Where it is used, and its label. */
@@ -30,14 +30,14 @@ export function stepCases(
 ): KernelCase[] {
   const config = gptConfig(size, grid);
   const g = new Graph();
-  gptDecoder(g, config, { rows, slots: rows }, precision);
+  stepGraph(config, rows / 2, precision)(g);
   return casesOf(g, `${size} ${rows} rows`, config);
 }
 
 /** Kernels of decoding one image with VQ-16. */
-export function imageCases(grid: Grid, { variant }: Precision): KernelCase[] {
+export function imageCases(grid: Grid, precision: Precision): KernelCase[] {
   const g = new Graph();
-  vqDecoder(g, VQ_16, { images: 1, height: grid, width: grid }, vqOptions({ variant }));
+  vqDecoder(g, VQ_16, { images: 1, height: grid, width: grid }, vqOptions(precision));
   return casesOf(g, `VQ-16 ${grid}x${grid}`);
 }
 

@@ -101,7 +101,7 @@ const mapOf = (run: KernelRun, name: string) => {
 
 export const tokenizerFamilies: readonly Family[] = [
   {
-    words: ['conv2d', 'group_norm'],
+    words: ['conv2d', 'conv2d_parts', 'group_norm'],
     bindings: 'x affine? weight bias? residual? out',
     work(kernel) {
       const [, inChannels, k = 1] = shapeOf(kernel, 'weight');

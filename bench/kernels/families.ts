@@ -2,7 +2,6 @@
  * Kernels by what they are given: how much work a dispatch is, and what it should make. A kernel is
  * known by the first word of its label and the names of its bindings, so that every call of a graph can be measured as it is.
  */
-import { costOf } from '../../kernels/cost.ts';
 import type { Cost, Kernel } from '../../kernels/kernel.ts';
 import { attentionFamilies } from './check-attention.ts';
 import { decoderFamilies } from './check-decoder.ts';
@@ -42,17 +41,4 @@ export function familyOf(kernel: Kernel): Family | undefined {
     const needed = words.filter((word) => !word.endsWith('?'));
     return names.every((name) => known.has(name)) && needed.every((name) => names.includes(name));
   });
-}
-
-/**
- * Bytes and operations that no implementation of a kernel can avoid.
- * @param position Of the rows of a decoder: how much of the KV cache they read.
- */
-export function workOf(kernel: Kernel, family: Family, position: number): Cost {
-  const own = costOf(kernel);
-  const told = family.work?.(kernel, position) ?? {};
-  return {
-    bytes: told.bytes ?? own.bytes,
-    operations: own.operations > 0 ? own.operations : (told.operations ?? 0),
-  };
 }

@@ -1,19 +1,21 @@
 /** One kernel: its output checked, then its time and what of the machine's limits it reaches. */
-import { byteLength } from '../../kernels/cost.ts';
-import type { Binding, Cost, Kernel } from '../../kernels/kernel.ts';
+import { byteLength, costOf } from '../../kernels/cost.ts';
+import type { Binding, Kernel } from '../../kernels/kernel.ts';
 import { packRows } from '../../kernels/lib/row-table.ts';
 import { type DrawingSequence, packSequences } from '../../kernels/sampler/sequence-table.ts';
+import { floorUs } from '../../src/gpu/limits.ts';
 import type { Memory } from '../../src/gpu/memory.ts';
+import type { Spread } from '../../src/gpu/random.ts';
+import { sample } from '../../src/gpu/sample.ts';
 import type { GptConfig } from '../../src/models/gpt-config.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';
-import type { Spread } from '../gpu/fill.ts';
 import { fillBindings } from '../gpu/inputs.ts';
-import { buffersFor, type Encode, launcher } from '../gpu/launch.ts';
+import { buffersFor, type Encode, launcher, runOnce } from '../gpu/launch.ts';
 import type { Numbers } from '../gpu/values.ts';
-import { type Effort, type Limits, streamFor } from '../limits/measure.ts';
-import type { BenchDevice } from '../session.ts';
+import { deviceLimits, type Limits } from '../limits.ts';
+import type { BenchDevice, Effort } from '../session.ts';
 import type { KernelCase } from './cases.ts';
-import { familyOf, workOf } from './families.ts';
+import { familyOf } from './families.ts';
 import { KernelRun } from './run.ts';
 
 export interface KernelResult {
@@ -36,9 +38,6 @@ export interface KernelResult {
   readonly bound: 'memory' | 'products';
   /** floorUs / us. */
   readonly share: number;
-  /** Of products: the rate of the best micro-kernel for such a weight, and what of it is reached. */
-  readonly streamGbs?: number;
-  readonly ofStream?: number;
 }
 
 /** Stands for a kernel whose output this bench cannot check. */
@@ -60,12 +59,6 @@ const sequencesOf = (sequences: number): DrawingSequence[] =>
     ...{ row: i, uncondRow: undefined, sequence: i },
     ...{ topK: 2000, topP: 1, greedy: false, given: 0 },
   }));
-
-/** Time that work takes at least on a machine with these limits, microseconds. */
-export function floorOf({ bytes, operations }: Cost, limits: Limits): number {
-  const { bandwidth, bestGflops } = limits;
-  return Math.max(bytes / bandwidth.bestGBs, operations / bestGflops) / 1000;
-}
 
 /** A kernel with random inputs. */
 export interface Prepared {
@@ -98,7 +91,7 @@ export async function prepareKernel(
         }
       }
     };
-    for (const set of sets) await fillBindings(memory, kernel, set, positive(kernel));
+    for (const set of sets) fillBindings(memory, kernel, set, positive(kernel));
     reset();
     const encode = await launcher(memory, kernel, sets);
     const sequences = sequencesOf(kernel.bindings.sequenceTable?.shape[0] ?? 0);
@@ -113,43 +106,52 @@ export async function prepareKernel(
 /** Where the rows of a step stand: in the middle of the image. */
 const positionOf = (config: GptConfig | undefined): number => (config?.blockSize ?? 0) >> 1;
 
-/** @throws Refusal when an output disagrees with its oracle. */
-export async function measureKernel(
-  { memory, clock }: Pick<BenchDevice, 'memory' | 'clock'>,
-  { name, use, kernel, dispatches, config }: KernelCase,
-  limits: Limits,
-  effort: Effort,
-): Promise<KernelResult | Unchecked> {
+/**
+ * Compares what a kernel makes with its oracle. All kernels are compared before any is timed: a device
+ * that waits for an oracle lowers its clock.
+ * @returns Why it cannot be compared, if so.
+ * @throws Refusal when an output disagrees.
+ */
+export async function checkKernel(memory: Memory, one: KernelCase): Promise<Unchecked | undefined> {
+  const { name, kernel } = one;
   const family = familyOf(kernel);
   if (!family) {
     const bindings = Object.keys(kernel.bindings).join(', ');
     return { name, reason: `no oracle in bench/kernels for a kernel of ${bindings}` };
   }
+  const { encode, run, free } = await prepareKernel(memory, one);
+  try {
+    runOnce(memory, encode);
+    await family.check(run);
+    return undefined;
+  } finally {
+    free();
+  }
+}
+
+export async function timeKernel(
+  { memory, clock }: Pick<BenchDevice, 'memory' | 'clock'>,
+  one: KernelCase,
+  limits: Limits,
+  effort: Effort,
+): Promise<KernelResult> {
+  const { name, use, kernel, dispatches, config } = one;
   const size = Object.values<Binding>(kernel.bindings).reduce((n, b) => n + byteLength(b), 0);
   // What the tokenizer reads was just written by the kernel before; weights of a step come from memory.
   const count = config ? Math.min(MOST_SETS, Math.ceil(effort.coldBytes / size)) : 1;
-  const { encode, reset, run, free } = await prepareKernel(
-    memory,
-    { kernel, ...(config && { config }) },
-    count,
-  );
+  const { encode, reset, free } = await prepareKernel(memory, one, count);
   try {
-    const firstUs = await clock.pass((pass) => encode(pass, 0));
-    await family.check(run);
     const draws = kernel.bindings.rowTable?.role === 'inout';
-    const { us, medianUs, runs } = await clock.sample(
-      { ...effort, firstUs, ...(draws && { most: MOST_DRAWS, reset }) },
-      encode,
-    );
-    const work = workOf(kernel, family, positionOf(config));
-    const floorUs = floorOf(work, limits);
-    const bytesUs = floorOf({ ...work, operations: 0 }, limits);
-    const bound = bytesUs < floorUs ? 'products' : 'memory';
-    const [gbs, gflops] = [work.bytes / us / 1000, work.operations / us / 1000];
+    const options = { ...effort, ...(draws && { most: MOST_DRAWS, reset }) };
+    const { us, medianUs, runs } = await sample(clock, options, encode);
+    const cost = costOf(kernel);
+    const least = deviceLimits(limits);
+    const floor = floorUs(cost, least);
+    const bound = floorUs({ ...cost, operations: 0 }, least) < floor ? 'products' : 'memory';
+    const [gbs, gflops] = [cost.bytes / us / 1000, cost.operations / us / 1000];
     return {
-      ...{ name, use, label: kernel.label, dispatches, us, medianUs, runs, ...work },
-      ...{ gbs, gflops, floorUs, bound, share: floorUs / us },
-      ...streamShare(kernel, limits, us),
+      ...{ name, use, label: kernel.label, dispatches, us, medianUs, runs, ...cost },
+      ...{ gbs, gflops, floorUs: floor, bound, share: floor / us },
     };
   } finally {
     free();
@@ -193,23 +195,4 @@ function positive({ bindings }: Kernel): Record<string, Spread> {
     ...(moments && { moments: { centre: 2, spread: 1 } }),
     ...(peaks?.role === 'in' && { peaks: { centre: 2, spread: 1 } }),
   };
-}
-
-function streamShare(
-  { bindings }: Kernel,
-  limits: Limits,
-  us: number,
-): Pick<KernelResult, 'streamGbs' | 'ofStream'> {
-  const weights = [bindings.weight, bindings.w1, bindings.w3].filter((w) => w !== undefined);
-  const [rows] = bindings.x?.shape ?? [];
-  const [first] = weights;
-  if (first?.shape.length !== 2 || rows === undefined) return {};
-  const [outDim = 1, inDim = 1] = first.shape;
-  const dtype = first.dtype;
-  if (dtype === 'u32' || dtype === 'i32') return {};
-  const stream = streamFor(limits, { rows, outDim, inDim, dtype });
-  if (!stream) return {};
-  const scales = ['weightScales', 'w1Scales', 'w3Scales'].map((name) => bindings[name]);
-  const bytes = [...weights, ...scales].reduce((n, w) => n + (w ? byteLength(w) : 0), 0);
-  return { streamGbs: stream.gbs, ofStream: bytes / us / 1000 / stream.gbs };
 }

@@ -1,14 +1,10 @@
 /** `kernels`: every kernel of a step and of an image, each against the machine's limits. */
-import { bindingLimit } from '../../src/gpu/variants.ts';
-import { variantOf } from '../../src/index.ts';
 import type { GptSize } from '../../src/models/gpt-config.ts';
-import type { Precision } from '../../src/models/precision.ts';
-import { dtypeOf, effortOf } from '../limits/measure.ts';
 import type { BenchDevice, Session } from '../session.ts';
 import { selectCases } from '../settings.ts';
-import { formatNumber, formatTable, type Row } from '../table.ts';
+import { formatNumber, percent, type Row, type Table } from '../table.ts';
 import { imageCases, type KernelCase, stepCases } from './cases.ts';
-import { type KernelResult, measureKernel, type Unchecked } from './measure.ts';
+import { checkKernel, type KernelResult, timeKernel, type Unchecked } from './measure.ts';
 
 export interface KernelsResult {
   readonly kernels: readonly KernelResult[];
@@ -18,19 +14,9 @@ export interface KernelsResult {
 
 const ROWS = [2, 16];
 
-/** How decoders are built on a device when nothing is loaded. */
-export function precisionOf(device: GPUDevice, { settings }: Pick<Session, 'settings'>): Precision {
-  return {
-    variant: variantOf(device),
-    dtype: dtypeOf(device, settings),
-    kvDtype: settings.kv,
-    maxBindingBytes: bindingLimit(device),
-  };
-}
-
 function allCases({ device }: BenchDevice, session: Session): KernelCase[] {
   const { quick, models } = session.settings;
-  const precision = precisionOf(device, session);
+  const precision = session.precision(device);
   const sizes: readonly GptSize[] = models ?? (quick ? ['GPT-B'] : ['GPT-B', 'GPT-XL', 'GPT-3B']);
   const [grid, large] = session.software ? ([16, 24] as const) : ([24, 24] as const);
   const steps = sizes.flatMap((size) =>
@@ -39,54 +25,51 @@ function allCases({ device }: BenchDevice, session: Session): KernelCase[] {
   return [...steps, ...imageCases(grid, precision)];
 }
 
+/** Compares all kernels with their oracles first, so that the device is busy from then on. */
 export async function measureKernels(session: Session): Promise<KernelsResult> {
-  const { settings, software } = session;
-  const cases = await session.use(async (d) =>
-    selectCases('kernels', allCases(d, session), settings.cases),
-  );
+  const { settings, effort } = session;
   const limits = await session.limits();
-  const effort = effortOf(software, settings);
   return session.use(async (d) => {
-    const kernels: KernelResult[] = [];
+    const cases = selectCases('kernels', allCases(d, session), settings.cases);
     const unchecked: Unchecked[] = [];
     for (const one of cases) {
+      session.note(`${one.name}: check`);
+      const reason = await checkKernel(d.memory, one);
+      if (reason) unchecked.push(reason);
+    }
+    const kernels: KernelResult[] = [];
+    for (const one of cases) {
+      if (unchecked.some(({ name }) => name === one.name)) continue;
       session.note(one.name);
-      const result = await measureKernel(d, one, limits, effort);
-      if ('reason' in result) unchecked.push(result);
-      else kernels.push(result);
+      kernels.push(await timeKernel(d, one, limits, effort));
     }
     return { kernels, unchecked };
   });
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
-
 /** A table for each use: all kernels, and their sum. */
-export function kernelsLines({ kernels, unchecked }: KernelsResult): string[] {
+export function kernelsTables({ kernels }: KernelsResult): Table[] {
   const uses = [...new Set(kernels.map(({ use }) => use))];
-  const tables = uses.flatMap((use) => {
+  return uses.map((use): Table => {
     const own = kernels.filter((k) => k.use === use);
     const sum = (of: (k: KernelResult) => number): number =>
       own.reduce((n, k) => n + of(k) * k.dispatches, 0);
     const [us, floorUs] = [sum((k) => k.us), sum((k) => k.floorUs)];
     return [
-      ...formatTable([
-        [use, 'times', 'us', 'GB/s', 'GFLOP/s', 'of floor', 'of best stream'],
-        ...own.map(
-          (k): Row => [
-            `  ${k.label}`,
-            String(k.dispatches),
-            formatNumber(k.us),
-            formatNumber(k.gbs),
-            formatNumber(k.gflops),
-            percent(k.share),
-            k.ofStream === undefined ? '' : percent(k.ofStream),
-          ],
-        ),
-        ['  all, each as often as it is used', '', formatNumber(us), '', '', percent(floorUs / us)],
-      ]),
-      '',
+      [use, 'times', 'us', 'GB/s', 'GFLOP/s', 'of floor', 'bound by'],
+      ...own.map(
+        (k): Row => [
+          `  ${k.label}`,
+          String(k.dispatches),
+          ...[k.us, k.gbs, k.gflops].map(formatNumber),
+          percent(k.share),
+          k.bound,
+        ],
+      ),
+      ['  all, each as often as it is used', '', formatNumber(us), '', '', percent(floorUs / us)],
     ];
   });
-  return [...tables, ...unchecked.map(({ name, reason }) => `not measured: ${name}: ${reason}`)];
 }
+
+export const kernelsNotes = ({ unchecked }: KernelsResult): string[] =>
+  unchecked.map(({ name, reason }) => `not measured: ${name}: ${reason}`);

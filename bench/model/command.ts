@@ -1,8 +1,9 @@
 /** `llamagen generate` as a user runs it: a process of its own, from start to exit. */
-import { spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { readTokens } from '../../src/cli/tokens-file.ts';
 import type { ModelJson } from '../../src/index.ts';
 import { packageFolder } from '../../src/node/files.ts';
@@ -34,22 +35,22 @@ export async function measureCommand(
   tokenCheck: SameCheck,
 ): Promise<CommandResult> {
   const { gridSize, numClasses } = config.gpt;
+  const { codebookSize } = config.vq;
   const folder = mkdtempSync(join(tmpdir(), 'llamagen-bench-'));
   const tokensFile = join(folder, 'tokens.json');
   const classes = Array.from({ length: images }, (_, i) => classOf(i, numClasses)).join(',');
-  const args = ['generate', '--json', '--model', resolve(model), '--class', classes];
-  args.push('--seed', String(SEED), '--out', join(folder, 'out.png'), '--tokens-out', tokensFile);
+  const main = join(packageFolder(), 'src', 'cli', 'main.ts');
+  const args = ['--import', import.meta.resolve('tsx'), main, 'generate', '--json'];
+  args.push('--model', resolve(model), '--class', classes, '--seed', String(SEED));
+  args.push('--out', join(folder, 'out.png'), '--tokens-out', tokensFile);
   try {
     const all = await repeat(runs, async (run) => {
-      const { ms, result } = await timed(() => llamagen(args));
-      const { codebookSize } = config.vq;
-      for (const [i, { tokens }] of readTokens(tokensFile, {
-        gridSize,
-        codebookSize,
-      }).images.entries()) {
+      const { ms, result } = await timed(() => promisify(execFile)(process.execPath, args));
+      const made = readTokens(tokensFile, { gridSize, codebookSize }).images;
+      for (const [i, { tokens }] of made.entries()) {
         tokenCheck.check(`command for ${images}, run ${run}`, i, tokens);
       }
-      const { timings } = JSON.parse(result) as { timings: Phases };
+      const { timings } = JSON.parse(result.stdout) as { timings: Phases };
       const known = timings.load + timings.compile + timings.tokens + timings.decode;
       return { ms, phasesMs: { ...timings, other: ms - known } };
     });
@@ -58,27 +59,4 @@ export async function measureCommand(
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** What the command prints on stdout. */
-function llamagen(args: readonly string[]): Promise<string> {
-  const main = join(packageFolder(), 'src', 'cli', 'main.ts');
-  const tsx = import.meta.resolve('tsx');
-  const child = spawn(process.execPath, ['--import', tsx, main, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  return new Promise((done, reject) => {
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) done(stdout);
-      else reject(new Error(`llamagen ${args.join(' ')} ended with ${code}:\n${stderr}`));
-    });
-  });
 }

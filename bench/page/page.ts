@@ -1,12 +1,8 @@
 /** One HTML file of plots and tables from files of results. Pure: text in, text out. */
-import type { BenchFile, Results } from '../suites.ts';
-import {
-  generateSection,
-  kernelsSection,
-  limitsSection,
-  peersSection,
-  scalingSection,
-} from './sections.ts';
+import { versionOf } from '../environment.ts';
+import { type BenchFile, type Results, SUITES, type Suite, type SuiteName } from '../suites.ts';
+import type { Table } from '../table.ts';
+import { figuresOf } from './figures.ts';
 import { STYLE } from './style.ts';
 import { escapeText } from './svg.ts';
 
@@ -16,23 +12,21 @@ export interface NamedFile {
   readonly file: BenchFile;
 }
 
-interface Machine {
-  readonly title: string;
-  readonly files: readonly NamedFile[];
-  /** Of each suite, what was measured last. */
-  readonly results: Results;
-}
+/** Suites in the order of the page, and what their parts are called. */
+const TITLES: Readonly<Record<SuiteName, string>> = {
+  limits: 'Limits of the machine',
+  generate: 'A decoding step, and an image from its codes',
+  scaling: 'Scaling of a step',
+  kernels: 'Kernels against the roofline',
+  model: 'A model as users run it',
+  peers: 'Other runtimes on the same work',
+};
 
 /** Whether a parsed file is one of this bench; others in bench/results have other shapes. */
 export function isBenchFile(json: unknown): json is BenchFile {
-  const file = json as Partial<BenchFile> | null;
-  const known = ['limits', 'kernels', 'generate', 'scaling', 'peers'];
-  return (
-    typeof file === 'object' &&
-    file?.adapter !== undefined &&
-    typeof file.results === 'object' &&
-    known.some((suite) => suite in (file.results as object))
-  );
+  const { adapter, results } = (json ?? {}) as Partial<BenchFile>;
+  const has = (suite: string): boolean => typeof results?.[suite as SuiteName] === 'object';
+  return adapter !== undefined && Object.keys(SUITES).some(has);
 }
 
 const machineOf = ({ adapter, cpu, robust }: BenchFile): string =>
@@ -42,33 +36,23 @@ const machineOf = ({ adapter, cpu, robust }: BenchFile): string =>
     ...(robust ? ['bounds checks on'] : []),
   ].join(', ');
 
-function machines(files: readonly NamedFile[]): Machine[] {
-  const groups = new Map<string, NamedFile[]>();
-  for (const named of [...files].sort((a, b) => a.file.date.localeCompare(b.file.date))) {
-    const title = machineOf(named.file);
-    groups.set(title, [...(groups.get(title) ?? []), named]);
-  }
-  return [...groups].map(([title, own]) => ({
-    title,
-    files: own,
-    results: Object.assign({}, ...own.map(({ file }) => file.results)) as Results,
-  }));
-}
-
 /** @throws RangeError when there is no file. */
 export function page(files: readonly NamedFile[]): string {
   if (files.length === 0) throw new RangeError('no results: run "npm run bench -- --save" first');
-  const body = machines(files).map(({ title, files: own, results }) =>
-    [
+  const machines = new Map<string, NamedFile[]>();
+  for (const named of [...files].sort((a, b) => a.file.date.localeCompare(b.file.date))) {
+    const title = machineOf(named.file);
+    machines.set(title, [...(machines.get(title) ?? []), named]);
+  }
+  const body = [...machines].map(([title, own]) => {
+    // Of each suite, what was measured last.
+    const results: Results = Object.assign({}, ...own.map(({ file }) => file.results));
+    return [
       `<h2>${escapeText(title)}</h2>`,
       ...own.map(({ name, file }) => provenance(name, file)),
-      ...limitsSection(results),
-      ...generateSection(results),
-      ...scalingSection(results),
-      ...kernelsSection(results),
-      ...peersSection(results),
-    ].join('\n'),
-  );
+      ...(Object.keys(TITLES) as SuiteName[]).flatMap((name) => part(name, results)),
+    ].join('\n');
+  });
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -79,18 +63,38 @@ export function page(files: readonly NamedFile[]): string {
 </head>
 <body>
 <h1>llamagen-webgpu: how fast, and how far from the limit</h1>
-<p class="dim">Made by <code>npm run bench:report</code> from <code>bench/results</code>. Every share is of a floor that the same run measured: bytes over memory bandwidth, multiply-adds over the best product. A number above 100 % means that a kernel is faster than the bench's own best attempt at that limit, or that the machine was busy while the limit was measured. <code>docs/performance.md</code> says what each number means.</p>
+<p class="dim">Made by <code>npm run bench:report</code> from <code>bench/results</code>. Every share is of a floor that the same run measured: bytes over memory bandwidth, operations over the rate of multiply-adds. A number above 100 % means that a cache held what had to be read, or that the machine was busy while the limit was measured. <code>docs/performance.md</code> says what each number means.</p>
 ${body.join('\n')}
 </body>
 </html>
 `;
 }
 
-function provenance(
-  name: string,
-  { date, commit, changed, node, variant, toggles, results }: BenchFile,
-): string {
-  const version = commit ? `${commit.slice(0, 12)}${changed ? ' with changes' : ''}` : 'unknown';
-  const facts = `${date.slice(0, 16).replace('T', ' ')} UTC, commit ${version}, Node ${node}, reduce ${variant.reduce}, ${variant.f16 ? 'native' : 'packed'} halves; suites ${Object.keys(results).join(', ')}`;
+/** Figures and tables of one suite; nothing where it was not measured. */
+function part(name: SuiteName, results: Results): string[] {
+  const result = results[name];
+  if (result === undefined) return [];
+  const suite: Suite<unknown> = SUITES[name];
+  const notes = suite.notes?.(result) ?? [];
+  return [
+    `<h3>${TITLES[name]}</h3>`,
+    ...figuresOf(name, results),
+    '<details><summary>Numbers</summary>',
+    ...suite.tables(result).map(tableOf),
+    '</details>',
+    ...notes.map((note) => `<p class="dim">${escapeText(note)}</p>`),
+  ];
+}
+
+function tableOf([head = [''], ...rows]: Table): string {
+  const line = (tag: 'th' | 'td', cells: readonly string[]): string =>
+    `<tr>${cells.map((cell) => `<${tag}>${escapeText(cell.trim())}</${tag}>`).join('')}</tr>`;
+  const body = rows.map((cells) => line('td', cells)).join('');
+  return `<div class="wide"><table>${line('th', head)}${body}</table></div>`;
+}
+
+function provenance(name: string, file: BenchFile): string {
+  const { date, node, variant, toggles, results } = file;
+  const facts = `${date.slice(0, 16).replace('T', ' ')} UTC, commit ${versionOf(file)}, Node ${node}, reduce ${variant.reduce}, ${variant.f16 ? 'native' : 'packed'} halves; suites ${Object.keys(results).join(', ')}`;
   return `<p class="dim"><code>${escapeText(name)}</code>: ${escapeText(facts)}<br><code>${escapeText(toggles.join(' '))}</code></p>`;
 }

@@ -22,14 +22,15 @@ export interface CompareOptions {
   /** Timed runs after the first. */
   readonly runs: number;
   /** Called with one line as work goes on. */
-  readonly onNote: (line: string) => void;
+  readonly note: (line: string) => void;
 }
 
+/** A runtime that runs, or the reason why it does not. */
 interface Entry {
   readonly contender: Contender;
-  readonly runner: RemoteRunner;
-  readonly agrees: NonNullable<PeerResult['agrees']>;
+  runner?: RemoteRunner;
   readonly samples: number[];
+  row: PeerResult;
 }
 
 /**
@@ -39,84 +40,60 @@ interface Entry {
 export async function compareOn(
   task: Task,
   contenders: readonly Contender[],
-  { side, runs, onNote }: CompareOptions,
+  { side, runs, note }: CompareOptions,
 ): Promise<PeerResult[]> {
-  const [first] = contenders;
-  const rows = new Map<Contender, PeerResult>();
-  const entries: Entry[] = [];
-  const drop = (contender: Contender, row: Partial<PeerResult>): void => {
+  const entries = contenders.map((contender): Entry => {
     const { runtime, provider, robust } = contender;
-    const who = { task, runtime, provider, ...(robust !== undefined && { robust }) };
-    rows.set(contender, { ...who, ...row });
+    const row = { task, runtime, provider, ...(robust !== undefined && { robust }) };
+    return { contender, samples: [], row };
+  });
+  const [ours] = entries;
+  let reference: Float32Array | undefined;
+  const prepare = async (entry: Entry): Promise<void> => {
+    const { script, way, robust = false } = entry.contender;
+    const software = ours?.runner?.software ?? false;
+    const runner = await startRunner(script, { task, side, way, robust }, software, LIMIT_MS);
+    entry.runner = runner;
+    const { version, adapter } = runner;
+    entry.row = { ...entry.row, version, adapter };
+    const { values, ms } = await runner.outputs();
+    reference ??= values;
+    const agrees = { metric: 'nmse', value: nmse(values, reference) } as const;
+    entry.row = { ...entry.row, agrees };
+    entry.samples.push(ms);
+    const reason = refusal(agrees.value);
+    if (reason !== undefined) throw new Error(reason);
+  };
+  /** Does it, or drops the runtime with the reason. */
+  const attempt = async (entry: Entry, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (entry === ours) throw error;
+      entry.row = { ...entry.row, reason: error instanceof Error ? error.message : String(error) };
+      entry.runner?.end();
+      delete entry.runner;
+    }
   };
   try {
-    let reference: Float32Array | undefined;
-    let software = false;
-    for (const contender of contenders) {
-      onNote(`${task}: preparing ${nameOf(contender)}`);
-      const { script, way, robust = false } = contender;
-      try {
-        const runner = await startRunner(script, { task, side, way, robust }, software, LIMIT_MS);
-        const { values, ms } = await runner.outputs().catch((error: unknown) => {
-          runner.end();
-          throw error;
-        });
-        if (contender === first) {
-          reference = values;
-          software = runner.software;
-        }
-        const value = nmse(values, reference ?? values);
-        const agrees = { metric: 'nmse', value } as const;
-        const reason = refusal(value);
-        if (reason === undefined) entries.push({ contender, runner, agrees, samples: [ms] });
-        else {
-          drop(contender, { version: runner.version, adapter: runner.adapter, agrees, reason });
-          runner.end();
-        }
-      } catch (error) {
-        if (contender === first) throw error;
-        drop(contender, { reason: messageOf(error) });
-      }
-    }
-    await timeInTurn(entries, runs, task, onNote, drop);
-    for (const { contender, runner, agrees, samples } of entries) {
-      if (rows.has(contender)) continue;
-      const { version, adapter } = runner;
-      drop(contender, { version, adapter, agrees, ms: msOf(samples) });
-    }
-    const all = contenders.flatMap((contender) => rows.get(contender) ?? []);
-    return withRatios(all, first?.runtime ?? '');
-  } finally {
-    for (const { runner } of entries) runner.end();
-  }
-}
-
-/** One run of each, then the next of each, so that all meet the same state of the machine. */
-async function timeInTurn(
-  entries: readonly Entry[],
-  runs: number,
-  task: Task,
-  onNote: (line: string) => void,
-  drop: (contender: Contender, row: Partial<PeerResult>) => void,
-): Promise<void> {
-  const failed = new Set<Entry>();
-  for (let run = 1; run <= runs; run++) {
-    onNote(`${task}: run ${run} of ${runs}`);
     for (const entry of entries) {
-      if (failed.has(entry)) continue;
-      try {
-        entry.samples.push(await entry.runner.sample());
-      } catch (error) {
-        failed.add(entry);
-        const { version, adapter } = entry.runner;
-        drop(entry.contender, { version, adapter, agrees: entry.agrees, reason: messageOf(error) });
+      const { runtime, provider, robust } = entry.contender;
+      note(`${task}: preparing ${runtime} (${provider}${robust ? ', bounds checks on' : ''})`);
+      await attempt(entry, () => prepare(entry));
+    }
+    // One run of each, then the next of each, so that all meet the same state of the machine.
+    for (let run = 1; run <= runs; run++) {
+      note(`${task}: run ${run} of ${runs}`);
+      for (const entry of entries) {
+        const { runner, samples } = entry;
+        if (runner) await attempt(entry, async () => void samples.push(await runner.sample()));
       }
     }
+    const rows = entries.map(({ row, runner, samples }) =>
+      runner ? { ...row, ms: msOf(samples) } : row,
+    );
+    return withRatios(rows, ours?.contender.runtime ?? '');
+  } finally {
+    for (const { runner } of entries) runner?.end();
   }
 }
-
-const nameOf = ({ runtime, provider, robust }: Contender): string =>
-  `${runtime} (${provider}${robust === true ? ', bounds checks on' : ''})`;
-
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error);

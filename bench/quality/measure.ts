@@ -1,12 +1,12 @@
 /** How far a decoder with other storage is from the same decoder in f32. */
 
 import { type GridToScore, scoreTokens } from '../../src/generate/score.ts';
-import { tokenLoop } from '../../src/generate/token-loop.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { checkGpt, type PrecisionOptions } from '../../src/load/model.ts';
 import type { Network } from '../../src/load/network.ts';
 import type { GptConfig } from '../../src/models/gpt-config.ts';
 import type { Safetensors } from '../../src/weights/safetensors.ts';
+import { drawing, stepProgram } from '../step-program.ts';
 
 /** What is measured on: classes, how greedy decoding is guided, and where the grids begin. */
 export interface Subject {
@@ -23,8 +23,8 @@ export interface Answers {
   readonly weightBytes: number;
   /** Teacher forcing: f32 [grids, 1 + blockSize, vocabSize]. */
   readonly logits: Float32Array;
-  /** Greedy decoding: u32 [classes, blockSize]. */
-  readonly greedy: Uint32Array;
+  /** Greedy decoding: the tokens of each class. */
+  readonly greedy: readonly Uint32Array[];
 }
 
 export interface Quality {
@@ -41,13 +41,10 @@ export interface Quality {
 
 /** Token grids drawn by the f32 decoder, one for each class: what it finds likely, not its best guess. */
 export async function drawGrids(device: GPUDevice, subject: Subject): Promise<GridToScore[]> {
-  const { classes, config } = subject;
+  const { classes } = subject;
   return withNetwork(device, subject, { dtype: 'f32' }, async (network) => {
-    const tokens = await run(network, subject, false);
-    return classes.map((label, i) => ({
-      label,
-      tokens: tokens.subarray(i * config.blockSize, (i + 1) * config.blockSize),
-    }));
+    const grids = await draw(network, subject, false);
+    return classes.map((label, i) => ({ label, tokens: grids[i] ?? [] }));
   });
 }
 
@@ -60,7 +57,7 @@ export function ask(
   return withNetwork(device, subject, options, async (network) => {
     const weightBytes = network.memory.use.weights;
     const logits = await scoreTokens(network, grids);
-    return { weightBytes, logits, greedy: await run(network, subject, true) };
+    return { weightBytes, logits, greedy: await draw(network, subject, true) };
   });
 }
 
@@ -78,16 +75,17 @@ async function withNetwork<T>(
   }
 }
 
-async function run(
+/** The tokens of each class. */
+async function draw(
   network: Network<GptConfig>,
   { classes, cfgScale }: Subject,
   greedy: boolean,
-): Promise<Uint32Array> {
-  const loop = await tokenLoop(network, { sequences: classes.length, guided: cfgScale > 1 });
-  const how = { cfgScale, cfgInterval: -1, temperature: 1, topK: 0, topP: 1, greedy };
-  loop.start(classes.map((label, i) => ({ ...how, given: 0, label, seed: 7 + i })));
-  await loop.run(network.config.blockSize);
-  return loop.readTokens();
+): Promise<readonly Uint32Array[]> {
+  const program = await stepProgram(network, classes.length, cfgScale > 1);
+  const sequences = classes.map((label, i) =>
+    drawing({ label, seed: 7 + i, cfgScale, topK: 0, greedy }),
+  );
+  return (await program.run(sequences, network.config.blockSize)).tokens;
 }
 
 /** Compares answers with those of the f32 decoder. The row after the last token predicts nothing. */
@@ -107,23 +105,20 @@ export function compare({ config }: Subject, got: Answers, exact: Answers): Qual
     positions++;
     if (best(a) === best(b)) same++;
   }
-  const images = exact.greedy.length / blockSize;
   let [prefix, equal] = [0, 0];
-  for (let image = 0; image < images; image++) {
-    const agree = Array.from(
-      { length: blockSize },
-      (_, i) => got.greedy[image * blockSize + i] === exact.greedy[image * blockSize + i],
-    );
+  for (const [image, expected] of exact.greedy.entries()) {
+    const agree = Array.from(expected, (token, i) => got.greedy[image]?.[i] === token);
     const first = agree.indexOf(false);
     prefix += first < 0 ? blockSize : first;
     equal += agree.filter(Boolean).length;
   }
+  const tokens = exact.greedy.length * blockSize;
   return {
     weightBytes: got.weightBytes,
     nmse: error / power,
     top1: same / positions,
-    greedyPrefix: prefix / exact.greedy.length,
-    greedySame: equal / exact.greedy.length,
+    greedyPrefix: prefix / tokens,
+    greedySame: equal / tokens,
   };
 }
 

@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { repeat, timing } from '../../bench/repeat.ts';
 import { SameCheck } from '../../bench/same-check.ts';
-import { dispatchProblem, stepShape } from '../../bench/step-shape.ts';
 import { formatNumber, formatTable } from '../../bench/table.ts';
 import { gptConfig } from '../../src/index.ts';
+import { dispatchProblem, stepShape } from '../support/step-shape.ts';
 
 describe('timing', () => {
   test('keeps the first run apart', () => {

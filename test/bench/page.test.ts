@@ -1,16 +1,16 @@
 /** The page of plots: pure text from results. */
 import { describe, expect, test } from 'vitest';
+import { resultName } from '../../bench/environment.ts';
 import type { KernelResult } from '../../bench/kernels/measure.ts';
 import { isBenchFile, type NamedFile, page } from '../../bench/page/page.ts';
 import { bars, curves, plain } from '../../bench/page/svg.ts';
-import { resultName } from '../../bench/result-name.ts';
 import { selectCases } from '../../bench/settings.ts';
 import { type BenchFile, parseSuites } from '../../bench/suites.ts';
 
 const kernel: KernelResult = {
   ...{ name: 'GPT-B 2 rows: linear <x>', use: 'GPT-B 2 rows', label: 'linear <x>', dispatches: 12 },
   ...{ us: 100, medianUs: 110, runs: 5, bytes: 1e6, operations: 2e6, gbs: 10, gflops: 20 },
-  ...{ floorUs: 50, bound: 'memory' as const, share: 0.5, streamGbs: 12, ofStream: 0.83 },
+  ...{ floorUs: 50, bound: 'memory' as const, share: 0.5 },
 };
 
 const file = (description: string, date: string, us: number): BenchFile => ({

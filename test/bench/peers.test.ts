@@ -1,10 +1,9 @@
 /** The parts of bench/peers that need no other runtime. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { msOf, nmse, type PeerResult, refusal, withRatios } from '../../bench/peers/result.ts';
-import { runPeers } from '../../bench/peers/run.ts';
-import { peerTable } from '../../bench/peers/table.ts';
+import { measurePeers, peersNotes, peersTables } from '../../bench/peers/suite.ts';
 import { decoderLayers, type LayerOps } from '../../bench/peers/vq-layers.ts';
 import {
   cacheOf,
@@ -14,7 +13,10 @@ import {
   tokensOf,
   vqWorkload,
 } from '../../bench/peers/workload.ts';
+import type { Settings } from '../../bench/settings.ts';
 import { ROOT } from '../support/sources.ts';
+
+const SETTINGS: Settings = { runs: 1, quick: true, kv: 'f32', budget: 1, model: '', images: [] };
 
 const ms = (min: number) => ({ first: 9 * min, min, median: 2 * min });
 const row = (more: Partial<PeerResult>): PeerResult => ({
@@ -60,8 +62,8 @@ test('a ratio compares the fastest runs with the same bounds checks', () => {
   ]);
 });
 
-test('the table has the reason of a row without times', () => {
-  const table = peerTable([
+test('a table has no times in a row without them, and its reason below', () => {
+  const rows = [
     row({
       version: '1.2',
       robust: true,
@@ -70,18 +72,34 @@ test('the table has the reason of a row without times', () => {
       ratio: 5,
     }),
     row({ provider: 'other', reason: 'it died' }),
-  ]).split('\n');
-  expect(table[1]).toMatch(/^peer 1\.2 \(WebGPU\) +on +180 +20\.0 +40\.0 +5\.00 +2\.0e-11$/);
-  expect(table[2]).toMatch(/^peer \(other\) +- +- +- +-$/);
-  expect(table[3]).toBe('peer (other): it died');
+    row({ task: 'decode-2', ms: ms(1) }),
+  ];
+  const [first, second] = peersTables(rows);
+  expect(first?.slice(1)).toEqual([
+    ['peer 1.2 (WebGPU)', 'on', '180', '20.0', '40.0', '5.00', '2.0e-11'],
+    ['peer (other)', '', '-', '-', '-', '', '-'],
+  ]);
+  expect(second?.map(([name]) => name)).toEqual(['decode-2, ms', 'peer (WebGPU)']);
+  expect(peersNotes(rows)).toEqual(['vq-16: peer (other): it died']);
 });
 
-test.skipIf(existsSync(join(ROOT, 'bench', 'peers', 'node_modules')))(
-  'without the other runtimes it says how to install them',
-  async () => {
-    await expect(runPeers()).rejects.toThrow('"npm install --ignore-scripts" in bench/peers');
-  },
-);
+describe('a comparison', () => {
+  const asked = (cases?: readonly string[]) =>
+    measurePeers({
+      ...{ settings: { ...SETTINGS, ...(cases && { cases }) }, software: true, note: () => {} },
+    });
+
+  test('of a task that there is not lists what there is', async () => {
+    await expect(asked(['decode-3'])).rejects.toThrow(/no case "decode-3".*\n {2}decode-2\n/);
+  });
+
+  test.skipIf(existsSync(join(ROOT, 'bench', 'peers', 'node_modules')))(
+    'without the other runtimes says how to install them',
+    async () => {
+      await expect(asked()).rejects.toThrow('"npm install --ignore-scripts" in bench/peers');
+    },
+  );
+});
 
 test('a row is given its class, then the token before', async () => {
   const { config, file } = await gptWorkload();

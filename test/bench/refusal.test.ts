@@ -2,12 +2,13 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { adapterDifference } from '../../bench/environment.ts';
 import { runOnce } from '../../bench/gpu/launch.ts';
 import type { KernelCase } from '../../bench/kernels/cases.ts';
 import { familyOf } from '../../bench/kernels/families.ts';
 import { type Prepared, prepareKernel } from '../../bench/kernels/measure.ts';
 import { assertFinite, Refusal } from '../../bench/refusal.ts';
-import { adapterDifference, Session } from '../../bench/session.ts';
+import { Session } from '../../bench/session.ts';
 import type { Settings } from '../../bench/settings.ts';
 import { runSuites, type Suite } from '../../bench/suites.ts';
 import { conv2d } from '../../kernels/conv/conv2d.ts';
@@ -32,7 +33,7 @@ import { ROOT } from '../support/sources.ts';
 import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
 
 const SETTINGS: Settings = {
-  ...{ runs: 1, quick: true, kv: 'f32', budget: 1, model: '', images: [], profile: false },
+  ...{ runs: 1, quick: true, kv: 'f32', budget: 1, model: '', images: [] },
 };
 
 /** A small decoder: head size 20 is no power of two. */
@@ -184,10 +185,13 @@ describe('an adapter', () => {
 });
 
 describe('a run', () => {
-  const suite = (run: Suite['run']): Suite => ({ run });
-  const good = suite(async () => ({ results: { peers: [] }, lines: ['good'] }));
+  const suite = (measure: Suite<string>['measure']): Suite<string> => ({
+    measure,
+    tables: (result) => [[[result]]],
+  });
+  const good = suite(async () => 'good');
 
-  const ran = async (suites: Readonly<Record<string, Suite>>) => {
+  const ran = async (suites: Readonly<Record<string, Suite<string>>>) => {
     const printed: string[] = [];
     const print = (lines: readonly string[]) => void printed.push(...lines);
     const file = runSuites(Object.keys(suites), SETTINGS, { print, note: () => {}, suites });
@@ -206,7 +210,7 @@ describe('a run', () => {
         device.destroy();
         return new Promise(() => {});
       });
-      return { results: {}, lines: ['never'] };
+      return 'never';
     });
     const { error, printed } = await ran({ good, lost });
     expect(error).toMatch(/DeviceError: the GPU device was lost/);

@@ -2,7 +2,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { dispatchProblem, stepShape } from '../../bench/step-shape.ts';
 import { imageDecoder } from '../../src/engine/images.ts';
 import { generateSettings } from '../../src/generate/settings.ts';
 import {
@@ -14,6 +13,7 @@ import {
   tokenLoop,
 } from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';
+import { dispatchProblem, stepShape } from '../support/step-shape.ts';
 import { TINY_CLASSES, tinyFolder } from '../support/tiny-model.ts';
 
 // On software adapters that share their processor with other tests.

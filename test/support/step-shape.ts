@@ -1,9 +1,9 @@
 /** What one decoding step is made of, counted on its graph; touches no GPU. */
-import { Graph } from '../src/graph/graph.ts';
-import { byteLength } from '../src/graph/tensor.ts';
-import { gptDecoder, type PassShape } from '../src/models/gpt.ts';
-import type { GptConfig } from '../src/models/gpt-config.ts';
-import type { Precision } from '../src/models/precision.ts';
+import { Graph } from '../../src/graph/graph.ts';
+import { byteLength } from '../../src/graph/tensor.ts';
+import { gptDecoder, type PassShape } from '../../src/models/gpt.ts';
+import type { GptConfig } from '../../src/models/gpt-config.ts';
+import type { Precision } from '../../src/models/precision.ts';
 
 /** What this project allows a step: this many dispatches a layer, and this many beside the layers. */
 const MOST_PER_LAYER = 5;

@@ -1,19 +1,18 @@
 /** `npm run bench:quality`: what storing weights in fewer bits costs, against f32. */
 import { Command, Option } from 'commander';
-import { runScript } from '../scripts/script.ts';
-import { integer } from '../src/cli/arguments.ts';
-import { readModelJson, resolveModel } from '../src/cli/models.ts';
-import { gptConfig, gptWeightShapes } from '../src/models/gpt-config.ts';
-import { openDevice } from '../src/node/device.ts';
-import { defaultModelFolder, openFolder } from '../src/node/files.ts';
-import { assertWritable, writeFileAtomic } from '../src/node/output.ts';
-import { openModelWeights } from '../src/weights/sharded.ts';
-import { hashWeights } from '../test/golden-runner/hash-weights.ts';
-import { environmentOf } from './environment.ts';
-import { ask, compare, drawGrids, type Quality, type Subject } from './quality/measure.ts';
-import { roundedFile } from './quality/rounded.ts';
-import { environmentLines } from './report.ts';
-import { formatTable, type Row } from './table.ts';
+import { runScript } from '../../scripts/script.ts';
+import { integer } from '../../src/cli/arguments.ts';
+import { readModelJson, resolveModel } from '../../src/cli/models.ts';
+import { gptConfig, gptWeightShapes } from '../../src/models/gpt-config.ts';
+import { openDevice } from '../../src/node/device.ts';
+import { defaultModelFolder, openFolder } from '../../src/node/files.ts';
+import { assertWritable, writeFileAtomic } from '../../src/node/output.ts';
+import { openModelWeights } from '../../src/weights/sharded.ts';
+import { hashWeights } from '../../test/golden-runner/hash-weights.ts';
+import { environmentLines, environmentOf } from '../environment.ts';
+import { formatTable, percent, type Row } from '../table.ts';
+import { ask, compare, drawGrids, type Quality, type Subject } from './measure.ts';
+import { roundedFile } from './rounded.ts';
 
 interface Options {
   readonly json?: string;
@@ -113,7 +112,6 @@ async function measure(options: Options): Promise<void> {
 }
 
 function table(title: string, results: Readonly<Record<string, Quality>>): string[] {
-  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   return formatTable([
     [title, 'weights, MB', 'NMSE', 'top-1', 'greedy prefix', 'greedy same'],
     ...Object.entries(results).map(
