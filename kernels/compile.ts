@@ -2,6 +2,7 @@
 import { byteLength } from './cost.ts';
 import { assert, type Binding, type Bindings, type Kernel, type Role } from './kernel.ts';
 import { assertNames, shown } from './lib/params.ts';
+import { wgslReport } from './lib/wgsl-error.ts';
 
 /** What was compiled into a pipeline, and for which device. */
 interface Origin {
@@ -13,7 +14,8 @@ const origins = new WeakMap<GPUComputePipeline, Origin>();
 
 /**
  * Compiles one kernel for a device.
- * @throws RangeError when the device lacks a feature; Error with the offending WGSL line otherwise.
+ * @throws RangeError when the device lacks a feature; Error with what is wrong and the whole text, its
+ * lines marked, when the WGSL does not compile.
  */
 export async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
   for (const feature of kernel.features ?? []) {
@@ -26,13 +28,8 @@ export async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUCom
   // The scope keeps a text that does not compile from being reported twice: it is thrown below.
   const { made: module } = await inScope(device, () => device.createShaderModule({ label, code }));
   const { messages } = await module.getCompilationInfo();
-  const error = messages.find((m) => m.type === 'error');
-  if (error) {
-    const line = code.split('\n')[error.lineNum - 1] ?? '';
-    throw new Error(
-      `${label}: WGSL ${error.lineNum}:${error.linePos}: ${error.message}\n  ${line.trim()}`,
-    );
-  }
+  const errors = messages.filter((m) => m.type === 'error');
+  if (errors.length > 0) throw new Error(wgslReport(label, code, errors));
   const { made, refusal } = await inScope(device, () => {
     const compute = { module, entryPoint: 'main' };
     const layout = layoutOf(device, kernel);

@@ -1,0 +1,22 @@
+/** How a WGSL text that does not compile is reported. */
+
+/** What of a `GPUCompilationMessage` is shown; lines and columns count from 1, 0 where none is known. */
+export interface WgslError {
+  readonly message: string;
+  readonly lineNum: number;
+  readonly linePos: number;
+}
+
+/** Each error on a line after the kernel's label, then the whole text, numbered, with `>` at its lines. */
+export function wgslReport(label: string, code: string, errors: readonly WgslError[]): string {
+  const reasons = errors.map(
+    ({ message, lineNum, linePos }) => `${label}: WGSL ${lineNum}:${linePos}: ${message}`,
+  );
+  const wrong = new Set(errors.map(({ lineNum }) => lineNum));
+  const lines = code.split('\n');
+  const width = String(lines.length).length;
+  const text = lines.map((line, i) =>
+    `${wrong.has(i + 1) ? '>' : ' '} ${String(i + 1).padStart(width)} | ${line}`.trimEnd(),
+  );
+  return [...reasons, ...text].join('\n');
+}
