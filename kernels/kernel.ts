@@ -137,16 +137,25 @@ const SCALAR: Readonly<Record<DType, string>> = {
   i32: 'i32',
 };
 
-/** WGSL declarations for a binding table and sizes, in order, all in group 0. */
-export function declare(bindings: Bindings, sizes?: Sizes): string {
-  const tensors = Object.entries(bindings).map(([name, { role, dtype, element }], i) => {
+/**
+ * WGSL declarations for a binding table and sizes, in order, all in group 0. Each tensor's line ends with
+ * its dtype and shape; where `sizes` lets many shapes share the text, with its axes by name.
+ */
+export function declare(
+  bindings: Bindings,
+  sizes?: Sizes,
+  axes: Readonly<Record<string, string>> = {},
+): string {
+  const tensors = Object.entries(bindings).map(([name, { role, dtype, element, shape }], i) => {
+    const what = `${dtype} [${sizes ? axes[name] : shape.join(', ')}]`;
     const access = role === 'in' ? 'read' : 'read_write';
-    return `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${element ?? SCALAR[dtype]}>;`;
+    return `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${element ?? SCALAR[dtype]}>; // ${what}`;
   });
   if (!sizes) return tensors.join('\n');
-  const members = Object.keys(sizes).map((name) => `${name}: u32`);
+  const members = Object.keys(sizes).map((name) => `  ${name}: u32,\n`);
   return `${tensors.join('\n')}
-struct Sizes { ${members.join(', ')} }
+struct Sizes {
+${members.join('')}}
 @group(0) @binding(${tensors.length}) var<uniform> sizes: Sizes;`;
 }
 

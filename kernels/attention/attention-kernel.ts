@@ -17,6 +17,7 @@ import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/access
 import { assertIndexable } from '../lib/indexable.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import { type AttentionBody, serialBody, sharedBody } from './attention-body.ts';
 import {
   type AttentionShape,
@@ -76,7 +77,7 @@ export function attentionKernel(params: AttentionParams, form: AttentionForm): D
     reduce === 'serial' ? serialBody(body) : sharedBody(body, reduce);
   const [gx, gy] = grid(workgroups);
   const features = variantFeatures(variant, kvDtype === 'f16');
-  const code = `${enable(features)}
+  const code = wgsl`${enable(features)}
 ${rowLib}
 ${declare(bindings)}
 const SCALE = f32(${1 / Math.sqrt(headDim)});

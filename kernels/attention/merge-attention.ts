@@ -11,6 +11,7 @@ import { rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import { assertSplit, cutPositions } from './attention-tile.ts';
 
 export interface MergeAttentionParams {
@@ -63,7 +64,7 @@ export function mergeAttention(params: MergeAttentionParams): Kernel<MergeAttent
   const quads = headDim / 4;
   const count = rows * nHead * quads;
   const [gx, gy] = grid(ceilDiv(count, SIZE));
-  const code = `${rowLib}
+  const code = wgsl`${rowLib}
 ${declare(bindings)}
 ${rowReader({ name: 'sums', dtype: 'f32', length: headDim })}
 ${rowWriter({ name: 'out', dtype: 'f32', length: headDim })}

@@ -1,7 +1,8 @@
 /** A convolution without barriers: one invocation makes a few channels of neighbouring pixels. */
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
 import { type Bindings, ceilDiv, declare, grid, type Kernel, range } from '../kernel.ts';
 import { valueReader } from '../lib/accessors.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import { type Conv2dParams, convSizes, normedLib } from './conv-shape.ts';
 
 /** Columns of output from which an invocation makes eight pixels in a row instead of four. */

@@ -1,4 +1,3 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   type Binding,
   type Bindings,
@@ -8,6 +7,7 @@ import {
   type Kernel,
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import { mapProduct } from '../product/map-product.ts';
 import { convDirect } from './conv-direct.ts';
 import { convGemm } from './conv-gemm.ts';

@@ -1,4 +1,3 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   type Binding,
   type Bindings,
@@ -10,6 +9,7 @@ import {
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, MAP_RULES } from '../lib/params.ts';
+import { wgsl } from '../lib/wgsl.ts';
 
 export interface SumPartsParams {
   readonly parts: number;

@@ -1,8 +1,8 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Binding, ceilDiv, declare, grid, type Kernel, range } from '../kernel.ts';
 import { valueReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import {
   filterLines,
   productPlaces,
@@ -48,7 +48,10 @@ export function winogradFilter(params: WinogradFilterParams): Kernel<WinogradFil
   const [gx, gy] = grid(ceilDiv(units, SIZE));
   const sizes = { inChannels, outChannels, units, across: gx };
   const code = wgsl`
-${declare(bindings, sizes)}
+${declare(bindings, sizes, {
+  weight: 'outChannels, inChannels, 3, 3',
+  out: `${WINOGRAD_PRODUCTS}, inChannels, outChannels`,
+})}
 ${valueReader('weight', dtype)}
 
 @compute @workgroup_size(${SIZE})

@@ -1,8 +1,8 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { byteLength } from '../cost.ts';
 import { type Binding, ceilDiv, declare, grid, type Kernel, range } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, MAP_RULES } from '../lib/params.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import {
   inputLines,
   productPlaces,
@@ -66,7 +66,10 @@ export function winogradInput(params: WinogradInputParams): Kernel<WinogradInput
     ...{ units, across: gx },
   };
   const code = wgsl`
-${declare(bindings, sizes)}
+${declare(bindings, sizes, {
+  x: 'images, channels, height, width',
+  out: `${WINOGRAD_PRODUCTS}, channels, count`,
+})}
 
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {

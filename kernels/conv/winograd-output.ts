@@ -1,4 +1,3 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { byteLength } from '../cost.ts';
 import {
   type Binding,
@@ -11,6 +10,7 @@ import {
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, MAP_RULES } from '../lib/params.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import {
   outputLines,
   productPlaces,
@@ -78,7 +78,12 @@ export function winogradOutput(params: WinogradOutputParams): Kernel<WinogradOut
     ...{ units, across: gx },
   };
   const code = wgsl`
-${declare(bindings, sizes)}
+${declare(bindings, sizes, {
+  x: `${WINOGRAD_PRODUCTS}, channels, count`,
+  bias: 'channels',
+  residual: 'images, channels, height, width',
+  out: 'images, channels, height, width',
+})}
 
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {

@@ -1,4 +1,3 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { byteLength } from '../cost.ts';
 import {
   assert,
@@ -16,6 +15,7 @@ import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from '../lib
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { NO_ROW, rowLib, rowTableBinding } from '../lib/row-table.ts';
+import { wgsl } from '../lib/wgsl.ts';
 
 export interface EmbedParams {
   readonly rows: number;

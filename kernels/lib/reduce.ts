@@ -1,6 +1,7 @@
 /** The only reductions over a workgroup: sum and maximum, through workgroup memory or subgroups. */
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
 import { assert, type Reduce } from '../kernel.ts';
+import { wgsl } from './wgsl.ts';
 
 export interface ReducerParams {
   /** Name of the WGSL function. */

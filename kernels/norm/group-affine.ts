@@ -1,8 +1,8 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { assert, type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts';
 import { normScaleLib } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, MAP_RULES } from '../lib/params.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import { groupChunks } from './group-moments.ts';
 
 export interface GroupAffineParams {

@@ -1,4 +1,3 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
   type Binding,
@@ -13,6 +12,7 @@ import {
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, MAP_RULES } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
+import { wgsl } from '../lib/wgsl.ts';
 
 export interface GroupMomentsParams {
   readonly images: number;

@@ -1,4 +1,3 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
   type Binding,
@@ -14,6 +13,7 @@ import { normScaleLib } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, MAP_RULES } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
+import { wgsl } from '../lib/wgsl.ts';
 
 export interface GroupNormParams {
   readonly images: number;

@@ -1,4 +1,3 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   type Binding,
   ceilDiv,
@@ -12,6 +11,7 @@ import {
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
+import { wgsl } from '../lib/wgsl.ts';
 
 export interface SoftmaxRowsParams {
   readonly rows: number;

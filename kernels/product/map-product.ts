@@ -3,7 +3,7 @@
  * out[b, m, n] = scale * sum_k left[b, m, k] * right[b, k, n] (+ bias[m]) (+ residual[b, m, n]).
  * Operands say where their elements lie, so none is transposed first. Sums in f32.
  */
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
 import {
   assertSizes,
   type Bindings,
@@ -18,6 +18,7 @@ import {
 import { valueReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertTile } from '../lib/params.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTile } from './map-tile.ts';
 import { quadLoop } from './quad-product.ts';
 import { tiledLoop } from './tiled-product.ts';
@@ -84,8 +85,15 @@ export function mapProduct<B extends Bindings>(params: MapProductParams, binding
   ].join(' + ');
   const { workgroups, features, sizes } = loop;
   const [rows, columns] = sizes ? ['sizes.m', 'sizes.n'] : [`${m}u`, `${n}u`];
+  const axesOf = (o: Operand, line: string): string =>
+    `${o.batch ? 'batch, ' : ''}${o.k === 1 ? `${line}, k` : `k, ${line}`}`;
+  const axes = {
+    ...{ [left.name]: axesOf(left, 'm'), [right.name]: axesOf(right, 'n') },
+    ...{ ...(bias && { [bias]: 'm' }), ...(residual && { [residual]: 'batch, m, n' }) },
+    out: 'batch, m, n',
+  };
   const code = wgsl`${enable(features)}
-${declare(bindings, sizes)}
+${declare(bindings, sizes, axes)}
 ${[left, right].map((o) => valueReader(o.name, o.dtype ?? 'f32')).join('')}
 fn store(batch: u32, m: u32, n: u32, sum: f32) {
   let at = (batch * ${rows} + m) * ${columns} + n;

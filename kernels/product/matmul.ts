@@ -1,4 +1,3 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
   type Bindings,
@@ -20,6 +19,7 @@ import {
 } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, assertTile, PRODUCT_RULES } from '../lib/params.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';
 import { PRODUCT_SETTINGS, type ProductTile } from './product-tile.ts';

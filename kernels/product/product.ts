@@ -5,7 +5,7 @@
  * (`spread`), then through workgroup memory. The order of a sum over inDim depends on the tile alone,
  * never on the number of rows: products are batch-invariant.
  */
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
 import {
   assert,
   assertSizes,
@@ -22,6 +22,7 @@ import {
 import { loadWidth, quads, rowReader } from '../lib/accessors.ts';
 import { normScaleLib } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { type Layout, loop, sumNames } from './product-loop.ts';
 import { QUAD, quadLoop } from './product-quad-loop.ts';

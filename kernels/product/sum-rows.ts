@@ -1,8 +1,8 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Binding, ceilDiv, declare, grid, type Kernel, range } from '../kernel.ts';
 import { rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import { wgsl } from '../lib/wgsl.ts';
 
 export interface SumRowsParams {
   /** `split` of `linearParts`. */

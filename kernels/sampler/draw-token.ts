@@ -1,4 +1,3 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Binding, declare, enable, type Kernel, PORTABLE, type Variant } from '../kernel.ts';
 import { quads, rowBinding, rowReader, variantFeatures } from '../lib/accessors.ts';
 import { finiteLib } from '../lib/finite.ts';
@@ -6,6 +5,7 @@ import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, DRAW_RULES } from '../lib/params.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import { drawLib, finish } from './draw.ts';
 import { samplerGroup } from './sampler-group.ts';
 import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';

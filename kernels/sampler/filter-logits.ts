@@ -1,4 +1,3 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import {
   assert,
   type Binding,
@@ -12,6 +11,7 @@ import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/access
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './filter.ts';
 import { samplerGroup } from './sampler-group.ts';
 import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';

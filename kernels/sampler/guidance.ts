@@ -1,9 +1,9 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Binding, ceilDiv, declare, type Kernel } from '../kernel.ts';
 import { quads, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import { guideLib } from './guide.ts';
 import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';
 

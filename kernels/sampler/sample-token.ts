@@ -1,10 +1,10 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { assert, type Binding, declare, enable, type Kernel, PORTABLE } from '../kernel.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, DRAW_RULES } from '../lib/params.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
+import { wgsl } from '../lib/wgsl.ts';
 import { drawLib, finish } from './draw.ts';
 import type { DrawTokenParams } from './draw-token.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './filter.ts';

@@ -85,7 +85,7 @@ export const decoder: readonly Mutant[] = [
     {
       name: 'embed-token-unchecked',
       fault: 'A token outside the vocabulary is some other token.',
-      find: /if \(index < \d+u\) \{ v = tokenTable/g,
+      find: /if \(index < \d+u\) \{\s+v = tokenTable/g,
       replace: 'if (true) { v = tokenTable',
     },
   ]),

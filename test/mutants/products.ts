@@ -36,7 +36,7 @@ const whole = [
     {
       name: 'product-span-halves',
       fault: 'Neighbours give away the halves of their sums that they should keep.',
-      find: /select\((\w+), (\w+), high2\) \+/g,
+      find: /select\((\w+), (\w+), high2\)\s+\+/g,
       replace: 'select($2, $1, high2) +',
       only: '^linear .*dtype=f32 .*serial,lanes',
     },
@@ -155,7 +155,7 @@ const whole = [
     {
       name: 'linear-int8-reversed',
       fault: 'int8 weights are read from the high end of a word.',
-      find: 'vec4u(24u, 16u, 8u, 0u)',
+      find: /vec4u\(24u, 16u, 8u,\s+0u\)/g,
       replace: 'vec4u(0u, 8u, 16u, 24u)',
       only: '^linear .*dtype=int8 .*serial$',
     },

@@ -90,7 +90,7 @@ const filter = group(
     {
       name: 'top-p-not-renormalised',
       fault: 'What is left after top-p does not add up to 1.',
-      find: 'if (key_of(logit) > lowest || (key_of(logit) == lowest && token <= final_token)) { part',
+      find: /if \(key_of\(logit\) > lowest \|\| \(key_of\(logit\) == lowest && token <= final_token\)\) \{\s+part/g,
       replace: 'if (true) { part',
     },
     {

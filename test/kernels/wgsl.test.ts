@@ -1,0 +1,154 @@
+/** How the text of kernels is laid out. */
+import { describe, expect, test } from 'vitest';
+import { declare, type Variant } from '../../kernels/kernel.ts';
+import { tidy, wgsl } from '../../kernels/lib/wgsl.ts';
+import { RECORDS } from '../records/index.ts';
+import { withVariant } from '../records/record.ts';
+import { KERNELS } from '../support/kernel-list.ts';
+import { VARIANTS } from '../support/variants.ts';
+
+/** Every kind of text of every kernel. */
+const TEXTS = [
+  ...KERNELS.map(({ name, kernel }) => ({ name, text: (v: Variant) => kernel(v).code })),
+  ...RECORDS.flatMap((record) =>
+    record.texts.map((params) => ({
+      name: `${record.name} ${JSON.stringify(params)}`,
+      text: (v: Variant) => record.kernel(withVariant(record, params, v)).code,
+    })),
+  ),
+];
+
+const lines = (...of: readonly string[]): string => of.join('\n');
+
+describe('layout', () => {
+  test('is one statement a line, indented by the blocks around it', () => {
+    expect(tidy('fn f() { let a = 1u;   let b = 2u;\n   if (a < b) {\n g(); h(); } }')).toBe(
+      lines(
+        'fn f() {',
+        '  let a = 1u;',
+        '  let b = 2u;',
+        '  if (a < b) {',
+        '    g();',
+        '    h();',
+        '  }',
+        '}',
+      ),
+    );
+  });
+
+  test('keeps the head of a loop on its line, and blocks of one statement that fit', () => {
+    const code = lines(
+      'fn f() {',
+      '  for (var i = 0u; i < 4u; i++) { sum += x[i]; }',
+      '  if (sum > 1.0) { return; } else { sum = 1.0; }',
+      '}',
+    );
+    expect(tidy(code)).toBe(code);
+  });
+
+  test('opens blocks that do not fit', () => {
+    const long = 'a'.repeat(60);
+    expect(tidy(`fn f() { if (${long}) { ${long}(); } else { b(); } }`)).toBe(
+      lines('fn f() {', `  if (${long}) {`, `    ${long}();`, '  } else {', '    b();', '  }', '}'),
+    );
+  });
+
+  test('has a blank line between functions and nowhere else', () => {
+    expect(
+      tidy(
+        '\n\nconst A = 1u;\n\n\nconst B = 2u;\nfn f() { g(); }\n\n\n@compute @workgroup_size(1)\nfn main() {\n\n\n}',
+      ),
+    ).toBe(
+      lines(
+        'const A = 1u;',
+        'const B = 2u;',
+        '',
+        'fn f() { g(); }',
+        '',
+        '@compute @workgroup_size(1)',
+        'fn main() {',
+        '}',
+      ),
+    );
+  });
+
+  test('leaves comments as they are, behind what they follow', () => {
+    const code = lines(
+      'const A = 1u; // one; and { no } block',
+      'fn f() { // why',
+      '  // x[i];   y[i]; {',
+      '  let a = A; // again',
+      '}',
+    );
+    expect(tidy(code)).toBe(code.replace('\nfn', '\n\nfn'));
+  });
+
+  test('breaks what is too long outside of parentheses first', () => {
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => `${name.repeat(20)}(x, y, z)`);
+    expect(tidy(`fn f() {\nlet sum = ${a} + ${b} + ${c} * 2.0;\n}`)).toBe(
+      lines('fn f() {', `  let sum = ${a} + ${b}`, `      + ${c} * 2.0;`, '}'),
+    );
+  });
+
+  test('of a text that has it is the same text', () => {
+    for (const { text } of TEXTS) {
+      const code = text(VARIANTS[0]!);
+      expect(tidy(code)).toBe(code);
+    }
+  });
+
+  test('changes white space only', () => {
+    const code = 'fn f(){let a=array<f32,4>();for (var i=0;i<4;i++){a[i]=1.0e-5;g(a[i]);}}';
+    expect(tidy(code).replace(/\s/g, '')).toBe(code.replace(/\s/g, ''));
+  });
+
+  test('comes after the conditions of a template', () => {
+    const text = (wide: boolean): string => wgsl`fn f() {
+#if ${wide}
+  wide();
+#else
+  narrow();
+#endif
+}`;
+    expect([text(true), text(false)]).toEqual([
+      'fn f() {\n  wide();\n}',
+      'fn f() {\n  narrow();\n}',
+    ]);
+  });
+});
+
+test('declarations end with dtype and shape, by name where many shapes share a text', () => {
+  const bindings = {
+    x: { role: 'in', dtype: 'f32', shape: [2, 768], element: 'vec4f' },
+    out: { role: 'inout', dtype: 'int8', shape: [4, 8] },
+  } as const;
+  expect(declare(bindings)).toBe(
+    lines(
+      '@group(0) @binding(0) var<storage, read> x: array<vec4f>; // f32 [2, 768]',
+      '@group(0) @binding(1) var<storage, read_write> out: array<u32>; // int8 [4, 8]',
+    ),
+  );
+  const shared = declare(bindings, { rows: 2 }, { x: 'rows, dim', out: 'rows, 8' });
+  expect(shared).toContain('x: array<vec4f>; // f32 [rows, dim]\n');
+  expect(shared).toContain('struct Sizes {\n  rows: u32,\n}\n@group(0) @binding(2) var<uniform>');
+});
+
+describe.each(TEXTS)('$name', ({ text }) => {
+  const where = (bad: (line: string, before: string) => boolean): string[] =>
+    VARIANTS.flatMap((variant) => {
+      const all = text(variant).split('\n');
+      return all.filter((line, i) => bad(line, all[i - 1] ?? ''));
+    });
+
+  test('has lines under 120 characters, one statement each, and no empty ones in rows', () => {
+    expect(where((line) => line.length >= 120)).toEqual([]);
+    expect(where((line) => /;[^/]*;/.test(line) && !/^ *for \(/.test(line))).toEqual([]);
+    expect(where((line, before) => line === '' && before === '')).toEqual([]);
+  });
+
+  test('has no value of a template that was not there', () => {
+    expect(where((line) => /\b(undefined|NaN|null)\b/.test(line.replace(/\/\/.*/, '')))).toEqual(
+      [],
+    );
+  });
+});
