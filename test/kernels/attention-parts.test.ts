@@ -10,35 +10,20 @@ import type { Kernel } from '../../kernels/kernel.ts';
 import * as oracle from '../oracle/attention.ts';
 import { attentionParts as partsOracle } from '../oracle/attention-parts.ts';
 import { expectClose } from '../oracle/compare.ts';
-import { mergeAttention as mergeOracle } from '../oracle/merge-attention.ts';
+import { attentionParts as partsRecord } from '../records/attention/attention-parts.ts';
+import { casesOf } from '../records/cases.ts';
+import { titleOf } from '../records/words.ts';
 import { type AttentionData, attentionData } from '../support/attention-data.ts';
 import { testDevice } from '../support/device.ts';
 import { rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, F32_VARIANTS, VARIANTS, variantName } from '../support/variants.ts';
+import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
 
 const device = await testDevice();
 
 /** As of attention in one dispatch. */
 const TOLERANCE = { nmse: 1e-11, max: 2e-5 };
-
-const GROUPED: AttentionPartsParams = {
-  rows: 9,
-  nHead: 6,
-  nKvHead: 1,
-  headDim: 64,
-  slots: 2,
-  positions: 130,
-  split: 4,
-};
-const cases: readonly AttentionPartsParams[] = [
-  { rows: 2, nHead: 3, nKvHead: 3, headDim: 12, slots: 2, positions: 9, split: 64 },
-  GROUPED,
-  { rows: 17, nHead: 2, nKvHead: 2, headDim: 100, slots: 4, positions: 33, split: 2 },
-  // Seven parts of ten columns.
-  { rows: 16, nHead: 2, nKvHead: 1, headDim: 8, slots: 2, positions: 65, split: 7, masked: true },
-];
 
 const anyParts = (params: AttentionPartsParams): Kernel =>
   attentionParts({ ...params, masked: params.masked as true });
@@ -62,30 +47,18 @@ function written(got: ArrayLike<number>, expected: Float64Array): number[] {
 
 const finite = (values: Float64Array): Float64Array => values.filter((v) => !Number.isNaN(v));
 
-const dtypes = [
-  { kvDtype: 'f32', variants: deviceVariants(device, F32_VARIANTS) },
-  { kvDtype: 'f16', variants: deviceVariants(device, VARIANTS) },
-] as const;
-
-describe.each(dtypes)('$kvDtype', ({ kvDtype, variants }) => {
-  for (const variant of variants) {
-    // f16 differs in how the cache is read alone.
-    for (const sizes of kvDtype === 'f16' ? [GROUPED] : cases) {
-      const params = { ...sizes, kvDtype, variant };
-      const { label } = anyParts(params);
-      test(`${label}${sizes.masked ? ' masked' : ''} ${variantName(variant)}`, async () => {
-        const inputs = attentionData(params);
-        const { sums, out } = await run(params, inputs);
-        const parts = partsOracle(params, inputs);
-        // Sums are as large as the weights of their columns together.
-        const tolerance = {
-          nmse: 1e-11,
-          max: 2e-5 * cutPositions(sizes.positions, sizes.split).columns,
-        };
-        expectClose(`${label}: parts`, written(sums, parts.out), finite(parts.out), tolerance);
-        expectClose(label, out, oracle.attention(params, inputs), TOLERANCE);
-      });
-    }
+describe('parts and their merge are the attention', () => {
+  for (const params of casesOf(partsRecord, device)) {
+    test(titleOf('attention_parts', params), async () => {
+      const given = params as AttentionPartsParams;
+      const inputs = attentionData(given);
+      expectClose(
+        'merged',
+        (await run(given, inputs)).out,
+        oracle.attention(given, inputs),
+        TOLERANCE,
+      );
+    });
   }
 });
 
@@ -151,15 +124,6 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const expected = oracle.attention({ ...params, rows: 2 }, inputs);
     expectClose('attention', out.subarray(16), expected.subarray(16), TOLERANCE);
   });
-});
-
-test('parts of any peaks are put on one scale', async () => {
-  const params = { rows: 3, nHead: 2, headDim: 12, positions: 50, split: 6 };
-  const sums = normal(3 * 2 * 6 * 12, 5);
-  const peaks = normal(3 * 2 * 6 * 2, 6, 4).map((v, i) => (i % 2 === 0 ? v : 1 + Math.abs(v)));
-  const inputs = { sums, peaks, rowTable: rowsAt([0, 49, 1, 30, 2, 8]) };
-  const { out } = await runKernel(device, mergeAttention(params), inputs);
-  expectClose('merge_attention', out!, mergeOracle(params, inputs), { nmse: 1e-12, max: 1e-5 });
 });
 
 test.each([

@@ -2,7 +2,7 @@
 import type { Kernel } from '../../kernels/kernel.ts';
 import { expectClose, type Tolerance } from '../oracle/compare.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import type { KernelRecord, Values } from './record.ts';
+import type { Close, KernelRecord, Values } from './record.ts';
 
 /** The inputs of a kernel. */
 export interface CaseInputs {
@@ -40,7 +40,7 @@ export async function checkCase(
 ): Promise<void> {
   const { given, meant } = inputsOf(record, kernel, params);
   const made = await runKernel(device, kernel, given);
-  compareOutputs(record, params, made, record.oracle(params, meant));
+  compareOutputs(record, params, made, record.oracle(params, meant, made));
 }
 
 /** @throws Error when an output is missing or not close enough. */
@@ -61,7 +61,27 @@ export function compareOutputs(
     const isPartly = partly.includes(output);
     if (closeness === 'equal') expectEqual(what, got, values, isPartly);
     else if (isPartly) expectPartlyClose(what, got, values, closeness);
-    else expectClose(what, got, values, closeness);
+    else expectRowsClose(what, got, values, closeness);
+  }
+}
+
+function expectRowsClose(
+  what: string,
+  got: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  { each = expected.length, zeros = false, ...tolerance }: Close,
+): void {
+  const [all, right] = [Float64Array.from(got), Float64Array.from(expected)];
+  if (all.length !== right.length) {
+    throw new Error(`${what}: ${all.length} values, expected ${right.length}`);
+  }
+  const stray = zeros ? right.findIndex((v, i) => (v === 0) !== (all[i] === 0)) : -1;
+  if (stray >= 0) {
+    throw new Error(`${what}: value ${stray} is ${all[stray]}, expected ${right[stray]}`);
+  }
+  for (let at = 0; at < right.length; at += each) {
+    const name = each < right.length ? `${what}, row ${at / each}` : what;
+    expectClose(name, all.subarray(at, at + each), right.subarray(at, at + each), tolerance);
   }
 }
 

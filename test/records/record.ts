@@ -7,7 +7,14 @@ import type { StoredWeight } from '../support/weights.ts';
 export type Values = Readonly<Record<string, ArrayLike<number>>>;
 
 /** What an output must be: within a tolerance of the oracle's, or equal to it. */
-export type Closeness = Tolerance | 'equal';
+export type Closeness = Close | 'equal';
+
+export interface Close extends Tolerance {
+  /** Values of a row, where every row is judged by itself. Default all at once. */
+  readonly each?: number;
+  /** Zeros must be where the oracle has them, and nowhere else. */
+  readonly zeros?: boolean;
+}
 
 /** Cases of a kernel, each for every one of the variants. */
 export interface Suite<P extends object = object> {
@@ -41,8 +48,11 @@ export interface KernelRecord<P extends object = object> {
   readonly texts: readonly P[];
   /** Seeded contents of every binding that is read; those a kernel lacks are not asked for. */
   readonly inputs: Readonly<Record<string, Fill<P>>>;
-  /** What the outputs must be, from the values that inputs stand for: plain loops in float64. */
-  oracle(params: P, inputs: Values): Values;
+  /**
+   * What the outputs must be, from the values that inputs stand for: plain loops in float64.
+   * @param made What the kernel made, where more than one answer is right.
+   */
+  oracle(params: P, inputs: Values, made: Values): Values;
   /** How close an output must be, with the reason. */
   tolerance(output: string, params: P): Closeness;
   /** Outputs of which a kernel leaves some values alone, where the oracle has NaN. */
@@ -58,7 +68,7 @@ type Fill<P> = { of(params: P): ArrayLike<number> | StoredWeight }['of'];
 export interface Own<P extends object, Inputs extends object>
   extends Omit<KernelRecord<P>, 'inputs' | 'oracle'> {
   readonly inputs: { readonly [Name in keyof Inputs]-?: Fill<P> };
-  oracle(params: P, inputs: Inputs): Values;
+  oracle(params: P, inputs: Inputs, made: Values): Values;
 }
 
 /** A record whose oracle and inputs are known to agree in names. */

@@ -1,0 +1,3 @@
+import { testFolder } from '../../support/record-tests.ts';
+
+await testFolder('sampler');

@@ -1,0 +1,75 @@
+import { type AttentionParams, attention as kernel } from '../../../kernels/attention/attention.ts';
+import { PORTABLE, type Variant } from '../../../kernels/kernel.ts';
+import { type AttentionInputs, attention as oracle } from '../../oracle/attention.ts';
+import { F32_VARIANTS, VARIANTS } from '../../support/variants.ts';
+import { type KernelRecord, record } from '../record.ts';
+import { attentionInputs } from './inputs.ts';
+
+const cases: readonly AttentionParams[] = [
+  { rows: 1, nHead: 1, nKvHead: 1, headDim: 4, slots: 1, positions: 1 },
+  { rows: 2, nHead: 3, nKvHead: 3, headDim: 12, slots: 2, positions: 9 },
+  { rows: 5, nHead: 4, nKvHead: 2, headDim: 36, slots: 3, positions: 65 },
+  { rows: 9, nHead: 6, nKvHead: 1, headDim: 64, slots: 2, positions: 130 },
+  { rows: 17, nHead: 2, nKvHead: 2, headDim: 100, slots: 4, positions: 33 },
+  { rows: 2, nHead: 1, nKvHead: 1, headDim: 260, slots: 2, positions: 20 },
+  { rows: 3, nHead: 2, nKvHead: 1, headDim: 16, slots: 3, positions: 33, masked: true },
+  { rows: 16, nHead: 2, nKvHead: 2, headDim: 8, slots: 2, positions: 70, masked: true },
+];
+const [, , , grouped, wide, , masked] = cases as readonly [
+  AttentionParams,
+  AttentionParams,
+  AttentionParams,
+  AttentionParams,
+  AttentionParams,
+  AttentionParams,
+  AttentionParams,
+];
+
+const SERIAL: Variant = { ...PORTABLE, reduce: 'serial' };
+const of = (kvDtype: 'f32' | 'f16', sizes: readonly AttentionParams[]): AttentionParams[] =>
+  sizes.map((params) => ({ ...params, kvDtype }));
+
+export const attention: KernelRecord<AttentionParams> = record<AttentionParams, AttentionInputs>({
+  name: 'attention',
+  kernel: (params) => kernel({ ...params, masked: params.masked as true }),
+  shown: { rows: 2, nHead: 12, nKvHead: 12, headDim: 64, slots: 2, positions: 577 },
+  suites: [
+    {
+      // A serial kernel keeps the head in registers, which no compiler likes at 260.
+      variants: [SERIAL],
+      cases: of(
+        'f32',
+        cases.filter(({ headDim }) => headDim <= 128),
+      ),
+    },
+    {
+      variants: F32_VARIANTS.filter(({ reduce }) => reduce !== 'serial'),
+      cases: of('f32', cases),
+      few: 3,
+    },
+    // f16 differs in how the cache is read alone.
+    { variants: VARIANTS, cases: of('f16', cases.slice(2, 5)), few: 3 },
+    { variants: [SERIAL], cases: [{ ...grouped, tile: { size: 16 } }] },
+    {
+      variants: [PORTABLE],
+      cases: [
+        { ...wide, tile: { size: 64, span: 4 } },
+        { ...wide, tile: { size: 128, span: 32 } },
+        { ...masked, tile: { size: 128, span: 2 } },
+        // The span is what workgroup memory leaves of it.
+        { ...grouped, tile: { size: 256, span: 256 } },
+      ],
+    },
+  ],
+  texts: (['f32', 'f16'] as const).flatMap((kvDtype) => {
+    const cache = { slots: 3, nKvHead: 2, positions: 17, headDim: 20, kvDtype };
+    return [
+      { ...cache, rows: 3, nHead: 4 },
+      { ...cache, rows: 5, nHead: 2, masked: true },
+    ];
+  }),
+  inputs: attentionInputs,
+  oracle: (params, inputs) => ({ out: oracle(params, inputs) }),
+  // Scores are f32 sums; an error of 1e-6 in a score is one of 1e-6 in its weight.
+  tolerance: () => ({ nmse: 1e-11, max: 2e-5 }),
+});

@@ -1,0 +1,81 @@
+import {
+  sampleToken as kernel,
+  type SampleTokenParams,
+} from '../../../kernels/sampler/sample-token.ts';
+import type { Sampling } from '../../../kernels/sampler/sequence-table.ts';
+import { filterLogits } from '../../oracle/filter-logits.ts';
+import { guidance } from '../../oracle/guidance.ts';
+import { normal } from '../../support/random.ts';
+import { ALL_GIVEN, drawing, packed, sampling } from '../../support/sampling.ts';
+import { F32_VARIANTS } from '../../support/variants.ts';
+import { type KernelRecord, record } from '../record.ts';
+import { drawn, emptyGrid, steppedRows } from './draw-token.ts';
+
+/** What a sequence may ask for. */
+export const SETTINGS: readonly Sampling[] = [
+  sampling({ seed: 1, cfgScale: 4, topK: 20 }),
+  sampling({ seed: 2, cfgScale: 1 }),
+  sampling({ seed: 3, cfgScale: 2, topP: 0.7, temperature: 0.8 }),
+  sampling({ seed: 4, cfgScale: 3, greedy: true }),
+  sampling({ seed: 5, cfgScale: 3, cfgInterval: 0, topK: 9, topP: 0.9 }),
+  sampling({ seed: 6, cfgScale: 2, given: ALL_GIVEN }),
+];
+
+const settingsOf = ({ sequences }: SampleTokenParams): Sampling[] =>
+  Array.from({ length: sequences }, (_, s) => SETTINGS[s % SETTINGS.length]!);
+
+/** With as many rows again the second half is without condition. */
+const isGuided = ({ rows, sequences }: SampleTokenParams): boolean => rows === 2 * sequences;
+
+const sizes = { sequences: 6, capacity: 6, blockSize: 16, clsTokenNum: 1 } as const;
+
+export const sampleToken: KernelRecord<SampleTokenParams> = record<
+  SampleTokenParams,
+  Record<'raw' | 'sequenceTable' | 'rowTable' | 'tokens', ArrayLike<number>>
+>({
+  name: 'sample_token',
+  kernel,
+  shown: {
+    ...{ sequences: 1, rows: 2, capacity: 1, vocabSize: 16384, blockSize: 576, clsTokenNum: 1 },
+  },
+  suites: [
+    {
+      variants: F32_VARIANTS,
+      cases: [
+        { ...sizes, rows: 6, vocabSize: 64 },
+        { ...sizes, rows: 12, vocabSize: 257 },
+        { ...sizes, rows: 12, vocabSize: 1000 },
+      ],
+      few: 1,
+    },
+  ],
+  texts: [2, 4].map((rows) => ({
+    ...{ sequences: 2, rows, capacity: 3, vocabSize: 257, blockSize: 9, clsTokenNum: 1 },
+  })),
+  inputs: {
+    raw: ({ rows, vocabSize }) => normal(rows * vocabSize, vocabSize, 3),
+    sequenceTable: (params) => packed(settingsOf(params), isGuided(params)),
+    rowTable: steppedRows,
+    tokens: emptyGrid,
+  },
+  // Each step from what the kernel made before it: sums in f32 may order what is close otherwise.
+  oracle(params, { raw, rowTable, tokens }, made) {
+    const { vocabSize } = params;
+    const settings = settingsOf(params);
+    const sequences = drawing(settings, isGuided(params));
+    const probs = settings.flatMap((own, s) => [
+      ...filterLogits(
+        Array.from({ length: vocabSize }, (_, t) => made.logits![s * vocabSize + t]!),
+        own,
+      ),
+    ]);
+    const logits = guidance(params, { logits: raw, rowTable, sequences });
+    const state = drawn(params, settings, { probs: made.probs!, rowTable, tokens }, made);
+    return { logits, probs, ...state };
+  },
+  // As of guidance, of filter_logits and of draw_token.
+  tolerance: (output, { vocabSize: each }) => {
+    if (output === 'logits') return { nmse: 1e-13, max: 5e-5 };
+    return output === 'probs' ? { nmse: 1e-10, max: 5e-6, each, zeros: true } : 'equal';
+  },
+});
