@@ -48,30 +48,22 @@ async function bench(
   note(`saved ${path}`);
 }
 
-const words = (text: string): string[] => text.split(',').map((word) => word.trim());
+const list =
+  <T>(parse: (word: string) => T) =>
+  (text: string): T[] =>
+    text.split(',').map((word) => parse(word.trim()));
 
-function counts(text: string): number[] {
-  const values = text.split(',').map(integer(1, MOST_IMAGES));
-  if (new Set(values).size < values.length) throw new InvalidArgumentError('Named twice.');
-  return values;
-}
+/** One of some values, with or without a prefix. */
+const oneOf =
+  <T extends string | number>(values: readonly T[], prefix = '') =>
+  (word: string): T => {
+    const value = values.find((v) => [word, prefix + word].includes(String(v)));
+    if (value !== undefined) return value;
+    throw new InvalidArgumentError(`Expected some of ${values.join(', ')}.`);
+  };
 
-/** B,L,XL or GPT-B,... */
-function models(text: string): GptSize[] {
-  return words(text).map((word) => {
-    const name = word.startsWith('GPT-') ? word : `GPT-${word}`;
-    if (name in GPT_SIZES) return name as GptSize;
-    throw new InvalidArgumentError(`Expected some of ${Object.keys(GPT_SIZES).join(', ')}.`);
-  });
-}
-
-function grids(text: string): Grid[] {
-  return words(text).map((word) => {
-    const grid = GRIDS.find((g) => String(g) === word);
-    if (grid) return grid;
-    throw new InvalidArgumentError(`Expected some of ${GRIDS.join(', ')}.`);
-  });
-}
+const models = list(oneOf(Object.keys(GPT_SIZES) as GptSize[], 'GPT-'));
+const grids = list(oneOf(GRIDS));
 
 const program = new Command('bench')
   .description(
@@ -82,7 +74,7 @@ const program = new Command('bench')
   .option('--save', 'also write them to bench/results, for npm run bench:report')
   .option('--runs <n>', 'runs after the first', integer(1, 1000), 3)
   .option('--quick', 'fewer and shorter cases', false)
-  .option('--cases <text,...>', 'only cases whose names contain one of these', words)
+  .option('--cases <text,...>', 'only cases whose names contain one of these', list(String))
   .option('--models <name,...>', 'decoders of kernels, generate and scaling, such as B,XL', models)
   .option('--grids <n,...>', 'sides of the grid of tokens in generate and peers', grids)
   .addOption(
@@ -100,5 +92,10 @@ const program = new Command('bench')
       .argParser(resolveModel)
       .default(defaultModelFolder(), 'the one shipped'),
   )
-  .option('--images <n,...>', 'batch sizes of the suite model', counts, [1, 4]);
+  .option(
+    '--images <n,...>',
+    'batch sizes of the suite model',
+    list(integer(1, MOST_IMAGES)),
+    [1, 4],
+  );
 await runScript(program, () => bench(program.args, program.opts<Options>()));

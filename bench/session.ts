@@ -108,7 +108,8 @@ export class Session {
     const { device, close } = opened;
     const memory = new Memory(device);
     try {
-      this.checkAdapter(opened);
+      const difference = adapterDifference(this.environment, environmentOf(opened));
+      if (difference) throw new Refusal(`the adapter changed during the run: ${difference}`);
       // Begun inside the race, which else would miss errors of the first calls.
       const begun = Promise.resolve({ device, memory, clock: stopwatch(memory) }).then(work);
       return await watchDevice(device).race(begun);
@@ -116,12 +117,6 @@ export class Session {
       memory.freeAll();
       close();
     }
-  }
-
-  /** @throws Refusal when a device is of another adapter than the first. */
-  checkAdapter(opened: NodeDevice): void {
-    const difference = adapterDifference(this.environment, environmentOf(opened));
-    if (difference) throw new Refusal(`the adapter changed during the run: ${difference}`);
   }
 
   /** Whether limits were measured. */

@@ -8,7 +8,7 @@ import type { Precision } from '../../src/models/precision.ts';
 import { deviceLimits, type Limits } from '../limits.ts';
 import { randomNetwork, weightBytes } from '../random-network.ts';
 import { assertFinite, Refusal } from '../refusal.ts';
-import { type Timing, timed, timing } from '../repeat.ts';
+import { type Timing, timing } from '../repeat.ts';
 import { SameCheck } from '../same-check.ts';
 import type { BenchDevice, Session } from '../session.ts';
 import type { Grid } from '../settings.ts';
@@ -29,8 +29,6 @@ export interface StepResult extends StepCase {
   /** Steps that were timed, and the position of the first. */
   readonly steps: number;
   readonly position: number;
-  /** Making the random weights. */
-  readonly weightsMs: number;
   /** Planning, compiling and binding the program. */
   readonly buildMs: number;
   readonly dispatches: number;
@@ -96,8 +94,8 @@ export class Steps {
     const config = gptConfig(one.model, one.grid);
     const define = graphOf(one, precision);
     const name = stepName(one);
-    const made = await timed(() => randomNetwork(d.memory, config, precision, define));
-    const program = await stepProgram(made.result, one.classes, true);
+    const network = await randomNetwork(d.memory, config, precision, define);
+    const program = await stepProgram(network, one.classes, true);
     const sequences = sequencesOf(one.classes, config);
     const middle = config.blockSize >> 1;
     const first = await program.run(sequences, 1, middle);
@@ -134,7 +132,6 @@ export class Steps {
       ...{ ...one, name, rows, steps, position, stepMs, encodeUs, deviceMs, buildMs, dispatches },
       dtype: precision.dtype,
       kvDtype: precision.kvDtype,
-      weightsMs: made.ms,
       waitShare: Math.max(0, 1 - deviceMs / stepMs.min),
       floorMs,
       floorShare: floorMs / stepMs.min,

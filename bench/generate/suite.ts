@@ -72,7 +72,6 @@ export function generateTables({ steps, images, secondsPerImage }: GenerateResul
     'encode a step in JavaScript, us': (s) => formatNumber(s.encodeUs),
     'device waits for JavaScript': (s) => percent(s.waitShare),
     dispatches: (s) => String(s.dispatches),
-    'make random weights, ms': (s) => formatNumber(s.weightsMs),
     'build, ms': (s) => formatNumber(s.buildMs),
     'GPU memory: weights, MB': (s) => megabytes(s.memory.weights),
     'GPU memory: KV cache and state, MB': (s) => megabytes(s.memory.state),

@@ -91,7 +91,7 @@ function kernelsFigures(results: Results): string[] {
       const own = kernels.filter((k) => k.use === use);
       return [
         `<h3>${escapeText(use)}</h3>`,
-        figure(bars(own.map(kernelBar), { mark: 1, max: 1.25 }), kernelsCaption(own)),
+        figure(bars(own.map(kernelBar), { mark: 1, max: 1.25 }), 'The dashed line is the limit.'),
       ];
     }),
   ];
@@ -103,13 +103,6 @@ const kernelBar = (k: KernelResult): Bar => ({
   text: `${percent(k.share)}, ${duration((k.us * k.dispatches) / 1000)}`,
   colour: k.bound === 'memory' ? 0 : 1,
 });
-
-function kernelsCaption(own: readonly KernelResult[]): string {
-  const sum = (of: (k: KernelResult) => number): number =>
-    own.reduce((n, k) => n + of(k) * k.dispatches, 0);
-  const [us, floorUs] = [sum((k) => k.us), sum((k) => k.floorUs)];
-  return `All together ${duration(us / 1000)}, ${percent(floorUs / us)} of the floor. The dashed line is the limit.`;
-}
 
 function peersFigures({ peers = [] }: Results): string[] {
   return [...new Set(peers.map(({ task }) => task))].map((task) => {

@@ -1,11 +1,10 @@
 /** Starts runners in processes of their own and asks them things. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unpackSwiftshader } from '../../src/node/swiftshader.ts';
-import type { Ask, Message, Outputs, Setup } from './runner.ts';
-
-export type Ready = Extract<Message, { readonly ready: unknown }>['ready'];
+import type { Answer, Ask, Outputs, Ready, Setup } from './runner.ts';
 
 /** A runner in another process. */
 export interface RemoteRunner extends Ready {
@@ -15,6 +14,9 @@ export interface RemoteRunner extends Ready {
   /** Ends the process. */
   end(): void;
 }
+
+/** A process that says nothing for so long is given up. */
+const LIMIT_MS = 1_800_000;
 
 /**
  * Starts a runner and waits until its task is ready.
@@ -26,43 +28,28 @@ export async function startRunner(
   script: string,
   setup: Setup,
   software: boolean,
-  limitMs: number,
 ): Promise<RemoteRunner> {
-  const path = fileURLToPath(new URL(script, import.meta.url));
-  const child = fork(path, [JSON.stringify(setup)], {
+  const child = fork(fileURLToPath(new URL(script, import.meta.url)), [JSON.stringify(setup)], {
     execArgv: ['--import', import.meta.resolve('tsx')],
     env: { ...process.env, ...(software && softwareVariables()) },
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
-  const said = { text: '' };
+  let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said.text += text;
+    said += text;
   });
+  const ask = <A extends Ask>(what: A): Promise<Answer<A>> => {
+    const answered = nextMessage(child, () => said);
+    child.send(what);
+    return answered as Promise<Answer<A>>;
+  };
+  const end = (): void => void child.kill('SIGKILL');
   try {
-    const first = await answer(child, said, limitMs);
-    if (!('ready' in first)) throw new Error('the runner answered before it was asked');
-    const ask = (what: Ask): Promise<Message> => {
-      const answered = answer(child, said, limitMs);
-      child.send(what);
-      return answered;
-    };
-    return {
-      ...first.ready,
-      async outputs() {
-        const message = await ask('outputs');
-        if ('outputs' in message) return message.outputs;
-        throw new Error('the runner gave no outputs');
-      },
-      async sample() {
-        const message = await ask('sample');
-        if ('sample' in message) return message.sample;
-        throw new Error('the runner gave no time');
-      },
-      end: () => void child.kill('SIGKILL'),
-    };
+    const ready = (await nextMessage(child, () => said)) as Ready;
+    return { ...ready, outputs: () => ask('outputs'), sample: () => ask('sample'), end };
   } catch (error) {
-    child.kill('SIGKILL');
+    end();
     throw error;
   }
 }
@@ -74,24 +61,24 @@ function softwareVariables(): NodeJS.ProcessEnv {
   return { VK_DRIVER_FILES: icd, VK_ICD_FILENAMES: icd, LD_LIBRARY_PATH: folders.join(':') };
 }
 
-/** The next message, unless it is an error or there is none. */
-function answer(child: ChildProcess, said: { text: string }, limitMs: number): Promise<Message> {
-  return new Promise((resolve, reject) => {
-    const settle = (work: () => void): void => {
-      clearTimeout(timer);
-      child.off('message', onMessage).off('exit', onExit).off('error', onError);
-      work();
-    };
-    const fail = (why: string): void => settle(() => reject(new Error(why)));
-    const onMessage = (message: Message): void =>
-      'error' in message ? fail(message.error) : settle(() => resolve(message));
-    const onExit = (code: number | null, signal: string | null): void => {
-      const lines = said.text.trim().split('\n');
-      const line = lines.find((text) => /error|terminate/i.test(text)) ?? lines.at(-1);
-      fail(`its process ended with ${signal ?? code}: ${line || 'it said nothing'}`);
-    };
-    const onError = (error: Error): void => fail(error.message);
-    const timer = setTimeout(() => fail(`no answer within ${limitMs / 1000} s`), limitMs);
-    child.on('message', onMessage).on('exit', onExit).on('error', onError);
+/** What the process says next, unless it is an error, the end or nothing. */
+async function nextMessage(child: ChildProcess, said: () => string): Promise<unknown> {
+  const abort = new AbortController();
+  const { signal } = abort;
+  const timer = setTimeout(() => abort.abort(), LIMIT_MS);
+  const ended = once(child, 'exit', { signal }).then(([code, name]) => {
+    const lines = said().trim().split('\n');
+    const line = lines.find((text) => /error|terminate/i.test(text)) ?? lines.at(-1);
+    throw new Error(`its process ended with ${name ?? code}: ${line || 'it said nothing'}`);
   });
+  try {
+    const [message] = await Promise.race([once(child, 'message', { signal }), ended]);
+    if ('error' in message) throw new Error(message.error);
+    return message.answer;
+  } catch (error) {
+    throw signal.aborted ? new Error(`no answer within ${LIMIT_MS / 1000} s`) : error;
+  } finally {
+    clearTimeout(timer);
+    abort.abort();
+  }
 }

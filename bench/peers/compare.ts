@@ -1,6 +1,8 @@
 /** All runtimes of one task: outputs compared, then timed in turn. */
+
+import { timing } from '../repeat.ts';
 import { type RemoteRunner, startRunner } from './call.ts';
-import { msOf, nmse, type PeerResult, refusal, type Task, withRatios } from './result.ts';
+import { nmse, type PeerResult, refusal, type Task, withRatios } from './result.ts';
 
 /** A runtime, and one way to have it do a task. */
 export interface Contender {
@@ -12,9 +14,6 @@ export interface Contender {
   /** Bounds checks in shaders; undefined where there are no shaders. */
   readonly robust?: boolean;
 }
-
-/** A process that says nothing for so long is given up. */
-const LIMIT_MS = 1_800_000;
 
 export interface CompareOptions {
   /** Rows and columns of the grid of codes that the image decoders are given. */
@@ -52,7 +51,7 @@ export async function compareOn(
   const prepare = async (entry: Entry): Promise<void> => {
     const { script, way, robust = false } = entry.contender;
     const software = ours?.runner?.software ?? false;
-    const runner = await startRunner(script, { task, side, way, robust }, software, LIMIT_MS);
+    const runner = await startRunner(script, { task, side, way, robust }, software);
     entry.runner = runner;
     const { version, adapter } = runner;
     entry.row = { ...entry.row, version, adapter };
@@ -90,7 +89,7 @@ export async function compareOn(
       }
     }
     const rows = entries.map(({ row, runner, samples }) =>
-      runner ? { ...row, ms: msOf(samples) } : row,
+      runner ? { ...row, ms: timing(samples) } : row,
     );
     return withRatios(rows, ours?.contender.runtime ?? '');
   } finally {

@@ -1,5 +1,5 @@
 /** What a comparison of runtimes says. Pure: no device, no process. */
-import { type Timing, timing } from '../repeat.ts';
+import type { Timing } from '../repeat.ts';
 
 /** Work that every runtime is given with the same weights and the same inputs. */
 export const TASKS = ['decode-2', 'decode-16', 'vq-16'] as const;
@@ -23,7 +23,7 @@ export interface PeerResult {
   /** Whether shaders kept their bounds checks; undefined where there are none or nobody says. */
   readonly robust?: boolean;
   /** Milliseconds of a decoding step or of a decoded image. Absent when there is a `reason`. */
-  readonly ms?: Pick<Timing, 'first' | 'min' | 'median'>;
+  readonly ms?: Timing;
   /** How far its outputs are from ours. Absent when it made none. */
   readonly agrees?: { readonly metric: 'nmse'; readonly value: number };
   /** How many times longer it takes than ours with the same bounds checks, by the fastest runs. */
@@ -49,12 +49,6 @@ export function nmse(values: Float32Array, reference: Float32Array): number {
 export function refusal(value: number): string | undefined {
   if (value <= MOST_NMSE) return undefined;
   return `its outputs are not ours: NMSE ${value.toExponential(1)}, at most ${MOST_NMSE.toExponential(0)} is allowed`;
-}
-
-/** The times of a row: the first run, caches cold, then the fastest and the middle one of the others. */
-export function msOf(samples: readonly number[]): NonNullable<PeerResult['ms']> {
-  const { first, min, median } = timing(samples);
-  return { first, min, median };
 }
 
 /** Adds each row's ratio to ours on the same task: robust to robust, everything else to unchecked. */

@@ -30,34 +30,25 @@ export interface Runner {
   sample(): Promise<number>;
 }
 
-export type Ask = 'outputs' | 'sample';
+/** What a process says of a task that is ready. */
+export type Ready = Pick<Runner, 'version' | 'adapter' | 'software'>;
 
-/** From a runner's process: it is ready, an answer, or an error. */
-export type Message =
-  | { readonly ready: Pick<Runner, 'version' | 'adapter' | 'software'> }
-  | { readonly outputs: Outputs }
-  | { readonly sample: number }
-  | { readonly error: string };
+export type Ask = 'outputs' | 'sample';
+export type Answer<A extends Ask> = Awaited<ReturnType<Runner[A]>>;
 
 /** Serves a runner to the process that forked this one; the setup is the first argument, as JSON. */
 export async function serve(open: (setup: Setup) => Promise<Runner>): Promise<void> {
-  const send = (message: Message): void => void process.send?.(message);
-  const failed = (error: unknown): void =>
-    send({ error: error instanceof Error ? error.message : String(error) });
   // Answers carry typed arrays; a parent that is gone needs no runner.
   process.on('disconnect', () => process.exit());
-  try {
+  const reply = (work: () => Promise<unknown>): Promise<unknown> =>
+    work().then(
+      (answer) => process.send?.({ answer }),
+      (error) => process.send?.({ error: error instanceof Error ? error.message : String(error) }),
+    );
+  await reply(async () => {
     const runner = await open(JSON.parse(process.argv[2] ?? '{}') as Setup);
-    process.on('message', (ask: Ask) => {
-      const answer =
-        ask === 'outputs'
-          ? runner.outputs().then((outputs) => send({ outputs }))
-          : runner.sample().then((sample) => send({ sample }));
-      answer.catch(failed);
-    });
+    process.on('message', (ask: Ask) => reply(() => runner[ask]()));
     const { version, adapter, software } = runner;
-    send({ ready: { version, adapter, software } });
-  } catch (error) {
-    failed(error);
-  }
+    return { version, adapter, software } satisfies Ready;
+  });
 }

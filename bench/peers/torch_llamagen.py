@@ -1,12 +1,11 @@
 """LlamaGen's shapes in PyTorch, written the way gpt-fast writes a decoder: static KV cache, one compiled
-step, CUDA graphs. Random weights; prints one JSON object a line.
+step, CUDA graphs. Random weights; prints one JSON object a line. PyTorch 2.
 
     python bench/peers/torch_llamagen.py                        # every size, on a CUDA machine
     python bench/peers/torch_llamagen.py --device cpu --tiny    # whether it runs at all
 """
 
 import argparse
-import contextlib
 import json
 import sys
 import time
@@ -65,13 +64,6 @@ def rotate(x, rope):
     return torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-1).flatten(-2).type_as(x)
 
 
-def attend(q, k, v, mask):
-    if hasattr(F, "scaled_dot_product_attention"):
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    scores = (q @ k.transpose(-2, -1)) * q.shape[-1] ** -0.5
-    return scores.masked_fill(~mask, float("-inf")).softmax(-1) @ v
-
-
 class Layer(nn.Module):
     def __init__(self, dim, heads, rows, positions):
         super().__init__()
@@ -93,7 +85,8 @@ class Layer(nn.Module):
         q, k, v = qkv.unbind(1)
         self.k_cache[:, :, position] = rotate(k, rope)
         self.v_cache[:, :, position] = v
-        heads = attend(rotate(q, rope), self.k_cache, self.v_cache, mask)
+        cache = (self.k_cache, self.v_cache)
+        heads = F.scaled_dot_product_attention(rotate(q, rope), *cache, attn_mask=mask)
         x = x + self.wo(heads.reshape(rows, dim))
         y = self.ffn_norm(x)
         return x + self.w2(F.silu(self.w1(y)) * self.w3(y))
@@ -200,19 +193,14 @@ def seconds(device, work):
 
 
 def compiled(module, mode):
-    """@raises RuntimeError where this PyTorch cannot compile."""
-    if mode == "eager":
-        return module
-    if not hasattr(torch, "compile"):
-        raise RuntimeError(f"PyTorch {torch.__version__} has no torch.compile")
-    return torch.compile(module, mode="reduce-overhead", fullgraph=True)
+    return module if mode == "eager" else torch.compile(module, mode="reduce-overhead", fullgraph=True)
 
 
 def time_decoder(name, mode, args, dtype):
     dim, layers, heads = TINY if args.tiny else SIZES[name]
     torch.manual_seed(0)
     rows = args.rows
-    with torch.device(args.device) if hasattr(torch.device, "__enter__") else contextlib.nullcontext():
+    with torch.device(args.device):
         decoder = Decoder(dim, layers, heads, rows, args.grid)
     decoder = decoder.to(device=args.device, dtype=dtype).eval()
     decoder.rope = decoder.rope.float()

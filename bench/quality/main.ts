@@ -12,27 +12,13 @@ import { hashWeights } from '../../test/golden-runner/hash-weights.ts';
 import { environmentLines, environmentOf } from '../environment.ts';
 import { formatTable, percent, type Row } from '../table.ts';
 import { ask, compare, drawGrids, type Quality, type Subject } from './measure.ts';
-import { roundedFile } from './rounded.ts';
 
 interface Options {
   readonly json?: string;
   readonly model: string;
   readonly images: number;
   readonly synthetic?: boolean;
-  readonly groups?: boolean;
 }
-
-/** Tensors that are quantised together, to see which of them are hurt most. */
-const GROUPS: Readonly<Record<string, RegExp>> = {
-  'class embeddings': /^cls_embedding\./,
-  'token embeddings': /^tok_embeddings\./,
-  norms: /norm\.weight$/,
-  'attention.wqkv': /\.attention\.wqkv\./,
-  'attention.wo': /\.attention\.wo\./,
-  'feed_forward.w1, w3': /\.feed_forward\.w[13]\./,
-  'feed_forward.w2': /\.feed_forward\.w2\./,
-  'output head': /^output\./,
-};
 
 /** Side of the grid of the synthetic model: its weights do not depend on it, its cost does. */
 const SYNTHETIC_GRID = 4;
@@ -89,21 +75,8 @@ async function measure(options: Options): Promise<void> {
     }
     const title = `${subject.name}, ${grids.length} images`;
     print(table(title, results));
-    const alone: Record<string, Quality> = {};
-    if (options.groups) {
-      for (const dtype of ['int8', 'int4'] as const) {
-        for (const [name, pattern] of Object.entries(GROUPS)) {
-          const file = await roundedFile(subject.file, pattern, dtype);
-          const answers = await ask(device, { ...subject, file }, grids, { dtype: 'f32' });
-          const quality = compare(subject, answers, exact);
-          alone[`${dtype} ${name}`] = quality;
-          note(`${dtype} ${name}`, quality);
-        }
-      }
-      print(table('one kind of tensor alone, all else f32', alone));
-    }
     if (options.json !== undefined) {
-      const all = { ...environment, results: { model: title, storage: results, alone } };
+      const all = { ...environment, results: { model: title, storage: results } };
       writeFileAtomic(options.json, `${JSON.stringify(all, null, 2)}\n`);
     }
   } finally {
@@ -136,6 +109,5 @@ const program = new Command('bench:quality')
       .default(defaultModelFolder(), 'the one shipped'),
   )
   .option('--images <n>', 'classes to draw and score', integer(1, 64), 8)
-  .option('--synthetic', 'GPT-B with hash weights instead of a folder')
-  .option('--groups', 'also quantise one kind of tensor alone');
+  .option('--synthetic', 'GPT-B with hash weights instead of a folder');
 await runScript(program, () => measure(program.opts<Options>()));

@@ -1,4 +1,5 @@
 /** Whole models with weights of every storage, whole and in parts. */
+
 import { afterAll, describe, expect, test } from 'vitest';
 import type { MatrixDType } from '../../kernels/kernel.ts';
 import { OptionError } from '../../src/errors.ts';
@@ -9,17 +10,13 @@ import { bindingLimit } from '../../src/gpu/variants.ts';
 import { checkGpt, gptPrecision, type PrecisionOptions } from '../../src/load/model.ts';
 import { gptConfig, gptWeightShapes, parseGptConfig } from '../../src/models/gpt-config.ts';
 import { type NodeDevice, openDevice } from '../../src/node/device.ts';
-import {
-  dequantizeRows,
-  keepsPrecision,
-  quantisedEntries,
-  quantizeRows,
-} from '../../src/weights/quantize.ts';
+import { keepsPrecision, quantisedEntries, quantizeRows } from '../../src/weights/quantize.ts';
 import { openSafetensors, type Safetensors } from '../../src/weights/safetensors.ts';
 import { memorySource } from '../../src/weights/source.ts';
 import { hashWeights } from '../golden-runner/hash-weights.ts';
 import { runCase } from '../golden-runner/run.ts';
 import { difference } from '../oracle/compare.ts';
+import { dequantizeRows } from '../support/dequantize.ts';
 import { testDevice } from '../support/device.ts';
 import { roundF16 } from '../support/f16.ts';
 import { few } from '../support/few.ts';

@@ -1,4 +1,5 @@
 /** Weights of every storage on the device: converted in pieces, cut into parts, made into integers. */
+
 import { afterEach, describe, expect, test } from 'vitest';
 import { WeightsError } from '../../src/errors.ts';
 import { Memory } from '../../src/gpu/memory.ts';
@@ -8,9 +9,10 @@ import { wantedTensors } from '../../src/gpu/upload-plan.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { matrix } from '../../src/models/matrix.ts';
 import { matchTensors } from '../../src/weights/join.ts';
-import { dequantizeRows, quantisedEntries, quantizeRows } from '../../src/weights/quantize.ts';
+import { quantisedEntries, quantizeRows } from '../../src/weights/quantize.ts';
 import { openSafetensors, type Safetensors } from '../../src/weights/safetensors.ts';
 import { memorySource } from '../../src/weights/source.ts';
+import { dequantizeRows } from '../support/dequantize.ts';
 import { testDevice } from '../support/device.ts';
 import { packF16 } from '../support/f16.ts';
 import { normal } from '../support/random.ts';

@@ -1,4 +1,5 @@
 /** Conversion of whole checkpoints to model folders, and what is left behind when it fails. */
+
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,10 +14,11 @@ import { type ConvertOptions, convertCheckpoint } from '../../src/node/convert.t
 import { defaultModelFolder, openFile } from '../../src/node/files.ts';
 import { openCheckpoint } from '../../src/weights/checkpoint.ts';
 import { decodeF32 } from '../../src/weights/convert.ts';
-import { dequantizeRows, QUANTIZATION_KEY, scalesName } from '../../src/weights/quantize.ts';
+import { QUANTIZATION_KEY, scalesName } from '../../src/weights/quantize.ts';
 import { openSafetensors } from '../../src/weights/safetensors.ts';
 import { difference } from '../oracle/compare.ts';
 import { counting } from '../support/checkpoints.ts';
+import { dequantizeRows } from '../support/dequantize.ts';
 import { bytesOf } from '../support/safetensors.ts';
 import { ROOT } from '../support/sources.ts';
 import { writePt } from '../support/zip.ts';

@@ -1,7 +1,9 @@
 /** Weights of every storage, as kernels are given them and as oracles see them. */
+
 import type { MatrixDType } from '../../kernels/kernel.ts';
 import { isQuantised, scalesOf } from '../../kernels/lib/accessors.ts';
-import { dequantizeRows, quantizeRows } from '../../src/weights/quantize.ts';
+import { quantizeRows } from '../../src/weights/quantize.ts';
+import { dequantizeRows } from './dequantize.ts';
 import { fromHalfBits, roundF16 } from './f16.ts';
 
 export const MATRIX_DTYPES = ['f32', 'f16', 'bf16', 'int8', 'int4'] as const;

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { gptConfig, gptWeightShapes } from '../../src/models/gpt-config.ts';
 import {
-  dequantizeRows,
   keepsPrecision,
   quantDTypeOf,
   quantisedEntries,
@@ -9,6 +8,7 @@ import {
   quantizeRows,
   storageOf,
 } from '../../src/weights/quantize.ts';
+import { dequantizeRows } from '../support/dequantize.ts';
 import { fromHalfBits } from '../support/f16.ts';
 import { normal } from '../support/random.ts';
 
