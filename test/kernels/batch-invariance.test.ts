@@ -5,12 +5,12 @@ import { attentionParts } from '../../kernels/attention/attention-parts.ts';
 import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
+import { linear } from '../../kernels/product/linear.ts';
 import { linearParts } from '../../kernels/product/linear-parts.ts';
 import { swiglu } from '../../kernels/product/swiglu.ts';
 import { variantOf } from '../../src/gpu/variants.ts';
 import { testDevice } from '../support/device.ts';
 import { few, fewAgain, fewBarriers, isLong } from '../support/few.ts';
-import { anyLinear } from '../support/kernel-list.ts';
 import { anyRope, rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
@@ -56,7 +56,7 @@ const gain = normal(dim, 2, 0.5, 1);
 const subjects: readonly Subject[] = [
   {
     name: 'linear',
-    kernel: (rows, variant) => anyLinear({ rows, inDim: dim, outDim: 22, variant }),
+    kernel: (rows, variant) => linear({ rows, inDim: dim, outDim: 22, variant }),
     perRow: { x },
     shared: { weight: normal(22 * dim, 3) },
     out: 'out',
@@ -64,7 +64,7 @@ const subjects: readonly Subject[] = [
   ...(['bf16', 'int8', 'int4'] as const).map((dtype) => ({
     name: `linear ${dtype}`,
     kernel: (rows: number, variant: Variant) =>
-      anyLinear({ rows, inDim: dim, outDim: 22, dtype, variant }),
+      linear({ rows, inDim: dim, outDim: 22, dtype, variant }),
     perRow: { x },
     shared: storedWeight('weight', dtype, normal(22 * dim, 3), [22, dim]).inputs,
     out: 'out',

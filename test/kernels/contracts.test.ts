@@ -1,5 +1,5 @@
 /** What holds for every kernel: bad parameters are refused, and all text compiles everywhere. */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { attention } from '../../kernels/attention/attention.ts';
 import { attentionParts } from '../../kernels/attention/attention-parts.ts';
@@ -10,7 +10,7 @@ import { compile } from '../../kernels/compile.ts';
 import { conv2d, conv2dParts } from '../../kernels/conv/conv2d.ts';
 import { toRgba } from '../../kernels/conv/to-rgba.ts';
 import { embed } from '../../kernels/embed/embed.ts';
-import { MAX_WORKGROUPS, PORTABLE, type Variant } from '../../kernels/kernel.ts';
+import { type Kernel, MAX_WORKGROUPS, PORTABLE, type Variant } from '../../kernels/kernel.ts';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { linear } from '../../kernels/product/linear.ts';
 import { linearParts } from '../../kernels/product/linear-parts.ts';
@@ -20,7 +20,9 @@ import { siluMul, swiglu } from '../../kernels/product/swiglu.ts';
 import { drawToken } from '../../kernels/sampler/draw-token.ts';
 import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
 import { guidance } from '../../kernels/sampler/guidance.ts';
-import { KERNELS } from '../support/kernel-list.ts';
+import { FOLDERS } from '../records/index.ts';
+import { withVariant } from '../records/record.ts';
+import { TEXTS, underVariants } from '../records/texts.ts';
 import { nullDevice } from '../support/null-device.ts';
 import { packed, sampling } from '../support/sampling.ts';
 import { VARIANTS, variantName } from '../support/variants.ts';
@@ -173,6 +175,7 @@ describe('bad parameters', () => {
   );
 });
 
+const KERNELS = new URL('../../kernels/', import.meta.url);
 const device = await nullDevice();
 
 test('the compile check sees a wrong word', async () => {
@@ -181,18 +184,22 @@ test('the compile check sees a wrong word', async () => {
   await expect(compile(device, broken)).rejects.toThrow(/rms_norm.* WGSL \d+:\d+: .*inverse_sqrt/s);
 });
 
-test('the list has every kernel file', () => {
-  const files = readdirSync(new URL('../../kernels/', import.meta.url))
-    .filter(
-      (file) => /^[a-z0-9-]+\.ts$/.test(file) && !/^(kernel|compile|cost|index)\.ts$/.test(file),
-    )
-    .map((file) => file.slice(0, -3).replaceAll('-', '_'));
-  for (const file of files) {
-    expect(
-      KERNELS.some(({ name }) => name.split(' ')[0] === file),
-      file,
-    ).toBe(true);
-  }
+describe.each(
+  readdirSync(KERNELS).filter((name) => existsSync(new URL(`${name}/index.ts`, KERNELS))),
+)('kernels/%s', (folder) => {
+  const index = readFileSync(new URL(`${folder}/index.ts`, KERNELS), 'utf8');
+  const files = [...index.matchAll(/^export \* from '\.\/(.*)\.ts';$/gm)].map(([, file]) => file!);
+
+  test('has a record for every kernel', () => {
+    expect(files.length).toBeGreaterThan(1);
+    const names = FOLDERS.get(folder)?.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(files.map((file) => file.replaceAll('-', '_'))));
+  });
+
+  test('has its cases run', () => {
+    const own = readFileSync(new URL(`cases/${folder}.test.ts`, import.meta.url), 'utf8');
+    expect(own).toContain(`testFolder('${folder}')`);
+  });
 });
 
 /** Wide subgroups: sums are exchanged in more steps than a software adapter has. */
@@ -235,19 +242,24 @@ test('attention shares keys as far as workgroup memory allows', () => {
   expect(code).toContain('scores: array<f32, 3000>');
 });
 
-describe.each(KERNELS)('$name', ({ name, kernel }) => {
+describe.each(TEXTS)('$title', (text) => {
+  const { record, params } = text;
+  /** With more parameters, or other values for those there are. */
+  const made = (variant: Variant, extra: object = {}): Kernel =>
+    record.kernel({ ...withVariant(record, params, variant), ...extra });
+
   test('says its name, and parameters that make it again', () => {
-    const made = kernel(PORTABLE);
-    expect(made.name).toBe(name.split(' ')[0]);
-    expect(made.label.startsWith(made.name)).toBe(true);
-    expect(kernel(PORTABLE, made.params)).toEqual(made);
-    expect(Object.isFrozen(made.params)).toBe(true);
+    const kernel = made(PORTABLE);
+    expect(kernel.name).toBe(record.name);
+    expect(kernel.label.startsWith(kernel.name)).toBe(true);
+    expect(record.kernel(kernel.params)).toEqual(kernel);
+    expect(Object.isFrozen(kernel.params)).toBe(true);
   });
 
   test('refuses what it does not know, and wrong values of all it knows', () => {
     const refusal = (extra: object): string => {
       try {
-        kernel(PORTABLE, extra);
+        made(PORTABLE, extra);
       } catch (error) {
         expect(error).toBeInstanceOf(RangeError);
         return (error as RangeError).message;
@@ -266,24 +278,23 @@ describe.each(KERNELS)('$name', ({ name, kernel }) => {
     }
   });
 
-  test.each(compiled.map((variant) => ({ variant, title: variantName(variant) })))(
-    'compiles: $title',
-    async ({ variant }) => {
-      device.pushErrorScope('validation');
-      await compile(device, kernel(variant));
-      expect(await device.popErrorScope()).toBeNull();
-    },
-  );
+  test.each(
+    underVariants(text, compiled).map((own) => ({ ...own, name: variantName(own.variant) })),
+  )('compiles: $name', async ({ params }) => {
+    device.pushErrorScope('validation');
+    await compile(device, record.kernel(params));
+    expect(await device.popErrorScope()).toBeNull();
+  });
 
   test('asks for no feature that the portable variants lack', () => {
     for (const reduce of ['serial', 'workgroup'] as const) {
-      expect(kernel({ reduce, f16: false }).features ?? []).toEqual([]);
+      expect(made({ reduce, f16: false }).features ?? []).toEqual([]);
     }
   });
 
   test('stays within the limits every device has', () => {
-    for (const variant of VARIANTS) {
-      const { bindings, workgroups } = kernel(variant);
+    for (const { params } of underVariants(text, VARIANTS)) {
+      const { bindings, workgroups } = record.kernel(params);
       expect(Object.keys(bindings).length).toBeLessThanOrEqual(8);
       for (const n of workgroups) {
         expect(Number.isInteger(n) && n > 0 && n <= MAX_WORKGROUPS).toBe(true);
@@ -292,6 +303,8 @@ describe.each(KERNELS)('$name', ({ name, kernel }) => {
   });
 
   test('is the same text for the same parameters', () => {
-    for (const variant of VARIANTS) expect(kernel(variant)).toEqual(kernel(variant));
+    for (const { params } of underVariants(text, VARIANTS)) {
+      expect(record.kernel(params)).toEqual(record.kernel(params));
+    }
   });
 });

@@ -5,9 +5,10 @@ import { embed } from '../../kernels/embed/embed.ts';
 import type { Kernel, MatrixDType, Variant } from '../../kernels/kernel.ts';
 import type { Columns } from '../../kernels/product/columns.ts';
 import { swiglu } from '../../kernels/product/swiglu.ts';
+import { linear } from '../records/product/linear.ts';
+import { matmul } from '../records/product/matmul.ts';
 import { testDevice } from '../support/device.ts';
 import { few } from '../support/few.ts';
-import { anyLinear, anyMatmul } from '../support/kernel-list.ts';
 import { anyRope, rowsAt, scatteredRows } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { type Array1, runKernel } from '../support/run-kernel.ts';
@@ -41,14 +42,14 @@ const subjects: readonly Subject[] = [
     name: 'linear',
     outDim: 30,
     weights: ['weight'],
-    kernel: (options) => anyLinear({ rows, inDim, outDim: 30, residual: true, ...options }),
+    kernel: (options) => linear.kernel({ rows, inDim, outDim: 30, residual: true, ...options }),
     others: { x, residual: normal(rows * 30, 5) },
   },
   {
     name: 'matmul',
     outDim: 90,
     weights: ['weight'],
-    kernel: (options) => anyMatmul({ rows, inDim, outDim: 90, residual: true, ...options }),
+    kernel: (options) => matmul.kernel({ rows, inDim, outDim: 90, residual: true, ...options }),
     others: { x, residual: normal(rows * 90, 5) },
   },
   {

@@ -11,7 +11,7 @@ import {
 import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import { MATRIX_FEATURE, type MatrixConfig, type Variant } from '../../kernels/kernel.ts';
 import { type MapMath, type MapTile, mapTiles } from '../../kernels/product/map-tile.ts';
-import { KERNELS, type ListedKernel } from '../support/kernel-list.ts';
+import { TEXTS } from '../records/texts.ts';
 import { nullDevice } from '../support/null-device.ts';
 
 const device = await nullDevice();
@@ -47,12 +47,14 @@ describe('compiles', () => {
       tile,
     })),
   ];
-  const products = KERNELS.filter(({ name }) => /^(conv2d|spatial_|winograd_product)/.test(name));
-  test.each(variants.flatMap((v) => products.map((p) => ({ ...v, ...p }))))(
+  const products = TEXTS.filter(({ record: { name } }) =>
+    /^(conv2d|spatial_|winograd_product)/.test(name),
+  );
+  test.each(variants.flatMap((v) => products.map((p) => ({ ...v, text: p, name: p.title }))))(
     '$name: $title',
-    async ({ name, kernel, variant, tile }: ListedKernel & (typeof variants)[number]) => {
+    async ({ text: { record, params }, variant, tile }) => {
       device.pushErrorScope('validation');
-      const made = kernel(variant, { tile: tileFor(name, tile) });
+      const made = record.kernel({ ...params, variant, tile: tileFor(record.name, tile) });
       await compile(device, made);
       expect(await device.popErrorScope()).toBeNull();
       const isMatrix = tile.math === 'matrix';

@@ -1,22 +1,9 @@
 /** How the text of kernels is laid out. */
 import { describe, expect, test } from 'vitest';
-import { declare, type Variant } from '../../kernels/kernel.ts';
+import { declare } from '../../kernels/kernel.ts';
 import { tidy, wgsl } from '../../kernels/lib/wgsl.ts';
-import { RECORDS } from '../records/index.ts';
-import { withVariant } from '../records/record.ts';
-import { KERNELS } from '../support/kernel-list.ts';
+import { TEXTS, underVariants } from '../records/texts.ts';
 import { VARIANTS } from '../support/variants.ts';
-
-/** Every kind of text of every kernel. */
-const TEXTS = [
-  ...KERNELS.map(({ name, kernel }) => ({ name, text: (v: Variant) => kernel(v).code })),
-  ...RECORDS.flatMap((record) =>
-    record.texts.map((params) => ({
-      name: `${record.name} ${JSON.stringify(params)}`,
-      text: (v: Variant) => record.kernel(withVariant(record, params, v)).code,
-    })),
-  ),
-];
 
 const lines = (...of: readonly string[]): string => of.join('\n');
 
@@ -91,8 +78,8 @@ describe('layout', () => {
   });
 
   test('of a text that has it is the same text', () => {
-    for (const { text } of TEXTS) {
-      const code = text(VARIANTS[0]!);
+    for (const { record, params } of TEXTS) {
+      const { code } = record.kernel(params);
       expect(tidy(code)).toBe(code);
     }
   });
@@ -133,10 +120,10 @@ test('declarations end with dtype and shape, by name where many shapes share a t
   expect(shared).toContain('struct Sizes {\n  rows: u32,\n}\n@group(0) @binding(2) var<uniform>');
 });
 
-describe.each(TEXTS)('$name', ({ text }) => {
+describe.each(TEXTS)('$title', (text) => {
   const where = (bad: (line: string, before: string) => boolean): string[] =>
-    VARIANTS.flatMap((variant) => {
-      const all = text(variant).split('\n');
+    underVariants(text, VARIANTS).flatMap(({ params }) => {
+      const all = text.record.kernel(params).code.split('\n');
       return all.filter((line, i) => bad(line, all[i - 1] ?? ''));
     });
 

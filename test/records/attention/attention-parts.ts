@@ -24,7 +24,7 @@ export const attentionParts: KernelRecord<AttentionPartsParams> = record<
   AttentionInputs
 >({
   name: 'attention_parts',
-  kernel: (params) => kernel({ ...params, masked: params.masked as true }),
+  kernel: (params) => kernel(params as AttentionPartsParams & { masked: true }),
   shown: { rows: 2, nHead: 12, nKvHead: 12, headDim: 64, slots: 2, positions: 577, split: 4 },
   suites: [
     { variants: F32_VARIANTS, cases: cases.map((params) => ({ ...params, kvDtype: 'f32' })) },

@@ -31,7 +31,7 @@ const of = (kvDtype: 'f32' | 'f16', sizes: readonly AttentionParams[]): Attentio
 
 export const attention: KernelRecord<AttentionParams> = record<AttentionParams, AttentionInputs>({
   name: 'attention',
-  kernel: (params) => kernel({ ...params, masked: params.masked as true }),
+  kernel: (params) => kernel(params as AttentionParams & { masked: true }),
   shown: { rows: 2, nHead: 12, nKvHead: 12, headDim: 64, slots: 2, positions: 577 },
   suites: [
     {

@@ -56,7 +56,7 @@ function otherStorage(dtype: MatrixDType): Suite<LinearParams>[] {
 
 export const linear: KernelRecord<LinearParams> = record<LinearParams, LinearInputs>({
   name: 'linear',
-  kernel: (params) => kernel({ ...params, residual: params.residual as true }),
+  kernel: (params) => kernel(params as LinearParams & { residual: true }),
   shown: { rows: 2, inDim: 768, outDim: 2304, dtype: 'f16' },
   suites: [
     { variants: [...F32_VARIANTS, SERIAL_LANES], cases: of('f32', cases), few: 5 },

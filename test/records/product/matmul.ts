@@ -19,7 +19,7 @@ const cases: readonly MatmulParams[] = [
 
 export const matmul: KernelRecord<MatmulParams> = record<MatmulParams, Omit<LinearInputs, 'gain'>>({
   name: 'matmul',
-  kernel: (params) => kernel({ ...params, residual: params.residual as true }),
+  kernel: (params) => kernel(params as MatmulParams & { residual: true }),
   shown: { rows: 512, inDim: 768, outDim: 2304, dtype: 'f16' },
   suites: MATRIX_DTYPES.map((dtype) => ({
     // The tiles use no subgroup operation, and f32 weights no halves: the same text again.
