@@ -6,7 +6,7 @@ import { describeAdapter } from '../src/cli/report.ts';
 import { variantOf } from '../src/index.ts';
 import type { NodeDevice } from '../src/node/device.ts';
 import { packageFolder } from '../src/node/files.ts';
-import { type Tiles, tilesOn } from '../src/ops/tiles.ts';
+import type { Tiles } from '../src/ops/tiles.ts';
 
 export interface Environment {
   readonly date: string;
@@ -33,7 +33,8 @@ export interface Environment {
 }
 
 /** Everything about this machine that changes a number, and the version measured. */
-export function environmentOf({ device, adapter, toggles, software }: NodeDevice): Environment {
+export function environmentOf(opened: NodeDevice): Environment {
+  const { device, adapter, toggles, software, tiles } = opened;
   const { vendor, architecture, device: name, description } = adapter.info;
   const all = cpus();
   return {
@@ -47,7 +48,7 @@ export function environmentOf({ device, adapter, toggles, software }: NodeDevice
     robust: !toggles.some((toggle) => toggle.includes('disable_robustness')),
     features: [...device.features].sort(),
     variant: variantOf(device),
-    tiles: tilesOn(device),
+    tiles,
   };
 }
 

@@ -8,7 +8,6 @@ import { watchDevice } from '../src/gpu/watch.ts';
 import { variantOf } from '../src/index.ts';
 import type { Precision } from '../src/models/precision.ts';
 import { type NodeDevice, openDevice } from '../src/node/device.ts';
-import { tilesOn } from '../src/ops/tiles.ts';
 import { adapterDifference, type Environment, environmentOf } from './environment.ts';
 import { type Limits, measureMachine } from './limits.ts';
 import { Refusal } from './refusal.ts';
@@ -93,7 +92,8 @@ export class Session {
   precision(device: GPUDevice): Precision {
     const { weights, kv: kvDtype } = this.settings;
     const dtype: MatrixDType = weights ?? chooseWeightDtype(adapterFacts(device), 'f16');
-    const [variant, tiles] = [variantOf(device), tilesOn(device)];
+    const { tiles } = this.environment;
+    const variant = variantOf(device);
     return { variant, tiles, dtype, kvDtype, maxBindingBytes: bindingLimit(device) };
   }
 

@@ -3,11 +3,12 @@ import { describe, expect, test } from 'vitest';
 import type { LoadOptions } from '../src/load/model.ts';
 import { caseFolders, readConfig } from './golden-runner/case.ts';
 import { reasonToSkip, runCase } from './golden-runner/run.ts';
-import { testDevice } from './support/device.ts';
+import { testDevice, testTiles } from './support/device.ts';
 import { few, isLong } from './support/few.ts';
 import { ROOT } from './support/sources.ts';
 
 const device = await testDevice();
+const tiles = await testTiles();
 const present = caseFolders(`${ROOT}/test/golden`);
 const cases = present
   .filter((folder) => reasonToSkip(folder) === undefined)
@@ -25,7 +26,7 @@ const classes = few(
 
 /** What fails, with its numbers. */
 async function failures(folder: string, options: LoadOptions = {}): Promise<string[]> {
-  const { checks } = await runCase(device, folder, { ...options, classes });
+  const { checks } = await runCase(device, folder, { tiles, ...options, classes });
   return checks
     .filter(({ pass }) => !pass)
     .map(({ tensor, maxAbsError, tolerance }) => `${tensor}: ${maxAbsError} > ${tolerance}`);
@@ -57,8 +58,8 @@ describe.each(others)('%s', (reduce) => {
 test.each(few(1, ['c2i_odd_mha', 'c2i_batch4', 'c2i_odd_gqa']))(
   '%s with attention and products in parts',
   async (name) => {
-    const tiles = { attention: { split: 3 }, product: { split: 2 } };
-    expect(await failures(`${ROOT}/test/golden/${name}`, { tiles })).toEqual([]);
+    const parts = { attention: { split: 3 }, product: { split: 2 } };
+    expect(await failures(`${ROOT}/test/golden/${name}`, { tiles: parts })).toEqual([]);
   },
 );
 

@@ -3,6 +3,7 @@ import type { MatrixDType } from '../../kernels/kernel.ts';
 import { type ImageDecoder, imageDecoder } from '../../src/engine/images.ts';
 import { generateSettings } from '../../src/generate/settings.ts';
 import { loadModel, type MemoryUse } from '../../src/index.ts';
+import type { Tiles } from '../../src/ops/tiles.ts';
 import type { ModelFiles } from '../../src/weights/source.ts';
 import { repeat, type Timing, timed, timing } from '../repeat.ts';
 import { SameCheck } from '../same-check.ts';
@@ -48,8 +49,9 @@ export async function measureBatch(
   images: number,
   runs: number,
   tokenCheck: SameCheck,
+  tiles: Tiles | undefined,
 ): Promise<BatchResult> {
-  const model = await loadModel(device, files);
+  const model = await loadModel(device, files, { tiles });
   const { gpt } = model.config;
   const { dtype, kvDtype } = model.gpt.precision;
   const classes = Array.from({ length: images }, (_, i) => classOf(i, gpt.numClasses));

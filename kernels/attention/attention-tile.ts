@@ -67,11 +67,15 @@ export function attentionProblem(
 
 /** Throws a RangeError unless positions can be cut into so many parts. */
 export function assertSplit(kernel: string, split: number): void {
-  assert(
-    Number.isInteger(split) && split > 0 && split <= MAX_SPLIT,
-    `${kernel}: "split" expected an integer from 1 to ${MAX_SPLIT}, got ${split}`,
-  );
+  const problem = splitProblem(split);
+  assert(problem === undefined, `${kernel}: ${problem}`);
 }
+
+/** Why positions cannot be cut into so many parts, or undefined where they can. */
+export const splitProblem = (split: number): string | undefined =>
+  Number.isInteger(split) && split > 0 && split <= MAX_SPLIT
+    ? undefined
+    : `"split" expected an integer from 1 to ${MAX_SPLIT}, got ${split}`;
 
 /**
  * What the kernels choose where nothing else is measured. Invocations may share a key: four read 64

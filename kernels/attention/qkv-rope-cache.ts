@@ -17,7 +17,7 @@ export interface QkvRopeCacheParams extends KvShape {
   /** int8 and int4 add the binding `weightScales`; see lib/accessors.ts. */
   readonly dtype?: MatrixDType;
   /** Make these columns of q | k | v only; parts after the first add to `q`. Default all. */
-  readonly columns?: Columns;
+  readonly columns?: Columns | undefined;
   readonly variant?: Variant;
   /** Settings that differ from the own choice. */
   readonly tile?: Partial<ProductTile> | undefined;

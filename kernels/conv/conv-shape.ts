@@ -149,7 +149,8 @@ export function convProblem(params: Conv2dParams): string | undefined {
       return `${setting} ${asked[setting]} is ${made[setting]} for this layer`;
     }
   }
-  return made.method === 'gemm' ? mapProblem(made, variant) : undefined;
+  const isTiled = made.method === 'gemm' || variant.reduce !== 'serial';
+  return isTiled && made.method !== 'direct' ? mapProblem(made, variant) : undefined;
 }
 
 /** Tiles worth measuring for convolutions on a device; software adapters are not asked to try barriers. */

@@ -27,7 +27,7 @@ export interface EmbedParams {
    * Rows of the token table that are bound, for tables larger than one binding; default all. A part
    * after the first changes the rows of `out` whose token it holds, and no others.
    */
-  readonly held?: { readonly first: number; readonly count: number };
+  readonly held?: { readonly first: number; readonly count: number } | undefined;
   /** Rows of the label table: classes plus the unconditional one. */
   readonly labels: number;
   /** Tokens in a grid. */

@@ -20,7 +20,7 @@ export interface LinearParams {
   /** int8 and int4 add the binding `weightScales`; see lib/accessors.ts. */
   readonly dtype?: MatrixDType;
   /** Make these columns only; parts after the first add to `out`. Default all. */
-  readonly columns?: Columns;
+  readonly columns?: Columns | undefined;
   /** RMSNorm the input first with this eps; adds the binding `gain` [inDim]. */
   readonly normEps?: number;
   /** Add the binding `residual` [rows, outDim] to the result. */

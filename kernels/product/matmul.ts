@@ -32,7 +32,7 @@ export interface MatmulParams {
   /** int8 and int4 add the binding `weightScales`; see lib/accessors.ts. */
   readonly dtype?: MatrixDType;
   /** Make these columns only; parts after the first add to `out`. Default all. */
-  readonly columns?: Columns;
+  readonly columns?: Columns | undefined;
   /** Add the binding `residual` [rows, outDim] to the result. */
   readonly residual?: boolean;
   readonly variant?: Variant;

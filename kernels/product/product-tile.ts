@@ -75,11 +75,15 @@ export function productProblem(
 
 /** Throws a RangeError unless inDim can be cut into so many parts. */
 export function assertSplit(name: string, split: number): void {
-  assert(
-    Number.isInteger(split) && split > 0 && split <= MAX_SPLIT,
-    `${name}: "split" expected an integer from 1 to ${MAX_SPLIT}, got ${split}`,
-  );
+  const problem = splitProblem(split);
+  assert(problem === undefined, `${name}: ${problem}`);
 }
+
+/** Why inDim cannot be cut into so many parts, or undefined where it can. */
+export const splitProblem = (split: number): string | undefined =>
+  Number.isInteger(split) && split > 0 && split <= MAX_SPLIT
+    ? undefined
+    : `"split" expected an integer from 1 to ${MAX_SPLIT}, got ${split}`;
 
 /** What a kernel chooses where nothing else is measured. */
 export function ownProductTile(shape: ProductShape, { reduce, lanes }: Variant): ProductTile {

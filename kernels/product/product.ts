@@ -36,7 +36,7 @@ export interface ProductParams {
   readonly inDim: number;
   readonly outDim: number;
   /** Which columns this kernel makes; default all. */
-  readonly columns?: Columns;
+  readonly columns?: Columns | undefined;
   /** Parts of inDim: `store` is called with row `rows` * part + r for the sum of a part. Default 1. */
   readonly split?: number;
   readonly dtype: MatrixDType;

@@ -24,7 +24,7 @@ export interface SwigluParams {
   /** int8 and int4 add the bindings `w1Scales` and `w3Scales`; see lib/accessors.ts. */
   readonly dtype?: MatrixDType;
   /** Make these columns only; parts after the first add to `out`. Default all. */
-  readonly columns?: Columns;
+  readonly columns?: Columns | undefined;
   readonly variant?: Variant;
   /** Settings that differ from the own choice. */
   readonly tile?: Partial<ProductTile> | undefined;

@@ -55,13 +55,14 @@ export async function runGenerate(
   const { sequences } = generateSettings(config, asked);
   const plan = planOf(options, config, sequences);
   keepStdout(options, report);
-  await withDevice(report, async (device, adapter) => {
+  await withDevice(report, async (device, adapter, { tiles }) => {
     const profiler = await openProfile(device, options.profile);
     const endLoad = profiler?.begin('load');
     const start = performance.now();
     const model = await loadModel(device, files, {
       signal,
       dtype: options.dtype,
+      tiles,
       onProgress: (done, total) =>
         report.progress({ phase: 'load', done, total, elapsedMs: performance.now() - start }),
     });

@@ -47,7 +47,7 @@ type ModelFacts = { readonly folder: string } & (
 
 /** Runs the command. A broken model folder is one line, not the end. */
 export async function runInfo(options: CommonOptions, report: Report): Promise<void> {
-  await withDevice(report, async (device, adapter, tuned) => {
+  await withDevice(report, async (device, adapter, { tuned }) => {
     const { variant, features, limits } = printDevice(device, adapter, report);
     const tiles = printTiles(tuned, report);
     const folders = new Set([...findModels(), resolve(options.model)]);

@@ -7,7 +7,6 @@ import { assertFolderWritable } from '../node/output.ts';
 import { writeTiles } from '../node/tiles-file.ts';
 import type { Tile } from '../ops/tiles.ts';
 import { kernelDigest } from '../tune/digest.ts';
-import { FAMILIES } from '../tune/families.ts';
 import type { Tuned } from '../tune/table.ts';
 import { type Families, type Result, tune } from '../tune/tune.ts';
 import { workloadsOf } from '../tune/workloads.ts';
@@ -27,20 +26,20 @@ export interface TuneCommand extends CommonOptions {
 
 /**
  * Runs the command. Each result is written as soon as it is there, so that stopping loses none.
- * @param families What is tuned.
+ * @param families What is tuned, in the place of all that has tiles.
  */
 export async function runTune(
   options: TuneCommand,
   report: Report,
   signal: AbortSignal,
-  families: Families = FAMILIES,
+  families?: Families,
 ): Promise<void> {
   const files = openFolder(options.model);
   const config = await readModelJson(files);
   const gptFile = await openModelWeights(files, 'gpt');
-  await withDevice(report, async (device, adapter, before) => {
+  await withDevice(report, async (device, adapter, { tuned: before, tiles }) => {
     assertFolderWritable(dirname(before.path));
-    const precision = gptPrecision(device, gptFile, { dtype: options.dtype });
+    const precision = gptPrecision(device, gptFile, { dtype: options.dtype, tiles });
     report.line(`model    ${config.name} (${precision.dtype})`);
     const kernels = await kernelDigest(variantOf(device));
     const tuned: Record<string, Tuned> = { ...before.tuned };
@@ -48,8 +47,6 @@ export async function runTune(
     const start = performance.now();
     await tune(device, workloadsOf(config, precision, options.rows), {
       families,
-      variant: precision.variant,
-      tiles: precision.tiles,
       signal,
       ...(!options.again && { known: new Set(Object.keys(before.tuned)) }),
       onProgress: (done, total) => {

@@ -12,7 +12,7 @@ import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
 import { vqEncoder } from '../models/vq-encoder.ts';
-import { type Tiles, tilesOn } from '../ops/tiles.ts';
+import type { Tiles } from '../ops/tiles.ts';
 import {
   abortSignal,
   type Checks,
@@ -51,7 +51,10 @@ export interface PrecisionOptions {
   readonly maxBindingBytes?: number;
   /** Overrides the kernel variant chosen from the adapter's features. */
   readonly variant?: Partial<Variant>;
-  /** Overrides the tiles that were measured on the device, or forced. */
+  /**
+   * Tiles that differ from the kernels' own choices: those that were measured on the device or forced, as
+   * `openDevice` gives them, or `tunedTiles` in the browser. Default none.
+   */
   readonly tiles?: Tiles | undefined;
 }
 
@@ -268,12 +271,7 @@ const tableOf = (dtype: MatrixDType): TableDType => (isQuantised(dtype) ? 'f32' 
 
 function precisionFor(
   device: GPUDevice,
-  {
-    variant,
-    tiles = tilesOn(device),
-    kvDtype = 'f32',
-    maxBindingBytes = bindingLimit(device),
-  }: PrecisionOptions,
+  { variant, tiles, kvDtype = 'f32', maxBindingBytes = bindingLimit(device) }: PrecisionOptions,
   dtypes: Pick<Precision, 'dtype' | 'headDtype' | 'tableDtype'>,
 ): Precision {
   const chosen = variantOf(device);

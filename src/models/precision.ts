@@ -1,16 +1,13 @@
 /** What a model is built with: choices that change memory and speed, never the mathematics. */
-import type { MatrixDType, TableDType, Variant } from '../../kernels/kernel.ts';
+import type { MatrixDType, TableDType } from '../../kernels/kernel.ts';
 import { isQuantised } from '../../kernels/lib/accessors.ts';
-import type { Tiles } from '../ops/tiles.ts';
+import type { OpSettings } from '../ops/operation.ts';
 
 /** Storage that a caller may ask for. */
 export const WEIGHT_DTYPES = ['auto', 'f32', 'f16', 'bf16', 'int8', 'int4'] as const;
 export type WeightDTypeOption = (typeof WEIGHT_DTYPES)[number];
 
-export interface Precision {
-  readonly variant: Variant;
-  /** Tiles that differ from the own choices. Default none. */
-  readonly tiles?: Tiles | undefined;
+export interface Precision extends OpSettings {
   /** Storage of matrices on the device; norms stay f32. */
   readonly dtype: MatrixDType;
   /** Storage of the output head. Default that of the other matrices. */

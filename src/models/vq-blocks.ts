@@ -3,23 +3,17 @@
  * the official modules. Source: LlamaGen tokenizer/tokenizer_image/vq_model.py.
  */
 
-import { spatialMix } from '../../kernels/conv/spatial-mix.ts';
-import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
-import type { Variant } from '../../kernels/kernel.ts';
 import { softmaxRows } from '../../kernels/norm/softmax-rows.ts';
-import type { MapTile } from '../../kernels/product/map-tile.ts';
 import { OptionError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { mapKey, type Tiles, tileOf } from '../ops/tiles.ts';
+import { pixelMix, pixelScores } from '../ops/map.ts';
+import { type OpSettings, run } from '../ops/operation.ts';
 import { conv, join, norm, normed, sizesOf } from './vq-conv.ts';
 
 export { conv, norm, sizesOf } from './vq-conv.ts';
 
-export interface VqOptions {
-  readonly variant: Variant;
-  /** Tiles that differ from the own choices. Default none. */
-  readonly tiles?: Tiles | undefined;
+export interface VqOptions extends OpSettings {
   /** Storage of filters and codebook on the device; norms and biases stay f32. */
   readonly dtype: 'f32' | 'f16';
   /** Compute stages that nothing else needs, for tests: `norm_out` before its swish. Default false. */
@@ -27,10 +21,8 @@ export interface VqOptions {
 }
 
 /** How a tokenizer is built on a device: its weights are f32, as the official ones are. */
-export const vqOptions = ({ variant, tiles }: Pick<VqOptions, 'variant' | 'tiles'>): VqOptions => ({
-  variant,
-  tiles,
-  dtype: 'f32',
+export const vqOptions = ({ variant, tiles, called }: OpSettings): VqOptions => ({
+  ...{ variant, tiles, called, dtype: 'f32' },
 });
 
 /** Images, or grids of codes, of one size. */
@@ -78,7 +70,7 @@ export function resnetBlock(v: VqContext, name: string, x: Tensor, outChannels: 
 
 /** AttnBlock: x + proj_out(attention over all pixels, one head over all channels). */
 export function attnBlock(v: VqContext, name: string, x: Tensor): Tensor {
-  const { g, variant, tiles } = v;
+  const { g, variant } = v;
   const sizes = sizesOf(x);
   const { images, channels: outChannels, height, width } = sizes;
   const pixels = height * width;
@@ -86,13 +78,10 @@ export function attnBlock(v: VqContext, name: string, x: Tensor): Tensor {
   const h = normed(v, at('norm'), x, 'plain');
   const project = (part: string): Tensor => conv(v, at(part), h, { outChannels, kernelSize: 1 });
   const [q, k] = [project('q'), project('k')];
-  const tile = (m: number, k: number) => tileOf<MapTile>(tiles, mapKey(m, k, pixels));
-  const scoring = { ...sizes, variant, tile: tile(pixels, outChannels) };
-  const scores = g.call(spatialScores(scoring), { q, k }).out;
+  const scores = run(g, v, pixelScores, { ...sizes, variant }, { q, k });
   const softmax = softmaxRows({ rows: images * pixels, length: pixels, variant });
   const probs = g.call(softmax, { x: scores }).out;
-  const mixing = { ...sizes, variant, tile: tile(outChannels, pixels) };
-  const mixed = g.call(spatialMix(mixing), { v: project('v'), probs }).out;
+  const mixed = run(g, v, pixelMix, { ...sizes, variant }, { v: project('v'), probs });
   return conv(v, at('proj_out'), mixed, { outChannels, kernelSize: 1, residual: x });
 }
 

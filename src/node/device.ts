@@ -3,7 +3,7 @@ import { DeviceError, OptionError } from '../errors.ts';
 import { deviceDescriptor } from '../gpu/device.ts';
 import { adapterFacts, overrideVariant } from '../gpu/variants.ts';
 import { catchStrayErrors } from '../gpu/watch.ts';
-import { useTiles } from '../ops/tiles.ts';
+import type { Tiles } from '../ops/tiles.ts';
 import { parseVariant } from '../ops/variant-words.ts';
 import { unpackSwiftshader } from './swiftshader.ts';
 import { readTiles, type TunedTiles } from './tiles-file.ts';
@@ -27,7 +27,7 @@ export interface OpenOptions {
    * Off, because this project's kernels are trusted and their sizes are checked when a graph is built.
    */
   readonly robust?: boolean;
-  /** Use the tiles that "llamagen tune" measured on this adapter. Default true. */
+  /** Read the tiles that "llamagen tune" measured on this adapter. Default true. */
   readonly tuned?: boolean;
 }
 
@@ -42,6 +42,8 @@ export interface NodeDevice {
   readonly software: boolean;
   /** What was measured on it before; undefined when not asked for. */
   readonly tuned?: TunedTiles;
+  /** For `loadModel`: the tiles that were measured, and those that the variable LLAMAGEN_VARIANT forces. */
+  readonly tiles: Tiles;
   /** Destroys the device, so that the process can exit. */
   close(): void;
 }
@@ -87,13 +89,12 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
     catchStrayErrors(device, toStandardError);
     if (forced) overrideVariant(device, forced.variant);
     const tuned = (options.tuned ?? true) ? await readTiles(device, toggles) : undefined;
-    // Tiles that are forced for a family are stronger than measured ones, which are of one shape.
-    useTiles(device, { ...tuned?.tiles, ...forced?.tiles });
     return {
       device,
       adapter,
       notes: [...notes, ...(tuned?.note ? [tuned.note] : [])],
       ...(tuned && { tuned }),
+      tiles: { ...tuned?.tiles, ...forced?.tiles },
       toggles,
       software: adapterFacts(device).software,
       close: () => device.destroy(),

@@ -1,9 +1,10 @@
 /** Digest of kernels: measured tiles say nothing about kernels with other texts. */
 import type { Variant } from '../../kernels/kernel.ts';
+import { Graph } from '../graph/graph.ts';
 import { parseGptConfig } from '../models/gpt-config.ts';
 import { VQ_16 } from '../models/vq-config.ts';
-import { type Define, nodesOf, textOf } from './keys.ts';
-import { workloadsOf } from './workloads.ts';
+import { textOf } from './candidates.ts';
+import { type Workload, workloadsOf } from './workloads.ts';
 
 /** A decoder of one layer; its kernels have all that larger ones have. */
 const SMALL = {
@@ -20,19 +21,20 @@ const SMALL = {
 };
 
 /** SHA-256 over the texts that a variant's own choices give for some shapes, the first 16 digits. */
-export async function kernelDigest(variant: Variant): Promise<string> {
-  const workloads = (['f32', 'bf16', 'int8'] as const).flatMap((dtype) =>
-    workloadsOf(SMALL, { variant, dtype, kvDtype: 'f32' }, [1, 2]),
+export const kernelDigest = (variant: Variant): Promise<string> =>
+  digestOf(
+    (['f32', 'bf16', 'int8'] as const).flatMap((dtype) =>
+      workloadsOf(SMALL, { variant, dtype, kvDtype: 'f32' }, [1, 2]),
+    ),
   );
-  return digestOf(
-    workloads.map(({ define }) => define),
-    variant,
-  );
-}
 
 /** The same of any graphs. */
-export async function digestOf(graphs: readonly Define[], variant: Variant): Promise<string> {
-  const texts = graphs.flatMap((define) => nodesOf(define, variant).map(textOf));
+export async function digestOf(graphs: readonly Pick<Workload, 'define'>[]): Promise<string> {
+  const texts = graphs.flatMap(({ define }) => {
+    const g = new Graph();
+    define(g, []);
+    return g.nodes.map(textOf);
+  });
   const bytes = new TextEncoder().encode(texts.join('\n'));
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   return Array.from(hash.slice(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -4,23 +4,21 @@ import { DeviceError } from '../errors.ts';
 import { Memory } from '../gpu/memory.ts';
 import { type Stopwatch, stopwatch } from '../gpu/stopwatch.ts';
 import type { DeviceWatch } from '../gpu/watch.ts';
-import { familyOf, type Tile, type Tiles } from '../ops/tiles.ts';
-import { type Candidate, candidatesOf, type Part } from './candidates.ts';
+import type { Called } from '../ops/operation.ts';
+import { familyOf, type Tile } from '../ops/tiles.ts';
+import { type CallsOfKey, callsByKey, candidatesOf } from './candidates.ts';
 import { Inputs } from './inputs.ts';
-import { askedTiles } from './keys.ts';
 import { bestOf, inTurns, judge, judgeAll, type Turns } from './measure.ts';
 import type { Tuned } from './table.ts';
 import { buildTrial, disagreement, type Trial } from './trial.ts';
-import { forcedOf, type Workload } from './workloads.ts';
+import type { Workload } from './workloads.ts';
 
-/** Tiles worth measuring under a variant, by family. */
+/** Tiles to measure under a variant in the place of those that operations offer, by family. */
 export type Families = Readonly<Record<string, (variant: Variant) => readonly object[]>>;
 
 export interface TuneOptions {
-  readonly families: Families;
-  readonly variant: Variant;
-  /** The tiles of the model; those of single shapes are ignored. */
-  readonly tiles?: Tiles | undefined;
+  /** Default: every family that has tiles, and all of them. */
+  readonly families?: Families | undefined;
   /** Keys that need not be measured again. */
   readonly known?: ReadonlySet<string>;
   readonly signal?: AbortSignal;
@@ -57,9 +55,9 @@ const ROUNDS = 2;
 const HOPELESS = 1.5;
 
 /**
- * Tunes every key `family shape` that the workloads' kernels ask for. A key that several workloads
- * have (a product for 2 and for 16 rows) gets one tile, by the sum of their times: what decides the
- * order of a sum must not depend on the number of rows.
+ * Tunes every key `family shape` of the workloads' operations. A key that several workloads have (a
+ * product for 2 and for 16 rows) gets one tile, by the sum of their times: what decides the order of a
+ * sum must not depend on the number of rows.
  * @throws DeviceError when the device fails; the signal's reason when aborted. Results up to then stand.
  */
 export async function tune(
@@ -68,51 +66,47 @@ export async function tune(
   options: TuneOptions,
 ): Promise<void> {
   const { families, known, signal, onProgress, onResult } = options;
-  const { variant } = options;
-  const forced = forcedOf(options.tiles);
-  const asked = new Set(workloads.flatMap(({ define }) => askedTiles(define, variant, forced)));
-  const keys = [...asked].filter((key) => families[familyOf(key)] && !known?.has(key));
-  for (const [i, key] of keys.entries()) {
+  const found = [...callsByKey(workloads)].map(([key, calls]) => {
+    const [call] = [...calls.values()].flat();
+    const given = families?.[familyOf(key)];
+    const tiles = families ? call && given?.(call.variant) : call?.tiles();
+    return { key, calls, tiles: tiles ?? [] };
+  });
+  const asked = found.filter(({ key, tiles }) => tiles.length > 0 && !known?.has(key));
+  for (const [i, { key, calls, tiles }] of asked.entries()) {
     signal?.throwIfAborted();
-    onProgress?.(i, keys.length, key);
-    const tiles = families[familyOf(key)]?.(variant) ?? [];
-    const candidates = candidatesOf(workloads, variant, key, tiles, forced);
-    const result = await tuneKey(device, workloads, candidates, options);
+    onProgress?.(i, asked.length, key);
+    const result = await tuneKey(device, calls, candidatesOf(calls, tiles), options);
     onResult?.(key, result);
   }
-  onProgress?.(keys.length, keys.length);
+  onProgress?.(asked.length, asked.length);
 }
 
 /** One key: the own choice is the first candidate. */
 async function tuneKey(
   device: GPUDevice,
-  workloads: readonly Workload[],
-  candidates: readonly Candidate[],
+  calls: CallsOfKey,
+  candidates: readonly Tile[],
   { signal, timer = stopwatch }: TuneOptions,
 ): Promise<Result> {
   const memory = new Memory(device);
   const bench = { memory, timer: timer(memory), watch: memory.watch, signal };
-  const refused = new Set<Candidate>();
+  const refused = new Set<Tile>();
   const [own, ...others] = candidates;
-  if (!own) throw new RangeError('a key that no workload has');
-  const sums = new Map<Candidate, number>();
+  if (!own) throw new RangeError('a key without the own choice');
+  const sums = new Map<Tile, number>();
   try {
-    for (const i of own.parts.keys()) {
-      const contents = workloads[i]?.contents ?? new Map();
-      const inputs = new Inputs(memory, contents);
-      await compare(bench, inputs, candidates, i, refused, sums);
-      inputs.destroy();
-    }
+    if (others.length > 0) await compare(bench, calls, candidates, refused, sums);
     const ranked = others
-      .filter((c) => !refused.has(c))
+      .filter((tile) => !refused.has(tile))
       .sort((a, b) => (sums.get(a) ?? Infinity) - (sums.get(b) ?? Infinity));
     const [best] = ranked;
-    const result = { measured: others.length, refused: [...refused].map(({ tile }) => tile) };
+    const result = { measured: others.length, refused: [...refused] };
     const ownUs = sums.get(own) ?? 0;
     if (!best || !((sums.get(best) ?? Infinity) < ownUs * KEPT_BELOW)) {
-      return { ...result, tile: {}, ownUs, us: ownUs };
+      return { ...result, tile: own, ownUs, us: ownUs };
     }
-    return { ...result, ...(await confirm(bench, workloads, [own, best], ownUs)) };
+    return { ...result, ...(await confirm(bench, calls, [own, best], ownUs)) };
   } finally {
     bench.timer.destroy();
     memory.freeAll();
@@ -126,42 +120,44 @@ interface Bench {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Runs the part of every candidate that belongs to one workload; adds to `refused` and `sums`. */
+/** Runs the operations of every workload with each candidate; adds to `refused` and `sums`. */
 async function compare(
   bench: Bench,
-  inputs: Inputs,
-  candidates: readonly Candidate[],
-  workload: number,
-  refused: Set<Candidate>,
-  sums: Map<Candidate, number>,
+  calls: CallsOfKey,
+  candidates: readonly Tile[],
+  refused: Set<Tile>,
+  sums: Map<Tile, number>,
 ): Promise<void> {
   const [own] = candidates;
-  let expected: Awaited<ReturnType<Trial['outputs']>> | undefined;
-  let ownUs = Number.POSITIVE_INFINITY;
-  for (const candidate of candidates) {
-    bench.signal?.throwIfAborted();
-    const part = candidate.parts.get(workload);
-    if (!part || refused.has(candidate)) continue;
-    const trial = await bench.watch.race(tryTrial(bench, inputs, part, candidate === own));
-    if (!trial) {
-      refused.add(candidate);
-      continue;
-    }
-    try {
-      const outputs = await bench.watch.race(trial.outputs());
-      expected ??= outputs;
-      if (!(disagreement(expected, outputs) <= MOST_NMSE)) {
-        refused.add(candidate);
+  for (const [{ contents }, called] of calls) {
+    const inputs = new Inputs(bench.memory, contents);
+    let expected: Awaited<ReturnType<Trial['outputs']>> | undefined;
+    let ownUs = Number.POSITIVE_INFINITY;
+    for (const tile of candidates) {
+      bench.signal?.throwIfAborted();
+      if (refused.has(tile)) continue;
+      const trial = await bench.watch.race(tryTrial(bench, inputs, called, tile, tile === own));
+      if (!trial) {
+        refused.add(tile);
         continue;
       }
-      const us = await bench.watch.race(
-        bestOf(bench.timer, trial.program, LOOKS, ownUs * HOPELESS),
-      );
-      if (candidate === own) ownUs = us;
-      sums.set(candidate, (sums.get(candidate) ?? 0) + us);
-    } finally {
-      trial.destroy();
+      try {
+        const outputs = await bench.watch.race(trial.outputs());
+        expected ??= outputs;
+        if (!(disagreement(expected, outputs) <= MOST_NMSE)) {
+          refused.add(tile);
+          continue;
+        }
+        const us = await bench.watch.race(
+          bestOf(bench.timer, trial.program, LOOKS, ownUs * HOPELESS),
+        );
+        if (tile === own) ownUs = us;
+        sums.set(tile, (sums.get(tile) ?? 0) + us);
+      } finally {
+        trial.destroy();
+      }
     }
+    inputs.destroy();
   }
 }
 
@@ -172,15 +168,15 @@ async function compare(
  */
 async function confirm(
   bench: Bench,
-  workloads: readonly Workload[],
-  [own, best]: readonly [Candidate, Candidate],
+  calls: CallsOfKey,
+  [own, best]: readonly [Tile, Tile],
   lookUs: number,
 ): Promise<Pick<Result, 'tile' | 'ownUs' | 'us' | 'unconfirmed'>> {
   const rounds: Turns[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     // Who begins changes from round to round.
     const isSwapped = round % 2 === 1;
-    const [a, b] = await takeTurns(bench, workloads, isSwapped ? [best, own] : [own, best]);
+    const [a, b] = await takeTurns(bench, calls, isSwapped ? [best, own] : [own, best]);
     const turns: Turns = isSwapped ? [b, a] : [a, b];
     rounds.push(turns);
     if (judge(turns, KEPT_BELOW) !== 'faster') break;
@@ -188,23 +184,23 @@ async function confirm(
   const verdict = judgeAll(rounds, KEPT_BELOW);
   const ownUs = Math.min(lookUs, ...rounds.flatMap(([first]) => first));
   const us = Math.min(...rounds.flatMap(([, second]) => second));
-  if (verdict === 'faster' && us < KEPT_BELOW * ownUs) return { tile: best.tile, ownUs, us };
-  const stays = { tile: {}, ownUs, us: ownUs };
-  return verdict === 'not faster' ? stays : { ...stays, unconfirmed: best.tile };
+  if (verdict === 'faster' && us < KEPT_BELOW * ownUs) return { tile: best, ownUs, us };
+  const stays = { tile: own, ownUs, us: ownUs };
+  return verdict === 'not faster' ? stays : { ...stays, unconfirmed: best };
 }
 
 /** Times of two candidates in turns: sums over the workloads, turn by turn. */
 async function takeTurns(
   bench: Bench,
-  workloads: readonly Workload[],
-  [a, b]: readonly [Candidate, Candidate],
+  calls: CallsOfKey,
+  [a, b]: readonly [Tile, Tile],
 ): Promise<[number[], number[]]> {
   const sums: [number[], number[]] = [Array(TURNS).fill(0), Array(TURNS).fill(0)];
-  for (const [i, part] of a.parts) {
+  for (const [{ contents }, called] of calls) {
     bench.signal?.throwIfAborted();
-    const inputs = new Inputs(bench.memory, workloads[i]?.contents ?? new Map());
-    const first = await bench.watch.race(trialOf(bench, inputs, part));
-    const second = await bench.watch.race(trialOf(bench, inputs, b.parts.get(i) ?? part));
+    const inputs = new Inputs(bench.memory, contents);
+    const first = await bench.watch.race(buildTrial(bench.memory, inputs, called, a));
+    const second = await bench.watch.race(buildTrial(bench.memory, inputs, called, b));
     const programs = [first.program, second.program] as const;
     const times = await bench.watch.race(inTurns(bench.timer, programs, TURNS));
     for (const [of, list] of times.entries()) {
@@ -220,22 +216,20 @@ async function takeTurns(
   return sums;
 }
 
-function trialOf({ memory }: Bench, inputs: Inputs, part: Part): Promise<Trial> {
-  const standIn = (t: Parameters<Part['ownOf']>[0]) => inputs.standIn(part.ownOf(t));
-  return buildTrial(memory, inputs, { ...part, standIn });
-}
-
 /** The trial of a tile, or undefined when the device does not take its kernels. */
 async function tryTrial(
-  bench: Bench,
+  { memory }: Bench,
   inputs: Inputs,
-  part: Part,
+  called: readonly Called[],
+  tile: Tile,
   isOwn: boolean,
 ): Promise<Trial | undefined> {
   try {
-    return await trialOf(bench, inputs, part);
+    return await buildTrial(memory, inputs, called, tile);
   } catch (error) {
-    if (isOwn || (error instanceof DeviceError && error.problem === 'lost')) throw error;
+    const isLost = error instanceof DeviceError && error.problem === 'lost';
+    // A kernel that does not take its tile is a mistake: `problem` has said that it fits.
+    if (isOwn || isLost || error instanceof RangeError) throw error;
     return undefined;
   }
 }

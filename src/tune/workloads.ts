@@ -8,13 +8,14 @@ import type { ModelJson } from '../models/model-json.ts';
 import type { Precision } from '../models/precision.ts';
 import { vqOptions } from '../models/vq-blocks.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
-import type { Tiles } from '../ops/tiles.ts';
-import type { Define } from './keys.ts';
+import type { Called } from '../ops/operation.ts';
+import { forcedOf } from '../ops/tiles.ts';
 
 /** Something that a model does, to be measured. */
 export interface Workload {
   readonly name: string;
-  readonly define: Define;
+  /** Appends it to a graph, with its own choices of tiles; `called` is given its operations. */
+  readonly define: (g: Graph, called: Called[]) => void;
   /** Contents of integer states by name; all others are random. */
   readonly contents: ReadonlyMap<string, Uint32Array<ArrayBuffer>>;
 }
@@ -34,21 +35,21 @@ export function workloadsOf(
   rows: readonly number[],
 ): Workload[] {
   const shallow = fewLayers(gpt, precision);
+  const own = { ...precision, tiles: forcedOf(precision.tiles) };
   const side = gpt.gridSize;
   return [
     ...rows.map(
       (count): Workload => ({
         name: `${count} rows`,
-        define: (g, variant, tiles) =>
-          decoderOf(g, shallow, count, { ...precision, variant, tiles }),
+        define: (g, called) => decoderOf(g, shallow, count, { ...own, called }),
         contents: new Map([['rows', rowsInTheMiddle(gpt, count)]]),
       }),
     ),
     {
       name: `image of ${side}x${side} tokens`,
-      define: (g, variant, tiles) => {
+      define: (g, called) => {
         const shape = { images: 1, height: side, width: side };
-        vqDecoder(g, vq, shape, vqOptions({ variant, tiles }));
+        vqDecoder(g, vq, shape, vqOptions({ ...own, called }));
       },
       contents: new Map(),
     },
@@ -80,7 +81,3 @@ const rowsInTheMiddle = ({ blockSize }: GptConfig, rows: number): Uint32Array<Ar
       return { slot, position: Math.floor(blockSize / 2), sequence: slot, condition: 0 };
     }),
   );
-
-/** Tiles that are forced for whole families; those that were measured are left out. */
-export const forcedOf = (tiles: Tiles = {}): Tiles =>
-  Object.fromEntries(Object.entries(tiles).filter(([key]) => !key.includes(' ')));

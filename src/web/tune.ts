@@ -5,10 +5,9 @@
 
 import { variantOf } from '../gpu/variants.ts';
 import type { Model } from '../load/model.ts';
-import { useTiles } from '../ops/tiles.ts';
+import type { Tiles } from '../ops/tiles.ts';
 import { adapterKey } from '../tune/adapter-key.ts';
 import { kernelDigest } from '../tune/digest.ts';
-import { FAMILIES } from '../tune/families.ts';
 import {
   type AdapterTable,
   readTable,
@@ -25,7 +24,7 @@ export interface TuneModelOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
   /** What is tuned. Default: every family that has tiles. */
-  readonly families?: Families;
+  readonly families?: Families | undefined;
 }
 
 const DATABASE = 'llamagen-webgpu';
@@ -36,18 +35,16 @@ const keyOf = (device: GPUDevice): string => adapterKey(device, [navigator.userA
 
 /**
  * Measures which tiles of a model's kernels are fastest on its device, what is known already left
- * out, and keeps the best; what could not be confirmed is measured again the next time. Models that are loaded on this device later use them, and those on devices
- * that `useTunedTiles` is called for.
+ * out, and keeps the best, which `tunedTiles` gives from then on; what could not be confirmed is
+ * measured again the next time.
  * @throws DeviceError when the device fails, the signal's reason when aborted.
  */
 export async function tuneModel(model: Model, options: TuneModelOptions = {}): Promise<TunedTable> {
-  const { rows = [2, 16], signal, onProgress, families = FAMILIES } = options;
+  const { rows = [2, 16], signal, onProgress, families } = options;
   const { device, config, gpt } = model;
   const tuned: Record<string, Tuned> = { ...(await readTiles(device)) };
   await tune(device, workloadsOf(config, gpt.precision, rows), {
     families,
-    variant: gpt.precision.variant,
-    tiles: gpt.precision.tiles,
     known: new Set(Object.keys(tuned)),
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
@@ -56,24 +53,12 @@ export async function tuneModel(model: Model, options: TuneModelOptions = {}): P
     },
   });
   await storeTiles(device, tuned);
-  apply(device, tuned);
   return tuned;
 }
 
-/**
- * Makes models that are loaded on a device later use what was measured on its adapter.
- * @returns How many tiles differ from the kernels' own choices; 0 where nothing is known.
- */
-export async function useTunedTiles(device: GPUDevice): Promise<number> {
-  const tuned = await readTiles(device);
-  apply(device, tuned);
-  return Object.keys(tilesOf(tuned)).length;
-}
-
-function apply(device: GPUDevice, tuned: TunedTable): void {
-  const tiles = tilesOf(tuned);
-  useTiles(device, tiles);
-}
+/** For `loadModel`: what was measured on a device's adapter; no tiles where nothing is known. */
+export const tunedTiles = async (device: GPUDevice): Promise<Tiles> =>
+  tilesOf(await readTiles(device));
 
 /** What was measured on this adapter with these kernels; nothing where there is no database. */
 async function readTiles(device: GPUDevice): Promise<TunedTable> {

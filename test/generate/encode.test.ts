@@ -10,13 +10,16 @@ import {
   type Picture,
 } from '../../src/index.ts';
 import { defaultModelFolder, openFolder } from '../../src/node/files.ts';
-import { testDevice } from '../support/device.ts';
+import { testDevice, testTiles } from '../support/device.ts';
 
 let model: Model;
 let orange: Picture;
 beforeAll(async () => {
   const device = await testDevice();
-  model = await loadModel(device, openFolder(defaultModelFolder()), { encoder: true });
+  model = await loadModel(device, openFolder(defaultModelFolder()), {
+    encoder: true,
+    tiles: await testTiles(),
+  });
   const { images } = await generate(model, { classes: [20], seed: 1 });
   orange = images[0]!;
 });

@@ -12,7 +12,7 @@ import {
 } from '../../src/index.ts';
 import { openDevice } from '../../src/node/device.ts';
 import { defaultModelFolder, openFolder } from '../../src/node/files.ts';
-import { testDevice } from '../support/device.ts';
+import { testDevice, testTiles } from '../support/device.ts';
 import { few } from '../support/few.ts';
 import { tinyFolder } from '../support/tiny-model.ts';
 
@@ -20,8 +20,9 @@ let shipped: Model;
 let tiny: Model;
 beforeAll(async () => {
   const device = await testDevice();
-  shipped = await loadModel(device, openFolder(defaultModelFolder()));
-  tiny = await loadModel(device, tinyFolder());
+  const tiles = await testTiles();
+  shipped = await loadModel(device, openFolder(defaultModelFolder()), { tiles });
+  tiny = await loadModel(device, tinyFolder(), { tiles });
 });
 afterAll(() => {
   shipped.destroy();

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { runScript } from '../../scripts/script.ts';
 import { OptionError } from '../../src/errors.ts';
-import { openDevice } from '../../src/node/device.ts';
+import { type NodeDevice, openDevice } from '../../src/node/device.ts';
 import { packageFolder } from '../../src/node/files.ts';
 import { caseFolders } from './case.ts';
 import type { Check } from './check.ts';
@@ -21,7 +21,7 @@ async function check(paths: readonly string[], full: boolean): Promise<number> {
   const opened = await openDevice();
   for (const note of opened.notes) console.error(note);
   try {
-    for (const folder of folders) await report(opened.device, folder, full, counts);
+    for (const folder of folders) await report(opened, folder, full, counts);
   } finally {
     opened.close();
   }
@@ -38,13 +38,13 @@ function foldersOf(given: readonly string[], full: boolean): readonly string[] {
 
 /** Prints the lines of one case and counts its tensors; a case that cannot run counts as one failure. */
 async function report(
-  device: GPUDevice,
+  { device, tiles }: Pick<NodeDevice, 'device' | 'tiles'>,
   folder: string,
   full: boolean,
   counts: { passed: number; failed: number; skipped: number },
 ): Promise<void> {
   try {
-    const { name, checks, skipped } = await runCase(device, folder, { full });
+    const { name, checks, skipped } = await runCase(device, folder, { full, tiles });
     for (const check of checks) {
       console.log(`${name} ${line(check)}`);
       counts[check.pass ? 'passed' : 'failed']++;

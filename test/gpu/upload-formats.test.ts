@@ -7,7 +7,7 @@ import { readBuffer } from '../../src/gpu/readback.ts';
 import { type UploadOptions, uploadWeights } from '../../src/gpu/upload.ts';
 import { wantedTensors } from '../../src/gpu/upload-plan.ts';
 import { Graph } from '../../src/graph/graph.ts';
-import { matrix } from '../../src/models/matrix.ts';
+import { matrix } from '../../src/ops/weights.ts';
 import { matchTensors } from '../../src/weights/join.ts';
 import { quantisedEntries, quantizeRows } from '../../src/weights/quantize.ts';
 import { openSafetensors, type Safetensors } from '../../src/weights/safetensors.ts';

@@ -2,14 +2,16 @@
 import { describe, expect, test, vi } from 'vitest';
 import { attention } from '../../kernels/attention/attention.ts';
 import { attentionParts } from '../../kernels/attention/attention-parts.ts';
+import type { AttentionTile } from '../../kernels/attention/attention-tile.ts';
 import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
 import { linear } from '../../kernels/product/linear.ts';
 import { linearParts } from '../../kernels/product/linear-parts.ts';
+import type { ProductTile } from '../../kernels/product/product-tile.ts';
 import { swiglu } from '../../kernels/product/swiglu.ts';
 import { variantOf } from '../../src/gpu/variants.ts';
-import { testDevice } from '../support/device.ts';
+import { testDevice, testTiles } from '../support/device.ts';
 import { few, fewAgain, fewBarriers, isLong } from '../support/few.ts';
 import { anyRope, rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
@@ -18,6 +20,7 @@ import { deviceVariants, F32_VARIANTS, SERIAL_LANES, variantName } from '../supp
 import { storedWeight } from '../support/weights.ts';
 
 const device = await testDevice();
+const tiles = await testTiles();
 
 /** A software adapter compiles a dozen kernels for each of these tests. */
 vi.setConfig({ testTimeout: 60_000 });
@@ -35,9 +38,16 @@ const BATCHES = [
 ];
 
 /** A kernel whose row r of `out` may depend on row r of `perRow` and on all of `shared`. */
+/** A variant, and what is forced of the tiles. */
+interface Way {
+  readonly variant: Variant;
+  readonly product?: Partial<ProductTile>;
+  readonly attention?: Partial<AttentionTile>;
+}
+
 interface Subject {
   readonly name: string;
-  readonly kernel: (rows: number, variant: Variant) => Kernel;
+  readonly kernel: (rows: number, way: Way) => Kernel;
   readonly perRow: Readonly<Record<string, Float32Array | Uint32Array>>;
   readonly shared: Readonly<Record<string, ArrayLike<number>>>;
   readonly out: string;
@@ -56,29 +66,32 @@ const gain = normal(dim, 2, 0.5, 1);
 const subjects: readonly Subject[] = [
   {
     name: 'linear',
-    kernel: (rows, variant) => linear({ rows, inDim: dim, outDim: 22, variant }),
+    kernel: (rows, { variant, product: tile }) =>
+      linear({ rows, inDim: dim, outDim: 22, variant, tile }),
     perRow: { x },
     shared: { weight: normal(22 * dim, 3) },
     out: 'out',
   },
   ...(['bf16', 'int8', 'int4'] as const).map((dtype) => ({
     name: `linear ${dtype}`,
-    kernel: (rows: number, variant: Variant) =>
-      linear({ rows, inDim: dim, outDim: 22, dtype, variant }),
+    kernel: (rows: number, { variant, product: tile }: Way) =>
+      linear({ rows, inDim: dim, outDim: 22, dtype, variant, tile }),
     perRow: { x },
     shared: storedWeight('weight', dtype, normal(22 * dim, 3), [22, dim]).inputs,
     out: 'out',
   })),
   {
     name: 'swiglu',
-    kernel: (rows, variant) => swiglu({ rows, dim, hiddenDim: 13, normEps: 1e-5, variant }),
+    kernel: (rows, { variant, product: tile }) =>
+      swiglu({ rows, dim, hiddenDim: 13, normEps: 1e-5, variant, tile }),
     perRow: { x },
     shared: { gain, w1: normal(13 * dim, 3), w3: normal(13 * dim, 4) },
     out: 'out',
   },
   {
     name: 'qkv_rope_cache: q',
-    kernel: (rows, variant) => qkvRopeCache({ ...KV, rows, dim, nHead: 4, normEps: 1e-5, variant }),
+    kernel: (rows, { variant, product: tile }) =>
+      qkvRopeCache({ ...KV, rows, dim, nHead: 4, normEps: 1e-5, variant, tile }),
     perRow: { x, rowTable },
     shared: {
       gain,
@@ -90,15 +103,16 @@ const subjects: readonly Subject[] = [
   },
   {
     name: 'attention',
-    kernel: (rows, variant) => attention({ ...KV, rows, nHead: 4, variant }),
+    kernel: (rows, { variant, attention: tile }) =>
+      attention({ ...KV, rows, nHead: 4, variant, tile }),
     perRow: { q: normal(POOL * 48, 6, 2), rowTable },
     shared: { kv: normal(kvLength, 7) },
     out: 'out',
   },
   ...['out', 'peaks'].map((out) => ({
     name: `attention_parts: ${out}`,
-    kernel: (rows: number, variant: Variant) =>
-      attentionParts({ ...KV, rows, nHead: 4, split: 3, variant }),
+    kernel: (rows: number, { variant, attention: tile }: Way) =>
+      attentionParts({ ...KV, rows, nHead: 4, split: 3, variant, tile }),
     perRow: { q: normal(POOL * 48, 6, 2), rowTable },
     shared: { kv: normal(kvLength, 7) },
     out,
@@ -125,36 +139,38 @@ function choose<T extends Float32Array | Uint32Array>(
   }).flat();
 }
 
-async function run(
-  { kernel, perRow, shared }: Subject,
-  batch: (typeof BATCHES)[number],
-  variant: Variant,
-) {
+async function run({ kernel, perRow, shared }: Subject, batch: (typeof BATCHES)[number], way: Way) {
   const own = Object.entries(perRow).map(([name, pool]) => [
     name,
     choose(pool, batch.rows, batch.first),
   ]);
-  return runKernel(device, kernel(batch.rows, variant), { ...shared, ...Object.fromEntries(own) });
+  return runKernel(device, kernel(batch.rows, way), { ...shared, ...Object.fromEntries(own) });
 }
 
-const variants = deviceVariants(device, [...F32_VARIANTS, SERIAL_LANES]).map((v) => ({
-  v,
-  title: variantName(v),
-}));
-/** What LLAMAGEN_VARIANT makes of the adapter's own variant. */
-const forced = process.env.LLAMAGEN_VARIANT ? [{ v: variantOf(device), title: 'forced' }] : [];
+const variants = deviceVariants(device, [...F32_VARIANTS, SERIAL_LANES]).map(
+  (v): { way: Way; title: string } => ({
+    way: { variant: v },
+    title: variantName(v),
+  }),
+);
+/** What LLAMAGEN_VARIANT makes of the adapter's own variant; splits are tested of themselves. */
+function forcedWay(): Way {
+  const { split: _, ...product } = { ...tiles.product };
+  const { split: __, ...attention } = { ...tiles.attention };
+  return { variant: variantOf(device), product, attention };
+}
+const forced = process.env.LLAMAGEN_VARIANT ? [{ way: forcedWay(), title: 'forced' }] : [];
 
-describe.each([...variants, ...forced])('$title', ({ v: variant }) => {
+describe.each([...variants, ...forced])('$title', ({ way }) => {
+  const { variant } = way;
   const hasBarriers = variant.reduce !== 'serial';
   const batches = hasBarriers && !isLong ? few(2, BATCHES) : BATCHES;
   const chosen = hasBarriers ? fewAgain(2, subjects) : fewBarriers(variant, 0, subjects);
 
   test.each(chosen)('$name', async (subject) => {
-    const all = (await run(subject, { rows: POOL, first: 0 }, variant))[
-      subject.out
-    ] as Float32Array;
+    const all = (await run(subject, { rows: POOL, first: 0 }, way))[subject.out] as Float32Array;
     for (const batch of batches) {
-      const got = (await run(subject, batch, variant))[subject.out]!;
+      const got = (await run(subject, batch, way))[subject.out]!;
       expect([...got], JSON.stringify(batch)).toEqual(choose(all, batch.rows, batch.first));
     }
   });
@@ -162,13 +178,14 @@ describe.each([...variants, ...forced])('$title', ({ v: variant }) => {
   test('linear_parts: each part', async () => {
     const subject: Subject = {
       name: 'linear_parts',
-      kernel: (rows, v) => linearParts({ rows, inDim: dim, outDim: 22, split: 3, variant: v }),
+      kernel: (rows, { product: tile }) =>
+        linearParts({ rows, inDim: dim, outDim: 22, split: 3, variant, tile }),
       perRow: { x },
       shared: { weight: normal(22 * dim, 3) },
       out: 'out',
     };
     const partsOf = async (batch: (typeof BATCHES)[number]) => {
-      const { out } = await run(subject, batch, variant);
+      const { out } = await run(subject, batch, way);
       const size = 22 * batch.rows;
       return [0, 1, 2].map((p) => out!.slice(p * size, (p + 1) * size) as Float32Array);
     };
@@ -182,7 +199,7 @@ describe.each([...variants, ...forced])('$title', ({ v: variant }) => {
 
   test('qkv_rope_cache: the cache', async () => {
     const subject = subjects.find(({ name }) => name.startsWith('qkv'))!;
-    const { kv: together } = await run(subject, { rows: POOL, first: 0 }, variant);
+    const { kv: together } = await run(subject, { rows: POOL, first: 0 }, way);
     // The slots of the pool are filled a few at a time, into one cache.
     let kv: ArrayLike<number> = subject.shared.kv!;
     for (const batch of [
@@ -193,7 +210,7 @@ describe.each([...variants, ...forced])('$title', ({ v: variant }) => {
       { rows: 1, first: 8 },
     ]) {
       const next = { ...subject, shared: { ...subject.shared, kv } };
-      kv = (await run(next, batch, variant)).kv!;
+      kv = (await run(next, batch, way)).kv!;
     }
     expect(kv).toEqual(together);
   });

@@ -6,7 +6,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { variantOf } from '../../src/gpu/variants.ts';
 import { openDevice } from '../../src/node/device.ts';
 import { readTiles, tilesPath, writeTiles } from '../../src/node/tiles-file.ts';
-import { tilesOn } from '../../src/ops/tiles.ts';
 import { adapterKey } from '../../src/tune/adapter-key.ts';
 import { digestOf, kernelDigest } from '../../src/tune/digest.ts';
 import { formatTables, parseTables } from '../../src/tune/table.ts';
@@ -98,19 +97,24 @@ describe('a device that is opened', () => {
     writeTiles({ path: tilesPath(), adapter: key }, { kernels, tuned });
   };
 
-  test('uses the results, forced tiles before them', async () => {
+  test('gives the results, beside the tiles that are forced', async () => {
     vi.stubEnv('LLAMAGEN_CACHE', join(folder, 'cache'));
     const plain = await openDevice();
     expect(plain.tuned).toMatchObject({ path, tiles: {} });
-    expect(tilesOn(plain.device)).toEqual({});
+    expect(plain.tiles).toEqual({});
     stored(plain.toggles);
     plain.close();
     const opened = await openDevice();
     expect(opened.notes.join()).not.toContain('tiles.json');
-    expect(tilesOn(opened.device)).toEqual({ 'fake [1]': { span: 4 } });
+    expect(opened.tiles).toEqual({ 'fake [1]': { span: 4 } });
     opened.close();
+    vi.stubEnv('LLAMAGEN_VARIANT', 'product.span=1');
+    const forced = await openDevice();
+    expect(forced.tiles).toEqual({ 'fake [1]': { span: 4 }, product: { span: 1 } });
+    forced.close();
+    vi.stubEnv('LLAMAGEN_VARIANT', undefined);
     const without = await openDevice({ tuned: false });
-    expect(tilesOn(without.device)).toEqual({});
+    expect(without.tiles).toEqual({});
     without.close();
   });
 
@@ -129,5 +133,5 @@ test('the digest is of the own choices, and differs when a text does', async () 
   expect(await kernelDigest(variant)).toBe(kernels);
   const other = variant.reduce === 'serial' ? 'workgroup' : 'serial';
   expect(await kernelDigest({ ...variant, reduce: other })).not.toBe(kernels);
-  expect(await digestOf([], variant)).toMatch(/^[0-9a-f]{16}$/);
+  expect(await digestOf([])).toMatch(/^[0-9a-f]{16}$/);
 });

@@ -1,5 +1,6 @@
 /** One device per test process, closed when the process ends. */
 import { type NodeDevice, openDevice } from '../../src/node/device.ts';
+import type { Tiles } from '../../src/ops/tiles.ts';
 
 let opened: Promise<NodeDevice> | undefined;
 
@@ -7,4 +8,10 @@ let opened: Promise<NodeDevice> | undefined;
 export async function testDevice(): Promise<GPUDevice> {
   opened ??= openDevice({ tuned: false });
   return (await opened).device;
+}
+
+/** The tiles that the variable LLAMAGEN_VARIANT forces, for the models that a test loads. */
+export async function testTiles(): Promise<Tiles> {
+  opened ??= openDevice({ tuned: false });
+  return (await opened).tiles;
 }

@@ -1,12 +1,12 @@
-/** What the tuner runs for a tile of attention: the calls that it changes, whole or in parts. */
-import { expect, test } from 'vitest';
-import { PORTABLE } from '../../kernels/kernel.ts';
+/** What the tuner runs for a tile: the operations of a key, in as many calls as the tile says. */
+import { describe, expect, test } from 'vitest';
+import { PORTABLE, type Variant } from '../../kernels/kernel.ts';
+import { Graph } from '../../src/graph/graph.ts';
 import { parseGptConfig } from '../../src/models/gpt-config.ts';
 import { VQ_16 } from '../../src/models/vq-config.ts';
-import { candidatesOf, type Part } from '../../src/tune/candidates.ts';
-import { FAMILIES } from '../../src/tune/families.ts';
-import { askedTiles } from '../../src/tune/keys.ts';
-import { outputsOf } from '../../src/tune/trial.ts';
+import type { Called } from '../../src/ops/operation.ts';
+import type { Tile } from '../../src/ops/tiles.ts';
+import { callsByKey, candidatesOf } from '../../src/tune/candidates.ts';
 import { workloadsOf } from '../../src/tune/workloads.ts';
 
 const gpt = parseGptConfig(
@@ -16,55 +16,102 @@ const gpt = parseGptConfig(
   },
   'test',
 );
-const precision = { variant: PORTABLE, dtype: 'f32', kvDtype: 'f32' } as const;
-const workloads = workloadsOf({ gpt, vq: VQ_16 }, precision, [2, 16]);
-const KEY = 'attention f32[4/4,16,17]';
+const workloads = (variant: Variant) =>
+  workloadsOf({ gpt, vq: VQ_16 }, { variant, dtype: 'f32', kvDtype: 'f32' }, [2, 16]);
+const ATTENTION = 'attention f32[4/4,16,17]';
 
-const names = ({ nodes, selected }: Part): string[] =>
-  nodes.filter((n) => selected.has(n)).map(({ kernel }) => kernel.name);
+/** Operations of a key by workload, and the tiles that they offer. */
+function asked(key: string, variant: Variant = PORTABLE) {
+  const calls = callsByKey(workloads(variant)).get(key)!;
+  const [first] = [...calls.values()].flat();
+  return { calls, tiles: first!.tiles() as Tile[] };
+}
 
-test('one key for all numbers of rows', () => {
-  const [two, sixteen, image] = workloads.map(({ define }) =>
-    askedTiles(define, PORTABLE).filter((key) => key.startsWith('attention')),
-  );
-  expect([two, sixteen, image]).toEqual([[KEY], [KEY], []]);
+const namesOf = (calls: readonly Called[], tile: Tile): string[] => {
+  const g = new Graph();
+  for (const call of calls) call.again(g, tile, (t) => t);
+  return g.nodes.map(({ kernel }) => kernel.name);
+};
+
+test('one key for all numbers of rows, with the operations of each layer', () => {
+  const { calls } = asked(ATTENTION);
+  expect([...calls].map(([{ name }, called]) => [name, called.length])).toEqual([
+    ['2 rows', 2],
+    ['16 rows', 2],
+  ]);
 });
 
-test('a split is measured with its merge, and judged by what the merge makes', () => {
-  const tiles = FAMILIES.attention?.(PORTABLE) ?? [];
-  const candidates = candidatesOf(workloads, PORTABLE, KEY, tiles);
-  const [own] = candidates;
-  expect([...own!.parts.keys()]).toEqual([0, 1]);
-  expect(names(own!.parts.get(0)!)).toEqual(['attention', 'attention']);
-  const split = candidates.filter(({ tile }) => tile.split === 4);
+test('an operation is made again in another graph, of other tensors', () => {
+  const { calls } = asked(ATTENTION);
+  const g = new Graph();
+  const [call] = [...calls.values()].flat();
+  const read: string[] = [];
+  const out = call!.again(g, { split: 4 }, (t) => {
+    read.push(t.name);
+    return { ...t, name: 'stand-in', life: 'state' };
+  });
+  expect(read).toHaveLength(3);
+  expect(g.nodes.map(({ kernel }) => kernel.name)).toEqual(['attention_parts', 'merge_attention']);
+  const [parts, merge] = g.nodes.map(({ tensors }) => tensors);
+  expect([parts!.q, parts!.kv, parts!.rowTable].map((t) => t!.name)).toEqual(
+    Array(3).fill('stand-in'),
+  );
+  // What it makes and what it returns is its own.
+  expect([merge!.sums, merge!.out]).toEqual([parts!.out, out]);
+});
+
+test('a split is measured with its merge', () => {
+  const { calls, tiles } = asked(ATTENTION);
+  const candidates = candidatesOf(calls, tiles);
+  const [two] = [...calls.values()];
+  expect(candidates[0]).toEqual({});
+  expect(namesOf(two!, candidates[0]!)).toEqual(['attention', 'attention']);
+  const split = candidates.filter((tile) => tile.split === 4);
   expect(split.length).toBeGreaterThan(3);
-  for (const part of split.flatMap(({ parts }) => [...parts.values()])) {
-    const layer = ['attention_parts', 'merge_attention'];
-    expect(names(part)).toEqual([...layer, ...layer]);
-    // Those of the merges alone: [rows, nHead * headDim].
-    const outputs = outputsOf({ ...part, standIn: part.ownOf });
-    expect(outputs.map(({ shape }) => shape.length)).toEqual([2, 2]);
-  }
+  const layer = ['attention_parts', 'merge_attention'];
+  for (const tile of split) expect(namesOf(two!, tile)).toEqual([...layer, ...layer]);
 });
 
 test('a product in parts is measured with their sum, beside the products that stay whole', () => {
-  const key = 'product f32[64,64]';
-  const candidates = candidatesOf(workloads, PORTABLE, key, FAMILIES.product?.(PORTABLE) ?? []);
-  const split = candidates.filter(({ tile }) => tile.split !== undefined);
-  expect(split.map(({ tile }) => tile)).toEqual([{ split: 2 }, { split: 4 }]);
+  const { calls, tiles } = asked('product f32[64,64]');
+  const split = candidatesOf(calls, tiles).filter((tile) => tile.split !== undefined);
+  expect(split).toEqual([{ split: 2 }, { split: 4 }]);
   const pair = ['linear_parts', 'sum_rows'];
-  for (const part of split.flatMap(({ parts }) => [...parts.values()])) {
-    expect(names(part)).toEqual([...pair, ...pair, 'linear']);
+  for (const tile of split) {
+    for (const called of calls.values()) {
+      expect(namesOf(called, tile)).toEqual([...pair, ...pair, 'linear']);
+    }
   }
 });
 
 test('tiles that hardware and software adapters take are among those measured', () => {
-  const serial = { reduce: 'serial', f16: false } as const;
-  for (const variant of [PORTABLE, serial]) {
-    const tiles = FAMILIES.attention?.(variant) ?? [];
+  for (const variant of [PORTABLE, { reduce: 'serial', f16: false } as const]) {
+    const { calls, tiles } = asked(ATTENTION, variant);
     // None is refused, and none but the own choice is left out.
-    const made = candidatesOf(workloads, variant, KEY, tiles);
-    expect(made.map(({ tile }) => tile.split)).toContain(4);
+    const made = candidatesOf(calls, tiles);
+    expect(made.map(({ split }) => split)).toContain(4);
     expect(made.length).toBeGreaterThan(tiles.length / 2);
   }
+});
+
+describe('a convolution', () => {
+  const KEY = 'conv 3x3 1[512,512,16]';
+  const f16: Variant = { reduce: 'subgroup', f16: true, lanes: 32 };
+  const maths = (['f32', 'f16', 'matrix'] as const).map((math) => ({ math }));
+
+  test('is multiplied with what the device has, under one key', () => {
+    const { calls } = asked(KEY, f16);
+    expect(candidatesOf(calls, maths)).toEqual([{}, { math: 'f16' }]);
+    const matrix = { m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 } as const;
+    const all = asked(KEY, { ...f16, matrix }).calls;
+    expect(candidatesOf(all, maths)).toEqual([{}, { math: 'f16' }, { math: 'matrix' }]);
+  });
+
+  test('takes its norm along, in the form that the method reads', () => {
+    const called = [...asked(KEY, f16).calls.values()].flat().slice(0, 2);
+    const first = (method: string) => namesOf(called, { method }).slice(0, 4);
+    expect(first('winograd')).toContain('winograd_filter');
+    expect(namesOf(called, { method: 'winograd' })).toContain('group_norm');
+    expect(namesOf(called, {})).toContain('group_affine');
+  });
 });

@@ -9,8 +9,9 @@ import {
 } from '../../kernels/kernel.ts';
 import type { Memory } from '../../src/gpu/memory.ts';
 import { type Stopwatch, stopwatch } from '../../src/gpu/stopwatch.ts';
-import type { Graph } from '../../src/graph/graph.ts';
-import { type Tile, type Tiles, tileOf } from '../../src/ops/tiles.ts';
+import type { Tensor } from '../../src/graph/tensor.ts';
+import { type Operation, run } from '../../src/ops/operation.ts';
+import type { Tile, Tiles } from '../../src/ops/tiles.ts';
 import { type Result, tune } from '../../src/tune/tune.ts';
 import type { Workload } from '../../src/tune/workloads.ts';
 import { testDevice } from '../support/device.ts';
@@ -55,17 +56,28 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   } satisfies Kernel;
 }
 
-/** out = 2 x, between two other kernels. */
-function define(g: Graph, _: Variant, tiles: Tiles): void {
-  const tile = { ...OWN, ...tileOf<typeof OWN>(tiles, `fake [${SIZE}]`) };
-  if (tile.rounds < 0) throw new RangeError('no such tile');
-  const none = { ...OWN, rounds: 1 };
-  let x = g.state('x', 'f32', [SIZE]);
-  x = g.call(doubled('before', none, 1.5), { x }).out;
-  if (tile.split) x = g.call(doubled('half', { ...tile, error: '0.0' }, Math.SQRT2), { x }).out;
-  x = g.call(doubled('tuned', tile, tile.split ? Math.SQRT2 : 2), { x }).out;
-  g.call(doubled('after', none, 1.25), { x });
-}
+/** out = 2 x. */
+const fake: Operation<{ readonly variant: Variant }, { readonly x: Tensor }, Settings> = {
+  key: () => `fake [${SIZE}]`,
+  tiles: () => [{ rounds: 4 }],
+  problem: (_, { rounds = SLOW }) => (rounds < 0 ? 'no such tile' : undefined),
+  call(g, _, fed, settings) {
+    const tile = { ...OWN, ...settings };
+    if (!tile.split) return g.call(doubled('tuned', tile, 2), fed).out;
+    const half = g.call(doubled('half', { ...tile, error: '0.0' }, Math.SQRT2), fed).out;
+    return g.call(doubled('tuned', tile, Math.SQRT2), { x: half }).out;
+  },
+};
+
+/** The operation between two kernels. */
+const define =
+  (tiles: Tiles = {}): Workload['define'] =>
+  (g, called) => {
+    const none = { ...OWN, rounds: 1 };
+    const x = g.call(doubled('before', none, 1.5), { x: g.state('x', 'f32', [SIZE]) }).out;
+    const made = run(g, { tiles, called }, fake, { variant: PORTABLE }, { x });
+    g.call(doubled('after', none, 1.25), { x: made });
+  };
 
 /**
  * A clock that does not depend on what else the machine does: a dispatch takes as many microseconds as
@@ -98,19 +110,17 @@ const countingTimer =
     };
   };
 
-const workload: Workload = { name: 'fake', define, contents: new Map() };
+const workload: Workload = { name: 'fake', define: define(), contents: new Map() };
 
 async function tuned(
   tiles: readonly Tile[],
-  variant: Variant = PORTABLE,
   timer: (memory: Memory) => Stopwatch = countingTimer(),
   before: Tiles = {},
 ) {
   const results = new Map<string, Result>();
-  await tune(device, [workload, workload], {
+  const workloads = ['one', 'two'].map((name) => ({ ...workload, name, define: define(before) }));
+  await tune(device, workloads, {
     families: { fake: () => tiles },
-    variant,
-    tiles: before,
     timer,
     onResult: (key, result) => results.set(key, result),
   });
@@ -130,7 +140,7 @@ describe('a tile that is faster', () => {
   });
 
   test('is seen by the clock of the device, and kept unless the machine is too busy', async () => {
-    const result = only(await tuned([{ rounds: 4 }], PORTABLE, stopwatch));
+    const result = only(await tuned([{ rounds: 4 }], stopwatch));
     expect([result.tile, result.unconfirmed]).toContainEqual({ rounds: 4 });
     expect(result.us).toBeLessThan(result.ownUs * (result.unconfirmed ? 1.01 : 0.95));
   });
@@ -144,7 +154,7 @@ describe('a tile that is faster', () => {
 
   test('is measured against the own choice, not against what was measured before', async () => {
     const before = { [`fake [${SIZE}]`]: { rounds: 1 } };
-    expect(only(await tuned([{ rounds: 4 }], PORTABLE, undefined, before)).tile).toEqual({
+    expect(only(await tuned([{ rounds: 4 }], undefined, before)).tile).toEqual({
       rounds: 4,
     });
   });
@@ -186,7 +196,7 @@ describe('a tile that only a busy machine made look faster is not confirmed', ()
     ['until the first round was over', 399, (own, runs) => (own && runs <= LOOK + ROUND ? 3 : 1)],
     ['after the first look', 376, (own, runs) => (runs <= LOOK ? 1 : own ? 6 : 2)],
   ])('%s', async (_, rounds, busy) => {
-    const result = only(await tuned([{ rounds }], PORTABLE, countingTimer(busy)));
+    const result = only(await tuned([{ rounds }], countingTimer(busy)));
     expect([result.tile, result.unconfirmed]).toEqual([{}, { rounds }]);
     expect(result.us).toBe(result.ownUs);
   });
@@ -205,15 +215,22 @@ test('known keys and families without tiles are left alone', async () => {
   const seen: string[] = [];
   const onResult = (key: string): void => void seen.push(key);
   const known = new Set([`fake [${SIZE}]`]);
-  await tune(device, [workload], { families, variant: PORTABLE, known, onResult });
-  await tune(device, [workload], { families: {}, variant: PORTABLE, onResult });
+  await tune(device, [workload], { families, known, onResult });
+  await tune(device, [workload], { families: {}, onResult });
   expect(seen).toEqual([]);
+});
+
+test('an operation without other families offers its own tiles', async () => {
+  const results = new Map<string, Result>();
+  const onResult = (key: string, result: Result): void => void results.set(key, result);
+  await tune(device, [workload], { timer: countingTimer(), onResult });
+  expect(only(results).tile).toEqual({ rounds: 4 });
 });
 
 test('stops when asked to', async () => {
   const stop = new AbortController();
   const families = { fake: () => [{ rounds: 4 }, { rounds: 5 }] };
   const onProgress = (): void => stop.abort(new Error('enough'));
-  const options = { families, variant: PORTABLE, signal: stop.signal, onProgress };
+  const options = { families, signal: stop.signal, onProgress };
   await expect(tune(device, [workload], options)).rejects.toThrow('enough');
 });

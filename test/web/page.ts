@@ -1,8 +1,7 @@
 /** What browser.test.ts calls in the browser: the public API, and the checks of the golden runner. */
-import { tilesOn } from '../../src/ops/tiles.ts';
 import { tilesOf } from '../../src/tune/table.ts';
 import { generate, loadModel, openUrl, openWebDevice } from '../../src/web/index.ts';
-import { tuneModel, useTunedTiles } from '../../src/web/tune.ts';
+import { tunedTiles, tuneModel } from '../../src/web/tune.ts';
 import { decodeF32, isWeightDType } from '../../src/weights/convert.ts';
 import { openSafetensors } from '../../src/weights/safetensors.ts';
 import type { GoldenCase, GoldenTensor } from '../golden-runner/case.ts';
@@ -17,13 +16,12 @@ export interface PageApi {
   /** Tokens and pixels of one greedy image. */
   generate(model: string, classIndex: number): Promise<{ tokens: number[]; rgba: number[] }>;
   /**
-   * How many kernels were measured and are known, the tiles that are better, and those of another
-   * device before and after it is told of them.
+   * How many kernels were measured and are known, the tiles that are better, and those that
+   * another device is given.
    */
   tune(model: string): Promise<{
     measured: number;
     known: number;
-    fresh: object;
     tiles: object;
     again: object;
   }>;
@@ -59,13 +57,11 @@ const api: PageApi = {
     };
     const tuned = await tuneModel(model, { rows: [1], families: { product }, onProgress });
     const next = await openWebDevice();
-    const fresh = tilesOn(next.device) ?? {};
-    await useTunedTiles(next.device);
-    const again = tilesOn(next.device) ?? {};
+    const again = await tunedTiles(next.device);
     close();
     next.close();
     const known = Object.keys(tuned).length;
-    return { measured, known, fresh, tiles: tilesOf(tuned), again };
+    return { measured, known, tiles: tilesOf(tuned), again };
   },
 };
 Object.assign(globalThis, { api });

@@ -6,8 +6,8 @@ import { Graph } from '../../src/graph/graph.ts';
 import { byteLength } from '../../src/graph/tensor.ts';
 import { gptDecoder, gptScorer } from '../../src/models/gpt.ts';
 import { GPT_SIZES, gptConfig, gptWeightShapes } from '../../src/models/gpt-config.ts';
-import { callParts, matrix } from '../../src/models/matrix.ts';
 import { headDtypeOf, tableDtypeOf } from '../../src/models/precision.ts';
+import { callParts, matrix } from '../../src/ops/weights.ts';
 import { MATRIX_DTYPES } from '../support/weights.ts';
 
 const MIB = 2 ** 20;

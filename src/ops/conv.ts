@@ -1,0 +1,126 @@
+/** Convolutions of feature maps: directly, as products of maps whole or in parts, or by Winograd's method. */
+
+import { convProblem, convSizes, convTile, convTiles } from '../../kernels/conv/conv-shape.ts';
+import {
+  type Conv2dParams,
+  type ConvTile,
+  conv2d,
+  conv2dParts,
+} from '../../kernels/conv/conv2d.ts';
+import { sumParts } from '../../kernels/conv/sum-parts.ts';
+import { WINOGRAD_PRODUCTS, WINOGRAD_TILE } from '../../kernels/conv/winograd.ts';
+import { winogradFilter } from '../../kernels/conv/winograd-filter.ts';
+import { winogradInput } from '../../kernels/conv/winograd-input.ts';
+import { winogradOutput } from '../../kernels/conv/winograd-output.ts';
+import { winogradProduct } from '../../kernels/conv/winograd-product.ts';
+import type { Kernel, Variant } from '../../kernels/kernel.ts';
+import type { MapTile } from '../../kernels/product/map-tile.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { formOf, type Normed, sizesOf } from './normed.ts';
+import type { Operation } from './operation.ts';
+
+export interface ConvOpParams extends Omit<Conv2dParams, 'residual' | 'norm' | 'tile'> {
+  readonly variant: Variant;
+}
+
+interface ConvOpFed {
+  /** What is convolved: a map, or one through a norm. */
+  readonly from: Tensor | Normed;
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+  /** Added to the result. */
+  readonly residual?: Tensor | undefined;
+}
+
+type ConvFed = Readonly<Record<'x' | 'weight' | 'bias', Tensor>> &
+  Partial<Readonly<Record<'affine' | 'residual', Tensor>>>;
+
+/** Most bytes of one intermediate of Winograd's method: parts of a layer that stay in caches. */
+const BAND_BYTES = 8 * 2 ** 20;
+/** Tiles in a part are a multiple of this. */
+const BAND_STEP = 16;
+
+export const conv: Operation<ConvOpParams, ConvOpFed, ConvTile> = {
+  key(params) {
+    const { inChannels, outChannels, kernelSize, stride = 1 } = params;
+    const { outHeight, outWidth } = convSizes(params);
+    const pixels = outHeight * outWidth;
+    return `conv ${kernelSize}x${kernelSize} ${stride}[${inChannels},${outChannels},${pixels}]`;
+  },
+  tiles: convTiles,
+  problem: (params, tile) => convProblem({ ...params, tile }),
+  call(g, params, { from, weight, bias, residual }, tile) {
+    const { variant } = params;
+    const chosen = convTile({ ...params, tile });
+    const winograd = chosen.method === 'winograd';
+    const normed = 'made' in from ? from : undefined;
+    // Without barriers a norm is cheaper once for each value than once for each read.
+    const onRead = normed && variant.reduce !== 'serial' && !winograd;
+    const input =
+      normed && onRead
+        ? { x: normed.x, affine: formOf(g, normed, 'affine', variant) }
+        : { x: 'made' in from ? formOf(g, from, 'map', variant) : from };
+    const fed = { weight, bias, ...input, ...(residual && { residual }) };
+    const full: Conv2dParams = {
+      ...{ ...params, tile, residual: residual !== undefined },
+      ...(normed && onRead && { norm: normed.kind }),
+    };
+    if (winograd) return winogradConv(g, full, fed, chosen);
+    if (chosen.split > 1) return convInParts(g, full, chosen.split, fed);
+    return called(g, conv2d(full), fed);
+  },
+};
+
+/** The output of a kernel of which the type does not say which bindings it has. */
+function called(g: Graph, kernel: Kernel, fed: Readonly<Record<string, Tensor>>): Tensor {
+  const { out }: Readonly<Record<string, Tensor>> = g.call(kernel, fed);
+  if (!out) throw new RangeError(`${kernel.label}: makes no "out"`);
+  return out;
+}
+
+function convInParts(g: Graph, params: Conv2dParams, split: number, fed: ConvFed): Tensor {
+  const { bias, residual, ...inputs } = fed;
+  const parts = called(g, conv2dParts(params), inputs);
+  const [, images = 1, channels = 1, height = 1, width = 1] = parts.shape;
+  const sizes = { parts: split, images, channels, height, width };
+  const kernel = sumParts({ ...sizes, residual: residual !== undefined });
+  return called(g, kernel, { x: parts, bias, ...(residual && { residual }) });
+}
+
+/** Winograd's method, a band of tiles after another, so that what lies between stays small. */
+function winogradConv(
+  g: Graph,
+  params: Conv2dParams,
+  { x, weight, bias, residual }: ConvFed,
+  { method: _, split: __, ...tile }: ConvTile,
+): Tensor {
+  const { images, inChannels, outChannels, upsample = false, variant } = params;
+  const { dtype = 'f32' } = params;
+  const { height, width } = sizesOf(x);
+  const scale = upsample ? 2 : 1;
+  const out = { height: height * scale, width: width * scale };
+  const filters = g.call(winogradFilter({ inChannels, outChannels, dtype }), { weight }).out;
+  const tiles =
+    images * Math.ceil(out.height / WINOGRAD_TILE) * Math.ceil(out.width / WINOGRAD_TILE);
+  const perTile = 4 * WINOGRAD_PRODUCTS * Math.max(inChannels, outChannels);
+  const count = Math.max(1, Math.floor(BAND_BYTES / perTile / BAND_STEP)) * BAND_STEP;
+  let made: Tensor | undefined;
+  for (let first = 0; first < tiles; first += count) {
+    const part = { first, count: Math.min(count, tiles - first) };
+    const input = winogradInput({ images, channels: inChannels, height, width, upsample, part });
+    const product = winogradProduct({
+      ...{ inChannels, outChannels, tiles: part.count, tile: tile satisfies MapTile },
+      ...(variant && { variant }),
+    });
+    const products = g.call(product, { weight: filters, x: g.call(input, { x }).out }).out;
+    const output: Kernel = winogradOutput({
+      ...{ images, channels: outChannels, ...out, part, residual: residual !== undefined },
+    });
+    const fed = { x: products, bias, ...(residual && { residual }) };
+    if (made) g.call(output, { ...fed, out: made });
+    else made = called(g, output, fed);
+  }
+  if (!made) throw new RangeError('a convolution without tiles');
+  return made;
+}
