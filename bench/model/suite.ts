@@ -56,7 +56,7 @@ function batchTable(batch: BatchReport): Table {
     ...['', formatNumber(ms / 1000)],
   ];
   return [
-    [`${images} images: ${rows} rows, ${steps} steps`, 'first', 'best', 'median'],
+    [`batch of ${images}: ${rows} rows, ${steps} steps`, 'first', 'best', 'median'],
     timingRow('tokens/s', stepMs, rate),
     timingRow('step, ms', stepMs),
     timingRow('encode a step in JavaScript, us', batch.encodeUs),

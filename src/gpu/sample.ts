@@ -25,6 +25,8 @@ export interface SampleOptions {
 /** A dispatch that takes longer runs twice: what disturbs short ones averages out in it. */
 const SLOW_US = 1e6;
 const MOST_DISPATCHES = 2000;
+/** A pass that keeps a device busy is about as long. */
+const BUSY_PASS_US = 5000;
 /** Passes before those that count: some clocks stand still for a short one. */
 const MOST_LOOKS = 100;
 
@@ -33,6 +35,22 @@ const MOST_LOOKS = 100;
  * (345 of 1980 MHz on an idle H200), so it is kept busy for longer than that before anything counts.
  */
 export const warmUsOf = (software: boolean): number => (software ? 0 : 100_000);
+
+/** Repeats work until the device was busy for so long. */
+export async function keepBusy(
+  watch: Stopwatch,
+  warmUs: number,
+  encode: (pass: GPUComputePassEncoder) => void,
+): Promise<void> {
+  for (let busy = 0, count = 1, look = 0; busy < warmUs && look < MOST_LOOKS; look++) {
+    const us = await watch.time((pass) => {
+      for (let i = 0; i < count; i++) encode(pass);
+    });
+    busy += us;
+    // Between short passes the device would wait for JavaScript again.
+    if (us < BUSY_PASS_US) count = Math.min(2 * count, MOST_DISPATCHES);
+  }
+}
 
 /** @param encode Records dispatch `index`. */
 export async function sample(

@@ -2,7 +2,9 @@
 import type { Variant } from '../../kernels/kernel.ts';
 import { DeviceError } from '../errors.ts';
 import { Memory } from '../gpu/memory.ts';
+import { keepBusy, warmUsOf } from '../gpu/sample.ts';
 import { type Stopwatch, stopwatch } from '../gpu/stopwatch.ts';
+import { adapterFacts } from '../gpu/variants.ts';
 import type { DeviceWatch } from '../gpu/watch.ts';
 import type { Called } from '../ops/operation.ts';
 import { familyOf, type Tile } from '../ops/tiles.ts';
@@ -90,7 +92,8 @@ async function tuneKey(
   { signal, timer = stopwatch }: TuneOptions,
 ): Promise<Result> {
   const memory = new Memory(device);
-  const bench = { memory, timer: timer(memory), watch: memory.watch, signal };
+  const warmUs = warmUsOf(adapterFacts(device).software);
+  const bench = { memory, timer: timer(memory), watch: memory.watch, signal, warmUs };
   const refused = new Set<Tile>();
   const [own, ...others] = candidates;
   if (!own) throw new RangeError('a key without the own choice');
@@ -118,6 +121,8 @@ interface Bench {
   readonly timer: Stopwatch;
   readonly watch: DeviceWatch;
   readonly signal: AbortSignal | undefined;
+  /** Work before a program is timed: compiling and comparing let the device's clock fall. */
+  readonly warmUs: number;
 }
 
 /** Runs the operations of every workload with each candidate; adds to `refused` and `sums`. */
@@ -148,6 +153,7 @@ async function compare(
           refused.add(tile);
           continue;
         }
+        await bench.watch.race(keepBusy(bench.timer, bench.warmUs, trial.program.encode));
         const us = await bench.watch.race(
           bestOf(bench.timer, trial.program, LOOKS, ownUs * HOPELESS),
         );
@@ -202,6 +208,7 @@ async function takeTurns(
     const first = await bench.watch.race(buildTrial(bench.memory, inputs, called, a));
     const second = await bench.watch.race(buildTrial(bench.memory, inputs, called, b));
     const programs = [first.program, second.program] as const;
+    await bench.watch.race(keepBusy(bench.timer, bench.warmUs, first.program.encode));
     const times = await bench.watch.race(inTurns(bench.timer, programs, TURNS));
     for (const [of, list] of times.entries()) {
       for (const [turn, us] of list.entries()) {

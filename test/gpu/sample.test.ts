@@ -1,6 +1,6 @@
 /** Times of dispatches, on a device whose clock the test knows. */
 import { expect, test } from 'vitest';
-import { sample } from '../../src/gpu/sample.ts';
+import { keepBusy, sample } from '../../src/gpu/sample.ts';
 import type { Stopwatch } from '../../src/gpu/stopwatch.ts';
 
 interface FakeDevice {
@@ -58,4 +58,12 @@ test('a slow dispatch runs twice', async () => {
 test('a clock that stands still for short work ends all the same', async () => {
   const { watch } = fake(() => 0);
   expect((await sample(watch, { runs: 2, leastUs: 4000, warmUs: 1e5 }, once)).us).toBe(0);
+});
+
+test('a device is kept busy for as long as is asked, by ever longer passes', async () => {
+  const { watch, passes } = fake(() => 30);
+  await keepBusy(watch, 100, once);
+  expect(passes).toEqual([1, 2, 4]);
+  await keepBusy(watch, 0, once);
+  expect(passes).toEqual([1, 2, 4]);
 });
