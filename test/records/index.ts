@@ -10,9 +10,10 @@ const isRecord = (value: unknown): value is KernelRecord =>
 async function recordsIn(folder: string): Promise<KernelRecord[]> {
   const files = readdirSync(new URL(`${folder}/`, here)).filter((file) => file.endsWith('.ts'));
   const modules = await Promise.all(
-    files.sort().map((file) => import(new URL(`${folder}/${file}`, here).href)),
+    files.map((file) => import(new URL(`${folder}/${file}`, here).href)),
   );
-  return modules.flatMap((module: object) => Object.values(module).filter(isRecord));
+  const found = modules.flatMap((module: object) => Object.values(module).filter(isRecord));
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** Records by the folders of their kernels. */

@@ -1,0 +1,204 @@
+/** Parameters and tiles that kernels refuse: each message says which, and what it may be. */
+import { describe, expect, test } from 'vitest';
+import { attention } from '../../kernels/attention/attention.ts';
+import { attentionParts } from '../../kernels/attention/attention-parts.ts';
+import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
+import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
+import { ropeCache } from '../../kernels/attention/rope-cache.ts';
+import { conv2d, conv2dParts } from '../../kernels/conv/conv2d.ts';
+import { toRgba } from '../../kernels/conv/to-rgba.ts';
+import { embed } from '../../kernels/embed/embed.ts';
+import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
+import { linear } from '../../kernels/product/linear.ts';
+import { linearParts } from '../../kernels/product/linear-parts.ts';
+import { matmul } from '../../kernels/product/matmul.ts';
+import { sumRows } from '../../kernels/product/sum-rows.ts';
+import { siluMul, swiglu } from '../../kernels/product/swiglu.ts';
+import { drawToken } from '../../kernels/sampler/draw-token.ts';
+import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
+import { guidance } from '../../kernels/sampler/guidance.ts';
+import { packed, sampling } from '../support/sampling.ts';
+
+const KV = { slots: 2, nKvHead: 2, positions: 17, headDim: 8 };
+const product = { rows: 2, inDim: 8, outDim: 8 };
+const qkv = { ...KV, rows: 2, dim: 8, nHead: 2, normEps: 1e-5 };
+const inParts = { ...KV, rows: 1, nHead: 2, split: 2 };
+const merge = { rows: 1, nHead: 2, headDim: 8, positions: 17, split: 2 };
+const tables = { rows: 2, capacity: 1, dim: 8, vocabSize: 9, labels: 3, blockSize: 4 };
+const grid = { sequences: 2, rows: 4, capacity: 2, vocabSize: 9, blockSize: 4, clsTokenNum: 1 };
+const serial = { reduce: 'serial', f16: false } as const;
+
+const map = {
+  images: 1,
+  inChannels: 4,
+  outChannels: 4,
+  height: 4,
+  width: 4,
+  kernelSize: 3,
+} as const;
+
+/** What callers without types may give. */
+const given = <T>(params: T, wrong?: object): T =>
+  wrong === undefined ? params : { ...params, ...wrong };
+
+/** Each message names the kernel, the parameter and the value. */
+const refused: readonly [message: RegExp, make: () => unknown][] = [
+  [/rms_norm: "rows".* 0$/, () => rmsNorm({ rows: 0, dim: 4 })],
+  [/rms_norm: "dim".* 2\.5$/, () => rmsNorm({ rows: 1, dim: 2.5 })],
+  [/rms_norm: "eps".* NaN$/, () => rmsNorm({ rows: 1, dim: 4, eps: Number.NaN })],
+  [/linear: "inDim".* -1$/, () => linear({ ...product, inDim: -1 })],
+  [/linear: "outDim".* NaN$/, () => linear({ ...product, outDim: Number.NaN })],
+  [/linear: "normEps".* -1$/, () => linear({ ...product, normEps: -1 })],
+  [/matmul: "rows".* 0$/, () => matmul({ ...product, rows: 0 })],
+  [/matmul: .*5000000/, () => matmul({ ...product, rows: 5000000 })],
+  [/matmul: "rows".* 0$/, () => matmul({ ...product, rows: 0, variant: serial })],
+  [/swiglu: "hiddenDim".* 0$/, () => swiglu({ rows: 1, dim: 4, hiddenDim: 0, normEps: 0 })],
+  [/swiglu: "dim".* Infinity$/, () => swiglu({ rows: 1, dim: 1 / 0, hiddenDim: 4, normEps: 0 })],
+  [/silu_mul: "rows".* -3$/, () => siluMul({ rows: -3, hiddenDim: 4 })],
+  [/qkv_rope_cache: "dim".* 0$/, () => qkvRopeCache({ ...qkv, dim: 0 })],
+  [/qkv_rope_cache: "positions".* 0$/, () => qkvRopeCache({ ...qkv, positions: 0 })],
+  [/nHead 3 .*nKvHead 2$/, () => qkvRopeCache({ ...qkv, nHead: 3 })],
+  [/headDim .* 6$/, () => qkvRopeCache({ ...qkv, headDim: 6 })],
+  [/rope_cache: "slots".* 1\.5$/, () => ropeCache({ ...KV, rows: 1, nHead: 2, slots: 1.5 })],
+  [/nHead 3 .*nKvHead 2$/, () => ropeCache({ ...KV, rows: 1, nHead: 3 })],
+  [/attention: "rows".* 0$/, () => attention({ ...KV, rows: 0, nHead: 2 })],
+  [/attention: "positions".* 0$/, () => attention({ ...KV, rows: 1, nHead: 2, positions: 0 })],
+  [/attention: nHead 3 .*nKvHead 2$/, () => attention({ ...KV, rows: 1, nHead: 3 })],
+  [/attention: 5000 positions/, () => attention({ ...KV, rows: 1, nHead: 2, positions: 5000 })],
+  [/attention_parts: "rows".* 0$/, () => attentionParts({ ...inParts, rows: 0 })],
+  [/attention_parts: nHead 3 .*nKvHead 2$/, () => attentionParts({ ...inParts, nHead: 3 })],
+  [/attention_parts: "split".* 1 to 64, got 0$/, () => attentionParts({ ...inParts, split: 0 })],
+  [/attention_parts: "split".* 1 to 64, got 65$/, () => attentionParts({ ...inParts, split: 65 })],
+  [/attention_parts: "split".* got 2\.5$/, () => attentionParts({ ...inParts, split: 2.5 })],
+  [/attention_parts: 5000 positions/, () => attentionParts({ ...inParts, positions: 10000 })],
+  [/merge_attention: "positions".* 0$/, () => mergeAttention({ ...merge, positions: 0 })],
+  [/merge_attention: headDim .* 6$/, () => mergeAttention({ ...merge, headDim: 6 })],
+  [/merge_attention: "split".* got -1$/, () => mergeAttention({ ...merge, split: -1 })],
+  [/linear_parts: "rows".* 0$/, () => linearParts({ ...product, rows: 0, split: 2 })],
+  [/linear_parts: "split".* 1 to 16, got 17$/, () => linearParts({ ...product, split: 17 })],
+  [/sum_rows: "parts".* 0$/, () => sumRows({ parts: 0, rows: 1, dim: 4 })],
+  [/embed: "labels".* 0$/, () => embed({ ...tables, labels: 0 })],
+  [/embed: "capacity".* 0$/, () => embed({ ...tables, capacity: 0 })],
+  [
+    /guidance: "clsTokenNum".* 0$/,
+    () => guidance({ sequences: 2, rows: 4, vocabSize: 9, clsTokenNum: 0 }),
+  ],
+  [/filter_logits: "vocabSize".* 0$/, () => filterLogits({ sequences: 1, vocabSize: 0 })],
+  [
+    /filter_logits: vocabSize 16777217/,
+    () => filterLogits({ sequences: 1, vocabSize: 2 ** 24 + 1 }),
+  ],
+  [/draw_token: "blockSize".* 0$/, () => drawToken({ ...grid, blockSize: 0 })],
+  [/draw_token: "capacity".* 0$/, () => drawToken({ ...grid, capacity: 0 })],
+  [/embed: "held" expected \{ first, count \}, got 3$/, () => embed(given(tables, { held: 3 }))],
+  [
+    /linear: "columns" .* got \{"count":4\}$/,
+    () => linear(given(product, { columns: { count: 4 } })),
+  ],
+  [
+    /linear: unknown parameter "dType", did you mean "dtype"\? linear takes rows, inDim, outDim, dtype, /,
+    () => linear(given(product, { dType: 'fp16' })),
+  ],
+  [
+    /matmul: unknown parameter "normEps": matmul takes rows,/,
+    () => matmul(given(product, { normEps: 1, variant: serial })),
+  ],
+  [
+    /linear: unknown parameter "outdim", did you mean "outDim"\?/,
+    () => linear(given(product, { outdim: 4 })),
+  ],
+  [
+    /linear: "dtype" expected one of f32, f16, bf16, int8, int4, got "fp16"$/,
+    () => linear(given(product, { dtype: 'fp16' })),
+  ],
+  [/linear: "dtype" expected .* got null$/, () => linear(given(product, { dtype: null }))],
+  [
+    /embed: "dtype" expected one of f32, f16, bf16, got "int8"$/,
+    () => embed(given(tables, { dtype: 'int8' })),
+  ],
+  [
+    /linear: "rows" expected a positive integer, got "2"$/,
+    () => linear(given(product, { rows: '2' })),
+  ],
+  [
+    /linear: "residual" expected true or false, got "yes"$/,
+    () => linear(given(product, { residual: 'yes' })),
+  ],
+  [
+    /rms_norm: "variant" expected \{ reduce, f16, .* got "subgroups"$/,
+    () => rmsNorm(given({ rows: 1, dim: 4 }, { variant: 'subgroups' })),
+  ],
+  [
+    /rms_norm: "variant" expected its "reduce" to be one of serial, workgroup, subgroup, got \{"reduce":"subgroups"/,
+    () => rmsNorm(given({ rows: 1, dim: 4 }, { variant: { reduce: 'subgroups', f16: false } })),
+  ],
+  [
+    /rms_norm: "variant" expected its "f16" to be true or false/,
+    () => rmsNorm(given({ rows: 1, dim: 4 }, { variant: { reduce: 'serial' } })),
+  ],
+  [
+    /rms_norm: "variant" expected \{ reduce/,
+    () => rmsNorm(given({ rows: 1, dim: 4 }, { variant: { ...serial, lane: 4 } })),
+  ],
+  [
+    /conv2d: "kernelSize" expected one of 1, 3, got 5$/,
+    () => conv2d(given(map, { kernelSize: 5 })),
+  ],
+  [
+    /conv2d: "tile" expected some of method, split, .*, got \{"splits":2\}/,
+    () => conv2dParts({ ...map, tile: given({}, { splits: 2 }) }),
+  ],
+  [
+    /to_rgba: expected an object, got undefined: to_rgba takes images, height, width$/,
+    () => toRgba(given(undefined as never)),
+  ],
+  [/seed .* -1$/, () => packed([sampling({ seed: -1 })])],
+  [/seed .* 0\.5$/, () => packed([sampling({ seed: 0.5 })])],
+  [/seed .* 9007199254740992$/, () => packed([sampling({ seed: 2 ** 53 })])],
+];
+
+describe('bad parameters', () => {
+  test.each(refused.map(([message, make]) => ({ message, make })))(
+    '$message',
+    ({ message, make }) => {
+      expect(make).toThrow(RangeError);
+      expect(make).toThrow(message);
+    },
+  );
+});
+
+test.each([
+  [{ parts: 3 }, /linear: span 1, parts 3 and units 1 expected powers of two/],
+  [{ span: 8 }, /linear: span 8, .* the span within a subgroup/],
+  [{ units: 8 }, /linear: span 1, parts 64 and units 8 .* at most 256 together/],
+  [{ columns: 5 }, /linear: a unit has 4 or 8 columns, got 5/],
+  [{ split: 2 }, /linear: "tile" expected some of span, parts, units, columns, got \{"split":2\}/],
+])('a product refuses the tile %o', (tile, message) => {
+  expect(() => linear(given(product, { tile }))).toThrow(message);
+});
+
+test('a product refuses a tile that needs more workgroup memory than there is', () => {
+  const tile = { parts: 64, units: 4, columns: 8 };
+  expect(() => swiglu({ rows: 1, dim: 8, hiddenDim: 8, normEps: 1e-5, tile })).toThrow(
+    /swiglu: parts 64, units 4 and columns 8 need 17408 bytes of workgroup memory, at most 16384/,
+  );
+});
+
+test.each([
+  ['workgroup', { split: 2 }, /attention: "tile" expected some of size, span, got \{"split":2\}/],
+  ['workgroup', { size: 48 }, /attention: size 48 and span 1 expected powers of two/],
+  ['workgroup', { size: 512 }, /attention: size 512 .* at most 256/],
+  ['workgroup', { span: 3 }, /attention: size 64 and span 3 expected powers of two/],
+  ['workgroup', { span: 128 }, /attention: size 64 and span 128 .* the span within the size/],
+  ['workgroup', { size: 1, span: 1 }, /attention: heads of 8 need size 2, got 1/],
+  ['serial', { span: 4 }, /attention: a serial kernel shares no key, got span 4/],
+] as const)('attention under %s refuses the tile %o', (reduce, tile, message) => {
+  const variant = { reduce, f16: false };
+  const params = { ...KV, rows: 1, nHead: 2, variant };
+  expect(() => attention(given(params, { tile }))).toThrow(message);
+});
+
+test('attention shares keys as far as workgroup memory allows', () => {
+  const { code } = attention({ ...KV, rows: 1, nHead: 2, positions: 1500, tile: { span: 4 } });
+  expect(code).toContain('scores: array<f32, 3000>');
+});
