@@ -71,9 +71,9 @@ export function gptDecoder(
   const sequenceTable = g.state('sequences', 'u32', [rows, SEQUENCE_WORDS]);
   const { logits: raw } = forward(g, config, pass, precision, inputs, false);
   const sizes = { sequences: rows, rows, capacity: slots, vocabSize, blockSize, clsTokenNum };
-  const { logits, probs } = g.call(sampleToken({ ...sizes, variant: precision.variant }), {
-    ...{ raw, sequenceTable, rowTable: inputs.rowTable, tokens: inputs.tokens },
-  });
+  const sample = sampleToken({ ...sizes, variant: precision.variant });
+  const { rowTable, tokens } = inputs;
+  const { logits, probs } = g.call(sample, { raw, sequenceTable, rowTable, tokens });
   return { ...inputs, sequenceTable, logits, probs };
 }
 
@@ -107,63 +107,31 @@ function forward(
   const { dim, hiddenDim, vocabSize, blockSize, normEps, nHead, nKvHead, headDim } = config;
   const { variant, dtype, kvDtype } = precision;
   const w = weightsOf(g, config, precision);
+  const ops = { g, ...precision };
   const all = { rows, many, variant };
   const product = { ...all, dtype, normEps };
+  const back = (inDim: number) => ({ ...all, dtype, inDim, outDim: dim });
   const cache = { slots, nHead, nKvHead, headDim, positions: positionsOf(config), kvDtype };
-  const shape = [2, slots, nKvHead, cache.positions, headDim];
-
+  const kvShape = [2, slots, nKvHead, cache.positions, headDim];
   const tables = { vocabSize, labels: w.labels, blockSize, dtype: tableDtypeOf(precision) };
-  const embedding = { rows, capacity: slots, dim, ...tables, variant };
-  const { labelTable, tokenTable } = w;
-  let x = embedRows(g, embedding, { rowTable, tokens, labelTable, tokenTable });
+
+  const embedded = { rowTable, tokens, labelTable: w.labelTable, tokenTable: w.tokenTable };
+  let x = embedRows(g, { rows, capacity: slots, dim, ...tables, variant }, embedded);
   const hidden: Tensor[] = [];
   for (let layer = 0; layer < config.nLayer; layer++) {
     const l = w.layer(layer);
-    const kv = g.state(`layers.${layer}.kv`, kvDtype, shape);
-    const cached = { rope, rowTable, kv };
-    const normed = { x, gain: l.attentionNorm };
-    const q = run(
-      g,
-      precision,
-      qkv,
-      { ...product, ...cache, dim },
-      {
-        ...{ ...normed, weight: l.wqkv, ...cached },
-      },
-    );
-    const heads = run(g, precision, attention, { ...all, ...cache }, { q, kv, rowTable });
-    const back = { ...all, dtype, outDim: dim };
-    x = run(
-      g,
-      precision,
-      addProduct,
-      { ...back, inDim: dim },
-      {
-        ...{ x: heads, weight: l.wo, residual: x },
-      },
-    );
-    const gated = run(
-      g,
-      precision,
-      swiglu,
-      { ...product, dim, hiddenDim },
-      {
-        ...{ x, gain: l.ffnNorm, w1: l.w1, w3: l.w3 },
-      },
-    );
-    x = run(
-      g,
-      precision,
-      addProduct,
-      { ...back, inDim: hiddenDim },
-      {
-        ...{ x: gated, weight: l.w2, residual: x },
-      },
-    );
+    const kv = g.state(`layers.${layer}.kv`, kvDtype, kvShape);
+    const attending = { x, gain: l.attentionNorm, weight: l.wqkv, rope, rowTable, kv };
+    const q = run(ops, qkv, { ...product, ...cache, dim }, attending);
+    const heads = run(ops, attention, { ...all, ...cache }, { q, kv, rowTable });
+    x = run(ops, addProduct, back(dim), { x: heads, weight: l.wo, residual: x });
+    const gating = { x, gain: l.ffnNorm, w1: l.w1, w3: l.w3 };
+    const gated = run(ops, swiglu, { ...product, dim, hiddenDim }, gating);
+    x = run(ops, addProduct, back(hiddenDim), { x: gated, weight: l.w2, residual: x });
     hidden.push(x);
   }
   const head = { ...product, inDim: dim, outDim: vocabSize, dtype: headDtypeOf(precision) };
-  const logits = run(g, precision, normProduct, head, { x, gain: w.norm, weight: w.output });
+  const logits = run(ops, normProduct, head, { x, gain: w.norm, weight: w.output });
   return { hidden, logits };
 }
 

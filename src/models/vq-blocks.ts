@@ -78,10 +78,10 @@ export function attnBlock(v: VqContext, name: string, x: Tensor): Tensor {
   const h = normed(v, at('norm'), x, 'plain');
   const project = (part: string): Tensor => conv(v, at(part), h, { outChannels, kernelSize: 1 });
   const [q, k] = [project('q'), project('k')];
-  const scores = run(g, v, pixelScores, { ...sizes, variant }, { q, k });
+  const scores = run(v, pixelScores, { ...sizes, variant }, { q, k });
   const softmax = softmaxRows({ rows: images * pixels, length: pixels, variant });
   const probs = g.call(softmax, { x: scores }).out;
-  const mixed = run(g, v, pixelMix, { ...sizes, variant }, { v: project('v'), probs });
+  const mixed = run(v, pixelMix, { ...sizes, variant }, { v: project('v'), probs });
   return conv(v, at('proj_out'), mixed, { outChannels, kernelSize: 1, residual: x });
 }
 
@@ -108,7 +108,7 @@ export function outBlocks(
   outChannels: number,
   stages: Record<string, Tensor>,
 ): Tensor {
-  if (v.stages) stages.norm_out = norm(v, `${name}.norm_out`, x, false);
+  if (v.stages) stages.norm_out = norm(v, `${name}.norm_out`, x, 'plain');
   const h = normed(v, `${name}.norm_out`, x, 'swish');
   return conv(v, `${name}.conv_out`, h, { outChannels, kernelSize: 3 });
 }

@@ -1,17 +1,14 @@
 /** Convolutions and norms of the VQ networks, by the names of their weights. */
-import { groupNorm } from '../../kernels/norm/group-norm.ts';
-import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { conv as convolution } from '../ops/conv.ts';
-import { type Normed, sizesOf } from '../ops/normed.ts';
-import { type OpSettings, run } from '../ops/operation.ts';
+import { formOf, type Normed, sizesOf } from '../ops/normed.ts';
+import { type Ops, run } from '../ops/operation.ts';
 import { VQ_GROUPS } from './vq-config.ts';
 
 export { sizesOf } from '../ops/normed.ts';
 
 /** A graph under construction and how its kernels are made. */
-export interface VqKernels extends OpSettings {
-  readonly g: Graph;
+export interface VqKernels extends Ops {
   /** Storage of filters and codebook on the device; norms and biases stay f32. */
   readonly dtype: 'f32' | 'f16';
 }
@@ -28,25 +25,17 @@ export interface ConvOptions {
 /** The state-dict name of a part; the root module has the empty name. */
 export const join = (module: string, part: string): string => (module ? `${module}.${part}` : part);
 
-/** GroupNorm of a map with the weights `name`.weight and `name`.bias, optionally with swish. */
-export function norm(v: VqKernels, name: string, x: Tensor, swish: boolean): Tensor {
-  const { g, variant } = v;
-  const kernel = groupNorm({ ...sizesOf(x), swish, variant, groups: VQ_GROUPS });
-  return g.call(kernel, { x, ...normWeights(v, name, x) }).out;
-}
-
-function normWeights({ g }: VqKernels, name: string, x: Tensor) {
-  const { channels } = sizesOf(x);
-  return {
-    weight: g.weight(join(name, 'weight'), 'f32', [channels]),
-    bias: g.weight(join(name, 'bias'), 'f32', [channels]),
-  };
-}
-
 /** GroupNorm with the weights `name`.weight and `name`.bias, before convolutions that read x. */
-export const normed = (v: VqKernels, name: string, x: Tensor, kind: Normed['kind']): Normed => ({
-  ...{ x, groups: VQ_GROUPS, kind, ...normWeights(v, name, x), made: new Map() },
-});
+export function normed({ g }: VqKernels, name: string, x: Tensor, kind: Normed['kind']): Normed {
+  const { channels } = sizesOf(x);
+  const weight = g.weight(join(name, 'weight'), 'f32', [channels]);
+  const bias = g.weight(join(name, 'bias'), 'f32', [channels]);
+  return { x, groups: VQ_GROUPS, kind, weight, bias, made: new Map() };
+}
+
+/** The same as a map. */
+export const norm = (v: VqKernels, name: string, x: Tensor, kind: Normed['kind']): Tensor =>
+  formOf(v.g, normed(v, name, x, kind), 'map', v.variant);
 
 /** Conv2d of a map, or of one through a norm, with the weights `name`.weight and `name`.bias. */
 export function conv(
@@ -61,5 +50,5 @@ export function conv(
   const weight = g.weight(join(name, 'weight'), dtype, [outChannels, inChannels, k, k]);
   const bias = g.weight(join(name, 'bias'), 'f32', [outChannels]);
   const params = { ...sizes, inChannels, dtype, variant, ...options };
-  return run(g, v, convolution, params, { from, weight, bias, residual });
+  return run(v, convolution, params, { from, weight, bias, residual });
 }

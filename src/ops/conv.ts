@@ -68,12 +68,12 @@ export const conv: Operation<ConvOpParams, ConvOpFed, ConvTile> = {
     };
     if (winograd) return winogradConv(g, full, fed, chosen);
     if (chosen.split > 1) return convInParts(g, full, chosen.split, fed);
-    return called(g, conv2d(full), fed);
+    return outOf(g, conv2d(full), fed);
   },
 };
 
 /** The output of a kernel of which the type does not say which bindings it has. */
-function called(g: Graph, kernel: Kernel, fed: Readonly<Record<string, Tensor>>): Tensor {
+function outOf(g: Graph, kernel: Kernel, fed: Readonly<Record<string, Tensor>>): Tensor {
   const { out }: Readonly<Record<string, Tensor>> = g.call(kernel, fed);
   if (!out) throw new RangeError(`${kernel.label}: makes no "out"`);
   return out;
@@ -81,11 +81,11 @@ function called(g: Graph, kernel: Kernel, fed: Readonly<Record<string, Tensor>>)
 
 function convInParts(g: Graph, params: Conv2dParams, split: number, fed: ConvFed): Tensor {
   const { bias, residual, ...inputs } = fed;
-  const parts = called(g, conv2dParts(params), inputs);
+  const parts = outOf(g, conv2dParts(params), inputs);
   const [, images = 1, channels = 1, height = 1, width = 1] = parts.shape;
   const sizes = { parts: split, images, channels, height, width };
   const kernel = sumParts({ ...sizes, residual: residual !== undefined });
-  return called(g, kernel, { x: parts, bias, ...(residual && { residual }) });
+  return outOf(g, kernel, { x: parts, bias, ...(residual && { residual }) });
 }
 
 /** Winograd's method, a band of tiles after another, so that what lies between stays small. */
@@ -119,7 +119,7 @@ function winogradConv(
     });
     const fed = { x: products, bias, ...(residual && { residual }) };
     if (made) g.call(output, { ...fed, out: made });
-    else made = called(g, output, fed);
+    else made = outOf(g, output, fed);
   }
   if (!made) throw new RangeError('a convolution without tiles');
   return made;

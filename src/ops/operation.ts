@@ -44,10 +44,14 @@ export interface Called {
   again(g: Graph, tile: object, standIn: (tensor: Tensor) => Tensor): Tensor;
 }
 
+/** A graph under construction, and how the operations in it are made. */
+export interface Ops extends OpSettings {
+  readonly g: Graph;
+}
+
 /** Calls an operation with the tile that a table has for its key. */
 export function run<P extends { readonly variant: Variant }, F, T extends object>(
-  g: Graph,
-  { tiles, called }: Pick<OpSettings, 'tiles' | 'called'>,
+  { g, tiles, called }: Omit<Ops, 'variant'>,
   op: Operation<P, F, T>,
   params: P,
   fed: F,

@@ -98,7 +98,7 @@ const OPS: Readonly<Record<string, Define>> = {
   upsample: block((v, x, golden) =>
     conv(v, 'conv', x, { outChannels: channelsOf(golden), kernelSize: 3, upsample: true }),
   ),
-  groupnorm_swish: block((v, x) => norm(v, 'norm', x, true)),
+  groupnorm_swish: block((v, x) => norm(v, 'norm', x, 'swish')),
   resnet_block: block((v, x, golden) => resnetBlock(v, '', x, channelsOf(golden))),
   attn_block: block((v, x) => attnBlock(v, '', x)),
   rmsnorm: rowwise((g, x, golden, variant) => {

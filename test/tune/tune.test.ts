@@ -75,7 +75,7 @@ const define =
   (g, called) => {
     const none = { ...OWN, rounds: 1 };
     const x = g.call(doubled('before', none, 1.5), { x: g.state('x', 'f32', [SIZE]) }).out;
-    const made = run(g, { tiles, called }, fake, { variant: PORTABLE }, { x });
+    const made = run({ g, tiles, called }, fake, { variant: PORTABLE }, { x });
     g.call(doubled('after', none, 1.25), { x: made });
   };
 
