@@ -23,9 +23,29 @@ const WIDTH = 100;
 const STATEMENT =
   /(?:for \([^{}]*|[^;{}]*)(?:\{ *[^{};]*;? *\}(?: else \{ *[^{};]*;? *\})?|[;{])|\} else [^{}]*\{|\}|[^;{}]+/g;
 
+/** Operations on integers that a size of 1 or a place of 0 leaves nothing to do for. */
+const IDLE: readonly (readonly [operation: RegExp, result: string])[] = [
+  [/ [*/] 1u\b/g, ''],
+  [/ [-+] 0u?(?![\w.])(?! [*/%])/g, ''],
+  [/(?<=[([]|, |= |return )0u \+ /g, ''],
+  [/(?<=[([]|, |[-+<=] )0u \* (?:[\w.]+|\([^()]*\))(?![\w([])/g, '0u'],
+  [/(?<=[([]|, |[-+<=] )(?:[\w.]+|\([^()]*\)) % 1u\b/g, '0u'],
+  [/(?<=[([]|[-+*/%<=,] )\(([\w.]+)\)/g, '$1'],
+];
+
+/** A statement without them. */
+function folded(statement: string): string {
+  if (!/\b[01]u?\b/.test(statement)) return statement;
+  const once = IDLE.reduce(
+    (text, [operation, result]) => text.replace(operation, result),
+    statement,
+  );
+  return once === statement ? once : folded(once);
+}
+
 /**
  * One statement a line, indented by the blocks around it, a blank line between functions and nowhere
- * else. Only white space changes, none of it in comments.
+ * else. Integers are folded; comments stay as they are.
  */
 export function tidy(code: string): string {
   const lines: string[] = [];
@@ -36,7 +56,7 @@ export function tidy(code: string): string {
     if (line.startsWith('}')) depth--;
     const begins = last.startsWith('}') || (/^(fn|@compute|\/\/)/.test(line) && /[;}]$/.test(last));
     if (depth === 0 && !goesOn && begins && !line.startsWith('}')) lines.push('');
-    lines.push(...folded(line, '  '.repeat(depth), goesOn && !line.startsWith(')')));
+    lines.push(...broken(line, '  '.repeat(depth), goesOn && !line.startsWith(')')));
     if (/^(?!\/\/).*\{$/.test(line)) depth++;
     goesOn = !/^(@compute|\/\/)|[;{}]$|^\w+: .*,$/.test(line);
     last = line;
@@ -45,7 +65,7 @@ export function tidy(code: string): string {
     const [, text = '', comment = ''] = /^(.*?)(\/\/.*)?$/.exec(source.trim()) ?? [];
     const before = lines.length;
     for (const [statement] of text.matchAll(STATEMENT)) {
-      const line = statement.trim();
+      const line = folded(statement.trim());
       const fits = 2 * depth + line.length <= WIDTH;
       for (const part of fits ? [line] : line.split(/(?<=\{) *| *(?=\})/)) if (part) add(part);
     }
@@ -56,7 +76,7 @@ export function tidy(code: string): string {
 }
 
 /** A line in as many as it takes, broken after commas and before operators, outside of parentheses first. */
-function folded(line: string, indent: string, continued: boolean): string[] {
+function broken(line: string, indent: string, continued: boolean): string[] {
   const start = indent + (continued ? '    ' : '');
   const room = WIDTH - start.length;
   if (line.length <= room || line.startsWith('//')) return [start + line];
@@ -72,5 +92,5 @@ function folded(line: string, indent: string, continued: boolean): string[] {
       [cut, least] = [line[i] === ',' ? i + 1 : i, depth];
   }
   if (cut < 0) return [start + line];
-  return [start + line.slice(0, cut), ...folded(line.slice(cut + 1), indent, true)];
+  return [start + line.slice(0, cut), ...broken(line.slice(cut + 1), indent, true)];
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { declare } from '../../kernels/kernel.ts';
 import { tidy, wgsl } from '../../kernels/lib/wgsl.ts';
 import { TEXTS, underVariants } from '../records/texts.ts';
+import { uniform } from '../support/random.ts';
 import { VARIANTS } from '../support/variants.ts';
 
 const lines = (...of: readonly string[]): string => of.join('\n');
@@ -84,9 +85,50 @@ describe('layout', () => {
     }
   });
 
-  test('changes white space only', () => {
+  test('changes white space only where there is nothing to fold', () => {
     const code = 'fn f(){let a=array<f32,4>();for (var i=0;i<4;i++){a[i]=1.0e-5;g(a[i]);}}';
     expect(tidy(code).replace(/\s/g, '')).toBe(code.replace(/\s/g, ''));
+  });
+
+  test.each([
+    ['let a = (tile % 1u) * 4u + b;', 'let a = b;'],
+    ['let a = (tile / 1u) * 4u + lane / 1u;', 'let a = tile * 4u + lane;'],
+    ['let a = first + (item + 0u) / 1u;', 'let a = first + item;'],
+    ['let a = x[0u * rows + (k + 0u) * s.k];', 'let a = x[k * s.k];'],
+    ['let y = i32(at) * 2 + ky - 0;', 'let y = i32(at) * 2 + ky;'],
+    ['let a = b / c % 1u;', 'let a = b / c % 1u;'],
+    ['let a = b + 0u * c;', 'let a = b;'],
+    ['let a = b - 0.5 + 1.0 * c;', 'let a = b - 0.5 + 1.0 * c;'],
+    ['let a = f(n) % 1u + x10u * 10u;', 'let a = f(n) % 1u + x10u * 10u;'],
+    ['if (a) { f(a / 1u); }', 'if (a) { f(a); }'],
+    ['f(a); // a / 1u', 'f(a); // a / 1u'],
+  ])('folds integers: %s', (code, folded) => {
+    expect(tidy(code)).toBe(folded);
+  });
+
+  test('folds no value away', () => {
+    const next = uniform(1);
+    const pick = <T>(of: readonly T[]): T => of[Math.floor(next() * of.length)]!;
+    const expression = (depth: number): string => {
+      if (depth === 0 || next() < 0.2) return pick(['a', 'b', '0u', '1u', '1u', '3u']);
+      const sides = [expression(depth - 1), expression(depth - 1)];
+      const made = sides.join(` ${pick(['+', '-', '*', '/', '%'])} `);
+      return next() < 0.5 ? `(${made})` : made;
+    };
+    // Integers of any size: what holds for all of them holds modulo 2^32.
+    const evaluated = (text: string): unknown => {
+      try {
+        const made = text.replaceAll(/(\d+)u/g, '$1n');
+        return new Function('a', 'b', made.replace('let v =', 'return'))(17n, 5n);
+      } catch (error) {
+        return (error as Error).name;
+      }
+    };
+    for (let i = 0; i < 5000; i++) {
+      const code = `let v = ${expression(4)};`;
+      const value = evaluated(code);
+      if (value !== 'RangeError') expect(evaluated(tidy(code)), code).toBe(value);
+    }
   });
 
   test('comes after the conditions of a template', () => {
@@ -131,6 +173,14 @@ describe.each(TEXTS)('$title', (text) => {
     expect(where((line) => line.length >= 120)).toEqual([]);
     expect(where((line) => /;[^/]*;/.test(line) && !/^ *for \(/.test(line))).toEqual([]);
     expect(where((line, before) => line === '' && before === '')).toEqual([]);
+  });
+
+  test('has no integer operations that do nothing', () => {
+    expect(
+      where((line) =>
+        /^[^"]*( [*/%] 1u| [-+] 0u|\b0u [*+])(?![\w.])/.test(line.replace(/\/\/.*/, '')),
+      ),
+    ).toEqual([]);
   });
 
   test('has no value of a template that was not there', () => {

@@ -42,8 +42,8 @@ const conv = group(direct, [
   {
     name: 'conv-stride-padding',
     fault: 'Downsampling pads on the wrong side.',
-    find: 'i32(out_y) * 2 + ky - 0',
-    replace: 'i32(out_y) * 2 + ky - 1',
+    find: 'i32(out_y) * 2 + ky;',
+    replace: 'i32(out_y) * 2 + ky - 1;',
   },
   {
     name: 'conv-filter-mirrored',
