@@ -87,7 +87,7 @@ ${total.code}`;
   for (var j = lane; j < count; j += ${size}u) {
     if (!allowed(slot, first + j, position)) { continue; }
     var score = scores[j];
-    for (var s = 1u; s < ${span}u; s++) { score += scores[s * ${columns}u + j]; }
+    ${span > 1 ? `for (var s = 1u; s < ${span}u; s++) { score += scores[s * ${columns}u + j]; }` : ''}
     score *= SCALE;
     scores[j] = score;
     own_best = max(own_best, score);
@@ -114,6 +114,6 @@ ${total.code}`;
     for (var s = 1u; s < ${strips}u; s++) { v += strips[s * ${quads}u + lane]; }
     out_put(unit, lane, result(v, weight));
   }
-  if (lane == 0u) { ${end} }`;
+  ${end && `if (lane == 0u) { ${end} }`}`;
   return { before, main, workgroups: units };
 }

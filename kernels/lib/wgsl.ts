@@ -54,7 +54,7 @@ export function tidy(code: string): string {
   let goesOn = false; // the statement of the last line
   const add = (line: string): void => {
     if (line.startsWith('}')) depth--;
-    const begins = last.startsWith('}') || (/^(fn|@compute|\/\/)/.test(line) && /[;}]$/.test(last));
+    const begins = last.endsWith('}') || (/^(fn|@compute|\/\/)/.test(line) && /[;}]$/.test(last));
     if (depth === 0 && !goesOn && begins && !line.startsWith('}')) lines.push('');
     lines.push(...broken(line, '  '.repeat(depth), goesOn && !line.startsWith(')')));
     if (/^(?!\/\/).*\{$/.test(line)) depth++;

@@ -1,0 +1,130 @@
+enable subgroups;
+@group(0) @binding(0) var<storage, read> x: array<vec4f>; // f32 [2, 768]
+@group(0) @binding(1) var<storage, read> weight: array<vec4u>; // f16 [768, 768]
+@group(0) @binding(2) var<storage, read> gain: array<vec4f>; // f32 [768]
+@group(0) @binding(3) var<storage, read_write> out: array<vec4f>; // f32 [2, 768]
+
+fn x_at(row: u32, i: u32) -> mat2x4f {
+  let first = row * 192u + 2u * i;
+  return mat2x4f(x[first], x[first + 1u]);
+}
+
+fn weight_at(row: u32, i: u32) -> mat2x4f {
+  let words = weight[row * 96u + i];
+  let low = vec4f(unpack2x16float(words.x), unpack2x16float(words.y));
+  let high = vec4f(unpack2x16float(words.z), unpack2x16float(words.w));
+  return mat2x4f(low, high);
+}
+
+alias Values = mat2x4f;
+
+fn dots(a: Values, b: Values, c: Values, d: Values, v: Values) -> vec4f {
+  return vec4f(dot(a[0], v[0]) + dot(a[1], v[1]), dot(b[0], v[0]) + dot(b[1], v[1]),
+      dot(c[0], v[0]) + dot(c[1], v[1]), dot(d[0], v[0]) + dot(d[1], v[1]));
+}
+
+const EPS = f32(0.00001);
+
+fn scale_or_nan(root: f32) -> f32 {
+  let bits = bitcast<u32>(root);
+  return select(root, bitcast<f32>(bits | 0x7fc00000u), bits == 0u);
+}
+
+fn gain_at(row: u32, i: u32) -> mat2x4f {
+  let first = row * 192u + 2u * i;
+  return mat2x4f(gain[first], gain[first + 1u]);
+}
+
+fn with_gain(v: Values, gain: Values) -> Values {
+  return Values(v[0] * gain[0], v[1] * gain[1]);
+}
+
+fn add_squares(sum: f32, v: Values) -> f32 {
+  return sum + dot(v[0], v[0]) + dot(v[1], v[1]);
+}
+
+fn over_span(share: f32) -> f32 {
+  var sum = share;
+  sum += subgroupShuffleXor(sum, 1u);
+  sum += subgroupShuffleXor(sum, 2u);
+  sum += subgroupShuffleXor(sum, 4u);
+  sum += subgroupShuffleXor(sum, 8u);
+  sum += subgroupShuffleXor(sum, 16u);
+  return sum;
+}
+
+fn scale_of(square: f32) -> f32 {
+  return scale_or_nan(inverseSqrt(square / f32(768) + EPS));
+}
+
+fn out_put(row: u32, i: u32, v: vec4f) {
+  out[row * 192u + i] = v;
+}
+
+fn store(row: u32, i: u32, a: vec4f) {
+  out_put(row, i, a);
+}
+
+fn store_item(slice: u32, first: u32, unit: u32, item: u32, weight_sum: vec4f) {
+  let row = first + item;
+  let i = unit;
+  if (item < 2u && row < 2u && i < 192u) {
+    store(slice * 2u + row, i, weight_sum);
+  }
+}
+
+fn trade(low: vec4f, high: vec4f, keeps_high: bool, mask: u32) -> vec4f {
+  return select(low, high, keeps_high) + subgroupShuffleXor(select(high, low, keeps_high), mask);
+}
+
+@compute @workgroup_size(128)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
+  let index = group.y * 48u + group.x;
+  let slice = index / 48u;
+  if (slice >= 1u) { return; }
+  let tile = index % 48u;
+  let first = 0u;
+  let unit = tile * 4u + lane / 32u;
+  let share = lane % 32u;
+  let row0 = min(first, 1u);
+  let row1 = min(first + 1u, 1u);
+  let column0 = min(unit * 4u, 767u);
+  let column1 = min(unit * 4u + 1u, 767u);
+  let column2 = min(unit * 4u + 2u, 767u);
+  let column3 = min(unit * 4u + 3u, 767u);
+  var square0 = 0.0;
+  var square1 = 0.0;
+  var weight_sum0_0 = vec4f();
+  var weight_sum1_0 = vec4f();
+  let begin = slice * 96u + share;
+  let end = min((slice + 1u) * 96u, 96u);
+  for (var k = begin; k < end; k += 32u) {
+    let gain = gain_at(0u, k);
+    let weight_0 = weight_at(column0, k);
+    let weight_1 = weight_at(column1, k);
+    let weight_2 = weight_at(column2, k);
+    let weight_3 = weight_at(column3, k);
+    let raw0 = x_at(row0, k);
+    square0 = add_squares(square0, raw0);
+    let v0 = with_gain(raw0, gain);
+    weight_sum0_0 += dots(weight_0, weight_1, weight_2, weight_3, v0);
+    let raw1 = x_at(row1, k);
+    square1 = add_squares(square1, raw1);
+    let v1 = with_gain(raw1, gain);
+    weight_sum1_0 += dots(weight_0, weight_1, weight_2, weight_3, v1);
+  }
+  let scale0 = scale_of(over_span(square0));
+  let scale1 = scale_of(over_span(square1));
+  weight_sum0_0 *= scale0;
+  weight_sum1_0 *= scale1;
+  let high16 = (lane & 16u) != 0u;
+  let weight_kept16_0 = trade(weight_sum0_0, weight_sum1_0, high16, 16u);
+  let weight_kept8_0 = weight_kept16_0 + subgroupShuffleXor(weight_kept16_0, 8u);
+  let weight_kept4_0 = weight_kept8_0 + subgroupShuffleXor(weight_kept8_0, 4u);
+  let weight_kept2_0 = weight_kept4_0 + subgroupShuffleXor(weight_kept4_0, 2u);
+  let weight_kept1_0 = weight_kept2_0 + subgroupShuffleXor(weight_kept2_0, 1u);
+  let item = select(0u, 1u, high16);
+  if ((lane & 15u) != 0u) { return; }
+  store_item(slice, first, unit, item, weight_kept1_0);
+}

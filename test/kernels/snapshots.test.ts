@@ -1,0 +1,70 @@
+/**
+ * Texts of kernels as they are read: a change of a kernel is reviewed as a change of its shader.
+ * `npx vitest run test/kernels/snapshots.test.ts -u` writes them.
+ */
+import { readdirSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { attention } from '../../kernels/attention/attention.ts';
+import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
+import { conv2d } from '../../kernels/conv/conv2d.ts';
+import { toRgba } from '../../kernels/conv/to-rgba.ts';
+import { winogradInput } from '../../kernels/conv/winograd-input.ts';
+import { embed } from '../../kernels/embed/embed.ts';
+import type { Kernel, Variant } from '../../kernels/kernel.ts';
+import { groupNorm } from '../../kernels/norm/group-norm.ts';
+import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
+import { linear } from '../../kernels/product/linear.ts';
+import { matmul } from '../../kernels/product/matmul.ts';
+import { swiglu } from '../../kernels/product/swiglu.ts';
+import { sampleToken } from '../../kernels/sampler/sample-token.ts';
+
+const serial: Variant = { reduce: 'serial', f16: false };
+const lanes: Variant = { reduce: 'serial', f16: false, lanes: 4 };
+const workgroup: Variant = { reduce: 'workgroup', f16: false };
+const subgroup: Variant = { reduce: 'subgroup', f16: true, lanes: 32 };
+
+/** Sizes of GPT-B and of the tokenizer, for one guided image. */
+const [rows, dim, normEps] = [2, 768, 1e-5];
+const kv = { slots: 2, nKvHead: 12, positions: 257, headDim: 64 };
+const heads = { rows, nHead: 12, ...kv };
+const grid = { vocabSize: 16384, blockSize: 256 };
+const map = { images: 1, height: 16, width: 16 };
+const conv = { ...map, inChannels: 64, outChannels: 32, kernelSize: 3 } as const;
+
+const KERNELS: Readonly<Record<string, Kernel>> = {
+  'product/linear-serial': linear({ rows, inDim: dim, outDim: dim, variant: serial }),
+  'product/linear-subgroup-f16': linear({
+    ...{ rows, inDim: dim, outDim: dim, normEps, dtype: 'f16', variant: subgroup },
+  }),
+  'product/swiglu-serial': swiglu({ rows, dim, hiddenDim: 2048, normEps, variant: serial }),
+  'product/matmul-workgroup': matmul({ rows: 514, inDim: dim, outDim: dim, variant: workgroup }),
+  'attention/qkv-rope-cache-serial': qkvRopeCache({ ...heads, dim, normEps, variant: serial }),
+  'attention/attention-serial': attention({ ...heads, headDim: 16, variant: serial }),
+  'attention/attention-workgroup': attention({ ...heads, variant: workgroup }),
+  'sampler/sample-token-workgroup': sampleToken({
+    ...{ ...grid, sequences: 1, capacity: 1, rows, clsTokenNum: 1, variant: workgroup },
+  }),
+  'embed/embed-f16': embed({
+    ...{ ...grid, rows, capacity: 1, dim, labels: 1001, dtype: 'f16', variant: workgroup },
+  }),
+  'norm/rms-norm-workgroup': rmsNorm({ rows, dim, variant: workgroup }),
+  'norm/group-norm-serial': groupNorm({ ...map, channels: 64, swish: true, variant: serial }),
+  'conv/conv2d-direct': conv2d({ ...conv, variant: serial, tile: { method: 'direct' } }),
+  'conv/conv2d-gemm': conv2d({ ...conv, norm: 'swish', variant: workgroup }),
+  'conv/conv2d-1x1-quads': conv2d({ ...conv, kernelSize: 1, variant: lanes }),
+  'conv/winograd-input': winogradInput({ ...map, channels: 64 }),
+  'conv/to-rgba': toRgba({ ...map }),
+};
+
+const fileOf = (path: string): string => `../../kernels/${path.replace('/', '/snapshots/')}.wgsl`;
+
+test.each(Object.entries(KERNELS))('%s', async (path, { code }) => {
+  await expect(`${code}\n`).toMatchFileSnapshot(fileOf(path));
+});
+
+test('every file belongs to a kernel above', () => {
+  const kernels = new URL('../../kernels/', import.meta.url);
+  const files = readdirSync(kernels, { recursive: true, encoding: 'utf8' });
+  const known = Object.keys(KERNELS).map((path) => fileOf(path).replace('../../kernels/', ''));
+  expect(files.filter((file) => file.endsWith('.wgsl')).sort()).toEqual(known.sort());
+});
