@@ -3,7 +3,7 @@
  * them.
  */
 import { packRows } from '../kernels/lib/row-table.ts';
-import { type Sequence, shapeOf, tokenLoop } from '../src/generate/token-loop.ts';
+import { type Sequence, shapeOf, tokenLoop } from '../src/engine/token-loop.ts';
 import type { Stopwatch } from '../src/gpu/stopwatch.ts';
 import type { Graph } from '../src/graph/graph.ts';
 import type { Network } from '../src/load/network.ts';

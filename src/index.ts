@@ -2,6 +2,10 @@
 
 export { type ClassAliases, resolveClass } from './catalogue/classes.ts';
 export { type DecodeOptions, decodeTokens, type Picture } from './engine/images.ts';
+export type { Progress } from './engine/progress.ts';
+export type { RunOptions, RunStats } from './engine/run-steps.ts';
+export type { SamplingOptions } from './engine/sampling-options.ts';
+export { type Sequence, type TokenLoop, tokenLoop } from './engine/token-loop.ts';
 export {
   DeviceError,
   type DeviceProblem,
@@ -19,11 +23,7 @@ export {
   generate,
   generateImages,
 } from './generate/generate.ts';
-export type { Progress } from './generate/progress.ts';
-export type { RunOptions, RunStats } from './generate/run-steps.ts';
 export { type GridToScore, scoreTokens } from './generate/score.ts';
-export type { SamplingOptions } from './generate/settings.ts';
-export { type Sequence, type TokenLoop, tokenLoop } from './generate/token-loop.ts';
 export { deviceDescriptor } from './gpu/device.ts';
 export type { MemoryUse } from './gpu/memory.ts';
 export {

@@ -1,5 +1,5 @@
 /** How long a run will take, said before a long one. */
-import type { Progress } from '../generate/progress.ts';
+import type { Progress } from '../engine/progress.ts';
 import { duration, type Report } from './report.ts';
 
 /** A run that takes longer is worth a line. */

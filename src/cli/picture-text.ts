@@ -2,7 +2,7 @@
  * What a PNG says about how it was made: written by `generate` and `decode`, read by `info`. Files of
  * tokens say it too, so that `decode` can pass it on.
  */
-import type { SamplingOptions } from '../generate/settings.ts';
+import type { SamplingOptions } from '../engine/sampling-options.ts';
 import { packageVersion } from '../node/files.ts';
 import type { PngText } from '../node/png-format.ts';
 

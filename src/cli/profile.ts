@@ -1,5 +1,5 @@
 /** `--profile`: where the time of a run went, as a table and as a trace file. */
-import type { RunStats } from '../generate/run-steps.ts';
+import type { RunStats } from '../engine/run-steps.ts';
 import { type DeviceLimits, measureLimits } from '../gpu/limits.ts';
 import { shareOfFloor } from '../gpu/profile.ts';
 import { Profiler, type ProgramProfile } from '../gpu/profiler.ts';

@@ -39,6 +39,8 @@ export interface Program {
 export interface BuildOptions {
   /** Buffers of the weights, by state-dict name. */
   readonly weights: ReadonlyMap<string, GPUBufferBinding>;
+  /** Buffers by the names of states that outlive the program; they may be larger than what it binds. */
+  readonly states?: ReadonlyMap<string, GPUBuffer>;
   /** Buffers of states that another program owns. */
   readonly shared?: ReadonlyMap<Tensor, GPUBuffer>;
   /** Temps whose value is read after a run. */
@@ -82,7 +84,8 @@ function construct(
   const temps = slots.map((size, i) => own('temp', `temp ${i}`, size));
   const states = new Map<Tensor, GPUBuffer>(options.shared);
   for (const t of graph.residents) {
-    if (t.life === 'state' && !states.has(t)) states.set(t, own('state', t.name, byteLength(t)));
+    if (t.life !== 'state' || states.has(t)) continue;
+    states.set(t, options.states?.get(t.name) ?? own('state', t.name, byteLength(t)));
   }
   const bindingOf = (t: Tensor): GPUBufferBinding => {
     const slot = slotOf.get(t);

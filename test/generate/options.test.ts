@@ -1,8 +1,8 @@
 /** What callers in JavaScript may pass by mistake: each is refused by name, before anything is loaded. */
 import { describe, expect, test } from 'vitest';
-import { runSteps } from '../../src/generate/run-steps.ts';
+import { runSteps } from '../../src/engine/run-steps.ts';
+import { tokenLoop } from '../../src/engine/token-loop.ts';
 import { generateSettings } from '../../src/generate/settings.ts';
-import { tokenLoop } from '../../src/generate/token-loop.ts';
 import {
   decodeTokens,
   encodePictures,

@@ -2,9 +2,9 @@
 
 import { afterAll, describe, expect, test } from 'vitest';
 import type { MatrixDType } from '../../kernels/kernel.ts';
+import { tokenLoop } from '../../src/engine/token-loop.ts';
 import { OptionError } from '../../src/errors.ts';
 import { scoreTokens } from '../../src/generate/score.ts';
-import { tokenLoop } from '../../src/generate/token-loop.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { bindingLimit } from '../../src/gpu/variants.ts';
 import { checkGpt, gptPrecision, type PrecisionOptions } from '../../src/load/model.ts';

@@ -1,6 +1,7 @@
 /** How steps are queued: parts, chunks, and a device that does not run dry. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Pace, parts, type RunOptions, runSteps } from '../../src/generate/run-steps.ts';
+import type { Pace } from '../../src/engine/feed.ts';
+import { parts, type RunOptions, runSteps } from '../../src/engine/run-steps.ts';
 import type { Memory } from '../../src/gpu/memory.ts';
 import type { Program } from '../../src/gpu/program.ts';
 

@@ -1,7 +1,7 @@
 /** Official sizes with hash weights: GPT-B at 16 x 16 tokens, the VQ-16 decoder at 256 x 256 pixels. */
 
 import { packRows } from '../../kernels/lib/row-table.ts';
-import { tokenLoop } from '../../src/generate/token-loop.ts';
+import { tokenLoop } from '../../src/engine/token-loop.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { checkGpt, checkVq, type PrecisionOptions } from '../../src/load/model.ts';

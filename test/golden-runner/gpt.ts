@@ -1,7 +1,7 @@
 /** Class-conditional GPT cases: teacher forcing, forced and greedy decoding, each with its logits. */
 
+import { tokenLoop } from '../../src/engine/token-loop.ts';
 import { scoreTokens } from '../../src/generate/score.ts';
-import { tokenLoop } from '../../src/generate/token-loop.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import type { PrecisionOptions } from '../../src/load/model.ts';
 import { checkGpt } from '../../src/load/model.ts';

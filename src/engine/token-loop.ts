@@ -4,15 +4,12 @@
  */
 import { packRows } from '../../kernels/lib/row-table.ts';
 import { packSequences, type Sampling } from '../../kernels/sampler/sequence-table.ts';
-import { assertDrawn } from '../engine/not-finite.ts';
-import { build, type Program } from '../gpu/program.ts';
+import type { Program } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
-import { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Network } from '../load/network.ts';
-import { type GptDecoder, gptDecoder, type PassShape } from '../models/gpt.ts';
+import type { GptDecoder, PassShape } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
-import { ropeTable } from '../models/rope-table.ts';
 import {
   type Checks,
   checkOptions,
@@ -23,8 +20,11 @@ import {
   listOf,
   numbers,
 } from '../options.ts';
-import { type Pace, type RunOptions, type RunStats, runSteps } from './run-steps.ts';
-import { SAMPLING } from './settings.ts';
+import { assertDrawn } from './not-finite.ts';
+import { passProgram } from './passes.ts';
+import { type RunOptions, type RunStats, runSteps } from './run-steps.ts';
+import { SAMPLING } from './sampling-options.ts';
+import { createSlots } from './slots.ts';
 
 /** Sequences that begin together. */
 export interface Batch {
@@ -81,16 +81,17 @@ const SEQUENCE: Checks<Omit<Sequence, 'tokens'>> = {
  */
 export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Promise<TokenLoop> {
   checkOptions('tokenLoop', batch, BATCH);
-  const { memory, config, precision, watch, weights } = network;
-  const g = new Graph();
-  const gpt = gptDecoder(g, config, shapeOf(batch), precision);
-  const options = { weights, keep: [gpt.logits, gpt.probs] };
-  const program = await watch.race(build(memory, g, options));
+  const { memory, config, precision, watch } = network;
+  const { rows } = shapeOf(batch);
+  const slots = await createSlots(network, rows);
+  const pass = await passProgram(network, slots, rows).catch((error: unknown) => {
+    slots.destroy();
+    throw error;
+  });
+  const { program, gpt, pace } = pass;
   const write = (t: Tensor, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void =>
     memory.device.queue.writeBuffer(program.bufferOf(t), 0, data);
-  await memory.checked('writing the RoPE table', () => write(gpt.rope, ropeTable(config)));
   let written: Promise<void> = Promise.resolve();
-  const pace: Pace = { msPerStep: undefined, encode: { ms: 0, steps: 0 } };
   const read = (t: Tensor): Promise<ArrayBuffer> =>
     watch.race(readBuffer(memory, program.bufferOf(t)));
   const lines = (bytes: ArrayBuffer): Float32Array<ArrayBuffer> =>
@@ -124,7 +125,10 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
     },
     readLogits: async () => lines(await read(gpt.logits)),
     readProbs: async () => lines(await read(gpt.probs)),
-    destroy: () => program.destroy(),
+    destroy() {
+      program.destroy();
+      slots.destroy();
+    },
   };
 }
 

@@ -1,8 +1,8 @@
-/** Keeps the device fed: chunks of steps, encoded while the device works on those before. */
+/** Runs one program for a number of steps, timed and profiled where that is asked for. */
 import type { Memory } from '../gpu/memory.ts';
 import type { Profiler } from '../gpu/profiler.ts';
 import type { Program } from '../gpu/program.ts';
-import { hasTimestamps, MAX_PASSES, type PassTime, Timeline } from '../gpu/timeline.ts';
+import { hasTimestamps, MAX_PASSES, Timeline } from '../gpu/timeline.ts';
 import type { DeviceWatch } from '../gpu/watch.ts';
 import {
   abortSignal,
@@ -14,6 +14,8 @@ import {
   integer,
   profiler as profilerCheck,
 } from '../options.ts';
+import { type FedProgram, Feed } from './feed.ts';
+import { countSteps, idleUs } from './pass-clock.ts';
 
 export interface RunOptions {
   readonly signal?: AbortSignal;
@@ -52,27 +54,11 @@ export interface RunStats {
   };
 }
 
-/** What a loop remembers from run to run. */
-export interface Pace {
-  /** Of the last run; undefined before the first chunk. */
-  msPerStep: number | undefined;
-  readonly encode: { ms: number; steps: number };
-}
-
-export interface Runner {
+export interface Runner extends FedProgram {
   readonly memory: Memory;
   readonly watch: Pick<DeviceWatch, 'race'>;
   readonly program: Program;
-  readonly pace: Pace;
 }
-
-/** Stopping takes a chunk, and encoding one should not hold a page up: 333 fast steps take 20 ms. */
-const CHUNK_MS = 50;
-/** Browsers tell that work is done up to 15 ms late: so much is queued besides, at least two chunks. */
-const AHEAD_MS = 100;
-const MAX_CHUNK = 1024;
-/** From chunk to chunk: the first ones look slow, because waiting for them counts. */
-const GROWTH = 8;
 
 /** Steps of a run that a profiler looks into. */
 const PROFILED_STEPS = 4;
@@ -119,15 +105,6 @@ export async function runSteps(
   return { steps, chunks, ms, encodeMs, ...(timeline && { device }) };
 }
 
-const countSteps = (steps: number): string => (steps === 1 ? '1 step' : `${steps} steps`);
-
-/** Time between passes. */
-function idleUs(times: readonly PassTime[]): number {
-  return times.slice(1).reduce((sum, { beginUs }, i) => {
-    return sum + Math.max(0, beginUs - (times[i]?.endUs ?? beginUs));
-  }, 0);
-}
-
 interface Part {
   readonly first: number;
   readonly count: number;
@@ -156,52 +133,25 @@ export function parts(steps: number, profiled: number): Part[] {
  * @returns The sizes of the chunks.
  */
 async function feed(
-  { memory: { device }, watch, program, pace }: Runner,
+  runner: Runner,
   before: number,
   steps: number,
-  { signal, onStep, chunk: fixed, profiler }: RunOptions,
+  { signal, onStep, chunk, profiler }: RunOptions,
   timeline: Timeline | undefined,
 ): Promise<number[]> {
   const sizes: number[] = [];
-  const pending: { readonly size: number; readonly done: Promise<unknown> }[] = [];
-  const started = performance.now();
-  let [submitted, done, chunk] = [0, 0, fixed ?? nextChunk(pace.msPerStep, MAX_CHUNK)];
-  const isFed = (): boolean => {
-    if (pending.length < 2) return false;
-    return fixed !== undefined || (submitted - done) * (pace.msPerStep ?? AHEAD_MS) >= AHEAD_MS;
-  };
+  const fed = new Feed(runner.memory, runner.watch, { chunk, profiler });
+  let [submitted, done] = [0, 0];
   while (done < steps) {
     signal?.throwIfAborted();
-    while (submitted < steps && !isFed()) {
-      const size = Math.min(chunk, steps - submitted);
-      const endEncode = profiler?.begin('encode');
-      const begun = performance.now();
-      const accepted = program.run(size, timeline?.next());
-      pace.encode.ms += performance.now() - begun;
-      pace.encode.steps += size;
-      endEncode?.();
-      const done = Promise.all([accepted, device.queue.onSubmittedWorkDone()]);
-      done.catch(() => {}); // told by the race below, unless the run ends before
-      pending.push({ size, done });
+    while (submitted < steps && !fed.isFed) {
+      const size = Math.min(fed.chunkOf(runner.pace), steps - submitted);
+      fed.submit(runner, size, timeline?.next());
       sizes.push(size);
       submitted += size;
     }
-    const oldest = pending.shift();
-    if (!oldest) break;
-    const endWait = profiler?.begin('wait');
-    await watch.race(oldest.done);
-    endWait?.();
-    done += oldest.size;
-    // All of the run and not the last chunk: several may be heard of at once.
-    pace.msPerStep = (performance.now() - started) / done;
-    chunk = fixed ?? nextChunk(pace.msPerStep, Math.max(chunk, oldest.size) * GROWTH);
+    done += await fed.settle();
     onStep?.(before + done);
   }
   return sizes;
-}
-
-function nextChunk(msPerStep: number | undefined, most: number): number {
-  if (msPerStep === undefined) return 1;
-  const size = Math.round(CHUNK_MS / msPerStep);
-  return Math.max(1, Math.min(size, most, MAX_CHUNK));
 }

@@ -1,0 +1,52 @@
+/** A request on its way through an engine. */
+import { EventQueue } from './event-queue.ts';
+import type { Placed } from './plan-pass.ts';
+import type { CheckedRequest, EngineEvent } from './request.ts';
+
+export class Job {
+  readonly request: CheckedRequest;
+  /** Its number, for messages. */
+  readonly index: number;
+  readonly events: EventQueue<EngineEvent>;
+  /** Where it runs, once it has slots. */
+  placed: Placed | undefined;
+  /** Whether a preview of it is being made. */
+  isPreviewing = false;
+  readonly #unlisten: () => void;
+  #told = 0;
+
+  constructor(request: CheckedRequest, index: number, signal: AbortSignal | undefined) {
+    this.request = request;
+    this.index = index;
+    this.events = new EventQueue(() => this.#unlisten());
+    const abort = (): void => this.fail(signal?.reason);
+    signal?.addEventListener('abort', abort);
+    this.#unlisten = () => signal?.removeEventListener('abort', abort);
+  }
+
+  /** Nobody waits for it any more: it was aborted, has failed, or is done. */
+  get isGone(): boolean {
+    return this.events.hasEnded;
+  }
+
+  /** So many tokens are known. */
+  tellTokens(done: number, total: number): void {
+    if (done <= this.#told) return;
+    this.#told = done;
+    this.events.push(
+      { type: 'tokens', done, total },
+      (latest) => latest.type === 'tokens' && latest.tokens === undefined,
+    );
+  }
+
+  finish(): void {
+    this.#unlisten();
+    this.events.push({ type: 'done' });
+    this.events.end();
+  }
+
+  fail(error: unknown): void {
+    this.#unlisten();
+    this.events.fail(error);
+  }
+}

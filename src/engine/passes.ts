@@ -1,0 +1,99 @@
+/** The programs of a decoder over its slots, one for each number of rows, built at first need. */
+import { build, type Program } from '../gpu/program.ts';
+import { adapterFacts } from '../gpu/variants.ts';
+import { Graph } from '../graph/graph.ts';
+import type { Network } from '../load/network.ts';
+import { type GptDecoder, gptDecoder } from '../models/gpt.ts';
+import type { GptConfig } from '../models/gpt-config.ts';
+import type { Pace } from './feed.ts';
+import type { Slots } from './slots.ts';
+
+/** A decoder for passes of some rows. */
+export interface PassProgram {
+  readonly rows: number;
+  readonly program: Program;
+  /** Handles of what the program's buffers hold. */
+  readonly gpt: GptDecoder;
+  readonly pace: Pace;
+}
+
+/** Builds the decoder for passes of `rows` over slots. It is the caller's: destroy its program. */
+export async function passProgram(
+  network: Network<GptConfig>,
+  slots: Slots,
+  rows: number,
+): Promise<PassProgram> {
+  const { memory, config, precision, watch, weights } = network;
+  const g = new Graph();
+  const gpt = gptDecoder(g, config, { rows, slots: slots.count }, precision);
+  const options = { weights, states: slots.buffers, keep: [gpt.logits, gpt.probs] };
+  const program = await watch.race(build(memory, g, options));
+  return { rows, program, gpt, pace: { msPerStep: undefined, encode: { ms: 0, steps: 0 } } };
+}
+
+/** Numbers of rows that programs are built for: powers of two, and all that there are. */
+export function rowCounts(mostRows: number): number[] {
+  const counts: number[] = [];
+  for (let rows = 1; rows < mostRows; rows *= 2) counts.push(rows);
+  return [...counts, mostRows];
+}
+
+export class Passes {
+  readonly #network: Network<GptConfig>;
+  readonly #slots: Slots;
+  readonly #built = new Map<number, PassProgram>();
+  readonly #building = new Map<number, Promise<PassProgram>>();
+  readonly #software: boolean;
+  #destroyed = false;
+
+  constructor(network: Network<GptConfig>, slots: Slots) {
+    this.#network = network;
+    this.#slots = slots;
+    this.#software = adapterFacts(network.memory.device).software;
+  }
+
+  /**
+   * The largest program there is that `wanted` rows fill, else the smallest for those `needed`. Where
+   * there is none, or on a software adapter, whose time grows with the rows, none below twice as many,
+   * one is built.
+   */
+  async for(needed: number, wanted: number = needed): Promise<PassProgram> {
+    const there = [...this.#built.values()].filter(({ rows }) => rows >= needed);
+    there.sort((a, b) => a.rows - b.rows);
+    const filled = there.findLast(({ rows }) => rows <= wanted);
+    const [least] = there;
+    if (filled) return filled;
+    if (least && (!this.#software || least.rows < 2 * needed)) return least;
+    const count = rowCounts(this.#slots.count).find((n) => n >= needed);
+    if (count === undefined) throw new RangeError(`${needed} rows in ${this.#slots.count} slots`);
+    return this.#build(count);
+  }
+
+  /** Builds what is not there yet, one after another, where more programs make passes faster. */
+  async buildOthers(): Promise<void> {
+    if (this.#software) return;
+    for (const rows of rowCounts(this.#slots.count)) {
+      if (!this.#destroyed && !this.#built.has(rows)) await this.#build(rows);
+    }
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    for (const { program } of this.#built.values()) program.destroy();
+    this.#built.clear();
+  }
+
+  #build(rows: number): Promise<PassProgram> {
+    const begun = this.#building.get(rows);
+    if (begun) return begun;
+    const building = passProgram(this.#network, this.#slots, rows)
+      .then((pass) => {
+        if (this.#destroyed) pass.program.destroy();
+        else this.#built.set(rows, pass);
+        return pass;
+      })
+      .finally(() => this.#building.delete(rows));
+    this.#building.set(rows, building);
+    return building;
+  }
+}

@@ -1,0 +1,103 @@
+/** What an engine is asked for, and what it tells of it. */
+import type { Sampling } from '../../kernels/sampler/sequence-table.ts';
+import { OptionError } from '../errors.ts';
+import type { ModelJson } from '../models/model-json.ts';
+import { type Checks, checkOptions, checkValue, flag, integer, numbers } from '../options.ts';
+import type { Picture } from './images.ts';
+import { SAMPLING, type SamplingOptions, samplingOf } from './sampling-options.ts';
+
+/** One image to be. Requests of any settings run side by side. */
+export interface ImageRequest extends SamplingOptions {
+  readonly classIndex: number;
+  /** An integer from 0 to 2^53 - 1. Default 0. */
+  readonly seed?: number | undefined;
+  /** Tokens that the grid begins with, row by row; the rest is drawn. Default none. */
+  readonly prefix?: ArrayLike<number> | undefined;
+  /** Tokens from one `preview` event to the next. Default: there are none. */
+  readonly previewEvery?: number | undefined;
+  /** Tokens from one `tokens` event with the grid so far to the next. Default: none has it. */
+  readonly gridEvery?: number | undefined;
+  /** Whether tokens become a picture. Default true. */
+  readonly pixels?: boolean | undefined;
+}
+
+/** What happens to a request, in this order; `tokens` and `preview` come again and again. */
+export type EngineEvent =
+  /** It waits for slots; so many requests come before it. */
+  | { readonly type: 'queued'; readonly ahead: number }
+  | { readonly type: 'started' }
+  /** So many of its tokens are known. Those that nobody took make way for the latest. */
+  | {
+      readonly type: 'tokens';
+      readonly done: number;
+      readonly total: number;
+      /** Those that are known, row by row, where `gridEvery` asks for them. */
+      readonly tokens?: Uint32Array<ArrayBuffer>;
+    }
+  /** The picture so far; what is not drawn yet is transparent. */
+  | { readonly type: 'preview'; readonly done: number; readonly picture: Picture }
+  | {
+      readonly type: 'image';
+      /** u32 [blockSize], row by row. */
+      readonly tokens: Uint32Array<ArrayBuffer>;
+      /** Unless `pixels` is false. */
+      readonly picture?: Picture;
+      /** What turning tokens into pixels took. */
+      readonly decodeMs: number;
+    }
+  | { readonly type: 'done' };
+
+/** A request that was checked. */
+export interface CheckedRequest {
+  readonly label: number;
+  readonly sampling: Sampling;
+  readonly guided: boolean;
+  readonly prefix: readonly number[];
+  readonly previewEvery: number | undefined;
+  readonly gridEvery: number | undefined;
+  readonly pixels: boolean;
+}
+
+const REQUEST: Checks<ImageRequest> = {
+  ...SAMPLING,
+  classIndex: integer(0),
+  seed: integer(0),
+  prefix: numbers,
+  previewEvery: integer(1),
+  gridEvery: integer(1),
+  pixels: flag,
+};
+
+/**
+ * Fills in the model's settings.
+ * @param capacity Slots of the engine.
+ * @throws OptionError that names what cannot be, with numbers.
+ */
+export function checkRequest(
+  config: ModelJson,
+  request: ImageRequest,
+  capacity: number,
+): CheckedRequest {
+  checkOptions('submit', request, REQUEST);
+  const { numClasses, blockSize, vocabSize } = config.gpt;
+  const { classIndex, seed = 0, previewEvery, gridEvery, pixels = true } = request;
+  // An engine takes the unconditional class too, as the official sampler does.
+  checkValue('classIndex', classIndex, integer(0, numClasses));
+  const prefix = Array.from(request.prefix ?? []);
+  if (prefix.length > blockSize) {
+    throw new OptionError(
+      `"prefix" has ${prefix.length} tokens, and the grid of this model has ${blockSize}`,
+    );
+  }
+  const isToken = integer(0, vocabSize - 1);
+  for (const token of prefix) checkValue('prefix: token', token, isToken);
+  const sampling = { ...samplingOf(config, request), seed, given: prefix.length };
+  const guided = sampling.cfgScale > 1;
+  const slots = guided ? 2 : 1;
+  if (slots > capacity) {
+    throw new OptionError(
+      `a ${guided ? 'guided ' : ''}request takes ${slots} slots, and this engine has a capacity of ${capacity}`,
+    );
+  }
+  return { label: classIndex, sampling, guided, prefix, previewEvery, gridEvery, pixels };
+}

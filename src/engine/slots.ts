@@ -1,0 +1,60 @@
+/** What outlives every program of a decoder: KV cache, tokens and the tables of a pass, for a capacity. */
+import { ROW_WORDS } from '../../kernels/lib/row-table.ts';
+import { SEQUENCE_WORDS } from '../../kernels/sampler/sequence-table.ts';
+import { Graph } from '../graph/graph.ts';
+import { byteLength } from '../graph/tensor.ts';
+import type { Network } from '../load/network.ts';
+import { gptDecoder } from '../models/gpt.ts';
+import type { GptConfig } from '../models/gpt-config.ts';
+import { ropeTable } from '../models/rope-table.ts';
+
+export interface Slots {
+  /** KV slots, and lines of tokens. */
+  readonly count: number;
+  /** Buffers by the names of the decoder's states; programs bind the beginning of the tables. */
+  readonly buffers: ReadonlyMap<string, GPUBuffer>;
+  /** Writes a part of one of them, in order with the passes that are submitted. */
+  write(name: string, data: Uint32Array<ArrayBuffer>, firstWord?: number): void;
+  /** Frees their GPU memory. */
+  destroy(): void;
+}
+
+/** States that have a line for each row of a pass. */
+const WORDS_A_ROW: ReadonlyMap<string, number> = new Map([
+  ['rows', ROW_WORDS],
+  ['sequences', SEQUENCE_WORDS],
+]);
+
+/**
+ * Allocates slots for a decoder, and tables for passes of as many rows.
+ * @throws DeviceError when the device has no room for them.
+ */
+export async function createSlots(network: Network<GptConfig>, count: number): Promise<Slots> {
+  const { config, precision, memory, watch } = network;
+  const { queue } = memory.device;
+  const g = new Graph();
+  gptDecoder(g, config, { rows: 1, slots: count }, precision);
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const buffers = new Map<string, GPUBuffer>();
+  const destroy = (): void => memory.free(buffers.values());
+  const write: Slots['write'] = (name, data, firstWord = 0) => {
+    const buffer = buffers.get(name);
+    if (!buffer) throw new RangeError(`slots have no "${name}"`);
+    queue.writeBuffer(buffer, firstWord * 4, data);
+  };
+  try {
+    const made = memory.checked('making the KV cache', () => {
+      for (const tensor of g.residents.filter(({ life }) => life === 'state')) {
+        const words = WORDS_A_ROW.get(tensor.name);
+        const size = words === undefined ? byteLength(tensor) : count * words * 4;
+        buffers.set(tensor.name, memory.create('state', tensor.name, size, usage));
+      }
+      write('rope', new Uint32Array(ropeTable(config).buffer));
+    });
+    await watch.race(made);
+  } catch (error) {
+    destroy();
+    throw error;
+  }
+  return { count, buffers, write, destroy };
+}

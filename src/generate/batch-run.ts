@@ -1,0 +1,144 @@
+/** The batches of one call, one after another on an engine, and what they take. */
+import type { Engine, EngineStats } from '../engine/engine.ts';
+import { keptDecoder } from '../engine/images.ts';
+import { Phase, type Progress } from '../engine/progress.ts';
+import type { EngineEvent } from '../engine/request.ts';
+import type { RunStats } from '../engine/run-steps.ts';
+import type { Sequence } from '../engine/token-loop.ts';
+import type { Profiler } from '../gpu/profiler.ts';
+import type { Model } from '../load/model.ts';
+import type { GeneratedImage, GenerateStats } from './generate.ts';
+
+/** Some images of a call, side by side. */
+export interface RunBatch {
+  readonly sequences: readonly Sequence[];
+  /** Number of the first of them. */
+  readonly first: number;
+  readonly signal: AbortSignal | undefined;
+  readonly profiler: Profiler | undefined;
+}
+
+type Events = AsyncIterableIterator<EngineEvent>;
+
+export class BatchRun {
+  readonly #model: Model;
+  readonly #compile: Phase;
+  readonly #tokens: Phase;
+  readonly #decode: Phase;
+  readonly #runs: RunStats[] = [];
+  #decoded = 0;
+
+  /** @param images Of the whole call. */
+  constructor(
+    model: Model,
+    images: number,
+    onProgress: ((progress: Progress) => void) | undefined,
+  ) {
+    this.#model = model;
+    this.#compile = new Phase('compile', 2, onProgress);
+    this.#tokens = new Phase('tokens', model.config.gpt.blockSize * images, onProgress);
+    this.#decode = new Phase('decode', images, onProgress);
+  }
+
+  get stats(): GenerateStats {
+    const timings = {
+      compileMs: this.#compile.ms,
+      tokensMs: this.#tokens.ms,
+      decodeMs: this.#decode.ms,
+    };
+    return { timings, runs: this.#runs };
+  }
+
+  /** Submits a batch. Its images come in their order, each as soon as it is there. */
+  async begin(engine: Engine, batch: RunBatch): Promise<AsyncGenerator<GeneratedImage, void>> {
+    const { sequences, first, signal, profiler } = batch;
+    await this.#compiled(engine, batch);
+    const before = { ...engine.stats, tokensMs: this.#tokens.ms };
+    this.#tokens.begin();
+    if (first === 0) this.#tokens.report(0);
+    const all = sequences.map(({ label, given: _, ...settings }, i) =>
+      engine.submit({ ...settings, classIndex: label }, { signal, index: first + i }),
+    );
+    return this.#images(batch, all, async () => {
+      // Only then are all times read.
+      if (profiler) await engine.idle();
+      this.#runs.push(runOf(before, { ...engine.stats, tokensMs: this.#tokens.ms }));
+    });
+  }
+
+  /** The programs that the first images wait for. */
+  async #compiled(engine: Engine, { sequences, first, profiler }: RunBatch): Promise<void> {
+    const { vq } = this.#model;
+    const { gridSize } = this.#model.config.gpt;
+    const report = (done: number): void => {
+      if (first === 0) this.#compile.report(done);
+    };
+    const endCompile = profiler?.begin('compile');
+    this.#compile.begin();
+    report(0);
+    const rows = sequences.reduce((sum, { cfgScale }) => sum + (cfgScale > 1 ? 2 : 1), 0);
+    await engine.prepare(Math.min(rows, engine.capacity));
+    report(1);
+    await vq.exclusive(() => keptDecoder(vq, [gridSize, gridSize]));
+    report(2);
+    this.#compile.end();
+    endCompile?.();
+  }
+
+  async *#images(
+    { sequences, first }: RunBatch,
+    all: readonly Events[],
+    atEnd: () => Promise<void>,
+  ): AsyncGenerator<GeneratedImage, void> {
+    const known = sequences.map(() => 0);
+    const { blockSize } = this.#model.config.gpt;
+    const onTokens = (i: number, done: number): void => {
+      known[i] = done;
+      this.#tokens.report(first * blockSize + known.reduce((a, b) => a + b, 0));
+      if (known.some((n) => n < blockSize)) return;
+      this.#tokens.end();
+      this.#decode.begin();
+      if (this.#decoded === 0) this.#decode.report(0);
+    };
+    const onImage = (): void => {
+      this.#decode.report(++this.#decoded);
+      if (this.#decoded === first + sequences.length) this.#decode.end();
+    };
+    const images = all.map(async (events, i) => {
+      const one = sequences[i];
+      for await (const event of events) {
+        if (event.type === 'tokens') onTokens(i, event.done);
+        if (event.type !== 'image' || !event.picture || !one) continue;
+        onImage();
+        const { tokens, picture } = event;
+        return { ...picture, classIndex: one.label, seed: one.seed, tokens };
+      }
+      throw new Error(`image ${first + i}: the engine gave none`);
+    });
+    for (const image of images) image.catch(() => {}); // told to whoever comes to it
+    try {
+      for (const image of images) yield await image;
+      await atEnd();
+    } finally {
+      for (const events of all) void events.return?.();
+      this.#tokens.end();
+      this.#decode.end();
+    }
+  }
+}
+
+type Before = EngineStats & { readonly tokensMs: number };
+
+/** What the engine has done in between. */
+const runOf = (before: Before, after: Before): RunStats => ({
+  steps: after.steps - before.steps,
+  chunks: after.chunks - before.chunks,
+  ms: after.tokensMs - before.tokensMs,
+  encodeMs: after.encodeMs - before.encodeMs,
+  ...(after.device && {
+    device: {
+      ms: after.device.ms - (before.device?.ms ?? 0),
+      idleMs: after.device.idleMs - (before.device?.idleMs ?? 0),
+    },
+  }),
+});

@@ -1,0 +1,60 @@
+/** The engine that calls of `generate` on one model share. */
+import { createEngine, type Engine } from '../engine/engine.ts';
+import type { Model } from '../load/model.ts';
+
+interface Shared {
+  readonly engine: Promise<Engine>;
+  /** Calls that are about to submit requests to it. */
+  users: number;
+  /** Called when there is a user less. */
+  readonly waiting: (() => void)[];
+}
+
+const engines = new WeakMap<Model, Shared>();
+
+/** Slots that a call would like, and those that one of its requests cannot do without. */
+export interface Wanted {
+  readonly capacity: number;
+  readonly least: number;
+}
+
+/**
+ * Does something with the engine of a model, which stays until it is done, and as long as it runs
+ * requests. A smaller one than is wanted makes way when it is idle; one that has work to do serves, if it
+ * can hold a request.
+ */
+export async function withSharedEngine<T>(
+  model: Model,
+  wanted: Wanted,
+  work: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  const shared = await sharedEngine(model, wanted);
+  shared.users++;
+  try {
+    return await work(await shared.engine);
+  } finally {
+    shared.users--;
+    for (const wake of shared.waiting.splice(0)) wake();
+  }
+}
+
+async function sharedEngine(model: Model, { capacity, least }: Wanted): Promise<Shared> {
+  for (;;) {
+    const shared = engines.get(model);
+    if (!shared) break;
+    const engine = await shared.engine.catch(() => undefined);
+    if (engines.get(model) !== shared) continue;
+    if (!engine) break;
+    const isBusy = shared.users > 0 || engine.jobs > 0;
+    if (engine.capacity >= (isBusy ? least : capacity)) return shared;
+    if (shared.users > 0) await new Promise<void>((resolve) => shared.waiting.push(resolve));
+    else if (engine.jobs > 0) await engine.idle();
+    else {
+      engine.destroy();
+      break;
+    }
+  }
+  const made: Shared = { engine: createEngine(model, { capacity }), users: 0, waiting: [] };
+  engines.set(model, made);
+  return made;
+}
