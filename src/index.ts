@@ -2,6 +2,7 @@
 
 export { type ClassAliases, resolveClass } from './catalogue/classes.ts';
 export { type DecodeOptions, decodeTokens, type Picture } from './engine/images.ts';
+export * from './engine/index.ts';
 export type { Progress } from './engine/progress.ts';
 export type { RunOptions, RunStats } from './engine/run-steps.ts';
 export type { SamplingOptions } from './engine/sampling-options.ts';

@@ -48,7 +48,8 @@ export interface TinyOptions {
   readonly change?: (name: string, values: Float32Array) => void;
   /** Whether the tokenizer can encode. Default false. */
   readonly encoder?: boolean;
-  /** Fields of its tokenizer in model.json. */
+  /** Fields of its decoder and its tokenizer in model.json. */
+  readonly gpt?: object;
   readonly vq?: object;
 }
 
@@ -66,7 +67,11 @@ export function writeTinyFolder(folder: string): void {
 
 function tinyFiles(options: TinyOptions = {}): Record<string, Uint8Array> {
   const json = JSON.parse(TINY);
-  const text = JSON.stringify({ ...json, vq: { ...json.vq, ...options.vq } });
+  const text = JSON.stringify({
+    ...json,
+    gpt: { ...json.gpt, ...options.gpt },
+    vq: { ...json.vq, ...options.vq },
+  });
   const { gpt, vq } = parseModelJson(text);
   const variant = { reduce: 'serial', f16: false } as const;
   const precision = { variant, dtype: 'f32', kvDtype: 'f32' } as const;
