@@ -174,6 +174,7 @@ class SlotEngine implements Engine {
   /** Runs passes as long as there is anything to run. */
   async #work(): Promise<void> {
     this.#isActive = true;
+    await Promise.resolve(); // those who are submitted together begin together
     try {
       while (!this.#ended) {
         this.#model.gpt.watch.check();

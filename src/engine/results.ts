@@ -9,6 +9,9 @@ import type { Placed } from './plan-pass.ts';
 import { filledGrid, hideUndrawn } from './preview.ts';
 import type { Slots } from './slots.ts';
 
+/** Chunks under way at once, as far as is usual. */
+const QUEUED_CHUNKS = 4;
+
 type Tokens = Uint32Array<ArrayBuffer>;
 
 export class Results {
@@ -23,7 +26,8 @@ export class Results {
     this.#slots = slots;
     this.#profiler = profiler;
     this.#reader = new Reader(memory, 'tokens', config.blockSize * 4);
-    this.#reader.reserve(slots.count);
+    // Each slot may be read by every chunk that is queued.
+    this.#reader.reserve(QUEUED_CHUNKS * slots.count);
   }
 
   /** The line of tokens of a slot as it is after all that is submitted: u32 [blockSize]. */
