@@ -23,6 +23,7 @@ export {
   type GenerateStats,
   generate,
   generateImages,
+  type Preview,
 } from './generate/generate.ts';
 export { type GridToScore, scoreTokens } from './generate/score.ts';
 export { deviceDescriptor } from './gpu/device.ts';

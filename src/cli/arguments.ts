@@ -6,6 +6,8 @@ import { OptionError } from '../errors.ts';
 
 /** Most images per class in one run. */
 export const MAX_COUNT = 4096;
+/** Images side by side, as many as the library takes. */
+export const MAX_BATCH = 1024;
 
 /** Stands for every class. */
 const ALL = 'all';

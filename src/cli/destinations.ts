@@ -21,6 +21,7 @@ export interface Destinations {
   readonly out?: string | undefined;
   readonly outDir?: string | undefined;
   readonly tokensOut?: string | undefined;
+  readonly preview?: string | undefined;
   readonly profile?: ProfileOption | undefined;
   readonly json?: boolean | undefined;
 }
@@ -30,6 +31,8 @@ export interface Sources {
   /** Folder of the model. */
   readonly model: string;
   readonly tokens?: string | undefined;
+  /** A picture that images begin with. */
+  readonly from?: string | undefined;
 }
 
 /**
@@ -60,20 +63,27 @@ export function checkDestinations(
 }
 
 /** Each with its option. */
-function filesOf({ out, tokensOut, profile }: Destinations): (readonly [string, string])[] {
+function filesOf({
+  out,
+  tokensOut,
+  preview,
+  profile,
+}: Destinations): (readonly [string, string])[] {
   return [
     ['--out', out] as const,
     ['--tokens-out', tokensOut] as const,
+    ['--preview', preview] as const,
     ['--profile', profile === true ? undefined : profile] as const,
   ].flatMap(([name, path]) => (path === undefined ? [] : [[name, path] as const]));
 }
 
-function claimSources({ model, tokens }: Sources): Claims {
+function claimSources({ model, tokens, from }: Sources): Claims {
   const claims = new Claims();
   for (const descriptor of [1, 2]) claims.keepsOpen('standard output or error', descriptor);
   claims.reads('the file of tuned tiles', tilesPath());
   claims.readsModel('--model', model);
   if (tokens !== undefined) claims.reads('--tokens', tokens);
+  if (from !== undefined) claims.reads('--from', from);
   return claims;
 }
 

@@ -11,11 +11,13 @@ import {
 } from '../index.ts';
 import { openFolder } from '../node/files.ts';
 import { parseClasses, randomSeed, repeatEach } from './arguments.ts';
+import { completionOf } from './completion.ts';
 import { type AdapterSummary, type CommonOptions, withDevice } from './context.ts';
 import { keepStdout, shownDestination } from './destinations.ts';
 import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
 import type { MadeBy } from './picture-text.ts';
+import { previewOptions } from './preview.ts';
 import { openProfile, type ProfileOption, reportProfile } from './profile.ts';
 import { describeAdapter, formatMs, type Report } from './report.ts';
 import type { LookOptions } from './sheet-look.ts';
@@ -33,6 +35,12 @@ export interface GenerateOptions extends CommonOptions, LookOptions {
   readonly topP?: number;
   readonly greedy?: boolean;
   readonly dtype: WeightDTypeOption;
+  readonly batch?: number;
+  /** With `keepRows`. */
+  readonly from?: string;
+  readonly keepRows?: number;
+  readonly preview?: string;
+  readonly previewEvery?: number;
   readonly out: string;
   readonly outDir?: string;
   readonly tokensOut?: string;
@@ -51,8 +59,11 @@ export async function runGenerate(
     ...samplingOf(options),
     classes: repeatEach(parseClasses(config.classNames, options.class), options.count),
     seed: options.seed ?? randomSeed(),
+    ...(options.batch !== undefined && { batch: options.batch }),
   };
   const { sequences } = generateSettings(config, asked);
+  const completion = completionOf(options, config);
+  const previews = previewOptions(options, config);
   const plan = planOf(options, config, sequences);
   keepStdout(options, report);
   await withDevice(report, async (device, adapter, { tiles }) => {
@@ -63,6 +74,7 @@ export async function runGenerate(
       signal,
       dtype: options.dtype,
       tiles,
+      encoder: completion !== undefined,
       onProgress: (done, total) =>
         report.progress({ phase: 'load', done, total, elapsedMs: performance.now() - start }),
     });
@@ -70,8 +82,12 @@ export async function runGenerate(
     endLoad?.();
     report.line(`model    ${model.name} (${model.gpt.precision.dtype})`);
     noteFlushed(model, report);
+    const prefix = await completion?.prefix(model, signal);
+    if (completion) report.line(completion.line);
     const images = generateImages(model, {
       ...asked,
+      ...(prefix && { prefix }),
+      ...previews,
       signal,
       ...(profiler && { profiler }),
       onProgress: follower(report, sequences.length),

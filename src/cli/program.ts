@@ -11,6 +11,7 @@ import {
   decimalFrom,
   integer,
   integers,
+  MAX_BATCH,
   MAX_COUNT,
   path,
   words,
@@ -131,6 +132,11 @@ function addGenerate(command: AddCommand, run: Runner): void {
         .choices(WEIGHT_DTYPES)
         .default('auto'),
     )
+    .option('--batch <n>', 'most images side by side (default: 16)', integer(1, MAX_BATCH))
+    .option('--from <file>', 'begin each image with the upper rows of this picture (PNG)')
+    .option('--keep-rows <n>', 'rows of tokens to keep of it', integer(1, MOST))
+    .option('--preview <file>', 'write the first image of each batch while it is drawn')
+    .option('--preview-every <n>', 'tokens between previews (default: a quarter)', integer(1, MOST))
     .option('--out <file>', 'all images in one PNG; - is standard output', 'llamagen.png')
     .addOption(outDir())
     .option('--tokens-out <file>', 'save the tokens as JSON; - is standard output')

@@ -2,7 +2,7 @@
 import { OptionError } from '../errors.ts';
 import type { Profiler } from '../gpu/profiler.ts';
 import { build, type Program } from '../gpu/program.ts';
-import { readBuffer } from '../gpu/readback.ts';
+import { Reader } from '../gpu/reader.ts';
 import { Graph } from '../graph/graph.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';
 import { checkModel, type Model } from '../load/model.ts';
@@ -143,19 +143,28 @@ export async function imageDecoder(
   const g = new Graph();
   const vq = vqDecoder(g, config, { images: 1, height, width }, vqOptions(precision));
   const program = await watch.race(build(memory, g, { weights, keep: [vq.rgba] }));
+  const reader = new Reader(memory, 'pixels', byteLength(vq.rgba));
+  const parts = { program, vq, reader };
   return {
     program,
     vq,
-    decode: (tokens, profiler, image = 0) =>
-      runDecoder(network, program, vq, tokens, profiler, image),
-    destroy: () => program.destroy(),
+    decode: (tokens, profiler, image = 0) => runDecoder(network, parts, tokens, profiler, image),
+    destroy() {
+      program.destroy();
+      reader.destroy();
+    },
   };
+}
+
+interface DecoderParts {
+  readonly program: Program;
+  readonly vq: VqDecoder;
+  readonly reader: Reader;
 }
 
 async function runDecoder(
   { memory, watch, precision }: Network<VqConfig>,
-  program: Program,
-  { codes, rgba }: VqDecoder,
+  { program, vq: { codes, rgba }, reader }: DecoderParts,
   tokens: ArrayLike<number>,
   profiler: Profiler | undefined,
   image: number,
@@ -167,7 +176,7 @@ async function runDecoder(
   const ran = profiler ? profiler.run(memory, program, 'image decode') : program.run();
   await watch.race(Promise.all([written, ran]));
   const end = profiler?.begin('readback');
-  const bytes = await watch.race(readBuffer(memory, program.bufferOf(rgba), byteLength(rgba)));
+  const bytes = await watch.race(reader.read(program.bufferOf(rgba)));
   end?.();
   const [height, width] = sides(rgba);
   assertPixels(new Uint32Array(bytes), width, precision, image);

@@ -7,7 +7,7 @@ import type { RunStats } from '../engine/run-steps.ts';
 import type { Sequence } from '../engine/token-loop.ts';
 import type { Profiler } from '../gpu/profiler.ts';
 import type { Model } from '../load/model.ts';
-import type { GeneratedImage, GenerateStats } from './generate.ts';
+import type { GeneratedImage, GenerateStats, Preview } from './generate.ts';
 
 /** Some images of a call, side by side. */
 export interface RunBatch {
@@ -16,6 +16,13 @@ export interface RunBatch {
   readonly first: number;
   readonly signal: AbortSignal | undefined;
   readonly profiler: Profiler | undefined;
+  /** Of the first of them. */
+  readonly preview: Previews | undefined;
+}
+
+export interface Previews {
+  readonly onPreview: (preview: Preview) => void;
+  readonly previewEvery: number;
 }
 
 type Events = AsyncIterableIterator<EngineEvent>;
@@ -51,14 +58,16 @@ export class BatchRun {
 
   /** Submits a batch. Its images come in their order, each as soon as it is there. */
   async begin(engine: Engine, batch: RunBatch): Promise<AsyncGenerator<GeneratedImage, void>> {
-    const { sequences, first, signal, profiler } = batch;
+    const { sequences, first, signal, profiler, preview } = batch;
     await this.#compiled(engine, batch);
     const before = { ...engine.stats, tokensMs: this.#tokens.ms };
     this.#tokens.begin();
     if (first === 0) this.#tokens.report(0);
-    const all = sequences.map(({ label, given: _, ...settings }, i) =>
-      engine.submit({ ...settings, classIndex: label }, { signal, index: first + i }),
-    );
+    const all = sequences.map(({ label, given: _, tokens: prefix, ...settings }, i) => {
+      const previewEvery = i === 0 ? preview?.previewEvery : undefined;
+      const request = { ...settings, classIndex: label, prefix, previewEvery };
+      return engine.submit(request, { signal, index: first + i });
+    });
     return this.#images(batch, all, async () => {
       // Only then are all times read.
       if (profiler) await engine.idle();
@@ -86,7 +95,7 @@ export class BatchRun {
   }
 
   async *#images(
-    { sequences, first }: RunBatch,
+    { sequences, first, preview }: RunBatch,
     all: readonly Events[],
     atEnd: () => Promise<void>,
   ): AsyncGenerator<GeneratedImage, void> {
@@ -108,6 +117,10 @@ export class BatchRun {
       const one = sequences[i];
       for await (const event of events) {
         if (event.type === 'tokens') onTokens(i, event.done);
+        if (event.type === 'preview') {
+          const { done, picture } = event;
+          preview?.onPreview({ index: first + i, done, total: blockSize, picture });
+        }
         if (event.type !== 'image' || !event.picture || !one) continue;
         onImage();
         const { tokens, picture } = event;

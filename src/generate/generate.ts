@@ -20,8 +20,26 @@ export interface GenerateOptions extends SamplingOptions {
   /** Stops within one chunk of steps; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
+  /** Tokens that every grid begins with, row by row; the rest is drawn. Default none. */
+  readonly prefix?: ArrayLike<number>;
+  /**
+   * Called with the picture so far of the first image of each batch, every `previewEvery` tokens, which
+   * it needs. What is not drawn yet is transparent.
+   */
+  readonly onPreview?: (preview: Preview) => void;
+  readonly previewEvery?: number;
   /** Follows the run, which it slows down a little. */
   readonly profiler?: Profiler;
+}
+
+/** An image under way. */
+export interface Preview {
+  /** Number of the image. */
+  readonly index: number;
+  /** Tokens that are drawn, of `total`. */
+  readonly done: number;
+  readonly total: number;
+  readonly picture: Picture;
 }
 
 export interface GeneratedImage extends Picture {
@@ -74,7 +92,8 @@ export async function* generateImages(
 ): AsyncGenerator<GeneratedImage, GenerateStats> {
   checkModel('generate', model);
   const { sequences, guided, batch: most } = generateSettings(model.config, options);
-  const { signal, onProgress, profiler } = options;
+  const { signal, onProgress, profiler, onPreview, previewEvery } = options;
+  const preview = onPreview && previewEvery !== undefined ? { onPreview, previewEvery } : undefined;
   signal?.throwIfAborted();
   const batches = Math.ceil(sequences.length / most);
   const size = Math.ceil(sequences.length / batches);
@@ -85,7 +104,13 @@ export async function* generateImages(
   try {
     for (let first = 0; first < sequences.length; first += size) {
       signal?.throwIfAborted();
-      const batch = { sequences: sequences.slice(first, first + size), first, signal, profiler };
+      const batch = {
+        sequences: sequences.slice(first, first + size),
+        first,
+        signal,
+        profiler,
+        preview,
+      };
       const begin = (engine: Engine) => run.begin(engine, batch);
       yield* await (own ? begin(own) : withSharedEngine(model, wanted, begin));
     }

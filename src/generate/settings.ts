@@ -16,10 +16,11 @@ import {
 } from '../options.ts';
 import type { GenerateOptions } from './generate.ts';
 
-interface Asked extends SamplingOptions {
+interface Asked extends SamplingOptions, Pick<GenerateOptions, 'onPreview' | 'previewEvery'> {
   readonly classes: readonly number[];
   readonly seed?: number;
   readonly batch?: number;
+  readonly prefix?: ArrayLike<number>;
 }
 
 export interface Settings {
@@ -29,7 +30,7 @@ export interface Settings {
 }
 
 const MAX_SEED = Number.MAX_SAFE_INTEGER;
-const MAX_BATCH = 1024;
+export const MAX_BATCH = 1024;
 const DEFAULT_BATCH = 16;
 
 const CHECKS: Checks<GenerateOptions> = {
@@ -39,6 +40,9 @@ const CHECKS: Checks<GenerateOptions> = {
   batch: integer(1, MAX_BATCH),
   signal: abortSignal,
   onProgress: callback,
+  prefix: numbers,
+  onPreview: callback,
+  previewEvery: integer(1),
   profiler,
 };
 
@@ -46,14 +50,29 @@ const CHECKS: Checks<GenerateOptions> = {
 export function generateSettings(config: ModelJson, asked: Asked): Settings {
   checkOptions('generate', asked, CHECKS);
   checkValue('classes', asked.classes, numbers);
-  const { seed = 0, batch = DEFAULT_BATCH } = asked;
+  const { seed = 0, batch = DEFAULT_BATCH, onPreview, previewEvery } = asked;
+  if ((onPreview === undefined) !== (previewEvery === undefined)) {
+    throw new OptionError('"onPreview" and "previewEvery" need each other');
+  }
   const classes = Array.from(asked.classes);
   if (classes.length === 0) {
     throw new OptionError('"classes" expected at least one class, got none');
   }
   for (const label of classes) checkValue('class', label, integer(0, config.gpt.numClasses - 1));
   checkValue('seed', seed, integer(0, MAX_SEED - (classes.length - 1)));
-  const common = { ...samplingOf(config, asked), given: 0 };
+  const tokens = Array.from(asked.prefix ?? []);
+  const { blockSize, vocabSize } = config.gpt;
+  if (tokens.length > blockSize) {
+    throw new OptionError(
+      `"prefix" has ${tokens.length} tokens, and the grid of this model has ${blockSize}`,
+    );
+  }
+  for (const token of tokens) checkValue('prefix: token', token, integer(0, vocabSize - 1));
+  const common = {
+    ...samplingOf(config, asked),
+    given: tokens.length,
+    ...(tokens.length > 0 && { tokens }),
+  };
   const sequences = classes.map((label, i) => ({ ...common, label, seed: seed + i }));
   return { sequences, guided: common.cfgScale > 1, batch };
 }
