@@ -95,7 +95,7 @@ describe('dependencies', () => {
   });
 
   test('are few', () => {
-    expect(Object.keys(pkg.dependencies).length).toBeLessThanOrEqual(9);
+    expect(Object.keys(pkg.dependencies).length).toBeLessThanOrEqual(10);
   });
 
   test('that are large and for Node only are optional peers, and installed for development', () => {
