@@ -4,12 +4,13 @@ import type { BenchDevice, Session } from '../session.ts';
 import { selectCases } from '../settings.ts';
 import { formatNumber, percent, type Row, type Table } from '../table.ts';
 import { imageCases, type KernelCase, stepCases } from './cases.ts';
-import { checkKernel, type KernelResult, timeKernel, type Unchecked } from './measure.ts';
+import { checkKernel } from './check.ts';
+import { type KernelResult, timeKernel } from './measure.ts';
 
 export interface KernelsResult {
   readonly kernels: readonly KernelResult[];
   /** Not timed. */
-  readonly unchecked: readonly Unchecked[];
+  readonly unchecked: readonly { readonly name: string; readonly reason: string }[];
 }
 
 const ROWS = [2, 16];
@@ -31,11 +32,11 @@ export async function measureKernels(session: Session): Promise<KernelsResult> {
   const limits = await session.limits();
   return session.use(async (d) => {
     const cases = selectCases('kernels', allCases(d, session), settings.cases);
-    const unchecked: Unchecked[] = [];
+    const unchecked: KernelsResult['unchecked'][number][] = [];
     for (const one of cases) {
       session.note(`${one.name}: check`);
-      const reason = await checkKernel(d.memory, one);
-      if (reason) unchecked.push(reason);
+      const reason = await checkKernel(d.device, one.kernel);
+      if (reason) unchecked.push({ name: one.name, reason });
     }
     const kernels: KernelResult[] = [];
     for (const one of cases) {
