@@ -48,7 +48,14 @@ ${
 }`;
   return tiledLoop(
     {
-      ...{ batch: images, m: outChannels, n: outHeight * outWidth, k, split: tile.split },
+      ...{
+        name: 'conv2d',
+        batch: images,
+        m: outChannels,
+        n: outHeight * outWidth,
+        k,
+        split: tile.split,
+      },
       // Filters lie along k, pixels along n.
       left: { k: 1 },
       right: { k: plane },

@@ -77,7 +77,7 @@ export function mapProduct<B extends Bindings>(params: MapProductParams, binding
   const loop: Loop =
     reduce === 'serial'
       ? quadLoop(params, lanes >= 4)
-      : tiledLoop(params, operandReaders(params), mapTile(MAP_TILE, tile), variant);
+      : tiledLoop({ ...params, name }, operandReaders(params), mapTile(MAP_TILE, tile), variant);
   const added = [
     scale === 1 ? 'sum' : `sum * f32(${scale})`,
     ...(bias ? [`${bias}[m]`] : []),

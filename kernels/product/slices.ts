@@ -2,6 +2,8 @@
 import { ceilDiv, range } from '../kernel.ts';
 
 export interface TiledParams {
+  /** Name of the kernel, for errors. */
+  readonly name: string;
   readonly batch: number;
   readonly m: number;
   readonly n: number;
@@ -11,17 +13,26 @@ export interface TiledParams {
   readonly right: { readonly k: number };
   /** Parts of k, each summed on its own and stored as a batch of its own. Default 1. */
   readonly split?: number;
+  /**
+   * Whether operands are rows along k, of which four values are read at once, and outputs rows along n, of
+   * which four are stored at once. A sum then grows by dot products of four. Default false.
+   */
+  readonly fours?: boolean;
 }
 
 export interface SliceSizes {
   readonly tileM: number;
   readonly tileN: number;
+  /** Values of k in a slice. */
   readonly slice: number;
   /** Invocations of a workgroup. */
   readonly size: number;
 }
 
-/** Text that stores `value`, a vec4f of the lines from 4 * quad on at `depth`, in the array of a side. */
+/**
+ * Text that stores `value` in the array of a side: a vec4f of the lines from 4 * quad on at `depth`; with
+ * `fours`, of the values at `depth`, the place `i` of the array counting them line by line.
+ */
 export type Put = (side: 'left' | 'right', lines: number) => string;
 
 /**
@@ -34,39 +45,49 @@ export function overSlices(
   put: Put,
   multiply: string,
 ): string {
-  const { batch, m, n, k, left, right, split = 1 } = params;
-  const { tileM, tileN, slice } = sizes;
+  const { batch, m, n, left, right, split = 1, fours = false } = params;
+  const { tileM, tileN } = sizes;
+  const [k, slice] = depths(params, sizes);
   // Whole slices, so that the parts of k differ by at most one.
   const perPart = ceilDiv(ceilDiv(k, slice), split);
+  const fill = (side: 'left' | 'right', lines: number, all: number, alongK: boolean): string =>
+    fours
+      ? fillFours(side, { lines, all, k, slice, size: sizes.size }, put)
+      : fillLines(side, { lines, all, k, slice, size: sizes.size }, alongK, put);
   return `let batch = group.z % ${batch}u;
   let part = group.z / ${batch}u;
   let begin = part * ${perPart * slice}u;
   for (var s = 0u; s < ${perPart}u; s++) {
     let first = begin + s * ${slice}u;
-    ${fill('left', { lines: tileM, all: m, k, alongK: left.k === 1 }, sizes, put)}
-    ${fill('right', { lines: tileN, all: n, k, alongK: right.k === 1 }, sizes, put)}
+    ${fill('left', tileM, m, left.k === 1)}
+    ${fill('right', tileN, n, right.k === 1)}
     workgroupBarrier();
     ${multiply}
     workgroupBarrier();
   }`;
 }
 
-interface Side {
+/** Length of k and depth of a slice, in what is read at once. */
+export const depths = (
+  { k, fours }: Pick<TiledParams, 'k' | 'fours'>,
+  { slice }: Pick<SliceSizes, 'slice'>,
+): readonly [k: number, slice: number] => (fours ? [ceilDiv(k, 4), slice / 4] : [k, slice]);
+
+interface Side extends Pick<SliceSizes, 'slice' | 'size'> {
+  /** Lines of a tile, and of the whole operand. */
   readonly lines: number;
-  /** Lines of the whole operand. */
   readonly all: number;
   readonly k: number;
-  readonly alongK: boolean;
 }
 
 /**
  * Who loads what: four lines at one k, neighbouring invocations at neighbouring addresses. What lies
  * outside the product is zero.
  */
-function fill(
+function fillLines(
   side: 'left' | 'right',
-  { lines, all, k, alongK }: Side,
-  { slice, size }: SliceSizes,
+  { lines, all, k, slice, size }: Side,
+  alongK: boolean,
   put: Put,
 ): string {
   const [depth, quad] = alongK
@@ -85,6 +106,19 @@ function fill(
       let line = group.${side === 'left' ? 'y' : 'x'} * ${lines}u + quad * 4u;
       let value = vec4f(
         ${values.join(',\n        ')});
+      ${put(side, lines)}
+    }`;
+}
+
+/** The same, of fours of values: neighbouring invocations load neighbours along k. */
+function fillFours(side: 'left' | 'right', { lines, all, k, slice, size }: Side, put: Put): string {
+  const last = `${all - 1}u`;
+  return `for (var i = lane; i < ${slice * lines}u; i += ${size}u) {
+      let depth = i % ${slice}u;
+      let k = first + depth;
+      let line = group.${side === 'left' ? 'y' : 'x'} * ${lines}u + i / ${slice}u;
+      let found = ${side}_at(batch, min(k, ${k - 1}u), min(line, ${last}));
+      let value = select(vec4f(), found, k < ${k}u && line <= ${last});
       ${put(side, lines)}
     }`;
 }

@@ -199,8 +199,8 @@ const whole = [
       name: 'parts-matmul-first',
       fault: 'Every part of a large weight writes the first columns in prefill.',
       kernel: 'matmul',
-      find: /(let i = group\.x \* \d+u \+ column) \+ \d+u;/g,
-      replace: '$1;',
+      find: /let i = \d+u \+ quad;/g,
+      replace: 'let i = quad;',
       only: 'matmul.*workgroup',
     },
     {
@@ -224,13 +224,13 @@ const whole = [
     {
       name: 'matmul-tail',
       fault: 'Prefill leaves out the last four terms of every sum.',
-      find: /if \(k < (\d+)u\)/g,
-      replace: 'if (k + 1u < max($1u, 2u))',
+      find: /found, k < (\d+)u/g,
+      replace: 'found, k + 1u < max($1u, 2u)',
     },
     {
       name: 'matmul-residual-dropped',
       fault: 'A layer forgets its input in prefill.',
-      find: / \+ residual_at\(first \+ \du, i\)/g,
+      find: ' + residual_at(row, i)',
       replace: '',
       only: '^matmul .*residual.*f32 .*workgroup',
     },
