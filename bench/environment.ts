@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import type { Variant } from '../kernels/kernel.ts';
 import { describeAdapter } from '../src/cli/report.ts';
-import { variantOf } from '../src/index.ts';
 import type { NodeDevice } from '../src/node/device.ts';
 import { packageFolder } from '../src/node/files.ts';
 import type { Tiles } from '../src/ops/tiles.ts';
@@ -29,12 +28,12 @@ export interface Environment {
   readonly features: readonly string[];
   readonly variant: Variant;
   /** Tiles that were tuned or forced. */
-  readonly tiles?: Tiles | undefined;
+  readonly tiles: Tiles;
 }
 
 /** Everything about this machine that changes a number, and the version measured. */
 export function environmentOf(opened: NodeDevice): Environment {
-  const { device, adapter, toggles, software, tiles } = opened;
+  const { device, adapter, toggles, software, kernels } = opened;
   const { vendor, architecture, device: name, description } = adapter.info;
   const all = cpus();
   return {
@@ -47,8 +46,7 @@ export function environmentOf(opened: NodeDevice): Environment {
     toggles,
     robust: !toggles.some((toggle) => toggle.includes('disable_robustness')),
     features: [...device.features].sort(),
-    variant: variantOf(device),
-    tiles,
+    ...kernels,
   };
 }
 

@@ -5,7 +5,6 @@ import { warmUsOf } from '../src/gpu/sample.ts';
 import { type Stopwatch, stopwatch } from '../src/gpu/stopwatch.ts';
 import { adapterFacts, bindingLimit, chooseWeightDtype } from '../src/gpu/variants.ts';
 import { watchDevice } from '../src/gpu/watch.ts';
-import { variantOf } from '../src/index.ts';
 import type { Precision } from '../src/models/precision.ts';
 import { type NodeDevice, openDevice } from '../src/node/device.ts';
 import { adapterDifference, type Environment, environmentOf } from './environment.ts';
@@ -92,8 +91,7 @@ export class Session {
   precision(device: GPUDevice): Precision {
     const { weights, kv: kvDtype } = this.settings;
     const dtype: MatrixDType = weights ?? chooseWeightDtype(adapterFacts(device), 'f16');
-    const { tiles } = this.environment;
-    const variant = variantOf(device);
+    const { variant, tiles } = this.environment;
     return { variant, tiles, dtype, kvDtype, maxBindingBytes: bindingLimit(device) };
   }
 

@@ -8,8 +8,8 @@ import {
   writeFileAtomic,
 } from '../src/node/index.ts';
 
-const { device, tiles, close } = await openDevice(); // the GPU, else the software adapter
-const model = await loadModel(device, openFolder(defaultModelFolder()), { tiles });
+const { device, kernels, close } = await openDevice(); // the GPU, else the software adapter
+const model = await loadModel(device, openFolder(defaultModelFolder()), kernels);
 const { images } = await generate(model, {
   classes: ['Orange', 'Grape Blue'].map((name) => resolveClass(model.config.classNames, name)),
   seed: 1,

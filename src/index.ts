@@ -32,7 +32,6 @@ export {
   type AdapterFacts,
   adapterFacts,
   chooseVariant,
-  overrideVariant,
   variantOf,
 } from './gpu/variants.ts';
 export { estimateMemory } from './load/limits.ts';

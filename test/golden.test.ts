@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import type { LoadOptions } from '../src/load/model.ts';
 import { caseFolders, readConfig } from './golden-runner/case.ts';
 import { reasonToSkip, runCase } from './golden-runner/run.ts';
-import { testDevice, testTiles } from './support/device.ts';
+import { testDevice, testKernels } from './support/device.ts';
 import { few, isLong } from './support/few.ts';
 import { ROOT } from './support/sources.ts';
 
 const device = await testDevice();
-const tiles = await testTiles();
+const kernels = await testKernels();
 const present = caseFolders(`${ROOT}/test/golden`);
 const cases = present
   .filter((folder) => reasonToSkip(folder) === undefined)
@@ -26,7 +26,7 @@ const classes = few(
 
 /** What fails, with its numbers. */
 async function failures(folder: string, options: LoadOptions = {}): Promise<string[]> {
-  const { checks } = await runCase(device, folder, { tiles, ...options, classes });
+  const { checks } = await runCase(device, folder, { ...kernels, ...options, classes });
   return checks
     .filter(({ pass }) => !pass)
     .map(({ tensor, maxAbsError, tolerance }) => `${tensor}: ${maxAbsError} > ${tolerance}`);

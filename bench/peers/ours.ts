@@ -13,9 +13,8 @@ import { gptDecoder } from '../../src/models/gpt.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';
 import { vqOptions } from '../../src/models/vq-blocks.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
-import { openDevice } from '../../src/node/device.ts';
+import { type KernelChoices, openDevice } from '../../src/node/device.ts';
 import { packageFolder } from '../../src/node/files.ts';
-import type { Tiles } from '../../src/ops/tiles.ts';
 import { timed } from '../repeat.ts';
 import { rowsOf } from './result.ts';
 import { type Outputs, type Runner, type Setup, serve } from './runner.ts';
@@ -33,21 +32,21 @@ import {
 type Work = Pick<Runner, 'outputs' | 'sample'>;
 
 await serve(async ({ task, side, robust }: Setup) => {
-  const { device, adapter, software, tiles } = await openDevice({ robust });
+  const { device, adapter, software, kernels } = await openDevice({ robust });
   const memory = new Memory(device);
   const work =
-    task === 'vq-16' ? vqWork(memory, side, tiles) : gptWork(memory, rowsOf(task), tiles);
+    task === 'vq-16' ? vqWork(memory, side, kernels) : gptWork(memory, rowsOf(task), kernels);
   const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8'));
   const { device: name, description } = adapter.info;
   return { version, adapter: description || name, software, ...(await work) };
 });
 
 /** A decoding step: guidance, filtering and drawing included. */
-async function gptWork(memory: Memory, rows: number, tiles: Tiles): Promise<Work> {
+async function gptWork(memory: Memory, rows: number, kernels: KernelChoices): Promise<Work> {
   const { config, file } = await gptWorkload();
   const { device } = memory;
   const sequences = rows / 2;
-  const { weights, precision } = await checkGpt(device, config, file, { tiles }).load(memory);
+  const { weights, precision } = await checkGpt(device, config, file, kernels).load(memory);
   const g = new Graph();
   const gpt = gptDecoder(g, config, { rows, slots: rows }, precision);
   const program = await build(memory, g, { weights, keep: [gpt.logits] });
@@ -112,10 +111,10 @@ async function gptWork(memory: Memory, rows: number, tiles: Tiles): Promise<Work
 }
 
 /** Codes to an image, read back. */
-async function vqWork(memory: Memory, side: number, tiles: Tiles): Promise<Work> {
+async function vqWork(memory: Memory, side: number, kernels: KernelChoices): Promise<Work> {
   const { config, file, codes } = await vqWorkload(side);
   const { device } = memory;
-  const { weights, precision } = await checkVq(device, config, file, { tiles }).load(memory);
+  const { weights, precision } = await checkVq(device, config, file, kernels).load(memory);
   const g = new Graph();
   const shape = { images: 1, height: side, width: side };
   const vq = vqDecoder(g, config, shape, vqOptions(precision));

@@ -1,7 +1,6 @@
 /** What every command is given. */
-import { openDevice } from '../node/device.ts';
+import { type KernelChoices, openDevice } from '../node/device.ts';
 import { readTiles, type TunedTiles } from '../node/tiles-file.ts';
-import type { Tiles } from '../ops/tiles.ts';
 import { describeAdapter, Report, type Streams } from './report.ts';
 
 /** Options every command has. */
@@ -26,10 +25,10 @@ export interface AdapterSummary {
   readonly toggles: readonly string[];
 }
 
-/** What was measured on the adapter before, and the tiles of the models that are loaded on it. */
+/** What was measured on the adapter before, and how the models that are loaded on it are made. */
 export interface Choices {
   readonly tuned: TunedTiles;
-  readonly tiles: Tiles;
+  readonly kernels: KernelChoices;
 }
 
 /** Runs `work` with a device, says which adapter it is, and closes it in any case. */
@@ -37,14 +36,14 @@ export async function withDevice<T>(
   report: Report,
   work: (device: GPUDevice, facts: AdapterSummary, choices: Choices) => Promise<T>,
 ): Promise<T> {
-  const { device, adapter, notes, toggles, software, tuned, tiles, close } = await openDevice();
+  const { device, adapter, notes, toggles, software, tuned, kernels, close } = await openDevice();
   try {
     for (const note of notes) report.note(note);
     report.line(`adapter  ${describeAdapter(adapter.info, software)}`);
     const { vendor, architecture, device: name, description } = adapter.info;
     const facts = { vendor, architecture, device: name, description, software, notes, toggles };
-    const known = tuned ?? (await readTiles(device, toggles));
-    return await work(device, facts, { tuned: known, tiles });
+    const known = tuned ?? (await readTiles(device, toggles, kernels.variant));
+    return await work(device, facts, { tuned: known, kernels });
   } finally {
     report.stopProgress();
     close();

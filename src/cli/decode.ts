@@ -46,11 +46,11 @@ export async function runDecode(
   const planned = images.map((image) => ({ label: image.class, seed: image.seed }));
   const plan = planOf({ ...options, out }, config, planned);
   keepStdout(options, report);
-  await withDevice(report, async (device, adapter, { tiles }) => {
+  await withDevice(report, async (device, adapter, { kernels }) => {
     const profiler = await openProfile(device, options.profile);
     const endLoad = profiler?.begin('load');
     const start = performance.now();
-    const model = await loadModel(device, files, { signal, tiles });
+    const model = await loadModel(device, files, { ...kernels, signal });
     const loadMs = performance.now() - start;
     endLoad?.();
     report.line(`model    ${model.name}`);

@@ -66,14 +66,14 @@ export async function runGenerate(
   const previews = previewOptions(options, config);
   const plan = planOf(options, config, sequences);
   keepStdout(options, report);
-  await withDevice(report, async (device, adapter, { tiles }) => {
+  await withDevice(report, async (device, adapter, { kernels }) => {
     const profiler = await openProfile(device, options.profile);
     const endLoad = profiler?.begin('load');
     const start = performance.now();
     const model = await loadModel(device, files, {
       signal,
+      ...kernels,
       dtype: options.dtype,
-      tiles,
       encoder: completion !== undefined,
       onProgress: (done, total) =>
         report.progress({ phase: 'load', done, total, elapsedMs: performance.now() - start }),

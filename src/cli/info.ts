@@ -1,9 +1,10 @@
 /** `llamagen info`: the adapter, what it selects, and the models present. */
 import { isAbsolute, relative, resolve } from 'node:path';
 import type { MatrixDType, TableDType } from '../../kernels/kernel.ts';
-import { estimateMemory, gptParameterCount, type MemoryUse, variantOf } from '../index.ts';
+import { estimateMemory, gptParameterCount, type MemoryUse } from '../index.ts';
 import { gptPrecision } from '../load/model.ts';
 import { headDtypeOf, tableDtypeOf } from '../models/precision.ts';
+import type { KernelChoices } from '../node/device.ts';
 import { openFolder } from '../node/files.ts';
 import type { TunedTiles } from '../node/tiles-file.ts';
 import type { Safetensors } from '../weights/safetensors.ts';
@@ -47,8 +48,8 @@ type ModelFacts = { readonly folder: string } & (
 
 /** Runs the command. A broken model folder is one line, not the end. */
 export async function runInfo(options: CommonOptions, report: Report): Promise<void> {
-  await withDevice(report, async (device, adapter, { tuned }) => {
-    const { variant, features, limits } = printDevice(device, adapter, report);
+  await withDevice(report, async (device, adapter, { tuned, kernels }) => {
+    const { variant, features, limits } = printDevice(device, adapter, kernels, report);
     const tiles = printTiles(tuned, report);
     const folders = new Set([...findModels(), resolve(options.model)]);
     const models = await Promise.all([...folders].map((folder) => describeModel(folder, device)));
@@ -57,8 +58,12 @@ export async function runInfo(options: CommonOptions, report: Report): Promise<v
   });
 }
 
-function printDevice(device: GPUDevice, adapter: AdapterSummary, report: Report) {
-  const variant = variantOf(device);
+function printDevice(
+  device: GPUDevice,
+  adapter: AdapterSummary,
+  { variant }: KernelChoices,
+  report: Report,
+) {
   const features = [...device.features].filter((name) => !COMMON_FEATURES.has(name)).sort();
   const limits = Object.fromEntries(LIMITS.map((name) => [name, device.limits[name]]));
   report.line(`dawn     ${adapter.toggles.join(' ')}`);

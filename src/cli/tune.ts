@@ -1,6 +1,6 @@
 /** `llamagen tune`: measures the tiles of a model's kernels and keeps the best for this adapter. */
 import { dirname } from 'node:path';
-import { variantOf, type WeightDTypeOption } from '../index.ts';
+import type { WeightDTypeOption } from '../index.ts';
 import { gptPrecision } from '../load/model.ts';
 import { openFolder } from '../node/files.ts';
 import { assertFolderWritable } from '../node/output.ts';
@@ -37,11 +37,11 @@ export async function runTune(
   const files = openFolder(options.model);
   const config = await readModelJson(files);
   const gptFile = await openModelWeights(files, 'gpt');
-  await withDevice(report, async (device, adapter, { tuned: before, tiles }) => {
+  await withDevice(report, async (device, adapter, { tuned: before, kernels: choices }) => {
     assertFolderWritable(dirname(before.path));
-    const precision = gptPrecision(device, gptFile, { dtype: options.dtype, tiles });
+    const precision = gptPrecision(device, gptFile, { ...choices, dtype: options.dtype });
     report.line(`model    ${config.name} (${precision.dtype})`);
-    const kernels = await kernelDigest(variantOf(device));
+    const kernels = await kernelDigest(choices.variant);
     const tuned: Record<string, Tuned> = { ...before.tuned };
     const results = new Map<string, Result>();
     const start = performance.now();

@@ -69,18 +69,8 @@ export function chooseVariant(facts: AdapterFacts): Variant {
   return { reduce, f16: shaderF16, ...(subgroups && { lanes }), ...(matrix && { matrix }) };
 }
 
-const overrides = new WeakMap<GPUDevice, Partial<Variant>>();
-
-/** Makes `variantOf` a device differ from the choice for its adapter: forced or measured settings. */
-export function overrideVariant(device: GPUDevice, variant: Partial<Variant>): void {
-  overrides.set(device, variant);
-}
-
-/** The variant of every kernel on a device, unless a caller asks for another. */
-export const variantOf = (device: GPUDevice): Variant => ({
-  ...chooseVariant(adapterFacts(device)),
-  ...overrides.get(device),
-});
+/** The variant of kernels on a device, unless a caller asks for another. */
+export const variantOf = (device: GPUDevice): Variant => chooseVariant(adapterFacts(device));
 
 /**
  * Storage on the device of weights that are stored as `file`. They stay as they are, bit for bit,

@@ -1,7 +1,8 @@
 /** Opens a WebGPU device in Node: the system's driver when Dawn accepts one, else SwiftShader. */
+import type { Variant } from '../../kernels/kernel.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import { deviceDescriptor } from '../gpu/device.ts';
-import { adapterFacts, overrideVariant } from '../gpu/variants.ts';
+import { adapterFacts, variantOf } from '../gpu/variants.ts';
 import { catchStrayErrors } from '../gpu/watch.ts';
 import type { Tiles } from '../ops/tiles.ts';
 import { parseVariant } from '../ops/variant-words.ts';
@@ -31,6 +32,13 @@ export interface OpenOptions {
   readonly tuned?: boolean;
 }
 
+/** How kernels are made on a device; what the variable LLAMAGEN_VARIANT forces is in it. */
+export interface KernelChoices {
+  readonly variant: Variant;
+  /** What was measured on the adapter, or forced. */
+  readonly tiles: Tiles;
+}
+
 export interface NodeDevice {
   readonly device: GPUDevice;
   readonly adapter: GPUAdapter;
@@ -42,8 +50,8 @@ export interface NodeDevice {
   readonly software: boolean;
   /** What was measured on it before; undefined when not asked for. */
   readonly tuned?: TunedTiles;
-  /** For `loadModel`: the tiles that were measured, and those that the variable LLAMAGEN_VARIANT forces. */
-  readonly tiles: Tiles;
+  /** For `loadModel`. */
+  readonly kernels: KernelChoices;
   /** Destroys the device, so that the process can exit. */
   close(): void;
 }
@@ -87,14 +95,15 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
   try {
     const device = await adapter.requestDevice(deviceDescriptor(adapter));
     catchStrayErrors(device, toStandardError);
-    if (forced) overrideVariant(device, forced.variant);
-    const tuned = (options.tuned ?? true) ? await readTiles(device, toggles) : undefined;
+    const variant = { ...variantOf(device), ...forced?.variant };
+    const isTuned = options.tuned ?? true;
+    const tuned = isTuned ? await readTiles(device, toggles, variant) : undefined;
     return {
       device,
       adapter,
       notes: [...notes, ...(tuned?.note ? [tuned.note] : [])],
       ...(tuned && { tuned }),
-      tiles: { ...tuned?.tiles, ...forced?.tiles },
+      kernels: { variant, tiles: { ...tuned?.tiles, ...forced?.tiles } },
       toggles,
       software: adapterFacts(device).software,
       close: () => device.destroy(),

@@ -1,7 +1,7 @@
 /** The file of measured tiles, beside the cache of downloads. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { variantOf } from '../gpu/variants.ts';
+import type { Variant } from '../../kernels/kernel.ts';
 import type { Tiles } from '../ops/tiles.ts';
 import { adapterKey } from '../tune/adapter-key.ts';
 import { kernelDigest } from '../tune/digest.ts';
@@ -41,6 +41,7 @@ export const tilesPath = (env: Environment = process.env): string => join(cacheF
 export async function readTiles(
   device: GPUDevice,
   toggles: readonly string[],
+  variant: Variant,
   path: string = tilesPath(),
 ): Promise<TunedTiles> {
   const adapter = adapterKey(device, toggles);
@@ -48,7 +49,7 @@ export async function readTiles(
   try {
     const table = existsSync(path) ? readTables(path)[adapter] : undefined;
     if (!table) return nothing;
-    if (table.kernels !== (await kernelDigest(variantOf(device)))) {
+    if (table.kernels !== (await kernelDigest(variant))) {
       const note = `${path}: not used, it was measured with other kernels ("llamagen tune" measures again)`;
       return { ...nothing, note };
     }

@@ -19,6 +19,7 @@ const file = (description: string, date: string, us: number): BenchFile => ({
   adapter: { vendor: 'v', architecture: 'a', device: 'd', description, software: false },
   toggles: ['enable-dawn-features=x'],
   variant: { reduce: 'subgroup', f16: true },
+  tiles: {},
   results: { kernels: { kernels: [{ ...kernel, us }], unchecked: [] } },
 });
 

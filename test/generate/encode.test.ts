@@ -10,7 +10,7 @@ import {
   type Picture,
 } from '../../src/index.ts';
 import { defaultModelFolder, openFolder } from '../../src/node/files.ts';
-import { testDevice, testTiles } from '../support/device.ts';
+import { testDevice, testKernels } from '../support/device.ts';
 
 let model: Model;
 let orange: Picture;
@@ -18,7 +18,7 @@ beforeAll(async () => {
   const device = await testDevice();
   model = await loadModel(device, openFolder(defaultModelFolder()), {
     encoder: true,
-    tiles: await testTiles(),
+    ...(await testKernels()),
   });
   const { images } = await generate(model, { classes: [20], seed: 1 });
   orange = images[0]!;

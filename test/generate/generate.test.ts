@@ -12,7 +12,7 @@ import {
 } from '../../src/index.ts';
 import { openDevice } from '../../src/node/device.ts';
 import { defaultModelFolder, openFolder } from '../../src/node/files.ts';
-import { testDevice, testTiles } from '../support/device.ts';
+import { testDevice, testKernels } from '../support/device.ts';
 import { few } from '../support/few.ts';
 import { tinyFolder } from '../support/tiny-model.ts';
 
@@ -20,9 +20,9 @@ let shipped: Model;
 let tiny: Model;
 beforeAll(async () => {
   const device = await testDevice();
-  const tiles = await testTiles();
-  shipped = await loadModel(device, openFolder(defaultModelFolder()), { tiles });
-  tiny = await loadModel(device, tinyFolder(), { tiles });
+  const kernels = await testKernels();
+  shipped = await loadModel(device, openFolder(defaultModelFolder()), kernels);
+  tiny = await loadModel(device, tinyFolder(), kernels);
 });
 afterAll(() => {
   shipped.destroy();

@@ -38,13 +38,13 @@ function foldersOf(given: readonly string[], full: boolean): readonly string[] {
 
 /** Prints the lines of one case and counts its tensors; a case that cannot run counts as one failure. */
 async function report(
-  { device, tiles }: Pick<NodeDevice, 'device' | 'tiles'>,
+  { device, kernels }: Pick<NodeDevice, 'device' | 'kernels'>,
   folder: string,
   full: boolean,
   counts: { passed: number; failed: number; skipped: number },
 ): Promise<void> {
   try {
-    const { name, checks, skipped } = await runCase(device, folder, { full, tiles });
+    const { name, checks, skipped } = await runCase(device, folder, { ...kernels, full });
     for (const check of checks) {
       console.log(`${name} ${line(check)}`);
       counts[check.pass ? 'passed' : 'failed']++;

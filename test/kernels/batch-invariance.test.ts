@@ -10,8 +10,7 @@ import { linear } from '../../kernels/product/linear.ts';
 import { linearParts } from '../../kernels/product/linear-parts.ts';
 import type { ProductTile } from '../../kernels/product/product-tile.ts';
 import { swiglu } from '../../kernels/product/swiglu.ts';
-import { variantOf } from '../../src/gpu/variants.ts';
-import { testDevice, testTiles } from '../support/device.ts';
+import { testDevice, testKernels } from '../support/device.ts';
 import { few, fewAgain, fewBarriers, isLong } from '../support/few.ts';
 import { anyRope, rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
@@ -20,7 +19,7 @@ import { deviceVariants, F32_VARIANTS, SERIAL_LANES, variantName } from '../supp
 import { storedWeight } from '../support/weights.ts';
 
 const device = await testDevice();
-const tiles = await testTiles();
+const { variant: own, tiles } = await testKernels();
 
 /** A software adapter compiles a dozen kernels for each of these tests. */
 vi.setConfig({ testTimeout: 60_000 });
@@ -157,7 +156,7 @@ const variants = deviceVariants(device, [...F32_VARIANTS, SERIAL_LANES]).map(
 function forcedWay(): Way {
   const { split: _, ...product } = { ...tiles.product };
   const { split: __, ...attention } = { ...tiles.attention };
-  return { variant: variantOf(device), product, attention };
+  return { variant: own, product, attention };
 }
 const forced = process.env.LLAMAGEN_VARIANT ? [{ way: forcedWay(), title: 'forced' }] : [];
 

@@ -14,7 +14,8 @@ import { testDevice } from '../support/device.ts';
 const device = await testDevice();
 const TOGGLES = ['fast'];
 const adapter = adapterKey(device, TOGGLES);
-const kernels = await kernelDigest(variantOf(device));
+const variant = variantOf(device);
+const kernels = await kernelDigest(variant);
 const tuned = {
   'fake [1]': { tile: { span: 4 }, ownUs: 2, us: 1 },
   'fake [2]': { tile: {}, ownUs: 2, us: 2 },
@@ -32,9 +33,14 @@ afterEach(() => {
 });
 
 test('results are read where they were written, and a missing file is none', async () => {
-  expect(await readTiles(device, TOGGLES, path)).toEqual({ path, adapter, tuned: {}, tiles: {} });
+  expect(await readTiles(device, TOGGLES, variant, path)).toEqual({
+    path,
+    adapter,
+    tuned: {},
+    tiles: {},
+  });
   writeTiles({ path, adapter }, { kernels, tuned });
-  const read = await readTiles(device, TOGGLES, path);
+  const read = await readTiles(device, TOGGLES, variant, path);
   expect(read).toEqual({ path, adapter, tuned, tiles: { 'fake [1]': { span: 4 } } });
 });
 
@@ -44,7 +50,7 @@ test('results of other adapters and toggles are kept, and not used', async () =>
   writeTiles({ path, adapter }, { kernels, tuned });
   const tables = parseTables(readFileSync(path, 'utf8'));
   expect(tables).toEqual({ another: { kernels: 'x', tuned }, [adapter]: { kernels, tuned } });
-  expect((await readTiles(device, ['slow'], path)).tuned).toEqual({});
+  expect((await readTiles(device, ['slow'], variant, path)).tuned).toEqual({});
 });
 
 test('results of another process stay, those of other kernels go', () => {
@@ -69,17 +75,17 @@ describe('not used, with a note that says why:', () => {
   ])('%s', async (_, text, note) => {
     mkdirSync(join(folder, 'cache'));
     writeFileSync(path, text);
-    const read = await readTiles(device, TOGGLES, path);
+    const read = await readTiles(device, TOGGLES, variant, path);
     expect(read.tiles).toEqual({});
     expect(read.note).toMatch(note);
     // The next results take its place.
     writeTiles({ path, adapter }, { kernels, tuned });
-    expect((await readTiles(device, TOGGLES, path)).tuned).toEqual(tuned);
+    expect((await readTiles(device, TOGGLES, variant, path)).tuned).toEqual(tuned);
   });
 
   test('a folder', async () => {
     mkdirSync(path, { recursive: true });
-    expect((await readTiles(device, TOGGLES, path)).note).toMatch(/it is a folder/);
+    expect((await readTiles(device, TOGGLES, variant, path)).note).toMatch(/it is a folder/);
     expect(() => writeTiles({ path, adapter }, { kernels, tuned })).toThrow(/it is a folder/);
   });
 });
@@ -101,20 +107,28 @@ describe('a device that is opened', () => {
     vi.stubEnv('LLAMAGEN_CACHE', join(folder, 'cache'));
     const plain = await openDevice();
     expect(plain.tuned).toMatchObject({ path, tiles: {} });
-    expect(plain.tiles).toEqual({});
+    expect(plain.kernels.tiles).toEqual({});
     stored(plain.toggles);
     plain.close();
     const opened = await openDevice();
     expect(opened.notes.join()).not.toContain('tiles.json');
-    expect(opened.tiles).toEqual({ 'fake [1]': { span: 4 } });
+    expect(opened.kernels.tiles).toEqual({ 'fake [1]': { span: 4 } });
     opened.close();
     vi.stubEnv('LLAMAGEN_VARIANT', 'product.span=1');
     const forced = await openDevice();
-    expect(forced.tiles).toEqual({ 'fake [1]': { span: 4 }, product: { span: 1 } });
+    const tiles = { 'fake [1]': { span: 4 }, product: { span: 1 } };
+    expect(forced.kernels).toEqual({ variant, tiles });
     forced.close();
+    // What was measured says nothing about the kernels of another variant.
+    vi.stubEnv('LLAMAGEN_VARIANT', variant.reduce === 'workgroup' ? 'serial' : 'workgroup');
+    const other = await openDevice();
+    expect(other.kernels.variant.reduce).not.toBe(variant.reduce);
+    expect(other.kernels.tiles).toEqual({});
+    expect(other.notes.join()).toContain('measured with other kernels');
+    other.close();
     vi.stubEnv('LLAMAGEN_VARIANT', undefined);
     const without = await openDevice({ tuned: false });
-    expect(without.tiles).toEqual({});
+    expect(without.kernels.tiles).toEqual({});
     without.close();
   });
 
@@ -129,7 +143,6 @@ describe('a device that is opened', () => {
 });
 
 test('the digest is of the own choices, and differs when a text does', async () => {
-  const variant = variantOf(device);
   expect(await kernelDigest(variant)).toBe(kernels);
   const other = variant.reduce === 'serial' ? 'workgroup' : 'serial';
   expect(await kernelDigest({ ...variant, reduce: other })).not.toBe(kernels);

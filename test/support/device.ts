@@ -1,6 +1,5 @@
 /** One device per test process, closed when the process ends. */
-import { type NodeDevice, openDevice } from '../../src/node/device.ts';
-import type { Tiles } from '../../src/ops/tiles.ts';
+import { type KernelChoices, type NodeDevice, openDevice } from '../../src/node/device.ts';
 
 let opened: Promise<NodeDevice> | undefined;
 
@@ -10,8 +9,8 @@ export async function testDevice(): Promise<GPUDevice> {
   return (await opened).device;
 }
 
-/** The tiles that the variable LLAMAGEN_VARIANT forces, for the models that a test loads. */
-export async function testTiles(): Promise<Tiles> {
+/** What the variable LLAMAGEN_VARIANT forces, for the models and kernels that a test makes. */
+export async function testKernels(): Promise<KernelChoices> {
   opened ??= openDevice({ tuned: false });
-  return (await opened).tiles;
+  return (await opened).kernels;
 }
