@@ -1,7 +1,8 @@
 import type { Binding, Kernel } from '../kernel.ts';
 import { rowBinding } from '../lib/accessors.ts';
-import { ATTENTION_RULES, assertParams } from '../lib/params.ts';
+import { assertParams } from '../lib/params.ts';
 import { type AttentionParams, assertAttention, attentionKernel } from './attention-kernel.ts';
+import { ATTENTION_RULES } from './attention-rules.ts';
 import { cutPositions } from './attention-tile.ts';
 
 export type { AttentionParams };

@@ -1,11 +1,12 @@
 import { byteLength } from '../cost.ts';
 import { type Binding, type Kernel, type MatrixDType, PORTABLE, type Variant } from '../kernel.ts';
 import { rowBinding, weightBindings } from '../lib/accessors.ts';
-import { assertParams, KV_RULES } from '../lib/params.ts';
+import { assertParams } from '../lib/params.ts';
 import { rowTableBinding } from '../lib/row-table.ts';
 import { type Columns, columnsOf } from '../product/columns.ts';
 import { productKernel } from '../product/product.ts';
 import type { ProductTile } from '../product/product-tile.ts';
+import { KV_RULES } from './attention-rules.ts';
 import { type KvShape, kvBinding } from './kv-cache.ts';
 import { qkvStore } from './qkv-store.ts';
 

@@ -1,9 +1,10 @@
 import { type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts';
 import { quads, rowBinding, rowReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
-import { assertParams, KV_RULES } from '../lib/params.ts';
+import { assertParams } from '../lib/params.ts';
 import { rowTableBinding } from '../lib/row-table.ts';
 import { wgsl } from '../lib/wgsl.ts';
+import { KV_RULES } from './attention-rules.ts';
 import { type KvShape, kvBinding } from './kv-cache.ts';
 import { qkvStore } from './qkv-store.ts';
 

@@ -1,5 +1,6 @@
 import type { Binding, Kernel, Variant } from '../kernel.ts';
-import { assertParams, MAP_RULES } from '../lib/params.ts';
+import { MAP_RULES } from '../lib/map-rules.ts';
+import { assertParams } from '../lib/params.ts';
 import { mapProduct } from '../product/map-product.ts';
 import type { MapTile } from '../product/map-tile.ts';
 

@@ -8,7 +8,8 @@ import {
   range,
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
-import { assertParams, MAP_RULES } from '../lib/params.ts';
+import { MAP_RULES } from '../lib/map-rules.ts';
+import { assertParams } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
 
 export interface SumPartsParams {

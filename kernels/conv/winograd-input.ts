@@ -1,7 +1,8 @@
 import { byteLength } from '../cost.ts';
 import { type Binding, ceilDiv, declare, grid, type Kernel, range } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
-import { assertParams, MAP_RULES } from '../lib/params.ts';
+import { MAP_RULES } from '../lib/map-rules.ts';
+import { assertParams } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import {
   inputLines,

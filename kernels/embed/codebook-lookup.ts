@@ -2,9 +2,10 @@ import { byteLength } from '../cost.ts';
 import { type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts';
 import { valueReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
-import { assertParams, CODEBOOK_RULES } from '../lib/params.ts';
+import { assertParams } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import type { CodebookParams } from './codebook.ts';
+import { CODEBOOK_RULES } from './codebook.ts';
 
 export type CodebookLookupParams = CodebookParams;
 

@@ -14,3 +14,14 @@ export interface CodebookParams {
   /** Storage of the codebook. Default f32. */
   readonly dtype?: 'f32' | 'f16';
 }
+
+/** Rules of the parameters. */
+export const CODEBOOK_RULES = {
+  images: 'size',
+  height: 'size',
+  width: 'size',
+  codebookSize: 'size',
+  codebookEmbedDim: 'size',
+  l2Norm: 'flag',
+  dtype: 'floatDtype?',
+} as const;

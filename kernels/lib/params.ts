@@ -24,60 +24,6 @@ type RuleName =
 /** A rule for every parameter, so that none can be forgotten. */
 export type Rules<P> = { readonly [K in keyof P]-?: Rule };
 
-/** Rules that several kernels share. */
-export const MAP_RULES = {
-  images: 'size',
-  channels: 'size',
-  height: 'size',
-  width: 'size',
-} as const;
-export const PRODUCT_RULES = {
-  rows: 'size',
-  inDim: 'size',
-  outDim: 'size',
-  dtype: 'matrixDtype?',
-  columns: 'part?',
-  variant: 'variant?',
-  tile: 'tile?',
-} as const;
-export const KV_RULES = {
-  slots: 'size',
-  nKvHead: 'size',
-  positions: 'size',
-  headDim: 'size',
-  kvDtype: 'floatDtype?',
-} as const;
-export const ATTENTION_RULES = {
-  rows: 'size',
-  nHead: 'size',
-  slots: 'size',
-  nKvHead: 'size',
-  positions: 'size',
-  headDim: 'size',
-  kvDtype: 'floatDtype?',
-  masked: 'flag?',
-  variant: 'variant?',
-  tile: 'tile?',
-} as const;
-export const DRAW_RULES = {
-  sequences: 'size',
-  rows: 'size',
-  capacity: 'size',
-  vocabSize: 'size',
-  blockSize: 'size',
-  clsTokenNum: 'size',
-  variant: 'variant?',
-} as const;
-export const CODEBOOK_RULES = {
-  images: 'size',
-  height: 'size',
-  width: 'size',
-  codebookSize: 'size',
-  codebookEmbedDim: 'size',
-  l2Norm: 'flag',
-  dtype: 'floatDtype?',
-} as const;
-
 /**
  * To be called first by every kernel; returns what the kernel then says of itself.
  * @throws RangeError that names the first parameter that is unknown or not what it may be.

@@ -1,7 +1,8 @@
 import { assert, type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts';
-import { normScaleLib } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
-import { assertParams, MAP_RULES } from '../lib/params.ts';
+import { MAP_RULES } from '../lib/map-rules.ts';
+import { normScaleLib } from '../lib/norm-scale.ts';
+import { assertParams } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { groupChunks } from './group-moments.ts';
 

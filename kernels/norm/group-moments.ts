@@ -10,7 +10,8 @@ import {
   type Variant,
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
-import { assertParams, MAP_RULES } from '../lib/params.ts';
+import { MAP_RULES } from '../lib/map-rules.ts';
+import { assertParams } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
 import { wgsl } from '../lib/wgsl.ts';
 

@@ -9,9 +9,10 @@ import {
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
-import { normScaleLib } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
-import { assertParams, MAP_RULES } from '../lib/params.ts';
+import { MAP_RULES } from '../lib/map-rules.ts';
+import { normScaleLib } from '../lib/norm-scale.ts';
+import { assertParams } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
 import { wgsl } from '../lib/wgsl.ts';
 

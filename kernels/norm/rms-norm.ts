@@ -10,8 +10,8 @@ import {
   type Variant,
 } from '../kernel.ts';
 import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/accessors.ts';
-import { normScaleLib } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
+import { normScaleLib } from '../lib/norm-scale.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
 import { wgsl } from '../lib/wgsl.ts';

@@ -35,3 +35,14 @@ export function columnsOf(
   );
   return { first, count };
 }
+
+/** Rules of parameters that products share. */
+export const PRODUCT_RULES = {
+  rows: 'size',
+  inDim: 'size',
+  outDim: 'size',
+  dtype: 'matrixDtype?',
+  columns: 'part?',
+  variant: 'variant?',
+  tile: 'tile?',
+} as const;

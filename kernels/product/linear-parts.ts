@@ -1,7 +1,7 @@
 import { type Bindings, type Kernel, PORTABLE } from '../kernel.ts';
 import { rowBinding, rowWriter, weightBindings } from '../lib/accessors.ts';
-import { assertParams, PRODUCT_RULES } from '../lib/params.ts';
-import { columnsOf } from './columns.ts';
+import { assertParams } from '../lib/params.ts';
+import { columnsOf, PRODUCT_RULES } from './columns.ts';
 import type { LinearBindings, LinearParams } from './linear.ts';
 import { productKernel } from './product.ts';
 import { assertSplit } from './product-tile.ts';

@@ -7,8 +7,8 @@ import {
   type Variant,
 } from '../kernel.ts';
 import { rowBinding, rowReader, rowWriter, weightBindings } from '../lib/accessors.ts';
-import { assertParams, PRODUCT_RULES } from '../lib/params.ts';
-import { type Columns, columnsOf } from './columns.ts';
+import { assertParams } from '../lib/params.ts';
+import { type Columns, columnsOf, PRODUCT_RULES } from './columns.ts';
 import { productKernel } from './product.ts';
 import type { ProductTile } from './product-tile.ts';
 

@@ -15,9 +15,9 @@ import {
   weightBindings,
 } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
-import { assertParams, assertTile, PRODUCT_RULES } from '../lib/params.ts';
+import { assertParams, assertTile } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
-import { type Columns, columnsOf } from './columns.ts';
+import { type Columns, columnsOf, PRODUCT_RULES } from './columns.ts';
 import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';
 import { MAP_TILE } from './map-tile.ts';
 import { PRODUCT_SETTINGS, type ProductTile } from './product-tile.ts';

@@ -1,7 +1,7 @@
 /** The loop of products of few rows over inDim: what an invocation loads and adds. */
 import { ceilDiv, range } from '../kernel.ts';
 import { rowReader, type Width } from '../lib/accessors.ts';
-import { normScaleLib } from '../lib/finite.ts';
+import { normScaleLib } from '../lib/norm-scale.ts';
 import type { ProductTile } from './product-tile.ts';
 
 /** What the parts of the text share. */

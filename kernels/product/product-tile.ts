@@ -31,7 +31,7 @@ export const PRODUCT_SETTINGS: readonly (keyof ProductTile)[] = [
 ];
 
 /** Subgroups have at least this many invocations (WebGPU). */
-const LEAST_LANES = 4;
+export const LEAST_LANES = 4;
 /** Enough subgroups at once to hide the latency of memory on large GPUs, by order of magnitude. */
 const ENOUGH_SPANS = 2048;
 /** Parts of 48 values in the narrowest official model (dim 768). */
@@ -101,26 +101,6 @@ export function ownProductTile(shape: ProductShape, { reduce, lanes }: Variant):
   let parts = 1;
   while (parts < 4 && ceilDiv(outDim, 4) * parts < ENOUGH_SPANS && loads >= 4 * parts) parts *= 2;
   return { span, parts, units: Math.max(1, 128 / (span * parts)), columns: 4 };
-}
-
-/** Tiles worth measuring for a product on a device; all give the same result but for rounding. */
-export function productTiles({ reduce, lanes }: Variant): readonly ProductTile[] {
-  if (reduce === 'serial') {
-    const spans = lanes === undefined ? [1] : [1, LEAST_LANES];
-    return spans.flatMap((span) =>
-      [4, 16].flatMap((units) => [4, 8].map((columns) => ({ span, parts: 1, units, columns }))),
-    );
-  }
-  const spans = reduce === 'workgroup' ? [1] : [8, 16, 32].filter((s) => s <= (lanes ?? 4));
-  return spans.flatMap((span) =>
-    [1, 2, 4, 8, 16, 32, 64].flatMap((parts) =>
-      [64, 128, 256].flatMap((threads) => {
-        const units = threads / (span * parts);
-        const fits = Number.isInteger(units) && (reduce === 'subgroup' ? parts <= 8 : parts >= 8);
-        return fits ? [4, 8].map((columns) => ({ span, parts, units, columns })) : [];
-      }),
-    ),
-  );
 }
 
 export interface TileRows {

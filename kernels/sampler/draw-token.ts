@@ -2,11 +2,12 @@ import { type Binding, declare, enable, type Kernel, PORTABLE, type Variant } fr
 import { quads, rowBinding, rowReader, variantFeatures } from '../lib/accessors.ts';
 import { finiteLib } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
-import { assertParams, DRAW_RULES } from '../lib/params.ts';
+import { assertParams } from '../lib/params.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { drawLib, finish } from './draw.ts';
+import { DRAW_RULES } from './draw-rules.ts';
 import { samplerGroup } from './sampler-group.ts';
 import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';
 

@@ -1,11 +1,12 @@
 import { assert, type Binding, declare, enable, type Kernel, PORTABLE } from '../kernel.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
-import { assertParams, DRAW_RULES } from '../lib/params.ts';
+import { assertParams } from '../lib/params.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { drawLib, finish } from './draw.ts';
+import { DRAW_RULES } from './draw-rules.ts';
 import type { DrawTokenParams } from './draw-token.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './filter.ts';
 import { guideLib } from './guide.ts';

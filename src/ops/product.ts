@@ -9,9 +9,9 @@ import {
   type ProductShape,
   type ProductTile,
   productProblem,
-  productTiles,
   splitProblem,
 } from '../../kernels/product/product-tile.ts';
+import { productTiles } from '../../kernels/product/product-tiles.ts';
 import { sumRows } from '../../kernels/product/sum-rows.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';

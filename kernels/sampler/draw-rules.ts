@@ -1,0 +1,11 @@
+/** Rules of parameters of the kernels that draw. */
+
+export const DRAW_RULES = {
+  sequences: 'size',
+  rows: 'size',
+  capacity: 'size',
+  vocabSize: 'size',
+  blockSize: 'size',
+  clsTokenNum: 'size',
+  variant: 'variant?',
+} as const;
