@@ -13,6 +13,7 @@ const WANTED_LIMITS = [
   'maxStorageBufferBindingSize',
   'maxComputeInvocationsPerWorkgroup',
   'maxComputeWorkgroupStorageSize',
+  'maxStorageBuffersPerShaderStage',
 ] as const;
 
 /** A device descriptor with every optional feature this project uses and the adapter has. */

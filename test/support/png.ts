@@ -23,3 +23,15 @@ export function pngChunks(png: Uint8Array): PngChunk[] {
   }
   return chunks;
 }
+
+/** A PNG file of these chunks, with the checksums that they need. */
+export function pngOf(chunks: readonly (readonly [name: string, data: Uint8Array])[]): Buffer {
+  const parts = chunks.flatMap(([name, data]) => {
+    const body = Buffer.concat([Buffer.from(name, 'latin1'), data]);
+    const [length, checksum] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.length);
+    checksum.writeUInt32BE(crc32(body));
+    return [length, body, checksum];
+  });
+  return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), ...parts]);
+}

@@ -60,9 +60,10 @@ export function tinyFolder(options: TinyOptions = {}): ModelFiles {
 }
 
 /** Writes that model into a folder, which is made. */
-export function writeTinyFolder(folder: string): void {
+export function writeTinyFolder(folder: string, options: TinyOptions = {}): void {
   mkdirSync(folder, { recursive: true });
-  for (const [file, bytes] of Object.entries(tinyFiles())) writeFileSync(join(folder, file), bytes);
+  for (const [file, bytes] of Object.entries(tinyFiles(options)))
+    writeFileSync(join(folder, file), bytes);
 }
 
 function tinyFiles(options: TinyOptions = {}): Record<string, Uint8Array> {
