@@ -44,10 +44,7 @@ export function imageCases(grid: Grid, precision: Precision): KernelCase[] {
 function casesOf(g: Graph, use: string, config?: GptConfig): KernelCase[] {
   const counts = new Map<string, { kernel: Kernel; dispatches: number }>();
   for (const { kernel } of g.nodes) {
-    // Parts of a layer that differ in where they begin alone are one case: they cost the same.
-    const part = / tiles from \d+$/.test(kernel.label);
-    // The same label with other texts would be two cases of one name.
-    const key = part ? kernel.label.replace(/\d+$/, '') : kernel.label + kernel.code;
+    const key = keyOf(kernel);
     const known = counts.get(key) ?? { kernel, dispatches: 0 };
     known.dispatches++;
     counts.set(key, known);
@@ -57,4 +54,10 @@ function casesOf(g: Graph, use: string, config?: GptConfig): KernelCase[] {
     ...{ use, kernel, dispatches },
     ...(config && { config }),
   }));
+}
+
+/** Parts of a layer that differ in where they begin alone are one case: they cost the same. */
+function keyOf({ name, params }: Kernel): string {
+  const { part, ...others } = params as { readonly part?: { readonly count: number } };
+  return JSON.stringify([name, others, part?.count]);
 }

@@ -77,6 +77,11 @@ test('a kernel without a record says so', async () => {
   expect(await checkKernel(device, { ...kernel, name: 'paint' })).toMatch(/no record of paint/);
 });
 
+test('a kernel that makes a part of a weight says so', async () => {
+  const kernel = linear({ rows: 2, inDim: 8, outDim: 24, columns: { first: 8, count: 8 } });
+  expect(await checkKernel(device, kernel)).toMatch(/part of a larger weight/);
+});
+
 test.each(F32_VARIANTS.slice(0, 1))('a kernel is timed against the limits, %j', async (variant) => {
   const memory = new Memory(device);
   const clock = stopwatch(memory);

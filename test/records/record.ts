@@ -57,7 +57,7 @@ export interface KernelRecord<P extends object = object> {
   tolerance(output: string, params: P): Closeness;
   /** Outputs of which a kernel leaves some values alone, where the oracle has NaN. */
   readonly partly?: readonly string[];
-  /** For large sizes, of which the bench compares a sample. Default all. */
+  /** Of large sizes the bench compares a sample. Default all. */
   readonly sampled?: Sampled;
 }
 

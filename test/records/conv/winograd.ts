@@ -47,6 +47,7 @@ export const winogradFilter: KernelRecord<WinogradFilterParams> = record<
   },
   oracle: (params, inputs) => ({ out: oracle.winogradFilter(params, inputs) }),
   tolerance: () => TOLERANCE,
+  sampled: { size: 'outChannels', axes: { weight: 0, out: 2 } },
 });
 
 const MAP = { images: 2, height: 3, width: 5 } as const;
@@ -75,6 +76,7 @@ export const winogradInput: KernelRecord<WinogradInputParams> = record<
   },
   oracle: (params, inputs) => ({ out: oracle.winogradInput(params, inputs) }),
   tolerance: () => TOLERANCE,
+  sampled: { size: 'channels', axes: { x: 1, out: 1 } },
 });
 
 export const winogradProduct: KernelRecord<WinogradProductParams> = record<
@@ -138,4 +140,5 @@ export const winogradOutput: KernelRecord<WinogradOutputParams> = record<
   tolerance: () => TOLERANCE,
   // The first part leaves the pixels of the others to them.
   partly: ['out'],
+  sampled: { size: 'channels', axes: { x: 1, bias: 0, residual: 1, out: 1 } },
 });
