@@ -56,8 +56,11 @@ function casesOf(g: Graph, use: string, config?: GptConfig): KernelCase[] {
   }));
 }
 
-/** Parts of a layer that differ in where they begin alone are one case: they cost the same. */
-function keyOf({ name, params }: Kernel): string {
+/**
+ * The same label with other texts would be two cases of one name. Parts of a layer that differ in where
+ * they begin alone are one: they cost the same.
+ */
+function keyOf({ name, params, label, code }: Kernel): string {
   const { part, ...others } = params as { readonly part?: { readonly count: number } };
-  return JSON.stringify([name, others, part?.count]);
+  return part ? JSON.stringify([name, others, part.count]) : label + code;
 }
