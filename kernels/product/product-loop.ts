@@ -134,6 +134,11 @@ export function loop(layout: Layout): readonly string[] {
     ...loadWeights('k'),
     ...eachRow.flatMap((r) => [...loadRow(r, 'k'), ...add(r, `v${r}`)]),
   ];
+  const cut = [
+    `let begin = slice * ${perSlice}u + share;`,
+    `let end = min((slice + 1u) * ${perSlice}u, ${loads}u);`,
+  ];
+  const [begin, end] = split > 1 ? ['begin', 'end'] : ['share', `${loads}u`];
   const whole = loads - (loads % QUAD);
   const shares = quad ? range(QUAD).map((s) => `_${s}`) : [''];
   return [
@@ -143,17 +148,14 @@ export function loop(layout: Layout): readonly string[] {
     ),
     ...(norm ? eachRow.map((r) => `var square${r} = 0.0;`) : []),
     ...sums.flatMap(({ name }) => shares.map((share) => `var ${name}${share} = vec4f();`)),
+    ...(split > 1 ? cut : []),
     ...(quad
       ? [
           `let place = lane % ${QUAD}u;`,
           ...block(`for (var k = 0u; k < ${whole}u; k += ${QUAD}u)`, together('k', QUAD)),
           ...(whole < loads ? block('', together(`${whole}u`, loads - whole)) : []),
         ]
-      : [
-          `let begin = slice * ${perSlice}u + share;`,
-          `let end = min((slice + 1u) * ${perSlice}u, ${loads}u);`,
-          ...block(`for (var k = begin; k < end; k += ${span * parts}u)`, alone),
-        ]),
+      : block(`for (var k = ${begin}; k < ${end}; k += ${span * parts}u)`, alone)),
   ];
 }
 

@@ -3,21 +3,26 @@ import { range } from '../kernel.ts';
 import { quads } from '../lib/accessors.ts';
 import { block, type Layout, QUAD, sumsOf } from './product-loop.ts';
 
+/** What says where a tile is, in calls of `store_item`. */
+const placeOf = ({ split }: Layout): readonly string[] => [
+  ...(split > 1 ? ['slice'] : []),
+  'first',
+  'unit',
+];
+
 /** `fn store_item(slice, first, unit, item, sums)`: stores a value of a tile, if there is such a value. */
-export function storeItem({
-  weights,
-  rows,
-  rowTile,
-  outDim,
-  unitQuads,
-  firstQuad,
-}: Layout): string {
+export function storeItem(layout: Layout): string {
+  const { weights, rows, rowTile, outDim, unitQuads, firstQuad, split } = layout;
   const sums = weights.map((w) => `${w}_sum`);
-  return `fn store_item(slice: u32, first: u32, unit: u32, item: u32, ${sums.map((s) => `${s}: vec4f`).join(', ')}) {
+  const params = [
+    ...[...placeOf(layout), 'item'].map((name) => `${name}: u32`),
+    ...sums.map((name) => `${name}: vec4f`),
+  ];
+  return `fn store_item(${params.join(', ')}) {
   let row = first + item / ${unitQuads}u;
   let i = unit * ${unitQuads}u + item % ${unitQuads}u;
   if (item < ${rowTile * unitQuads}u && row < ${rows}u && i < ${quads(outDim)}u) {
-    store(slice * ${rows}u + row, ${firstQuad}u + i, ${sums.join(', ')});
+    store(${split > 1 ? `slice * ${rows}u + ` : ''}row, ${firstQuad}u + i, ${sums.join(', ')});
   }
 }`;
 }
@@ -84,7 +89,9 @@ export function storeSums(layout: Layout): readonly string[] {
     }),
     ...lines,
     ...(copies > 1 ? [`if ((lane & ${copies - 1}u) != 0u) { return; }`] : []),
-    ...values.map((sums, j) => `store_item(slice, first, unit, item + ${j}u, ${sums.join(', ')});`),
+    ...values.map(
+      (sums, j) => `store_item(${[...placeOf(layout), `item + ${j}u`, ...sums].join(', ')});`,
+    ),
   ];
 }
 
@@ -126,7 +133,7 @@ export function sumParts(layout: Layout): readonly string[] {
     'workgroupBarrier();',
     `let team = lane / ${span * parts}u;`,
     ...block(`for (var value = share; value < ${items}u; value += ${span * parts}u)`, [
-      `store_item(slice, first, unit, value, ${totals.join(', ')});`,
+      `store_item(${[...placeOf(layout), 'value', ...totals].join(', ')});`,
     ]),
   ];
 }

@@ -94,10 +94,7 @@ ${parts > 1 ? partsLib(layout) : ''}
 @compute @workgroup_size(${team * units})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
-  let index = group.y * ${gx}u + group.x;
-  let slice = index / ${tiles}u;
-  if (slice >= ${split}u) { return; }
-  let tile = index % ${tiles}u;
+  ${split > 1 ? sliceOf(`group.y * ${gx}u + group.x`, tiles, split) : `let tile = group.y * ${gx}u + group.x;`}
   let first = tile % ${rowTiles}u * ${rowTile}u;
   let unit = tile / ${rowTiles}u * ${units}u + lane / ${team}u;
   let share = lane % ${team}u;
@@ -112,3 +109,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     cost: { operations: 2 * rows * inDim * outDim * weights.length },
   };
 }
+
+/** Declares the part `slice` of inDim and the tile within it; workgroups past the last return. */
+const sliceOf = (index: string, tiles: number, split: number): string => `let index = ${index};
+  let slice = index / ${tiles}u;
+  if (slice >= ${split}u) { return; }
+  let tile = index % ${tiles}u;`;

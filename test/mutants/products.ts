@@ -18,8 +18,8 @@ const whole = [
     {
       name: 'product-last-quad',
       fault: 'A sum leaves out its last four terms.',
-      find: /let end = (.+);/g,
-      replace: 'let end = max($1, 2u) - 1u;',
+      find: /k < (\d+)u; k \+=/g,
+      replace: 'k < max($1u, 2u) - 1u; k +=',
     },
     {
       name: 'product-row-tile',
@@ -192,7 +192,7 @@ const whole = [
     {
       name: 'parts-overwrite-the-first',
       fault: 'Every part of a large weight writes the first columns.',
-      find: /store\((slice[^,]+), \d+u \+ i,/g,
+      find: /store\(([^,]+), \d+u \+ i,/g,
       replace: 'store($1, i,',
     },
     {
