@@ -9,8 +9,9 @@ import { readBuffer } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
 import { byteLength } from '../graph/tensor.ts';
 import type { Destroyable, Network } from '../load/network.ts';
-import { gptScorer, positionsOf } from '../models/gpt.ts';
+import { positionsOf } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
+import { gptScorer } from '../models/gpt-scorer.ts';
 import { ropeTable } from '../models/rope-table.ts';
 import { checkValue, having, integer, listOf, numbers, show } from '../options.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The LlamaGen decoder as graphs: one that advances every sequence by one token, and one that scores
- * given tokens in a single pass. Both read the same weights under the official names.
+ * The LlamaGen decoder: the transformer over any rows, and the graph that advances every sequence by
+ * one token. Weights have the official names; `gptScorer` reads the same.
  * Source: LlamaGen autoregressive/models/gpt.py, Transformer; generate.py.
  */
 import { ROW_WORDS } from '../../kernels/lib/row-table.ts';
@@ -8,11 +8,10 @@ import { sampleToken } from '../../kernels/sampler/sample-token.ts';
 import { SEQUENCE_WORDS } from '../../kernels/sampler/sequence-table.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { attention, qkv } from '../ops/attention.ts';
 import { embedRows } from '../ops/embed.ts';
+import { fewRows } from '../ops/few-rows.ts';
 import { run } from '../ops/operation.ts';
-import { addProduct, normProduct } from '../ops/product.ts';
-import { swiglu } from '../ops/swiglu.ts';
+import type { TransformerOps } from '../ops/transformer.ts';
 import { type Matrix, matrix, table } from '../ops/weights.ts';
 import type { GptConfig } from './gpt-config.ts';
 import { headDtypeOf, type Precision, tableDtypeOf } from './precision.ts';
@@ -25,7 +24,7 @@ export interface PassShape {
   readonly slots: number;
 }
 
-/** What both graphs are fed with. All are states: written before a run, changed only by kernels. */
+/** What every graph of the decoder is fed with. All are states: written before a run, changed only by kernels. */
 export interface GptInputs {
   /** Where each row stands (`packRows`): u32 [rows, 4]. A class of numClasses is no condition. */
   readonly rowTable: Tensor;
@@ -44,10 +43,11 @@ export interface GptDecoder extends GptInputs {
   readonly probs: Tensor;
 }
 
-export interface GptScorer extends GptInputs {
-  /** f32 [sequences * positions, vocabSize]; row p of a sequence predicts token p. */
+/** What a pass gives of every row. */
+export interface Passed {
+  /** f32 [rows, vocabSize]. */
   readonly logits: Tensor;
-  /** The residual stream after each layer: f32 [sequences * positions, dim]. */
+  /** The residual stream after each layer: f32 [rows, dim]. */
   readonly hidden: readonly Tensor[];
 }
 
@@ -69,7 +69,7 @@ export function gptDecoder(
   const { rows, slots } = pass;
   const inputs = gptInputs(g, config, pass);
   const sequenceTable = g.state('sequences', 'u32', [rows, SEQUENCE_WORDS]);
-  const { logits: raw } = forward(g, config, pass, precision, inputs, false);
+  const { logits: raw } = forward(g, config, pass, precision, inputs, fewRows);
   const sizes = { sequences: rows, rows, capacity: slots, vocabSize, blockSize, clsTokenNum };
   const sample = sampleToken({ ...sizes, variant: precision.variant });
   const { rowTable, tokens } = inputs;
@@ -78,37 +78,22 @@ export function gptDecoder(
 }
 
 /**
- * Logits of every position of given token grids, in one pass of many rows (teacher forcing). The
- * same rows as decoding would make one by one; text conditions will be prefilled this way too.
- */
-export function gptScorer(
-  g: Graph,
-  config: GptConfig,
-  sequences: number,
-  precision: Precision,
-): GptScorer {
-  const pass = { rows: sequences * positionsOf(config), slots: sequences };
-  const inputs = gptInputs(g, config, pass);
-  return { ...inputs, ...forward(g, config, pass, precision, inputs, true) };
-}
-
-/**
  * The transformer: the residual stream of every row after each layer, and its logits.
- * @param many Whether the rows are hundreds.
+ * @param ops Those of few rows or of many.
  */
-function forward(
+export function forward(
   g: Graph,
   config: GptConfig,
   { rows, slots }: PassShape,
   precision: Precision,
   { rowTable, tokens, rope }: GptInputs,
-  many: boolean,
-): Pick<GptScorer, 'logits' | 'hidden'> {
+  ops: TransformerOps,
+): Passed {
   const { dim, hiddenDim, vocabSize, blockSize, normEps, nHead, nKvHead, headDim } = config;
   const { variant, dtype, kvDtype } = precision;
   const w = weightsOf(g, config, precision);
-  const ops = { g, ...precision };
-  const all = { rows, many, variant };
+  const on = { g, ...precision };
+  const all = { rows, variant };
   const product = { ...all, dtype, normEps };
   const back = (inDim: number) => ({ ...all, dtype, inDim, outDim: dim });
   const cache = { slots, nHead, nKvHead, headDim, positions: positionsOf(config), kvDtype };
@@ -122,20 +107,20 @@ function forward(
     const l = w.layer(layer);
     const kv = g.state(`layers.${layer}.kv`, kvDtype, kvShape);
     const attending = { x, gain: l.attentionNorm, weight: l.wqkv, rope, rowTable, kv };
-    const q = run(ops, qkv, { ...product, ...cache, dim }, attending);
-    const heads = run(ops, attention, { ...all, ...cache }, { q, kv, rowTable });
-    x = run(ops, addProduct, back(dim), { x: heads, weight: l.wo, residual: x });
+    const q = run(on, ops.qkv, { ...product, ...cache, dim }, attending);
+    const heads = run(on, ops.attention, { ...all, ...cache }, { q, kv, rowTable });
+    x = run(on, ops.addProduct, back(dim), { x: heads, weight: l.wo, residual: x });
     const gating = { x, gain: l.ffnNorm, w1: l.w1, w3: l.w3 };
-    const gated = run(ops, swiglu, { ...product, dim, hiddenDim }, gating);
-    x = run(ops, addProduct, back(hiddenDim), { x: gated, weight: l.w2, residual: x });
+    const gated = run(on, ops.swiglu, { ...product, dim, hiddenDim }, gating);
+    x = run(on, ops.addProduct, back(hiddenDim), { x: gated, weight: l.w2, residual: x });
     hidden.push(x);
   }
   const head = { ...product, inDim: dim, outDim: vocabSize, dtype: headDtypeOf(precision) };
-  const logits = run(ops, normProduct, head, { x, gain: w.norm, weight: w.output });
+  const logits = run(on, ops.normProduct, head, { x, gain: w.norm, weight: w.output });
   return { hidden, logits };
 }
 
-function gptInputs(g: Graph, config: GptConfig, { rows, slots }: PassShape): GptInputs {
+export function gptInputs(g: Graph, config: GptConfig, { rows, slots }: PassShape): GptInputs {
   return {
     rowTable: g.state('rows', 'u32', [rows, ROW_WORDS]),
     tokens: g.state('tokens', 'u32', [slots, config.blockSize]),

@@ -1,6 +1,4 @@
-/** Attention over a KV cache, and what fills the cache. */
-import { attention as attentionKernel } from '../../kernels/attention/attention.ts';
-import { attentionParts } from '../../kernels/attention/attention-parts.ts';
+/** What attention over a KV cache has, whatever makes it: the key, the tiles and their limits. */
 import {
   type AttentionShape,
   type AttentionTile,
@@ -10,60 +8,8 @@ import {
   ownAttentionTile,
   splitProblem,
 } from '../../kernels/attention/attention-tile.ts';
-import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
-import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
-import { ropeCache } from '../../kernels/attention/rope-cache.ts';
-import type { MatrixDType } from '../../kernels/kernel.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import type { Variant } from '../../kernels/kernel.ts';
 import type { Operation } from './operation.ts';
-import {
-  manyRows,
-  type ProductOpTile,
-  productFamily,
-  type RowsParams,
-  rowsNormed,
-  wholeTile,
-} from './product.ts';
-import { callParts, type Matrix } from './weights.ts';
-
-export interface QkvParams extends RowsParams, AttentionShape {
-  readonly dim: number;
-  readonly normEps: number;
-  readonly dtype: MatrixDType;
-}
-
-interface QkvFed {
-  readonly x: Tensor;
-  readonly gain: Tensor;
-  readonly weight: Matrix;
-  readonly rope: Tensor;
-  readonly rowTable: Tensor;
-  /** Keys and values of the rows are written to it. */
-  readonly kv: Tensor;
-}
-
-const widthOf = ({ nHead, nKvHead, headDim }: AttentionShape): number =>
-  (nHead + 2 * nKvHead) * headDim;
-
-/** The queries of rows; one dispatch for few rows, norm, product and `ropeCache` for many. */
-export const qkv: Operation<QkvParams, QkvFed, ProductOpTile> = {
-  ...productFamily((params) => ({
-    ...{ inDim: params.dim, outDim: widthOf(params), dtype: params.dtype, norm: !params.many },
-  })),
-  call(g, { many, ...params }, { weight, ...fed }, tile) {
-    const whole = wholeTile(tile);
-    if (!many) {
-      const make = { ...params, tile: whole };
-      return callParts(g, (columns) => qkvRopeCache({ ...make, columns }), { weight }, fed).q;
-    }
-    const { dim, normEps, dtype, variant, ...cache } = params;
-    const product = { rows: cache.rows, inDim: dim, outDim: widthOf(params), dtype, variant };
-    const normed = rowsNormed(g, params, fed, dim, normEps);
-    const made = manyRows(g, { ...product, tile: whole }, weight, normed);
-    const { rope, rowTable, kv } = fed;
-    return g.call(ropeCache(cache), { qkv: made, rope, rowTable, kv }).q;
-  },
-};
 
 export interface AttentionOpTile extends AttentionTile {
   /**
@@ -76,14 +22,9 @@ export interface AttentionOpTile extends AttentionTile {
   readonly split: number;
 }
 
-interface AttentionFed {
-  readonly q: Tensor;
-  readonly kv: Tensor;
-  readonly rowTable: Tensor;
-}
+type Params = AttentionShape & { readonly variant: Variant };
 
-/** One dispatch, or for few rows two where the tile cuts the positions into parts. */
-export const attention: Operation<RowsParams & AttentionShape, AttentionFed, AttentionOpTile> = {
+export const attentionFamily: Omit<Operation<Params, never, AttentionOpTile>, 'call'> = {
   key({ nHead, nKvHead, headDim, positions, kvDtype = 'f32' }) {
     return `attention ${kvDtype}[${nHead}/${nKvHead},${headDim},${positions}]`;
   },
@@ -98,12 +39,5 @@ export const attention: Operation<RowsParams & AttentionShape, AttentionFed, Att
     const { columns } = cutPositions(positions, split);
     const whole = { ...ownAttentionTile(params, variant), ...tile };
     return attentionProblem(whole, params, columns, variant);
-  },
-  call(g, { many, ...params }, fed, { split = 1, ...tile }) {
-    if (many || split === 1) return g.call(attentionKernel({ ...params, tile }), fed).out;
-    const { out: sums, peaks } = g.call(attentionParts({ ...params, split, tile }), fed);
-    const { rows, nHead, headDim, positions } = params;
-    const merge = mergeAttention({ rows, nHead, headDim, positions, split });
-    return g.call(merge, { sums, peaks, rowTable: fed.rowTable }).out;
   },
 };

@@ -2,8 +2,9 @@
 import { expect, test } from 'vitest';
 import { PORTABLE } from '../../kernels/kernel.ts';
 import { Graph } from '../../src/graph/graph.ts';
-import { gptDecoder, gptScorer } from '../../src/models/gpt.ts';
+import { gptDecoder } from '../../src/models/gpt.ts';
 import { parseGptConfig } from '../../src/models/gpt-config.ts';
+import { gptScorer } from '../../src/models/gpt-scorer.ts';
 import type { Tile, Tiles } from '../../src/ops/tiles.ts';
 
 const config = parseGptConfig(

@@ -1,0 +1,68 @@
+/** A transformer's operations for up to some dozens of rows: each fused into one dispatch, or in parts. */
+import { attention } from '../../kernels/attention/attention.ts';
+import { attentionParts } from '../../kernels/attention/attention-parts.ts';
+import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
+import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
+import type { Columns } from '../../kernels/product/columns.ts';
+import { linear } from '../../kernels/product/linear.ts';
+import { linearParts } from '../../kernels/product/linear-parts.ts';
+import { sumRows } from '../../kernels/product/sum-rows.ts';
+import { swiglu } from '../../kernels/product/swiglu.ts';
+import { attentionFamily } from './attention.ts';
+import { productFamily, wholeTile } from './product.ts';
+import { qkvDim, type TransformerOps } from './transformer.ts';
+import { callParts } from './weights.ts';
+
+export const fewRows: TransformerOps = {
+  qkv: {
+    ...productFamily((params) => {
+      const { dim: inDim, dtype } = params;
+      return { inDim, outDim: qkvDim(params), dtype, norm: true };
+    }),
+    call(g, params, { weight, ...fed }, tile) {
+      const all = { ...params, tile: wholeTile(tile) };
+      return callParts(g, (columns) => qkvRopeCache({ ...all, columns }), { weight }, fed).q;
+    },
+  },
+  attention: {
+    ...attentionFamily,
+    call(g, params, fed, { split = 1, ...tile }) {
+      if (split === 1) return g.call(attention({ ...params, tile }), fed).out;
+      const { out: sums, peaks } = g.call(attentionParts({ ...params, split, tile }), fed);
+      const { rows, nHead, headDim, positions } = params;
+      const merge = mergeAttention({ rows, nHead, headDim, positions, split });
+      return g.call(merge, { sums, peaks, rowTable: fed.rowTable }).out;
+    },
+  },
+  addProduct: {
+    ...productFamily((params) => params),
+    call(g, params, { weight, x, residual }, { split = 1, ...tile }) {
+      const all = { ...params, tile };
+      if (split === 1) {
+        const whole = { ...all, residual: true } as const;
+        const make = (columns?: Columns) => linear({ ...whole, columns });
+        return callParts(g, make, { weight }, { x, residual }).out;
+      }
+      const make = (columns?: Columns) => linearParts({ ...all, split, columns });
+      const { out: sums } = callParts(g, make, { weight }, { x });
+      const { rows, outDim: dim } = params;
+      return g.call(sumRows({ parts: split, rows, dim }), { x: sums, residual }).out;
+    },
+  },
+  swiglu: {
+    ...productFamily(({ dim, hiddenDim, dtype }) => {
+      return { inDim: dim, outDim: hiddenDim, dtype, weights: 2, norm: true };
+    }),
+    call(g, params, { w1, w3, ...fed }, tile) {
+      const all = { ...params, tile: wholeTile(tile) };
+      return callParts(g, (columns) => swiglu({ ...all, columns }), { w1, w3 }, fed).out;
+    },
+  },
+  normProduct: {
+    ...productFamily((params) => ({ ...params, norm: true })),
+    call(g, params, { weight, ...fed }, tile) {
+      const all = { ...params, tile: wholeTile(tile) };
+      return callParts(g, (columns) => linear({ ...all, columns }), { weight }, fed).out;
+    },
+  },
+};
