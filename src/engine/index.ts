@@ -1,9 +1,4 @@
 /** The engine: requests in, events out. */
-export {
-  createEngine,
-  type Engine,
-  type EngineOptions,
-  type EngineStats,
-  type SubmitOptions,
-} from './engine.ts';
+export { createEngine } from './engine.ts';
+export type { Engine, EngineOptions, EngineStats, SubmitOptions } from './engine-types.ts';
 export type { EngineEvent, ImageRequest } from './request.ts';

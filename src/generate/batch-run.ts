@@ -1,5 +1,5 @@
 /** The batches of one call, one after another on an engine, and what they take. */
-import type { Engine, EngineStats } from '../engine/engine.ts';
+import type { Engine, EngineStats } from '../engine/engine-types.ts';
 import { keptDecoder } from '../engine/images.ts';
 import { Phase, type Progress } from '../engine/progress.ts';
 import type { EngineEvent } from '../engine/request.ts';

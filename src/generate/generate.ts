@@ -1,5 +1,6 @@
 /** From classes and seeds to pictures. */
-import { createEngine, type Engine } from '../engine/engine.ts';
+import { createEngine } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine-types.ts';
 import type { Picture } from '../engine/images.ts';
 import type { Progress } from '../engine/progress.ts';
 import type { RunStats } from '../engine/run-steps.ts';

@@ -1,5 +1,6 @@
 /** The engine that calls of `generate` on one model share. */
-import { createEngine, type Engine } from '../engine/engine.ts';
+import { createEngine } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine-types.ts';
 import type { Model } from '../load/model.ts';
 
 interface Shared {

@@ -6,6 +6,7 @@ import {
   generateImages,
   loadModel,
   type Model,
+  type Preview,
   type Progress,
 } from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';
@@ -86,5 +87,21 @@ describe('images one by one', () => {
 
   test('are refused when the first is asked for', async () => {
     await expect(generateImages(model, { classes: [] }).next()).rejects.toThrow(/at least one/);
+  });
+
+  test('begin with given tokens, and show the first of each batch while it is drawn', async () => {
+    const { images } = await generate(model, ASKED);
+    const prefix = images[0]!.tokens.subarray(0, 6);
+    const previews: Preview[] = [];
+    const again = await generate(model, {
+      ...ASKED,
+      prefix,
+      previewEvery: 4,
+      onPreview: (preview) => previews.push(preview),
+    });
+    expect(again.images[0]).toEqual(images[0]);
+    for (const { tokens } of again.images) expect(tokens.subarray(0, 6)).toEqual(prefix);
+    expect(new Set(previews.map(({ index }) => index))).toEqual(new Set([0, 2, 4]));
+    expect(previews.find(({ index }) => index === 0)).toMatchObject({ done: 8, total: STEPS });
   });
 });
