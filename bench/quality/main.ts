@@ -61,15 +61,14 @@ async function measure(options: Options): Promise<void> {
   if (options.json !== undefined) assertWritable(options.json);
   const opened = await openDevice();
   try {
-    const { device } = opened;
     const environment = environmentOf(opened);
     print(environmentLines(environment));
     const subject = await (options.synthetic ? syntheticSubject(options) : folderSubject(options));
-    const grids = await drawGrids(device, subject);
-    const exact = await ask(device, subject, grids, { dtype: 'f32' });
+    const grids = await drawGrids(opened, subject);
+    const exact = await ask(opened, subject, grids, { dtype: 'f32' });
     const results: Record<string, Quality> = {};
     for (const dtype of ['f32', 'bf16', 'f16', 'int8', 'int4'] as const) {
-      const answers = await ask(device, subject, grids, { dtype });
+      const answers = await ask(opened, subject, grids, { dtype });
       results[dtype] = compare(subject, answers, exact);
       note(dtype, results[dtype]);
     }

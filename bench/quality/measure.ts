@@ -5,6 +5,7 @@ import { Memory } from '../../src/gpu/memory.ts';
 import { checkGpt, type PrecisionOptions } from '../../src/load/model.ts';
 import type { Network } from '../../src/load/network.ts';
 import type { GptConfig } from '../../src/models/gpt-config.ts';
+import type { NodeDevice } from '../../src/node/device.ts';
 import type { Safetensors } from '../../src/weights/safetensors.ts';
 import { drawing, stepProgram } from '../step-program.ts';
 
@@ -39,22 +40,25 @@ export interface Quality {
   readonly greedySame: number;
 }
 
+/** A device, and how kernels are made on it. */
+type Opened = Pick<NodeDevice, 'device' | 'kernels'>;
+
 /** Token grids drawn by the f32 decoder, one for each class: what it finds likely, not its best guess. */
-export async function drawGrids(device: GPUDevice, subject: Subject): Promise<GridToScore[]> {
+export async function drawGrids(opened: Opened, subject: Subject): Promise<GridToScore[]> {
   const { classes } = subject;
-  return withNetwork(device, subject, { dtype: 'f32' }, async (network) => {
+  return withNetwork(opened, subject, { dtype: 'f32' }, async (network) => {
     const grids = await draw(network, subject, false);
     return classes.map((label, i) => ({ label, tokens: grids[i] ?? [] }));
   });
 }
 
 export function ask(
-  device: GPUDevice,
+  opened: Opened,
   subject: Subject,
   grids: readonly GridToScore[],
   options: PrecisionOptions,
 ): Promise<Answers> {
-  return withNetwork(device, subject, options, async (network) => {
+  return withNetwork(opened, subject, options, async (network) => {
     const weightBytes = network.memory.use.weights;
     const logits = await scoreTokens(network, grids);
     return { weightBytes, logits, greedy: await draw(network, subject, true) };
@@ -62,14 +66,15 @@ export function ask(
 }
 
 async function withNetwork<T>(
-  device: GPUDevice,
+  { device, kernels }: Opened,
   { config, file }: Subject,
   options: PrecisionOptions,
   work: (network: Network<GptConfig>) => Promise<T>,
 ): Promise<T> {
   const memory = new Memory(device);
+  const asked = { ...kernels, ...options };
   try {
-    return await work(await checkGpt(device, config, file, options).load(memory));
+    return await work(await checkGpt(device, config, file, asked).load(memory));
   } finally {
     memory.freeAll();
   }
