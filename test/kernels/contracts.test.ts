@@ -41,7 +41,7 @@ describe.each(
 const WIDE: Variant = { reduce: 'subgroup', f16: true, lanes: 32 };
 const compiled = [...VARIANTS, WIDE];
 
-describe.each(TEXTS)('$title', (text) => {
+describe.each(TEXTS.map((text) => [text.title, text] as const))('%s', (_, text) => {
   const { record, params } = text;
   /** With more parameters, or other values for those there are. */
   const made = (variant: Variant, extra: object = {}): Kernel =>

@@ -162,7 +162,7 @@ test('declarations end with dtype and shape, by name where many shapes share a t
   expect(shared).toContain('struct Sizes {\n  rows: u32,\n}\n@group(0) @binding(2) var<uniform>');
 });
 
-describe.each(TEXTS)('$title', (text) => {
+describe.each(TEXTS.map((text) => [text.title, text] as const))('%s', (_, text) => {
   const where = (bad: (line: string, before: string) => boolean): string[] =>
     underVariants(text, VARIANTS).flatMap(({ params }) => {
       const all = text.record.kernel(params).code.split('\n');
