@@ -4,8 +4,9 @@ import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import {
-  filterLines,
-  productPlaces,
+  filterLine,
+  ofSquare,
+  productPlace,
   squareLines,
   WINOGRAD_PRODUCTS,
   WINOGRAD_SIDE,
@@ -53,6 +54,7 @@ ${declare(bindings, sizes, {
   out: `${WINOGRAD_PRODUCTS}, inChannels, outChannels`,
 })}
 ${valueReader('weight', dtype)}
+${filterLine.code}
 
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -65,10 +67,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   ${range(9)
     .map((t) => `let w${Math.floor(t / 3)}_${t % 3} = weight_at(at + ${t}u);`)
     .join('\n  ')}
-  ${squareLines(filterLines, 3, WINOGRAD_SIDE, (r, c) => `w${r}_${c}`, 'u')}
-  ${productPlaces}
+  ${squareLines(filterLine, (r, c) => `w${r}_${c}`)}
   ${range(WINOGRAD_PRODUCTS)
-    .map((i) => `out[at${i}] = u${Math.floor(i / WINOGRAD_SIDE)}_${i % WINOGRAD_SIDE};`)
+    .map((i) => {
+      const value = ofSquare(filterLine, Math.floor(i / WINOGRAD_SIDE), i % WINOGRAD_SIDE);
+      return `out[${productPlace(i)}] = ${value};`;
+    })
     .join('\n  ')}
 }`;
   return {

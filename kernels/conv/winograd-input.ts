@@ -5,8 +5,9 @@ import { MAP_RULES } from '../lib/map-rules.ts';
 import { assertParams } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import {
-  inputLines,
-  productPlaces,
+  inputLine,
+  ofSquare,
+  productPlace,
   share,
   squareLines,
   type TilePart,
@@ -71,6 +72,7 @@ ${declare(bindings, sizes, {
   x: 'images, channels, height, width',
   out: `${WINOGRAD_PRODUCTS}, channels, count`,
 })}
+${inputLine.code}
 
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -89,8 +91,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     .flatMap((i) => [
       `let y${i} = first_y + ${i};`,
       `let x${i} = first_x + ${i};`,
-      `let row${i} = plane + u32(clamp(y${i}, 0, height - 1)) * s.width;`,
-      `let column${i} = u32(clamp(x${i}, 0, width - 1));`,
+      `let line${i} = plane + u32(clamp(y${i}, 0, height - 1)) * s.width;`,
+      `let at${i} = u32(clamp(x${i}, 0, width - 1));`,
       `let row_inside${i} = y${i} >= 0 && y${i} < height;`,
       `let column_inside${i} = x${i} >= 0 && x${i} < width;`,
     ])
@@ -99,14 +101,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     .flatMap((r) =>
       sides.map(
         (q) =>
-          `let d${r}_${q} = select(0.0, x[row${r} + column${q}], row_inside${r} && column_inside${q});`,
+          `let d${r}_${q} = select(0.0, x[line${r} + at${q}], row_inside${r} && column_inside${q});`,
       ),
     )
     .join('\n  ')}
-  ${squareLines(inputLines, WINOGRAD_SIDE, WINOGRAD_SIDE, (r, q) => `d${source(r)}_${source(q)}`, 'v')}
-  ${productPlaces}
+  ${squareLines(inputLine, (r, q) => `d${source(r)}_${source(q)}`)}
   ${range(WINOGRAD_PRODUCTS)
-    .map((i) => `out[at${i}] = v${Math.floor(i / WINOGRAD_SIDE)}_${i % WINOGRAD_SIDE};`)
+    .map((i) => {
+      const value = ofSquare(inputLine, Math.floor(i / WINOGRAD_SIDE), i % WINOGRAD_SIDE);
+      return `out[${productPlace(i)}] = ${value};`;
+    })
     .join('\n  ')}
 }`;
   return {

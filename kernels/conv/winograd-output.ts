@@ -13,8 +13,9 @@ import { MAP_RULES } from '../lib/map-rules.ts';
 import { assertParams } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import {
-  outputLines,
-  productPlaces,
+  ofSquare,
+  outputLine,
+  productPlace,
   share,
   squareLines,
   type TilePart,
@@ -85,6 +86,7 @@ ${declare(bindings, sizes, {
   residual: 'images, channels, height, width',
   out: 'images, channels, height, width',
 })}
+${outputLine.code}
 
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -96,14 +98,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let first_x = (tile % s.tilesX) * ${WINOGRAD_TILE}u;
   let first_y = ((tile / s.tilesX) % s.tilesY) * ${WINOGRAD_TILE}u;
   let image = tile / (s.tilesX * s.tilesY);
-  ${productPlaces}
   ${range(WINOGRAD_PRODUCTS)
-    .map((i) => `let m${Math.floor(i / WINOGRAD_SIDE)}_${i % WINOGRAD_SIDE} = x[at${i}];`)
+    .map(
+      (i) => `let m${Math.floor(i / WINOGRAD_SIDE)}_${i % WINOGRAD_SIDE} = x[${productPlace(i)}];`,
+    )
     .join('\n  ')}
-  ${squareLines(outputLines, WINOGRAD_SIDE, WINOGRAD_TILE, (r, c) => `m${r}_${c}`, 'y')}
-  let row0 = ((image * s.channels + channel) * s.height + first_y) * s.width + first_x;
+  ${squareLines(outputLine, (r, c) => `m${r}_${c}`)}
+  let line0 = ((image * s.channels + channel) * s.height + first_y) * s.width + first_x;
   ${range(WINOGRAD_TILE - 1)
-    .map((r) => `let row${r + 1} = row${r} + s.width;`)
+    .map((r) => `let line${r + 1} = line${r} + s.width;`)
     .join(' ')}
   let b = bias[channel];
   ${pixels
@@ -112,8 +115,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         ...(height % WINOGRAD_TILE > 0 && r > 0 ? [`first_y + ${r}u < s.height`] : []),
         ...(width % WINOGRAD_TILE > 0 && c > 0 ? [`first_x + ${c}u < s.width`] : []),
       ];
-      const to = `row${r} + ${c}u`;
-      const put = `out[${to}] = y${r}_${c} + b${residual ? ` + residual[${to}]` : ''};`;
+      const to = `line${r} + ${c}u`;
+      const put = `out[${to}] = ${ofSquare(outputLine, r, c)} + b${residual ? ` + residual[${to}]` : ''};`;
       return tests.length ? `if (${tests.join(' && ')}) { ${put} }` : put;
     })
     .join('\n  ')}

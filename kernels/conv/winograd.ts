@@ -17,83 +17,106 @@ const P = 2 / 3;
 const Q = 3 / 2;
 const [P2, Q2] = [P ** 2, Q ** 2];
 
-/** What a transform of one row or column reads and declares. */
-type Lines = (out: string, v: readonly string[]) => string;
+/** A transform of one row or column: a WGSL function of three values or six to four or six. */
+interface LineTransform {
+  readonly name: string;
+  readonly code: string;
+  readonly inputs: 3 | 6;
+  readonly outputs: 4 | 6;
+}
 
 const num = (value: number): string => `f32(${value})`;
 
-/** B^T: six inputs to `out`0 .. `out`5; p^2 q^2 is 1. */
-export const inputLines: Lines = (out, [d0, d1, d2, d3, d4, d5]) => `
-  let ${out}e = ${d4} - ${num(Q2)} * ${d2};
-  let ${out}o = ${num(P)} * (${d3} - ${num(Q2)} * ${d1});
-  let ${out}f = ${d4} - ${num(P2)} * ${d2};
-  let ${out}p = ${num(Q)} * (${d3} - ${num(P2)} * ${d1});
-  let ${out}0 = ${d0} - ${num(P2 + Q2)} * ${d2} + ${d4};
-  let ${out}1 = ${out}e + ${out}o;
-  let ${out}2 = ${out}e - ${out}o;
-  let ${out}3 = ${out}f + ${out}p;
-  let ${out}4 = ${out}f - ${out}p;
-  let ${out}5 = ${d1} - ${num(P2 + Q2)} * ${d3} + ${d5};`;
+/** Six values in a row. */
+const six = `
+struct Six { a: vec3f, b: vec3f }`;
+const SIX = ['a.x', 'a.y', 'a.z', 'b.x', 'b.y', 'b.z'] as const;
+const FOUR = ['x', 'y', 'z', 'w'] as const;
 
-/** G: three weights to `out`0 .. `out`5. */
-export const filterLines: Lines = (out, [g0, g1, g2]) => {
-  const [np, nq] = [2 * P2 * (P2 - Q2), 2 * Q2 * (Q2 - P2)];
-  return `
-  let ${out}e = ${num(1 / np)} * ${g0} + ${num(P2 / np)} * ${g2};
-  let ${out}o = ${num(P / np)} * ${g1};
-  let ${out}f = ${num(1 / nq)} * ${g0} + ${num(Q2 / nq)} * ${g2};
-  let ${out}p = ${num(Q / nq)} * ${g1};
-  let ${out}0 = ${g0};
-  let ${out}1 = ${out}e + ${out}o;
-  let ${out}2 = ${out}e - ${out}o;
-  let ${out}3 = ${out}f + ${out}p;
-  let ${out}4 = ${out}f - ${out}p;
-  let ${out}5 = ${g2};`;
+/** B^T; p^2 q^2 is 1. */
+export const inputLine: LineTransform = {
+  name: 'input_line',
+  inputs: 6,
+  outputs: 6,
+  code: `${six}
+fn input_line(a: vec3f, b: vec3f) -> Six {
+  let e = b.y - ${num(Q2)} * a.z;
+  let o = ${num(P)} * (b.x - ${num(Q2)} * a.y);
+  let f = b.y - ${num(P2)} * a.z;
+  let p = ${num(Q)} * (b.x - ${num(P2)} * a.y);
+  let first = a.x - ${num(P2 + Q2)} * a.z + b.y;
+  let last = a.y - ${num(P2 + Q2)} * b.x + b.z;
+  return Six(vec3f(first, e + o, e - o), vec3f(f + p, f - p, last));
+}`,
 };
 
-/** A^T: six products to `out`0 .. `out`3. */
-export const outputLines: Lines = (out, [m0, m1, m2, m3, m4, m5]) => `
-  let ${out}s = ${m1} + ${m2};
-  let ${out}d = ${m1} - ${m2};
-  let ${out}t = ${m3} + ${m4};
-  let ${out}e = ${m3} - ${m4};
-  let ${out}0 = ${m0} + ${out}s + ${out}t;
-  let ${out}1 = ${num(P)} * ${out}d + ${num(Q)} * ${out}e;
-  let ${out}2 = ${num(P2)} * ${out}s + ${num(Q2)} * ${out}t;
-  let ${out}3 = ${num(P ** 3)} * ${out}d + ${num(Q ** 3)} * ${out}e + ${m5};`;
+const [NP, NQ] = [2 * P2 * (P2 - Q2), 2 * Q2 * (Q2 - P2)];
+
+/** G. */
+export const filterLine: LineTransform = {
+  name: 'filter_line',
+  inputs: 3,
+  outputs: 6,
+  code: `${six}
+fn filter_line(g: vec3f) -> Six {
+  let e = ${num(1 / NP)} * g.x + ${num(P2 / NP)} * g.z;
+  let o = ${num(P / NP)} * g.y;
+  let f = ${num(1 / NQ)} * g.x + ${num(Q2 / NQ)} * g.z;
+  let p = ${num(Q / NQ)} * g.y;
+  return Six(vec3f(g.x, e + o, e - o), vec3f(f + p, f - p, g.z));
+}`,
+};
+
+/** A^T. */
+export const outputLine: LineTransform = {
+  name: 'output_line',
+  inputs: 6,
+  outputs: 4,
+  code: `
+fn output_line(a: vec3f, b: vec3f) -> vec4f {
+  let s = a.y + a.z;
+  let d = a.y - a.z;
+  let t = b.x + b.y;
+  let e = b.x - b.y;
+  return vec4f(
+    a.x + s + t,
+    ${num(P)} * d + ${num(Q)} * e,
+    ${num(P2)} * s + ${num(Q2)} * t,
+    ${num(P ** 3)} * d + ${num(Q ** 3)} * e + b.z,
+  );
+}`,
+};
+
+/** Value `column` of row `row` of what `squareLines` makes. */
+export const ofSquare = ({ outputs }: LineTransform, row: number, column: number): string =>
+  `row${row}.${(outputs === 4 ? FOUR : SIX)[column]}`;
 
 /**
- * A transform of a square: of its columns, then of its rows.
+ * The transform of a square: of its columns, then of its rows.
  * @param from Expression of the input at a row and a column.
- * @returns Text that declares `out${row}_${column}`.
+ * @returns Statements that declare `row0` .. , for `ofSquare`.
  */
 export function squareLines(
-  lines: Lines,
-  inputs: number,
-  outputs: number,
+  { name, inputs, outputs }: LineTransform,
   from: (row: number, column: number) => string,
-  out: string,
 ): string {
-  const columns = range(inputs).map((c) =>
-    lines(
-      `${out}c${c}_`,
-      range(inputs).map((r) => from(r, c)),
+  const line = (values: readonly string[]): string =>
+    range(inputs / 3)
+      .map((h) => `vec3f(${values.slice(3 * h, 3 * h + 3).join(', ')})`)
+      .join(', ');
+  const of = (part: string, i: number): string => `${part}.${(outputs === 4 ? FOUR : SIX)[i]}`;
+  return [
+    ...range(inputs).map(
+      (c) => `let column${c} = ${name}(${line(range(inputs).map((r) => from(r, c)))});`,
     ),
-  );
-  const rows = range(outputs).map((r) =>
-    lines(
-      `${out}${r}_`,
-      range(inputs).map((c) => `${out}c${c}_${r}`),
+    ...range(outputs).map(
+      (r) => `let row${r} = ${name}(${line(range(inputs).map((c) => of(`column${c}`, r)))});`,
     ),
-  );
-  return [...columns, ...rows].join('');
+  ].join('\n');
 }
 
-/** Declares `at0` .. : where the products of `unit` lie, each `s.units` after the one before. */
-export const productPlaces: string = [
-  'let at0 = unit;',
-  ...range(WINOGRAD_PRODUCTS - 1).map((i) => `let at${i + 1} = at${i} + s.units;`),
-].join('\n  ');
+/** Where product i of `unit` lies. */
+export const productPlace = (i: number): string => `unit + ${i}u * s.units`;
 
 /** Tiles of one part of a layer: they are numbered image by image, row by row. */
 export interface TilePart {

@@ -40,7 +40,7 @@ const golden = group({ tests: ['test/golden.test.ts'], only: "^serial 'c2i_odd_m
     name: 'golden-upsample-swapped',
     fault: 'Upsampling takes the row from the column.',
     kernel: 'winograd_input upsample',
-    find: /(let row\d = plane \+ u32\(clamp\()y/g,
+    find: /(let line\d = plane \+ u32\(clamp\()y/g,
     replace: '$1x',
     only: "^serial 'vq_rect'",
   },
