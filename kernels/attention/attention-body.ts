@@ -10,8 +10,8 @@ export interface AttentionBody {
   readonly units: number;
   /** Groups of four values in a head. */
   readonly quads: number;
-  /** Statements from `unit` to `count`, `keys` and `values`. */
-  readonly unit: string;
+  /** Whether columns are asked for with `allowed`. */
+  readonly masked: boolean;
   /** A statement for one invocation of each unit. */
   readonly end: string;
 }
@@ -23,27 +23,32 @@ export interface AttentionCode {
   readonly workgroups: number;
 }
 
+/** What is masked has no part in anything. */
+const SKIP = 'if (!allowed(at, j)) { continue; }';
+
 /** One invocation for each unit, online softmax. */
-export function serialBody({ tile, units, quads, unit, end }: AttentionBody): AttentionCode {
+export function serialBody({ tile, units, quads, masked, end }: AttentionBody): AttentionCode {
   const { size } = tile;
   const d = range(quads);
   const main = `
   let unit = index * ${size}u + lane;
-  if (unit >= ${units}u) { return; }${unit}
-  ${d.map((i) => `let q${i} = q_at(pair, ${i}u); var sum${i} = vec4f();`).join('\n  ')}
+  if (unit >= ${units}u) { return; }
+  let at = part_of(unit);
+  if (at.count == 0u) { return; }
+  ${d.map((i) => `let q${i} = q_at(at.pair, ${i}u); var sum${i} = vec4f();`).join('\n  ')}
   var best = -3.0e38;
   var weight = 0.0;
-  for (var j = 0u; j < count; j++) {
-    if (!allowed(slot, first + j, position)) { continue; }
+  for (var j = 0u; j < at.count; j++) {
+    ${masked ? SKIP : ''}
     var score = 0.0;
-    ${d.map((i) => `score += dot(q${i}, kv_at(keys + j, ${i}u));`).join('\n    ')}
+    ${d.map((i) => `score += dot(q${i}, kv_at(at.keys + j, ${i}u));`).join('\n    ')}
     score *= SCALE;
     let top = max(best, score);
     let fade = exp(best - top);
     let p = exp(score - top);
     best = top;
     weight = weight * fade + p;
-    ${d.map((i) => `sum${i} = sum${i} * fade + p * kv_at(values + j, ${i}u);`).join('\n    ')}
+    ${d.map((i) => `sum${i} = sum${i} * fade + p * kv_at(at.values + j, ${i}u);`).join('\n    ')}
   }
   ${d.map((i) => `out_put(unit, ${i}u, result(sum${i}, weight));`).join('\n  ')}
   ${end}`;
@@ -55,7 +60,7 @@ export function serialBody({ tile, units, quads, unit, end }: AttentionBody): At
  * a key, then each has some columns of the softmax; strips of invocations share the sum over values.
  */
 export function sharedBody(
-  { cut, tile, units, quads, unit, end }: AttentionBody,
+  { cut, tile, units, quads, masked, end }: AttentionBody,
   reduce: ReducerParams['reduce'],
 ): AttentionCode {
   const { size } = tile;
@@ -72,20 +77,22 @@ ${top.code}
 ${total.code}`;
   const main = `
   let unit = index;
-  if (unit >= ${units}u) { return; }${unit}
-  if (lane < ${quads}u) { query[lane] = q_at(pair, lane); }
+  if (unit >= ${units}u) { return; }
+  let at = part_of(unit);
+  if (at.count == 0u) { return; }
+  if (lane < ${quads}u) { query[lane] = q_at(at.pair, lane); }
   workgroupBarrier();
   let share = lane % ${span}u;
-  for (var j = lane / ${span}u; j < count; j += ${size / span}u) {
-    if (!allowed(slot, first + j, position)) { continue; }
+  for (var j = lane / ${span}u; j < at.count; j += ${size / span}u) {
+    ${masked ? SKIP : ''}
     var product = 0.0;
-    for (var i = share; i < ${quads}u; i += ${span}u) { product += dot(query[i], kv_at(keys + j, i)); }
+    for (var i = share; i < ${quads}u; i += ${span}u) { product += dot(query[i], kv_at(at.keys + j, i)); }
     scores[share * ${columns}u + j] = product;
   }
   workgroupBarrier();
   var own_best = -3.0e38;
-  for (var j = lane; j < count; j += ${size}u) {
-    if (!allowed(slot, first + j, position)) { continue; }
+  for (var j = lane; j < at.count; j += ${size}u) {
+    ${masked ? SKIP : ''}
     var score = scores[j];
     ${span > 1 ? `for (var s = 1u; s < ${span}u; s++) { score += scores[s * ${columns}u + j]; }` : ''}
     score *= SCALE;
@@ -94,9 +101,8 @@ ${total.code}`;
   }
   let best = ${top.call('own_best')};
   var own_weight = 0.0;
-  for (var j = lane; j < count; j += ${size}u) {
-    var p = 0.0;
-    if (allowed(slot, first + j, position)) { p = exp(scores[j] - best); }
+  for (var j = lane; j < at.count; j += ${size}u) {
+    let p = ${masked ? 'select(0.0, exp(scores[j] - best), allowed(at, j))' : 'exp(scores[j] - best)'};
     scores[j] = p;
     own_weight += p;
   }
@@ -105,7 +111,7 @@ ${total.code}`;
   let strip = lane / ${quads}u;
   if (strip < ${strips}u) {
     var v = vec4f();
-    for (var j = strip; j < count; j += ${strips}u) { v += scores[j] * kv_at(values + j, i); }
+    for (var j = strip; j < at.count; j += ${strips}u) { v += scores[j] * kv_at(at.values + j, i); }
     strips[strip * ${quads}u + i] = v;
   }
   workgroupBarrier();

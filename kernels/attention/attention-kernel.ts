@@ -72,7 +72,7 @@ export function attentionKernel(params: AttentionParams, form: AttentionForm): D
   const tile = attentionTile(name, params, cut.columns, variant, params.tile);
   const units = rows * nHead * cut.parts;
   const quads = headDim / 4;
-  const body: AttentionBody = { cut, tile, units, quads, unit: unitOf(params, cut), end };
+  const body: AttentionBody = { cut, tile, units, quads, masked, end };
   const { before, main, workgroups } =
     reduce === 'serial' ? serialBody(body) : sharedBody(body, reduce);
   const [gx, gy] = grid(workgroups);
@@ -85,9 +85,8 @@ ${rowReader({ name: 'q', dtype: 'f32', length: headDim })}
 ${rowReader({ name: 'kv', dtype: kvDtype, length: headDim, nativeF16: variant.f16 })}
 ${rowWriter({ name: 'out', dtype: 'f32', length: headDim })}
 ${kvLib(params)}
-fn allowed(slot: u32, column: u32, position: u32) -> bool {
-  return ${masked ? `column == position || mask[slot * ${positions}u + column] != 0u` : 'true'};
-}
+${partLib(params, cut)}
+${masked ? maskLib(positions) : ''}
 fn result(sum: vec4f, weight: f32) -> vec4f { return ${result}; }
 ${before}
 @compute @workgroup_size(${tile.size})
@@ -106,24 +105,43 @@ ${main}
 }
 
 /**
- * WGSL: from `unit`, a part of the positions of a row and head, to what it attends to: `count` columns
- * from `first`, whose keys and values are the rows of the cache from `keys` and `values`. Returns where
- * there are none: past the row's position, and in rows that stand past the cache.
+ * WGSL: what a unit, a part of the positions of a row and head, attends to: `count` columns from `first`,
+ * whose keys and values are the rows of the cache from `keys` and `values`. There are none past the
+ * row's position, and in rows that stand past the cache.
  */
-function unitOf({ nHead, nKvHead, positions }: AttentionParams, { parts, columns }: Cut): string {
+function partLib({ nHead, nKvHead, positions }: AttentionParams, { parts, columns }: Cut): string {
   const kvHead = `head / ${nHead / nKvHead}u`;
   return `
+struct Part {
+  pair: u32,
+  slot: u32,
+  position: u32,
+  first: u32,
+  count: u32,
+  keys: u32,
+  values: u32,
+}
+fn part_of(unit: u32) -> Part {
   let pair = unit / ${parts}u;
   let first = unit % ${parts}u * ${columns}u;
   let row = pair / ${nHead}u;
   let head = pair % ${nHead}u;
   let slot = rowTable[row].slot;
   let position = rowTable[row].position;
-  if (position >= ${positions}u || first > position) { return; }
+  if (position >= ${positions}u || first > position) { return Part(); }
   let count = min(position + 1u - first, ${columns}u);
   let keys = kv_row(0u, slot, ${kvHead}, first);
-  let values = kv_row(1u, slot, ${kvHead}, first);`;
+  let values = kv_row(1u, slot, ${kvHead}, first);
+  return Part(pair, slot, position, first, count, keys, values);
+}`;
 }
+
+/** WGSL: whether a part may attend to its column j. */
+const maskLib = (positions: number): string => `
+fn allowed(part: Part, j: u32) -> bool {
+  let column = part.first + j;
+  return column == part.position || mask[part.slot * ${positions}u + column] != 0u;
+}`;
 
 /** What attention moves and computes on average over the positions of a sequence: half of the cache. */
 function meanCost({ rows, nHead, headDim, positions }: AttentionParams, bindings: Bindings): Cost {

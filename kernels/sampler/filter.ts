@@ -105,7 +105,10 @@ fn nth_tie(sequence: u32, lane: u32, key: u32, n: u32) -> u32 {
   return workgroupUniformLoad(&chosen).x;
 }`;
 
-/** Runs statements about `logit`, the logit of `token`, for the four tokens of quad `i` in `v`. */
+/**
+ * Statements about `logit`, the logit of `token`, for the four tokens of quad `i` in `v`. Written out: a loop
+ * over `v[c]` takes the sampler 1.2 times as long (SwiftShader, 16384 tokens).
+ */
 const tokens = (vocabSize: number, body: string): string =>
   range(4)
     .map((c) => {

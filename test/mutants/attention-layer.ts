@@ -116,14 +116,14 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
   {
     name: 'attention-mask-ignored',
     fault: 'Tokens attend to the padding of a caption.',
-    find: /mask\[slot \* \d+u \+ column\] != 0u/g,
+    find: /mask\[part\.slot \* \d+u \+ column\] != 0u/g,
     replace: 'true',
     only: 'masked serial|serial padding',
   },
   {
     name: 'attention-own-column-masked',
     fault: 'Padding rows attend to nothing and become NaN.',
-    find: 'column == position || ',
+    find: 'column == part.position || ',
     replace: '',
     only: 'masked serial|serial padding',
   },

@@ -27,8 +27,28 @@ fn kv_row(part: u32, slot: u32, head: u32, position: u32) -> u32 {
   return ((part * 2u + slot) * 12u + head) * 257u + position;
 }
 
-fn allowed(slot: u32, column: u32, position: u32) -> bool {
-  return true;
+struct Part {
+  pair: u32,
+  slot: u32,
+  position: u32,
+  first: u32,
+  count: u32,
+  keys: u32,
+  values: u32,
+}
+
+fn part_of(unit: u32) -> Part {
+  let pair = unit;
+  let first = 0u;
+  let row = pair / 12u;
+  let head = pair % 12u;
+  let slot = rowTable[row].slot;
+  let position = rowTable[row].position;
+  if (position >= 257u || first > position) { return Part(); }
+  let count = min(position + 1u - first, 257u);
+  let keys = kv_row(0u, slot, head, first);
+  let values = kv_row(1u, slot, head, first);
+  return Part(pair, slot, position, first, count, keys, values);
 }
 
 fn result(sum: vec4f, weight: f32) -> vec4f { return sum / weight; }
@@ -71,29 +91,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let index = group.y * 24u + group.x;
   let unit = index;
   if (unit >= 24u) { return; }
-  let pair = unit;
-  let first = 0u;
-  let row = pair / 12u;
-  let head = pair % 12u;
-  let slot = rowTable[row].slot;
-  let position = rowTable[row].position;
-  if (position >= 257u || first > position) { return; }
-  let count = min(position + 1u - first, 257u);
-  let keys = kv_row(0u, slot, head, first);
-  let values = kv_row(1u, slot, head, first);
-  if (lane < 16u) { query[lane] = q_at(pair, lane); }
+  let at = part_of(unit);
+  if (at.count == 0u) { return; }
+  if (lane < 16u) { query[lane] = q_at(at.pair, lane); }
   workgroupBarrier();
   let share = 0u;
-  for (var j = lane; j < count; j += 64u) {
-    if (!allowed(slot, first + j, position)) { continue; }
+  for (var j = lane; j < at.count; j += 64u) {
     var product = 0.0;
-    for (var i = share; i < 16u; i += 1u) { product += dot(query[i], kv_at(keys + j, i)); }
+    for (var i = share; i < 16u; i += 1u) { product += dot(query[i], kv_at(at.keys + j, i)); }
     scores[share * 257u + j] = product;
   }
   workgroupBarrier();
   var own_best = -3.0e38;
-  for (var j = lane; j < count; j += 64u) {
-    if (!allowed(slot, first + j, position)) { continue; }
+  for (var j = lane; j < at.count; j += 64u) {
     var score = scores[j];
     score *= SCALE;
     scores[j] = score;
@@ -101,9 +111,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let best = highest(own_best, lane);
   var own_weight = 0.0;
-  for (var j = lane; j < count; j += 64u) {
-    var p = 0.0;
-    if (allowed(slot, first + j, position)) { p = exp(scores[j] - best); }
+  for (var j = lane; j < at.count; j += 64u) {
+    let p = exp(scores[j] - best);
     scores[j] = p;
     own_weight += p;
   }
@@ -112,7 +121,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let strip = lane / 16u;
   if (strip < 4u) {
     var v = vec4f();
-    for (var j = strip; j < count; j += 4u) { v += scores[j] * kv_at(values + j, i); }
+    for (var j = strip; j < at.count; j += 4u) { v += scores[j] * kv_at(at.values + j, i); }
     strips[strip * 16u + i] = v;
   }
   workgroupBarrier();
