@@ -92,21 +92,18 @@ fn store(row: u32, i: u32, a: vec4f) {
   }
 }
 
-fn store_item(slice: u32, first: u32, unit: u32, item: u32, weight_sum: vec4f) {
+fn store_item(first: u32, unit: u32, item: u32, weight_sum: vec4f) {
   let row = first + item;
   let i = unit;
   if (item < 2u && row < 2u && i < 576u) {
-    store(slice * 2u + row, i, weight_sum);
+    store(row, i, weight_sum);
   }
 }
 
 @compute @workgroup_size(16)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
-  let index = group.y * 36u + group.x;
-  let slice = index / 36u;
-  if (slice >= 1u) { return; }
-  let tile = index % 36u;
+  let tile = group.y * 36u + group.x;
   let first = 0u;
   let unit = tile * 16u + lane;
   let share = 0u;
@@ -120,9 +117,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var square1 = 0.0;
   var weight_sum0_0 = vec4f();
   var weight_sum1_0 = vec4f();
-  let begin = slice * 192u + share;
-  let end = min((slice + 1u) * 192u, 192u);
-  for (var k = begin; k < end; k += 1u) {
+  for (var k = share; k < 192u; k += 1u) {
     let gain = gain_at(0u, k);
     let weight_0 = weight_at(column0, k);
     let weight_1 = weight_at(column1, k);
@@ -142,6 +137,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   weight_sum0_0 *= scale0;
   weight_sum1_0 *= scale1;
   let item = 0u;
-  store_item(slice, first, unit, item, weight_sum0_0);
-  store_item(slice, first, unit, item + 1u, weight_sum1_0);
+  store_item(first, unit, item, weight_sum0_0);
+  store_item(first, unit, item + 1u, weight_sum1_0);
 }

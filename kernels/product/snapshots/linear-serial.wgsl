@@ -24,21 +24,18 @@ fn store(row: u32, i: u32, a: vec4f) {
   out_put(row, i, a);
 }
 
-fn store_item(slice: u32, first: u32, unit: u32, item: u32, weight_sum: vec4f) {
+fn store_item(first: u32, unit: u32, item: u32, weight_sum: vec4f) {
   let row = first + item;
   let i = unit;
   if (item < 2u && row < 2u && i < 192u) {
-    store(slice * 2u + row, i, weight_sum);
+    store(row, i, weight_sum);
   }
 }
 
 @compute @workgroup_size(16)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
-  let index = group.y * 12u + group.x;
-  let slice = index / 12u;
-  if (slice >= 1u) { return; }
-  let tile = index % 12u;
+  let tile = group.y * 12u + group.x;
   let first = 0u;
   let unit = tile * 16u + lane;
   let share = 0u;
@@ -50,9 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let column3 = min(unit * 4u + 3u, 767u);
   var weight_sum0_0 = vec4f();
   var weight_sum1_0 = vec4f();
-  let begin = slice * 192u + share;
-  let end = min((slice + 1u) * 192u, 192u);
-  for (var k = begin; k < end; k += 1u) {
+  for (var k = share; k < 192u; k += 1u) {
     let weight_0 = weight_at(column0, k);
     let weight_1 = weight_at(column1, k);
     let weight_2 = weight_at(column2, k);
@@ -63,6 +58,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     weight_sum1_0 += dots(weight_0, weight_1, weight_2, weight_3, v1);
   }
   let item = 0u;
-  store_item(slice, first, unit, item, weight_sum0_0);
-  store_item(slice, first, unit, item + 1u, weight_sum1_0);
+  store_item(first, unit, item, weight_sum0_0);
+  store_item(first, unit, item + 1u, weight_sum1_0);
 }

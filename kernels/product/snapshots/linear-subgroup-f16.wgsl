@@ -65,11 +65,11 @@ fn store(row: u32, i: u32, a: vec4f) {
   out_put(row, i, a);
 }
 
-fn store_item(slice: u32, first: u32, unit: u32, item: u32, weight_sum: vec4f) {
+fn store_item(first: u32, unit: u32, item: u32, weight_sum: vec4f) {
   let row = first + item;
   let i = unit;
   if (item < 2u && row < 2u && i < 192u) {
-    store(slice * 2u + row, i, weight_sum);
+    store(row, i, weight_sum);
   }
 }
 
@@ -80,10 +80,7 @@ fn trade(low: vec4f, high: vec4f, keeps_high: bool, mask: u32) -> vec4f {
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
-  let index = group.y * 48u + group.x;
-  let slice = index / 48u;
-  if (slice >= 1u) { return; }
-  let tile = index % 48u;
+  let tile = group.y * 48u + group.x;
   let first = 0u;
   let unit = tile * 4u + lane / 32u;
   let share = lane % 32u;
@@ -97,9 +94,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var square1 = 0.0;
   var weight_sum0_0 = vec4f();
   var weight_sum1_0 = vec4f();
-  let begin = slice * 96u + share;
-  let end = min((slice + 1u) * 96u, 96u);
-  for (var k = begin; k < end; k += 32u) {
+  for (var k = share; k < 96u; k += 32u) {
     let gain = gain_at(0u, k);
     let weight_0 = weight_at(column0, k);
     let weight_1 = weight_at(column1, k);
@@ -126,5 +121,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let weight_kept1_0 = weight_kept2_0 + subgroupShuffleXor(weight_kept2_0, 1u);
   let item = select(0u, 1u, high16);
   if ((lane & 15u) != 0u) { return; }
-  store_item(slice, first, unit, item, weight_kept1_0);
+  store_item(first, unit, item, weight_kept1_0);
 }

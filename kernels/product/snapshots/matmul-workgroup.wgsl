@@ -1,7 +1,6 @@
 @group(0) @binding(0) var<storage, read> x: array<vec4f>; // f32 [514, 768]
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>; // f32 [768, 768]
 @group(0) @binding(2) var<storage, read_write> out: array<vec4f>; // f32 [514, 768]
-const SLICES = 48u;
 
 fn x_at(row: u32, i: u32) -> vec4f {
   return x[row * 192u + i];
@@ -15,52 +14,76 @@ fn out_put(row: u32, i: u32, v: vec4f) {
   out[row * 192u + i] = v;
 }
 
+fn store(batch: u32, row: u32, quad: u32, sums: vec4f) {
+  let i = quad;
+  out_put(row, i, sums);
+}
+
+fn left_at(batch: u32, k: u32, line: u32) -> vec4f { return x_at(line, k); }
+
+fn right_at(batch: u32, k: u32, line: u32) -> vec4f { return weight_at(line, k); }
+
 var<workgroup> left: array<vec4f, 256>;
 var<workgroup> right: array<vec4f, 256>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let column = lane % 16u;
-  let line = lane / 16u;
-  var sum0 = vec4f();
-  var sum1 = vec4f();
-  var sum2 = vec4f();
-  var sum3 = vec4f();
-  for (var slice = 0u; slice < SLICES; slice++) {
-    let k = slice * 4u + lane % 4u;
-    let side = lane / 4u;
-    let from_row = group.y * 64u + side;
-    let from_column = group.x * 64u + side;
-    var a = vec4f();
-    var b = vec4f();
-    if (k < 192u) {
-      if (from_row < 514u) { a = x_at(from_row, k); }
-      if (from_column < 768u) { b = weight_at(from_column, k); }
+  let row = lane / 16u;
+  var sum0_0 = vec4f();
+  var sum1_0 = vec4f();
+  var sum2_0 = vec4f();
+  var sum3_0 = vec4f();
+  let batch = 0u;
+  let part = group.z;
+  let begin = part * 192u;
+  for (var s = 0u; s < 48u; s++) {
+    let first = begin + s * 4u;
+    for (var i = lane; i < 256u; i += 256u) {
+      let depth = i % 4u;
+      let k = first + depth;
+      let line = group.y * 64u + i / 4u;
+      let found = left_at(batch, min(k, 191u), min(line, 513u));
+      let value = select(vec4f(), found, k < 192u && line <= 513u);
+      left[i] = value;
     }
-    left[lane] = a;
-    right[lane] = b;
+    for (var i = lane; i < 256u; i += 256u) {
+      let depth = i % 4u;
+      let k = first + depth;
+      let line = group.x * 64u + i / 4u;
+      let found = right_at(batch, min(k, 191u), min(line, 767u));
+      let value = select(vec4f(), found, k < 192u && line <= 767u);
+      right[i] = value;
+    }
     workgroupBarrier();
-    for (var s = 0u; s < 4u; s++) {
-      let b0 = right[(column * 4u) * 4u + s];
-      let b1 = right[(column * 4u + 1u) * 4u + s];
-      let b2 = right[(column * 4u + 2u) * 4u + s];
-      let b3 = right[(column * 4u + 3u) * 4u + s];
-      let a0 = left[(line * 4u) * 4u + s];
-      sum0 += vec4f(dot(a0, b0), dot(a0, b1), dot(a0, b2), dot(a0, b3));
-      let a1 = left[(line * 4u + 1u) * 4u + s];
-      sum1 += vec4f(dot(a1, b0), dot(a1, b1), dot(a1, b2), dot(a1, b3));
-      let a2 = left[(line * 4u + 2u) * 4u + s];
-      sum2 += vec4f(dot(a2, b0), dot(a2, b1), dot(a2, b2), dot(a2, b3));
-      let a3 = left[(line * 4u + 3u) * 4u + s];
-      sum3 += vec4f(dot(a3, b0), dot(a3, b1), dot(a3, b2), dot(a3, b3));
+    for (var depth = 0u; depth < 4u; depth++) {
+      let b0 = right[(column * 4u) * 4u + depth];
+      let b1 = right[(column * 4u + 1u) * 4u + depth];
+      let b2 = right[(column * 4u + 2u) * 4u + depth];
+      let b3 = right[(column * 4u + 3u) * 4u + depth];
+      let a0 = left[(row * 4u) * 4u + depth];
+      let a1 = left[(row * 4u + 1u) * 4u + depth];
+      let a2 = left[(row * 4u + 2u) * 4u + depth];
+      let a3 = left[(row * 4u + 3u) * 4u + depth];
+      sum0_0 += vec4f(dot(a0, b0), dot(a0, b1), dot(a0, b2), dot(a0, b3));
+      sum1_0 += vec4f(dot(a1, b0), dot(a1, b1), dot(a1, b2), dot(a1, b3));
+      sum2_0 += vec4f(dot(a2, b0), dot(a2, b1), dot(a2, b2), dot(a2, b3));
+      sum3_0 += vec4f(dot(a3, b0), dot(a3, b1), dot(a3, b2), dot(a3, b3));
     }
     workgroupBarrier();
   }
-  if (group.x * 64u + column * 4u >= 768u) { return; }
-  let i = group.x * 16u + column;
-  let first = group.y * 64u + line * 4u;
-  if (first < 514u) { out_put(first, i, sum0); }
-  if (first + 1u < 514u) { out_put(first + 1u, i, sum1); }
-  if (first + 2u < 514u) { out_put(first + 2u, i, sum2); }
-  if (first + 3u < 514u) { out_put(first + 3u, i, sum3); }
+  let first_m = group.y * 64u + row * 4u;
+  let first_n = group.x * 64u + column * 4u;
+  if (first_m < 514u && first_n < 768u) {
+    store(group.z, first_m, first_n / 4u, sum0_0);
+  }
+  if (first_m + 1u < 514u && first_n < 768u) {
+    store(group.z, first_m + 1u, first_n / 4u, sum1_0);
+  }
+  if (first_m + 2u < 514u && first_n < 768u) {
+    store(group.z, first_m + 2u, first_n / 4u, sum2_0);
+  }
+  if (first_m + 3u < 514u && first_n < 768u) {
+    store(group.z, first_m + 3u, first_n / 4u, sum3_0);
+  }
 }

@@ -58,21 +58,18 @@ fn out_put(row: u32, i: u32, v: vec4f) {
 
 fn store(row: u32, i: u32, a: vec4f, b: vec4f) { out_put(row, i, silu(a) * b); }
 
-fn store_item(slice: u32, first: u32, unit: u32, item: u32, w1_sum: vec4f, w3_sum: vec4f) {
+fn store_item(first: u32, unit: u32, item: u32, w1_sum: vec4f, w3_sum: vec4f) {
   let row = first + item;
   let i = unit;
   if (item < 2u && row < 2u && i < 512u) {
-    store(slice * 2u + row, i, w1_sum, w3_sum);
+    store(row, i, w1_sum, w3_sum);
   }
 }
 
 @compute @workgroup_size(16)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
-  let index = group.y * 32u + group.x;
-  let slice = index / 32u;
-  if (slice >= 1u) { return; }
-  let tile = index % 32u;
+  let tile = group.y * 32u + group.x;
   let first = 0u;
   let unit = tile * 16u + lane;
   let share = 0u;
@@ -88,9 +85,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var w1_sum1_0 = vec4f();
   var w3_sum0_0 = vec4f();
   var w3_sum1_0 = vec4f();
-  let begin = slice * 192u + share;
-  let end = min((slice + 1u) * 192u, 192u);
-  for (var k = begin; k < end; k += 1u) {
+  for (var k = share; k < 192u; k += 1u) {
     let gain = gain_at(0u, k);
     let w1_0 = w1_at(column0, k);
     let w1_1 = w1_at(column1, k);
@@ -118,6 +113,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   w3_sum0_0 *= scale0;
   w3_sum1_0 *= scale1;
   let item = 0u;
-  store_item(slice, first, unit, item, w1_sum0_0, w3_sum0_0);
-  store_item(slice, first, unit, item + 1u, w1_sum1_0, w3_sum1_0);
+  store_item(first, unit, item, w1_sum0_0, w3_sum0_0);
+  store_item(first, unit, item + 1u, w1_sum1_0, w3_sum1_0);
 }
