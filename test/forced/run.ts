@@ -1,7 +1,8 @@
 /**
- * `npm run test:forced [-- --images WORDS...]`: golden cases and batch invariance with every variant
- * forced on in turn, or with those given, each as the variable LLAMAGEN_VARIANT takes it. With --images
- * also whole images alone and in batches, which take a software adapter hours where there are barriers.
+ * `npm run test:forced [-- --small | --images] [WORDS...]`: golden cases and batch invariance with every
+ * variant forced on in turn, or with those given, each as the variable LLAMAGEN_VARIANT takes it. With
+ * --small the cases of single operations and of one small decoder alone; with --images also whole images
+ * alone and in batches, which take a software adapter hours where there are barriers.
  */
 import { Command } from 'commander';
 import { runScript } from '../../scripts/script.ts';
@@ -29,11 +30,20 @@ const RUNS: readonly (readonly string[])[] = [
   ['test/golden.test.ts', '-t', 'the variant chosen for this adapter'],
   ['test/kernels/batch-invariance.test.ts', '-t', 'forced'],
 ];
+/** One operation each, and the smallest decoder: every kernel of a variant in seconds. */
+const SMALL: readonly (readonly string[])[] = [
+  ['test/golden.test.ts', '-t', "the variant chosen for this adapter '?(op_|c2i_odd_mha)"],
+];
 const IMAGES = ['test/generate/generate.test.ts', 'test/generate/encode.test.ts'];
 
-async function force(given: readonly string[], images: boolean): Promise<number> {
+interface Options {
+  readonly small: boolean;
+  readonly images: boolean;
+}
+
+async function force(given: readonly string[], { small, images }: Options): Promise<number> {
   const sets = given.length > 0 ? given : ALL;
-  const runs = images ? [...RUNS, IMAGES] : RUNS;
+  const runs = [...(small ? SMALL : RUNS), ...(images ? [IMAGES] : [])];
   // All of them are read before the first runs: each takes minutes.
   for (const text of sets) parseVariant(text);
   let failed = 0;
@@ -61,5 +71,6 @@ async function force(given: readonly string[], images: boolean): Promise<number>
 const forced = new Command('test:forced')
   .description('Runs golden cases and batch invariance with every variant forced on in turn.')
   .argument('[variant...]', `as LLAMAGEN_VARIANT takes them (default: ${ALL.join('; ')})`)
+  .option('--small', 'golden cases of single operations and of a small decoder alone', false)
   .option('--images', 'also whole images alone and in batches', false);
-await runScript(forced, () => force(forced.args, forced.opts<{ images: boolean }>().images));
+await runScript(forced, () => force(forced.args, forced.opts<Options>()));

@@ -3,12 +3,6 @@ import { group, kernelTest, type Mutant } from './mutant.ts';
 
 const rope = group({ kernel: 'rope_cache', tests: kernelTest('rope-cache') }, [
   {
-    name: 'rope-sign',
-    fault: 'Positions turn vectors the wrong way: images lose their structure.',
-    find: 'v.x * cs.x - v.y * cs.y',
-    replace: 'v.x * cs.x + v.y * cs.y',
-  },
-  {
     name: 'rope-halves-swapped',
     fault: 'Grid rows and columns change places.',
     find: /rope\[position \* (\d+)u \+ d\]/g,
@@ -51,12 +45,6 @@ const rope = group({ kernel: 'rope_cache', tests: kernelTest('rope-cache') }, [
     replace: 'kv_row(1u, slot, head + 1u - $1u',
   },
   {
-    name: 'kv-past-end',
-    fault: 'A sequence that has ended overwrites the cache of another.',
-    find: /if \(position >= \d+u\) \{ return; \}/g,
-    replace: '',
-  },
-  {
     name: 'kv-f16-halves',
     fault: 'An f16 cache swaps neighbouring pairs of values.',
     find: 'vec2u(pack2x16float(v.xy), pack2x16float(v.zw))',
@@ -67,12 +55,6 @@ const rope = group({ kernel: 'rope_cache', tests: kernelTest('rope-cache') }, [
 const qkv = group(
   { kernel: 'qkv_rope_cache', tests: kernelTest('qkv-rope-cache'), only: 'f32 .*serial' },
   [
-    {
-      name: 'qkv-rope-sign',
-      fault: 'Decoding turns vectors the wrong way, prefill does not.',
-      find: 'v.y * cs.x + v.x * cs.y',
-      replace: 'v.y * cs.x - v.x * cs.y',
-    },
     {
       name: 'qkv-kv-write-position-late',
       fault: 'Decoding writes keys and values one position too far.',
@@ -85,33 +67,15 @@ const qkv = group(
       find: /(let v\d+_\d = raw\d+_\d) \* g\d;/g,
       replace: '$1;',
     },
-    {
-      name: 'qkv-norm-eps-dropped',
-      fault: 'The attention norm forgets its epsilon.',
-      find: '+ EPS',
-      replace: '',
-    },
   ],
 );
 
 const attention = group({ kernel: 'attention', tests: kernelTest('attention'), only: 'serial' }, [
   {
-    name: 'attention-not-own-position',
-    fault: 'A token does not see itself; the first sees nothing.',
-    find: 'position + 1u - first',
-    replace: 'position - first',
-  },
-  {
     name: 'attention-past-position',
     fault: 'A token sees one position of the future, or of an earlier image.',
     find: 'position + 1u - first',
     replace: 'position + 2u - first',
-  },
-  {
-    name: 'attention-scale-dropped',
-    fault: 'Attention is too sharp: scores are not divided by sqrt(headDim).',
-    find: 'score *= SCALE;',
-    replace: '',
   },
   {
     name: 'attention-mask-ignored',
@@ -132,12 +96,6 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
     fault: 'Heads of grouped-query attention read the KV heads in turn, not in groups.',
     find: /(let head = \w+ % (\d+)u;[^}]*?})([^}]*?)head \/ (\d+)u, first([^}]*?)head \/ \d+u, first/g,
     replace: '$1$3head % ($2u / $4u), first$5head % ($2u / $4u), first',
-  },
-  {
-    name: 'attention-one-slot',
-    fault: 'All images of a batch attend to the cache of the first.',
-    find: /\((part \* \d+u) \+ slot\)/g,
-    replace: '($1)',
   },
   {
     name: 'attention-values-are-keys',
@@ -164,13 +122,6 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
     find: /(for \(var s = )1u(; s < \d+u; s\+\+\) \{ score \+= scores)/g,
     replace: '$12u$2',
     only: "workgroup'?, tile",
-  },
-  {
-    name: 'reduce-step-lost',
-    fault: 'A reduction over a workgroup skips its last step (GPU variant).',
-    find: 'stride > 0u;',
-    replace: 'stride > 1u;',
-    only: 'f32.* workgroup',
   },
 ]);
 
@@ -218,13 +169,6 @@ const merge = group(
       fault: 'A token does not see the positions just before it.',
       find: 'part = begin; part <= end',
       replace: 'part = begin; part <= max(end, begin + 1u) - 1u',
-    },
-    {
-      name: 'merge-peak-of-first',
-      fault: 'Scores that rise along the image overflow: NaN.',
-      find: 'top = max(top, peaks[part].x);',
-      replace: '',
-      only: 'serial.* scores far apart',
     },
     {
       name: 'merge-future-parts',

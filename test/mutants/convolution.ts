@@ -18,18 +18,6 @@ const gemm = group({ kernel: 'conv2d', tests: cases, only: '^conv2d .*f32 .*gemm
     replace: 'i32(tap % 3u)',
   },
   {
-    name: 'gemm-bias-dropped',
-    fault: 'Convolutions forget their bias.',
-    find: 'sum + bias[m]',
-    replace: 'sum',
-  },
-  {
-    name: 'gemm-residual-dropped',
-    fault: 'Residual blocks forget their input.',
-    find: ' + residual[at]',
-    replace: '',
-  },
-  {
     name: 'gemm-stride-padding',
     fault: 'Downsampling pads on the wrong side.',
     find: / \* 2 \+ i32\((.*)\);/g,
@@ -49,12 +37,6 @@ const onRead = group({ kernel: 'conv2d', tests: cases, only: '^conv2d .*norm=' }
     fault: 'The norm forgets the mean.',
     find: '(v - affine.x)',
     replace: 'v',
-  },
-  {
-    name: 'norm-bias-dropped',
-    fault: 'The norm forgets its bias.',
-    find: ' + affine.z',
-    replace: '',
   },
   {
     name: 'norm-activation-dropped',
@@ -79,26 +61,7 @@ const parts = [
       replace: 'let begin = 0u;',
     },
   ]),
-  ...group({ kernel: 'sum_parts', tests, only: '^in ' }, [
-    {
-      name: 'parts-last-dropped',
-      fault: 'The last part of a sum is left out.',
-      find: / \+ x\[i \+ \d+u\];/g,
-      replace: ';',
-    },
-    {
-      name: 'parts-bias-dropped',
-      fault: 'Convolutions in parts forget their bias.',
-      find: /sum \+ bias\[[^\]]*\]/g,
-      replace: 'sum',
-    },
-    {
-      name: 'parts-residual-dropped',
-      fault: 'Convolutions in parts forget what they are added to.',
-      find: ' + residual[i]',
-      replace: '',
-    },
-  ]),
+  ...group({ kernel: 'sum_parts', tests, only: '^in ' }, []),
 ];
 
 const matrixTests = { tests: kernelTest('product-math'), only: "^'matrices 8x8x8" };
@@ -153,31 +116,13 @@ const statistics = [
       find: '(v - mean) * (v - mean)',
       replace: 'v * v',
     },
-    {
-      name: 'moments-first-chunk',
-      fault: 'Every chunk has the moments of the first.',
-      find: /\+ chunk \* \d+u;/g,
-      replace: ';',
-    },
   ]),
   ...group({ ...affine, kernel: 'group_affine' }, [
-    {
-      name: 'affine-between-chunks',
-      fault: 'The variance forgets that chunks have different means.',
-      find: ' + d * d * values_of(i)',
-      replace: '',
-    },
     {
       name: 'affine-short-chunk',
       fault: 'A short chunk weighs as much as a whole one.',
       find: /min\((\d+)u, COUNT - chunk \* \d+u\)/g,
       replace: '$1u',
-    },
-    {
-      name: 'affine-eps-dropped',
-      fault: 'A constant group becomes NaN.',
-      find: ' + EPS',
-      replace: '',
     },
     {
       name: 'affine-weight-dropped',
@@ -219,18 +164,6 @@ const winograd = [
     },
   ]),
   ...group({ ...winogradTests, kernel: 'winograd_output' }, [
-    {
-      name: 'winograd-bias-dropped',
-      fault: 'Convolutions forget their bias.',
-      find: ' + b',
-      replace: '',
-    },
-    {
-      name: 'winograd-residual-dropped',
-      fault: 'Residual blocks forget their input.',
-      find: / \+ residual\[[^\]]*\]/g,
-      replace: '',
-    },
     {
       name: 'winograd-pixel-guard',
       fault: 'The end of a row runs over into the next (width no multiple of the tile).',

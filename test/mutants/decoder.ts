@@ -10,12 +10,6 @@ export const decoder: readonly Mutant[] = [
     },
     [
       {
-        name: 'rms-norm-eps-dropped',
-        fault: 'Rows of zeros become NaN.',
-        find: '+ EPS',
-        replace: '',
-      },
-      {
         name: 'rms-norm-sum-for-mean',
         fault: 'Values are too small: the sum of squares is not divided by the dimension.',
         find: / \/ f32\(\d+\) \+ EPS/g,
@@ -67,20 +61,14 @@ export const decoder: readonly Mutant[] = [
     {
       name: 'embed-first-label',
       fault: 'All images of a batch get the class of the first.',
-      find: 'label[slot]',
-      replace: 'label[0u]',
+      find: 'labelTable_at(stands.condition, i)',
+      replace: 'labelTable_at(0u, i)',
     },
     {
       name: 'embed-label-row',
       fault: 'Every class is the class after it.',
-      find: 'labelTable_at(index, i)',
-      replace: 'labelTable_at(index + 1u, i)',
-    },
-    {
-      name: 'embed-unconditional-tokens',
-      fault: 'Unconditional rows read the tokens of the last image.',
-      find: /slot % (\d+)u/g,
-      replace: 'min(slot, $1u - 1u)',
+      find: 'labelTable_at(stands.condition, i)',
+      replace: 'labelTable_at(stands.condition + 1u, i)',
     },
     {
       name: 'embed-token-unchecked',

@@ -6,18 +6,6 @@ const tokens = [
     { kernel: 'sample_token', tests: kernelTest('sample-token'), only: "'?serial'? no token" },
     [
       {
-        name: 'sample-broken-logits-drawn',
-        fault: 'Logits that are not finite give a token all the same: a picture of nothing.',
-        find: 'if (largest >= INFINITE) { found = 0x80000000u; }',
-        replace: '',
-      },
-      {
-        name: 'sample-infinity-drawn',
-        fault: 'NaN is noticed, an infinite logit is not.',
-        find: 'if (largest >= INFINITE)',
-        replace: 'if (largest > INFINITE)',
-      },
-      {
         name: 'sample-minus-infinity-drawn',
         fault: 'A logit that overflowed downwards counts as masked.',
         find: 'largest = max(largest, magnitude_of(logit))',
@@ -33,18 +21,12 @@ const tokens = [
       {
         name: 'sample-given-token-kept',
         fault: 'A given token hides that the logits were not finite.',
-        find: 'if (none || (how.flags',
-        replace: 'if ((how.flags',
+        find: 'if (none || step',
+        replace: 'if (step',
       },
     ],
   ),
   ...group({ kernel: 'draw_token', tests: kernelTest('draw-token'), only: "'?serial'? no token" }, [
-    {
-      name: 'draw-broken-probabilities',
-      fault: 'A probability that is NaN is as good as none.',
-      find: 'if (largest >= INFINITE) { found = 0x80000000u; }',
-      replace: '',
-    },
     {
       name: 'draw-from-nothing',
       fault: 'Where no token has a chance the first is drawn.',
@@ -98,13 +80,6 @@ const pixels = [
       fault: 'The first code is nearest to a latent that is NaN.',
       find: 'select(nearest, NO_TOKEN, largest >= INFINITE)',
       replace: 'select(nearest, 0u, largest >= INFINITE)',
-    },
-    {
-      name: 'nearest-to-no-direction',
-      fault: 'A latent whose length overflows is taken for zero.',
-      find: 'largest = max(largest, magnitude_of(latent_square));',
-      replace: '',
-      only: 'not finite, l2 true',
     },
   ]),
 ];

@@ -4,18 +4,6 @@ import { caseTest, group, kernelTest, type Mutant } from './mutant.ts';
 const whole = [
   ...group({ kernel: 'linear', tests: caseTest('product'), only: '^linear .*dtype=f32 .*serial' }, [
     {
-      name: 'product-column-guard',
-      fault: 'The last columns of a row run over into the next row (outDim no multiple of 4).',
-      find: /c < min\(4u, \d+u - i \* 4u\)(; c\+\+\) \{\s+out\[)/g,
-      replace: 'c < 4u$1',
-    },
-    {
-      name: 'product-tail-of-row',
-      fault: 'A sum takes values of the next row (inDim no multiple of 4).',
-      find: /c < min\(4u, \d+u - i \* 4u\)(; c\+\+\) \{\s+let at)/g,
-      replace: 'c < 4u$1',
-    },
-    {
       name: 'product-last-quad',
       fault: 'A sum leaves out its last four terms.',
       find: /k < (\d+)u; k \+=/g,
@@ -32,27 +20,6 @@ const whole = [
       fault: 'The last row of a batch is not written.',
       find: /&& row < (\d+)u/g,
       replace: '&& row + 1u < $1u',
-    },
-    {
-      name: 'product-span-halves',
-      fault: 'Neighbours give away the halves of their sums that they should keep.',
-      find: 'select(low, high, keeps_high) +',
-      replace: 'select(high, low, keeps_high) +',
-      only: '^linear .*dtype=f32 .*serial,lanes',
-    },
-    {
-      name: 'product-span-item',
-      fault: 'Sums that a neighbour holds are stored in the place of others.',
-      find: / \+ select\(0u, \d+u, high1\);/g,
-      replace: ';',
-      only: '^linear .*dtype=f32 .*serial,lanes',
-    },
-    {
-      name: 'product-span-norm',
-      fault: 'The norm is that of a quarter of the row.',
-      find: /sum \+= subgroupShuffleXor\(sum, \d+u\);/g,
-      replace: '',
-      only: '^linear .*dtype=f32 .*serial,lanes',
     },
     {
       name: 'product-quad-own-share',
@@ -74,18 +41,6 @@ const whole = [
       find: /p < (\d+)u; p\+\+/g,
       replace: 'p < $1u - 1u; p++',
       only: '^linear .*dtype=f32 .*workgroup',
-    },
-    {
-      name: 'linear-residual-dropped',
-      fault: 'A layer forgets its input.',
-      find: ' + residual_at(row, i)',
-      replace: '',
-    },
-    {
-      name: 'linear-norm-eps-dropped',
-      fault: 'The norm before a product forgets its epsilon.',
-      find: '+ EPS',
-      replace: '',
     },
     {
       name: 'linear-f16-halves',
@@ -125,13 +80,6 @@ const whole = [
       only: '^linear .*dtype=bf16 .*serial$',
     },
     {
-      name: 'linear-int8-wide-halves',
-      fault: 'Of eight int8 weights the second four are the first four again.',
-      find: 'vec4u(words.y)',
-      replace: 'vec4u(words.x)',
-      only: '^linear .*dtype=int8 .*serial$',
-    },
-    {
       name: 'linear-bf16-odd-rows',
       fault: 'bf16 weights of odd rows are off by one (inDim no multiple of 4).',
       find: '(16u * (at & 1u))',
@@ -165,13 +113,6 @@ const whole = [
       find: ' >> (16u * (i & 1u));',
       replace: ';',
       only: '^linear .*dtype=int4 .*serial$',
-    },
-    {
-      name: 'linear-quant-first-group',
-      fault: 'All groups of a row have the scale of the first.',
-      find: /(let group = row \* \d+u) \+ i \/ \d+u;/g,
-      replace: '$1;',
-      only: '^linear .*dtype=int8 .*serial$',
     },
     {
       name: 'linear-quant-row-scales',
@@ -227,13 +168,6 @@ const whole = [
       find: /found, k < (\d+)u/g,
       replace: 'found, k + 1u < max($1u, 2u)',
     },
-    {
-      name: 'matmul-residual-dropped',
-      fault: 'A layer forgets its input in prefill.',
-      find: ' + residual_at(row, i)',
-      replace: '',
-      only: '^matmul .*residual.*f32 .*workgroup',
-    },
   ]),
 ];
 
@@ -258,22 +192,6 @@ const inParts = group({ tests: caseTest('product'), only: '^linear_parts .*seria
     kernel: 'linear_parts',
     find: /store\(slice \* \d+u \+ /g,
     replace: 'store(',
-  },
-  {
-    name: 'product-parts-residual-dropped',
-    fault: 'Products in parts forget the residual stream.',
-    kernel: 'sum_rows',
-    find: ' + residual_at(row, i)',
-    replace: '',
-    only: '^sum_rows',
-  },
-  {
-    name: 'product-parts-last-dropped',
-    fault: 'One of three parts is left out.',
-    kernel: 'sum_rows',
-    find: / \+ x_at\(10u \+ row, i\)/g,
-    replace: '',
-    only: '^sum_rows',
   },
 ]);
 

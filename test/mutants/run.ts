@@ -1,113 +1,116 @@
 /**
- * `npm run test:mutants [-- name...]`: the tests must fail for every seeded fault. A mutant counts as
- * killed when an assertion fails with it, and only then: a fault that no kernel text has a place for,
- * or one whose text does not compile, is a fault of the list.
+ * `npm run test:mutants`: faults in the texts of kernels, one at a time, each of which something must notice.
+ * Most are generated, by operator, from the texts of the kernels' records, and judged by the records' cases;
+ * what those do not notice is judged by the kernel's own tests. Those written by hand, in the lists beside
+ * this file, say what no operator does and name the tests that must notice.
  *
- * With the variable LLAMAGEN_VARIANT the tests of its way to sum have to notice, for tests that are
- * chosen by it; what has no place in their kernels is then no fault of the list, but counted.
+ * A fault that survives fails the run, unless `equivalent.ts` says why it changes nothing.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { runScript } from '../../scripts/script.ts';
 import { OptionError } from '../../src/errors.ts';
-import { parseVariant } from '../../src/ops/variant-words.ts';
-import { EVERY_CASE } from '../support/few.ts';
-import { vitest } from '../support/vitest.ts';
+import { openDevice } from '../../src/node/device.ts';
+import { attempt } from './attempt.ts';
+import { listing } from './equivalent.ts';
+import { type Fault, faultsOf, nameOf } from './faults.ts';
+import { type Judge, type Judgement, openJudge } from './judge.ts';
 import type { Mutant } from './mutant.ts';
 import { mutants } from './mutants.ts';
+import { ownTests } from './own-tests.ts';
+import { trials } from './record-trials.ts';
+import { isCounted, isNoticed, Report } from './report.ts';
+import { sampleOrder } from './sample.ts';
+import type { Trial } from './trial.ts';
 
-interface Outcome {
-  readonly verdict: 'killed' | 'absent' | 'SURVIVED';
-  readonly why: string;
-  readonly seconds: number;
+interface Options {
+  readonly all: boolean;
+  readonly only?: string;
+  readonly sample: number;
+  readonly seed: number;
+  readonly written: boolean;
+  readonly verbose: boolean;
 }
 
-/** Each process runs the kernels on the CPU where there is no GPU. */
+/** Each runs kernels on the CPU where there is no GPU. */
 const PROCESSES = 2;
 
-/** How the forced variant sums, if there is one. */
-const { LLAMAGEN_VARIANT } = process.env;
-const forced = LLAMAGEN_VARIANT
-  ? (parseVariant(LLAMAGEN_VARIANT).variant.reduce ?? 'serial')
-  : undefined;
-
-const CONFIG = ['--config', 'test/mutants/vitest.config.ts'];
-
-async function attempt(mutant: Mutant, scratch: string): Promise<Outcome> {
-  const started = performance.now();
-  const log = join(scratch, mutant.name);
-  writeFileSync(log, '');
-  const only = forced ? mutant.only?.replaceAll('serial', forced) : mutant.only;
-  const chosen = [...(only ? ['-t', only] : []), ...mutant.tests];
-  const { code, output } = await vitest([...CONFIG, '--bail', '1', ...chosen], {
-    ...EVERY_CASE,
-    LLAMAGEN_MUTANT: mutant.name,
-    LLAMAGEN_MUTANT_LOG: log,
-  });
-  const seconds = (performance.now() - started) / 1000;
-  const applied = readFileSync(log, 'utf8') !== '';
-  const failedTests = /Tests +.*\b[1-9]\d* failed/.test(output);
-  const survived = (why: string): Outcome => ({ verdict: 'SURVIVED', why, seconds });
-  if (!applied) {
-    const why = 'no kernel text has a place for it';
-    return only === mutant.only ? survived(why) : { verdict: 'absent', why, seconds };
+/** Every fault of every record's texts. */
+async function generated(): Promise<Fault[]> {
+  const { device } = await openDevice({ tuned: false });
+  const byKernel = new Map<string, Trial[]>();
+  for (const trial of await trials(device)) {
+    const own = byKernel.get(trial.kernel) ?? [];
+    byKernel.set(trial.kernel, own);
+    own.push(trial);
   }
-  if (/WGSL \d+:\d+:/.test(output)) return survived('its text does not compile');
-  if (code === 0) return survived('no test failed');
-  if (!failedTests) return survived(`the run broke: ${output.slice(-500)}`);
-  return { verdict: 'killed', why: mutant.tests.join(', '), seconds };
+  device.destroy();
+  return [...byKernel].flatMap(([kernel, own]) => faultsOf(kernel, own));
 }
 
-/**
- * Without a fault, the tests that are to notice faults must pass, and be there: the cases of `npm test`,
- * because all of them take minutes.
- */
-async function control(chosen: readonly Mutant[]): Promise<string | undefined> {
-  const files = [...new Set(chosen.flatMap(({ tests }) => tests))];
-  const onlyGolden = files.filter((file) => file !== 'test/golden.test.ts');
-  const { code, output } = await vitest(
-    [...CONFIG, ...(onlyGolden.length > 0 ? onlyGolden : files)],
-    {},
-  );
-  return code === 0 ? undefined : output;
+async function judgeGenerated(judge: Judge, fault: Fault): Promise<Judgement> {
+  const { kernel, operator, key } = fault;
+  const question = { from: 'operator', kernel, operator, key } as const;
+  const judgement = await judge.judge(question);
+  if (judgement.verdict !== 'survived' || listing(fault)) return judgement;
+  const files = ownTests(kernel);
+  if (files.length === 0) return judgement;
+  const second = await attempt(question, files, {});
+  return isNoticed(second) ? second : judgement;
 }
 
-async function runMutants(names: readonly string[], scratch: string): Promise<number> {
-  const unknown = names.filter((name) => !mutants.some((mutant) => mutant.name === name));
-  if (unknown.length > 0) {
-    throw new OptionError(`there is no mutant ${unknown.map((n) => `"${n}"`).join(', ')}`);
+/** By the cases of records first, where these can notice: tests take a process of their own. */
+async function judgeWritten(judge: Judge, { name, tests, only }: Mutant): Promise<Judgement> {
+  const question = { from: 'list', name } as const;
+  if (tests.every((file) => file.startsWith('test/kernels/'))) {
+    const judgement = await judge.judge(question);
+    if (isNoticed(judgement)) return judgement;
   }
-  const chosen = mutants.filter(({ name }) => names.length === 0 || names.includes(name));
-  const broken = await control(chosen);
-  if (broken !== undefined) {
-    console.error(`test:mutants: the tests fail without any fault:\n${broken}`);
-    return 1;
-  }
-  const queue = [...chosen];
-  const count = { killed: 0, absent: 0, SURVIVED: 0 };
-  const worker = async (): Promise<void> => {
-    for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
-      const { verdict, why, seconds } = await attempt(mutant, scratch);
-      count[verdict]++;
-      console.log(`${verdict.padEnd(8)} ${mutant.name} (${why}, ${seconds.toFixed(1)} s)`);
+  return attempt(question, [...(only ? ['-t', only] : []), ...tests]);
+}
+
+async function run(options: Options): Promise<number> {
+  const { all, only = '', sample, seed } = options;
+  const isChosen = (name: string): boolean => name.includes(only);
+  const faults = sampleOrder(await generated(), seed).filter((fault) => isChosen(nameOf(fault)));
+  const written = mutants.filter(({ name }) => options.written && isChosen(name));
+  if (faults.length + written.length === 0) throw new OptionError(`no fault is named "${only}"`);
+  const most = all || only !== '' ? faults.length : sample;
+  const report = new Report(console.log, options.verbose);
+  let asked = 0;
+  let uncounted = 0;
+
+  const lane = async (): Promise<void> => {
+    const judge = openJudge(new URL('./record-trials.ts', import.meta.url).href);
+    for (let mutant = written.shift(); mutant; mutant = written.shift()) {
+      const started = performance.now();
+      report.written(mutant.name, await judgeWritten(judge, mutant), started);
     }
+    while (asked - uncounted < most) {
+      const fault = faults[asked++];
+      if (!fault) break;
+      const started = performance.now();
+      const judgement = await judgeGenerated(judge, fault);
+      if (!isCounted(judgement)) uncounted++;
+      report.generated(fault, judgement, started);
+    }
+    judge.close();
   };
-  await Promise.all(Array.from({ length: PROCESSES }, worker));
-  const absent = count.absent > 0 ? `, ${count.absent} have no place under ${forced}` : '';
-  console.log(`${count.killed} passed, ${count.SURVIVED} failed${absent}`);
-  return count.SURVIVED > 0 ? 1 : 0;
+  await Promise.all(Array.from({ length: PROCESSES }, lane));
+  return report.end() ? 0 : 1;
 }
+
+const count = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('not a count.');
+  return value;
+};
 
 const script = new Command('test:mutants')
-  .description('Runs the tests with every seeded fault in turn; each must make one fail.')
-  .argument('[name...]', 'faults of test/mutants/mutants.ts (default: all)');
-await runScript(script, async () => {
-  const scratch = mkdtempSync(join(tmpdir(), 'llamagen-mutants-'));
-  try {
-    return await runMutants(script.args, scratch);
-  } finally {
-    rmSync(scratch, { recursive: true });
-  }
-});
+  .description('Puts faults into the texts of kernels; something must notice each.')
+  .option('--all', 'every generated fault, in place of a sample', false)
+  .option('--only <text>', 'faults whose names have this in them, all of them')
+  .option('--sample <count>', 'how many generated faults', count, 400)
+  .option('--seed <number>', 'which ones', count, 1)
+  .option('--verbose', 'a line for every fault, with seconds', false)
+  .option('--no-written', 'without those that are written by hand');
+await runScript(script, () => run(script.opts<Options>()));

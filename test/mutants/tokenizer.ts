@@ -4,18 +4,6 @@ import { caseTest, group, kernelTest, type Mutant } from './mutant.ts';
 const direct = { kernel: 'conv2d', tests: caseTest('conv'), only: '^conv2d .*f32 .*direct' };
 const conv = group(direct, [
   {
-    name: 'conv-bias-dropped',
-    fault: 'Convolutions forget their bias.',
-    find: 'v[p] + b',
-    replace: 'v[p]',
-  },
-  {
-    name: 'conv-residual-dropped',
-    fault: 'Residual blocks forget their input.',
-    find: ' + residual[at + p]',
-    replace: '',
-  },
-  {
     name: 'conv-upsample-after-shift',
     fault: 'Rows are doubled before the filter is placed: its outer rows are off by one.',
     find: '(i32(out_y) + ky - 1) >> 1u',
@@ -74,28 +62,10 @@ const norms = group(
   },
   [
     {
-      name: 'group-norm-eps-dropped',
-      fault: 'A constant group becomes NaN.',
-      find: ' + EPS',
-      replace: '',
-    },
-    {
       name: 'group-norm-weight-dropped',
       fault: 'GroupNorm forgets its weights.',
       find: ' * weight[c]',
       replace: '',
-    },
-    {
-      name: 'group-norm-bias-dropped',
-      fault: 'GroupNorm forgets its bias.',
-      find: ' + bias[c]',
-      replace: '',
-    },
-    {
-      name: 'group-norm-first-channel',
-      fault: 'All channels of a group get the weights of its first.',
-      find: 'channel + i / PLANE',
-      replace: 'channel',
     },
     {
       name: 'group-norm-raw-squares',
@@ -254,12 +224,6 @@ const codes = [
       only: '^nearest_code',
     },
     [
-      {
-        name: 'nearest-last-of-ties',
-        fault: 'The last of equally near codes is taken.',
-        find: 'distance < shortest',
-        replace: 'distance <= shortest',
-      },
       {
         name: 'nearest-latent-norm-dropped',
         fault: 'Latents keep their length beside normalised codes.',
