@@ -71,7 +71,7 @@ function expectRowsClose(
   expected: ArrayLike<number>,
   { each = expected.length, zeros = false, ...tolerance }: Close,
 ): void {
-  const [all, right] = [Float64Array.from(got), Float64Array.from(expected)];
+  const [all, right] = [new Float64Array(got), new Float64Array(expected)];
   if (all.length !== right.length) {
     throw new Error(`${what}: ${all.length} values, expected ${right.length}`);
   }
@@ -92,12 +92,17 @@ function expectPartlyClose(
   expected: ArrayLike<number>,
   tolerance: Tolerance,
 ): void {
-  const written = Array.from(expected, (_, i) => i).filter((i) => !Number.isNaN(expected[i]!));
-  const is = new Set(written);
-  const stray = Array.from(got).findIndex((value, i) => !is.has(i) && !Number.isNaN(value));
-  if (stray >= 0) throw new Error(`${what}: value ${stray} is ${got[stray]}, expected none`);
-  const own = (values: ArrayLike<number>): number[] => written.map((i) => values[i]!);
-  expectClose(what, own(got), own(expected), tolerance);
+  const [all, right] = [new Float64Array(expected.length), new Float64Array(expected.length)];
+  let written = 0;
+  for (let i = 0; i < expected.length; i++) {
+    if (Number.isNaN(expected[i])) {
+      if (!Number.isNaN(got[i])) throw new Error(`${what}: value ${i} is ${got[i]}, expected none`);
+    } else {
+      all[written] = got[i]!;
+      right[written++] = expected[i]!;
+    }
+  }
+  expectClose(what, all.subarray(0, written), right.subarray(0, written), tolerance);
 }
 
 function expectEqual(

@@ -2,7 +2,7 @@
 import { bind, compile } from '../../kernels/compile.ts';
 import type { Binding, Bindings, Kernel } from '../../kernels/kernel.ts';
 import { quantWords } from '../../kernels/lib/accessors.ts';
-import { packF16, unpackF16 } from './f16.ts';
+import { fromHalves, packHalves } from './halves.ts';
 
 export type Array1 = Float32Array | Uint32Array | Int32Array;
 
@@ -31,14 +31,14 @@ function toWords(
     throw new Error(`"${name}" expected ${expected} values, got ${data.length}`);
   }
   if (binding.dtype === 'bf16') return packBf16(data);
-  if (binding.dtype === 'f16') return packF16(data);
-  if (binding.dtype === 'f32') return new Uint32Array(Float32Array.from(data).buffer);
-  if (binding.dtype === 'i32') return new Uint32Array(Int32Array.from(data).buffer);
-  return Uint32Array.from(data);
+  if (binding.dtype === 'f16') return packHalves(data);
+  if (binding.dtype === 'f32') return new Uint32Array(new Float32Array(data).buffer);
+  if (binding.dtype === 'i32') return new Uint32Array(new Int32Array(data).buffer);
+  return new Uint32Array(data);
 }
 
 function fromWords(binding: Binding, data: Uint32Array<ArrayBuffer>): Array1 {
-  if (binding.dtype === 'f16') return unpackF16(data, count(binding));
+  if (binding.dtype === 'f16') return fromHalves(new Uint16Array(data.buffer, 0, count(binding)));
   if (binding.dtype === 'f32') return new Float32Array(data.buffer, 0, count(binding));
   if (binding.dtype === 'i32') return new Int32Array(data.buffer, 0, count(binding));
   return data.subarray(0, count(binding));
@@ -46,7 +46,7 @@ function fromWords(binding: Binding, data: Uint32Array<ArrayBuffer>): Array1 {
 
 /** Two to a word, first in the low half; the values are exact in bfloat16. */
 function packBf16(data: ArrayLike<number>): Uint32Array<ArrayBuffer> {
-  const bits = new Uint32Array(Float32Array.from(data).buffer);
+  const bits = new Uint32Array(new Float32Array(data).buffer);
   const packed = new Uint32Array(Math.ceil(data.length / 2));
   bits.forEach((b, i) => {
     packed[i >> 1]! |= i % 2 === 0 ? b >>> 16 : b & 0xffff0000;

@@ -4,7 +4,8 @@ import type { MatrixDType } from '../../kernels/kernel.ts';
 import { isQuantised, scalesOf } from '../../kernels/lib/accessors.ts';
 import { quantizeRows } from '../../src/weights/quantize.ts';
 import { dequantizeRows } from './dequantize.ts';
-import { fromHalfBits, roundF16 } from './f16.ts';
+import { fromHalfBits } from './f16.ts';
+import { fromHalves, toHalves } from './halves.ts';
 
 export const MATRIX_DTYPES = ['f32', 'f16', 'bf16', 'int8', 'int4'] as const;
 
@@ -16,7 +17,7 @@ export const cutBf16 = (data: ArrayLike<number>): Float32Array => {
 
 /** Values of a table that its storage holds exactly. */
 export function exactIn(dtype: 'f32' | 'f16' | 'bf16', data: Float32Array): Float32Array {
-  if (dtype === 'f16') return roundF16(data);
+  if (dtype === 'f16') return fromHalves(toHalves(data));
   return dtype === 'bf16' ? cutBf16(data) : data;
 }
 
