@@ -13,7 +13,7 @@ import {
   SUBGROUP_ID,
   storeSum,
 } from './matrix-ops.ts';
-import { overSlices, type TiledParams } from './slices.ts';
+import { fillLib, overSlices, type TiledParams } from './slices.ts';
 
 /** The text of a workgroup. */
 export function matrixMain(
@@ -42,6 +42,7 @@ export function matrixMain(
 var<workgroup> left: array<${operand}, ${slice * strides.left}>;
 var<workgroup> right: array<${operand}, ${slice * strides.right}>;
 var<workgroup> sums: array<f32, ${subgroups * m * n}>;
+${fillLib(params, { ...tile, size }, put)}
 ${drain(params, tile, matrix, plan)}
 
 @compute @workgroup_size(${size})
@@ -49,7 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let row = subgroup / ${across}u * ${eachM}u;
   let column = subgroup % ${across}u * ${eachN}u;
   ${sums.map(([r, c]) => `var sum${r}_${c}: Sum;`).join(' ')}
-  ${overSlices(params, { ...tile, size }, put, multiply(tile, matrix, plan))}
+  ${overSlices(params, { ...tile, size }, multiply(tile, matrix, plan))}
   ${sums.map(handOn).join('\n  workgroupBarrier();\n  ')}
 }`;
   const half: readonly Feature[] = operand === 'f16' ? ['shader-f16'] : [];

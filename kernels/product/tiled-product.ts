@@ -7,7 +7,7 @@ import { assert, ceilDiv, MAX_WORKGROUPS, PORTABLE, range, type Variant } from '
 import type { Loop } from './map-product.ts';
 import { lanesOf, type MapTile, mapProblem, matrixOf } from './map-tile.ts';
 import { matrixMain } from './matrix-product.ts';
-import { depths, overSlices, type Put, type TiledParams } from './slices.ts';
+import { depths, fillLib, overSlices, type Put, type TiledParams } from './slices.ts';
 
 /**
  * The loop.
@@ -39,6 +39,7 @@ function laneMain(params: TiledParams, tile: MapTile): Omit<Loop, 'workgroups'> 
   const { tileM, tileN, eachM, eachN, slice, math } = tile;
   const half = math === 'f16';
   const size = lanesOf(tile);
+  const sizes = { tileM, tileN, slice, size };
   const columns = tileN / eachN;
   const type = half ? 'vec4<f16>' : 'vec4f';
   const sums = range(eachM).flatMap((r) => range(eachN / 4).map((q) => ({ r, q })));
@@ -63,13 +64,14 @@ function laneMain(params: TiledParams, tile: MapTile): Omit<Loop, 'workgroups'> 
       ];
   const code = `var<workgroup> left: array<${type}, ${(slice * tileM) / 4}>;
 var<workgroup> right: array<${type}, ${(slice * tileN) / 4}>;
+${fillLib(params, sizes, put)}
 
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let column = lane % ${columns}u;
   let row = lane / ${columns}u;
   ${sums.map(({ r, q }) => `var sum${r}_${q} = vec4f();`).join('\n  ')}
-  ${overSlices(params, { tileM, tileN, slice, size }, put, multiply)}
+  ${overSlices(params, sizes, multiply)}
   let first_m = group.y * ${tileM}u + row * ${eachM}u;
   let first_n = group.x * ${tileN}u + column * 4u;
   ${stored.join('\n  ')}

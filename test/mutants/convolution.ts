@@ -57,8 +57,8 @@ const parts = [
     {
       name: 'parts-begin-at-zero',
       fault: 'Every part sums from the first channel.',
-      find: /let begin = part \* \d+u;/g,
-      replace: 'let begin = 0u;',
+      find: /\(part(?: \* \d+u)? \+ s\)/g,
+      replace: 's',
     },
   ]),
   ...group({ kernel: 'sum_parts', tests, only: '^in ' }, []),
