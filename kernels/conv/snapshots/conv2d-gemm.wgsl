@@ -35,6 +35,36 @@ fn right_at(batch: u32, k: u32, n: u32) -> f32 {
 var<workgroup> left: array<vec4f, 256>;
 var<workgroup> right: array<vec4f, 256>;
 
+fn fill_left(batch: u32, first: u32, first_line: u32, lane: u32) {
+  for (var i = lane; i < 256u; i += 256u) {
+    let depth = i % 16u;
+    let quad = i / 16u;
+    let k = first + depth;
+    let at = min(k, 575u);
+    let line = first_line + quad * 4u;
+    let value = vec4f(select(0.0, left_at(batch, at, min(line, 31u)), k < 576u && line <= 31u),
+        select(0.0, left_at(batch, at, min(line + 1u, 31u)), k < 576u && line + 1u <= 31u),
+        select(0.0, left_at(batch, at, min(line + 2u, 31u)), k < 576u && line + 2u <= 31u),
+        select(0.0, left_at(batch, at, min(line + 3u, 31u)), k < 576u && line + 3u <= 31u));
+    left[depth * 16u + quad] = value;
+  }
+}
+
+fn fill_right(batch: u32, first: u32, first_line: u32, lane: u32) {
+  for (var i = lane; i < 256u; i += 256u) {
+    let depth = i / 16u;
+    let quad = i % 16u;
+    let k = first + depth;
+    let at = min(k, 575u);
+    let line = first_line + quad * 4u;
+    let value = vec4f(select(0.0, right_at(batch, at, min(line, 255u)), k < 576u && line <= 255u),
+        select(0.0, right_at(batch, at, min(line + 1u, 255u)), k < 576u && line + 1u <= 255u),
+        select(0.0, right_at(batch, at, min(line + 2u, 255u)), k < 576u && line + 2u <= 255u),
+        select(0.0, right_at(batch, at, min(line + 3u, 255u)), k < 576u && line + 3u <= 255u));
+    right[depth * 16u + quad] = value;
+  }
+}
+
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let column = lane % 16u;
@@ -45,35 +75,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var sum3_0 = vec4f();
   let batch = 0u;
   let part = group.z;
-  let begin = part * 576u;
   for (var s = 0u; s < 36u; s++) {
-    let first = begin + s * 16u;
-    for (var i = lane; i < 256u; i += 256u) {
-      let depth = i % 16u;
-      let quad = i / 16u;
-      let k = first + depth;
-      let at = min(k, 575u);
-      let line = group.y * 64u + quad * 4u;
-      let value = vec4f(
-          select(0.0, left_at(batch, at, min(line, 31u)), k < 576u && line <= 31u),
-          select(0.0, left_at(batch, at, min(line + 1u, 31u)), k < 576u && line + 1u <= 31u),
-          select(0.0, left_at(batch, at, min(line + 2u, 31u)), k < 576u && line + 2u <= 31u),
-          select(0.0, left_at(batch, at, min(line + 3u, 31u)), k < 576u && line + 3u <= 31u));
-      left[depth * 16u + quad] = value;
-    }
-    for (var i = lane; i < 256u; i += 256u) {
-      let depth = i / 16u;
-      let quad = i % 16u;
-      let k = first + depth;
-      let at = min(k, 575u);
-      let line = group.x * 64u + quad * 4u;
-      let value = vec4f(
-          select(0.0, right_at(batch, at, min(line, 255u)), k < 576u && line <= 255u),
-          select(0.0, right_at(batch, at, min(line + 1u, 255u)), k < 576u && line + 1u <= 255u),
-          select(0.0, right_at(batch, at, min(line + 2u, 255u)), k < 576u && line + 2u <= 255u),
-          select(0.0, right_at(batch, at, min(line + 3u, 255u)), k < 576u && line + 3u <= 255u));
-      right[depth * 16u + quad] = value;
-    }
+    let first = (part * 36u + s) * 16u;
+    fill_left(batch, first, group.y * 64u, lane);
+    fill_right(batch, first, group.x * 64u, lane);
     workgroupBarrier();
     for (var depth = 0u; depth < 16u; depth++) {
       let a0 = left[depth * 16u + row];

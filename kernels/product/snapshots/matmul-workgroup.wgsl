@@ -26,6 +26,26 @@ fn right_at(batch: u32, k: u32, line: u32) -> vec4f { return weight_at(line, k);
 var<workgroup> left: array<vec4f, 256>;
 var<workgroup> right: array<vec4f, 256>;
 
+fn fill_left(batch: u32, first: u32, first_line: u32, lane: u32) {
+  for (var i = lane; i < 256u; i += 256u) {
+    let k = first + i % 4u;
+    let line = first_line + i / 4u;
+    let found = left_at(batch, min(k, 191u), min(line, 513u));
+    let value = select(vec4f(), found, k < 192u && line <= 513u);
+    left[i] = value;
+  }
+}
+
+fn fill_right(batch: u32, first: u32, first_line: u32, lane: u32) {
+  for (var i = lane; i < 256u; i += 256u) {
+    let k = first + i % 4u;
+    let line = first_line + i / 4u;
+    let found = right_at(batch, min(k, 191u), min(line, 767u));
+    let value = select(vec4f(), found, k < 192u && line <= 767u);
+    right[i] = value;
+  }
+}
+
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let column = lane % 16u;
@@ -36,25 +56,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var sum3_0 = vec4f();
   let batch = 0u;
   let part = group.z;
-  let begin = part * 192u;
   for (var s = 0u; s < 48u; s++) {
-    let first = begin + s * 4u;
-    for (var i = lane; i < 256u; i += 256u) {
-      let depth = i % 4u;
-      let k = first + depth;
-      let line = group.y * 64u + i / 4u;
-      let found = left_at(batch, min(k, 191u), min(line, 513u));
-      let value = select(vec4f(), found, k < 192u && line <= 513u);
-      left[i] = value;
-    }
-    for (var i = lane; i < 256u; i += 256u) {
-      let depth = i % 4u;
-      let k = first + depth;
-      let line = group.x * 64u + i / 4u;
-      let found = right_at(batch, min(k, 191u), min(line, 767u));
-      let value = select(vec4f(), found, k < 192u && line <= 767u);
-      right[i] = value;
-    }
+    let first = (part * 48u + s) * 4u;
+    fill_left(batch, first, group.y * 64u, lane);
+    fill_right(batch, first, group.x * 64u, lane);
     workgroupBarrier();
     for (var depth = 0u; depth < 4u; depth++) {
       let b0 = right[(column * 4u) * 4u + depth];
