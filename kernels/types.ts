@@ -30,7 +30,7 @@ export interface Binding<R extends Role = Role> {
   readonly dtype: DType;
   readonly shape: readonly number[];
   /** WGSL element type of the array when it is not the scalar: `vec4f`, `vec2u`, `vec4<f16>`, ... */
-  readonly element?: string;
+  readonly element?: string | undefined;
 }
 
 export type Bindings = Readonly<Record<string, Binding>>;
@@ -55,11 +55,11 @@ export interface Dispatch<B extends Bindings = Bindings> {
   readonly bindings: B;
   readonly workgroups: readonly [x: number, y: number, z: number];
   /** What the text reads from `sizes` in place of holding it, so that many sizes share one pipeline. */
-  readonly sizes?: Sizes;
+  readonly sizes?: Sizes | undefined;
   /** Device features the text needs. */
-  readonly features?: readonly Feature[];
+  readonly features?: readonly Feature[] | undefined;
   /** What one dispatch costs at least; see `costOf`. */
-  readonly cost?: Partial<Cost>;
+  readonly cost?: Partial<Cost> | undefined;
 }
 
 /** A complete, device-independent description of one compute dispatch. */
@@ -111,7 +111,7 @@ export interface Variant {
    * `subgroups` may be used. Kernels under `serial` take it as leave to use subgroup operations that
    * need no barrier.
    */
-  readonly lanes?: number;
+  readonly lanes?: number | undefined;
   /** Where the feature `chromium-experimental-subgroup-matrix` may be used: by which matrices. */
-  readonly matrix?: MatrixConfig;
+  readonly matrix?: MatrixConfig | undefined;
 }

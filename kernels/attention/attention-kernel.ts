@@ -30,8 +30,8 @@ import { kvBinding, kvLib } from './kv-cache.ts';
 export interface AttentionParams extends AttentionShape {
   readonly rows: number;
   /** Add the binding `mask`: columns that no row but their own may attend to. */
-  readonly masked?: boolean;
-  readonly variant?: Variant;
+  readonly masked?: boolean | undefined;
+  readonly variant?: Variant | undefined;
   /** Settings that differ from the own choice. */
   readonly tile?: Partial<AttentionTile> | undefined;
 }
@@ -45,7 +45,7 @@ export interface AttentionForm {
   /** WGSL: what `out` holds, from `sum` of exp(score - best) * value and `weight`, that of the exps. */
   readonly result: string;
   /** WGSL: a statement that one invocation of each unit runs, with `unit`, `best` and `weight`. */
-  readonly end?: string;
+  readonly end?: string | undefined;
 }
 
 /** Throws a RangeError unless there can be such heads in such a cache. */

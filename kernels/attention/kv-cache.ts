@@ -10,7 +10,7 @@ export interface KvShape {
   readonly positions: number;
   /** A multiple of 4. */
   readonly headDim: number;
-  readonly kvDtype?: 'f32' | 'f16';
+  readonly kvDtype?: 'f32' | 'f16' | undefined;
 }
 
 /** The cache [2 (k, v), slots, nKvHead, positions, headDim], f32 or packed f16. */

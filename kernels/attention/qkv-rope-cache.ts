@@ -16,10 +16,10 @@ export interface QkvRopeCacheParams extends KvShape {
   readonly nHead: number;
   readonly normEps: number;
   /** int8 and int4 add the binding `weightScales`; see lib/accessors.ts. */
-  readonly dtype?: MatrixDType;
+  readonly dtype?: MatrixDType | undefined;
   /** Make these columns of q | k | v only; parts after the first add to `q`. Default all. */
   readonly columns?: Columns | undefined;
-  readonly variant?: Variant;
+  readonly variant?: Variant | undefined;
   /** Settings that differ from the own choice. */
   readonly tile?: Partial<ProductTile> | undefined;
 }
@@ -76,7 +76,7 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
       rows,
       inDim: dim,
       outDim,
-      ...(columns && { columns }),
+      columns,
       dtype,
       weights: ['weight'],
       normEps,

@@ -28,19 +28,19 @@ export interface Conv2dParams {
   /** Rows and columns of the filter. */
   readonly kernelSize: 1 | 3;
   /** Double the input by nearest neighbour first; folded into the reads. Default false. */
-  readonly upsample?: boolean;
+  readonly upsample?: boolean | undefined;
   /** 2 pads one zero row below and one column to the right, and nothing else. Default 1. */
-  readonly stride?: 1 | 2;
+  readonly stride?: 1 | 2 | undefined;
   /** Add the binding `residual`, shaped like the output. Default false. */
-  readonly residual?: boolean;
+  readonly residual?: boolean | undefined;
   /**
    * Read (x - mean) * scale + bias instead of x, with the binding `affine` of `groupAffine`; with `swish`,
    * v * sigmoid(v) of that. Padding is zero after it. Default none.
    */
-  readonly norm?: 'plain' | 'swish';
+  readonly norm?: 'plain' | 'swish' | undefined;
   /** Storage of the weights; the bias is f32. Default f32. */
-  readonly dtype?: 'f32' | 'f16';
-  readonly variant?: Variant;
+  readonly dtype?: 'f32' | 'f16' | undefined;
+  readonly variant?: Variant | undefined;
   /** Settings that differ from the own choice; a layer that cannot be made so takes the nearest. */
   readonly tile?: Partial<ConvTile> | undefined;
 }

@@ -106,7 +106,7 @@ function pointwise(params: Conv2dParams, label: string, bindings: Bindings): Dis
       left: { name: 'weight', dtype, line: inChannels, k: 1, batch: 0 },
       right: { name: 'x', line: 1, k: pixels, batch: inChannels * pixels },
       ...(params.residual && { residual: 'residual' }),
-      ...(params.variant && { variant: params.variant }),
+      variant: params.variant,
     },
     bindings,
   );

@@ -9,7 +9,7 @@ export interface SpatialMixParams {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-  readonly variant?: Variant;
+  readonly variant?: Variant | undefined;
   /** Settings that differ from the own choice, of kernels with barriers. */
   readonly tile?: Partial<MapTile> | undefined;
 }
@@ -43,7 +43,7 @@ export function spatialMix(params: SpatialMixParams): Kernel<SpatialMixBindings>
       ...{ batch: images, m: channels, n: pixels, k: pixels },
       left: { name: 'v', line: pixels, k: 1, batch: channels * pixels },
       right: { name: 'probs', line: pixels, k: 1, batch: pixels * pixels },
-      ...(variant && { variant }),
+      variant,
       tile,
     },
     {

@@ -9,7 +9,7 @@ export interface SpatialScoresParams {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-  readonly variant?: Variant;
+  readonly variant?: Variant | undefined;
   /** Settings that differ from the own choice, of kernels with barriers. */
   readonly tile?: Partial<MapTile> | undefined;
 }
@@ -45,7 +45,7 @@ export function spatialScores(params: SpatialScoresParams): Kernel<SpatialScores
       left: { name: 'q', ...operand },
       right: { name: 'k', ...operand },
       scale: 1 / Math.sqrt(channels),
-      ...(variant && { variant }),
+      variant,
       tile,
     },
     {

@@ -19,7 +19,7 @@ export interface SumPartsParams {
   readonly height: number;
   readonly width: number;
   /** Add the binding `residual`, shaped like the output. Default false. */
-  readonly residual?: boolean;
+  readonly residual?: boolean | undefined;
 }
 
 export type SumPartsBindings = {

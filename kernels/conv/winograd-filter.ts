@@ -16,7 +16,7 @@ export interface WinogradFilterParams {
   readonly inChannels: number;
   readonly outChannels: number;
   /** Storage of the weights. Default f32. */
-  readonly dtype?: 'f32' | 'f16';
+  readonly dtype?: 'f32' | 'f16' | undefined;
 }
 
 export type WinogradFilterBindings = {

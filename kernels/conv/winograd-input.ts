@@ -23,9 +23,9 @@ export interface WinogradInputParams {
   readonly height: number;
   readonly width: number;
   /** Double the input by nearest neighbour first. Default false. */
-  readonly upsample?: boolean;
+  readonly upsample?: boolean | undefined;
   /** Default all tiles. */
-  readonly part?: TilePart;
+  readonly part?: TilePart | undefined;
 }
 
 export type WinogradInputBindings = {

@@ -33,9 +33,9 @@ export interface WinogradOutputParams {
   /** Columns of the output. */
   readonly width: number;
   /** Add the binding `residual`, shaped like the output. Default false. */
-  readonly residual?: boolean;
+  readonly residual?: boolean | undefined;
   /** Default all tiles. Parts after the first add to `out`. */
-  readonly part?: TilePart;
+  readonly part?: TilePart | undefined;
 }
 
 export type WinogradOutputBindings = {

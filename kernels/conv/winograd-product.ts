@@ -8,7 +8,7 @@ export interface WinogradProductParams {
   readonly inChannels: number;
   readonly outChannels: number;
   readonly tiles: number;
-  readonly variant?: Variant;
+  readonly variant?: Variant | undefined;
   /** Settings that differ from the own choice, of kernels with barriers. */
   readonly tile?: Partial<MapTile> | undefined;
 }
@@ -45,7 +45,7 @@ export function winogradProduct(params: WinogradProductParams): Kernel<WinogradP
       ...{ batch, m: outChannels, n: tiles, k: inChannels },
       left: operand('weight', outChannels),
       right: operand('x', tiles),
-      ...(variant && { variant }),
+      variant,
       tile,
     },
     {

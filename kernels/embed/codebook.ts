@@ -12,7 +12,7 @@ export interface CodebookParams {
   /** Divide every vector by max(its length, 1e-12). */
   readonly l2Norm: boolean;
   /** Storage of the codebook. Default f32. */
-  readonly dtype?: 'f32' | 'f16';
+  readonly dtype?: 'f32' | 'f16' | undefined;
 }
 
 /** Rules of the parameters. */

@@ -32,8 +32,8 @@ export interface EmbedParams {
   readonly labels: number;
   /** Tokens in a grid. */
   readonly blockSize: number;
-  readonly dtype?: TableDType;
-  readonly variant?: Variant;
+  readonly dtype?: TableDType | undefined;
+  readonly variant?: Variant | undefined;
 }
 
 export type EmbedBindings = {

@@ -13,9 +13,9 @@ export interface GroupAffineParams {
   readonly height: number;
   readonly width: number;
   /** Groups of neighbouring channels. Default 32. */
-  readonly groups?: number;
+  readonly groups?: number | undefined;
   /** Added to the variance before the root. Default 1e-6. */
-  readonly eps?: number;
+  readonly eps?: number | undefined;
 }
 
 export type GroupAffineBindings = {

@@ -22,8 +22,8 @@ export interface GroupMomentsParams {
   readonly height: number;
   readonly width: number;
   /** Groups of neighbouring channels. Default 32. */
-  readonly groups?: number;
-  readonly variant?: Variant;
+  readonly groups?: number | undefined;
+  readonly variant?: Variant | undefined;
 }
 
 export type GroupMomentsBindings = {

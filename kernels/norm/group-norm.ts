@@ -23,12 +23,12 @@ export interface GroupNormParams {
   readonly height: number;
   readonly width: number;
   /** Groups of neighbouring channels. Default 32. */
-  readonly groups?: number;
+  readonly groups?: number | undefined;
   /** Added to the variance before the root. Default 1e-6. */
-  readonly eps?: number;
+  readonly eps?: number | undefined;
   /** Apply swish, v * sigmoid(v), to the result. Default false. */
-  readonly swish?: boolean;
-  readonly variant?: Variant;
+  readonly swish?: boolean | undefined;
+  readonly variant?: Variant | undefined;
 }
 
 export type GroupNormBindings = {

@@ -22,8 +22,8 @@ export interface RmsNormParams {
   /** Length of each vector. */
   readonly dim: number;
   /** Added to the mean square before the root. Default 1e-5. */
-  readonly eps?: number;
-  readonly variant?: Variant;
+  readonly eps?: number | undefined;
+  readonly variant?: Variant | undefined;
 }
 
 export type RmsNormBindings = {

@@ -17,7 +17,7 @@ export interface SoftmaxRowsParams {
   readonly rows: number;
   /** Values in a row. */
   readonly length: number;
-  readonly variant?: Variant;
+  readonly variant?: Variant | undefined;
 }
 
 export type SoftmaxRowsBindings = {

@@ -31,7 +31,7 @@ export function linearParts(params: LinearPartsParams): Kernel<LinearBindings> {
   };
   const epilogue = `${rowWriter({ name: 'out', dtype: 'f32', length: outDim })}
 fn store(row: u32, i: u32, a: vec4f) { out_put(row, i, a); }`;
-  const sizes = { rows, inDim, outDim, split, dtype, ...(columns && { columns }) };
+  const sizes = { rows, inDim, outDim, split, dtype, columns };
   const product = { name, ...sizes, weights: ['weight'] as const, variant, tile };
   return { ...identity, ...productKernel(product, bindings as LinearBindings, epilogue) };
 }

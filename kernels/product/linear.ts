@@ -18,14 +18,14 @@ export interface LinearParams {
   readonly inDim: number;
   readonly outDim: number;
   /** int8 and int4 add the binding `weightScales`; see lib/accessors.ts. */
-  readonly dtype?: MatrixDType;
+  readonly dtype?: MatrixDType | undefined;
   /** Make these columns only; parts after the first add to `out`. Default all. */
   readonly columns?: Columns | undefined;
   /** RMSNorm the input first with this eps; adds the binding `gain` [inDim]. */
-  readonly normEps?: number;
+  readonly normEps?: number | undefined;
   /** Add the binding `residual` [rows, outDim] to the result. */
-  readonly residual?: boolean;
-  readonly variant?: Variant;
+  readonly residual?: boolean | undefined;
+  readonly variant?: Variant | undefined;
   /** Settings that differ from the own choice. */
   readonly tile?: Partial<ProductTile> | undefined;
 }
@@ -78,10 +78,10 @@ fn store(row: u32, i: u32, a: vec4f) {
       rows,
       inDim,
       outDim,
-      ...(columns && { columns }),
+      columns,
       dtype,
       weights: ['weight'],
-      ...(normEps !== undefined && { normEps }),
+      normEps,
       variant,
       tile: params.tile,
     },

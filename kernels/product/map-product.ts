@@ -26,7 +26,7 @@ import { tiledLoop } from './tiled-product.ts';
 /** A binding, and the distance of its elements along the product's axes. */
 export interface Operand {
   readonly name: string;
-  readonly dtype?: 'f32' | 'f16';
+  readonly dtype?: 'f32' | 'f16' | undefined;
   /** From one m (left) or n (right) to the next. */
   readonly line: number;
   /** From one k to the next. */
@@ -47,12 +47,12 @@ export interface MapProductParams {
   readonly left: Operand;
   readonly right: Operand;
   /** Multiplies the sum. Default 1. */
-  readonly scale?: number;
+  readonly scale?: number | undefined;
   /** Name of a binding f32 [m] that is added. */
-  readonly bias?: string;
+  readonly bias?: string | undefined;
   /** Name of a binding f32 [batch, m, n] that is added. */
-  readonly residual?: string;
-  readonly variant?: Variant;
+  readonly residual?: string | undefined;
+  readonly variant?: Variant | undefined;
   /** Settings that differ from the own choice, of kernels with barriers. */
   readonly tile?: Partial<MapTile> | undefined;
 }
@@ -63,7 +63,7 @@ export interface Loop {
   readonly workgroups: readonly [x: number, y: number, z: number];
   readonly features: readonly Feature[];
   /** `m`, `n` and whatever else the loop reads as sizes; default none, the text holds them. */
-  readonly sizes?: Sizes;
+  readonly sizes?: Sizes | undefined;
 }
 
 /** Builds the dispatch; `bindings` must hold both operands, `out` [batch, m, n] and what is added. */

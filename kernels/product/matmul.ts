@@ -29,12 +29,12 @@ export interface MatmulParams {
   readonly inDim: number;
   readonly outDim: number;
   /** int8 and int4 add the binding `weightScales`; see lib/accessors.ts. */
-  readonly dtype?: MatrixDType;
+  readonly dtype?: MatrixDType | undefined;
   /** Make these columns only; parts after the first add to `out`. Default all. */
   readonly columns?: Columns | undefined;
   /** Add the binding `residual` [rows, outDim] to the result. */
-  readonly residual?: boolean;
-  readonly variant?: Variant;
+  readonly residual?: boolean | undefined;
+  readonly variant?: Variant | undefined;
   /** Settings of `linear`, for kernels without barriers. */
   readonly tile?: Partial<ProductTile> | undefined;
 }

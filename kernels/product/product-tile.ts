@@ -20,9 +20,9 @@ export interface ProductShape {
   readonly outDim: number;
   readonly dtype: MatrixDType;
   /** Weights that are multiplied with the same input; default 1. */
-  readonly weights?: number;
+  readonly weights?: number | undefined;
   /** Whether the product is of normalised rows; default false. */
-  readonly norm?: boolean;
+  readonly norm?: boolean | undefined;
 }
 
 /** Settings of a tile, by name. */

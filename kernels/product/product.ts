@@ -33,7 +33,7 @@ export interface ProductParams {
   /** Which columns this kernel makes; default all. */
   readonly columns?: Columns | undefined;
   /** Parts of inDim: `store` is called with row `rows` * part + r for the sum of a part. Default 1. */
-  readonly split?: number;
+  readonly split?: number | undefined;
   readonly dtype: MatrixDType;
   /** Names of the weight bindings; each gives one sum, all over the same input. */
   readonly weights: readonly [string] | readonly [string, string];

@@ -12,12 +12,12 @@ export interface TiledParams {
   readonly left: { readonly k: number };
   readonly right: { readonly k: number };
   /** Parts of k, each summed on its own and stored as a batch of its own. Default 1. */
-  readonly split?: number;
+  readonly split?: number | undefined;
   /**
    * Whether operands are rows along k, of which four values are read at once, and outputs rows along n, of
    * which four are stored at once. A sum then grows by dot products of four. Default false.
    */
-  readonly fours?: boolean;
+  readonly fours?: boolean | undefined;
 }
 
 export interface SliceSizes {

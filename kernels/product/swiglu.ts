@@ -22,10 +22,10 @@ export interface SwigluParams {
   readonly hiddenDim: number;
   readonly normEps: number;
   /** int8 and int4 add the bindings `w1Scales` and `w3Scales`; see lib/accessors.ts. */
-  readonly dtype?: MatrixDType;
+  readonly dtype?: MatrixDType | undefined;
   /** Make these columns only; parts after the first add to `out`. Default all. */
   readonly columns?: Columns | undefined;
-  readonly variant?: Variant;
+  readonly variant?: Variant | undefined;
   /** Settings that differ from the own choice. */
   readonly tile?: Partial<ProductTile> | undefined;
 }
@@ -78,7 +78,7 @@ fn store(row: u32, i: u32, a: vec4f, b: vec4f) { out_put(row, i, silu(a) * b); }
       rows,
       inDim: dim,
       outDim: hiddenDim,
-      ...(columns && { columns }),
+      columns,
       dtype,
       weights: ['w1', 'w3'],
       normEps,

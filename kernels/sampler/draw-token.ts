@@ -23,7 +23,7 @@ export interface DrawTokenParams {
   readonly blockSize: number;
   /** Condition tokens before the first image token. */
   readonly clsTokenNum: number;
-  readonly variant?: Variant;
+  readonly variant?: Variant | undefined;
 }
 
 export type DrawTokenBindings = {

@@ -19,7 +19,7 @@ import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';
 export interface FilterLogitsParams {
   readonly sequences: number;
   readonly vocabSize: number;
-  readonly variant?: Variant;
+  readonly variant?: Variant | undefined;
 }
 
 export type FilterLogitsBindings = {

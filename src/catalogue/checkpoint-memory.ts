@@ -84,7 +84,7 @@ export interface AdapterRoom {
   readonly maxBufferSize: number;
   readonly maxStorageBufferBindingSize: number;
   /** Bytes of its memory; undefined on GPUs, where WebGPU does not say. */
-  readonly memoryBytes?: number;
+  readonly memoryBytes?: number | undefined;
 }
 
 /** Why an adapter cannot hold a model at some storage type; undefined when nothing speaks against it. */

@@ -33,17 +33,17 @@ export interface OfficialFile {
 export interface Checkpoint {
   /** The name `llamagen pull` takes, and that of the folder it makes. */
   readonly name: string;
-  readonly gpt?: OfficialFile;
+  readonly gpt?: OfficialFile | undefined;
   readonly vq: OfficialFile;
   /** Sizes of the decoder; for a text model those of a class model of the same size. */
-  readonly gptConfig?: GptConfig;
+  readonly gptConfig?: GptConfig | undefined;
   readonly vqConfig: VqConfig;
   /** Tokens in front of the image: one class, or a caption. */
   readonly conditionTokens: number;
   /** Rows and columns of the token grid; a tokenizer alone has none. */
-  readonly grid?: number;
+  readonly grid?: number | undefined;
   /** Why this version cannot run it. */
-  readonly unsupported?: string;
+  readonly unsupported?: string | undefined;
 }
 
 const C2I_REPO = 'FoundationVision/LlamaGen';

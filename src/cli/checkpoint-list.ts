@@ -17,14 +17,14 @@ export interface ListedModel {
   readonly name: string;
   readonly files: readonly { readonly repo: string; readonly file: string }[];
   readonly parameters: { readonly gpt?: number; readonly vq: number };
-  readonly grid?: number;
-  readonly pixels?: number;
+  readonly grid?: number | undefined;
+  readonly pixels?: number | undefined;
   readonly downloadBytes: { readonly value: number; readonly estimated: true };
   /** GPU bytes for one guided image at each storage type, and why the adapter cannot hold it. */
   readonly memory: Readonly<
     Partial<Record<WeightDtype, CheckpointMemory & { readonly problem?: string }>>
   >;
-  readonly unsupported?: string;
+  readonly unsupported?: string | undefined;
 }
 
 /** Prints the table; needs no network. */
@@ -62,7 +62,7 @@ function listed(checkpoint: Checkpoint, adapter: AdapterView | undefined): Liste
   const value = files.reduce((sum, { estimatedBytes }) => sum + estimatedBytes, 0);
   const memory = [...checkpointMemory(checkpoint)].map(([dtype, need]) => {
     const problem = adapter && roomProblem(need, adapter);
-    return [dtype, { ...need, ...(problem !== undefined && { problem }) }] as const;
+    return [dtype, { ...need, problem }] as const;
   });
   return {
     name,
@@ -71,7 +71,7 @@ function listed(checkpoint: Checkpoint, adapter: AdapterView | undefined): Liste
     ...(grid !== undefined && { grid, pixels: grid * downsampleOf(vqConfig) }),
     downloadBytes: { value, estimated: true },
     memory: Object.fromEntries(memory),
-    ...(unsupported !== undefined && { unsupported }),
+    unsupported,
   };
 }
 

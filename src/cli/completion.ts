@@ -7,8 +7,8 @@ import { readPng } from '../node/png-pixels.ts';
 import { cover } from '../picture/cover.ts';
 
 export interface CompletionOptions {
-  readonly from?: string;
-  readonly keepRows?: number;
+  readonly from?: string | undefined;
+  readonly keepRows?: number | undefined;
 }
 
 export interface Completion {

@@ -5,7 +5,7 @@ import { describeAdapter, Report, type Streams } from './report.ts';
 
 /** Options every command has. */
 export interface OutputOptions {
-  readonly json?: boolean;
+  readonly json?: boolean | undefined;
 }
 
 /** Options of every command that uses a model. */

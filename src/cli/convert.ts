@@ -13,7 +13,7 @@ export interface ConvertCommand
   /** Paths of a decoder and a tokenizer, in any order. */
   readonly files: readonly string[];
   /** Folder to make. Default: one of the model's name among the user's models. */
-  readonly out?: string;
+  readonly out?: string | undefined;
 }
 
 /** Runs the command. */
@@ -32,8 +32,8 @@ export async function runConvert(
   const converted = await convertCheckpoint({
     ...options,
     out: out ?? newModelFolder(options.name ?? officialName(files)),
-    ...(first !== undefined && { gpt: first }),
-    ...(second !== undefined && { vq: second }),
+    gpt: first,
+    vq: second,
     signal,
     onProgress(now, done, total) {
       if (now !== phase) since = performance.now();

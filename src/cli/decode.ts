@@ -23,9 +23,9 @@ import { planOf } from './write-plan.ts';
 export interface DecodeOptions extends CommonOptions, LookOptions {
   readonly tokens: string;
   /** This, or `outDir`. */
-  readonly out?: string;
-  readonly outDir?: string;
-  readonly profile?: ProfileOption;
+  readonly out?: string | undefined;
+  readonly outDir?: string | undefined;
+  readonly profile?: ProfileOption | undefined;
 }
 
 /** Runs the command. The tokens are checked before the weights are read. */
@@ -58,7 +58,7 @@ export async function runDecode(
     const follow = follower(report, images.length);
     const pictures = decoded(model, images, {
       signal,
-      ...(profiler && { profiler }),
+      profiler,
       onProgress: (done, total) => {
         const elapsedMs = performance.now() - decodeStart;
         follow({ phase: 'decode', done, total, elapsedMs });
@@ -80,7 +80,7 @@ export async function runDecode(
       model: model.name,
       timings: { load: loadMs, decode: decodeMs },
       files: written.files,
-      ...(profile && { profile }),
+      profile,
     });
   });
 }

@@ -13,7 +13,7 @@ export interface Failure {
   readonly type: string;
   readonly message: string;
   /** Of a DeviceError or DownloadError. */
-  readonly problem?: string;
+  readonly problem?: string | undefined;
   readonly exitCode: number;
 }
 

@@ -27,24 +27,24 @@ import { planOf } from './write-plan.ts';
 export interface GenerateOptions extends CommonOptions, LookOptions {
   readonly class: readonly string[];
   readonly count: number;
-  readonly seed?: number;
-  readonly cfgScale?: number;
-  readonly cfgInterval?: number;
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly greedy?: boolean;
+  readonly seed?: number | undefined;
+  readonly cfgScale?: number | undefined;
+  readonly cfgInterval?: number | undefined;
+  readonly temperature?: number | undefined;
+  readonly topK?: number | undefined;
+  readonly topP?: number | undefined;
+  readonly greedy?: boolean | undefined;
   readonly dtype: WeightDTypeOption;
-  readonly batch?: number;
+  readonly batch?: number | undefined;
   /** With `keepRows`. */
-  readonly from?: string;
-  readonly keepRows?: number;
-  readonly preview?: string;
-  readonly previewEvery?: number;
+  readonly from?: string | undefined;
+  readonly keepRows?: number | undefined;
+  readonly preview?: string | undefined;
+  readonly previewEvery?: number | undefined;
   readonly out: string;
-  readonly outDir?: string;
-  readonly tokensOut?: string;
-  readonly profile?: ProfileOption;
+  readonly outDir?: string | undefined;
+  readonly tokensOut?: string | undefined;
+  readonly profile?: ProfileOption | undefined;
 }
 
 /** Runs the command. Everything that can be refused is refused before the weights are read. */
@@ -59,7 +59,7 @@ export async function runGenerate(
     ...samplingOf(options),
     classes: repeatEach(parseClasses(config.classNames, options.class), options.count),
     seed: options.seed ?? randomSeed(),
-    ...(options.batch !== undefined && { batch: options.batch }),
+    batch: options.batch,
   };
   const { sequences } = generateSettings(config, asked);
   const completion = completionOf(options, config);
@@ -86,10 +86,10 @@ export async function runGenerate(
     if (completion) report.line(completion.line);
     const images = generateImages(model, {
       ...asked,
-      ...(prefix && { prefix }),
+      prefix,
       ...previews,
       signal,
-      ...(profiler && { profiler }),
+      profiler,
       onProgress: follower(report, sequences.length),
     });
     const made = madeBy(model, adapter, sequences);
@@ -168,6 +168,6 @@ async function describe(report: Report, finished: Finished): Promise<void> {
     tokensPerSecond: rate,
     images,
     files,
-    ...(profile !== undefined && { profile }),
+    profile,
   });
 }

@@ -6,8 +6,8 @@ import { encodePng } from '../node/png.ts';
 import { isStdout } from './destinations.ts';
 
 export interface PreviewOptions {
-  readonly preview?: string;
-  readonly previewEvery?: number;
+  readonly preview?: string | undefined;
+  readonly previewEvery?: number | undefined;
 }
 
 /** Previews in all, unless it is said otherwise: each costs a picture to decode. */

@@ -22,7 +22,7 @@ export interface ProfileSummary {
   /** Means of their timed runs. */
   readonly programs: readonly ProgramProfile[];
   readonly limits: DeviceLimits;
-  readonly idle?: Idle;
+  readonly idle?: Idle | undefined;
 }
 
 /**
@@ -50,7 +50,7 @@ export async function reportProfile(
     await writeDestination(profile, profiler.trace(), report);
     report.line(`wrote ${shownDestination(profile)}: open it at https://ui.perfetto.dev`);
   }
-  return { programs: profiler.programs, limits, ...(idle && { idle }) };
+  return { programs: profiler.programs, limits, idle };
 }
 
 /** Of all runs of the token loop. */

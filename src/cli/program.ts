@@ -249,7 +249,7 @@ function addPull(command: AddCommand, run: Runner): void {
     )
     .option('--force', 'download a model that this adapter cannot hold')
     .action((name: string | undefined, options: Omit<PullOptions, 'name'>) =>
-      pull({ ...options, ...(name !== undefined && { name }) }),
+      pull({ ...options, name }),
     );
 }
 

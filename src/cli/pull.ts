@@ -31,13 +31,13 @@ import { formatMB, type Report } from './report.ts';
 
 export interface PullOptions {
   /** An official name. */
-  readonly name?: string;
-  readonly list?: boolean;
-  readonly markdown?: boolean;
-  readonly out?: string;
+  readonly name?: string | undefined;
+  readonly list?: boolean | undefined;
+  readonly markdown?: boolean | undefined;
+  readonly out?: string | undefined;
   readonly dtype: TargetDType;
-  readonly force?: boolean;
-  readonly json?: boolean;
+  readonly force?: boolean | undefined;
+  readonly json?: boolean | undefined;
 }
 
 /** Makes a model folder of official files: `convertCheckpoint` of the Node part. */
@@ -64,11 +64,11 @@ export type Convert = (options: {
 /** What a pull works with. */
 export interface PullTools {
   /** Without it, a pull ends with the files in the cache. */
-  readonly convert?: Convert;
+  readonly convert?: Convert | undefined;
   /** Default: the variables of this process. */
-  readonly env?: NodeJS.ProcessEnv;
-  readonly freeBytes?: FreeBytes;
-  readonly timing?: DownloadOptions['timing'];
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  readonly freeBytes?: FreeBytes | undefined;
+  readonly timing?: DownloadOptions['timing'] | undefined;
   viewAdapter?(report: Report): Promise<AdapterView | undefined>;
 }
 
@@ -194,8 +194,8 @@ function downloadOptions({ signal, tools, report }: Pull, file: OfficialFile): D
     file: file.file,
     signal,
     onNote: (text) => report.note(text),
-    ...(env && { env }),
-    ...(timing && { timing }),
+    env,
+    timing,
   };
 }
 
@@ -219,7 +219,7 @@ async function fetchFile(pull: Pull, official: OfficialFile): Promise<Downloaded
   report.stopProgress();
   return downloadFile({
     ...downloadOptions(pull, official),
-    ...(tools.freeBytes && { freeBytes: tools.freeBytes }),
+    freeBytes: tools.freeBytes,
     onProgress({ doneBytes, totalBytes = official.estimatedBytes, resumedBytes }) {
       if (resumedBytes !== resumed) {
         report.note(`${official.file}: going on at ${formatMB(resumedBytes)}`);

@@ -7,7 +7,7 @@ export interface PhaseProgress {
   readonly done: number;
   readonly total: number;
   /** What was done before the phase began. Default 0. */
-  readonly before?: number;
+  readonly before?: number | undefined;
   /** Since the phase began. */
   readonly elapsedMs: number;
 }

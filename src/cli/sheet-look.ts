@@ -6,7 +6,7 @@ import type { MadeImage } from './picture-text.ts';
 /** Options of commands that make sheets. */
 export interface LookOptions {
   /** Class below each image, and the seed where classes have several images. */
-  readonly labels?: boolean;
+  readonly labels?: boolean | undefined;
   /** How many times as wide and high images become. */
   readonly scale: number;
 }

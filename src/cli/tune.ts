@@ -21,7 +21,7 @@ export interface TuneCommand extends CommonOptions {
   readonly rows: readonly number[];
   readonly dtype: WeightDTypeOption;
   /** Measure again what is known. */
-  readonly again?: boolean;
+  readonly again?: boolean | undefined;
 }
 
 /**

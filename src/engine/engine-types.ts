@@ -25,7 +25,7 @@ export interface EngineStats {
   /** JavaScript time spent encoding and submitting. */
   readonly encodeMs: number;
   /** With a profiler: how long passes ran on the device, and how long none did in between. */
-  readonly device?: { readonly ms: number; readonly idleMs: number };
+  readonly device?: { readonly ms: number; readonly idleMs: number } | undefined;
 }
 
 /**

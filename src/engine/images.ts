@@ -33,11 +33,11 @@ export interface Picture {
 
 export interface DecodeOptions {
   /** Rows and columns of the token grid; default the grid of the decoder. */
-  readonly grid?: readonly [height: number, width: number];
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly grid?: readonly [height: number, width: number] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Times every dispatch of the last image. */
-  readonly profiler?: Profiler;
+  readonly profiler?: Profiler | undefined;
 }
 
 export interface ImageDecoder {

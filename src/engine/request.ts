@@ -32,7 +32,7 @@ export type EngineEvent =
       readonly done: number;
       readonly total: number;
       /** Those that are known, row by row, where `gridEvery` asks for them. */
-      readonly tokens?: Uint32Array<ArrayBuffer>;
+      readonly tokens?: Uint32Array<ArrayBuffer> | undefined;
     }
   /** The picture so far; what is not drawn yet is transparent. */
   | { readonly type: 'preview'; readonly done: number; readonly picture: Picture }
@@ -41,7 +41,7 @@ export type EngineEvent =
       /** u32 [blockSize], row by row. */
       readonly tokens: Uint32Array<ArrayBuffer>;
       /** Unless `pixels` is false. */
-      readonly picture?: Picture;
+      readonly picture?: Picture | undefined;
       /** What turning tokens into pixels took. */
       readonly decodeMs: number;
     }

@@ -80,7 +80,7 @@ export class Results {
         ? await this.#decode(job, tokens, this.#profiler, isLast())
         : undefined;
       const decodeMs = performance.now() - begun;
-      job.events.push({ type: 'image', tokens, ...(picture && { picture }), decodeMs });
+      job.events.push({ type: 'image', tokens, picture, decodeMs });
       job.finish();
     } catch (error) {
       job.fail(error);

@@ -18,15 +18,15 @@ import { type FedProgram, Feed } from './feed.ts';
 import { countSteps, idleUs } from './pass-clock.ts';
 
 export interface RunOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Called after each chunk with the number of steps done so far in this run. */
-  readonly onStep?: (done: number) => void;
+  readonly onStep?: ((done: number) => void) | undefined;
   /** Steps in one submit; default grows until a chunk takes about 50 ms. */
-  readonly chunk?: number;
+  readonly chunk?: number | undefined;
   /** Measure how long the device worked and waited. Needs `timestamp-query`. Default false. */
-  readonly timed?: boolean;
+  readonly timed?: boolean | undefined;
   /** Times the chunks, and every dispatch of a few steps on the way. */
-  readonly profiler?: Profiler;
+  readonly profiler?: Profiler | undefined;
 }
 
 const RUN: Checks<RunOptions> = {

@@ -10,16 +10,16 @@ const MAX_INT = 2 ** 31 - 1;
 /** How tokens are drawn; what is left out comes from the model. */
 export interface SamplingOptions {
   /** Strength of classifier-free guidance; 1 or less switches it off and halves the work. */
-  readonly cfgScale?: number;
+  readonly cfgScale?: number | undefined;
   /** Guidance stops after token cfgInterval + 1; -1 never stops it. */
-  readonly cfgInterval?: number;
-  readonly temperature?: number;
+  readonly cfgInterval?: number | undefined;
+  readonly temperature?: number | undefined;
   /** Keep the k best logits and all that tie with the last of them; 0 keeps all. */
-  readonly topK?: number;
+  readonly topK?: number | undefined;
   /** Keep the best tokens until their probabilities pass p; 1 keeps all. */
-  readonly topP?: number;
+  readonly topP?: number | undefined;
   /** Always take the best token. Seeds have no effect then. */
-  readonly greedy?: boolean;
+  readonly greedy?: boolean | undefined;
 }
 
 /** How a token is drawn. */
@@ -37,10 +37,12 @@ export function samplingOf(
   { sampling }: Pick<ModelJson, 'sampling'>,
   asked: SamplingOptions,
 ): Omit<Sampling, 'seed' | 'given'> {
-  const given = Object.fromEntries(
-    Object.entries(asked).filter(([, value]) => value !== undefined),
-  ) as SamplingOptions;
-  const settings = { greedy: false, ...sampling, ...given };
-  const { cfgScale, cfgInterval, temperature, topK, topP, greedy } = settings;
-  return { cfgScale, cfgInterval, temperature, topK, topP, greedy };
+  return {
+    cfgScale: asked.cfgScale ?? sampling.cfgScale,
+    cfgInterval: asked.cfgInterval ?? sampling.cfgInterval,
+    temperature: asked.temperature ?? sampling.temperature,
+    topK: asked.topK ?? sampling.topK,
+    topP: asked.topP ?? sampling.topP,
+    greedy: asked.greedy ?? false,
+  };
 }

@@ -38,7 +38,7 @@ export interface Sequence extends Sampling {
   /** Class index. */
   readonly label: number;
   /** The first `given` tokens. */
-  readonly tokens?: ArrayLike<number>;
+  readonly tokens?: ArrayLike<number> | undefined;
 }
 
 export interface TokenLoop {

@@ -24,8 +24,8 @@ import {
 } from '../options.ts';
 
 export interface EncodeOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /** A picture as tokens. */

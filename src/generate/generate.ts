@@ -15,22 +15,22 @@ export interface GenerateOptions extends SamplingOptions {
   /** Class index of each image. */
   readonly classes: readonly number[];
   /** Image i draws with seed + i. Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Most images generated side by side; a choice of speed and memory only. Default 16. */
-  readonly batch?: number;
+  readonly batch?: number | undefined;
   /** Stops within one chunk of steps; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Tokens that every grid begins with, row by row; the rest is drawn. Default none. */
-  readonly prefix?: ArrayLike<number>;
+  readonly prefix?: ArrayLike<number> | undefined;
   /**
    * Called with the picture so far of the first image of each batch, every `previewEvery` tokens, which
    * it needs. What is not drawn yet is transparent.
    */
-  readonly onPreview?: (preview: Preview) => void;
-  readonly previewEvery?: number;
+  readonly onPreview?: ((preview: Preview) => void) | undefined;
+  readonly previewEvery?: number | undefined;
   /** Follows the run, which it slows down a little. */
-  readonly profiler?: Profiler;
+  readonly profiler?: Profiler | undefined;
 }
 
 /** An image under way. */

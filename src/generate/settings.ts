@@ -18,9 +18,9 @@ import type { GenerateOptions } from './generate.ts';
 
 interface Asked extends SamplingOptions, Pick<GenerateOptions, 'onPreview' | 'previewEvery'> {
   readonly classes: readonly number[];
-  readonly seed?: number;
-  readonly batch?: number;
-  readonly prefix?: ArrayLike<number>;
+  readonly seed?: number | undefined;
+  readonly batch?: number | undefined;
+  readonly prefix?: ArrayLike<number> | undefined;
 }
 
 export interface Settings {

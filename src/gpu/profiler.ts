@@ -101,7 +101,7 @@ export class Profiler {
     const least = this.#device.at(-1)?.endUs ?? Number.NEGATIVE_INFINITY;
     const begin = Math.max(beginUs + this.#offsetUs, least);
     const end = Math.max(endUs + this.#offsetUs, begin);
-    this.#device.push({ name, beginUs: begin, endUs: end, ...(facts && { facts }) });
+    this.#device.push({ name, beginUs: begin, endUs: end, facts });
   }
 }
 

@@ -40,11 +40,11 @@ export interface BuildOptions {
   /** Buffers of the weights, by state-dict name. */
   readonly weights: ReadonlyMap<string, GPUBufferBinding>;
   /** Buffers by the names of states that outlive the program; they may be larger than what it binds. */
-  readonly states?: ReadonlyMap<string, GPUBuffer>;
+  readonly states?: ReadonlyMap<string, GPUBuffer> | undefined;
   /** Buffers of states that another program owns. */
-  readonly shared?: ReadonlyMap<Tensor, GPUBuffer>;
+  readonly shared?: ReadonlyMap<Tensor, GPUBuffer> | undefined;
   /** Temps whose value is read after a run. */
-  readonly keep?: Iterable<Tensor>;
+  readonly keep?: Iterable<Tensor> | undefined;
 }
 
 /**

@@ -17,9 +17,9 @@ export interface SampleOptions {
   /** Work before the first pass that counts, by the time it takes; see `warmUsOf`. */
   readonly warmUs: number;
   /** Most dispatches in a pass. */
-  readonly most?: number;
+  readonly most?: number | undefined;
   /** Called before every pass. */
-  readonly reset?: () => void;
+  readonly reset?: (() => void) | undefined;
 }
 
 /** A dispatch that takes longer runs twice: what disturbs short ones averages out in it. */

@@ -7,7 +7,7 @@ export interface Span {
   readonly beginUs: number;
   readonly endUs: number;
   /** Shown beside it. */
-  readonly facts?: Readonly<Record<string, string | number>>;
+  readonly facts?: Readonly<Record<string, string | number>> | undefined;
 }
 
 /** Spans that are one above the other or one after the other. */
@@ -44,7 +44,7 @@ export function chromeTrace(process: string, tracks: readonly Track[]): string {
         tid: i + 1,
         ts: rounded(span.beginUs - zero),
         dur: rounded(span.endUs - span.beginUs),
-        ...(span.facts && { args: span.facts }),
+        args: span.facts,
       })),
     ]),
   ];

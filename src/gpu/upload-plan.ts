@@ -30,7 +30,7 @@ export interface Job {
   readonly firstElement: number;
   readonly values: Place;
   /** Where the scales go that quantising makes; the file has none. */
-  readonly scales?: Place;
+  readonly scales?: Place | undefined;
 }
 
 /** A buffer to be made. */

@@ -15,14 +15,14 @@ export type Inspector = (tensor: string, dtype: FileDType, bytes: Uint8Array<Arr
 
 export interface UploadOptions {
   /** Stops the upload; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Called after every piece with bytes of the file read so far and in all. */
-  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
   /** Called after a tensor of which values became zero when they were rounded to 16 bits. */
-  readonly onFlushed?: (tensor: string, values: number) => void;
+  readonly onFlushed?: ((tensor: string, values: number) => void) | undefined;
   readonly inspect?: Inspector | undefined;
   /** Bytes of the file in host memory at once. Default CHUNK_BYTES. */
-  readonly chunkBytes?: number;
+  readonly chunkBytes?: number | undefined;
 }
 
 /** Largest buffer that tensors share: small enough that freeing and allocating stay cheap. */

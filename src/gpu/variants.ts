@@ -15,12 +15,12 @@ export interface AdapterFacts {
   readonly lanes: number;
   readonly shaderF16: boolean;
   /** Matrices of subgroups that sum in f32, where there are any. */
-  readonly matrix?: MatrixConfig;
+  readonly matrix?: MatrixConfig | undefined;
 }
 
 /** What Dawn and Chrome say of matrices, which the types of WebGPU do not know. */
 export interface MatrixInfo {
-  readonly subgroupMaxSize?: number;
+  readonly subgroupMaxSize?: number | undefined;
   readonly subgroupMatrixConfigs?: Iterable<{
     readonly componentType: string;
     readonly resultComponentType: string;
@@ -48,13 +48,13 @@ export function matrixConfig(info: MatrixInfo): MatrixConfig | undefined {
 /** Facts about a device; `software` when its adapter says that it is a fallback. */
 export function adapterFacts(device: GPUDevice): AdapterFacts {
   const { architecture, isFallbackAdapter, subgroupMinSize = 4 } = device.adapterInfo;
-  const matrix = device.features.has(MATRIX_FEATURE) && matrixConfig(device.adapterInfo);
+  const matrix = device.features.has(MATRIX_FEATURE) ? matrixConfig(device.adapterInfo) : undefined;
   return {
     software: isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(architecture),
     subgroups: device.features.has('subgroups'),
     lanes: subgroupMinSize,
     shaderF16: device.features.has('shader-f16'),
-    ...(matrix && { matrix }),
+    matrix,
   };
 }
 
@@ -66,7 +66,7 @@ export function chooseVariant(facts: AdapterFacts): Variant {
   const { software, subgroups, shaderF16, lanes, matrix } = facts;
   const shared = subgroups ? 'subgroup' : 'workgroup';
   const reduce = software ? 'serial' : shared;
-  return { reduce, f16: shaderF16, ...(subgroups && { lanes }), ...(matrix && { matrix }) };
+  return { reduce, f16: shaderF16, ...(subgroups && { lanes }), matrix };
 }
 
 /** The variant of kernels on a device, unless a caller asks for another. */

@@ -34,7 +34,7 @@ export class Graph {
    * @param origin What it is loaded from, when it is not the whole tensor of that name.
    */
   weight(name: string, dtype: DType, shape: readonly number[], origin?: WeightOrigin): Tensor {
-    return this.#resident({ name, dtype, shape, life: 'weight', ...(origin && { origin }) });
+    return this.#resident({ name, dtype, shape, life: 'weight', origin });
   }
 
   /** A tensor that keeps its contents between runs. Asking twice gives the same handle. */

@@ -17,7 +17,7 @@ export interface Tensor {
   readonly shape: readonly number[];
   readonly life: Life;
   /** What a weight is loaded from, when that is not simply the tensor of its name. */
-  readonly origin?: WeightOrigin;
+  readonly origin?: WeightOrigin | undefined;
 }
 
 /** Rows of a stored tensor, or the scales of its rows. */
@@ -29,7 +29,7 @@ export interface WeightOrigin {
   /** How many rows it has in all. */
   readonly rows: number;
   /** Whether this weight is the scales of those rows, not their quants. Default false. */
-  readonly scales?: boolean;
+  readonly scales?: boolean | undefined;
 }
 
 /** `f32[2,64]`, for messages. */

@@ -44,13 +44,13 @@ export interface PrecisionOptions {
    * software adapters (`chooseWeightDtype`). int8 and int4 are made of floats while they are loaded;
    * a file that stores integers can be loaded as it is only.
    */
-  readonly dtype?: WeightDTypeOption;
+  readonly dtype?: WeightDTypeOption | undefined;
   /** Storage of the KV cache. Default f32. */
-  readonly kvDtype?: 'f32' | 'f16';
+  readonly kvDtype?: 'f32' | 'f16' | undefined;
   /** Weights above this are cut into parts. Default: what the device can bind. */
-  readonly maxBindingBytes?: number;
+  readonly maxBindingBytes?: number | undefined;
   /** Overrides the kernel variant chosen from the adapter's features. */
-  readonly variant?: Partial<Variant>;
+  readonly variant?: Partial<Variant> | undefined;
   /**
    * Tiles that differ from the kernels' own choices: those that were measured on the device or forced, as
    * `openDevice` gives them, or `tunedTiles` in the browser. Default none.
@@ -60,7 +60,7 @@ export interface PrecisionOptions {
 
 export interface LoadOptions extends PrecisionOptions, TransferOptions {
   /** Load what encoding images needs too. Default false. */
-  readonly encoder?: boolean;
+  readonly encoder?: boolean | undefined;
 }
 
 /**
@@ -134,7 +134,7 @@ export async function loadModel(
   const memory = new Memory(device);
   const total = checkedGpt.byteLength + checkedVq.byteLength;
   const transfer = (before: number): TransferOptions => ({
-    ...(signal && { signal }),
+    signal,
     onProgress: (done) => onProgress?.(before + done, total),
   });
   try {
@@ -188,7 +188,7 @@ export function checkVq(
   device: GPUDevice,
   config: VqConfig,
   file: Safetensors,
-  options: PrecisionOptions & { readonly encoder?: boolean } = {},
+  options: PrecisionOptions & Pick<LoadOptions, 'encoder'> = {},
 ): CheckedNetwork<VqConfig> {
   const precision = precisionFor(device, options, { dtype: 'f32' });
   const how = vqOptions(precision);

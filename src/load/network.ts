@@ -42,15 +42,15 @@ export interface NetworkSource<Config> {
   /** Defines graphs that together name every weight the network needs. */
   readonly define: (g: Graph) => void;
   /** Names the file may hold beyond those. */
-  readonly ignore?: readonly RegExp[];
+  readonly ignore?: readonly RegExp[] | undefined;
   /** Makes what looks at the weights while they are loaded. */
   readonly inspector?: () => Inspector | undefined;
 }
 
 export interface TransferOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Called as weights reach the device, in bytes of the file. */
-  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
 /** A network whose file has been checked against its config, ready to be loaded. */

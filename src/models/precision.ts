@@ -11,13 +11,13 @@ export interface Precision extends OpSettings {
   /** Storage of matrices on the device; norms stay f32. */
   readonly dtype: MatrixDType;
   /** Storage of the output head. Default that of the other matrices. */
-  readonly headDtype?: MatrixDType;
+  readonly headDtype?: MatrixDType | undefined;
   /** Storage of the embeddings. Default that of the matrices, f16 where those are integers. */
-  readonly tableDtype?: TableDType;
+  readonly tableDtype?: TableDType | undefined;
   /** Storage of the KV cache. */
   readonly kvDtype: 'f32' | 'f16';
   /** Weights that are larger are cut into parts of whole rows. Default: none is. */
-  readonly maxBindingBytes?: number;
+  readonly maxBindingBytes?: number | undefined;
 }
 
 /** Storage of the output head. */

@@ -16,10 +16,10 @@ export interface VqKernels extends Ops {
 export interface ConvOptions {
   readonly outChannels: number;
   readonly kernelSize: 1 | 3;
-  readonly upsample?: boolean;
-  readonly stride?: 1 | 2;
+  readonly upsample?: boolean | undefined;
+  readonly stride?: 1 | 2 | undefined;
   /** Added to the result. */
-  readonly residual?: Tensor;
+  readonly residual?: Tensor | undefined;
 }
 
 /** The state-dict name of a part; the root module has the empty name. */

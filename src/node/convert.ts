@@ -29,38 +29,40 @@ export interface ConvertOptions {
    * Path of the decoder: `.pt`, safetensors, the index of safetensors shards, or a folder with one of
    * them. Decoder and tokenizer may be swapped.
    */
-  readonly gpt?: string;
+  readonly gpt?: string | undefined;
   /** Path of the tokenizer. */
-  readonly vq?: string;
+  readonly vq?: string | undefined;
   /** Folder to make; it must not exist or be empty. */
   readonly out: string;
   /**
    * Element type of the decoder. Default: f16 for a decoder stored so, else bf16, the official
    * precision. The tokenizer is f32 always, as in the official code.
    */
-  readonly dtype?: TargetDType;
+  readonly dtype?: TargetDType | undefined;
   /** Default: the name of the folder. */
-  readonly name?: string;
-  readonly description?: string;
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
   /** One unique name per class. Default: those of ImageNet for 1,000 classes, else "class 0" and so on. */
-  readonly classNames?: readonly string[];
+  readonly classNames?: readonly string[] | undefined;
   /**
    * Rows of the token grid. Default: what the arguments of the training, the RoPE table and the pixels in
    * the file name (c2i_B_256.pt) say.
    */
-  readonly grid?: number;
+  readonly grid?: number | undefined;
   /** Attention heads of a decoder of no official size, where its arguments do not tell them. */
-  readonly heads?: number;
+  readonly heads?: number | undefined;
   /** What is wrong about the files and is to be left out of account. Default: nothing. */
   readonly ignore?: readonly Ignorable[] | undefined;
   /** Licence of the weights. */
-  readonly license?: string;
+  readonly license?: string | undefined;
   /** How the weights came about. */
-  readonly trained?: string;
+  readonly trained?: string | undefined;
   /** SHA-256 in hexadecimal by path, of files whose bytes the caller has checked already. */
-  readonly hashes?: Readonly<Record<string, string>>;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (phase: ConvertPhase, doneBytes: number, totalBytes: number) => void;
+  readonly hashes?: Readonly<Record<string, string>> | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?:
+    | ((phase: ConvertPhase, doneBytes: number, totalBytes: number) => void)
+    | undefined;
 }
 
 export interface Converted {
@@ -130,7 +132,7 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
           converter: `llamagen-webgpu ${packageVersion()}`,
         };
         bytes += await writeSafetensors(sink, tensors, metadata, {
-          ...(signal && { signal }),
+          signal,
           onProgress: (done) =>
             options.onProgress?.('convert', Math.min(before + done, total), total),
         });

@@ -22,14 +22,14 @@ export type AdapterChoice = (typeof ADAPTERS)[number];
 
 export interface OpenOptions {
   /** Default: the variable `LLAMAGEN_ADAPTER`, else `auto`. */
-  readonly adapter?: AdapterChoice;
+  readonly adapter?: AdapterChoice | undefined;
   /**
    * Keep Dawn's bounds checks in shaders. Default: whether the variable `LLAMAGEN_ROBUST` is 1.
    * Off, because this project's kernels are trusted and their sizes are checked when a graph is built.
    */
-  readonly robust?: boolean;
+  readonly robust?: boolean | undefined;
   /** Read the tiles that "llamagen tune" measured on this adapter. Default true. */
-  readonly tuned?: boolean;
+  readonly tuned?: boolean | undefined;
 }
 
 /** How kernels are made on a device; what the variable LLAMAGEN_VARIANT forces is in it. */
@@ -49,7 +49,7 @@ export interface NodeDevice {
   /** Whether the adapter computes on the CPU. */
   readonly software: boolean;
   /** What was measured on it before; undefined when not asked for. */
-  readonly tuned?: TunedTiles;
+  readonly tuned?: TunedTiles | undefined;
   /** For `loadModel`. */
   readonly kernels: KernelChoices;
   /** Destroys the device, so that the process can exit. */
@@ -102,7 +102,7 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
       device,
       adapter,
       notes: [...notes, ...(tuned?.note ? [tuned.note] : [])],
-      ...(tuned && { tuned }),
+      tuned,
       kernels: { variant, tiles: { ...tuned?.tiles, ...forced?.tiles } },
       toggles,
       software: adapterFacts(device).software,

@@ -30,7 +30,7 @@ export async function hashCheckpoints(
     for (const { name, byteLength } of parts) {
       const start = before;
       const hash = await sha256OfFile(name, {
-        ...(signal && { signal }),
+        signal,
         onProgress: (done) => onProgress?.(start + done, total),
       });
       if (name === file) hashes.set(path, hash);

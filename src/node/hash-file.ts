@@ -8,8 +8,8 @@ import { fileProblem } from './file-problem.ts';
 const BUFFER_BYTES = 2 ** 20;
 
 export interface HashOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (doneBytes: number) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((doneBytes: number) => void) | undefined;
 }
 
 /**

@@ -28,7 +28,7 @@ export interface TunedTiles {
   readonly tuned: TunedTable;
   readonly tiles: Tiles;
   /** Why results in the file are not used. */
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
 /** `LLAMAGEN_CACHE` and the like say which folder; see `hubSettings`. */

@@ -12,7 +12,7 @@ import { byteLength, type Tensor } from '../graph/tensor.ts';
 export interface MatrixPart extends Columns {
   readonly values: Tensor;
   /** f16 [count, groups], of integer weights. */
-  readonly scales?: Tensor;
+  readonly scales?: Tensor | undefined;
 }
 
 /** All rows of a weight, in order. */

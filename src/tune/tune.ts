@@ -22,14 +22,14 @@ export interface TuneOptions {
   /** Default: every family that has tiles, and all of them. */
   readonly families?: Families | undefined;
   /** Keys that need not be measured again. */
-  readonly known?: ReadonlySet<string>;
-  readonly signal?: AbortSignal;
+  readonly known?: ReadonlySet<string> | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Default: the best of the device. */
-  readonly timer?: (memory: Memory) => Stopwatch;
+  readonly timer?: ((memory: Memory) => Stopwatch) | undefined;
   /** Called before each key, and at the end with none. */
-  readonly onProgress?: (done: number, total: number, key?: string) => void;
+  readonly onProgress?: ((done: number, total: number, key?: string) => void) | undefined;
   /** Called with each result as soon as it is there. */
-  readonly onResult?: (key: string, result: Result) => void;
+  readonly onResult?: ((key: string, result: Result) => void) | undefined;
 }
 
 export interface Result extends Tuned {
@@ -41,7 +41,7 @@ export interface Result extends Tuned {
    * A tile that looked faster, and was not surely so when it was measured again, as on a machine that is
    * busy. Then `tile` is empty, and whoever keeps results should keep none for this key.
    */
-  readonly unconfirmed?: Tile;
+  readonly unconfirmed?: Tile | undefined;
 }
 
 /** Largest mean squared error of a tile's outputs, relative to their mean square. */

@@ -6,7 +6,7 @@ import { catchStrayErrors } from '../gpu/watch.ts';
 
 export interface WebDeviceOptions {
   /** Which GPU of several. Default `high-performance`. */
-  readonly powerPreference?: GPUPowerPreference;
+  readonly powerPreference?: GPUPowerPreference | undefined;
 }
 
 export interface WebDevice {

@@ -20,9 +20,9 @@ import { workloadsOf } from '../tune/workloads.ts';
 
 export interface TuneModelOptions {
   /** Rows of the decoding steps that products are measured with. Default 2 and 16. */
-  readonly rows?: readonly number[];
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly rows?: readonly number[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** What is tuned. Default: every family that has tiles. */
   readonly families?: Families | undefined;
 }
@@ -46,8 +46,8 @@ export async function tuneModel(model: Model, options: TuneModelOptions = {}): P
   await tune(device, workloadsOf(config, gpt.precision, rows), {
     families,
     known: new Set(Object.keys(tuned)),
-    ...(signal && { signal }),
-    ...(onProgress && { onProgress }),
+    signal,
+    onProgress,
     onResult: (key, { tile, ownUs, us, unconfirmed }) => {
       if (!unconfirmed) tuned[key] = { tile, ownUs, us };
     },

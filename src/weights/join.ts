@@ -17,9 +17,9 @@ export interface NamedTensors {
 
 export interface MatchOptions {
   /** What the tensors should be those of, for the message. Default: `this model`. */
-  readonly model?: string;
+  readonly model?: string | undefined;
   /** Names the file may hold beyond those wanted, besides IGNORED_TENSORS. */
-  readonly ignore?: readonly RegExp[];
+  readonly ignore?: readonly RegExp[] | undefined;
 }
 
 /**

@@ -21,7 +21,7 @@ export interface CacheRecord {
   readonly sha256: string;
   readonly bytes: number;
   readonly etag: string;
-  readonly commit?: string;
+  readonly commit?: string | undefined;
 }
 
 /** Paths of one download. */

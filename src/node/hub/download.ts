@@ -22,16 +22,16 @@ export interface DownloadOptions {
   /** Path in the repository. */
   readonly file: string;
   /** Branch, tag or commit. Default `main`. */
-  readonly revision?: string;
+  readonly revision?: string | undefined;
   /**
    * Variables that count: `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_DISABLE_IMPLICIT_TOKEN`,
    * `HF_HUB_OFFLINE`, `LLAMAGEN_CACHE`, `HF_HOME`, `XDG_CACHE_HOME`, `HTTP_PROXY`, `HTTPS_PROXY`,
    * `ALL_PROXY`, `NO_PROXY`. Default: those of the process.
    */
-  readonly env?: Environment;
-  readonly signal?: AbortSignal;
-  readonly timing?: Partial<HubTiming>;
-  readonly freeBytes?: FreeBytes;
+  readonly env?: Environment | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly timing?: Partial<HubTiming> | undefined;
+  readonly freeBytes?: FreeBytes | undefined;
   onProgress?(progress: DownloadProgress): void;
   /** A line for the user: a try that failed, another process at work. */
   onNote?(text: string): void;
@@ -49,8 +49,8 @@ export interface DownloadedFile {
 /** What is known of a file before it is fetched. */
 export interface FileFacts {
   /** Undefined where the hub does not say. */
-  readonly bytes?: number;
-  readonly sha256?: string;
+  readonly bytes?: number | undefined;
+  readonly sha256?: string | undefined;
   /** Whether this version is in the cache. */
   readonly inCache: boolean;
 }
@@ -107,7 +107,7 @@ export async function fileFacts(options: DownloadOptions): Promise<FileFacts> {
     const file = await retrying(run.retry, () => resolveOrCached(run));
     const { bytes, sha256 } = file;
     const inCache = 'path' in file || cached(run, file) !== undefined;
-    return { inCache, ...(bytes !== undefined && { bytes }), ...(sha256 && { sha256 }) };
+    return { inCache, bytes, sha256 };
   });
 }
 
@@ -177,7 +177,7 @@ function cached({ asked, cache }: Run, file: HubFile): DownloadedFile | undefine
   if (sha256 === undefined || bytes === undefined || !cache.has({ sha256, bytes }))
     return undefined;
   // Another repository or revision has the same content.
-  cache.record(asked, { sha256, bytes, etag, ...(commit && { commit }) });
+  cache.record(asked, { sha256, bytes, etag, commit });
   return fromCache(cache, sha256, bytes);
 }
 
@@ -219,7 +219,7 @@ async function fetchVersion(run: Run, file: HubFile, paths: PartPaths): Promise<
     renameSync(paths.part, path);
     rmSync(paths.partInfo, { force: true });
     const { etag, commit } = file;
-    cache.record(asked, { sha256, bytes, etag, ...(commit && { commit }) });
+    cache.record(asked, { sha256, bytes, etag, commit });
     return { path, sha256, bytes, fromCache: false };
   });
 }

@@ -2,7 +2,7 @@
 export interface DownloadProgress {
   readonly doneBytes: number;
   /** Undefined where the server does not say. */
-  readonly totalBytes?: number;
+  readonly totalBytes?: number | undefined;
   /** Bytes that were there when this try began. */
   readonly resumedBytes: number;
 }

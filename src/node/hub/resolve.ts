@@ -11,10 +11,10 @@ export interface HubFile {
   /** The version: the SHA-256 of a large file, the git hash of a small one. */
   readonly etag: string;
   /** SHA-256 of the content where the hub knows it (files in LFS). */
-  readonly sha256?: string;
-  readonly bytes?: number;
+  readonly sha256?: string | undefined;
+  readonly bytes?: number | undefined;
   /** Commit of the repository. */
-  readonly commit?: string;
+  readonly commit?: string | undefined;
 }
 
 const MAX_REDIRECTS = 5;
@@ -90,6 +90,6 @@ function describe(url: URL, etag: string, response: Response, method: 'HEAD' | '
     etag,
     ...(SHA256.test(etag) && { sha256: etag }),
     ...(Number.isSafeInteger(size) && size >= 0 && { bytes: size }),
-    ...(commit && { commit }),
+    commit,
   };
 }

@@ -10,9 +10,9 @@ export interface HubSettings {
   /** `HF_ENDPOINT`, without a slash at the end. */
   readonly endpoint: string;
   /** `HF_TOKEN` or the token of the login: sent to the endpoint and to no other host. */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /** The variable or file that the token is from. */
-  readonly tokenFrom?: string;
+  readonly tokenFrom?: string | undefined;
   /** `HF_HUB_OFFLINE`: use what is in the cache, ask nobody. */
   readonly offline: boolean;
   /** `LLAMAGEN_CACHE`, else a folder in that of `HF_HOME` or the user's caches. */

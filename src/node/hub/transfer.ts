@@ -168,7 +168,7 @@ async function receive(context: Transfer, response: Response, sink: Sink): Promi
     onProgress({
       doneBytes,
       resumedBytes: start,
-      ...(total !== undefined && { totalBytes: total }),
+      totalBytes: total,
     });
   let done = start;
   let checkedAt = performance.now();
