@@ -1,6 +1,6 @@
 /** Networks with random weights. */
 import { expect, test } from 'vitest';
-import { randomNetwork, weightBytes } from '../../bench/random-network.ts';
+import { randomNetwork, weightBytes, weightSpread } from '../../bench/random-network.ts';
 import { stepGraph } from '../../bench/step-program.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { readBuffer } from '../../src/gpu/readback.ts';
@@ -28,3 +28,14 @@ test.each(MATRIX_DTYPES)(
     memory.freeAll();
   },
 );
+
+test('weights have the size of trained ones', () => {
+  const shape = [8, 300];
+  expect(weightSpread('norm.weight', { dtype: 'f32', shape: [64] }).centre).toBe(1);
+  expect(weightSpread('conv.bias', { dtype: 'f32', shape: [64] }).centre).toBe(0);
+  expect(weightSpread('w.weight', { dtype: 'f16', shape }).spread).toBeCloseTo(0.1);
+  const scales = { dtype: 'f16', shape: [8, 5] } as const;
+  const { centre } = weightSpread('w.weight.scales', scales, { dtype: 'int8', shape });
+  // Quants of the whole range have a deviation of 73.9.
+  expect(centre).toBeCloseTo(1 / Math.sqrt(300) / 73.9);
+});
