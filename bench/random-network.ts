@@ -77,6 +77,6 @@ export async function randomNetwork<Config>(
   return {
     ...{ config, precision, memory, weights, watch: watchDevice(memory.device), flushedValues: 0 },
     exclusive: (work) => work(),
-    kept: (_, __, build) => build(),
+    cached: (_, __, build) => build(),
   };
 }

@@ -97,8 +97,8 @@ function descriptionOf({ images, model, sampling }: Made): string {
     images.length === 1 && first
       ? `${nameOf(first)} (class ${first.class}), seed ${first.seed}`
       : `${images.length} images${inTurn ? `, from seed ${first?.seed} on` : ''}`;
-  const how = sampling ? `, ${describeSampling(sampling)}` : '';
-  return `${what}, made by the model ${model}${how}`;
+  const settings = sampling ? `, ${describeSampling(sampling)}` : '';
+  return `${what}, made by the model ${model}${settings}`;
 }
 
 /** E.g. `cfg-scale 2, cfg-interval -1, temperature 1, top-k 0, top-p 1`. */

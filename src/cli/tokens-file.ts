@@ -32,8 +32,8 @@ export interface TokensLimits {
 /** The file as text: one line per image. */
 export function formatTokens({ grid, images, made }: TokensFile): string {
   const lines = images.map((image) => `  ${JSON.stringify(image)}`);
-  const how = made ? `"made": ${JSON.stringify(madeByFields(made))},\n` : '';
-  return `{"grid": ${JSON.stringify(grid)}, ${how}"images": [\n${lines.join(',\n')}\n]}\n`;
+  const madeLine = made ? `"made": ${JSON.stringify(madeByFields(made))},\n` : '';
+  return `{"grid": ${JSON.stringify(grid)}, ${madeLine}"images": [\n${lines.join(',\n')}\n]}\n`;
 }
 
 /**

@@ -89,7 +89,7 @@ export async function* decodeEach(
   const { grid = [gridSize, gridSize], signal, onProgress, profiler } = options;
   for (const [i, tokens] of grids.entries()) checkGrid(model, tokens, grid, i);
   const compile = (): Promise<ImageDecoder> =>
-    model.vq.exclusive(() => keptDecoder(model.vq, grid));
+    model.vq.exclusive(() => cachedDecoder(model.vq, grid));
   await (profiler?.phase('compile', compile) ?? compile());
   for (const [i, tokens] of grids.entries()) {
     signal?.throwIfAborted();
@@ -108,7 +108,7 @@ export interface GridToDecode {
 }
 
 /**
- * Decodes one grid of tokens that has been checked, with the kept decoder.
+ * Decodes one grid of tokens that has been checked, with the cached decoder.
  * @param timed Whether the profiler times every dispatch.
  */
 export async function decodePicture(
@@ -119,19 +119,19 @@ export async function decodePicture(
 ): Promise<Picture> {
   const end = profiler?.begin('decode');
   const picture = await model.vq.exclusive(async () => {
-    const decoder = await keptDecoder(model.vq, grid);
+    const decoder = await cachedDecoder(model.vq, grid);
     return decoder.decode(tokens, timed ? profiler : undefined, index);
   });
   end?.();
   return picture;
 }
 
-/** The decoder that a tokenizer keeps for a grid. Only inside its `exclusive`. */
-export function keptDecoder(
+/** The cached decoder of a tokenizer for a grid. Only inside its `exclusive`. */
+export function cachedDecoder(
   network: Network<VqConfig>,
   grid: readonly [height: number, width: number],
 ): Promise<ImageDecoder> {
-  return network.kept('image decoder', grid.join('x'), () => imageDecoder(network, grid));
+  return network.cached('image decoder', grid.join('x'), () => imageDecoder(network, grid));
 }
 
 /** Builds the VQ decoder of a tokenizer for one grid. It is the caller's: destroy it. */

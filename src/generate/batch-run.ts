@@ -1,6 +1,6 @@
 /** The batches of one call, one after another on an engine, and what they take. */
 import type { Engine, EngineStats } from '../engine/engine-types.ts';
-import { keptDecoder } from '../engine/images.ts';
+import { cachedDecoder } from '../engine/images.ts';
 import { Phase, type Progress } from '../engine/progress.ts';
 import type { EngineEvent } from '../engine/request.ts';
 import type { RunStats } from '../engine/run-steps.ts';
@@ -88,7 +88,7 @@ export class BatchRun {
     const rows = sequences.reduce((sum, { cfgScale }) => sum + (cfgScale > 1 ? 2 : 1), 0);
     await engine.prepare(Math.min(rows, engine.capacity));
     report(1);
-    await vq.exclusive(() => keptDecoder(vq, [gridSize, gridSize]));
+    await vq.exclusive(() => cachedDecoder(vq, [gridSize, gridSize]));
     report(2);
     this.#compile.end();
     endCompile?.();

@@ -68,7 +68,7 @@ export async function encodePictures(
     for (const { width, height, rgba } of pictures) {
       signal?.throwIfAborted();
       const make = () => encoderOf(vq, height, width);
-      const encoder = await vq.kept('image encoder', `${height}x${width}`, make);
+      const encoder = await vq.cached('image encoder', `${height}x${width}`, make);
       const tokens = await encoder.encode(toFloats(rgba));
       assertCodes(tokens, vq.precision, grids.length);
       grids.push({ height: height / factor, width: width / factor, tokens });

@@ -31,7 +31,11 @@ export async function scoreTokens(
   network: Network<GptConfig>,
   grids: readonly GridToScore[],
 ): Promise<Float32Array<ArrayBuffer>> {
-  checkValue('network', network, having('the decoder of a model, model.gpt,', 'exclusive', 'kept'));
+  checkValue(
+    'network',
+    network,
+    having('the decoder of a model, model.gpt,', 'exclusive', 'cached'),
+  );
   checkValue('grids', grids, listOf('grids', having('a grid')));
   const { config: gpt } = network;
   if (grids.length === 0) throw new OptionError('expected at least one grid, got none');
@@ -51,7 +55,7 @@ export async function scoreTokens(
   });
   return network.exclusive(async () => {
     const build = () => scorerOf(network, grids.length);
-    const scorer = await network.kept('scorer', String(grids.length), build);
+    const scorer = await network.cached('scorer', String(grids.length), build);
     const logits = await scorer.score(
       grids.map((grid) => grid.label),
       tokens,

@@ -97,7 +97,7 @@ const VARIANT: Checks<Variant> = {
 };
 const IS_DEVICE = having('a GPUDevice', 'createBuffer', 'createComputePipelineAsync');
 const IS_FOLDER = having('model files, of openFolder or openUrl,', 'open');
-const IS_NETWORK = having('a network', 'exclusive', 'kept');
+const IS_NETWORK = having('a network', 'exclusive', 'cached');
 
 /** @throws OptionError when it is not a loaded model: a promise of one, a name, nothing. */
 export function checkModel(where: string, model: Model): void {
@@ -191,16 +191,16 @@ export function checkVq(
   options: PrecisionOptions & Pick<LoadOptions, 'encoder'> = {},
 ): CheckedNetwork<VqConfig> {
   const precision = precisionFor(device, options, { dtype: 'f32' });
-  const how = vqOptions(precision);
+  const settings = vqOptions(precision);
   const side = 2 ** (config.encoderChMult.length - 1);
   return checkNetwork(device, {
     config,
     precision,
     file,
     define(g) {
-      vqDecoder(g, config, { images: 1, height: 1, width: 1 }, how);
+      vqDecoder(g, config, { images: 1, height: 1, width: 1 }, settings);
       const image = { images: 1, height: side, width: side };
-      if (options.encoder) vqEncoder(g, config, image, how);
+      if (options.encoder) vqEncoder(g, config, image, settings);
     },
     ignore: options.encoder ? [] : ENCODER_TENSORS,
     inspector: () => codebookInspector(file.name, config),

@@ -24,10 +24,10 @@ export interface Network<Config> {
    */
   exclusive<T>(work: () => Promise<T>): Promise<T>;
   /**
-   * The kept program of a kind. One of another shape takes its place and frees it, so that memory
+   * The cached program of a kind. One of another shape takes its place and frees it, so that memory
    * does not grow with the number of shapes. Only inside `exclusive`.
    */
-  kept<T extends Destroyable>(kind: string, shape: string, build: () => Promise<T>): Promise<T>;
+  cached<T extends Destroyable>(kind: string, shape: string, build: () => Promise<T>): Promise<T>;
 }
 
 export interface Destroyable {
@@ -87,7 +87,7 @@ export function checkNetwork<Config>(
         uploadWeights(memory, file, weights, { ...options, onFlushed, inspect: inspector?.() }),
       );
       const loaded = { config, precision, memory, watch, weights: bindings, flushedValues };
-      return { ...loaded, exclusive: queue(watch), kept: shelf() };
+      return { ...loaded, exclusive: queue(watch), cached: programCache() };
     },
   };
 }
@@ -107,7 +107,7 @@ function queue(watch: DeviceWatch): Network<unknown>['exclusive'] {
 }
 
 /** One program per kind. */
-function shelf(): Network<unknown>['kept'] {
+function programCache(): Network<unknown>['cached'] {
   const programs = new Map<string, { readonly shape: string; readonly program: Destroyable }>();
   return async <T extends Destroyable>(
     kind: string,
