@@ -45,10 +45,12 @@ export function overSlices(params: TiledParams, sizes: SliceSizes, multiply: str
   const [k, slice] = depths(params, sizes);
   // Whole slices, so that the parts of k differ by at most one.
   const perPart = ceilDiv(ceilDiv(k, slice), split);
-  return `let batch = group.z % ${batch}u;
-  let part = group.z / ${batch}u;
+  const isCut = split > 1;
+  const batchAndPart = `let batch = group.z % ${batch}u;
+  let part = group.z / ${batch}u;`;
+  return `${isCut ? batchAndPart : 'let batch = group.z;'}
   for (var s = 0u; s < ${perPart}u; s++) {
-    let first = (part * ${perPart}u + s) * ${slice}u;
+    let first = ${isCut ? `(part * ${perPart}u + s)` : 's'} * ${slice}u;
     fill_left(batch, first, group.y * ${tileM}u, lane);
     fill_right(batch, first, group.x * ${tileN}u, lane);
     workgroupBarrier();

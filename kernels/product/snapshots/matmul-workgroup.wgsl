@@ -54,10 +54,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var sum1_0 = vec4f();
   var sum2_0 = vec4f();
   var sum3_0 = vec4f();
-  let batch = 0u;
-  let part = group.z;
+  let batch = group.z;
   for (var s = 0u; s < 48u; s++) {
-    let first = (part * 48u + s) * 4u;
+    let first = s * 4u;
     fill_left(batch, first, group.y * 64u, lane);
     fill_right(batch, first, group.x * 64u, lane);
     workgroupBarrier();
