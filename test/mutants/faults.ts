@@ -43,7 +43,10 @@ export interface Text {
 
 const known = new Map<string, ReadonlyMap<string, Placed>>();
 
-/** Changes of a text by their keys. Of the copies of an unrolled line the last one has the change. */
+/**
+ * Changes of a text by their keys. Of the copies of an unrolled line the first one has the change: in
+ * small cases the others may be of rows that are not there.
+ */
 function changesOf(code: string): ReadonlyMap<string, Placed> {
   const before = known.get(code);
   if (before) return before;
@@ -73,6 +76,7 @@ function changesOf(code: string): ReadonlyMap<string, Placed> {
       const form = withoutNumbers(text.trim());
       const key = [edit.operator, withoutNumbers(inside), form, nth, ordinal].join('\n');
       const change = changeOf(code, start, edit);
+      if (found.has(key)) continue;
       found.set(key, { ...edit, key, change, line: line + 1, column: edit.start - start + 1 });
     }
   }

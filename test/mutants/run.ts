@@ -7,20 +7,22 @@
  * A fault that survives fails the run, unless `equivalent.ts` says why it changes nothing.
  */
 import { Command, InvalidArgumentError } from 'commander';
+import { PORTABLE } from '../../kernels/kernel.ts';
 import { runScript } from '../../scripts/script.ts';
 import { OptionError } from '../../src/errors.ts';
 import { openDevice } from '../../src/node/device.ts';
+import { RECORDS } from '../records/index.ts';
+import { withVariant } from '../records/record.ts';
+import { deviceVariants, variantName } from '../support/variants.ts';
 import { attempt } from './attempt.ts';
 import { listing } from './equivalent.ts';
-import { type Fault, faultsOf, nameOf } from './faults.ts';
+import { type Fault, faultsOf, nameOf, type Text } from './faults.ts';
 import { type Judge, type Judgement, openJudge } from './judge.ts';
 import type { Mutant } from './mutant.ts';
 import { mutants } from './mutants.ts';
 import { ownTests } from './own-tests.ts';
-import { trials } from './record-trials.ts';
 import { isCounted, isNoticed, Report } from './report.ts';
 import { sampleOrder } from './sample.ts';
-import type { Trial } from './trial.ts';
 
 interface Options {
   readonly all: boolean;
@@ -34,14 +36,23 @@ interface Options {
 /** Each runs kernels on the CPU where there is no GPU. */
 const PROCESSES = 2;
 
-/** Every fault of every record's texts. */
+/**
+ * Every fault of the texts that records name for that: those of their cases have sizes of one besides, where
+ * much that is wrong changes nothing.
+ */
 async function generated(): Promise<Fault[]> {
   const { device } = await openDevice({ tuned: false });
-  const byKernel = new Map<string, Trial[]>();
-  for (const trial of await trials(device)) {
-    const own = byKernel.get(trial.kernel) ?? [];
-    byKernel.set(trial.kernel, own);
-    own.push(trial);
+  const byKernel = new Map<string, Text[]>();
+  for (const record of RECORDS) {
+    const variants = new Set(record.suites.flatMap((suite) => suite.variants ?? [PORTABLE]));
+    for (const variant of deviceVariants(device, [...variants])) {
+      for (const params of record.texts) {
+        const { name, code } = record.kernel(withVariant(record, params, variant));
+        const own = byKernel.get(name) ?? [];
+        byKernel.set(name, own);
+        own.push({ variant: variantName(variant), code });
+      }
+    }
   }
   device.destroy();
   return [...byKernel].flatMap(([kernel, own]) => faultsOf(kernel, own));
@@ -109,7 +120,7 @@ const script = new Command('test:mutants')
   .description('Puts faults into the texts of kernels; something must notice each.')
   .option('--all', 'every generated fault, in place of a sample', false)
   .option('--only <text>', 'faults whose names have this in them, all of them')
-  .option('--sample <count>', 'how many generated faults', count, 400)
+  .option('--sample <count>', 'how many generated faults', count, 200)
   .option('--seed <number>', 'which ones', count, 1)
   .option('--verbose', 'a line for every fault, with seconds', false)
   .option('--no-written', 'without those that are written by hand');
