@@ -64,8 +64,8 @@ const qkv = group(
     {
       name: 'qkv-norm-gain-dropped',
       fault: 'The attention norm forgets its weights.',
-      find: /(let v\d+_\d = raw\d+_\d) \* g\d;/g,
-      replace: '$1;',
+      find: /with_gain\((raw\d+), gain\)/g,
+      replace: '$1',
     },
   ],
 );

@@ -20,6 +20,11 @@ export const equivalent: readonly Equivalent[] = [
     why: 'Nothing is multiplied with group.y where there is one workgroup: both are 0.',
   },
   {
+    operators: ['bound'],
+    change: /if \(lane \[< -> <=\] stride\)/,
+    why: 'What the lane of number stride adds is no part of the total: later steps read lower ones.',
+  },
+  {
     kernels: ['silu_mul', 'sum_rows', 'embed'],
     operators: ['factor'],
     change: /\(group\.y \+ group\.x\) \[\* -> \/\] #u \+ lane/,

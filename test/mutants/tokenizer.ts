@@ -110,12 +110,6 @@ const spatial = [
       replace: 'quadSwapX(',
     },
     {
-      name: 'quads-stored-elsewhere',
-      fault: 'Products with rows of a neighbour are stored as those of another.',
-      find: '(place ^ 1u)',
-      replace: '(place ^ 2u)',
-    },
-    {
       name: 'quads-last-step-dropped',
       fault: 'The last four channels are left out.',
       find: 'k < whole; k += 4u',
