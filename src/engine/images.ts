@@ -2,7 +2,7 @@
 import { OptionError } from '../errors.ts';
 import type { Profiler } from '../gpu/profiler.ts';
 import { build, type Program } from '../gpu/program.ts';
-import { Reader } from '../gpu/reader.ts';
+import { Reader } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';
 import { checkModel, type Model } from '../load/model.ts';

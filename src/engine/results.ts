@@ -1,6 +1,6 @@
 /** What an engine reads of its slots: grids under way, and full ones, and the pictures of both. */
 import type { Profiler } from '../gpu/profiler.ts';
-import { Reader } from '../gpu/reader.ts';
+import { Reader } from '../gpu/readback.ts';
 import type { Model } from '../load/model.ts';
 import { decodePicture, type Picture } from './images.ts';
 import type { Job } from './job.ts';

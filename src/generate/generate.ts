@@ -1,15 +1,21 @@
 /** From classes and seeds to pictures. */
+
+import {
+  BatchRun,
+  type GeneratedImage,
+  type GenerateStats,
+  type Preview,
+} from '../engine/batch-run.ts';
 import { createEngine } from '../engine/engine.ts';
 import type { Engine } from '../engine/engine-types.ts';
-import type { Picture } from '../engine/images.ts';
 import type { Progress } from '../engine/progress.ts';
-import type { RunStats } from '../engine/run-steps.ts';
 import type { SamplingOptions } from '../engine/sampling-options.ts';
+import { withSharedEngine } from '../engine/shared-engine.ts';
 import type { Profiler } from '../gpu/profiler.ts';
 import { checkModel, type Model } from '../load/model.ts';
-import { BatchRun } from './batch-run.ts';
 import { generateSettings } from './settings.ts';
-import { withSharedEngine } from './shared-engine.ts';
+
+export type { GeneratedImage, GenerateStats, Preview };
 
 export interface GenerateOptions extends SamplingOptions {
   /** Class index of each image. */
@@ -31,34 +37,6 @@ export interface GenerateOptions extends SamplingOptions {
   readonly previewEvery?: number | undefined;
   /** Follows the run, which it slows down a little. */
   readonly profiler?: Profiler | undefined;
-}
-
-/** An image under way. */
-export interface Preview {
-  /** Number of the image. */
-  readonly index: number;
-  /** Tokens that are drawn, of `total`. */
-  readonly done: number;
-  readonly total: number;
-  readonly picture: Picture;
-}
-
-export interface GeneratedImage extends Picture {
-  readonly classIndex: number;
-  readonly seed: number;
-  /** Row by row, u32 [gridSize * gridSize]. */
-  readonly tokens: Uint32Array<ArrayBuffer>;
-}
-
-/** What a run took. */
-export interface GenerateStats {
-  readonly timings: {
-    readonly compileMs: number;
-    readonly tokensMs: number;
-    readonly decodeMs: number;
-  };
-  /** Of each batch of the token loop. */
-  readonly runs: readonly RunStats[];
 }
 
 export interface GenerateResult extends GenerateStats {

@@ -1,13 +1,41 @@
 /** The batches of one call, one after another on an engine, and what they take. */
-import type { Engine, EngineStats } from '../engine/engine-types.ts';
-import { cachedDecoder } from '../engine/images.ts';
-import { Phase, type Progress } from '../engine/progress.ts';
-import type { EngineEvent } from '../engine/request.ts';
-import type { RunStats } from '../engine/run-steps.ts';
-import type { Sequence } from '../engine/token-loop.ts';
+
 import type { Profiler } from '../gpu/profiler.ts';
 import type { Model } from '../load/model.ts';
-import type { GeneratedImage, GenerateStats, Preview } from './generate.ts';
+import type { Engine, EngineStats } from './engine-types.ts';
+import { cachedDecoder, type Picture } from './images.ts';
+import { Phase, type Progress } from './progress.ts';
+import type { EngineEvent } from './request.ts';
+import type { RunStats } from './run-steps.ts';
+import type { Sequence } from './token-loop.ts';
+
+/** An image under way. */
+export interface Preview {
+  /** Number of the image. */
+  readonly index: number;
+  /** Tokens that are drawn, of `total`. */
+  readonly done: number;
+  readonly total: number;
+  readonly picture: Picture;
+}
+
+export interface GeneratedImage extends Picture {
+  readonly classIndex: number;
+  readonly seed: number;
+  /** Row by row, u32 [gridSize * gridSize]. */
+  readonly tokens: Uint32Array<ArrayBuffer>;
+}
+
+/** What a run took. */
+export interface GenerateStats {
+  readonly timings: {
+    readonly compileMs: number;
+    readonly tokensMs: number;
+    readonly decodeMs: number;
+  };
+  /** Of each batch of the token loop. */
+  readonly runs: readonly RunStats[];
+}
 
 /** Some images of a call, side by side. */
 export interface RunBatch {

@@ -1,7 +1,8 @@
 /** The engine that calls of `generate` on one model share. */
-import { createEngine } from '../engine/engine.ts';
-import type { Engine } from '../engine/engine-types.ts';
+
 import type { Model } from '../load/model.ts';
+import { createEngine } from './engine.ts';
+import type { Engine } from './engine-types.ts';
 
 interface Shared {
   readonly engine: Promise<Engine>;
