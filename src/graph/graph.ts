@@ -15,9 +15,9 @@ export interface Node {
 }
 
 /** What a call of a kernel is given. */
-export type Fed<B extends Bindings> = Readonly<Record<Names<B, 'in' | 'inout'>, Tensor>>;
+export type Inputs<B extends Bindings> = Readonly<Record<Names<B, 'in' | 'inout'>, Tensor>>;
 /** What a call of a kernel makes. */
-export type Made<B extends Bindings> = Readonly<Record<Names<B, 'out'>, Tensor>>;
+export type Outputs<B extends Bindings> = Readonly<Record<Names<B, 'out'>, Tensor>>;
 
 /** Call order is execution order: there is no sorting and no fusion pass. */
 export class Graph {
@@ -44,12 +44,12 @@ export class Graph {
 
   /**
    * Appends one kernel call and returns fresh temps for its outputs.
-   * @param fed One tensor for every `in` and `inout` binding of the kernel.
+   * @param inputs One tensor for every `in` and `inout` binding of the kernel.
    * @throws RangeError when a tensor is missing, has another shape or dtype, or is bound twice in a
    * call that writes it (WebGPU forbids that).
    */
-  call<B extends Bindings>(kernel: Kernel<B>, fed: Fed<B>): Made<B> {
-    const given: Readonly<Record<string, Tensor>> = fed;
+  call<B extends Bindings>(kernel: Kernel<B>, inputs: Inputs<B>): Outputs<B> {
+    const given: Readonly<Record<string, Tensor>> = inputs;
     const tensors: Record<string, Tensor> = {};
     const made: Record<string, Tensor> = {};
     for (const [name, binding] of Object.entries<Binding>(kernel.bindings)) {
@@ -76,7 +76,7 @@ export class Graph {
       tensors[name] = tensor;
     }
     this.nodes.push({ kernel, tensors });
-    return made as Made<B>;
+    return made as Outputs<B>;
   }
 
   #resident(asked: Tensor): Tensor {

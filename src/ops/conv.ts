@@ -24,7 +24,7 @@ export interface ConvOpParams extends Omit<Conv2dParams, 'residual' | 'norm' | '
   readonly variant: Variant;
 }
 
-interface ConvOpFed {
+interface ConvOpInputs {
   /** What is convolved: a map, or one through a norm. */
   readonly from: Tensor | Normed;
   readonly weight: Tensor;
@@ -33,7 +33,7 @@ interface ConvOpFed {
   readonly residual?: Tensor | undefined;
 }
 
-type ConvFed = Readonly<Record<'x' | 'weight' | 'bias', Tensor>> &
+type ConvInputs = Readonly<Record<'x' | 'weight' | 'bias', Tensor>> &
   Partial<Readonly<Record<'affine' | 'residual', Tensor>>>;
 
 /** Most bytes of one intermediate of Winograd's method: parts of a layer that stay in caches. */
@@ -41,7 +41,7 @@ const BAND_BYTES = 8 * 2 ** 20;
 /** Tiles in a part are a multiple of this. */
 const BAND_STEP = 16;
 
-export const conv: Operation<ConvOpParams, ConvOpFed, ConvTile> = {
+export const conv: Operation<ConvOpParams, ConvOpInputs, ConvTile> = {
   key(params) {
     const { inChannels, outChannels, kernelSize, stride = 1 } = params;
     const { outHeight, outWidth } = convSizes(params);
@@ -61,26 +61,26 @@ export const conv: Operation<ConvOpParams, ConvOpFed, ConvTile> = {
       normed && onRead
         ? { x: normed.x, affine: formOf(g, normed, 'affine', variant) }
         : { x: 'made' in from ? formOf(g, from, 'map', variant) : from };
-    const fed = { weight, bias, ...input, ...(residual && { residual }) };
+    const inputs = { weight, bias, ...input, ...(residual && { residual }) };
     const full: Conv2dParams = {
       ...{ ...params, tile, residual: residual !== undefined },
       ...(normed && onRead && { norm: normed.kind }),
     };
-    if (winograd) return winogradConv(g, full, fed, chosen);
-    if (chosen.split > 1) return convInParts(g, full, chosen.split, fed);
-    return outOf(g, conv2d(full), fed);
+    if (winograd) return winogradConv(g, full, inputs, chosen);
+    if (chosen.split > 1) return convInParts(g, full, chosen.split, inputs);
+    return outOf(g, conv2d(full), inputs);
   },
 };
 
 /** The output of a kernel of which the type does not say which bindings it has. */
-function outOf(g: Graph, kernel: Kernel, fed: Readonly<Record<string, Tensor>>): Tensor {
-  const { out }: Readonly<Record<string, Tensor>> = g.call(kernel, fed);
+function outOf(g: Graph, kernel: Kernel, inputs: Readonly<Record<string, Tensor>>): Tensor {
+  const { out }: Readonly<Record<string, Tensor>> = g.call(kernel, inputs);
   if (!out) throw new RangeError(`${kernel.label}: makes no "out"`);
   return out;
 }
 
-function convInParts(g: Graph, params: Conv2dParams, split: number, fed: ConvFed): Tensor {
-  const { bias, residual, ...inputs } = fed;
+function convInParts(g: Graph, params: Conv2dParams, split: number, all: ConvInputs): Tensor {
+  const { bias, residual, ...inputs } = all;
   const parts = outOf(g, conv2dParts(params), inputs);
   const [, images = 1, channels = 1, height = 1, width = 1] = parts.shape;
   const sizes = { parts: split, images, channels, height, width };
@@ -92,7 +92,7 @@ function convInParts(g: Graph, params: Conv2dParams, split: number, fed: ConvFed
 function winogradConv(
   g: Graph,
   params: Conv2dParams,
-  { x, weight, bias, residual }: ConvFed,
+  { x, weight, bias, residual }: ConvInputs,
   { method: _, split: __, ...tile }: ConvTile,
 ): Tensor {
   const { images, inChannels, outChannels, upsample = false, variant } = params;
@@ -117,9 +117,9 @@ function winogradConv(
     const output: Kernel = winogradOutput({
       ...{ images, channels: outChannels, ...out, part, residual: residual !== undefined },
     });
-    const fed = { x: products, bias, ...(residual && { residual }) };
-    if (made) g.call(output, { ...fed, out: made });
-    else made = outOf(g, output, fed);
+    const inputs = { x: products, bias, ...(residual && { residual }) };
+    if (made) g.call(output, { ...inputs, out: made });
+    else made = outOf(g, output, inputs);
   }
   if (!made) throw new RangeError('a convolution without tiles');
   return made;

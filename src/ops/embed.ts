@@ -4,7 +4,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { callParts, type Matrix } from './weights.ts';
 
-interface EmbedFed {
+interface EmbedInputs {
   readonly rowTable: Tensor;
   readonly tokens: Tensor;
   readonly labelTable: Tensor;
@@ -15,5 +15,5 @@ interface EmbedFed {
 export const embedRows = (
   g: Graph,
   params: Omit<EmbedParams, 'held'>,
-  { tokenTable, ...fed }: EmbedFed,
-): Tensor => callParts(g, (held) => embed({ ...params, held }), { tokenTable }, fed).out;
+  { tokenTable, ...inputs }: EmbedInputs,
+): Tensor => callParts(g, (held) => embed({ ...params, held }), { tokenTable }, inputs).out;

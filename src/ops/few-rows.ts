@@ -19,19 +19,19 @@ export const fewRows: TransformerOps = {
       const { dim: inDim, dtype } = params;
       return { inDim, outDim: qkvDim(params), dtype, norm: true };
     }),
-    call(g, params, { weight, ...fed }, tile) {
+    call(g, params, { weight, ...inputs }, tile) {
       const all = { ...params, tile: wholeTile(tile) };
-      return callParts(g, (columns) => qkvRopeCache({ ...all, columns }), { weight }, fed).q;
+      return callParts(g, (columns) => qkvRopeCache({ ...all, columns }), { weight }, inputs).q;
     },
   },
   attention: {
     ...attentionFamily,
-    call(g, params, fed, { split = 1, ...tile }) {
-      if (split === 1) return g.call(attention({ ...params, tile }), fed).out;
-      const { out: sums, peaks } = g.call(attentionParts({ ...params, split, tile }), fed);
+    call(g, params, inputs, { split = 1, ...tile }) {
+      if (split === 1) return g.call(attention({ ...params, tile }), inputs).out;
+      const { out: sums, peaks } = g.call(attentionParts({ ...params, split, tile }), inputs);
       const { rows, nHead, headDim, positions } = params;
       const merge = mergeAttention({ rows, nHead, headDim, positions, split });
-      return g.call(merge, { sums, peaks, rowTable: fed.rowTable }).out;
+      return g.call(merge, { sums, peaks, rowTable: inputs.rowTable }).out;
     },
   },
   addProduct: {
@@ -53,16 +53,16 @@ export const fewRows: TransformerOps = {
     ...productFamily(({ dim, hiddenDim, dtype }) => {
       return { inDim: dim, outDim: hiddenDim, dtype, weights: 2, norm: true };
     }),
-    call(g, params, { w1, w3, ...fed }, tile) {
+    call(g, params, { w1, w3, ...inputs }, tile) {
       const all = { ...params, tile: wholeTile(tile) };
-      return callParts(g, (columns) => swiglu({ ...all, columns }), { w1, w3 }, fed).out;
+      return callParts(g, (columns) => swiglu({ ...all, columns }), { w1, w3 }, inputs).out;
     },
   },
   normProduct: {
     ...productFamily((params) => ({ ...params, norm: true })),
-    call(g, params, { weight, ...fed }, tile) {
+    call(g, params, { weight, ...inputs }, tile) {
       const all = { ...params, tile: wholeTile(tile) };
-      return callParts(g, (columns) => linear({ ...all, columns }), { weight }, fed).out;
+      return callParts(g, (columns) => linear({ ...all, columns }), { weight }, inputs).out;
     },
   },
 };

@@ -30,14 +30,14 @@ export const manyRows: TransformerOps = {
   attention: {
     ...attentionFamily,
     // Rows are many enough without parts.
-    call: (g, params, fed, { split: _, ...tile }) =>
-      g.call(attention({ ...params, tile }), fed).out,
+    call: (g, params, inputs, { split: _, ...tile }) =>
+      g.call(attention({ ...params, tile }), inputs).out,
   },
   addProduct: {
     ...productFamily((params) => params),
-    call(g, params, { weight, ...fed }, tile) {
+    call(g, params, { weight, ...inputs }, tile) {
       const all = { ...params, tile: wholeTile(tile), residual: true } as const;
-      return callParts(g, (columns) => matmul({ ...all, columns }), { weight }, fed).out;
+      return callParts(g, (columns) => matmul({ ...all, columns }), { weight }, inputs).out;
     },
   },
   swiglu: {

@@ -27,11 +27,11 @@ type Mix = Omit<SpatialMixParams, 'tile'> & { readonly variant: Variant };
 /** Scores of every pixel against every pixel. */
 export const pixelScores: Operation<Scores, { readonly q: Tensor; readonly k: Tensor }, MapTile> = {
   ...mapFamily(({ channels, height, width }) => [height * width, channels, height * width]),
-  call: (g, params, fed, tile) => g.call(spatialScores({ ...params, tile }), fed).out,
+  call: (g, params, inputs, tile) => g.call(spatialScores({ ...params, tile }), inputs).out,
 };
 
 /** Every pixel as a mixture of all pixels. */
 export const pixelMix: Operation<Mix, { readonly v: Tensor; readonly probs: Tensor }, MapTile> = {
   ...mapFamily(({ channels, height, width }) => [channels, height * width, height * width]),
-  call: (g, params, fed, tile) => g.call(spatialMix({ ...params, tile }), fed).out,
+  call: (g, params, inputs, tile) => g.call(spatialMix({ ...params, tile }), inputs).out,
 };

@@ -19,7 +19,7 @@ export interface Operation<P extends { readonly variant: Variant }, F, T extends
   /** Why it cannot be made with a tile, or undefined where it can. */
   problem(params: P, tile: Partial<T>): string | undefined;
   /** Appends the calls to a graph. */
-  call(g: Graph, params: P, fed: F, tile: Partial<T>): Tensor;
+  call(g: Graph, params: P, inputs: F, tile: Partial<T>): Tensor;
 }
 
 /** How the operations of a model are made. */
@@ -54,7 +54,7 @@ export function run<P extends { readonly variant: Variant }, F, T extends object
   { g, tiles, called }: Omit<Ops, 'variant'>,
   op: Operation<P, F, T>,
   params: P,
-  fed: F,
+  inputs: F,
 ): Tensor {
   const key = op.key(params);
   const forced = tiles?.[familyOf(key)];
@@ -66,20 +66,20 @@ export function run<P extends { readonly variant: Variant }, F, T extends object
     tiles: () => op.tiles(params.variant),
     problem: (tile) => op.problem(params, settings(tile)),
     again: (other, tile, standIn) =>
-      op.call(other, params, replaced(fed, standIn) as F, settings(tile)),
+      op.call(other, params, replaced(inputs, standIn) as F, settings(tile)),
   });
-  return op.call(g, params, fed, settings(tileOf(tiles, key)));
+  return op.call(g, params, inputs, settings(tileOf(tiles, key)));
 }
 
-/** A copy of what an operation is fed, with other tensors. */
-function replaced(fed: unknown, by: (tensor: Tensor) => Tensor): unknown {
-  if (isTensor(fed)) return by(fed);
-  if (Array.isArray(fed)) return fed.map((item) => replaced(item, by));
+/** A copy of what an operation is given, with other tensors. */
+function replaced(inputs: unknown, by: (tensor: Tensor) => Tensor): unknown {
+  if (isTensor(inputs)) return by(inputs);
+  if (Array.isArray(inputs)) return inputs.map((item) => replaced(item, by));
   // What was made in the graph of the model is made again.
-  if (fed instanceof Map) return new Map();
-  if (typeof fed !== 'object' || fed === null) return fed;
+  if (inputs instanceof Map) return new Map();
+  if (typeof inputs !== 'object' || inputs === null) return inputs;
   return Object.fromEntries(
-    Object.entries(fed).map(([name, item]) => [name, replaced(item, by)] as const),
+    Object.entries(inputs).map(([name, item]) => [name, replaced(item, by)] as const),
   );
 }
 

@@ -41,7 +41,7 @@ interface Normed {
   readonly gain: Tensor;
 }
 
-export interface QkvFed extends Normed {
+export interface QkvInputs extends Normed {
   readonly weight: Matrix;
   readonly rope: Tensor;
   readonly rowTable: Tensor;
@@ -49,13 +49,13 @@ export interface QkvFed extends Normed {
   readonly kv: Tensor;
 }
 
-export interface AttentionFed {
+export interface AttentionInputs {
   readonly q: Tensor;
   readonly kv: Tensor;
   readonly rowTable: Tensor;
 }
 
-export interface AddFed {
+export interface AddInputs {
   readonly x: Tensor;
   readonly weight: Matrix;
   readonly residual: Tensor;
@@ -63,11 +63,11 @@ export interface AddFed {
 
 export interface TransformerOps {
   /** Queries of the normed rows; their keys and values go into the cache. RoPE is applied to both. */
-  readonly qkv: Operation<QkvParams, QkvFed, ProductOpTile>;
+  readonly qkv: Operation<QkvParams, QkvInputs, ProductOpTile>;
   /** softmax(q k^T / sqrt(headDim)) v over the cached positions of each row. */
-  readonly attention: Operation<RowsParams & AttentionShape, AttentionFed, AttentionOpTile>;
+  readonly attention: Operation<RowsParams & AttentionShape, AttentionInputs, AttentionOpTile>;
   /** residual + x weight^T. */
-  readonly addProduct: Operation<ProductParams, AddFed, ProductOpTile>;
+  readonly addProduct: Operation<ProductParams, AddInputs, ProductOpTile>;
   /** silu(norm(x) w1^T) * (norm(x) w3^T). */
   readonly swiglu: Operation<
     SwigluParams,

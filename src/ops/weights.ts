@@ -5,7 +5,7 @@
 import type { Bindings, Kernel, MatrixDType, Names, TableDType } from '../../kernels/kernel.ts';
 import { isQuantised, quantGroups, scalesOf } from '../../kernels/lib/accessors.ts';
 import type { Columns } from '../../kernels/product/columns.ts';
-import type { Fed, Graph, Made } from '../graph/graph.ts';
+import type { Graph, Inputs, Outputs } from '../graph/graph.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';
 
 /** Some rows of a weight. */
@@ -74,14 +74,14 @@ export const table = (
  * its part to the outputs of the first. One call for weights that are whole.
  * @param make The kernel for some rows of the weights; for all of them without an argument.
  * @param weights By the name of their binding.
- * @param fed Everything else that the kernel reads.
+ * @param inputs Everything else that the kernel reads.
  */
 export function callParts<B extends Bindings, W extends Names<B, 'in'>>(
   g: Graph,
   make: (part?: Columns) => Kernel<B>,
   weights: Readonly<Record<W, Matrix>>,
-  fed: Omit<Fed<B>, W>,
-): Made<B> {
+  inputs: Omit<Inputs<B>, W>,
+): Outputs<B> {
   const entries = Object.entries<Matrix>(weights);
   const [[, first] = []] = entries;
   let made: Readonly<Record<string, Tensor>> | undefined;
@@ -96,9 +96,9 @@ export function callParts<B extends Bindings, W extends Names<B, 'in'>>(
       if (own.scales) bound[scalesOf(name)] = own.scales;
     }
     const kernel: Kernel = first?.length === 1 ? make() : make({ first: row, count });
-    const outputs = g.call(kernel, { ...fed, ...made, ...bound });
+    const outputs = g.call(kernel, { ...inputs, ...made, ...bound });
     made ??= outputs;
   }
   if (!made) throw new RangeError('a product without weights');
-  return made as Made<B>;
+  return made as Outputs<B>;
 }

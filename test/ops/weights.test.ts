@@ -89,9 +89,9 @@ describe('callParts', () => {
     const g = new Graph();
     const w1 = matrix(g, 'w1', 'f32', [8, 8], 4 * 32);
     const w3 = matrix(g, 'w3', 'f32', [8, 8]);
-    const fed = { x: g.state('x', 'f32', [1, 8]), gain: g.state('gain', 'f32', [8]) };
+    const inputs = { x: g.state('x', 'f32', [1, 8]), gain: g.state('gain', 'f32', [8]) };
     const make = () => swiglu({ rows: 1, dim: 8, hiddenDim: 8, normEps: 0 });
-    expect(() => callParts(g, make, { w1, w3 }, fed)).toThrow(/"w3" is cut into other parts/);
+    expect(() => callParts(g, make, { w1, w3 }, inputs)).toThrow(/"w3" is cut into other parts/);
   });
 });
 
