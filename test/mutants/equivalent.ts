@@ -14,32 +14,20 @@ interface Equivalent {
 
 export const equivalent: readonly Equivalent[] = [
   {
-    operators: ['component', 'term', 'sign'],
-    change:
-      /group\.(y|\[y -> x\]) (\+|\[\+ -> -\]|\[\+ group\.x -> \])( group\.(x|\[x -> y\]))?[;)]/,
-    why: 'Nothing is multiplied with group.y where there is one workgroup: both are 0.',
+    kernels: ['sum_rows', 'silu_mul', 'rms_norm', 'embed', 'guidance'],
+    operators: ['bound', 'minmax', 'factor'],
+    change: /c (<|\[< -> <=\]) (min|\[min -> max\])\(#u, #u - i (\*|\[\* -> \/\]) #u\); c\+\+\) \{/,
+    why: 'What is read past the end of a row is computed with and not written.',
+  },
+  {
+    operators: ['limit'],
+    change: /line( \+ #u)? <= \[#u -> \+1\]\)/,
+    why: 'Rows and columns past the end are computed with and not written.',
   },
   {
     operators: ['bound'],
     change: /if \(lane \[< -> <=\] stride\)/,
     why: 'What the lane of number stride adds is no part of the total: later steps read lower ones.',
-  },
-  {
-    kernels: ['silu_mul', 'sum_rows', 'embed'],
-    operators: ['factor'],
-    change: /\(group\.y \+ group\.x\) \[\* -> \/\] #u \+ lane/,
-    why: 'Both are 0 where there is one workgroup.',
-  },
-  {
-    operators: ['factor'],
-    change: /group\.y \[\* -> \/\] #u/,
-    why: 'group.y is 0 below 65536 workgroups, and a case of more would take minutes.',
-  },
-  {
-    kernels: ['sum_rows', 'silu_mul', 'rms_norm', 'embed', 'guidance'],
-    operators: ['bound', 'minmax', 'factor'],
-    change: /c (<|\[< -> <=\]) (min|\[min -> max\])\(#u, #u - i (\*|\[\* -> \/\]) #u\); c\+\+\) \{/,
-    why: 'What is read past the end of a row is computed with and not written.',
   },
 ];
 

@@ -54,6 +54,7 @@ describe('operators', () => {
   test.each([
     ['adds nothing', 'let a = b + 0u;'],
     ['divides by one', 'let a = b / 1u;'],
+    ['is 0 in a grid of one workgroup', 'let a = (group.y + group.x) * 64u;'],
     ['has types in angle brackets', 'var a = array<vec4<f16>, 4>();'],
     ['is a comment', '// a + b * c < d'],
     ['has a sign of its own', 'let a = -b;'],

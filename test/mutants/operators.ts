@@ -203,13 +203,22 @@ const FINDERS: Readonly<Record<Operator, Finder>> = {
   },
 };
 
+/** A grid of one workgroup, of which both are 0; and the second dimension, 0 below 65536 workgroups. */
+const ZERO = /\(?group\.y \+ group\.x\)?(?: \* \d+u)?|(?<=group\.y )\*/g;
+
 /** Every change of a text by every operator, in the text's order for each operator. */
 export function edits(code: string): Edit[] {
   const tokens = bodyTokens(code);
+  const zeros = Array.from(code.matchAll(ZERO), ({ 0: text, index }) => [
+    index,
+    index + text.length,
+  ]);
+  const isZeroPlace = ({ start }: Omit<Edit, 'inside' | 'operator'>): boolean =>
+    zeros.some(([begin = 0, end = 0]) => start >= begin && start < end);
   return (Object.keys(OPERATORS) as Operator[]).flatMap((operator) =>
     tokens.flatMap(({ inside }, at) => {
       const edit = FINDERS[operator](tokens, at);
-      return edit ? [{ ...edit, operator, inside }] : [];
+      return edit && !isZeroPlace(edit) ? [{ ...edit, operator, inside }] : [];
     }),
   );
 }
