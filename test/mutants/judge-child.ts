@@ -9,8 +9,8 @@ import { type Question, textWith } from './question.ts';
 import type { Trial, Trials } from './trial.ts';
 
 /** What a case may take before that is a hang; cases with barriers take a software adapter longer. */
-const LIMIT_MS = 10_000;
-const BARRIER_LIMIT_MS = 40_000;
+const LIMIT_MS = 20_000;
+const BARRIER_LIMIT_MS = 60_000;
 
 const say = (answer: Answer): void => {
   process.send?.(answer);
