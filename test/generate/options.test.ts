@@ -26,7 +26,12 @@ const config = parseModelJson(new TextDecoder().decode(text), 'model.json');
 const used = (): never => {
   throw new Error('the model was used');
 };
-const network = (own: object) => ({ config: own, exclusive: used, kept: used, weights: new Map() });
+const network = (own: object) => ({
+  config: own,
+  exclusive: used,
+  cached: used,
+  weights: new Map(),
+});
 const model = {
   name: 'tiny',
   config,

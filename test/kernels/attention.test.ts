@@ -76,5 +76,6 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     const { out } = await runKernel(device, attention(sizes), inputs);
     const expected = oracle.attention(sizes, inputs);
     expectClose('attention', out!.subarray(16), expected.subarray(16), TOLERANCE);
+    expect([...out!.subarray(0, 16)]).toEqual(Array(16).fill(Number.NaN));
   });
 });

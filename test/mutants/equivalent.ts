@@ -14,6 +14,12 @@ interface Equivalent {
 
 export const equivalent: readonly Equivalent[] = [
   {
+    kernels: ['sample_token', 'filter_logits'],
+    operators: ['statement', 'term'],
+    change: /kept = (#|#\.#);/,
+    why: 'It begins as zero, and is set to zero again before each sum but the first.',
+  },
+  {
     kernels: ['sum_rows', 'silu_mul', 'rms_norm', 'embed', 'guidance'],
     operators: ['bound', 'minmax', 'factor'],
     change: /c (<|\[< -> <=\]) (min|\[min -> max\])\(#u, #u - i (\*|\[\* -> \/\]) #u\); c\+\+\) \{/,

@@ -28,6 +28,9 @@ const SETTINGS: readonly Sampling[] = [
   { greedy: true, temperature: 0.2, topK: 4, topP: 0.3 },
 ].map(sampling);
 
+/** With so many tokens, one of them in a group of its own, all logits are below the zeros past the end. */
+const NEGATIVE = 65;
+
 const settingsOf = ({ sequences }: FilterLogitsParams): Sampling[] =>
   Array.from({ length: sequences }, (_, s) => SETTINGS[s % SETTINGS.length]!);
 
@@ -41,7 +44,7 @@ export const filterLogits: KernelRecord<FilterLogitsParams> = record<
   suites: [
     {
       variants: F32_VARIANTS,
-      cases: [1, 5, 257, 1000, 16384].map((vocabSize) => ({
+      cases: [1, 5, 257, 1000, 16384, NEGATIVE].map((vocabSize) => ({
         sequences: SETTINGS.length,
         vocabSize,
       })),
@@ -52,7 +55,7 @@ export const filterLogits: KernelRecord<FilterLogitsParams> = record<
   inputs: {
     // The same logits under many settings.
     logits: ({ sequences, vocabSize }) => {
-      const own = normal(vocabSize, vocabSize, 3);
+      const own = normal(vocabSize, vocabSize, 3, vocabSize === NEGATIVE ? -20 : 0);
       return Float32Array.from({ length: sequences * vocabSize }, (_, i) => own[i % vocabSize]!);
     },
     sequenceTable: (params) => packed(settingsOf(params)),

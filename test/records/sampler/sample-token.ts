@@ -27,6 +27,9 @@ const settingsOf = ({ sequences }: SampleTokenParams): Sampling[] =>
 /** With as many rows again the second half is without condition. */
 const isGuided = ({ rows, sequences }: SampleTokenParams): boolean => rows === 2 * sequences;
 
+/** With so many tokens, one of them in a group of its own, all logits are below the zeros past the end. */
+export const NEGATIVE = 65;
+
 const sizes = { sequences: 6, capacity: 6, blockSize: 16, clsTokenNum: 1 } as const;
 
 export const sampleToken: KernelRecord<SampleTokenParams> = record<
@@ -45,6 +48,7 @@ export const sampleToken: KernelRecord<SampleTokenParams> = record<
         { ...sizes, rows: 6, vocabSize: 64 },
         { ...sizes, rows: 12, vocabSize: 257 },
         { ...sizes, rows: 12, vocabSize: 1000 },
+        { ...sizes, rows: 6, vocabSize: NEGATIVE },
       ],
       // With barriers test/kernels/sample-token.test.ts compares it with the kernels it is made of.
       few: 0,
@@ -54,7 +58,8 @@ export const sampleToken: KernelRecord<SampleTokenParams> = record<
     ...{ sequences: 2, rows, capacity: 3, vocabSize: 257, blockSize: 9, clsTokenNum: 1 },
   })),
   inputs: {
-    raw: ({ rows, vocabSize }) => normal(rows * vocabSize, vocabSize, 3),
+    raw: ({ rows, vocabSize }) =>
+      normal(rows * vocabSize, vocabSize, 3, vocabSize === NEGATIVE ? -20 : 0),
     sequenceTable: (params) => packed(settingsOf(params), isGuided(params)),
     rowTable: steppedRows,
     tokens: emptyGrid,
