@@ -173,7 +173,10 @@ class SlotEngine implements Engine {
       this.#running.set(placed, job);
       job.events.push({ type: 'started' });
       const line = Uint32Array.from(prefix);
-      if (line.length > 0) this.#slots.write('tokens', line, slot * blockSize);
+      if (line.length > 0) {
+        const write = () => this.#slots.write('tokens', line, slot * blockSize);
+        this.#model.gpt.memory.checked('writing given tokens', write).catch((e) => job.fail(e));
+      }
       if (line.length === blockSize) {
         this.#release(placed);
         void this.#finish(job, Promise.resolve(line));
@@ -196,16 +199,17 @@ class SlotEngine implements Engine {
     const steps = plan.repeats ? this.#stepsOf(pass) : 1;
     if (this.#profiler && plan.repeats && this.#isProfiled(placed[0])) {
       while (this.#feed.pending > 0) await this.#feed.settle();
+      await watch.race(written);
       await this.#clock?.read();
       await watch.race(this.#profiler.run(memory, pass.program, 'token step'));
       this.#moved(plan, 1)();
     } else {
       // What is read of the steps is queued behind them.
       let tell = (): void => {};
-      this.#feed.submit(pass, steps, this.#clock?.next(steps), () => tell());
+      const timestampWrites = this.#clock?.next(steps);
+      this.#feed.submit(pass, steps, { timestampWrites, written, onDone: () => tell() });
       tell = this.#moved(plan, steps);
     }
-    await watch.race(written);
   }
 
   /** Steps until a request is full, wants to be looked at, or is profiled; no more than a chunk. */

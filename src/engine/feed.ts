@@ -23,6 +23,15 @@ export interface FeedOptions {
   readonly profiler?: Profiler | undefined;
 }
 
+/** What goes with a submit. */
+export interface SubmittedSteps {
+  readonly timestampWrites?: GPUComputePassTimestampWrites | undefined;
+  /** When the device has accepted what was written for them. */
+  readonly written?: Promise<unknown> | undefined;
+  /** Called by the `settle` that hears that they are done. */
+  readonly onDone?: (() => void) | undefined;
+}
+
 /** Stopping takes a chunk, and encoding one should not hold a page up: 333 fast steps take 20 ms. */
 const CHUNK_MS = 50;
 /** Browsers tell that work is done up to 15 ms late: so much is queued besides, at least two chunks. */
@@ -86,16 +95,9 @@ export class Feed {
     return Math.max(1, Math.min(Math.round(CHUNK_MS / msPerStep), this.#most));
   }
 
-  /**
-   * Encodes and submits steps of a program.
-   * @param onDone Called by the `settle` that hears that they are done.
-   */
-  submit(
-    { program, pace }: FedProgram,
-    size: number,
-    timestampWrites?: GPUComputePassTimestampWrites,
-    onDone: () => void = () => {},
-  ): void {
+  /** Encodes and submits steps of a program. */
+  submit({ program, pace }: FedProgram, size: number, options: SubmittedSteps = {}): void {
+    const { timestampWrites, written, onDone = () => {} } = options;
     const { device } = this.#memory;
     const endEncode = this.#options.profiler?.begin('encode');
     const submittedAt = performance.now();
@@ -104,7 +106,7 @@ export class Feed {
     pace.encode.ms += encodeMs;
     pace.encode.steps += size;
     endEncode?.();
-    const done = Promise.all([accepted, device.queue.onSubmittedWorkDone()]);
+    const done = Promise.all([written, accepted, device.queue.onSubmittedWorkDone()]);
     done.catch(() => {}); // told by the race in `settle`, unless the run ends before
     const isFirst = this.#pending.length === 0;
     this.#pending.push({ size, pace, isFirst, submittedAt, done, onDone });

@@ -146,7 +146,7 @@ async function feed(
     signal?.throwIfAborted();
     while (submitted < steps && !fed.isFed) {
       const size = Math.min(fed.chunkOf(runner.pace), steps - submitted);
-      fed.submit(runner, size, timeline?.next());
+      fed.submit(runner, size, { timestampWrites: timeline?.next() });
       sizes.push(size);
       submitted += size;
     }
