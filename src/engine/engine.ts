@@ -251,12 +251,14 @@ class SlotEngine implements Engine {
       if (!job) continue;
       placed.position += count * steps;
       const done = Math.max(placed.position, placed.sampling.given);
-      told.push([job, done]);
       if (placed.position === blockSize) {
         const read = this.#results.read(placed.slot);
         this.#release(placed);
-        void this.#finish(job, read);
-      } else if (placed.position >= placed.sampling.given) this.#results.look(job, placed);
+        void this.#finish(job, read); // which tells of the last ones when they have been looked at
+      } else {
+        told.push([job, done]);
+        if (placed.position >= placed.sampling.given) this.#results.look(job, placed);
+      }
     }
     return () => {
       for (const [job, done] of told) job.tellTokens(done, blockSize);

@@ -44,6 +44,12 @@ const set =
     if (name === wanted) values.fill(value, first, end);
   };
 
+const all =
+  (...changes: readonly ReturnType<typeof set>[]) =>
+  (name: string, values: Float32Array): void => {
+    for (const change of changes) change(name, values);
+  };
+
 const row = (name: string, index: number, value: number) =>
   set(name, value, index * DIM, (index + 1) * DIM);
 
@@ -54,7 +60,9 @@ async function expectRefused(work: Promise<unknown>, message: RegExp): Promise<v
 
 describe('tokens', { timeout: RUN_MS }, () => {
   test('weights that overflow: the first image and step, its class and seed, and no progress after', async () => {
-    const model = await tiny({ change: set('output.weight', 3e38) });
+    // Of sums of random values so large some would cancel: the norm before makes them larger.
+    const change = all(set('norm.weight', 1e3), set('output.weight', 3e38));
+    const model = await tiny({ change });
     const phases = new Set<string>();
     const asked = generate(model, {
       classes: [2, 1],
@@ -122,7 +130,10 @@ describe('pixels', { timeout: RUN_MS }, () => {
   const grid = Array(BLOCK_SIZE).fill(3);
 
   test.each([
-    ['a last layer that overflows', set('decoder.conv_out.weight', 3e38)],
+    [
+      'a last layer that overflows',
+      all(set('decoder.norm_out.bias', 1e3), set('decoder.conv_out.weight', 3e38)),
+    ],
     [
       'a first layer whose squares overflow in the norm after it',
       set('decoder.conv_in.weight', 1e25),
