@@ -24,11 +24,14 @@ describe('nearest_code', () => {
 
   test.each([0, 1, 2, 3, 4])('wherever it stands: component %i', async (component) => {
     const one = { images: 1, height: 1, width: 1, codebookSize: 1, codebookEmbedDim: 5 };
-    const latents = [1, 2, 3, 4, 5].with(component, Number.NaN);
-    const inputs = { latents, codebook: [1, 1, 1, 1, 1] };
-    for (const l2Norm of [true, false]) {
-      const { indices } = await runKernel(device, nearestCode({ ...one, l2Norm }), inputs);
-      expect([...indices!]).toEqual([NO_TOKEN]);
+    const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+    for (const value of [nan, inf, -inf]) {
+      const latents = [1, 2, 3, 4, 5].with(component, value);
+      const inputs = { latents, codebook: [1, 1, 1, 1, 1] };
+      for (const l2Norm of [true, false]) {
+        const { indices } = await runKernel(device, nearestCode({ ...one, l2Norm }), inputs);
+        expect([...indices!], `${value}, l2 ${l2Norm}`).toEqual([NO_TOKEN]);
+      }
     }
   });
 

@@ -5,6 +5,8 @@ import type { Operator } from './operators.ts';
 interface Equivalent {
   /** Default: every kernel whose text has the line. */
   readonly kernels?: readonly string[];
+  /** Default: every variant. */
+  readonly variants?: readonly string[];
   readonly operators: readonly Operator[];
   /** As the report of a survivor gives it: `-> ` before what stands there now, numbers as `#`. */
   readonly change: RegExp;
@@ -13,18 +15,6 @@ interface Equivalent {
 }
 
 export const equivalent: readonly Equivalent[] = [
-  {
-    kernels: ['sample_token', 'filter_logits'],
-    operators: ['statement', 'term'],
-    change: /kept = (#|#\.#);/,
-    why: 'It begins as zero, and is set to zero again before each sum but the first.',
-  },
-  {
-    kernels: ['sum_rows', 'silu_mul', 'rms_norm', 'embed', 'guidance'],
-    operators: ['bound', 'minmax', 'factor'],
-    change: /c (<|\[< -> <=\]) (min|\[min -> max\])\(#u, #u - i (\*|\[\* -> \/\]) #u\); c\+\+\) \{/,
-    why: 'What is read past the end of a row is computed with and not written.',
-  },
   {
     operators: ['limit'],
     change: /line( \+ #u)? <= \[#u -> \+1\]\)/,
@@ -35,13 +25,94 @@ export const equivalent: readonly Equivalent[] = [
     change: /if \(lane \[< -> <=\] stride\)/,
     why: 'What the lane of number stride adds is no part of the total: later steps read lower ones.',
   },
+  {
+    kernels: ['softmax_rows'],
+    operators: ['barrier'],
+    change: /^\[workgroupBarrier\(\); -> \]$/,
+    why: 'Of the barriers of a reduction the software adapter cannot show the one before the total is read: the subgroup of lane 0, which wrote it, runs first.',
+  },
+  {
+    kernels: ['sample_token', 'filter_logits'],
+    operators: ['statement', 'term'],
+    change: /kept = #/,
+    why: 'It begins as zero, and is set to zero again before each sum but the first.',
+  },
+  {
+    kernels: ['sample_token', 'filter_logits', 'draw_token'],
+    variants: ['serial'],
+    operators: ['factor', 'limit', 'bound', 'term', 'sign'],
+    change: /\blane\b/,
+    why: 'There is one invocation, and its lane is 0.',
+  },
+  {
+    kernels: ['sample_token', 'draw_token'],
+    operators: ['term'],
+    change: /let series = .*\[\+ v \* # -> \]/,
+    why: 'The last term of the series is below a millionth of it: under one draw in a million differs.',
+  },
+  {
+    kernels: ['sample_token', 'filter_logits'],
+    operators: ['limit'],
+    change: /mass > \[#u -> \+1\]/,
+    why: 'A token of one unit of mass, 2^-31, or of none.',
+  },
+  {
+    kernels: ['nearest_code'],
+    operators: ['term', 'statement', 'index', 'sign', 'factor'],
+    change: /largest.*magnitude_of/,
+    why: 'Where a compiler keeps NaN and infinity, no distance from such a latent is the shortest either.',
+  },
+  {
+    kernels: ['winograd_input'],
+    operators: ['bound'],
+    change: /row_inside# = y# >= # && y# \[< -> <=\] height/,
+    why: 'The first row of a tile never lies below the picture: the tile begins inside, a row above.',
+  },
 ];
 
 /** The entry that lists a fault, if one does. */
-export const listing = ({ kernel, operator, change }: Fault): Equivalent | undefined =>
+export const listing = ({ kernel, variant, operator, change }: Fault): Equivalent | undefined =>
   equivalent.find(
     (entry) =>
       entry.operators.includes(operator) &&
       entry.change.test(change) &&
-      (entry.kernels === undefined || entry.kernels.includes(kernel)),
+      (entry.kernels === undefined || entry.kernels.includes(kernel)) &&
+      (entry.variants === undefined || entry.variants.includes(variant)),
+  );
+
+interface Nowhere {
+  readonly operators: readonly Operator[];
+  /** Name of the function. */
+  readonly inside: RegExp;
+  readonly change: RegExp;
+  readonly why: string;
+}
+
+/** Kinds of lines at which an operator has no place in any kernel. */
+const nowhere: readonly Nowhere[] = [
+  {
+    operators: ['bound', 'minmax', 'factor', 'limit'],
+    inside: /_at$/,
+    change: /for \(var c = #u;/,
+    why: 'What is read past the end of a row is not written, or multiplied by zeros of the other operand.',
+  },
+  {
+    operators: ['bound', 'limit'],
+    inside: /^fill_/,
+    change: /select\(#, /,
+    why: 'Outside of a product both operands are zero, and one of them is enough.',
+  },
+  {
+    operators: ['factor', 'bound', 'limit'],
+    inside: /./,
+    change: /\(#u \+ lanes - #u\)|var depth = #u; depth/,
+    why: 'What lies past an array in workgroup memory is nothing that an adapter must show.',
+  },
+];
+
+/** Whether a fault is of such a kind. */
+export const isNowhere = (operator: Operator, inside: string, change: string): boolean =>
+  nowhere.some(
+    (kind) =>
+      kind.operators.includes(operator) && kind.inside.test(inside) && kind.change.test(change),
   );

@@ -3,6 +3,7 @@
  * so a fault is not tied to one of them: it is found again by what the line is but for its numbers, and is
  * judged by every case whose text has it.
  */
+import { isNowhere } from './equivalent.ts';
 import { type Edit, edits, type Operator } from './operators.ts';
 
 export interface Fault {
@@ -76,7 +77,7 @@ function changesOf(code: string): ReadonlyMap<string, Placed> {
       const form = withoutNumbers(text.trim());
       const key = [edit.operator, withoutNumbers(inside), form, nth, ordinal].join('\n');
       const change = changeOf(code, start, edit);
-      if (found.has(key)) continue;
+      if (found.has(key) || isNowhere(edit.operator, inside, change)) continue;
       found.set(key, { ...edit, key, change, line: line + 1, column: edit.start - start + 1 });
     }
   }

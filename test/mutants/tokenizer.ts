@@ -152,7 +152,7 @@ const spatial = [
     {
       kernel: 'softmax_rows',
       tests: [...caseTest('norm'), ...kernelTest('softmax-rows')],
-      only: '^softmax_rows .*serial|huge.* serial',
+      only: '^softmax_rows .*serial|huge.*serial',
     },
     [
       {

@@ -45,11 +45,13 @@ const normCases: readonly Conv2dParams[] = [
 ];
 
 /** 1x1 filters are products of maps, whose loop the cases of `spatial_scores` cover. */
-const ownChoice: readonly Conv2dParams[] = ([1, 3] as const).flatMap((kernelSize) =>
-  (['f32', 'f16'] as const).map((dtype) => ({
+const ownChoice: readonly Conv2dParams[] = (['f32', 'f16'] as const).flatMap((dtype) => [
+  ...([1, 3] as const).map((kernelSize) => ({
     ...{ ...odd, height: 3, width: 9, residual: true, kernelSize, dtype },
   })),
-);
+  // More channels than a group of four.
+  { images: 1, inChannels: 13, outChannels: 6, height: 2, width: 5, kernelSize: 1, dtype },
+]);
 
 const SERIAL: Variant = { ...PORTABLE, reduce: 'serial' };
 const SMALL = { method: 'gemm', tileM: 16, tileN: 16, eachM: 4, eachN: 4, slice: 16 } as const;

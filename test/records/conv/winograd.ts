@@ -117,6 +117,7 @@ export const winogradOutput: KernelRecord<WinogradOutputParams> = record<
       cases: [
         { images: 1, channels: 1, height: 1, width: 1 },
         { images: 2, channels: 9, height: 5, width: 7, residual: true },
+        { images: 1, channels: 2, height: 5, width: 9, residual: true },
         { images: 2, channels: 3, height: 9, width: 6, part: { first: 0, count: 5 } },
         { images: 2, channels: 3, height: 9, width: 6, part: { first: 5, count: 5 } },
       ],

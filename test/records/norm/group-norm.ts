@@ -9,6 +9,8 @@ const cases: readonly GroupNormParams[] = [
   { images: 2, channels: 32, height: 5, width: 7 },
   { images: 2, channels: 96, height: 3, width: 4, swish: true },
   { images: 1, channels: 64, height: 9, width: 31, swish: true },
+  // Groups of 256 values: every loop ends with its last lane.
+  { images: 1, channels: 32, height: 16, width: 16 },
   { images: 1, channels: 32, height: 40, width: 40 },
   { images: 3, channels: 6, height: 2, width: 3, groups: 3 },
   { images: 1, channels: 5, height: 4, width: 2, groups: 1, eps: 0.1, swish: true },

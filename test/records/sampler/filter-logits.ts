@@ -30,6 +30,8 @@ const SETTINGS: readonly Sampling[] = [
 
 /** With so many tokens, one of them in a group of its own, all logits are below the zeros past the end. */
 const NEGATIVE = 65;
+/** With so many, whole numbers: many are equal, also where top-p cuts. */
+const TIES = 36;
 
 const settingsOf = ({ sequences }: FilterLogitsParams): Sampling[] =>
   Array.from({ length: sequences }, (_, s) => SETTINGS[s % SETTINGS.length]!);
@@ -44,7 +46,7 @@ export const filterLogits: KernelRecord<FilterLogitsParams> = record<
   suites: [
     {
       variants: F32_VARIANTS,
-      cases: [1, 5, 257, 1000, 16384, NEGATIVE].map((vocabSize) => ({
+      cases: [1, 5, 257, 1000, 16384, NEGATIVE, TIES].map((vocabSize) => ({
         sequences: SETTINGS.length,
         vocabSize,
       })),
@@ -55,7 +57,8 @@ export const filterLogits: KernelRecord<FilterLogitsParams> = record<
   inputs: {
     // The same logits under many settings.
     logits: ({ sequences, vocabSize }) => {
-      const own = normal(vocabSize, vocabSize, 3, vocabSize === NEGATIVE ? -20 : 0);
+      const drawn = normal(vocabSize, vocabSize, 3, vocabSize === NEGATIVE ? -20 : 0);
+      const own = vocabSize === TIES ? drawn.map(Math.round) : drawn;
       return Float32Array.from({ length: sequences * vocabSize }, (_, i) => own[i % vocabSize]!);
     },
     sequenceTable: (params) => packed(settingsOf(params)),
