@@ -63,6 +63,12 @@ export const equivalent: readonly Equivalent[] = [
     why: 'Where a compiler keeps NaN and infinity, no distance from such a latent is the shortest either.',
   },
   {
+    kernels: ['group_norm', 'group_moments'],
+    operators: ['bound'],
+    change: /span \[< -> <=\] COUNT/,
+    why: 'The span that begins at the end of a group has no values.',
+  },
+  {
     kernels: ['winograd_input'],
     operators: ['bound'],
     change: /row_inside# = y# >= # && y# \[< -> <=\] height/,

@@ -30,7 +30,7 @@ const SETTINGS: readonly Sampling[] = [
 
 /** With so many tokens, one of them in a group of its own, all logits are below the zeros past the end. */
 const NEGATIVE = 65;
-/** With so many, whole numbers: many are equal, also where top-p cuts. */
+/** With so many, multiples of three: many are equal, also where top-p cuts. */
 const TIES = 36;
 
 const settingsOf = ({ sequences }: FilterLogitsParams): Sampling[] =>
@@ -58,7 +58,7 @@ export const filterLogits: KernelRecord<FilterLogitsParams> = record<
     // The same logits under many settings.
     logits: ({ sequences, vocabSize }) => {
       const drawn = normal(vocabSize, vocabSize, 3, vocabSize === NEGATIVE ? -20 : 0);
-      const own = vocabSize === TIES ? drawn.map(Math.round) : drawn;
+      const own = vocabSize === TIES ? drawn.map((logit) => 3 * Math.round(logit / 3)) : drawn;
       return Float32Array.from({ length: sequences * vocabSize }, (_, i) => own[i % vocabSize]!);
     },
     sequenceTable: (params) => packed(settingsOf(params)),
