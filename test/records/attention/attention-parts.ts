@@ -15,7 +15,7 @@ const cases: readonly AttentionPartsParams[] = [
   { rows: 2, nHead: 3, nKvHead: 3, headDim: 12, slots: 2, positions: 9, split: 64 },
   grouped,
   // More columns in a part than the lanes but for the last subgroup.
-  { rows: 4, nHead: 2, nKvHead: 1, headDim: 8, slots: 2, positions: 140, split: 2 },
+  { rows: 16, nHead: 16, nKvHead: 1, headDim: 4, slots: 2, positions: 140, split: 2 },
   { rows: 17, nHead: 2, nKvHead: 2, headDim: 100, slots: 4, positions: 33, split: 2 },
   // Seven parts of ten columns.
   { rows: 16, nHead: 2, nKvHead: 1, headDim: 8, slots: 2, positions: 65, split: 7, masked: true },

@@ -21,6 +21,8 @@ const SETTINGS: readonly Sampling[] = [
   { topP: 0.5 },
   { topP: 0.9, temperature: 0.7 },
   { topP: 0.999 },
+  { topP: 0.83 },
+  { topP: 0.9 },
   { topP: 0 },
   { topK: 50, topP: 0.8 },
   { topK: 3, topP: 0.1 },
