@@ -1,6 +1,5 @@
 /** A request on its way through an engine. */
 import { EventQueue } from './event-queue.ts';
-import type { Placed } from './plan-pass.ts';
 import type { CheckedRequest, EngineEvent } from './request.ts';
 
 export class Job {
@@ -8,8 +7,6 @@ export class Job {
   /** Its number, for messages. */
   readonly index: number;
   readonly events: EventQueue<EngineEvent>;
-  /** Where it runs, once it has slots. */
-  placed: Placed | undefined;
   /** Whether a preview of it is being made. */
   isPreviewing = false;
   readonly #unlisten: () => void;

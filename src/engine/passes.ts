@@ -38,6 +38,20 @@ export function rowCounts(mostRows: number): number[] {
   return [...counts, mostRows];
 }
 
+/** Rows of the program to take among those that are built; undefined where another should be. */
+export function rowsFor(
+  needed: number,
+  wanted: number,
+  built: readonly number[],
+  software: boolean,
+): number | undefined {
+  const enough = built.filter((rows) => rows >= needed).sort((a, b) => a - b);
+  const filled = enough.findLast((rows) => rows <= wanted);
+  const [least] = enough;
+  if (filled !== undefined || least === undefined) return filled;
+  return software && least >= 2 * needed ? undefined : least;
+}
+
 export class Passes {
   readonly #network: Network<GptConfig>;
   readonly #slots: Slots;
@@ -58,12 +72,9 @@ export class Passes {
    * one is built.
    */
   async for(needed: number, wanted: number = needed): Promise<PassProgram> {
-    const there = [...this.#built.values()].filter(({ rows }) => rows >= needed);
-    there.sort((a, b) => a.rows - b.rows);
-    const filled = there.findLast(({ rows }) => rows <= wanted);
-    const [least] = there;
-    if (filled) return filled;
-    if (least && (!this.#software || least.rows < 2 * needed)) return least;
+    const rows = rowsFor(needed, wanted, [...this.#built.keys()], this.#software);
+    const there = rows === undefined ? undefined : this.#built.get(rows);
+    if (there) return there;
     const count = rowCounts(this.#slots.count).find((n) => n >= needed);
     if (count === undefined) throw new RangeError(`${needed} rows in ${this.#slots.count} slots`);
     return this.#build(count);
