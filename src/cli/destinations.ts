@@ -45,7 +45,7 @@ export function checkDestinations(
   sources: Sources,
   pictures: Iterable<string> = [],
 ): void {
-  const { out, outDir, json } = destinations;
+  const { outDir, json } = destinations;
   const files = filesOf(destinations);
   const streamed = files.filter(([, path]) => path === STDOUT).map(([name]) => name);
   if (streamed.length > 0) checkStdout(streamed, json ?? false);
@@ -59,7 +59,9 @@ export function checkDestinations(
   for (const [, path] of named) {
     if (outDir === undefined || !isToBeMadeIn(outDir, path)) assertWritable(path);
   }
-  if (out !== undefined && out !== STDOUT) checkPictureName(out);
+  for (const [name, path] of named) {
+    if (name === '--out' || name === '--preview') checkPictureName(name, path);
+  }
 }
 
 /** Each with its option. */
@@ -105,12 +107,12 @@ function checkStdout(names: readonly string[], json: boolean): void {
 }
 
 /** A picture is PNG whatever it is called; another ending would lie. */
-function checkPictureName(out: string): void {
-  const ending = extname(out);
+function checkPictureName(name: string, path: string): void {
+  const ending = extname(path);
   if (ending === '' || ending.toLowerCase() === '.png') return;
-  if (existsSync(out) && isSpecial(out)) return;
-  const better = `${out.slice(0, -ending.length)}.png`;
-  throw new OptionError(`--out ${out}: pictures are written as PNG only: call it ${better}`);
+  if (existsSync(path) && isSpecial(path)) return;
+  const better = `${path.slice(0, -ending.length)}.png`;
+  throw new OptionError(`${name} ${path}: pictures are written as PNG only: call it ${better}`);
 }
 
 function checkFolder(outDir: string, claims: Claims, pictures: Iterable<string>): void {

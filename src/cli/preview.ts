@@ -10,8 +10,8 @@ export interface PreviewOptions {
   readonly previewEvery?: number | undefined;
 }
 
-/** Previews in all, unless it is said otherwise: each costs a picture to decode. */
-const PREVIEWS = 4;
+/** Parts of a grid with a preview between each, unless it is said otherwise: each is a picture to decode. */
+const PARTS = 4;
 
 /** What `generate` is asked for; the file is whole at any time. */
 export function previewOptions(
@@ -25,7 +25,7 @@ export function previewOptions(
   if (isStdout(preview))
     throw new OptionError('--preview expected a file, got standard output (-)');
   return {
-    previewEvery: previewEvery ?? Math.ceil(blockSize / PREVIEWS),
+    previewEvery: previewEvery ?? Math.ceil(blockSize / PARTS),
     onPreview: ({ picture }) => writeFileAtomic(preview, encodePng(picture)),
   };
 }

@@ -83,6 +83,11 @@ describe('refused before anything is loaded', () => {
       /--preview.*--from/,
     ],
     ['a preview over the output', () => ['--preview', at('out.png')], /--preview.*--out/],
+    [
+      'a preview that is called JPEG',
+      () => ['--preview', at('p.jpg')],
+      /--preview .*p\.jpg: pictures/,
+    ],
     ['a preview on standard output', () => ['--preview', '-'], /--preview expected a file/],
     ['an interval without a file', () => ['--preview-every', '3'], /give --preview too/],
     ['a batch of none', () => ['--batch', '0'], /--batch.*from 1 to 1024/],
