@@ -92,7 +92,7 @@ export function resultName(
   suites: readonly string[],
 ): string {
   const { vendor, architecture, device, description } = adapter;
-  const hardware = description || device || `${vendor} ${architecture}`;
+  const hardware = device || description || `${vendor} ${architecture}`;
   const name = adapter.software ? architecture : hardware;
   const plain = name
     .toLowerCase()

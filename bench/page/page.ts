@@ -1,5 +1,7 @@
 /** One HTML file of plots and tables from files of results. Pure: text in, text out. */
+import { forcedOf } from '../../src/ops/tiles.ts';
 import { versionOf } from '../environment.ts';
+import type { GenerateResult } from '../generate/suite.ts';
 import { type BenchFile, type Results, SUITES, type Suite, type SuiteName } from '../suites.ts';
 import type { Table } from '../table.ts';
 import { figuresOf } from './figures.ts';
@@ -29,12 +31,43 @@ export function isBenchFile(json: unknown): json is BenchFile {
   return adapter !== undefined && Object.keys(SUITES).some(has);
 }
 
-const machineOf = ({ adapter, cpu, robust }: BenchFile): string =>
-  [
-    adapter.description || adapter.device || adapter.architecture,
-    ...(adapter.software ? [`software, ${cpu.count} x ${cpu.model}`] : []),
+/** What must be the same for numbers to stand side by side. */
+function machineOf({ adapter, cpu, robust, tiles }: BenchFile): string {
+  const { device, description, architecture, software } = adapter;
+  const names = software ? [description || architecture] : [device, description];
+  const forced = Object.entries(forcedOf(tiles)).flatMap(([family, tile]) =>
+    Object.entries(tile).map(([setting, value]) => `${family}.${setting}=${value}`),
+  );
+  return [
+    ...(names.some(Boolean) ? names.filter(Boolean) : [architecture]),
+    ...(software ? [`software, ${cpu.count} x ${cpu.model}`] : []),
     ...(robust ? ['bounds checks on'] : []),
+    ...(forced.length > 0 ? [`forced ${forced.join(' ')}`] : []),
   ].join(', ');
+}
+
+/** Of each suite, and of each case of `generate`, what was measured last. */
+function lastOf(files: readonly NamedFile[]): Results {
+  let last: Results = {};
+  for (const { file } of files) {
+    const { generate } = file.results;
+    const all = generate && last.generate ? joined(last.generate, generate) : generate;
+    last = { ...last, ...file.results, ...(all && { generate: all }) };
+  }
+  return last;
+}
+
+function joined(before: GenerateResult, after: GenerateResult): GenerateResult {
+  const join = <T extends { readonly name: string }>(old: readonly T[], now: readonly T[]): T[] => [
+    ...old.filter(({ name }) => !now.some((other) => other.name === name)),
+    ...now,
+  ];
+  return {
+    steps: join(before.steps, after.steps),
+    images: join(before.images, after.images),
+    secondsPerImage: { ...before.secondsPerImage, ...after.secondsPerImage },
+  };
+}
 
 /** @throws RangeError when there is no file. */
 export function page(files: readonly NamedFile[]): string {
@@ -45,8 +78,7 @@ export function page(files: readonly NamedFile[]): string {
     machines.set(title, [...(machines.get(title) ?? []), named]);
   }
   const body = [...machines].map(([title, own]) => {
-    // Of each suite, what was measured last.
-    const results: Results = Object.assign({}, ...own.map(({ file }) => file.results));
+    const results = lastOf(own);
     return [
       `<h2>${escapeText(title)}</h2>`,
       ...own.map(({ name, file }) => provenance(name, file)),

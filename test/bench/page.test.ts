@@ -1,9 +1,11 @@
 /** The page of plots: pure text from results. */
 import { describe, expect, test } from 'vitest';
 import { resultName } from '../../bench/environment.ts';
+import type { StepResult } from '../../bench/generate/steps.ts';
 import type { KernelResult } from '../../bench/kernels/measure.ts';
 import { isBenchFile, type NamedFile, page } from '../../bench/page/page.ts';
 import { bars, curves, plain } from '../../bench/page/svg.ts';
+import { timing } from '../../bench/repeat.ts';
 import { selectCases } from '../../bench/settings.ts';
 import { type BenchFile, parseSuites } from '../../bench/suites.ts';
 
@@ -23,6 +25,13 @@ const file = (description: string, date: string, us: number): BenchFile => ({
   results: { kernels: { kernels: [{ ...kernel, us }], unchecked: [] } },
 });
 
+const STEP: StepResult = {
+  ...{ name: 'GPT-B', model: 'GPT-B', grid: 24, classes: 1, rows: 2, dtype: 'f16', kvDtype: 'f32' },
+  ...{ steps: 1, position: 0, buildMs: 1, dispatches: 1, stepMs: timing([2, 1]), encodeUs: 1 },
+  ...{ deviceMs: 1, waitShare: 0, floorMs: 1, floorShare: 1 },
+  memory: { weights: 1, state: 1, temp: 1, staging: 1 },
+};
+
 const named = (name: string, ...args: Parameters<typeof file>): NamedFile => ({
   name,
   file: file(...args),
@@ -35,14 +44,38 @@ describe('the page', () => {
     named('other.json', 'two', '2026-01-01T00:00:00Z', 333),
   ]);
 
+  const titlesOf = (text: string) =>
+    [...text.matchAll(/<h2>(.*?)<\/h2>/g)].map(([, title]) => title);
+
   test('has a part for each adapter, with what was measured last', () => {
-    expect([...html.matchAll(/<h2>(.*?)<\/h2>/g)].map(([, title]) => title)).toEqual([
-      'one',
-      'two',
-    ]);
+    expect(titlesOf(html)).toEqual(['d, one', 'd, two']);
     expect(html).toContain('<td>222</td>');
     expect(html).toContain('<td>333</td>');
     expect(html).not.toContain('<td>111</td>');
+  });
+
+  test('has a part of its own for tiles that were forced', () => {
+    const tiles = { attention: { size: 256 }, 'product f16[2,4]': { span: 2 } };
+    const usual = named('usual.json', 'one', '2026-01-01T00:00:00Z', 1);
+    const forced = { ...usual, file: { ...usual.file, tiles } };
+    expect(titlesOf(page([usual, forced]))).toEqual([
+      'd, one',
+      'd, one, forced attention.size=256',
+    ]);
+  });
+
+  test('shows the steps of all files of a machine, each as it was measured last', () => {
+    const steps = (date: string, models: readonly string[], ms: number): NamedFile => {
+      const all = models.map((name) => ({ ...STEP, name, stepMs: timing([9, ms]) }));
+      const generate = { steps: all, images: [], secondsPerImage: {} };
+      return { name: date, file: { ...file('one', date, 1), results: { generate } } };
+    };
+    const html = page([
+      steps('2026-01-01T00:00:00Z', ['GPT-B', 'GPT-L'], 123),
+      steps('2026-01-02T00:00:00Z', ['GPT-L', 'GPT-XL'], 456),
+    ]);
+    expect(html).toContain('<th>one step</th><th>GPT-B</th><th>GPT-L</th><th>GPT-XL</th>');
+    expect(html).toContain('<td>step, ms (best)</td><td>123</td><td>456</td><td>456</td>');
   });
 
   test('says where every number comes from', () => {
@@ -119,10 +152,9 @@ describe('plots', () => {
 });
 
 test('files of results are named for date, adapter and suites', () => {
-  const { date, adapter } = file('NVIDIA H200: driver 550.1', '2026-11-25T01:02:03Z', 1);
-  expect(resultName({ date, adapter }, [])).toBe(
-    '2026-11-25-nvidia-h200-driver-550-1-default.json',
-  );
+  const { date, adapter } = file('NVIDIA: 550.1 550.1.0', '2026-11-25T01:02:03Z', 1);
+  const gpu = { ...adapter, device: 'nvidia-h200' };
+  expect(resultName({ date, adapter: gpu }, [])).toBe('2026-11-25-nvidia-h200-default.json');
   const software = { ...adapter, architecture: 'swiftshader', software: true };
   expect(resultName({ date, adapter: software }, ['limits', 'kernels'])).toBe(
     '2026-11-25-swiftshader-limits-kernels.json',
