@@ -27,6 +27,8 @@ export {
 } from './generate/generate.ts';
 export { type GridToScore, scoreTokens } from './generate/score.ts';
 export { deviceDescriptor } from './gpu/device.ts';
+export { findMatrices } from './gpu/find-matrices.ts';
+export type { Matrices } from './gpu/matrices.ts';
 export type { MemoryUse } from './gpu/memory.ts';
 export {
   type AdapterFacts,

@@ -71,10 +71,10 @@ function describe({ phase, done, total, elapsedMs }: Progress): string {
   return `${done} of ${total} tokens${rate}`;
 }
 
-function describeAdapter({ adapter: { info }, software }: WebDevice): string {
+function describeAdapter({ adapter: { info }, software, notes }: WebDevice): string {
   const { vendor, architecture, description } = info;
   const name = description || [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter';
-  return `Adapter: ${name}${software ? ' (software, slow)' : ''}`;
+  return [`Adapter: ${name}${software ? ' (software, slow)' : ''}`, ...notes].join('; ');
 }
 
 /** @param part Done of the whole; undefined while that is unknown. */

@@ -2,6 +2,7 @@
 import type { MatrixDType, QuantDType, TableDType, Variant } from '../../kernels/kernel.ts';
 import { isQuantised } from '../../kernels/lib/accessors.ts';
 import { DeviceError, OptionError } from '../errors.ts';
+import { findMatrices } from '../gpu/find-matrices.ts';
 import { Memory, type MemoryUse } from '../gpu/memory.ts';
 import { adapterFacts, bindingLimit, chooseWeightDtype, variantOf } from '../gpu/variants.ts';
 import { gptDecoder } from '../models/gpt.ts';
@@ -125,6 +126,7 @@ export async function loadModel(
   checkOptions('variant', options.variant ?? {}, VARIANT);
   const { signal, onProgress } = options;
   signal?.throwIfAborted();
+  await findMatrices(device);
   const config = await readConfig(files);
   const gptFile = await openModelWeights(files, 'gpt');
   const vqFile = await openModelWeights(files, 'vq');

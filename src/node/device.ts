@@ -2,6 +2,7 @@
 import type { Variant } from '../../kernels/kernel.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import { deviceDescriptor } from '../gpu/device.ts';
+import { findMatrices } from '../gpu/find-matrices.ts';
 import { adapterFacts, variantOf } from '../gpu/variants.ts';
 import { catchStrayErrors } from '../gpu/watch.ts';
 import type { Tiles } from '../ops/tiles.ts';
@@ -42,7 +43,7 @@ export interface KernelChoices {
 export interface NodeDevice {
   readonly device: GPUDevice;
   readonly adapter: GPUAdapter;
-  /** Lines a user should see: why the software adapter was taken. */
+  /** Lines a user should see, such as why the software adapter was taken. */
   readonly notes: readonly string[];
   /** The flags Dawn was made with. */
   readonly toggles: readonly string[];
@@ -95,13 +96,14 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
   try {
     const device = await adapter.requestDevice(deviceDescriptor(adapter));
     catchStrayErrors(device, toStandardError);
+    const matrices = await findMatrices(device);
     const variant = { ...variantOf(device), ...forced?.variant };
     const isTuned = options.tuned ?? true;
     const tuned = isTuned ? await readTiles(device, toggles, variant) : undefined;
     return {
       device,
       adapter,
-      notes: [...notes, ...(tuned?.note ? [tuned.note] : [])],
+      notes: [...notes, ...[matrices.note, tuned?.note].filter((note) => note !== undefined)],
       tuned,
       kernels: { variant, tiles: { ...tuned?.tiles, ...forced?.tiles } },
       toggles,

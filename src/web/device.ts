@@ -1,6 +1,7 @@
 /** Opens a WebGPU device in a browser's page or worker. */
 import { DeviceError } from '../errors.ts';
 import { deviceDescriptor } from '../gpu/device.ts';
+import { findMatrices } from '../gpu/find-matrices.ts';
 import { adapterFacts } from '../gpu/variants.ts';
 import { catchStrayErrors } from '../gpu/watch.ts';
 
@@ -12,6 +13,8 @@ export interface WebDeviceOptions {
 export interface WebDevice {
   readonly device: GPUDevice;
   readonly adapter: GPUAdapter;
+  /** Lines a user should see. */
+  readonly notes: readonly string[];
   /** Whether the adapter computes on the CPU. */
   readonly software: boolean;
   close(): void;
@@ -36,8 +39,10 @@ export async function openWebDevice(options: WebDeviceOptions = {}): Promise<Web
   try {
     const device = await adapter.requestDevice(deviceDescriptor(adapter));
     catchStrayErrors(device);
+    const { note } = await findMatrices(device);
     const { software } = adapterFacts(device);
-    return { device, adapter, software, close: () => device.destroy() };
+    const notes = note === undefined ? [] : [note];
+    return { device, adapter, notes, software, close: () => device.destroy() };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new DeviceError('no-adapter', `the adapter gives no device: ${reason}`, { cause });
