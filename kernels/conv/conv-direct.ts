@@ -7,11 +7,11 @@ import { type Conv2dParams, convSizes, normedLib } from './conv-shape.ts';
 
 /** Columns of output from which an invocation makes eight pixels in a row instead of four. */
 const WIDE = 64;
-/** Output channels that one invocation makes: the four of a vec4f. */
-const CHANNELS = 4;
+/** Most output channels that one invocation makes: the four of a vec4f. */
+const MOST_CHANNELS = 4;
 const SIZE = 64;
 
-/** Text and grid for the bindings of `conv2d`: four channels of four or eight pixels an invocation. */
+/** Text and grid for the bindings of `conv2d`: up to four channels of four or eight pixels an invocation. */
 export function convDirect(
   params: Conv2dParams,
   bindings: Bindings,
@@ -24,7 +24,10 @@ export function convDirect(
   const [outRows, outColumns] = k === 1 ? [rows, columns] : [outHeight, outWidth];
   const tile = rowTile({ columns, outColumns, k, upsample, stride, norm: norm !== undefined });
   const { pixels, tilesX } = tile;
-  const tilesC = ceilDiv(outChannels, CHANNELS);
+  // Three channels are a vec3f; one is half of a vec2f.
+  const channels = Math.min(Math.max(2, outChannels), MOST_CHANNELS);
+  const vector = `vec${channels}f`;
+  const tilesC = ceilDiv(outChannels, channels);
   const units = images * tilesC * outRows * tilesX;
   const [gx, gy] = grid(ceilDiv(units, SIZE));
   // Position in the input, doubled if upsampled, of a position in the output.
@@ -74,35 +77,35 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (unit >= ${units}u) { return; }
   let out_x = (unit % ${tilesX}u) * ${pixels}u;
   let out_y = (unit / ${tilesX}u) % OUT_ROWS;
-  let channel = ((unit / (${tilesX}u * OUT_ROWS)) % ${tilesC}u) * ${CHANNELS}u;
+  let channel = ((unit / (${tilesX}u * OUT_ROWS)) % ${tilesC}u) * ${channels}u;
   let image = unit / (${tilesX}u * OUT_ROWS * ${tilesC}u);
   let first = ${inputOf('out_x')}${upsample ? ' / 2' : ''};
   ${tile.columns}
-  ${range(CHANNELS)
+  ${range(channels)
     .map(
       (c) => `var filter${c} = min(channel + ${c}u, OUT_CHANNELS - 1u) * IN_CHANNELS * ${k * k}u;`,
     )
     .join('\n  ')}
   ${range(pixels)
-    .map((p) => `var sum${p} = vec4f();`)
+    .map((p) => `var sum${p} = ${vector}();`)
     .join(' ')}
   var plane = i32(image * IN_CHANNELS) * PLANE;
   for (var c = 0u; c < IN_CHANNELS; c++) {
     ${norm ? 'let channel_affine = affine[image * IN_CHANNELS + c];' : ''}
 #if ${k === 1}
     let row = plane;
-    let w0 = vec4f(${range(CHANNELS).map((c) => `weight_at(filter${c} + c)`)});
+    let w0 = ${vector}(${range(channels).map((c) => `weight_at(filter${c} + c)`)});
     ${tile.sums('')}
 #else
     for (var ky = 0; ky < ${k}; ky++) {
       let y = ${upsample ? `(${tap}) >> 1u` : tap};
       let row_inside = y >= 0 && y < ROWS;
       let row = plane + clamp(y, 0, ROWS - 1) * COLUMNS;
-      ${range(CHANNELS)
+      ${range(channels)
         .map((c) => `let f${c} = weights_at(filter${c}); filter${c} += ${k}u;`)
         .join('\n      ')}
       ${range(k)
-        .map((kx) => `let w${kx} = vec4f(${range(CHANNELS).map((c) => `f${c}[${kx}]`)});`)
+        .map((kx) => `let w${kx} = ${vector}(${range(channels).map((c) => `f${c}[${kx}]`)});`)
         .join('\n      ')}
       ${tile.sums('row_inside')}
     }
@@ -111,7 +114,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let count = i32(OUT_COLUMNS - out_x);
   let at = (image * OUT_CHANNELS + channel) * OUT_PLANE + out_y * OUT_COLUMNS + out_x;
-  ${range(CHANNELS)
+  ${range(channels)
     .flatMap((c) =>
       range(pixels / 4).map((q) => {
         const values = range(4).map((p) => `sum${4 * q + p}[${c}]`);

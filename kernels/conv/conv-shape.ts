@@ -50,10 +50,11 @@ export interface Conv2dParams {
  * - direct: one invocation makes a few channels of neighbouring pixels, without barriers.
  * - gemm: as a product of maps, im2col folded into the reads; `split` parts of the sum over input
  *   channels and taps are made apart and added (`conv2dParts`, `sumParts`).
+ * - few: all of at most four channels in one invocation, each value read once; 3x3 with stride 1.
  * - winograd: 4x4 pixels from 36 products a channel instead of 144, for 3x3 filters with stride 1;
  *   four kernels (`winogradFilter` and those it names).
  */
-export type ConvMethod = 'direct' | 'gemm' | 'winograd';
+export type ConvMethod = 'direct' | 'gemm' | 'few' | 'winograd';
 
 export interface ConvTile extends MapTile {
   readonly method: ConvMethod;
@@ -63,6 +64,8 @@ export interface ConvTile extends MapTile {
 /** Settings of a tile, by name. */
 export const CONV_SETTINGS: readonly (keyof ConvTile)[] = ['method', 'split', ...MAP_SETTINGS];
 
+/** Most output channels of the method `few`: the four of a vec4f. */
+export const FEW_CHANNELS = 4;
 /** Channels from which the 36 products of Winograd's method outweigh its transforms. */
 const WINOGRAD_CHANNELS = 16;
 /** Workgroups that a layer should have: several for each core of a large GPU. */
@@ -115,22 +118,29 @@ export function convSizes(params: Conv2dParams): ConvSizes {
   };
 }
 
+/** Which methods can make a layer on an adapter. */
+function methodsOf(params: Conv2dParams): Readonly<Record<ConvMethod, boolean>> {
+  const { inChannels, outChannels, kernelSize, upsample, stride = 1, variant = PORTABLE } = params;
+  const same = kernelSize === 3 && stride === 1;
+  return {
+    ...{ direct: true, gemm: true },
+    few: same && !upsample && outChannels <= FEW_CHANNELS && variant.reduce !== 'serial',
+    winograd: same && Math.min(inChannels, outChannels) >= WINOGRAD_CHANNELS,
+  };
+}
+
 /** How a convolution is made on an adapter. The choice does not depend on the number of images. */
 export function convTile(params: Conv2dParams): ConvTile {
-  const { inChannels, outChannels, kernelSize, stride = 1, variant = PORTABLE } = params;
+  const { inChannels, outChannels, kernelSize, variant = PORTABLE } = params;
   const { outHeight, outWidth } = convSizes(params);
   const pixels = outHeight * outWidth;
   const serial = variant.reduce === 'serial';
-  const winograd =
-    kernelSize === 3 && stride === 1 && Math.min(inChannels, outChannels) >= WINOGRAD_CHANNELS;
+  const can = methodsOf(params);
   const single: ConvMethod = serial && kernelSize === 3 ? 'direct' : 'gemm';
-  const own: ConvTile = {
-    method: serial && winograd ? 'winograd' : single,
-    split: 0,
-    ...MAP_TILE,
-  };
+  const best: ConvMethod = serial ? 'winograd' : 'few';
+  const own: ConvTile = { method: can[best] ? best : single, split: 0, ...MAP_TILE };
   const tile = mapTile(own, params.tile);
-  const method = tile.method === 'winograd' && !winograd ? single : tile.method;
+  const method = can[tile.method] ? tile.method : single;
   const slices = Math.ceil((inChannels * kernelSize ** 2) / tile.slice);
   const groups = Math.ceil(pixels / tile.tileN) * Math.ceil(outChannels / tile.tileM);
   const wanted = Math.min(MAX_SPLIT, Math.ceil(WANTED_GROUPS / groups));
@@ -149,8 +159,8 @@ export function convProblem(params: Conv2dParams): string | undefined {
       return `${setting} ${asked[setting]} is ${made[setting]} for this layer`;
     }
   }
-  const isTiled = made.method === 'gemm' || variant.reduce !== 'serial';
-  return isTiled && made.method !== 'direct' ? mapProblem(made, variant) : undefined;
+  const tiled = { gemm: true, winograd: variant.reduce !== 'serial', direct: false, few: false };
+  return tiled[made.method] ? mapProblem(made, variant) : undefined;
 }
 
 /** Tiles worth measuring for convolutions on a device; software adapters are not asked to try barriers. */
@@ -158,7 +168,7 @@ export function convTiles(variant: Variant): readonly Partial<ConvTile>[] {
   const gemm = [1, 2, 4, 8].flatMap((split) =>
     mapTiles(variant).map((tile): Partial<ConvTile> => ({ method: 'gemm', split, ...tile })),
   );
-  return [{ method: 'direct' }, { method: 'winograd' }, ...gemm];
+  return [{ method: 'direct' }, { method: 'few' }, { method: 'winograd' }, ...gemm];
 }
 
 /** Bindings in their order, without the output. */

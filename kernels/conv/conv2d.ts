@@ -10,6 +10,7 @@ import { assertIndexable } from '../lib/indexable.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { mapProduct } from '../product/map-product.ts';
 import { convDirect } from './conv-direct.ts';
+import { convFew } from './conv-few.ts';
 import { convGemm } from './conv-gemm.ts';
 import { type Conv2dParams, convInputs, convNotes, convSizes, convTile } from './conv-shape.ts';
 
@@ -72,6 +73,7 @@ export function conv2d(params: Conv2dParams): Kernel {
   if (tile.method === 'direct' || (tile.method === 'winograd' && serial)) {
     return { ...described, ...convDirect(params, bindings) };
   }
+  if (tile.method === 'few') return { ...described, ...convFew(params, bindings) };
   if (serial && kernelSize === 1 && !norm) {
     return { ...described, ...pointwise(params, described.label, bindings) };
   }

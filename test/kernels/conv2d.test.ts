@@ -63,6 +63,13 @@ describe('the choice', () => {
     expect(tileOf({ variant: SERIAL, outChannels: 3 }).method).toBe('direct');
     expect(tileOf({ variant: PORTABLE }).method).toBe('gemm');
   });
+  test('a method of its own where all channels fit one invocation', () => {
+    expect(tileOf({ outChannels: 4 }).method).toBe('few');
+    expect(tileOf({ outChannels: 5 }).method).toBe('gemm');
+    expect(tileOf({ outChannels: 3, upsample: true }).method).toBe('gemm');
+    expect(tileOf({ outChannels: 3, stride: 2 }).method).toBe('gemm');
+    expect(tileOf({ outChannels: 3, kernelSize: 1 }).method).toBe('gemm');
+  });
   test('a layer of few pixels is made in parts, one of many is not', () => {
     expect(tileOf({}).split).toBe(4);
     expect(tileOf({ height: 256, width: 256 }).split).toBe(1);

@@ -69,6 +69,13 @@ const bothWays = (
   { variants: [PORTABLE], cases: all.map((params) => ({ ...params, tile: SMALL })), ...counts },
 ];
 
+/** Tiles that end within the image, more channels than a slice, vectors of two, three and four. */
+const fewChannels: readonly Conv2dParams[] = [
+  { images: 2, inChannels: 9, outChannels: 3, height: 9, width: 35, kernelSize: 3, norm: 'swish' },
+  { images: 1, inChannels: 3, outChannels: 4, height: 3, width: 5, kernelSize: 3, residual: true },
+  { images: 1, inChannels: 16, outChannels: 1, height: 8, width: 33, kernelSize: 3, dtype: 'f16' },
+];
+
 const of = (dtype: 'f32' | 'f16'): Conv2dParams[] => cases.map((params) => ({ ...params, dtype }));
 
 export const conv2d: KernelRecord<Conv2dParams> = record<Conv2dParams, Conv2dInputs>({
@@ -83,6 +90,7 @@ export const conv2d: KernelRecord<Conv2dParams> = record<Conv2dParams, Conv2dInp
     ...bothWays(of('f16'), { few: 6, fewSerial: 6 }),
     { variants: [SERIAL, SERIAL_LANES, PORTABLE], cases: ownChoice },
     ...bothWays(normCases),
+    { variants: [PORTABLE], cases: fewChannels },
   ],
   texts: (['f32', 'f16'] as const).flatMap((dtype) => {
     const map = { ...odd, height: 3, width: 5, kernelSize: 3, dtype } as const;
@@ -94,6 +102,7 @@ export const conv2d: KernelRecord<Conv2dParams> = record<Conv2dParams, Conv2dInp
       { ...map, stride: 2 },
       { ...map, norm: 'plain', kernelSize: 1 },
       { ...map, norm: 'swish' },
+      { ...map, outChannels: 3, norm: 'swish' },
     ] as const;
   }),
   inputs: {
