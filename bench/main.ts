@@ -6,6 +6,7 @@ import { runScript } from '../scripts/script.ts';
 import { integer } from '../src/cli/arguments.ts';
 import { resolveModel } from '../src/cli/models.ts';
 import { GPT_SIZES, type GptSize } from '../src/models/gpt-config.ts';
+import { PRECISIONS } from '../src/models/precision.ts';
 import { Claims } from '../src/node/claims.ts';
 import { defaultModelFolder, packageFolder } from '../src/node/files.ts';
 import { assertWritable, writeFileAtomic } from '../src/node/output.ts';
@@ -84,8 +85,11 @@ const program = new Command('bench')
     ).choices(['f32', 'f16', 'bf16', 'int8', 'int4']),
   )
   .addOption(
-    new Option('--kv <dtype>', 'storage of the KV cache').choices(['f32', 'f16']).default('f32'),
+    new Option('--precision <name>', 'as generate has it (default: fast on GPUs)').choices(
+      PRECISIONS,
+    ),
   )
+  .addOption(new Option('--kv <dtype>', 'storage of the KV cache').choices(['f32', 'f16']))
   .option('--budget <seconds>', 'most that a case of scaling may take', integer(1, 3600), 20)
   .addOption(
     new Option('--model <folder>', 'folder or name of the model of the suite model')

@@ -3,8 +3,9 @@ import type { MatrixDType } from '../kernels/kernel.ts';
 import { Memory } from '../src/gpu/memory.ts';
 import { warmUsOf } from '../src/gpu/sample.ts';
 import { type Stopwatch, stopwatch } from '../src/gpu/stopwatch.ts';
-import { adapterFacts, bindingLimit, chooseWeightDtype } from '../src/gpu/variants.ts';
+import { adapterFacts, chooseWeightDtype } from '../src/gpu/variants.ts';
 import { watchDevice } from '../src/gpu/watch.ts';
+import { precisionFor } from '../src/load/precision.ts';
 import type { Precision } from '../src/models/precision.ts';
 import { type NodeDevice, openDevice } from '../src/node/device.ts';
 import { adapterDifference, type Environment, environmentOf } from './environment.ts';
@@ -89,10 +90,10 @@ export class Session {
 
   /** How decoders are built on a device when nothing is loaded: as f16 files are, unless asked otherwise. */
   precision(device: GPUDevice): Precision {
-    const { weights, kv: kvDtype } = this.settings;
+    const { weights, kv: kvDtype, precision } = this.settings;
     const dtype: MatrixDType = weights ?? chooseWeightDtype(adapterFacts(device), 'f16');
     const { variant, tiles } = this.environment;
-    return { variant, tiles, dtype, kvDtype, maxBindingBytes: bindingLimit(device) };
+    return precisionFor(device, { variant, tiles, precision, kvDtype }, { dtype });
   }
 
   /**

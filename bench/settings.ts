@@ -2,6 +2,7 @@
 import type { MatrixDType } from '../kernels/kernel.ts';
 import { OptionError } from '../src/errors.ts';
 import type { GptSize } from '../src/models/gpt-config.ts';
+import type { PrecisionName } from '../src/models/precision.ts';
 
 export interface Settings {
   /** Runs of a case after the first. */
@@ -16,7 +17,10 @@ export interface Settings {
   readonly grids?: readonly Grid[];
   /** Storage of random weights; the default is that of loading f16. */
   readonly weights?: MatrixDType;
-  readonly kv: 'f32' | 'f16';
+  /** Default: that of loading. */
+  readonly precision?: PrecisionName;
+  /** Default: that of the precision. */
+  readonly kv?: 'f32' | 'f16';
   /** Seconds that one case of `scaling` may be expected to take. */
   readonly budget: number;
   /** Model folder and batch sizes of the suite `model`. */

@@ -101,7 +101,7 @@ export interface MatrixConfig {
   readonly lanes: number;
 }
 
-/** Device-dependent choices that never change what a kernel computes, only how. */
+/** Choices that never change what a kernel computes, only how. */
 export interface Variant {
   readonly reduce: Reduce;
   /** Read f16 tensors as native halves; needs the feature `shader-f16`. */
@@ -114,4 +114,9 @@ export interface Variant {
   readonly lanes?: number | undefined;
   /** Where the feature `chromium-experimental-subgroup-matrix` may be used: by which matrices. */
   readonly matrix?: MatrixConfig | undefined;
+  /**
+   * Products may round what they multiply to halves where that is faster (precision `fast`). Else what
+   * they multiply keeps the accuracy of f32. Sums are f32 always.
+   */
+  readonly halves?: boolean | undefined;
 }

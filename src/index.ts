@@ -40,5 +40,12 @@ export { estimateMemory } from './load/limits.ts';
 export { type LoadOptions, loadModel, type Model } from './load/model.ts';
 export { GPT_SIZES, type GptConfig, gptConfig, gptParameterCount } from './models/gpt-config.ts';
 export { type ModelJson, parseModelJson } from './models/model-json.ts';
-export { type Precision, WEIGHT_DTYPES, type WeightDTypeOption } from './models/precision.ts';
+export {
+  PRECISIONS,
+  type Precision,
+  type PrecisionName,
+  precisionName,
+  WEIGHT_DTYPES,
+  type WeightDTypeOption,
+} from './models/precision.ts';
 export { type ByteSource, type ModelFiles, memorySource } from './weights/source.ts';

@@ -2,8 +2,9 @@
 
 import { type GridToScore, scoreTokens } from '../../src/generate/score.ts';
 import { Memory } from '../../src/gpu/memory.ts';
-import { checkGpt, type PrecisionOptions } from '../../src/load/model.ts';
+import { checkGpt } from '../../src/load/model.ts';
 import type { Network } from '../../src/load/network.ts';
+import type { PrecisionOptions } from '../../src/load/precision.ts';
 import type { GptConfig } from '../../src/models/gpt-config.ts';
 import type { NodeDevice } from '../../src/node/device.ts';
 import type { Safetensors } from '../../src/weights/safetensors.ts';

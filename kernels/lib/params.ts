@@ -138,6 +138,7 @@ const VARIANT: Readonly<Record<keyof Variant, Rule>> = {
   f16: 'flag',
   lanes: 'size?',
   matrix: 'record?',
+  halves: 'flag?',
 };
 
 function unmetOfVariant(value: unknown): string | undefined {

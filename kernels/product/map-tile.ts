@@ -74,12 +74,12 @@ function missing(math: MapMath, { f16, matrix }: Variant): string | undefined {
   return matrix.operand === 'f16' && !f16 ? needs('shader-f16') : undefined;
 }
 
-/** Tiles worth measuring for products of maps on a device. */
+/** Tiles worth measuring for products of maps on a device; those of halves where the variant has leave. */
 export const mapTiles = (variant: Variant): readonly MapTile[] =>
   variant.reduce === 'serial'
     ? []
     : (['f32', 'f16', 'matrix'] as const).flatMap((math) =>
-        missing(math, variant) ? [] : TILES[math],
+        missing(math, variant) || (math !== 'f32' && !variant.halves) ? [] : TILES[math],
       );
 
 /** A tile that differs from `own` in some settings; its `math` brings sizes of its own. */

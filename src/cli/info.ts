@@ -2,7 +2,7 @@
 import { isAbsolute, relative, resolve } from 'node:path';
 import type { MatrixDType, TableDType } from '../../kernels/kernel.ts';
 import { estimateMemory, gptParameterCount, type MemoryUse } from '../index.ts';
-import { gptPrecision } from '../load/model.ts';
+import { gptPrecision } from '../load/precision.ts';
 import { headDtypeOf, tableDtypeOf } from '../models/precision.ts';
 import type { KernelChoices } from '../node/device.ts';
 import { openFolder } from '../node/files.ts';

@@ -1,7 +1,7 @@
 /** `llamagen tune`: measures the tiles of a model's kernels and keeps the best for this adapter. */
 import { dirname } from 'node:path';
 import type { WeightDTypeOption } from '../index.ts';
-import { gptPrecision } from '../load/model.ts';
+import { gptPrecision } from '../load/precision.ts';
 import { openFolder } from '../node/files.ts';
 import { assertFolderWritable } from '../node/output.ts';
 import { writeTiles } from '../node/tiles-file.ts';

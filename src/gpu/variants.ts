@@ -28,13 +28,18 @@ export function adapterFacts(device: GPUDevice): AdapterFacts {
 
 /**
  * Software adapters take kernels without barriers, which run several times faster there; others
- * reduce with subgroup operations where they are, else through workgroup memory.
+ * reduce with subgroup operations where they are, else through workgroup memory, and have leave to
+ * multiply halves, which the precision `exact` takes back.
  */
 export function chooseVariant(facts: AdapterFacts): Variant {
   const { software, subgroups, shaderF16, lanes, matrix } = facts;
   const shared = subgroups ? 'subgroup' : 'workgroup';
   const reduce = software ? 'serial' : shared;
-  return { reduce, f16: shaderF16, ...(subgroups && { lanes }), matrix };
+  return {
+    ...{ reduce, f16: shaderF16, matrix },
+    ...(subgroups && { lanes }),
+    ...(!software && { halves: true }),
+  };
 }
 
 /** The variant of kernels on a device, unless a caller asks for another; with matrices after `findMatrices`. */

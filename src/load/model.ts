@@ -1,19 +1,14 @@
 /** A model on a device: the decoder that makes tokens and the tokenizer that makes pixels of them. */
-import type { MatrixDType, QuantDType, TableDType, Variant } from '../../kernels/kernel.ts';
-import { isQuantised } from '../../kernels/lib/accessors.ts';
-import { DeviceError, OptionError } from '../errors.ts';
+import { DeviceError } from '../errors.ts';
 import { findMatrices } from '../gpu/find-matrices.ts';
 import { Memory, type MemoryUse } from '../gpu/memory.ts';
-import { adapterFacts, bindingLimit, chooseWeightDtype, variantOf } from '../gpu/variants.ts';
 import { gptDecoder } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import { type ModelJson, parseModelJson } from '../models/model-json.ts';
-import { type Precision, WEIGHT_DTYPES, type WeightDTypeOption } from '../models/precision.ts';
 import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
 import { vqEncoder } from '../models/vq-encoder.ts';
-import type { Tiles } from '../ops/tiles.ts';
 import {
   abortSignal,
   type Checks,
@@ -22,11 +17,8 @@ import {
   checkValue,
   flag,
   having,
-  integer,
-  oneOf,
 } from '../options.ts';
 import { ENCODER_TENSORS } from '../weights/join.ts';
-import { quantDTypeOf, storageOf } from '../weights/quantize.ts';
 import type { Safetensors } from '../weights/safetensors.ts';
 import { openModelWeights } from '../weights/sharded.ts';
 import { type ModelFiles, readExactly } from '../weights/source.ts';
@@ -37,27 +29,13 @@ import {
   type Network,
   type TransferOptions,
 } from './network.ts';
-
-/** How a model is put on a device. */
-export interface PrecisionOptions {
-  /**
-   * Storage of the decoder's matrices on the device. Default `auto`: as they are stored, but f32 on
-   * software adapters (`chooseWeightDtype`). int8 and int4 are made of floats while they are loaded;
-   * a file that stores integers can be loaded as it is only.
-   */
-  readonly dtype?: WeightDTypeOption | undefined;
-  /** Storage of the KV cache. Default f32. */
-  readonly kvDtype?: 'f32' | 'f16' | undefined;
-  /** Weights above this are cut into parts. Default: what the device can bind. */
-  readonly maxBindingBytes?: number | undefined;
-  /** Overrides the kernel variant chosen from the adapter's features. */
-  readonly variant?: Partial<Variant> | undefined;
-  /**
-   * Tiles that differ from the kernels' own choices: those that were measured on the device or forced, as
-   * `openDevice` gives them, or `tunedTiles` in the browser. Default none.
-   */
-  readonly tiles?: Tiles | undefined;
-}
+import {
+  checkVariant,
+  gptPrecision,
+  PRECISION_CHECKS,
+  type PrecisionOptions,
+  precisionFor,
+} from './precision.ts';
 
 export interface LoadOptions extends PrecisionOptions, TransferOptions {
   /** Load what encoding images needs too. Default false. */
@@ -81,20 +59,10 @@ export interface Model {
 }
 
 const LOAD: Checks<LoadOptions> = {
-  dtype: oneOf(WEIGHT_DTYPES),
-  kvDtype: oneOf(['f32', 'f16']),
-  maxBindingBytes: integer(1),
-  variant: having('an object with parts of a variant'),
-  tiles: having('an object of tiles'),
+  ...PRECISION_CHECKS,
   encoder: flag,
   signal: abortSignal,
   onProgress: callback,
-};
-const VARIANT: Checks<Variant> = {
-  reduce: oneOf(['serial', 'workgroup', 'subgroup']),
-  f16: flag,
-  lanes: integer(1),
-  matrix: having('an object'),
 };
 const IS_DEVICE = having('a GPUDevice', 'createBuffer', 'createComputePipelineAsync');
 const IS_FOLDER = having('model files, of openFolder or openUrl,', 'open');
@@ -123,7 +91,7 @@ export async function loadModel(
   checkValue('device', device, IS_DEVICE);
   checkValue('files', files, IS_FOLDER);
   checkOptions('loadModel', options, LOAD);
-  checkOptions('variant', options.variant ?? {}, VARIANT);
+  checkVariant(options.variant);
   const { signal, onProgress } = options;
   signal?.throwIfAborted();
   await findMatrices(device);
@@ -207,75 +175,4 @@ export function checkVq(
     ignore: options.encoder ? [] : ENCODER_TENSORS,
     inspector: () => codebookInspector(file.name, config),
   });
-}
-
-/**
- * How a decoder file is put on a device.
- * @throws OptionError when integers are asked for as something else.
- */
-export function gptPrecision(
-  device: GPUDevice,
-  file: Safetensors,
-  options: PrecisionOptions = {},
-): Precision {
-  const { dtype: asked = 'auto' } = options;
-  checkValue('dtype', asked, LOAD.dtype);
-  const facts = adapterFacts(device);
-  const layers = storedDtype(file, 'layers.0.feed_forward.w1.weight');
-  const head = storedDtype(file, 'output.weight');
-  const table = tableOf(storedDtype(file, 'tok_embeddings.weight'));
-  if (isQuantised(layers) || isQuantised(head)) {
-    if (asked !== 'auto' && asked !== layers) {
-      throw new OptionError(
-        `${file.name}: its matrices are stored as ${layers} and cannot be loaded as ${asked}: leave "dtype" out, or convert the original again`,
-      );
-    }
-    return precisionFor(device, options, {
-      dtype: isQuantised(layers) ? layers : chooseWeightDtype(facts, layers),
-      headDtype: isQuantised(head) ? head : chooseWeightDtype(facts, head),
-      tableDtype: chooseWeightDtype(facts, table),
-    });
-  }
-  if (asked === 'int8' || asked === 'int4') return quantising(device, options, asked, table);
-  return precisionFor(
-    device,
-    options,
-    asked === 'auto'
-      ? {
-          dtype: chooseWeightDtype(facts, layers),
-          headDtype: chooseWeightDtype(facts, head),
-          tableDtype: chooseWeightDtype(facts, table),
-        }
-      : { dtype: asked },
-  );
-}
-
-/** Integers made while loading; what stays as it is takes no more than 16 bits a value. */
-function quantising(
-  device: GPUDevice,
-  options: PrecisionOptions,
-  dtype: QuantDType,
-  table: TableDType,
-): Precision {
-  const tableDtype = table === 'f32' ? 'f16' : table;
-  const headDtype = storageOf('output.weight', dtype, tableDtype);
-  return precisionFor(device, options, { dtype, headDtype, tableDtype });
-}
-
-/** How a file stores a tensor; what cannot be a weight is found when the file is checked. */
-function storedDtype({ tensors }: Safetensors, name: string): MatrixDType {
-  const dtype = tensors.get(name)?.dtype;
-  if (dtype === 'F16') return 'f16';
-  return dtype === 'BF16' ? 'bf16' : (quantDTypeOf(dtype) ?? 'f32');
-}
-
-const tableOf = (dtype: MatrixDType): TableDType => (isQuantised(dtype) ? 'f32' : dtype);
-
-function precisionFor(
-  device: GPUDevice,
-  { variant, tiles, kvDtype = 'f32', maxBindingBytes = bindingLimit(device) }: PrecisionOptions,
-  dtypes: Pick<Precision, 'dtype' | 'headDtype' | 'tableDtype'>,
-): Precision {
-  const chosen = variantOf(device);
-  return { variant: { ...chosen, ...variant }, tiles, ...dtypes, kvDtype, maxBindingBytes };
 }

@@ -7,6 +7,15 @@ import type { OpSettings } from '../ops/operation.ts';
 export const WEIGHT_DTYPES = ['auto', 'f32', 'f16', 'bf16', 'int8', 'int4'] as const;
 export type WeightDTypeOption = (typeof WEIGHT_DTYPES)[number];
 
+/**
+ * How near to f32 a model computes from its weights as they are stored.
+ * - exact: f32 cache, and products of what f32 holds: within the tolerances of the golden cases.
+ * - fast: f16 cache, and products by matrix units with operands rounded to halves: logits within a
+ *   normalised squared error of 1e-6 of those of exact. Sums are f32 in both.
+ */
+export const PRECISIONS = ['exact', 'fast'] as const;
+export type PrecisionName = (typeof PRECISIONS)[number];
+
 export interface Precision extends OpSettings {
   /** Storage of matrices on the device; norms stay f32. */
   readonly dtype: MatrixDType;
@@ -26,3 +35,7 @@ export const headDtypeOf = ({ headDtype, dtype }: Precision): MatrixDType => hea
 /** Storage of the embeddings. */
 export const tableDtypeOf = ({ tableDtype, dtype }: Precision): TableDType =>
   tableDtype ?? (isQuantised(dtype) ? 'f16' : dtype);
+
+/** Which of the two a model is built with. */
+export const precisionName = ({ variant }: Pick<Precision, 'variant'>): PrecisionName =>
+  variant.halves ? 'fast' : 'exact';

@@ -22,3 +22,6 @@ export const familyOf = (key: string): string => key.slice(0, key.indexOf(' '));
 /** Tiles that are forced for whole families; those that were measured are left out. */
 export const forcedOf = (tiles: Tiles = {}): Tiles =>
   Object.fromEntries(Object.entries(tiles).filter(([key]) => !key.includes(' ')));
+
+/** Whether a tile says that a product rounds what it multiplies to halves. */
+export const roundsToHalves = ({ math }: Tile): boolean => math === 'f16' || math === 'matrix';

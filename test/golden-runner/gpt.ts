@@ -3,12 +3,13 @@
 import { tokenLoop } from '../../src/engine/token-loop.ts';
 import { scoreTokens } from '../../src/generate/score.ts';
 import { Memory } from '../../src/gpu/memory.ts';
-import type { PrecisionOptions } from '../../src/load/model.ts';
 import { checkGpt } from '../../src/load/model.ts';
 import type { Network } from '../../src/load/network.ts';
+import type { PrecisionOptions } from '../../src/load/precision.ts';
 import { type GptConfig, parseGptConfig } from '../../src/models/gpt-config.ts';
+import { precisionName } from '../../src/models/precision.ts';
 import { type GoldenCase, modelOf, tensorOf } from './case.ts';
-import { type Check, checkFloats, checkIntegers, judge } from './check.ts';
+import { type Check, checkFloats, checkIntegers, judgeLogits } from './check.ts';
 import { margin } from './statistics.ts';
 
 interface Run {
@@ -45,7 +46,27 @@ async function teacherForcing(network: Network<GptConfig>, golden: GoldenCase): 
     label,
     tokens: tokens.subarray(i * blockSize, (i + 1) * blockSize),
   }));
-  return checkFloats(golden, 'tf.logits', await scoreTokens(network, grids));
+  return checkLogits(network, golden, 'tf.logits', await scoreTokens(network, grids), {});
+}
+
+/** What of the case logits are compared with, and the guidance of both. */
+interface Logits {
+  /** Default: the case's tensor of that name. */
+  readonly expected?: ArrayLike<number>;
+  /** Default 1. */
+  readonly scale?: number;
+}
+
+function checkLogits(
+  { config, precision }: Network<GptConfig>,
+  golden: GoldenCase,
+  tensor: string,
+  got: Float32Array,
+  { expected = tensorOf(golden, tensor).data, scale = 1 }: Logits,
+): Check {
+  const fast = precisionName(precision) === 'fast';
+  const atol = golden.atol(golden.expected.has(tensor) ? tensor : 'tf.logits');
+  return judgeLogits(tensor, got, expected, { atol, vocabSize: config.vocabSize, fast, scale });
 }
 
 async function decoding(
@@ -86,16 +107,16 @@ async function decoding(
   const name = `${run.forced ? 'dec' : 'gen'}.${run.tag}`;
   const checks: Check[] = [];
   if (!run.forced) checks.push(checkIntegers(golden, `${name}.tokens`, await loop.readTokens()));
-  if (!run.forced && golden.expected.has(`${name}.margin`)) {
+  const fast = precisionName(network.precision) === 'fast';
+  if (!run.forced && !fast && golden.expected.has(`${name}.margin`)) {
     checks.push(checkFloats(golden, `${name}.margin`, margins));
   }
   if (golden.expected.has(`${name}.logits`)) {
-    checks.push(checkFloats(golden, `${name}.logits`, logits));
+    checks.push(checkLogits(network, golden, `${name}.logits`, logits, { scale: run.scale }));
   } else if (run.forced && run.scale === 1) {
     // Stored once: unguided decoding equals the first rows of teacher forcing exactly.
-    checks.push(
-      judge(`${name}.logits`, logits, firstRows(golden, blockSize), golden.atol('tf.logits')),
-    );
+    const expected = firstRows(golden, blockSize);
+    checks.push(checkLogits(network, golden, `${name}.logits`, logits, { expected }));
   }
   return checks;
 }

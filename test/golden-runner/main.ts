@@ -3,25 +3,32 @@
  * data; with `--full` the full-size models too, those of this project unless folders are given.
  */
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { runScript } from '../../scripts/script.ts';
 import { OptionError } from '../../src/errors.ts';
+import { PRECISIONS, type PrecisionName } from '../../src/models/precision.ts';
 import { type NodeDevice, openDevice } from '../../src/node/device.ts';
 import { packageFolder } from '../../src/node/files.ts';
 import { caseFolders } from './case.ts';
 import type { Check } from './check.ts';
 import { runCase } from './run.ts';
 
+interface Options {
+  /** Run full-size models too. */
+  readonly full: boolean;
+  readonly precision: PrecisionName;
+}
+
 /** The cases of this project with full-size models. */
 const FULL = ['full_gptb_256', 'full_vq16_256'];
 
-async function check(paths: readonly string[], full: boolean): Promise<number> {
+async function check(paths: readonly string[], options: Options): Promise<number> {
   const folders = paths.flatMap(caseFolders);
   const counts = { passed: 0, failed: 0, skipped: 0 };
   const opened = await openDevice();
   for (const note of opened.notes) console.error(note);
   try {
-    for (const folder of folders) await report(opened, folder, full, counts);
+    for (const folder of folders) await report(opened, folder, options, counts);
   } finally {
     opened.close();
   }
@@ -40,11 +47,11 @@ function foldersOf(given: readonly string[], full: boolean): readonly string[] {
 async function report(
   { device, kernels }: Pick<NodeDevice, 'device' | 'kernels'>,
   folder: string,
-  full: boolean,
+  options: Options,
   counts: { passed: number; failed: number; skipped: number },
 ): Promise<void> {
   try {
-    const { name, checks, skipped } = await runCase(device, folder, { ...kernels, full });
+    const { name, checks, skipped } = await runCase(device, folder, { ...kernels, ...options });
     for (const check of checks) {
       console.log(`${name} ${line(check)}`);
       counts[check.pass ? 'passed' : 'failed']++;
@@ -66,8 +73,13 @@ function line({ tensor, maxAbsError, nmse, tolerance, pass }: Check): string {
 const golden = new Command('golden')
   .description('Checks this build against golden reference data.')
   .argument('[folder...]', 'folders of cases, or of folders of cases')
-  .option('--full', "full-size models too; without folders, those of this project's cases", false);
+  .option('--full', "full-size models too; without folders, those of this project's cases", false)
+  .addOption(
+    new Option('--precision <name>', 'in fast: logits, greedy tokens and pixels by its tolerances')
+      .choices(PRECISIONS)
+      .default('exact'),
+  );
 await runScript(golden, () => {
-  const { full } = golden.opts<{ full: boolean }>();
-  return check(foldersOf(golden.args, full), full);
+  const options = golden.opts<Options>();
+  return check(foldersOf(golden.args, options.full), options);
 });

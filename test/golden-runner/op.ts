@@ -11,7 +11,7 @@ import { uploadWeights } from '../../src/gpu/upload.ts';
 import { variantOf } from '../../src/gpu/variants.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { elementCount, type Tensor } from '../../src/graph/tensor.ts';
-import type { PrecisionOptions } from '../../src/load/model.ts';
+import type { PrecisionOptions } from '../../src/load/precision.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';
 import { attnBlock, conv, norm, resnetBlock, type VqContext } from '../../src/models/vq-blocks.ts';
 import { type GoldenCase, tensorOf } from './case.ts';
@@ -46,7 +46,8 @@ export async function runOp(
   const define = OPS[op];
   if (!define) throw new Error(`${golden.name}: unknown op "${op}"`);
   const g = new Graph();
-  const variant = { ...variantOf(device), ...options.variant };
+  const halves = options.precision === 'fast';
+  const variant = { ...variantOf(device), ...options.variant, halves };
   const { inputs, outputs } = define(g, golden, variant);
   const memory = new Memory(device);
   try {

@@ -1,5 +1,5 @@
 /** Runs golden cases through the code that generation uses. */
-import type { PrecisionOptions } from '../../src/load/model.ts';
+import type { PrecisionOptions } from '../../src/load/precision.ts';
 import { type GoldenCase, openCase, readConfig } from './case.ts';
 import type { Check } from './check.ts';
 import { runFullGpt, runFullVq } from './full.ts';
@@ -44,12 +44,19 @@ const LATER: Readonly<Record<string, string>> = {
 /** Full-size models take a minute each on a software adapter. */
 const FULL: ReadonlySet<string> = new Set(['full_gpt', 'full_vq']);
 
+/** Kinds of which something is judged in `fast`; the others compare floats by tolerances of f32. */
+const FAST: ReadonlySet<string> = new Set(['gpt_c2i', 'vq', 'model_folder']);
+
 /**
  * Why a case is not run, if so.
  * @param full Run full-size models too.
  */
-export function reasonToSkip(folder: string, full = false): string | undefined {
+export function reasonToSkip(
+  folder: string,
+  { full = false, precision }: Pick<CaseOptions, 'full' | 'precision'> = {},
+): string | undefined {
   const { kind, op } = readConfig(folder);
+  if (precision === 'fast' && !FAST.has(kind)) return 'its tolerances are those of exact';
   if (op === 'gelu_mlp') return 'the caption projection belongs to text-conditional models';
   if (FULL.has(kind) && !full) return 'a full-size model takes minutes: npm run golden:full';
   return kind in RUNNERS ? undefined : (LATER[kind] ?? `unknown kind "${kind}"`);
@@ -57,22 +64,27 @@ export function reasonToSkip(folder: string, full = false): string | undefined {
 
 export interface CaseOptions extends PrecisionOptions {
   /** Run full-size models too. */
-  readonly full?: boolean;
+  readonly full?: boolean | undefined;
   /** Of a model folder, those whose greedy tokens are drawn; default all. */
   readonly classes?: readonly number[];
 }
 
-/** Runs a case, or says why it is skipped. */
+/** Runs a case, or says why it is skipped; in `exact` unless the options say another precision. */
 export async function runCase(
   device: GPUDevice,
   folder: string,
-  { full = false, classes, ...options }: CaseOptions = {},
+  { full, classes, ...asked }: CaseOptions = {},
 ): Promise<CaseResult> {
   const { name, kind } = readConfig(folder);
-  const skipped = reasonToSkip(folder, full);
+  const skipped = reasonToSkip(folder, { full, precision: asked.precision });
   if (skipped) return { name, checks: [], skipped };
   const run = RUNNERS[kind];
   if (!run) throw new Error(`${name}: kind "${kind}" has no runner`);
+  // An f16 cache is not exact: what is asked for by itself decides.
+  const options: PrecisionOptions = {
+    ...(asked.kvDtype !== 'f16' && { precision: 'exact' }),
+    ...asked,
+  };
   const checks = await run(device, await openCase(folder), options, classes);
   if (checks.length === 0) throw new Error(`${name}: nothing was checked`);
   return { name, checks };

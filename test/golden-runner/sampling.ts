@@ -1,7 +1,7 @@
 /** Sampling cases: the distribution that is left after temperature, top-k and top-p. */
 import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
 import { variantOf } from '../../src/gpu/variants.ts';
-import type { PrecisionOptions } from '../../src/load/model.ts';
+import type { PrecisionOptions } from '../../src/load/precision.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { packed } from '../support/sampling.ts';
 import { type GoldenCase, tensorOf } from './case.ts';

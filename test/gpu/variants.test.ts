@@ -6,12 +6,16 @@ const facts = { software: false, subgroups: true, shaderF16: true, lanes: 32 };
 
 describe('chooseVariant', () => {
   test.each([
-    ['a GPU with everything', facts, { reduce: 'subgroup', f16: true, lanes: 32 }],
-    ['a GPU without subgroups', { ...facts, subgroups: false }, { reduce: 'workgroup', f16: true }],
+    ['a GPU with everything', facts, { reduce: 'subgroup', f16: true, lanes: 32, halves: true }],
+    [
+      'a GPU without subgroups',
+      { ...facts, subgroups: false },
+      { reduce: 'workgroup', f16: true, halves: true },
+    ],
     [
       'a GPU without f16',
       { ...facts, shaderF16: false },
-      { reduce: 'subgroup', f16: false, lanes: 32 },
+      { reduce: 'subgroup', f16: false, lanes: 32, halves: true },
     ],
     [
       'a software adapter',

@@ -18,7 +18,7 @@ const device = await nullDevice();
 /** The null backend has subgroups of up to 128: a workgroup has two of them at most. */
 const lanes = device.adapterInfo.subgroupMaxSize ?? 128;
 
-const all: Variant = { reduce: 'subgroup', f16: true, lanes: 32 };
+const all: Variant = { reduce: 'subgroup', f16: true, lanes: 32, halves: true };
 const matrix: MatrixConfig = { m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 };
 const withMatrix: Variant = { ...all, matrix };
 /** Convolutions have a method besides. */
@@ -110,6 +110,7 @@ describe('the choice', () => {
     expect(maths(mapTiles({ ...withMatrix, f16: false }))).toBe('f32');
     expect(maths(mapTiles({ ...withMatrix, reduce: 'serial' }))).toBe('');
     expect(maths(convTiles(withMatrix))).toBe('f32 f16 matrix');
+    expect(maths(convTiles({ ...withMatrix, halves: false }))).toBe('f32');
   });
 
   test('every tile worth measuring can be made', () => {

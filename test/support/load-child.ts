@@ -1,7 +1,8 @@
 /** A process that loads a decoder file onto a device that keeps nothing, and says what that took. */
 
 import { Memory } from '../../src/gpu/memory.ts';
-import { checkGpt, type PrecisionOptions } from '../../src/load/model.ts';
+import { checkGpt } from '../../src/load/model.ts';
+import type { PrecisionOptions } from '../../src/load/precision.ts';
 import { type GptSize, gptConfig } from '../../src/models/gpt-config.ts';
 import { openFile } from '../../src/node/files.ts';
 import { openSafetensors } from '../../src/weights/safetensors.ts';
