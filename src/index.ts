@@ -1,7 +1,8 @@
 /** LlamaGen on WebGPU: the browser-safe public API. */
 
 export { type ClassAliases, resolveClass } from './catalogue/classes.ts';
-export { type DecodeOptions, decodeTokens, type Picture } from './engine/images.ts';
+export { type DecodeOptions, decodeTokens } from './engine/decode-tokens.ts';
+export type { Picture } from './engine/images.ts';
 export * from './engine/index.ts';
 export type { Progress } from './engine/progress.ts';
 export type { RunOptions, RunStats } from './engine/run-steps.ts';

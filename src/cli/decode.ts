@@ -1,6 +1,6 @@
 /** `llamagen decode`: saved tokens back to pixels. */
 
-import { decodeEach } from '../engine/images.ts';
+import { decodeEach } from '../engine/decode-tokens.ts';
 import { OptionError } from '../errors.ts';
 import {
   type DecodeOptions as DecodeSettings,

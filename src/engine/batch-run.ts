@@ -3,7 +3,8 @@
 import type { Profiler } from '../gpu/profiler.ts';
 import type { Model } from '../load/model.ts';
 import type { Engine, EngineStats } from './engine-types.ts';
-import { cachedDecoder, type Picture } from './images.ts';
+import type { Picture } from './images.ts';
+import { pictureQueue } from './picture-queue.ts';
 import { Phase, type Progress } from './progress.ts';
 import type { EngineEvent } from './request.ts';
 import type { RunStats } from './run-steps.ts';
@@ -116,7 +117,8 @@ export class BatchRun {
     const rows = sequences.reduce((sum, { cfgScale }) => sum + (cfgScale > 1 ? 2 : 1), 0);
     await engine.prepare(Math.min(rows, engine.capacity));
     report(1);
-    await vq.exclusive(() => cachedDecoder(vq, [gridSize, gridSize]));
+    const together = profiler ? 1 : sequences.length;
+    await pictureQueue(vq).prepare([gridSize, gridSize], together);
     report(2);
     this.#compile.end();
     endCompile?.();

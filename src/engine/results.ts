@@ -2,9 +2,10 @@
 import type { Profiler } from '../gpu/profiler.ts';
 import { Reader } from '../gpu/readback.ts';
 import type { Model } from '../load/model.ts';
-import { decodePicture, type Picture } from './images.ts';
+import type { Picture } from './images.ts';
 import type { Job } from './job.ts';
 import { assertDrawn } from './not-finite.ts';
+import { pictureQueue } from './picture-queue.ts';
 import type { Placed } from './plan-pass.ts';
 import { filledGrid, hideUndrawn } from './preview.ts';
 import type { Slots } from './slots.ts';
@@ -19,6 +20,9 @@ export class Results {
   readonly #slots: Slots;
   readonly #reader: Reader;
   readonly #profiler: Profiler | undefined;
+  /** Reads of grids that became full just now. */
+  #full: Promise<Tokens>[] = [];
+  #allRead: Promise<unknown> = Promise.resolve();
 
   constructor(model: Model, slots: Slots, profiler: Profiler | undefined) {
     const { memory, config } = model.gpt;
@@ -69,11 +73,13 @@ export class Results {
    * @param isLast Whether its dispatches are timed, where there is a profiler.
    */
   async finish(job: Job, read: Promise<Tokens>, isLast: () => boolean): Promise<void> {
+    const allRead = this.#readWith(read);
     try {
       const { blockSize: total } = this.#model.config.gpt;
       const tokens = await read;
       this.#assertDrawn(job, tokens);
       job.tellTokens(total, total);
+      await allRead; // those that became full with it are decoded with it
       if (job.isGone) return;
       const begun = performance.now();
       const picture = job.request.pixels
@@ -87,6 +93,17 @@ export class Results {
     }
   }
 
+  /** Resolves when all that became full with it have been read: those of this turn of JavaScript. */
+  #readWith(read: Promise<Tokens>): Promise<unknown> {
+    if (this.#full.length === 0) {
+      this.#allRead = Promise.resolve().then(async () => {
+        await Promise.allSettled(this.#full.splice(0)); // and keeps none of them
+      });
+    }
+    this.#full.push(read);
+    return this.#allRead;
+  }
+
   destroy(): void {
     this.#reader.destroy();
   }
@@ -94,7 +111,7 @@ export class Results {
   #decode(job: Job, tokens: Tokens, profiler?: Profiler, timed?: boolean): Promise<Picture> {
     const { gridSize } = this.#model.config.gpt;
     const toDecode = { grid: [gridSize, gridSize], tokens, index: job.index } as const;
-    return decodePicture(this.#model, toDecode, profiler, timed);
+    return pictureQueue(this.#model.vq).decode(toDecode, profiler, timed);
   }
 
   #assertDrawn({ request, index }: Job, tokens: Tokens): void {

@@ -1,4 +1,7 @@
-/** Pipelines by shader text: the same text is compiled once per device, by whichever program asks first. */
+/**
+ * Pipelines by shader text: the same text is compiled once per device, by whichever program asks first.
+ * Comments, which hold the shapes of tensors, make no difference.
+ */
 import { compile } from '../../kernels/compile.ts';
 import type { Kernel } from '../../kernels/kernel.ts';
 
@@ -8,10 +11,11 @@ const caches = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>(
 export function pipelineFor(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
   const cache = caches.get(device) ?? new Map<string, Promise<GPUComputePipeline>>();
   caches.set(device, cache);
-  const known = cache.get(kernel.code);
+  const key = kernel.code.replace(/ *\/\/.*$/gm, '');
+  const known = cache.get(key);
   if (known) return known;
   const pipeline = compile(device, kernel);
-  cache.set(kernel.code, pipeline);
-  pipeline.catch(() => cache.delete(kernel.code)); // the next who asks may have more luck
+  cache.set(key, pipeline);
+  pipeline.catch(() => cache.delete(key)); // the next who asks may have more luck
   return pipeline;
 }

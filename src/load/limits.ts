@@ -12,8 +12,8 @@ import { vqOptions } from '../models/vq-blocks.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
 
 /**
- * GPU bytes that passes of a shape take: weights, KV cache and other state, temps. What the
- * programs allocate, but for the padding between weights that share a buffer (under 256 bytes each);
+ * GPU bytes that passes of a shape and decoding one picture at a time take: weights, KV cache and other
+ * state, temps; on GPUs several pictures at once take more (`imagesARun`). What the programs allocate, but for the padding between weights that share a buffer (under 256 bytes each);
  * drivers add their own.
  */
 export function estimateMemory(

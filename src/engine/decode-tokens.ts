@@ -1,0 +1,105 @@
+/** Saved token grids to pictures. */
+import { OptionError } from '../errors.ts';
+import type { Profiler } from '../gpu/profiler.ts';
+import { checkModel, type Model } from '../load/model.ts';
+import {
+  abortSignal,
+  type Checks,
+  callback,
+  checkOptions,
+  checkValue,
+  integer,
+  listOf,
+  numbers,
+  profiler as profilerCheck,
+  show,
+} from '../options.ts';
+import type { Picture } from './images.ts';
+import { pictureQueue } from './picture-queue.ts';
+
+export interface DecodeOptions {
+  /** Rows and columns of the token grid; default the grid of the decoder. */
+  readonly grid?: readonly [height: number, width: number] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Times every dispatch of the last image. */
+  readonly profiler?: Profiler | undefined;
+}
+
+const DECODE: Checks<DecodeOptions> = {
+  grid: listOf('two integers from 1, rows and columns', integer(1), 2),
+  signal: abortSignal,
+  onProgress: callback,
+  profiler: profilerCheck,
+};
+
+/**
+ * Decodes token grids to pictures, a few at a time (`imagesARun`), so that memory on the device does not
+ * grow with their number.
+ * @throws OptionError when a grid has another size or a token is outside the codebook, WeightsError
+ * when the tokenizer gives pixels that are not finite.
+ */
+export async function decodeTokens(
+  model: Model,
+  grids: readonly ArrayLike<number>[],
+  options: DecodeOptions = {},
+): Promise<Picture[]> {
+  const pictures: Picture[] = [];
+  for await (const picture of decodeEach(model, grids, options)) pictures.push(picture);
+  return pictures;
+}
+
+/** `decodeTokens` for whoever lets go of a picture before the next ones are made. */
+export async function* decodeEach(
+  model: Model,
+  grids: readonly ArrayLike<number>[],
+  options: DecodeOptions = {},
+): AsyncGenerator<Picture, void> {
+  checkModel('decodeTokens', model);
+  checkOptions('decodeTokens', options, DECODE);
+  checkValue('grids', grids, listOf('token grids', numbers));
+  const { gridSize } = model.config.gpt;
+  const { grid = [gridSize, gridSize], signal, onProgress, profiler } = options;
+  for (const [i, tokens] of grids.entries()) checkGrid(model, tokens, grid, i);
+  const queue = pictureQueue(model.vq);
+  const most = profiler ? 1 : queue.most(grid);
+  const compile = (): Promise<void> => queue.prepare(grid, profiler ? 1 : grids.length);
+  await (profiler?.phase('compile', compile) ?? compile());
+  for (let first = 0; first < grids.length; first += most) {
+    signal?.throwIfAborted();
+    const pictures = grids.slice(first, first + most).map((tokens, i) => {
+      const index = first + i;
+      const timed = index === grids.length - 1;
+      return queue.decode({ grid, tokens, index }, profiler, timed);
+    });
+    for (const picture of pictures) picture.catch(() => {}); // told to whoever comes to it
+    for (const [i, picture] of pictures.entries()) {
+      const made = await picture;
+      onProgress?.(first + i + 1, grids.length);
+      yield made;
+      signal?.throwIfAborted();
+    }
+  }
+}
+
+function checkGrid(
+  model: Model,
+  tokens: ArrayLike<number>,
+  [height, width]: readonly [number, number],
+  index: number,
+): void {
+  const { codebookSize } = model.config.vq;
+  if (tokens.length !== height * width) {
+    throw new OptionError(
+      `image ${index}: expected ${height} x ${width} = ${height * width} tokens, got ${tokens.length}`,
+    );
+  }
+  const bad = Array.from(tokens).findIndex(
+    (t) => !Number.isInteger(t) || t < 0 || t >= codebookSize,
+  );
+  if (bad >= 0) {
+    throw new OptionError(
+      `image ${index}: token ${bad} is ${show(tokens[bad])}, and the codebook of ${model.name} has the codes 0 .. ${codebookSize - 1}`,
+    );
+  }
+}

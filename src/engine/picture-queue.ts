@@ -1,0 +1,121 @@
+/** Token grids that wait to become pictures: those that wait together are decoded in one run. */
+import { DeviceError } from '../errors.ts';
+import type { Profiler } from '../gpu/profiler.ts';
+import type { Network } from '../load/network.ts';
+import type { VqConfig } from '../models/vq-config.ts';
+import {
+  assertPicture,
+  cachedDecoder,
+  type GridSize,
+  type ImageDecoder,
+  type Picture,
+} from './images.ts';
+import { floorPower, imagesARun } from './images-a-run.ts';
+
+/** One grid of tokens that has been checked, and the number of its image for messages. */
+export interface GridToDecode {
+  readonly grid: GridSize;
+  readonly tokens: ArrayLike<number>;
+  readonly index: number;
+}
+
+interface Waiting extends GridToDecode {
+  readonly profiler: Profiler | undefined;
+  /** Whether the profiler times every dispatch. */
+  readonly timed: boolean;
+  readonly resolve: (picture: Picture) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const queues = new WeakMap<Network<VqConfig>, PictureQueue>();
+
+/** The queue of a tokenizer, one for all who use it. */
+export function pictureQueue(network: Network<VqConfig>): PictureQueue {
+  const queue = queues.get(network) ?? new PictureQueue(network);
+  queues.set(network, queue);
+  return queue;
+}
+
+class PictureQueue {
+  readonly #network: Network<VqConfig>;
+  readonly #waiting: Waiting[] = [];
+  readonly #most = new Map<string, number>();
+
+  constructor(network: Network<VqConfig>) {
+    this.#network = network;
+  }
+
+  /** Most pictures of a run, a power of two. */
+  most(grid: GridSize): number {
+    const most = this.#most.get(`${grid}`) ?? imagesARun(this.#network, grid);
+    this.#most.set(`${grid}`, most);
+    return most;
+  }
+
+  /** Builds the decoder that so many pictures at once are decoded with first. */
+  async prepare(grid: GridSize, images: number): Promise<void> {
+    await this.#network.exclusive(() => this.#decoder(grid, images));
+  }
+
+  /**
+   * Decodes a grid, with others that wait by then; with a profiler, alone.
+   * @throws WeightsError when pixels are not finite, DeviceError when the device fails.
+   */
+  async decode(picture: GridToDecode, profiler?: Profiler, timed = false): Promise<Picture> {
+    const end = profiler?.begin('decode');
+    const made = await new Promise<Picture>((resolve, reject) => {
+      this.#waiting.push({ ...picture, profiler, timed, resolve, reject });
+      // A turn for each: those whose pictures went with others find nothing, or what came later.
+      this.#network.exclusive(() => this.#turn()).catch(reject);
+    });
+    end?.();
+    return made;
+  }
+
+  /** Decodes those that have waited longest. */
+  async #turn(): Promise<void> {
+    const [first] = this.#waiting;
+    if (!first) return;
+    const others = this.#waiting.findIndex(
+      ({ grid, profiler }) => profiler || `${grid}` !== `${first.grid}`,
+    );
+    const alike = first.profiler ? 1 : others < 0 ? this.#waiting.length : others;
+    let taken: readonly Waiting[] = [];
+    try {
+      const { decoder, images } = await this.#decoder(first.grid, alike);
+      taken = this.#waiting.splice(0, images);
+      const grids = taken.map(({ tokens }) => tokens);
+      const pictures = await decoder.run(grids, first.timed ? first.profiler : undefined);
+      for (const [i, { index, resolve, reject }] of taken.entries()) {
+        const picture = pictures[i];
+        if (!picture) continue;
+        try {
+          assertPicture(this.#network, picture, index);
+          resolve(picture);
+        } catch (error) {
+          reject(error);
+        }
+      }
+    } catch (error) {
+      if (taken.length === 0) taken = this.#waiting.splice(0, alike);
+      for (const { reject } of taken) reject(error);
+    }
+  }
+
+  /** The decoder of a run for some of so many images; of half as many where there is no memory. */
+  async #decoder(
+    grid: GridSize,
+    wanted: number,
+  ): Promise<{ readonly decoder: ImageDecoder; readonly images: number }> {
+    for (;;) {
+      const images = floorPower(Math.max(1, Math.min(wanted, this.most(grid))));
+      try {
+        return { decoder: await cachedDecoder(this.#network, grid, images), images };
+      } catch (error) {
+        const isFull = error instanceof DeviceError && error.problem === 'out-of-memory';
+        if (!isFull || images === 1) throw error;
+        this.#most.set(`${grid}`, images / 2);
+      }
+    }
+  }
+}
