@@ -75,7 +75,14 @@ export async function randomNetwork<Config>(
   filler.destroy();
   await memory.device.queue.onSubmittedWorkDone();
   return {
-    ...{ config, precision, memory, weights, watch: watchDevice(memory.device), flushedValues: 0 },
+    ...{
+      config,
+      precision,
+      memory,
+      weights,
+      watch: watchDevice(memory.device),
+      ...{ flushedValues: 0, weightsDigest: 'random' },
+    },
     exclusive: (work) => work(),
     cached: (_, __, build) => build(),
   };

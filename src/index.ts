@@ -37,6 +37,7 @@ export {
   chooseVariant,
   variantOf,
 } from './gpu/variants.ts';
+export type { Fingerprint } from './load/fingerprint.ts';
 export { estimateMemory } from './load/limits.ts';
 export { type LoadOptions, loadModel, type Model } from './load/model.ts';
 export { GPT_SIZES, type GptConfig, gptConfig, gptParameterCount } from './models/gpt-config.ts';

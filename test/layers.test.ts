@@ -5,7 +5,7 @@ import { sourceFiles } from './support/sources.ts';
 /** Lowest first. A file imports its own layer or a lower one. */
 const LAYERS: readonly (readonly string[])[] = [
   ['kernels/'],
-  ['src/errors.ts', 'src/near-names.ts', 'src/options.ts', 'src/weights/'],
+  ['src/errors.ts', 'src/near-names.ts', 'src/options.ts', 'src/version.ts', 'src/weights/'],
   ['src/graph/'],
   ['src/gpu/'],
   ['src/ops/'],

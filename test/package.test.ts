@@ -3,10 +3,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { VERSION } from '../src/version.ts';
 import { ROOT, sourceFiles } from './support/sources.ts';
 
 interface Package {
   readonly name: string;
+  readonly version: string;
   readonly bin: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
   readonly files: readonly string[];
@@ -32,6 +34,10 @@ const importsOf = (...folders: string[]): string[] =>
     .filter((name) => !isBuiltin(name))
     .map(packageOf)
     .filter((name) => name !== pkg.name);
+
+test('the version that results name is that of package.json', () => {
+  expect(VERSION).toBe(pkg.version);
+});
 
 describe('exports', () => {
   const conditions = Object.entries(pkg.exports).filter(([, value]) => typeof value === 'object');

@@ -4,9 +4,12 @@ import { decodeEach } from '../engine/decode-tokens.ts';
 import { OptionError } from '../errors.ts';
 import {
   type DecodeOptions as DecodeSettings,
+  type Fingerprint,
   type GeneratedImage,
   loadModel,
   type Model,
+  type PrecisionName,
+  precisionName,
 } from '../index.ts';
 import { openFolder } from '../node/files.ts';
 import { type CommonOptions, withDevice } from './context.ts';
@@ -25,6 +28,7 @@ export interface DecodeOptions extends CommonOptions, LookOptions {
   /** This, or `outDir`. */
   readonly out?: string | undefined;
   readonly outDir?: string | undefined;
+  readonly precision?: PrecisionName | undefined;
   readonly profile?: ProfileOption | undefined;
 }
 
@@ -50,10 +54,14 @@ export async function runDecode(
     const profiler = await openProfile(device, options.profile);
     const endLoad = profiler?.begin('load');
     const start = performance.now();
-    const model = await loadModel(device, files, { ...kernels, signal });
+    const model = await loadModel(device, files, {
+      ...{ ...kernels, signal },
+      precision: options.precision,
+    });
     const loadMs = performance.now() - start;
     endLoad?.();
-    report.line(`model    ${model.name}`);
+    const precision = precisionName(model.gpt.precision);
+    report.line(`model    ${model.name} (${precision})`);
     const decodeStart = performance.now();
     const follow = follower(report, images.length);
     const pictures = decoded(model, images, {
@@ -68,6 +76,8 @@ export async function runDecode(
       adapter: describeAdapter(adapter, adapter.software),
       ...(madeBy?.model === name && madeBy),
       model: name,
+      // Pixels are of the tokens' fingerprint where they are decoded with it, and of none elsewhere.
+      fingerprint: sameOnly(madeBy?.fingerprint, model.fingerprint),
     };
     const written = await writeAll(plan, made, pictures, { report, signal });
     const decodeMs = performance.now() - decodeStart;
@@ -78,12 +88,17 @@ export async function runDecode(
     report.json({
       adapter,
       model: model.name,
+      precision,
+      fingerprint: made.fingerprint,
       timings: { load: loadMs, decode: decodeMs },
       files: written.files,
       profile,
     });
   });
 }
+
+const sameOnly = (a: Fingerprint | undefined, b: Fingerprint): Fingerprint | undefined =>
+  a?.text === b.text ? b : undefined;
 
 /** Saved tokens as images that are made. */
 async function* decoded(

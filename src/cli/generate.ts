@@ -5,10 +5,13 @@ import {
   generateImages,
   loadModel,
   type Model,
+  type PrecisionName,
+  precisionName,
   type SamplingOptions,
   type Sequence,
   type WeightDTypeOption,
 } from '../index.ts';
+import { describePrecision } from '../load/fingerprint.ts';
 import { openFolder } from '../node/files.ts';
 import { parseClasses, randomSeed, repeatEach } from './arguments.ts';
 import { completionOf } from './completion.ts';
@@ -35,6 +38,10 @@ export interface GenerateOptions extends CommonOptions, LookOptions {
   readonly topP?: number | undefined;
   readonly greedy?: boolean | undefined;
   readonly dtype: WeightDTypeOption;
+  /** Default: that of the library. */
+  readonly precision?: PrecisionName | undefined;
+  /** Storage of the KV cache. Default: that of the precision. */
+  readonly kv?: 'f32' | 'f16' | undefined;
   readonly batch?: number | undefined;
   /** With `keepRows`. */
   readonly from?: string | undefined;
@@ -74,13 +81,15 @@ export async function runGenerate(
       signal,
       ...kernels,
       dtype: options.dtype,
+      precision: options.precision,
+      kvDtype: options.kv,
       encoder: completion !== undefined,
       onProgress: (done, total) =>
         report.progress({ phase: 'load', done, total, elapsedMs: performance.now() - start }),
     });
     const loadMs = performance.now() - start;
     endLoad?.();
-    report.line(`model    ${model.name} (${model.gpt.precision.dtype})`);
+    report.line(`model    ${model.name} (${describePrecision(model.gpt.precision)})`);
     noteFlushed(model, report);
     const prefix = await completion?.prefix(model, signal);
     if (completion) report.line(completion.line);
@@ -108,7 +117,7 @@ function drawnBy(sequence: Sequence): SamplingOptions {
 
 /** What the pictures say about how they were made. */
 function madeBy(
-  { name, gpt }: Model,
+  { name, gpt, fingerprint }: Model,
   adapter: AdapterSummary,
   [first]: readonly Sequence[],
 ): MadeBy {
@@ -117,6 +126,7 @@ function madeBy(
     ...(first && { sampling: drawnBy(first) }),
     dtype: gpt.precision.dtype,
     adapter: describeAdapter(adapter, adapter.software),
+    fingerprint,
   };
 }
 
@@ -163,6 +173,8 @@ async function describe(report: Report, finished: Finished): Promise<void> {
   report.json({
     adapter,
     model: model.name,
+    precision: precisionName(model.gpt.precision),
+    fingerprint: model.fingerprint,
     memory: model.memory,
     timings: { load: loadMs, compile: compileMs, tokens: tokensMs, decode: decodeMs },
     tokensPerSecond: rate,

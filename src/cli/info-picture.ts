@@ -1,14 +1,15 @@
 /** `llamagen info FILE.png`: what a picture says about how it was made. */
 import { readPngFacts } from '../node/png-read.ts';
 import type { OutputOptions } from './context.ts';
+import { compareHere } from './fingerprint-here.ts';
 import { describeSampling, type Made, type MadeImage, readMade } from './picture-text.ts';
 import type { Report } from './report.ts';
 
 /** Most pictures of a sheet that are listed; `--json` has them all. */
 const MAX_IMAGES = 50;
 
-/** Longest text of other programs that is shown. */
-const MAX_SHOWN = 200;
+/** Longest text of a file that is shown. */
+const MAX_SHOWN = 400;
 
 export interface PictureOptions extends OutputOptions {
   readonly file: string;
@@ -18,16 +19,34 @@ export interface PictureOptions extends OutputOptions {
  * Runs the command. A picture without such texts is none the worse.
  * @throws OptionError when the file is no PNG, or a damaged one.
  */
-export async function runInfoPicture({ file }: PictureOptions, report: Report): Promise<void> {
+export async function runInfoPicture(
+  { file }: PictureOptions,
+  report: Report,
+  _signal?: AbortSignal,
+  compare: typeof compareHere = compareHere,
+): Promise<void> {
   const { width, height, text } = readPngFacts(file);
   const made = readMade(text);
   report.line(`picture  ${printable(file)}, ${width} x ${height} pixels`);
   for (const line of made ? describeMade(made) : describeOthers(text)) report.line(line);
-  report.json({ file, width, height, made: made ?? null, text: Object.fromEntries(text) });
+  const here = made?.fingerprint && (await compare(made.fingerprint, made.model));
+  if (here) report.line(`         ${printable(here.says)}`);
+  const same = here?.same ?? null;
+  report.json({ file, width, height, made: made ?? null, same, text: Object.fromEntries(text) });
 }
 
 function describeMade(made: Made): string[] {
-  const { model, dtype, adapter, images, columns, scale = 1, sampling, version } = made;
+  const {
+    model,
+    dtype,
+    adapter,
+    images,
+    columns,
+    scale = 1,
+    sampling,
+    version,
+    fingerprint,
+  } = made;
   const sheet = [
     `${images.length} images`,
     ...(columns === undefined ? [] : [`${columns} columns`]),
@@ -40,6 +59,9 @@ function describeMade(made: Made): string[] {
     ...(scale === 1 ? [] : [`scale    ${scale}`]),
     ...(images.length > 1 ? [`sheet    ${sheet.join(', ')}`] : []),
     ...describeImages(images),
+    ...(fingerprint === undefined
+      ? []
+      : [`fingerprint ${printable(fingerprint.digest)}: ${printable(fingerprint.text)}`]),
   ];
 }
 

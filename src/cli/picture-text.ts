@@ -3,8 +3,9 @@
  * tokens say it too, so that `decode` can pass it on.
  */
 import type { SamplingOptions } from '../engine/sampling-options.ts';
-import { packageVersion } from '../node/files.ts';
+import type { Fingerprint } from '../load/fingerprint.ts';
 import type { PngText } from '../node/png-format.ts';
+import { VERSION } from '../version.ts';
 
 /** One picture of a file. */
 export interface MadeImage {
@@ -23,6 +24,7 @@ export interface MadeBy {
   readonly dtype?: string | undefined;
   /** The adapter, in words. */
   readonly adapter?: string | undefined;
+  readonly fingerprint?: Fingerprint | undefined;
 }
 
 /** How the pictures of a file were made. */
@@ -62,21 +64,20 @@ export function madeImage(label: number, seed: number, classNames: readonly stri
  */
 export function pictureText(made: Made): PngText {
   const { images, scale, columns } = made;
-  const version = packageVersion();
   const [first] = images;
   const pictures = images.length === 1 ? first : { columns, images };
-  const json = { version, model: made.model, ...pictures, ...madeByFields(made), scale };
+  const json = { version: VERSION, model: made.model, ...pictures, ...madeByFields(made), scale };
   return {
     Title: oneLine(titleOf(images)),
     Description: oneLine(descriptionOf(made)),
-    Software: `llamagen-webgpu ${version}`,
+    Software: `llamagen-webgpu ${VERSION}`,
     [KEYWORD]: JSON.stringify(json),
   };
 }
 
 /** The fields of a JSON object that `readMadeBy` reads. */
-export function madeByFields({ model, sampling, dtype, adapter }: MadeBy): object {
-  return { model, ...sampling, dtype, adapter };
+export function madeByFields({ model, sampling, dtype, adapter, fingerprint }: MadeBy): object {
+  return { model, ...sampling, dtype, adapter, fingerprint };
 }
 
 function titleOf(images: readonly MadeImage[]): string {
@@ -134,7 +135,7 @@ export function readMade(texts: ReadonlyMap<string, string>): Made | undefined {
  */
 export function readMadeBy(value: unknown): MadeBy | undefined {
   if (!isObject(value) || typeof value.model !== 'string') return undefined;
-  const { model, dtype, adapter, greedy } = value;
+  const { model, dtype, adapter, greedy, fingerprint } = value;
   const settings = Object.keys(SETTINGS).flatMap((field) => {
     const setting = number(value[field]);
     return setting === undefined ? [] : [[field, setting] as const];
@@ -148,7 +149,16 @@ export function readMadeBy(value: unknown): MadeBy | undefined {
     ...(Object.keys(sampling).length > 0 && { sampling }),
     dtype: text(dtype),
     adapter: text(adapter),
+    ...fingerprintIn(fingerprint),
   };
+}
+
+function fingerprintIn(value: unknown): Pick<MadeBy, 'fingerprint'> {
+  if (!isObject(value)) return {};
+  const [words, digest] = [text(value.text), text(value.digest)];
+  return words === undefined || digest === undefined
+    ? {}
+    : { fingerprint: { text: words, digest } };
 }
 
 const text = (value: unknown): string | undefined =>

@@ -1,9 +1,10 @@
 /** The commands of `llamagen`, and their options. */
 import { Command, Option } from 'commander';
 import { IGNORABLE } from '../models/agreement.ts';
-import { WEIGHT_DTYPES } from '../models/precision.ts';
-import { defaultModelFolder, packageVersion } from '../node/files.ts';
+import { PRECISIONS, WEIGHT_DTYPES } from '../models/precision.ts';
+import { defaultModelFolder } from '../node/files.ts';
 import { MAX_SCALE } from '../picture/resample.ts';
+import { VERSION } from '../version.ts';
 import { TARGET_DTYPES } from '../weights/formats.ts';
 import {
   collect,
@@ -41,7 +42,7 @@ const SCALE = [
 ] as const;
 
 /** Options of the library that have other names here. */
-const OTHER_FLAGS = { classes: '--class' } as const;
+const OTHER_FLAGS = { classes: '--class', kvDtype: '--kv' } as const;
 
 /** Most rows of a decoding step: 128 guided images. */
 const MAX_ROWS = 256;
@@ -76,12 +77,18 @@ function runner(signal: AbortSignal, streams: Streams) {
 const outDir = (): Option =>
   new Option('--out-dir <folder>', 'one PNG per image, written when it is there').conflicts('out');
 
+const precision = (): Option =>
+  new Option(
+    '--precision <name>',
+    'exact: as in f32; fast: f16 cache, halves on matrix units (default: fast on GPUs)',
+  ).choices(PRECISIONS);
+
 /** @param signal Stops whatever runs. */
 export function program(signal: AbortSignal, streams: Streams): Command {
   const run = runner(signal, streams);
   const llamagen = new Command('llamagen')
     .description('Generates images from class names with LlamaGen on WebGPU.')
-    .version(packageVersion())
+    .version(VERSION)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),
@@ -132,6 +139,13 @@ function addGenerate(command: AddCommand, run: Runner): void {
         .choices(WEIGHT_DTYPES)
         .default('auto'),
     )
+    .addOption(precision())
+    .addOption(
+      new Option(
+        '--kv <type>',
+        'storage of the KV cache (default: f32 in exact, f16 in fast)',
+      ).choices(['f32', 'f16']),
+    )
     .option('--batch <n>', 'most images side by side (default: 16)', integer(1, MAX_BATCH))
     .option('--from <file>', 'begin each image with the upper rows of this picture (PNG)')
     .option('--keep-rows <n>', 'rows of tokens to keep of it', integer(1, MOST))
@@ -151,6 +165,7 @@ function addDecode(command: AddCommand, run: Runner): void {
     .requiredOption('--tokens <file>', 'a file of --tokens-out')
     .option('--out <file>', 'all images in one PNG; - is standard output')
     .addOption(outDir())
+    .addOption(precision())
     .option(...LABELS)
     .option(...SCALE)
     .option(...PROFILE)

@@ -12,6 +12,7 @@ import type { Progress } from '../engine/progress.ts';
 import type { SamplingOptions } from '../engine/sampling-options.ts';
 import { withSharedEngine } from '../engine/shared-engine.ts';
 import type { Profiler } from '../gpu/profiler.ts';
+import type { Fingerprint } from '../load/fingerprint.ts';
 import { checkModel, type Model } from '../load/model.ts';
 import { generateSettings } from './settings.ts';
 
@@ -41,6 +42,8 @@ export interface GenerateOptions extends SamplingOptions {
 
 export interface GenerateResult extends GenerateStats {
   readonly images: readonly GeneratedImage[];
+  /** That of the model: the same with the same options gives the same pixels. */
+  readonly fingerprint: Fingerprint;
 }
 
 /**
@@ -54,7 +57,7 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
   const run = generateImages(model, options);
   for (;;) {
     const { done, value } = await run.next();
-    if (done) return { images, ...value };
+    if (done) return { images, ...value, fingerprint: model.fingerprint };
     images.push(value);
   }
 }

@@ -23,6 +23,7 @@ import type { Safetensors } from '../weights/safetensors.ts';
 import { openModelWeights } from '../weights/sharded.ts';
 import { type ModelFiles, readExactly } from '../weights/source.ts';
 import { codebookInspector } from './codebook.ts';
+import { type Fingerprint, fingerprintOf, modelFacts } from './fingerprint.ts';
 import {
   type CheckedNetwork,
   checkNetwork,
@@ -55,6 +56,8 @@ export interface Model {
   /** Bytes of GPU memory in use now. */
   readonly memory: MemoryUse;
   readonly timings: { readonly loadMs: number };
+  /** What pictures depend on besides classes, seeds and settings. */
+  readonly fingerprint: Fingerprint;
   destroy(): void;
 }
 
@@ -110,12 +113,14 @@ export async function loadModel(
   try {
     const gpt = await checkedGpt.load(memory, transfer(0));
     const vq = await checkedVq.load(memory, transfer(checkedGpt.byteLength));
+    const fingerprint = await fingerprintOf({
+      model: modelFacts(config, [gpt.weightsDigest, vq.weightsDigest]),
+      adapter: device.adapterInfo,
+      precision: gpt.precision,
+    });
     return {
       name: config.name,
-      config,
-      device,
-      gpt,
-      vq,
+      ...{ config, device, gpt, vq, fingerprint },
       get memory() {
         return memory.use;
       },

@@ -5,6 +5,7 @@ import { wantedTensors } from '../gpu/upload-plan.ts';
 import type { DeviceWatch } from '../gpu/watch.ts';
 import { Graph } from '../graph/graph.ts';
 import type { Precision } from '../models/precision.ts';
+import { WeightsDigest } from '../weights/digest.ts';
 import { matchTensors } from '../weights/join.ts';
 import type { Safetensors } from '../weights/safetensors.ts';
 import { checkLimits } from './limits.ts';
@@ -18,6 +19,8 @@ export interface Network<Config> {
   readonly weights: ReadonlyMap<string, GPUBufferBinding>;
   /** Values that became zero when they were rounded to 16 bits. */
   readonly flushedValues: number;
+  /** Tells the weights from others; see `WeightsDigest`. */
+  readonly weightsDigest: string;
   /**
    * Runs one piece of work at a time, in the order asked for: programs keep state in their buffers.
    * @throws DeviceError when the model was destroyed or its device failed before it is its turn.
@@ -83,10 +86,18 @@ export function checkNetwork<Config>(
       const onFlushed = (_: string, values: number): void => {
         flushedValues += values;
       };
+      const digest = new WeightsDigest();
+      const look = inspector?.();
+      const inspect: Inspector = (tensor, dtype, bytes) => {
+        look?.(tensor, dtype, bytes);
+        digest.add(tensor, dtype, bytes);
+      };
       const bindings = await watch.race(
-        uploadWeights(memory, file, weights, { ...options, onFlushed, inspect: inspector?.() }),
+        uploadWeights(memory, file, weights, { ...options, onFlushed, inspect }),
       );
-      const loaded = { config, precision, memory, watch, weights: bindings, flushedValues };
+      const weightsDigest = await digest.digest();
+      const known = { config, precision, memory, watch, flushedValues, weightsDigest };
+      const loaded = { ...known, weights: bindings };
       return { ...loaded, exclusive: queue(watch), cached: programCache() };
     },
   };

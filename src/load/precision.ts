@@ -150,14 +150,14 @@ export function precisionFor(
 function checkExact(kvDtype: 'f32' | 'f16' | undefined, tiles: Tiles): void {
   if (kvDtype === 'f16') {
     throw new OptionError(
-      'precision "exact" has an f32 cache: leave "kvDtype" out, or use precision "fast"',
+      '"kvDtype" f16 contradicts the precision exact, which has an f32 cache: leave one of them out',
     );
   }
   const forced = Object.entries(forcedOf(tiles)).find(([, tile]) => roundsToHalves(tile));
   if (forced) {
     const [family, { math }] = forced;
     throw new OptionError(
-      `precision "exact" multiplies no values rounded to halves, which ${family}.math=${math} does: leave that out, or use precision "fast"`,
+      `"precision" exact multiplies no values rounded to halves, as the forced ${family}.math=${math} does: leave one of them out`,
     );
   }
 }

@@ -10,6 +10,7 @@ import { inferVq } from '../models/infer-vq.ts';
 import { MODEL_FORMAT, parseModelJson } from '../models/model-json.ts';
 import { downsampleOf, type VqConfig, vqParameterCount } from '../models/vq-config.ts';
 import { vqWeightShapes } from '../models/vq-weights.ts';
+import { VERSION } from '../version.ts';
 import type { Checkpoint } from '../weights/checkpoint.ts';
 import { formatOf, type Losses, type TargetDType } from '../weights/formats.ts';
 import { QUANTIZATION_KEY } from '../weights/quantize.ts';
@@ -17,7 +18,6 @@ import { reencode } from '../weights/reencode.ts';
 import { type TensorOutput, tensorBytes, writeSafetensors } from '../weights/safetensors-writer.ts';
 import { describeTaken } from '../weights/taken.ts';
 import { type CheckpointOnDisk, openCheckpointPath } from './checkpoint-path.ts';
-import { packageVersion } from './files.ts';
 import { hashCheckpoints } from './hash-checkpoints.ts';
 import { assertFolderFree, stageFolder } from './staging.ts';
 
@@ -129,7 +129,7 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
           source_sha256: hashes.get(path) ?? '',
           dtype: as,
           ...((as === 'int8' || as === 'int4') && { [QUANTIZATION_KEY]: as }),
-          converter: `llamagen-webgpu ${packageVersion()}`,
+          converter: `llamagen-webgpu ${VERSION}`,
         };
         bytes += await writeSafetensors(sink, tensors, metadata, {
           signal,

@@ -1,5 +1,5 @@
 /** Files as the library reads them. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,11 +73,6 @@ export function packageFolder(): string {
 /** The model that ships with this package. */
 export function defaultModelFolder(): string {
   return join(packageFolder(), 'weights', 'fruits-96');
-}
-
-/** The version of this package. */
-export function packageVersion(): string {
-  return JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')).version;
 }
 
 async function statFile(path: string): Promise<{ size: number; mtimeMs: number }> {

@@ -3,6 +3,7 @@ import type { Variant } from '../../kernels/kernel.ts';
 import { Graph } from '../graph/graph.ts';
 import { parseGptConfig } from '../models/gpt-config.ts';
 import { VQ_16 } from '../models/vq-config.ts';
+import { shortDigest } from '../weights/digest.ts';
 import { textOf } from './candidates.ts';
 import { type Workload, workloadsOf } from './workloads.ts';
 
@@ -35,7 +36,5 @@ export async function digestOf(graphs: readonly Pick<Workload, 'define'>[]): Pro
     define(g, []);
     return g.nodes.map(textOf);
   });
-  const bytes = new TextEncoder().encode(texts.join('\n'));
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(hash.slice(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return shortDigest(texts.join('\n'));
 }

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compareHere } from '../../src/cli/fingerprint-here.ts';
 import { runInfoPicture } from '../../src/cli/info-picture.ts';
 import { type Made, pictureText, readMade } from '../../src/cli/picture-text.ts';
 import { runCommandLine } from '../../src/cli/run.ts';
-import { packageVersion } from '../../src/node/files.ts';
 import { encodePng } from '../../src/node/png.ts';
 import type { PngText } from '../../src/node/png-format.ts';
+import { VERSION } from '../../src/version.ts';
 import { recordedReport } from '../support/report.ts';
 
 let folder: string;
@@ -50,9 +51,9 @@ test('texts are for viewers and for programs', () => {
     Title: 'Lemon',
     Description:
       'Lemon (class 16), seed 7, made by the model fruits-96, cfg-scale 2, cfg-interval -1, temperature 1, top-k 0, top-p 0.9',
-    Software: `llamagen-webgpu ${packageVersion()}`,
+    Software: `llamagen-webgpu ${VERSION}`,
     llamagen: JSON.stringify({
-      version: packageVersion(),
+      version: VERSION,
       model: 'fruits-96',
       ...lemon,
       ...sampling,
@@ -75,9 +76,13 @@ test('texts are for viewers and for programs', () => {
 
 test('are read back, and whatever else stands there is left out', () => {
   const back = (made: Made) => readMade(new Map(Object.entries(pictureText(made))));
-  const version = packageVersion();
-  expect(back(single)).toEqual({ ...single, version, columns: undefined, scale: undefined });
-  expect(back(sheet)).toEqual({ ...sheet, version });
+  expect(back(single)).toEqual({
+    ...single,
+    version: VERSION,
+    columns: undefined,
+    scale: undefined,
+  });
+  expect(back(sheet)).toEqual({ ...sheet, version: VERSION });
   const bare: Made = { model: 'm', images: [lemon] };
   expect(back(bare)).toMatchObject({ ...bare, dtype: undefined });
   expect(back(bare)).not.toHaveProperty('sampling');
@@ -96,7 +101,7 @@ describe('llamagen info FILE.png', () => {
     const { file, stdout } = await info(pictureText({ ...single, scale: 1 }));
     expect(stdout.split('\n')).toEqual([
       `picture  ${file}, 3 x 2 pixels`,
-      `made by  llamagen-webgpu ${packageVersion()}`,
+      `made by  llamagen-webgpu ${VERSION}`,
       'model    fruits-96 (f32)',
       'adapter  A',
       'sampling cfg-scale 2, cfg-interval -1, temperature 1, top-k 0, top-p 0.9',
@@ -113,12 +118,49 @@ describe('llamagen info FILE.png', () => {
     expect(long).toMatch(/image 49 .*\n +and 150 more, which --json lists\n$/);
   });
 
+  test('shows the fingerprint, and whether it is that of this machine', async () => {
+    const fingerprint = { text: '0.1.0; m 1; A; exact; serial', digest: '0123456789abcdef' };
+    const file = join(folder, 'print.png');
+    const picture = { width: 1, height: 1, rgba: new Uint8ClampedArray(4) };
+    writeFileSync(file, encodePng(picture, { text: pictureText({ ...single, fingerprint }) }));
+    const { report, stdout } = recordedReport(true);
+    await runInfoPicture({ file }, report, undefined, async (theirs, model) => {
+      expect([theirs, model]).toEqual([fingerprint, 'fruits-96']);
+      return { same: false, says: 'another on this machine (adapter)' };
+    });
+    expect(JSON.parse(stdout())).toMatchObject({ made: { fingerprint }, same: false });
+    const lines = recordedReport(false);
+    await runInfoPicture({ file }, lines.report, undefined, async () => {
+      return { same: true, says: 'the same on this machine' };
+    });
+    expect(lines.stdout()).toMatch(
+      /fingerprint 0123456789abcdef: 0\.1\.0; m 1; .*\n +the same on this machine\n$/,
+    );
+  });
+
+  test('compares with what would run here', async () => {
+    const none = { text: '', digest: '' };
+    const unknown = await compareHere(none, 'no such model');
+    expect(unknown.same).toBeUndefined();
+    expect(unknown.says).toBe(
+      'cannot be compared here: no model "no such model" is on this machine',
+    );
+    const other = await compareHere(none, 'fruits-96');
+    expect(other.same).toBe(false);
+    const [, text = ''] = /it is (.*)$/.exec(other.says) ?? [];
+    expect(await compareHere({ ...none, text }, 'fruits-96')).toMatchObject({ same: true });
+    const elsewhere = text.replace(/^[^;]*/, '9.9').replace(/f32 cache/, 'f16 cache');
+    expect((await compareHere({ ...none, text: elsewhere }, 'fruits-96')).says).toMatch(
+      /^cannot be compared here: "kvDtype" f16 contradicts|^another on this machine \(version/,
+    );
+  });
+
   test('is one JSON object', async () => {
     const text = pictureText(sheet);
     const { file, stdout } = await info(text, true);
     const { version, ...made } = JSON.parse(stdout).made;
     expect(made).toEqual(sheet);
-    expect(version).toBe(packageVersion());
+    expect(version).toBe(VERSION);
     expect(JSON.parse(stdout)).toMatchObject({ file, width: 3, height: 2, text });
   });
 

@@ -46,11 +46,11 @@ describe('exact', () => {
 
   test('refuses an f16 cache', () => {
     expect(exact({ kvDtype: 'f16' })).toThrow(OptionError);
-    expect(exact({ kvDtype: 'f16' })).toThrow('precision "exact" has an f32 cache');
+    expect(exact({ kvDtype: 'f16' })).toThrow('"kvDtype" f16 contradicts the precision exact');
   });
 
   test.each(['f16', 'matrix'])('refuses products of halves that are forced: %s', (math) => {
-    expect(exact({ tiles: { conv: { math } } })).toThrow(`which conv.math=${math} does`);
+    expect(exact({ tiles: { conv: { math } } })).toThrow(`the forced conv.math=${math} does`);
     expect(exact({ tiles: { conv: { math: 'f32' }, map: { tileM: 32 } } })).not.toThrow();
   });
 
