@@ -23,6 +23,8 @@ export interface Environment {
     readonly software: boolean;
   };
   readonly toggles: readonly string[];
+  /** Whether Dawn validates every call. */
+  readonly validation?: boolean;
   /** Whether Dawn's bounds checks are in the shaders. */
   readonly robust: boolean;
   readonly features: readonly string[];
@@ -33,7 +35,7 @@ export interface Environment {
 
 /** Everything about this machine that changes a number, and the version measured. */
 export function environmentOf(opened: NodeDevice): Environment {
-  const { device, adapter, toggles, software, kernels } = opened;
+  const { device, adapter, toggles, validation, software, kernels } = opened;
   const { vendor, architecture, device: name, description } = adapter.info;
   const all = cpus();
   return {
@@ -44,6 +46,7 @@ export function environmentOf(opened: NodeDevice): Environment {
     cpu: { model: all[0]?.model.trim() ?? 'unknown', count: all.length },
     adapter: { vendor, architecture, device: name, description, software },
     toggles,
+    validation,
     robust: !toggles.some((toggle) => toggle.includes('disable_robustness')),
     features: [...device.features].sort(),
     ...kernels,

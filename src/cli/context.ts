@@ -1,5 +1,5 @@
 /** What every command is given. */
-import { type KernelChoices, openDevice } from '../node/device.ts';
+import { type KernelChoices, type OpenOptions, openDevice } from '../node/device.ts';
 import { readTiles, type TunedTiles } from '../node/tiles-file.ts';
 import { describeAdapter, Report, type Streams } from './report.ts';
 
@@ -23,6 +23,8 @@ export interface AdapterSummary {
   readonly software: boolean;
   readonly notes: readonly string[];
   readonly toggles: readonly string[];
+  /** Whether Dawn validated every call. */
+  readonly validation: boolean;
 }
 
 /** What was measured on the adapter before, and how the models that are loaded on it are made. */
@@ -31,17 +33,25 @@ export interface Choices {
   readonly kernels: KernelChoices;
 }
 
+type Work<T> = (device: GPUDevice, facts: AdapterSummary, choices: Choices) => Promise<T>;
+
 /** Runs `work` with a device, says which adapter it is, and closes it in any case. */
-export async function withDevice<T>(
-  report: Report,
-  work: (device: GPUDevice, facts: AdapterSummary, choices: Choices) => Promise<T>,
-): Promise<T> {
-  const { device, adapter, notes, toggles, software, tuned, kernels, close } = await openDevice();
+export const withDevice = <T>(report: Report, work: Work<T>): Promise<T> =>
+  withOpened(report, {}, work);
+
+/** The same for long runs: on a GPU without Dawn's validation of every call. */
+export const withFastDevice = <T>(report: Report, work: Work<T>): Promise<T> =>
+  withOpened(report, { validation: false }, work);
+
+async function withOpened<T>(report: Report, options: OpenOptions, work: Work<T>): Promise<T> {
+  const opened = await openDevice(options);
+  const { device, adapter, notes, toggles, validation, software, tuned, kernels, close } = opened;
   try {
     for (const note of notes) report.note(note);
     report.line(`adapter  ${describeAdapter(adapter.info, software)}`);
     const { vendor, architecture, device: name, description } = adapter.info;
-    const facts = { vendor, architecture, device: name, description, software, notes, toggles };
+    const named = { vendor, architecture, device: name, description };
+    const facts = { ...named, software, notes, toggles, validation };
     const known = tuned ?? (await readTiles(device, toggles, kernels.variant));
     return await work(device, facts, { tuned: known, kernels });
   } finally {

@@ -12,7 +12,7 @@ import {
   precisionName,
 } from '../index.ts';
 import { openFolder } from '../node/files.ts';
-import { type CommonOptions, withDevice } from './context.ts';
+import { type CommonOptions, withFastDevice } from './context.ts';
 import { keepStdout, shownDestination } from './destinations.ts';
 import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
@@ -50,7 +50,7 @@ export async function runDecode(
   const planned = images.map((image) => ({ label: image.class, seed: image.seed }));
   const plan = planOf({ ...options, out }, config, planned);
   keepStdout(options, report);
-  await withDevice(report, async (device, adapter, { kernels }) => {
+  await withFastDevice(report, async (device, adapter, { kernels }) => {
     const profiler = await openProfile(device, options.profile);
     const endLoad = profiler?.begin('load');
     const start = performance.now();

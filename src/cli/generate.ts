@@ -15,7 +15,7 @@ import { describePrecision } from '../load/fingerprint.ts';
 import { openFolder } from '../node/files.ts';
 import { parseClasses, randomSeed, repeatEach } from './arguments.ts';
 import { completionOf } from './completion.ts';
-import { type AdapterSummary, type CommonOptions, withDevice } from './context.ts';
+import { type AdapterSummary, type CommonOptions, withFastDevice } from './context.ts';
 import { keepStdout, shownDestination } from './destinations.ts';
 import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
@@ -73,7 +73,7 @@ export async function runGenerate(
   const previews = previewOptions(options, config);
   const plan = planOf(options, config, sequences);
   keepStdout(options, report);
-  await withDevice(report, async (device, adapter, { kernels }) => {
+  await withFastDevice(report, async (device, adapter, { kernels }) => {
     const profiler = await openProfile(device, options.profile);
     const endLoad = profiler?.begin('load');
     const start = performance.now();

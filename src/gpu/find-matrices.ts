@@ -2,7 +2,7 @@
 import { type SpatialScoresBindings, spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import { type Kernel, MATRIX_FEATURE, type MatrixConfig, range } from '../../kernels/kernel.ts';
 import { Graph } from '../graph/graph.ts';
-import { knowMatrices, type Matrices, matrixConfigs } from './matrices.ts';
+import { knowMatrices, knownMatrices, type Matrices, matrixConfigs } from './matrices.ts';
 import { Memory } from './memory.ts';
 import { pipelineFor } from './pipelines.ts';
 import { build } from './program.ts';
@@ -17,7 +17,8 @@ const finding = new WeakMap<GPUDevice, Promise<Matrices>>();
  * a readback where the device has the feature, and nothing elsewhere.
  */
 export function findMatrices(device: GPUDevice): Promise<Matrices> {
-  const begun = finding.get(device) ?? find(device);
+  const known = knownMatrices(device);
+  const begun = known ? Promise.resolve(known) : (finding.get(device) ?? find(device));
   finding.set(device, begun);
   return begun;
 }

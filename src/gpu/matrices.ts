@@ -56,8 +56,8 @@ export function matrixConfigs(info: MatrixInfo): MatrixConfig[] {
 
 const known = new WeakMap<GPUDevice, Matrices>();
 
-/** What is known of a device's matrices: nothing before `findMatrices` has looked. */
-export const matricesOf = (device: GPUDevice): Matrices => known.get(device) ?? {};
+/** What is known of a device's matrices; undefined before `findMatrices` has looked. */
+export const knownMatrices = (device: GPUDevice): Matrices | undefined => known.get(device);
 
 /** Keeps what was found out about a device, or about another one of the same adapter. */
 export const knowMatrices = (device: GPUDevice, matrices: Matrices): void => {

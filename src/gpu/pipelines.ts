@@ -4,6 +4,7 @@
  */
 import { compile } from '../../kernels/compile.ts';
 import type { Kernel } from '../../kernels/kernel.ts';
+import { accepted } from './unvalidated.ts';
 
 const caches = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>();
 
@@ -14,7 +15,7 @@ export function pipelineFor(device: GPUDevice, kernel: Kernel): Promise<GPUCompu
   const key = kernel.code.replace(/ *\/\/.*$/gm, '');
   const known = cache.get(key);
   if (known) return known;
-  const pipeline = compile(device, kernel);
+  const pipeline = accepted(device, kernel).then(() => compile(device, kernel));
   cache.set(key, pipeline);
   pipeline.catch(() => cache.delete(key)); // the next who asks may have more luck
   return pipeline;

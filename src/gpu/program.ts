@@ -2,11 +2,13 @@
 import { bind } from '../../kernels/compile.ts';
 import { costOf } from '../../kernels/cost.ts';
 import type { Cost } from '../../kernels/kernel.ts';
+import { DeviceError } from '../errors.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { plan } from '../graph/plan.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';
 import type { Memory } from './memory.ts';
 import { pipelineFor } from './pipelines.ts';
+import { usableCheck } from './unvalidated.ts';
 
 /** One prebuilt dispatch. */
 export interface Step {
@@ -96,7 +98,10 @@ function construct(
     return weight;
   };
   const steps = graph.nodes.map((node, i) => stepOf(device, node, pipelines[i], bindingOf));
+  const bound = graph.nodes.flatMap(({ tensors }) => Object.values(tensors));
+  const isUsable = usableCheck(new Set(bound.map((t) => bindingOf(t).buffer)));
   const encode = (pass: GPUComputePassEncoder): void => {
+    if (!isUsable()) return;
     for (const { pipeline, group, workgroups } of steps) {
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, group);
@@ -129,6 +134,14 @@ function stepOf(
   bindingOf: (t: Tensor) => GPUBufferBinding,
 ): Step {
   if (!pipeline) throw new Error(`${kernel.label}: has no pipeline`);
+  const most = device.limits.maxComputeWorkgroupsPerDimension;
+  if (kernel.workgroups.some((count) => count > most)) {
+    const need = `${kernel.label} needs ${kernel.workgroups.join('x')} workgroups`;
+    throw new DeviceError(
+      'limit',
+      `${need}, and this adapter takes at most ${most} in a dimension`,
+    );
+  }
   const buffers = Object.fromEntries(Object.entries(tensors).map(([n, t]) => [n, bindingOf(t)]));
   return {
     label: kernel.label,

@@ -1,6 +1,6 @@
 /** The one place that chooses kernel variants and storage types from what an adapter can do. */
 import type { MatrixConfig, TableDType, Variant } from '../../kernels/kernel.ts';
-import { matricesOf } from './matrices.ts';
+import { knownMatrices } from './matrices.ts';
 
 /** What the choice depends on. */
 export interface AdapterFacts {
@@ -14,15 +14,19 @@ export interface AdapterFacts {
   readonly matrix?: MatrixConfig | undefined;
 }
 
+/** Whether an adapter computes on the CPU: it says that it is a fallback, or is known to be one. */
+export const isSoftware = ({ isFallbackAdapter, architecture }: GPUAdapterInfo): boolean =>
+  isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(architecture);
+
 /** Facts about a device; `software` when its adapter says that it is a fallback. */
 export function adapterFacts(device: GPUDevice): AdapterFacts {
-  const { architecture, isFallbackAdapter, subgroupMinSize = 4 } = device.adapterInfo;
+  const { subgroupMinSize = 4 } = device.adapterInfo;
   return {
-    software: isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(architecture),
+    software: isSoftware(device.adapterInfo),
     subgroups: device.features.has('subgroups'),
     lanes: subgroupMinSize,
     shaderF16: device.features.has('shader-f16'),
-    matrix: matricesOf(device).config,
+    matrix: knownMatrices(device)?.config,
   };
 }
 

@@ -3,12 +3,13 @@ import type { Variant } from '../../kernels/kernel.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import { deviceDescriptor } from '../gpu/device.ts';
 import { findMatrices } from '../gpu/find-matrices.ts';
-import { adapterFacts, variantOf } from '../gpu/variants.ts';
+import { adapterFacts, isSoftware, variantOf } from '../gpu/variants.ts';
 import { catchStrayErrors } from '../gpu/watch.ts';
 import type { Tiles } from '../ops/tiles.ts';
 import { parseVariant } from '../ops/variant-words.ts';
 import { unpackSwiftshader } from './swiftshader.ts';
 import { readTiles, type TunedTiles } from './tiles-file.ts';
+import { openUnvalidated, type Unvalidated } from './unvalidated.ts';
 import { hasGpu, loadVulkan, systemDrivers, withDriver } from './vulkan.ts';
 
 const ADAPTERS = ['auto', 'system', 'swiftshader'] as const;
@@ -29,6 +30,13 @@ export interface OpenOptions {
    * Off, because this project's kernels are trusted and their sizes are checked when a graph is built.
    */
   readonly robust?: boolean | undefined;
+  /**
+   * Have Dawn validate every call. Off, JavaScript spends half the time on a dispatch: kernels are then
+   * compiled by a device with validation first, once for each adapter, driver and version, and this
+   * project checks its own calls; calls of yours that are wrong may end the process. Software adapters
+   * are validated always. Default: whether the variable `LLAMAGEN_VALIDATION` is not 0.
+   */
+  readonly validation?: boolean | undefined;
   /** Read the tiles that "llamagen tune" measured on this adapter. Default true. */
   readonly tuned?: boolean | undefined;
 }
@@ -45,8 +53,10 @@ export interface NodeDevice {
   readonly adapter: GPUAdapter;
   /** Lines a user should see, such as why the software adapter was taken. */
   readonly notes: readonly string[];
-  /** The flags Dawn was made with. */
+  /** The flags Dawn was made with, but for validation, which changes no result. */
   readonly toggles: readonly string[];
+  /** Whether Dawn validates every call. */
+  readonly validation: boolean;
   /** Whether the adapter computes on the CPU. */
   readonly software: boolean;
   /** What was measured on it before; undefined when not asked for. */
@@ -85,35 +95,57 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
   const forced = LLAMAGEN_VARIANT ? parseVariant(LLAMAGEN_VARIANT) : undefined;
   const { create, globals } = await importDawn();
   Object.assign(globalThis, globals);
-  const toggles = dawnToggles(options.robust ?? process.env.LLAMAGEN_ROBUST === '1');
-  const instance = (driver: Driver): GPU => {
-    const key = [driver, ...toggles].join(' ');
-    const gpu = instances.get(key) ?? create([...toggles]);
-    instances.set(key, gpu);
-    return gpu;
-  };
-  const { adapter, notes } = await requestAdapter(instance, choice);
+  const robust = options.robust ?? process.env.LLAMAGEN_ROBUST === '1';
+  const toggles = dawnToggles(robust);
+  const instance =
+    (flags: readonly string[]) =>
+    (driver: Driver): GPU => {
+      const key = [driver, ...flags].join(' ');
+      const gpu = instances.get(key) ?? create([...flags]);
+      instances.set(key, gpu);
+      return gpu;
+    };
+  const found = await requestAdapter(instance(toggles), choice);
   try {
-    const device = await adapter.requestDevice(deviceDescriptor(adapter));
+    const unchecked = withoutValidation(options, found.adapter)
+      ? await requestAdapter(instance(dawnToggles(robust, ['skip_validation'])), choice)
+      : undefined;
+    const opened = unchecked
+      ? await openUnvalidated({ validating: found.adapter, fast: unchecked.adapter, toggles })
+      : await openValidated(found.adapter);
+    const { device, matrices, close } = opened;
     catchStrayErrors(device, toStandardError);
-    const matrices = await findMatrices(device);
     const variant = { ...variantOf(device), ...forced?.variant };
     const isTuned = options.tuned ?? true;
     const tuned = isTuned ? await readTiles(device, toggles, variant) : undefined;
+    const notes = [...found.notes, matrices.note, tuned?.note];
     return {
       device,
-      adapter,
-      notes: [...notes, ...[matrices.note, tuned?.note].filter((note) => note !== undefined)],
+      adapter: found.adapter,
+      notes: notes.filter((note) => note !== undefined),
       tuned,
       kernels: { variant, tiles: { ...tuned?.tiles, ...forced?.tiles } },
       toggles,
+      validation: !unchecked,
       software: adapterFacts(device).software,
-      close: () => device.destroy(),
+      close,
     };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new DeviceError('no-adapter', `the adapter gives no device: ${reason}`, { cause });
   }
+}
+
+/** Software adapters compute on the same processor: what JavaScript saves is nothing beside that. */
+function withoutValidation({ validation }: OpenOptions, { info }: GPUAdapter): boolean {
+  const { LLAMAGEN_VALIDATION } = process.env;
+  if (LLAMAGEN_VALIDATION) return LLAMAGEN_VALIDATION === '0'; // on any adapter, for tests
+  return validation === false && !isSoftware(info);
+}
+
+async function openValidated(adapter: GPUAdapter): Promise<Unvalidated> {
+  const device = await adapter.requestDevice(deviceDescriptor(adapter));
+  return { device, matrices: await findMatrices(device), close: () => device.destroy() };
 }
 
 /**
@@ -129,8 +161,9 @@ function isChoice(choice: string): choice is AdapterChoice {
   return (ADAPTERS as readonly string[]).includes(choice);
 }
 
-function dawnToggles(robust: boolean): readonly string[] {
-  const enabled = ['vulkan_enable_f16_on_nvidia', 'allow_unsafe_apis'];
+/** @param more Further features to enable. Of two flags of one name Dawn takes the last. */
+function dawnToggles(robust: boolean, more: readonly string[] = []): readonly string[] {
+  const enabled = ['vulkan_enable_f16_on_nvidia', 'allow_unsafe_apis', ...more];
   if (!robust) enabled.push('disable_robustness');
   return [
     `enable-dawn-features=${enabled.join(',')}`,

@@ -5,13 +5,24 @@ import { type Feature, MATRIX_FEATURE } from '../../kernels/kernel.ts';
 /** Dawn crashes when an instance is collected while its device is in use. */
 const instances = new Set<GPU>();
 
-/** For compile checks only: results of this device mean nothing. */
-export async function nullDevice(): Promise<GPUDevice> {
+export interface NullOptions {
+  /** Default true. */
+  readonly validation?: boolean;
+}
+
+export async function nullAdapter({ validation = true }: NullOptions = {}): Promise<GPUAdapter> {
   Object.assign(globalThis, globals);
-  const gpu = create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+  const enabled = ['allow_unsafe_apis', ...(validation ? [] : ['skip_validation'])];
+  const gpu = create(['backend=null', `enable-dawn-features=${enabled}`]);
   instances.add(gpu);
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error('Dawn has no null backend');
+  return adapter;
+}
+
+/** For compile checks only: results of this device mean nothing. */
+export async function nullDevice(options: NullOptions = {}): Promise<GPUDevice> {
+  const adapter = await nullAdapter(options);
   const features: readonly Feature[] = ['shader-f16', 'subgroups', MATRIX_FEATURE];
   return adapter.requestDevice({ requiredFeatures: [...features] as GPUFeatureName[] });
 }
