@@ -10,11 +10,11 @@ import {
 import { assertParams, assertTile } from '../lib/params.ts';
 import {
   MAP_SETTINGS,
-  MAP_TILE,
   type MapTile,
   mapProblem,
   mapTile,
   mapTiles,
+  ownMapTile,
 } from '../product/map-tile.ts';
 
 export interface Conv2dParams {
@@ -138,7 +138,7 @@ export function convTile(params: Conv2dParams): ConvTile {
   const can = methodsOf(params);
   const single: ConvMethod = serial && kernelSize === 3 ? 'direct' : 'gemm';
   const best: ConvMethod = serial ? 'winograd' : 'few';
-  const own: ConvTile = { method: can[best] ? best : single, split: 0, ...MAP_TILE };
+  const own: ConvTile = { method: can[best] ? best : single, split: 0, ...ownMapTile(variant) };
   const tile = mapTile(own, params.tile);
   const method = can[tile.method] ? tile.method : single;
   const slices = Math.ceil((inChannels * kernelSize ** 2) / tile.slice);

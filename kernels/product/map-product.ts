@@ -19,7 +19,7 @@ import { valueReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertTile } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
-import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTile } from './map-tile.ts';
+import { MAP_SETTINGS, type MapTile, mapTile, ownMapTile } from './map-tile.ts';
 import { quadLoop } from './quad-product.ts';
 import { tiledLoop } from './tiled-product.ts';
 
@@ -77,7 +77,12 @@ export function mapProduct<B extends Bindings>(params: MapProductParams, binding
   const loop: Loop =
     reduce === 'serial'
       ? quadLoop(params, lanes >= 4)
-      : tiledLoop({ ...params, name }, operandReaders(params), mapTile(MAP_TILE, tile), variant);
+      : tiledLoop(
+          { ...params, name },
+          operandReaders(params),
+          mapTile(ownMapTile(variant), tile),
+          variant,
+        );
   const added = [
     scale === 1 ? 'sum' : `sum * f32(${scale})`,
     ...(bias ? [`${bias}[m]`] : []),

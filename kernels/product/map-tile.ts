@@ -82,6 +82,13 @@ export const mapTiles = (variant: Variant): readonly MapTile[] =>
         missing(math, variant) || (math !== 'f32' && !variant.halves) ? [] : TILES[math],
       );
 
+/** The own choice: matrices where the variant has them and leave to round to halves, else f32. */
+export function ownMapTile(variant: Variant): MapTile {
+  const [matrix = MAP_TILE] = TILES.matrix;
+  const fits = variant.halves && variant.reduce !== 'serial' && !mapProblem(matrix, variant);
+  return fits ? matrix : MAP_TILE;
+}
+
 /** A tile that differs from `own` in some settings; its `math` brings sizes of its own. */
 export function mapTile<T extends MapTile>(own: T, tile: Partial<T> = {}): T {
   const { math = own.math } = tile;

@@ -3,11 +3,11 @@ import { type SpatialMixParams, spatialMix } from '../../kernels/conv/spatial-mi
 import { type SpatialScoresParams, spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import type { Variant } from '../../kernels/kernel.ts';
 import {
-  MAP_TILE,
   type MapTile,
   mapProblem,
   mapTile,
   mapTiles,
+  ownMapTile,
 } from '../../kernels/product/map-tile.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Operation } from './operation.ts';
@@ -18,7 +18,7 @@ const mapFamily = <P extends { readonly variant: Variant }>(
 ): Omit<Operation<P, never, MapTile>, 'call'> => ({
   key: (params) => `map [${sizes(params)}]`,
   tiles: mapTiles,
-  problem: ({ variant }, tile) => mapProblem(mapTile(MAP_TILE, tile), variant),
+  problem: ({ variant }, tile) => mapProblem(mapTile(ownMapTile(variant), tile), variant),
 });
 
 type Scores = Omit<SpatialScoresParams, 'tile'> & { readonly variant: Variant };

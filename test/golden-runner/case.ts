@@ -23,6 +23,8 @@ export interface GoldenCase {
   readonly model: Safetensors | undefined;
   /** Largest allowed absolute difference of a float tensor. */
   atol(tensor: string): number;
+  /** The same of the image decoder in the precision `fast`; undefined where none is known. */
+  fastAtol(tensor: string): number | undefined;
 }
 
 /** The fields that runners read; each kind has its own. */
@@ -59,6 +61,7 @@ export function readConfig(folder: string): GoldenConfig {
 export async function openCase(folder: string): Promise<GoldenCase> {
   const config = readConfig(folder);
   const entry = readIndex(dirname(folder)).find(({ name }) => name === basename(folder));
+  const fast = readFast(dirname(folder));
   const model = join(folder, 'model.safetensors');
   const expected = join(folder, 'expected.safetensors');
   return {
@@ -69,7 +72,14 @@ export async function openCase(folder: string): Promise<GoldenCase> {
     expected: existsSync(expected) ? await readTensors(expected) : new Map(),
     model: existsSync(model) ? await openSafetensors(await openFile(model)) : undefined,
     atol: (tensor) => entry?.per_tensor[tensor]?.atol ?? DEFAULT_ATOL,
+    fastAtol: (tensor) => fast[config.name]?.[tensor],
   };
+}
+
+/** By case and tensor; see `fast-tolerances.ts`. */
+function readFast(folder: string): Readonly<Record<string, Readonly<Record<string, number>>>> {
+  const path = join(folder, 'fast.json');
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
 }
 
 function readIndex(folder: string): readonly IndexEntry[] {

@@ -12,7 +12,7 @@ import { parseVqConfig, type VqConfig } from '../../src/models/vq-config.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
 import { vqEncoder } from '../../src/models/vq-encoder.ts';
 import { type GoldenCase, modelOf, tensorOf } from './case.ts';
-import { type Check, checkFloats, checkIntegers, checkPixels } from './check.ts';
+import { type Check, checkFloats, checkIntegers, checkPixels, judge } from './check.ts';
 import { runGraph } from './graph.ts';
 
 export async function runVq(
@@ -64,8 +64,10 @@ async function decoding(
   const fast = precisionName(network.precision) === 'fast';
   const checks: Check[] = [];
   for (const [name, tensor] of tensors) {
-    if (fast || !golden.expected.has(prefix + name)) continue;
-    checks.push(checkFloats(golden, prefix + name, await results.floats(tensor)));
+    const wanted = golden.expected.get(prefix + name);
+    const atol = fast ? golden.fastAtol(prefix + name) : golden.atol(prefix + name);
+    if (!wanted || atol === undefined) continue;
+    checks.push(judge(prefix + name, await results.floats(tensor), wanted.data, atol));
   }
   const pixels = `${prefix}image_u8`;
   if (golden.expected.has(pixels)) {

@@ -67,7 +67,7 @@ describe('compiles', () => {
 
 describe('a device that lacks what is asked', () => {
   const sizes = { images: 1, height: 4, width: 4 } as const;
-  const conv = { ...sizes, inChannels: 4, outChannels: 4, kernelSize: 3 } as const;
+  const conv = { ...sizes, inChannels: 4, outChannels: 8, kernelSize: 3 } as const;
   test.each<[string, Variant, RegExp]>([
     ['f16', { ...all, f16: false }, /math "f16" needs the device feature "shader-f16"/],
     ['matrix', all, /math "matrix" needs .*"chromium-experimental-subgroup-matrix".*sums in f32/],
@@ -99,8 +99,16 @@ describe('the choice', () => {
     [...new Set(tiles.map(({ math }) => math))].join(' ').trim();
   const layer = { images: 1, inChannels: 64, outChannels: 64, height: 64, width: 64 } as const;
 
-  test('is f32 until something else was measured', () => {
-    expect(convTile({ ...layer, kernelSize: 3, variant: withMatrix }).math).toBe('f32');
+  test.each<[string, Variant, MapMath]>([
+    ['matrices where halves are allowed', withMatrix, 'matrix'],
+    ['f32 where they are not', { ...withMatrix, halves: false }, 'f32'],
+    ['f32 without matrices', all, 'f32'],
+    ['f32 without barriers', { ...withMatrix, reduce: 'serial' }, 'f32'],
+    ['f32 where matrices do not fit', { ...all, matrix: { ...matrix, lanes: 128 } }, 'f32'],
+  ])('is %s', (_, variant, math) => {
+    expect(convTile({ ...layer, kernelSize: 3, variant }).math).toBe(math);
+    const { features } = spatialScores({ images: 1, channels: 64, height: 8, width: 8, variant });
+    expect(features?.includes(MATRIX_FEATURE)).toBe(math === 'matrix');
   });
 
   test('what is worth measuring is what the device has', () => {

@@ -79,5 +79,14 @@ async function openCase(name: string, atol: Readonly<Record<string, number>>): P
     expected.set(tensor, { shape, data });
   }
   const tolerance = (tensor: string): number => atol[tensor] ?? 0;
-  return { name, kind: config.kind, folder, config, expected, model, atol: tolerance };
+  return {
+    name,
+    kind: config.kind,
+    folder,
+    config,
+    expected,
+    model,
+    atol: tolerance,
+    fastAtol: () => undefined,
+  };
 }
