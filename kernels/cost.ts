@@ -1,6 +1,6 @@
 /** What tensors take and what kernels must move and compute: the floor under their time. */
 import type { Binding, Cost, Kernel } from './kernel.ts';
-import { isQuantised, quantWords } from './lib/accessors.ts';
+import { isQuantised, quantWords } from './lib/quants.ts';
 
 /** Number of elements. */
 export const elementCount = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);

@@ -8,7 +8,7 @@ import type { MATRIX_FEATURE } from './kernel.ts';
  */
 export type TableDType = 'f32' | 'f16' | 'bf16';
 
-/** Integer storage of a matrix, with one scale for each group of values; see lib/accessors.ts. */
+/** Integer storage of a matrix, with one scale for each group of values; see lib/quants.ts. */
 export type QuantDType = 'int8' | 'int4';
 
 /** Storage of a weight that products read. */

@@ -1,8 +1,9 @@
 import { byteLength } from '../cost.ts';
 import { type Binding, type Kernel, type MatrixDType, PORTABLE, type Variant } from '../kernel.ts';
-import { rowBinding, weightBindings } from '../lib/accessors.ts';
+import { rowBinding } from '../lib/accessors.ts';
 import { assertParams } from '../lib/params.ts';
 import { rowTableBinding } from '../lib/row-table.ts';
+import { weightBindings } from '../lib/weights.ts';
 import { type Columns, columnsOf } from '../product/columns.ts';
 import { productKernel } from '../product/product.ts';
 import type { ProductTile } from '../product/product-tile.ts';
@@ -15,7 +16,7 @@ export interface QkvRopeCacheParams extends KvShape {
   readonly dim: number;
   readonly nHead: number;
   readonly normEps: number;
-  /** int8 and int4 add the binding `weightScales`; see lib/accessors.ts. */
+  /** int8 and int4 add the binding `weightScales`; see lib/quants.ts. */
   readonly dtype?: MatrixDType | undefined;
   /** Make these columns of q | k | v only; parts after the first add to `q`. Default all. */
   readonly columns?: Columns | undefined;

@@ -1,15 +1,24 @@
-import { type Bindings, type Kernel, PORTABLE } from '../kernel.ts';
-import { rowBinding, rowWriter, weightBindings } from '../lib/accessors.ts';
+import { assert, type Bindings, type Kernel, PORTABLE } from '../kernel.ts';
+import { rowBinding, rowWriter } from '../lib/accessors.ts';
 import { assertParams } from '../lib/params.ts';
+import { weightBindings } from '../lib/weights.ts';
 import { columnsOf, PRODUCT_RULES } from './columns.ts';
 import type { LinearBindings, LinearParams } from './linear.ts';
 import { productKernel } from './product.ts';
-import { assertSplit } from './product-tile.ts';
 
 export interface LinearPartsParams extends Omit<LinearParams, 'normEps' | 'residual'> {
   /** Parts that inDim is cut into. */
   readonly split: number;
 }
+
+/** Parts of 48 values in the narrowest official model (dim 768). */
+const MAX_SPLIT = 16;
+
+/** Why inDim cannot be cut into so many parts, or undefined where it can. */
+export const splitProblem = (split: number): string | undefined =>
+  Number.isInteger(split) && split > 0 && split <= MAX_SPLIT
+    ? undefined
+    : `"split" expected an integer from 1 to ${MAX_SPLIT}, got ${split}`;
 
 /**
  * `linear` with inDim cut into parts, so that few columns keep a GPU busy; one more dispatch, `sumRows`,
@@ -23,7 +32,8 @@ export function linearParts(params: LinearPartsParams): Kernel<LinearBindings> {
   const { rows, inDim, outDim, split, columns, dtype = 'f32', variant = PORTABLE, tile } = params;
   const name = 'linear_parts';
   const { first, count } = columnsOf(name, params);
-  assertSplit(name, split);
+  const problem = splitProblem(split);
+  assert(problem === undefined, `${name}: ${problem}`);
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),
     ...weightBindings('weight', [count, inDim], dtype),

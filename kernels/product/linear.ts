@@ -6,8 +6,9 @@ import {
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
-import { rowBinding, rowReader, rowWriter, weightBindings } from '../lib/accessors.ts';
+import { rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertParams } from '../lib/params.ts';
+import { weightBindings } from '../lib/weights.ts';
 import { type Columns, columnsOf, PRODUCT_RULES } from './columns.ts';
 import { productKernel } from './product.ts';
 import type { ProductTile } from './product-tile.ts';
@@ -17,7 +18,7 @@ export interface LinearParams {
   readonly rows: number;
   readonly inDim: number;
   readonly outDim: number;
-  /** int8 and int4 add the binding `weightScales`; see lib/accessors.ts. */
+  /** int8 and int4 add the binding `weightScales`; see lib/quants.ts. */
   readonly dtype?: MatrixDType | undefined;
   /** Make these columns only; parts after the first add to `out`. Default all. */
   readonly columns?: Columns | undefined;

@@ -1,21 +1,15 @@
 import {
   type Bindings,
   declare,
-  enable,
   type Kernel,
   type MatrixDType,
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
-import {
-  rowBinding,
-  rowReader,
-  rowWriter,
-  variantFeatures,
-  weightBindings,
-} from '../lib/accessors.ts';
+import { rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, assertTile } from '../lib/params.ts';
+import { weightBindings, weightReader } from '../lib/weights.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { type Columns, columnsOf, PRODUCT_RULES } from './columns.ts';
 import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';
@@ -28,7 +22,7 @@ export interface MatmulParams {
   readonly rows: number;
   readonly inDim: number;
   readonly outDim: number;
-  /** int8 and int4 add the binding `weightScales`; see lib/accessors.ts. */
+  /** int8 and int4 add the binding `weightScales`; see lib/quants.ts. */
   readonly dtype?: MatrixDType | undefined;
   /** Make these columns only; parts after the first add to `out`. Default all. */
   readonly columns?: Columns | undefined;
@@ -57,12 +51,11 @@ export function matmul(params: MatmulParams): Kernel {
   const { first, count } = columnsOf('matmul', params);
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),
-    ...weightBindings('weight', [count, inDim], dtype, { width: 4, nativeF16: variant.f16 }),
+    ...weightBindings('weight', [count, inDim], dtype, 4),
     ...(residual && { residual: rowBinding('in', [rows, outDim]) }),
     out: rowBinding(first > 0 ? 'inout' : 'out', [rows, outDim]),
   };
   assertIndexable('matmul', bindings);
-  const readsHalves = variantFeatures({ ...variant, reduce: 'workgroup' }, dtype === 'f16');
   const loop = tiledLoop(
     {
       ...{ name: 'matmul', batch: 1, m: rows, n: count, k: inDim, fours: true },
@@ -75,10 +68,9 @@ fn right_at(batch: u32, k: u32, line: u32) -> vec4f { return weight_at(line, k);
     variant,
   );
   const out = { dtype: 'f32', length: outDim } as const;
-  const code = wgsl`${enable(readsHalves)}
-${declare(bindings)}
+  const code = wgsl`${declare(bindings)}
 ${rowReader({ name: 'x', dtype: 'f32', length: inDim })}
-${rowReader({ name: 'weight', dtype, length: inDim, nativeF16: variant.f16 })}
+${weightReader('weight', dtype, inDim, 4)}
 ${residual ? rowReader({ name: 'residual', ...out }) : ''}
 ${rowWriter({ name: 'out', ...out })}
 fn store(batch: u32, row: u32, quad: u32, sums: vec4f) {
@@ -92,6 +84,5 @@ ${loop.code}`;
     code,
     bindings,
     workgroups: loop.workgroups,
-    features: readsHalves,
   };
 }

@@ -1,35 +1,66 @@
-/** The end of products of few rows: sums of invocations become sums of units, and are stored. */
+/** The end of products of few rows: shares of sums become sums, and are stored four columns at a time. */
 import { range } from '../kernel.ts';
 import { quads } from '../lib/accessors.ts';
-import { block, type Layout, QUAD, sumsOf } from './product-loop.ts';
+import { type Layout, sumSize, sumsOf } from './product-loop.ts';
 
-/** What says where a tile is, in calls of `store_item`. */
-const placeOf = ({ split }: Layout): readonly string[] => [
-  ...(split > 1 ? ['slice'] : []),
-  'first',
-  'unit',
-];
+/** Quads of columns whose sums are stored together: those of a workgroup, or of a team without barriers. */
+const quadsOf = ({ columns, serial, teams }: Layout): number =>
+  (serial ? columns : columns * teams) / 4;
 
-/** `fn store_item(slice, first, unit, item, sums)`: stores a value of a tile, if there is such a value. */
-export function storeItem(layout: Layout): string {
-  const { weights, rows, rowTile, outDim, unitQuads, firstQuad, split } = layout;
+/** Vectors of sums that a part has in workgroup memory. */
+const vectorsOf = (layout: Layout): number =>
+  (layout.rowTile * layout.columns * layout.teams) / sumSize(layout);
+
+/** Gives one of two sums to the neighbour whose place differs by `mask`, and takes its share of the other. */
+const trade = (layout: Layout): string => {
+  const sum = `vec${sumSize(layout)}f`;
+  return `
+fn trade(low: ${sum}, high: ${sum}, keeps_high: bool, mask: u32) -> ${sum} {
+  return select(low, high, keeps_high) + subgroupShuffleXor(select(high, low, keeps_high), mask);
+}`;
+};
+
+/** The functions that `storeSums` calls, and workgroup memory for the sums of parts. */
+export function sumsLib(layout: Layout): string {
+  const { weights, rows, rowTile, outDim, firstQuad, split, span, serial, norm } = layout;
+  const n = quadsOf(layout);
   const sums = weights.map((w) => `${w}_sum`);
-  const params = [
-    ...[...placeOf(layout), 'item'].map((name) => `${name}: u32`),
-    ...sums.map((name) => `${name}: vec4f`),
-  ];
-  return `fn store_item(${params.join(', ')}) {
-  let row = first + item / ${unitQuads}u;
-  let i = unit * ${unitQuads}u + item % ${unitQuads}u;
-  if (item < ${rowTile * unitQuads}u && row < ${rows}u && i < ${quads(outDim)}u) {
+  return `${span > 1 ? trade(layout) : ''}
+${serial ? '' : weights.map((w) => partsLib(layout, w)).join('')}
+${norm && !serial ? squaresLib(layout) : ''}
+fn store_item(${split > 1 ? 'slice: u32, ' : ''}first: u32, quad: u32, item: u32, ${sums.map((s) => `${s}: vec4f`).join(', ')}) {
+  let row = first + item / ${n}u;
+  let i = quad + item % ${n}u;
+  if (item < ${rowTile * n}u && row < ${rows}u && i < ${quads(outDim)}u) {
     store(${split > 1 ? `slice * ${rows}u + ` : ''}row, ${firstQuad}u + i, ${sums.join(', ')});
   }
 }`;
 }
 
-/** Gives one of two sums to the neighbour whose place differs by `mask`, and takes its share of the other. */
-export const TRADE = `fn trade(low: vec4f, high: vec4f, keeps_high: bool, mask: u32) -> vec4f {
-  return select(low, high, keeps_high) + subgroupShuffleXor(select(high, low, keeps_high), mask);
+/** `fn NAME_total(item)`: four sums of a row, from the parts in their order. */
+function partsLib(layout: Layout, name: string): string {
+  const size = sumSize(layout);
+  const vectors = vectorsOf(layout);
+  const end = layout.parts * vectors;
+  const parts = `${name}_parts`;
+  return `
+var<workgroup> ${parts}: array<vec${size}f, ${end}>;
+fn ${name}_total(item: u32) -> vec4f {
+  var total = vec4f();
+  for (var at = item * ${4 / size}u; at < ${end}u; at += ${vectors}u) {
+    total += ${size === 4 ? `${parts}[at]` : `vec4f(${parts}[at], ${parts}[at + 1u])`};
+  }
+  return total;
+}`;
+}
+
+/** Every team has the squares of its rows; those of the first are added. */
+const squaresLib = ({ parts, teams, rowTile }: Layout): string => `
+var<workgroup> square_parts: array<f32, ${teams * parts * rowTile}>;
+fn square_total(row: u32) -> f32 {
+  var total = 0.0;
+  for (var at = row; at < ${parts * rowTile}u; at += ${rowTile}u) { total += square_parts[at]; }
+  return total;
 }`;
 
 /**
@@ -41,10 +72,10 @@ export const TRADE = `fn trade(low: vec4f, high: vec4f, keeps_high: bool, mask: 
  */
 function overSpan(layout: Layout) {
   const { weights, span } = layout;
-  const sums = weights.map((w) => sumsOf(layout).flatMap((s) => (s.w === w ? [s.name] : [])));
-  const count = sums[0]?.length ?? 0;
+  const count = sumsOf(layout, '').length;
   let n = span === 1 ? count : 2 ** Math.ceil(Math.log2(count));
-  let left = sums.map((names) => [...names, ...range(n - count).map(() => 'vec4f()')]);
+  const none = range(n - count).map(() => `vec${sumSize(layout)}f()`);
+  let left = weights.map((w) => [...sumsOf(layout, w), ...none]);
   const lines: string[] = [];
   const item = ['0u'];
   let copies = 1;
@@ -68,72 +99,46 @@ function overSpan(layout: Layout) {
     );
   }
   lines.push(`let item = ${item.join(' + ')};`);
-  /** What is left: the values of all weights, one number after another. */
-  const values = range(n).map((j) => left.map((names) => names[j] ?? ''));
-  return { lines, values, copies };
+  return { lines, left, count: n, copies };
 }
 
-/** The end of a kernel whose units have one span each. */
-export function storeSums(layout: Layout): readonly string[] {
-  const { rowTile, norm, quad } = layout;
-  const total = (name: string, scale: string): string => {
-    const [a, b, c, d] = range(QUAD).map((share) => `${name}_${share}${scale}`);
-    return `let ${name} = (${a} + ${c}) + (${b} + ${d});`;
-  };
-  const { lines, values, copies } = overSpan(layout);
-  return [
-    ...(norm ? range(rowTile).map((r) => `let scale${r} = scale_of(over_span(square${r}));`) : []),
-    ...sumsOf(layout).flatMap(({ name, row }) => {
-      if (quad) return [total(name, norm ? ` * scale${row}` : '')];
-      return norm ? [`${name} *= scale${row};`] : [];
-    }),
-    ...lines,
-    ...(copies > 1 ? [`if ((lane & ${copies - 1}u) != 0u) { return; }`] : []),
-    ...values.map(
-      (sums, j) => `store_item(${[...placeOf(layout), `item + ${j}u`, ...sums].join(', ')});`,
-    ),
-  ];
-}
-
-/** Workgroup memory for kernels whose units have several spans, and the sums over it in their order. */
-export function partsLib({ units, parts, rowTile, unitQuads, weights, norm }: Layout): string {
-  const lib = (name: string, type: string, count: number): string => `
-var<workgroup> ${name}_parts: array<${type}, ${units * parts * count}>;
-fn ${name}_total(team: u32, item: u32) -> ${type} {
-  var total = ${type}();
-  for (var p = 0u; p < ${parts}u; p++) {
-    total += ${name}_parts[(team * ${parts}u + p) * ${count}u + item];
+/** The end of `main`. */
+export function storeSums(layout: Layout): string {
+  const { weights, norm, span, parts, teams, rowTile, serial } = layout;
+  const perRow = layout.columns / sumSize(layout);
+  const { lines, left, count, copies } = overSpan(layout);
+  const kept = range(count);
+  const place = layout.split > 1 ? 'slice, first' : 'first';
+  if (serial) {
+    const scaled = weights.flatMap((w) =>
+      sumsOf(layout, w).map((sum, i) => `${sum} *= scale${Math.floor(i / perRow)};`),
+    );
+    const scales = range(rowTile).map((r) => `let scale${r} = scale_of(over_span(square${r}));`);
+    const stores = kept.map((j) => {
+      const sums = left.map((names) => names[j]).join(', ');
+      return `store_item(${place}, unit * ${quadsOf(layout)}u, item + ${j}u, ${sums});`;
+    });
+    const leave = `if ((lane & ${copies - 1}u) != 0u) { return; }`;
+    const scale = norm ? [...scales, ...scaled] : [];
+    return [...scale, ...lines, copies > 1 ? leave : '', ...stores].join('\n  ');
   }
-  return total;
-}`;
-  const sums = weights.map((w) => lib(w, 'vec4f', rowTile * unitQuads));
-  return [...sums, ...(norm ? [lib('square', 'f32', rowTile)] : [])].join('');
-}
-
-/** The end of a kernel whose units have several spans. */
-export function sumParts(layout: Layout): readonly string[] {
-  const { weights, norm, span, parts, rowTile, unitQuads } = layout;
-  const items = rowTile * unitQuads;
-  const { lines, values, copies } = overSpan(layout);
   const writes = copies > 1 ? `(lane & ${copies - 1}u) == 0u && ` : '';
-  const scale = norm ? ` * scale_of(square_total(team, value / ${unitQuads}u))` : '';
-  const totals = weights.map((w) => `${w}_total(team, value)${scale}`);
-  return [
-    `let part = lane / ${span}u;`,
-    ...range(norm ? rowTile : 0).map(
-      (r) => `square_parts[part * ${rowTile}u + ${r}u] = over_span(square${r});`,
-    ),
-    ...lines,
-    ...values.flatMap((sums, j) =>
-      block(
-        `if (${writes}item + ${j}u < ${items}u)`,
-        sums.map((sum, w) => `${weights[w]}_parts[part * ${items}u + item + ${j}u] = ${sum};`),
-      ),
-    ),
-    'workgroupBarrier();',
-    `let team = lane / ${span * parts}u;`,
-    ...block(`for (var value = share; value < ${items}u; value += ${span * parts}u)`, [
-      `store_item(${[...placeOf(layout), 'value', ...totals].join(', ')});`,
-    ]),
-  ];
+  const vectors = vectorsOf(layout);
+  const puts = kept.map((j) => {
+    const at = `part * ${vectors}u + (item + ${j}u) * ${teams}u + team`;
+    const put = left.map((names, w) => `${weights[w]}_parts[${at}] = ${names[j]};`);
+    return `if (${writes}item + ${j}u < ${rowTile * perRow}u) {\n${put.join('\n')}\n}`;
+  });
+  const n = quadsOf(layout);
+  const scale = norm ? ` * scale_of(square_total(value / ${n}u))` : '';
+  return `let team = lane / ${span * parts}u;
+  let part = share / ${span}u;
+  ${range(norm ? rowTile : 0)
+    .map((r) => `square_parts[lane / ${span}u * ${rowTile}u + ${r}u] = over_span(square${r});`)
+    .join('\n  ')}
+  ${[...lines, ...puts].join('\n  ')}
+  workgroupBarrier();
+  for (var value = lane; value < ${rowTile * n}u; value += ${span * parts * teams}u) {
+    store_item(${place}, columns * ${n}u, value, ${weights.map((w) => `${w}_total(value)${scale}`).join(', ')});
+  }`;
 }

@@ -1,135 +1,111 @@
 /** How a product of few rows with a weight divides its work. */
-import { assert, ceilDiv, MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
-import { loadWidth, quads } from '../lib/accessors.ts';
-import { assertTile } from '../lib/params.ts';
+import { assert, MAX_WORKGROUP_BYTES, type Variant } from '../kernel.ts';
+import { shown } from '../lib/params.ts';
 
-/** A unit of work is a few output columns of a few rows; what shares it changes the order of its sums. */
+/** Who shares a sum decides its order; columns do not, so the number of rows may choose them. */
 export type ProductTile = {
-  /** Neighbouring invocations that share the sums of a unit by subgroup operations; a power of two. */
+  /** Neighbouring invocations that share sums by subgroup operations; a power of two. */
   readonly span: number;
-  /** Such spans that share a unit through workgroup memory. */
+  /** Such spans that share sums through workgroup memory; 1 under `serial`, which has no barriers. */
   readonly parts: number;
-  /** Units of a workgroup. */
-  readonly units: number;
-  /** Output columns of a unit; 4 or 8. */
+  /** Output columns that an invocation has sums for: 4 or 8, or 2 where there are barriers. */
   readonly columns: number;
 };
 
+/** What a tile depends on besides its variant. */
 export interface ProductShape {
-  readonly inDim: number;
-  readonly outDim: number;
-  readonly dtype: MatrixDType;
+  readonly rows: number;
   /** Weights that are multiplied with the same input; default 1. */
   readonly weights?: number | undefined;
   /** Whether the product is of normalised rows; default false. */
   readonly norm?: boolean | undefined;
 }
 
+/** A tile, and what follows from it. */
+export interface WholeTile extends ProductTile {
+  /** Teams of span * parts invocations in a workgroup, each with columns of its own. */
+  readonly teams: number;
+  /** Rows that an invocation has sums for. */
+  readonly rowTile: number;
+}
+
 /** Settings of a tile, by name. */
-export const PRODUCT_SETTINGS: readonly (keyof ProductTile)[] = [
-  ...(['span', 'parts', 'units', 'columns'] as const),
-];
+export const PRODUCT_SETTINGS = ['span', 'parts', 'columns'] as const;
 
 /** Subgroups have at least this many invocations (WebGPU). */
 export const LEAST_LANES = 4;
-/** Enough subgroups at once to hide the latency of memory on large GPUs, by order of magnitude. */
-const ENOUGH_SPANS = 2048;
-/** Parts of 48 values in the narrowest official model (dim 768). */
-const MAX_SPLIT = 16;
+/** Most invocations of a workgroup (WebGPU default limit). */
+const MOST = 256;
 
 /**
- * The tile of a product: the own choice for its shape and variant, but for what `tile` says.
- * @throws RangeError when it cannot be.
+ * The own choice, but for what `tile` says. H200, 2 rows, f16 weights: two columns of a subgroup and two
+ * or four subgroups that share inDim take the time of the memory, four columns without sharing up to
+ * four times as long. More rows read more of the input than of the weights, for four columns at once
+ * half as often. SwiftShader: eight sums of four invocations are 1.1 to 1.3 times as fast as four of one.
  */
 export function productTile(
-  name: string,
-  shape: ProductShape,
-  variant: Variant,
-  tile?: Partial<ProductTile>,
-): ProductTile {
-  assertTile(name, tile, PRODUCT_SETTINGS);
-  const whole = { ...ownProductTile(shape, variant), ...tile };
-  const problem = productProblem(whole, shape, variant);
-  assert(problem === undefined, `${name}: ${problem}`);
-  return whole;
+  { rows, weights = 1, norm = false }: ProductShape,
+  { reduce, lanes }: Variant,
+  tile: Partial<ProductTile> = {},
+): WholeTile {
+  const serial = reduce === 'serial';
+  const own = serial
+    ? { span: lanes ? LEAST_LANES : 1, parts: 1 }
+    : reduce === 'subgroup'
+      ? { span: Math.min(32, lanes ?? LEAST_LANES), parts: 4 }
+      : { span: 1, parts: 64 };
+  const { span, parts } = { ...own, ...tile };
+  const isNarrow = rows <= 4 && reduce === 'subgroup' && 2 * span * parts <= MOST;
+  const { columns = serial ? 8 / weights : isNarrow ? 2 : 4 } = tile;
+  // Software adapters run one workgroup a thread; GPUs have more to do at once in small ones.
+  const teams = serial ? 16 : Math.max(1, 4 / columns);
+  // Sums in registers, of which a GPU has 255 to an invocation; more than 64 gain nothing on SwiftShader.
+  const [most, registers] = serial ? [8, 64] : [16, 128];
+  const whole = { span, parts, columns, teams };
+  let rowTile = Math.min(most, registers / (columns * weights));
+  while (rowTile > 1 && bytesOf(whole, rowTile, weights, norm) > MAX_WORKGROUP_BYTES) rowTile /= 2;
+  return { ...whole, rowTile: Math.min(rows, rowTile) };
 }
+
+/** Workgroup memory that so many rows need. */
+const bytesOf = (
+  { parts, columns, teams }: Omit<WholeTile, 'rowTile'>,
+  rows: number,
+  weights: number,
+  norm: boolean,
+): number => (parts === 1 ? 0 : 4 * parts * teams * rows * (columns * weights + (norm ? 1 : 0)));
 
 /** Why a product cannot be made with a tile, or undefined where it can. */
 export function productProblem(
-  { span, parts, units, columns }: ProductTile,
-  { weights = 1, norm = false }: ProductShape,
-  { lanes = LEAST_LANES }: Variant,
+  shape: ProductShape,
+  variant: Variant,
+  tile: Partial<ProductTile>,
 ): string | undefined {
-  const powers = [span, parts, units].every(
-    (n) => Number.isInteger(n) && n > 0 && (n & (n - 1)) === 0,
-  );
-  if (!powers || span * parts * units > 256 || span > lanes) {
-    return `span ${span}, parts ${parts} and units ${units} expected powers of two, at most 256 together, the span within a subgroup`;
-  }
-  if (columns !== 4 && columns !== 8) return `a unit has 4 or 8 columns, got ${columns}`;
-  const bytes = bytesOf({ weights, norm }, { parts, units, columns }, 1);
+  const { reduce, lanes = LEAST_LANES } = variant;
+  if (Object.keys(tile).some((setting) => !PRODUCT_SETTINGS.some((known) => known === setting)))
+    return `"tile" expected some of ${PRODUCT_SETTINGS.join(', ')}, got ${shown(tile)}`;
+  const whole = productTile(shape, variant, tile);
+  const { span, parts, columns, teams } = whole;
+  const isPower = (n: number): boolean => Number.isInteger(n) && n > 0 && (n & (n - 1)) === 0;
+  if (!isPower(span) || !isPower(parts) || span > lanes || span * parts * teams > MOST)
+    return `span ${span} and parts ${parts} expected powers of two, the span within a subgroup, at most ${MOST} invocations`;
+  if (reduce === 'serial' && parts > 1)
+    return `a serial kernel has no barriers: parts expected 1, got ${parts}`;
+  if (![...(reduce === 'serial' ? [] : [2]), 4, 8].includes(columns))
+    return `columns expected 4, 8 or, with barriers, 2, got ${columns}`;
+  const bytes = bytesOf(whole, 1, shape.weights ?? 1, shape.norm ?? false);
   return bytes > MAX_WORKGROUP_BYTES
-    ? `parts ${parts}, units ${units} and columns ${columns} need ${bytes} bytes of workgroup memory, at most ${MAX_WORKGROUP_BYTES} are there`
+    ? `parts ${parts} and columns ${columns} need ${bytes} bytes of workgroup memory, at most ${MAX_WORKGROUP_BYTES} are there`
     : undefined;
 }
 
-/** Throws a RangeError unless inDim can be cut into so many parts. */
-export function assertSplit(name: string, split: number): void {
-  const problem = splitProblem(split);
+/** @throws RangeError when a product cannot be made with a tile. */
+export function assertProductTile(
+  name: string,
+  shape: ProductShape,
+  variant: Variant,
+  tile: Partial<ProductTile> = {},
+): void {
+  const problem = productProblem(shape, variant, tile);
   assert(problem === undefined, `${name}: ${problem}`);
 }
-
-/** Why inDim cannot be cut into so many parts, or undefined where it can. */
-export const splitProblem = (split: number): string | undefined =>
-  Number.isInteger(split) && split > 0 && split <= MAX_SPLIT
-    ? undefined
-    : `"split" expected an integer from 1 to ${MAX_SPLIT}, got ${split}`;
-
-/** What a kernel chooses where nothing else is measured. */
-export function ownProductTile(shape: ProductShape, { reduce, lanes }: Variant): ProductTile {
-  const { inDim, outDim, weights = 1 } = shape;
-  if (reduce === 'serial') {
-    if (lanes === undefined) return { span: 1, parts: 1, units: 16, columns: 4 };
-    // SwiftShader, 2 cores: 1.1 to 1.3 times as fast as whole sums in one invocation.
-    return weights === 1
-      ? { span: LEAST_LANES, parts: 1, units: 4, columns: 8 }
-      : { span: LEAST_LANES, parts: 1, units: 16, columns: 4 };
-  }
-  if (reduce === 'workgroup') return { span: 1, parts: 64, units: 1, columns: 4 };
-  const span = Math.min(32, lanes ?? LEAST_LANES);
-  const loads = ceilDiv(inDim, loadWidth(shape.dtype, inDim) * span);
-  let parts = 1;
-  while (parts < 4 && ceilDiv(outDim, 4) * parts < ENOUGH_SPANS && loads >= 4 * parts) parts *= 2;
-  return { span, parts, units: Math.max(1, 128 / (span * parts)), columns: 4 };
-}
-
-export interface TileRows {
-  readonly rows: number;
-  readonly weights: number;
-  /** Whether the product is of normalised rows. */
-  readonly norm: boolean;
-  /** Whether four invocations load the input together (`quadLoop`). */
-  readonly quad: boolean;
-}
-
-/** Rows that an invocation keeps sums for: as many as there are, within registers and workgroup memory. */
-export function rowsOfTile(
-  { rows, weights, norm, quad }: TileRows,
-  tile: ProductTile,
-  variant: Variant,
-): number {
-  // Sums in registers: a GPU has 255 to an invocation. More than 64 gain nothing on SwiftShader (2 to 6 %
-  // for 16 rows) and double the time to compile, but where they are what the rows are shared for.
-  const [most, registers] = variant.reduce === 'serial' && !quad ? [8, 64] : [16, 128];
-  let count = Math.min(most, registers / (tile.columns * weights));
-  while (count > 1 && bytesOf({ weights, norm }, tile, count) > MAX_WORKGROUP_BYTES) count /= 2;
-  return Math.min(rows, count);
-}
-
-/** Workgroup memory of a kernel whose invocations keep sums for so many rows. */
-const bytesOf = (
-  { weights, norm }: Pick<TileRows, 'weights' | 'norm'>,
-  { parts, units, columns }: Omit<ProductTile, 'span'>,
-  rows: number,
-): number =>
-  parts === 1 ? 0 : units * parts * rows * (weights * quads(columns) * 16 + (norm ? 4 : 0));

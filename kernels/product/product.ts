@@ -1,12 +1,11 @@
 /**
- * Every product of few rows with a weight [outDim, inDim]. A unit of work is a few output columns of up
- * to `rowsOfTile` rows, so a weight is read once for all of them. Invocations that share a unit read
- * neighbouring weights, 16 bytes at a time; their sums meet through subgroup operations (`overSpan`),
- * then through workgroup memory. The order of a sum over inDim depends on the tile alone, never on the
- * number of rows: products are batch-invariant.
+ * Every product of few rows with a weight [outDim, inDim]. A team of invocations has a few output columns
+ * of up to `rowTile` rows, so a weight is read once for all of them. Its invocations read neighbouring
+ * weights, 16 bytes at a time; their sums meet through subgroup operations, then through workgroup
+ * memory. The order of a sum over inDim depends on the tile alone, never on the number of rows: products
+ * are batch-invariant.
  */
 import {
-  assertSizes,
   type Bindings,
   ceilDiv,
   type Dispatch,
@@ -16,13 +15,14 @@ import {
   type MatrixDType,
   type Variant,
 } from '../kernel.ts';
-import { loadWidth, quads, rowReader } from '../lib/accessors.ts';
+import { quads, rowReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
+import { loadWidth, weightReader } from '../lib/weights.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { type Columns, columnsOf } from './columns.ts';
-import { type Layout, loop, normLib, QUAD, valuesLib } from './product-loop.ts';
-import { partsLib, storeItem, storeSums, sumParts, TRADE } from './product-sums.ts';
-import { type ProductTile, productTile, rowsOfTile } from './product-tile.ts';
+import { type Layout, loop, normLib, valuesLib } from './product-loop.ts';
+import { storeSums, sumsLib } from './product-sums.ts';
+import { assertProductTile, type ProductTile, productTile } from './product-tile.ts';
 
 export interface ProductParams {
   /** Label without sizes. */
@@ -43,10 +43,6 @@ export interface ProductParams {
   readonly tile?: Partial<ProductTile> | undefined;
 }
 
-/** Rows from which loading the input together pays: with 8 it gains nothing, with 16 1.2 to 1.4 times. */
-const QUAD_ROWS = 9;
-const QUAD_TILE = { span: 1, units: 16, columns: 4 } as const;
-
 /**
  * Builds the dispatch around the loop.
  * @param bindings Must hold `x` [rows, inDim] f32, the weights (`weightBindings`), and `gain` [inDim]
@@ -59,46 +55,41 @@ export function productKernel<B extends Bindings>(
   bindings: B,
   epilogue: string,
 ): Dispatch<B> {
-  const { name, rows, inDim, split = 1, dtype, weights, normEps, variant } = params;
+  const { name, rows, inDim, split = 1, dtype, weights, normEps, variant, tile } = params;
   const { first, count: outDim } = columnsOf(name, params);
-  assertSizes(name, { rows, inDim });
   assertIndexable(name, bindings);
   const norm = normEps !== undefined;
-  const shape = { inDim, outDim: params.outDim, dtype, weights: weights.length, norm };
-  const chosen = productTile(name, shape, variant, params.tile);
-  // The same bits by another way, so the number of rows may choose.
-  const quad =
-    variant.reduce === 'serial' && chosen.span === QUAD && rows >= QUAD_ROWS && split === 1;
-  const tile = quad ? { ...chosen, ...QUAD_TILE } : chosen;
-  const { span, parts, units } = tile;
-  const rowTile = rowsOfTile({ rows, weights: weights.length, norm, quad }, tile, variant);
-  const unitQuads = quads(tile.columns);
-  const width = loadWidth(dtype, inDim);
-  const sizes = { rows, inDim, outDim, firstQuad: first / 4, split, weights, norm };
-  const layout: Layout = { ...sizes, ...tile, rowTile, unitQuads, width, quad };
+  const shape = { rows, weights: weights.length, norm };
+  assertProductTile(name, shape, variant, tile);
+  const layout: Layout = {
+    ...{ rows, inDim, outDim, firstQuad: first / 4, split, weights, norm },
+    ...productTile(shape, variant, tile),
+    serial: variant.reduce === 'serial',
+    width: loadWidth(dtype, inDim),
+  };
+  const { span, parts, columns, teams, rowTile, width } = layout;
   const rowTiles = ceilDiv(rows, rowTile);
-  const tiles = ceilDiv(quads(outDim), unitQuads * units) * rowTiles;
+  const tiles = ceilDiv(4 * quads(outDim), columns * teams) * rowTiles;
   const [gx, gy] = grid(tiles * split);
-  const features: readonly GPUFeatureName[] = span > 1 || quad ? ['subgroups'] : [];
-  const team = span * parts;
+  const features: readonly GPUFeatureName[] = span > 1 ? ['subgroups'] : [];
   const code = wgsl`${enable(features)}
 ${declare(bindings)}
-${rowReader({ name: 'x', dtype: 'f32', length: inDim, width })}
-${weights.map((w) => rowReader({ name: w, dtype, length: inDim, width })).join('')}
+${rowReader({ name: 'x', dtype: 'f32', length: inDim })}
+${weights.map((w) => weightReader(w, dtype, inDim, width)).join('')}
 ${valuesLib(layout)}
-${normEps === undefined ? '' : normLib(layout, normEps)}
+${norm ? normLib(layout, normEps) : ''}
 ${epilogue}
-${storeItem(layout)}
-${span > 1 ? TRADE : ''}
-${parts > 1 ? partsLib(layout) : ''}
-@compute @workgroup_size(${team * units})
+${sumsLib(layout)}
+@compute @workgroup_size(${span * parts * teams})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
   ${split > 1 ? sliceOf(`group.y * ${gx}u + group.x`, tiles, split) : `let tile = group.y * ${gx}u + group.x;`}
   let first = tile % ${rowTiles}u * ${rowTile}u;
-  let unit = tile / ${rowTiles}u * ${units}u + lane / ${team}u;
-  let share = lane % ${team}u;
-  ${[...loop(layout), ...(parts > 1 ? sumParts(layout) : storeSums(layout))].join('\n  ')}
+  let columns = tile / ${rowTiles}u;
+  let unit = columns * ${teams}u + lane / ${span * parts}u;
+  let share = lane % ${span * parts}u;
+  ${loop(layout)}
+  ${storeSums(layout)}
 }`;
   return {
     label: `${name} ${dtype}[${outDim},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}${split > 1 ? ` in ${split}` : ''}`,

@@ -8,9 +8,10 @@ import {
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
-import { quads, rowBinding, rowReader, rowWriter, weightBindings } from '../lib/accessors.ts';
+import { quads, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import { weightBindings } from '../lib/weights.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { productKernel } from './product.ts';
@@ -21,7 +22,7 @@ export interface SwigluParams {
   readonly dim: number;
   readonly hiddenDim: number;
   readonly normEps: number;
-  /** int8 and int4 add the bindings `w1Scales` and `w3Scales`; see lib/accessors.ts. */
+  /** int8 and int4 add the bindings `w1Scales` and `w3Scales`; see lib/quants.ts. */
   readonly dtype?: MatrixDType | undefined;
   /** Make these columns only; parts after the first add to `out`. Default all. */
   readonly columns?: Columns | undefined;

@@ -1,5 +1,5 @@
 /** What an official model takes on a GPU at each storage type, known before anything is downloaded. */
-import { isQuantised, quantGroups } from '../../kernels/lib/accessors.ts';
+import { isQuantised, quantGroups } from '../../kernels/lib/quants.ts';
 import { Graph } from '../graph/graph.ts';
 import { plan } from '../graph/plan.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';

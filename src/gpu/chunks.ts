@@ -1,6 +1,6 @@
 /** Pieces of stored weights to the words that kernels read. */
 import type { MatrixDType } from '../../kernels/kernel.ts';
-import { isQuantised, quantGroups, quantWords } from '../../kernels/lib/accessors.ts';
+import { isQuantised, quantGroups, quantWords } from '../../kernels/lib/quants.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import {
   assertFinite,

@@ -1,6 +1,6 @@
 /** What is read for every weight of a graph, and where on the device it goes. Touches no device. */
 import type { MatrixDType, QuantDType } from '../../kernels/kernel.ts';
-import { isQuantised } from '../../kernels/lib/accessors.ts';
+import { isQuantised } from '../../kernels/lib/quants.ts';
 import { WeightsError } from '../errors.ts';
 import { byteLength, describe, elementCount, type Tensor } from '../graph/tensor.ts';
 import { isWeightDType } from '../weights/convert.ts';

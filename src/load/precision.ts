@@ -1,6 +1,6 @@
 /** How the weights of a model are stored on a device, and how near to f32 it computes. */
 import type { MatrixDType, QuantDType, TableDType, Variant } from '../../kernels/kernel.ts';
-import { isQuantised } from '../../kernels/lib/accessors.ts';
+import { isQuantised } from '../../kernels/lib/quants.ts';
 import { OptionError } from '../errors.ts';
 import { adapterFacts, bindingLimit, chooseWeightDtype, variantOf } from '../gpu/variants.ts';
 import {

@@ -1,6 +1,6 @@
 /** What a model is built with: choices that change memory and speed, never the mathematics. */
 import type { MatrixDType, TableDType } from '../../kernels/kernel.ts';
-import { isQuantised } from '../../kernels/lib/accessors.ts';
+import { isQuantised } from '../../kernels/lib/quants.ts';
 import type { OpSettings } from '../ops/operation.ts';
 
 /** Storage that a caller may ask for. */

@@ -1,14 +1,20 @@
 /** What products of rows with weights have in common: the key, the tiles and their limits. */
-import type { Variant } from '../../kernels/kernel.ts';
+import type { MatrixDType, Variant } from '../../kernels/kernel.ts';
+import { splitProblem } from '../../kernels/product/linear-parts.ts';
 import {
-  ownProductTile,
+  LEAST_LANES,
   type ProductShape,
   type ProductTile,
   productProblem,
-  splitProblem,
 } from '../../kernels/product/product-tile.ts';
-import { productTiles } from '../../kernels/product/product-tiles.ts';
 import type { Operation } from './operation.ts';
+
+/** What an operation multiplies with. */
+interface OpShape extends Omit<ProductShape, 'rows'> {
+  readonly inDim: number;
+  readonly outDim: number;
+  readonly dtype: MatrixDType;
+}
 
 export interface ProductOpTile extends ProductTile {
   /**
@@ -20,28 +26,37 @@ export interface ProductOpTile extends ProductTile {
 }
 
 /** Key, tiles and limits of operations that multiply rows with a weight, or two. */
-export function productFamily<P extends { readonly variant: Variant }>(
-  shapeOf: (params: P) => ProductShape,
+export function productFamily<P extends { readonly rows: number; readonly variant: Variant }>(
+  shapeOf: (params: P) => OpShape,
 ): Omit<Operation<P, never, ProductOpTile>, 'call'> {
   return {
     key(params) {
       const { inDim, outDim, dtype, weights = 1 } = shapeOf(params);
       return `product ${weights > 1 ? `${weights} x ` : ''}${dtype}[${outDim},${inDim}]`;
     },
-    // The own choice in parts, beside all ways to make the whole.
-    tiles: (variant) => [
-      ...productTiles(variant),
-      ...(variant.reduce === 'serial' ? [] : [{ split: 2 }, { split: 4 }]),
-    ],
-    problem(params, { split = 1, ...tile }) {
-      const shape = shapeOf(params);
-      const whole = { ...ownProductTile(shape, params.variant), ...tile };
-      return splitProblem(split) ?? productProblem(whole, shape, params.variant);
-    },
+    tiles,
+    problem: (params, { split = 1, ...tile }) =>
+      splitProblem(split) ??
+      productProblem({ rows: params.rows, ...shapeOf(params) }, params.variant, tile),
   };
 }
 
 /** The settings of a tile that concern one dispatch. */
 export function wholeTile({ split: _, ...tile }: Partial<ProductOpTile>): Partial<ProductTile> {
   return tile;
+}
+
+/** Tiles worth measuring; all give the same result but for rounding. */
+function tiles({ reduce, lanes = LEAST_LANES }: Variant): readonly Partial<ProductOpTile>[] {
+  if (reduce === 'serial') return [{ span: 1 }, { columns: 4 }, { columns: 8 }];
+  const spans = reduce === 'workgroup' ? [1] : [8, 16, 32].filter((s) => s <= lanes);
+  const teams = reduce === 'workgroup' ? [16, 32, 64, 128] : [8, 16, 32, 64, 128, 256];
+  const whole = spans.flatMap((span) =>
+    teams.flatMap((team) => {
+      const parts = team / span;
+      if (parts < 1) return [];
+      return [{}, { columns: 4 }, { columns: 8 }].map((c) => ({ span, parts, ...c }));
+    }),
+  );
+  return [...whole, { split: 2 }, { split: 4 }];
 }

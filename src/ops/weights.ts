@@ -3,7 +3,7 @@
  * larger than one binding in parts of whole rows.
  */
 import type { Bindings, Kernel, MatrixDType, Names, TableDType } from '../../kernels/kernel.ts';
-import { isQuantised, quantGroups, scalesOf } from '../../kernels/lib/accessors.ts';
+import { isQuantised, quantGroups, scalesOf } from '../../kernels/lib/quants.ts';
 import type { Columns } from '../../kernels/product/columns.ts';
 import type { Graph, Inputs, Outputs } from '../graph/graph.ts';
 import { byteLength, type Tensor } from '../graph/tensor.ts';

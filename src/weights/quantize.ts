@@ -6,7 +6,7 @@
  * multiple of 4 bytes; NAME.scales holds F16 [outDim, groups].
  */
 import type { MatrixDType, QuantDType } from '../../kernels/kernel.ts';
-import { QUANT_LAYOUT, quantGroups, quantWords } from '../../kernels/lib/accessors.ts';
+import { QUANT_LAYOUT, quantGroups, quantWords } from '../../kernels/lib/quants.ts';
 import { WeightsError } from '../errors.ts';
 import type { Origin } from './convert.ts';
 import { HALF_INFINITY, halfTable, roundToHalf } from './half.ts';

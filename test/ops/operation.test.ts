@@ -69,7 +69,7 @@ describe.each(variants)('$title', ({ variant }) => {
     ['product', { parts: 3 }],
     ['product', { columns: 5 }],
     ['product', { units: 1024 }],
-    ['product', { parts: 64, units: 4, columns: 8, span: 1 }],
+    ['product', { parts: 256, columns: 8, span: 1 }],
     ['attention', { split: 65 }],
     ['attention', { size: 3 }],
     ['attention', { size: 4, span: 8 }],

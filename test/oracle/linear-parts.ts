@@ -1,5 +1,5 @@
 /** Oracle of `linearParts`: out[p, r, o] = sum over part p of x[r, i] weight[o, i]. */
-import { loadWidth } from '../../kernels/lib/accessors.ts';
+import { loadWidth } from '../../kernels/lib/weights.ts';
 import type { LinearPartsParams } from '../../kernels/product/linear-parts.ts';
 import { linear } from './linear.ts';
 

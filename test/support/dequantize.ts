@@ -1,6 +1,6 @@
 /** Matrices of integers as numbers. */
 import type { QuantDType } from '../../kernels/kernel.ts';
-import { QUANT_LAYOUT, quantGroups, quantWords } from '../../kernels/lib/accessors.ts';
+import { QUANT_LAYOUT, quantGroups, quantWords } from '../../kernels/lib/quants.ts';
 import { halfTable } from '../../src/weights/half.ts';
 import type { QuantisedRows } from '../../src/weights/quantize.ts';
 

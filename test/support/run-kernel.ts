@@ -1,7 +1,7 @@
 /** Runs one kernel on plain arrays, with the checks every kernel test wants. */
 import { bind, compile } from '../../kernels/compile.ts';
 import type { Binding, Bindings, Kernel } from '../../kernels/kernel.ts';
-import { quantWords } from '../../kernels/lib/accessors.ts';
+import { quantWords } from '../../kernels/lib/quants.ts';
 import { fromHalves, packHalves } from './halves.ts';
 
 export type Array1 = Float32Array | Uint32Array | Int32Array;

@@ -1,7 +1,7 @@
 /** Weights of every storage, as kernels are given them and as oracles see them. */
 
 import type { MatrixDType } from '../../kernels/kernel.ts';
-import { isQuantised, scalesOf } from '../../kernels/lib/accessors.ts';
+import { isQuantised, scalesOf } from '../../kernels/lib/quants.ts';
 import { quantizeRows } from '../../src/weights/quantize.ts';
 import { dequantizeRows } from './dequantize.ts';
 import { fromHalfBits } from './f16.ts';

@@ -92,10 +92,10 @@ fn store(row: u32, i: u32, a: vec4f) {
   }
 }
 
-fn store_item(first: u32, unit: u32, item: u32, weight_sum: vec4f) {
-  let row = first + item;
-  let i = unit;
-  if (item < 2u && row < 2u && i < 576u) {
+fn store_item(first: u32, quad: u32, item: u32, weight_sum: vec4f) {
+  let row = first + item / 2u;
+  let i = quad + item % 2u;
+  if (item < 4u && row < 2u && i < 576u) {
     store(row, i, weight_sum);
   }
 }
@@ -103,40 +103,57 @@ fn store_item(first: u32, unit: u32, item: u32, weight_sum: vec4f) {
 @compute @workgroup_size(16)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
-  let tile = group.y * 36u + group.x;
+  let tile = group.y * 18u + group.x;
   let first = 0u;
-  let unit = tile * 16u + lane;
+  let columns = tile;
+  let unit = columns * 16u + lane;
   let share = 0u;
   let row0 = min(first, 1u);
   let row1 = min(first + 1u, 1u);
-  let column0 = min(unit * 4u, 2303u);
-  let column1 = min(unit * 4u + 1u, 2303u);
-  let column2 = min(unit * 4u + 2u, 2303u);
-  let column3 = min(unit * 4u + 3u, 2303u);
+  let column0 = min(unit * 8u, 2303u);
+  let column1 = min(unit * 8u + 1u, 2303u);
+  let column2 = min(unit * 8u + 2u, 2303u);
+  let column3 = min(unit * 8u + 3u, 2303u);
+  let column4 = min(unit * 8u + 4u, 2303u);
+  let column5 = min(unit * 8u + 5u, 2303u);
+  let column6 = min(unit * 8u + 6u, 2303u);
+  let column7 = min(unit * 8u + 7u, 2303u);
   var square0 = 0.0;
   var square1 = 0.0;
   var weight_sum0_0 = vec4f();
+  var weight_sum0_1 = vec4f();
   var weight_sum1_0 = vec4f();
+  var weight_sum1_1 = vec4f();
   for (var k = share; k < 192u; k += 1u) {
     let gain = gain_at(0u, k);
     let weight_0 = weight_at(column0, k);
     let weight_1 = weight_at(column1, k);
     let weight_2 = weight_at(column2, k);
     let weight_3 = weight_at(column3, k);
+    let weight_4 = weight_at(column4, k);
+    let weight_5 = weight_at(column5, k);
+    let weight_6 = weight_at(column6, k);
+    let weight_7 = weight_at(column7, k);
     let raw0 = x_at(row0, k);
     square0 = add_squares(square0, raw0);
     let v0 = with_gain(raw0, gain);
     weight_sum0_0 += dots(weight_0, weight_1, weight_2, weight_3, v0);
+    weight_sum0_1 += dots(weight_4, weight_5, weight_6, weight_7, v0);
     let raw1 = x_at(row1, k);
     square1 = add_squares(square1, raw1);
     let v1 = with_gain(raw1, gain);
     weight_sum1_0 += dots(weight_0, weight_1, weight_2, weight_3, v1);
+    weight_sum1_1 += dots(weight_4, weight_5, weight_6, weight_7, v1);
   }
   let scale0 = scale_of(over_span(square0));
   let scale1 = scale_of(over_span(square1));
   weight_sum0_0 *= scale0;
+  weight_sum0_1 *= scale0;
   weight_sum1_0 *= scale1;
+  weight_sum1_1 *= scale1;
   let item = 0u;
-  store_item(first, unit, item, weight_sum0_0);
-  store_item(first, unit, item + 1u, weight_sum1_0);
+  store_item(first, unit * 2u, item, weight_sum0_0);
+  store_item(first, unit * 2u, item + 1u, weight_sum0_1);
+  store_item(first, unit * 2u, item + 2u, weight_sum1_0);
+  store_item(first, unit * 2u, item + 3u, weight_sum1_1);
 }

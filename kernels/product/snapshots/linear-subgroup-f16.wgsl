@@ -4,23 +4,20 @@ enable subgroups;
 @group(0) @binding(2) var<storage, read> gain: array<vec4f>; // f32 [768]
 @group(0) @binding(3) var<storage, read_write> out: array<vec4f>; // f32 [2, 768]
 
-fn x_at(row: u32, i: u32) -> mat2x4f {
-  let first = row * 192u + 2u * i;
-  return mat2x4f(x[first], x[first + 1u]);
+fn x_at(row: u32, i: u32) -> vec4f {
+  return x[row * 192u + i];
 }
 
 fn weight_at(row: u32, i: u32) -> mat2x4f {
   let words = weight[row * 96u + i];
-  let low = vec4f(unpack2x16float(words.x), unpack2x16float(words.y));
-  let high = vec4f(unpack2x16float(words.z), unpack2x16float(words.w));
-  return mat2x4f(low, high);
+  return mat2x4f(vec4f(unpack2x16float(words.x), unpack2x16float(words.y)),
+      vec4f(unpack2x16float(words.z), unpack2x16float(words.w)));
 }
 
 alias Values = mat2x4f;
 
-fn dots(a: Values, b: Values, c: Values, d: Values, v: Values) -> vec4f {
-  return vec4f(dot(a[0], v[0]) + dot(a[1], v[1]), dot(b[0], v[0]) + dot(b[1], v[1]),
-      dot(c[0], v[0]) + dot(c[1], v[1]), dot(d[0], v[0]) + dot(d[1], v[1]));
+fn dots(a: Values, b: Values, v: Values) -> vec2f {
+  return vec2f(dot(a[0], v[0]) + dot(a[1], v[1]), dot(b[0], v[0]) + dot(b[1], v[1]));
 }
 
 const EPS = f32(0.00001);
@@ -30,9 +27,8 @@ fn scale_or_nan(root: f32) -> f32 {
   return select(root, bitcast<f32>(bits | 0x7fc00000u), bits == 0u);
 }
 
-fn gain_at(row: u32, i: u32) -> mat2x4f {
-  let first = row * 192u + 2u * i;
-  return mat2x4f(gain[first], gain[first + 1u]);
+fn gain_at(row: u32, i: u32) -> vec4f {
+  return gain[row * 192u + i];
 }
 
 fn with_gain(v: Values, gain: Values) -> Values {
@@ -65,54 +61,69 @@ fn store(row: u32, i: u32, a: vec4f) {
   out_put(row, i, a);
 }
 
-fn store_item(first: u32, unit: u32, item: u32, weight_sum: vec4f) {
+fn trade(low: vec2f, high: vec2f, keeps_high: bool, mask: u32) -> vec2f {
+  return select(low, high, keeps_high) + subgroupShuffleXor(select(high, low, keeps_high), mask);
+}
+
+var<workgroup> weight_parts: array<vec2f, 16>;
+
+fn weight_total(item: u32) -> vec4f {
+  var total = vec4f();
+  for (var at = item * 2u; at < 16u; at += 4u) {
+    total += vec4f(weight_parts[at], weight_parts[at + 1u]);
+  }
+  return total;
+}
+
+var<workgroup> square_parts: array<f32, 16>;
+
+fn square_total(row: u32) -> f32 {
+  var total = 0.0;
+  for (var at = row; at < 8u; at += 2u) { total += square_parts[at]; }
+  return total;
+}
+
+fn store_item(first: u32, quad: u32, item: u32, weight_sum: vec4f) {
   let row = first + item;
-  let i = unit;
+  let i = quad;
   if (item < 2u && row < 2u && i < 192u) {
     store(row, i, weight_sum);
   }
 }
 
-fn trade(low: vec4f, high: vec4f, keeps_high: bool, mask: u32) -> vec4f {
-  return select(low, high, keeps_high) + subgroupShuffleXor(select(high, low, keeps_high), mask);
-}
-
-@compute @workgroup_size(128)
+@compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
-  let tile = group.y * 48u + group.x;
+  let tile = group.y * 192u + group.x;
   let first = 0u;
-  let unit = tile * 4u + lane / 32u;
-  let share = lane % 32u;
+  let columns = tile;
+  let unit = columns * 2u + lane / 128u;
+  let share = lane % 128u;
   let row0 = min(first, 1u);
   let row1 = min(first + 1u, 1u);
-  let column0 = min(unit * 4u, 767u);
-  let column1 = min(unit * 4u + 1u, 767u);
-  let column2 = min(unit * 4u + 2u, 767u);
-  let column3 = min(unit * 4u + 3u, 767u);
+  let column0 = min(unit * 2u, 767u);
+  let column1 = min(unit * 2u + 1u, 767u);
   var square0 = 0.0;
   var square1 = 0.0;
-  var weight_sum0_0 = vec4f();
-  var weight_sum1_0 = vec4f();
-  for (var k = share; k < 96u; k += 32u) {
-    let gain = gain_at(0u, k);
+  var weight_sum0_0 = vec2f();
+  var weight_sum1_0 = vec2f();
+  for (var k = share; k < 96u; k += 128u) {
+    let gain = Values(gain_at(0u, 2u * k), gain_at(0u, 2u * k + 1u));
     let weight_0 = weight_at(column0, k);
     let weight_1 = weight_at(column1, k);
-    let weight_2 = weight_at(column2, k);
-    let weight_3 = weight_at(column3, k);
-    let raw0 = x_at(row0, k);
+    let raw0 = Values(x_at(row0, 2u * k), x_at(row0, 2u * k + 1u));
     square0 = add_squares(square0, raw0);
     let v0 = with_gain(raw0, gain);
-    weight_sum0_0 += dots(weight_0, weight_1, weight_2, weight_3, v0);
-    let raw1 = x_at(row1, k);
+    weight_sum0_0 += dots(weight_0, weight_1, v0);
+    let raw1 = Values(x_at(row1, 2u * k), x_at(row1, 2u * k + 1u));
     square1 = add_squares(square1, raw1);
     let v1 = with_gain(raw1, gain);
-    weight_sum1_0 += dots(weight_0, weight_1, weight_2, weight_3, v1);
+    weight_sum1_0 += dots(weight_0, weight_1, v1);
   }
-  let scale0 = scale_of(over_span(square0));
-  let scale1 = scale_of(over_span(square1));
-  weight_sum0_0 *= scale0;
-  weight_sum1_0 *= scale1;
+  let team = lane / 128u;
+  let part = share / 32u;
+  square_parts[lane / 32u * 2u] = over_span(square0);
+  square_parts[lane / 32u * 2u + 1u] = over_span(square1);
   let high16 = (lane & 16u) != 0u;
   let weight_kept16_0 = trade(weight_sum0_0, weight_sum1_0, high16, 16u);
   let weight_kept8_0 = weight_kept16_0 + subgroupShuffleXor(weight_kept16_0, 8u);
@@ -120,6 +131,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let weight_kept2_0 = weight_kept4_0 + subgroupShuffleXor(weight_kept4_0, 2u);
   let weight_kept1_0 = weight_kept2_0 + subgroupShuffleXor(weight_kept2_0, 1u);
   let item = select(0u, 1u, high16);
-  if ((lane & 15u) != 0u) { return; }
-  store_item(first, unit, item, weight_kept1_0);
+  if ((lane & 15u) == 0u && item < 2u) {
+    weight_parts[part * 4u + item * 2u + team] = weight_kept1_0;
+  }
+  workgroupBarrier();
+  for (var value = lane; value < 2u; value += 256u) {
+    store_item(first, columns, value, weight_total(value) * scale_of(square_total(value)));
+  }
 }

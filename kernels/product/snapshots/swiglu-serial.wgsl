@@ -58,9 +58,9 @@ fn out_put(row: u32, i: u32, v: vec4f) {
 
 fn store(row: u32, i: u32, a: vec4f, b: vec4f) { out_put(row, i, silu(a) * b); }
 
-fn store_item(first: u32, unit: u32, item: u32, w1_sum: vec4f, w3_sum: vec4f) {
+fn store_item(first: u32, quad: u32, item: u32, w1_sum: vec4f, w3_sum: vec4f) {
   let row = first + item;
-  let i = unit;
+  let i = quad;
   if (item < 2u && row < 2u && i < 512u) {
     store(row, i, w1_sum, w3_sum);
   }
@@ -71,7 +71,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
   let tile = group.y * 32u + group.x;
   let first = 0u;
-  let unit = tile * 16u + lane;
+  let columns = tile;
+  let unit = columns * 16u + lane;
   let share = 0u;
   let row0 = min(first, 1u);
   let row1 = min(first + 1u, 1u);
