@@ -22,24 +22,10 @@ const whole = [
       replace: '&& row + 1u < $1u',
     },
     {
-      name: 'product-quad-own-share',
-      fault: 'Invocations keep their quarter of the input to themselves.',
-      find: /quadBroadcast\((v(?:\[\d\])?), \du\)/g,
-      replace: '$1',
-      only: '^linear .*dtype=f32 .*serial,lanes',
-    },
-    {
-      name: 'product-quad-norm-tail',
-      fault: 'The norm counts the end of a row again, in large batches.',
-      find: /select\(square\d+, (add_squares\(square\d+, raw\d+\)), place < \du\)/g,
-      replace: '$1',
-      only: '^linear .*dtype=f32 .*serial,lanes',
-    },
-    {
       name: 'product-part-dropped',
       fault: 'The last part of a sum is left out.',
-      find: /p < (\d+)u; p\+\+/g,
-      replace: 'p < $1u - 1u; p++',
+      find: /at < (\d+)u; at \+= (\d+)u/g,
+      replace: 'at < $1u - $2u; at += $2u',
       only: '^linear .*dtype=f32 .*workgroup',
     },
     {
