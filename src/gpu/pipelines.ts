@@ -1,8 +1,5 @@
-/**
- * Pipelines by shader text: the same text is compiled once per device, by whichever program asks first.
- * Comments, which hold the shapes of tensors, make no difference.
- */
-import { compile } from '../../kernels/compile.ts';
+/** Pipelines by shader text: the same text is compiled once per device, by whichever program asks first. */
+import { compile, sharedText } from '../../kernels/compile.ts';
 import type { Kernel } from '../../kernels/kernel.ts';
 import { accepted } from './unvalidated.ts';
 
@@ -12,7 +9,7 @@ const caches = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>(
 export function pipelineFor(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
   const cache = caches.get(device) ?? new Map<string, Promise<GPUComputePipeline>>();
   caches.set(device, cache);
-  const key = kernel.code.replace(/ *\/\/.*$/gm, '');
+  const key = sharedText(kernel.code);
   const known = cache.get(key);
   if (known) return known;
   const pipeline = accepted(device, kernel).then(() => compile(device, kernel));
