@@ -2,7 +2,6 @@
  * A decoder as a program that makes steps: the one place where the bench knows how the library runs
  * them.
  */
-import { packRows } from '../kernels/lib/row-table.ts';
 import { type Sequence, shapeOf, tokenLoop } from '../src/engine/token-loop.ts';
 import type { Stopwatch } from '../src/gpu/stopwatch.ts';
 import type { Graph } from '../src/graph/graph.ts';
@@ -65,19 +64,11 @@ export async function stepProgram(
   images: number,
   guided: boolean,
 ): Promise<StepProgram> {
-  const { memory, config } = network;
+  const { config } = network;
   const built = await timed(() => tokenLoop(network, { sequences: images, guided }));
   const loop = built.result;
   const { steps } = loop.program;
   const rows = images * (guided ? 2 : 1);
-  const start = (sequences: readonly Sequence[], position: number): void => {
-    loop.start(sequences);
-    if (position === 0) return;
-    const stands = Array.from({ length: rows }, (_, slot) => {
-      return { slot, position, sequence: slot % images, condition: 0 };
-    });
-    memory.device.queue.writeBuffer(loop.program.bufferOf(loop.gpt.rowTable), 0, packRows(stands));
-  };
   return {
     buildMs: built.ms,
     dispatches: steps.length,
@@ -86,7 +77,7 @@ export async function stepProgram(
     async run(sequences, count, position = 0) {
       const before = { ...loop.encode };
       const { ms } = await timed(async () => {
-        start(sequences, position);
+        loop.start(sequences, position);
         await loop.run(count);
       });
       const encodeMs = (loop.encode.ms - before.ms) / (loop.encode.steps - before.steps);
@@ -98,7 +89,7 @@ export async function stepProgram(
       return { stepMs: ms / count, encodeUs: encodeMs * 1000, tokens };
     },
     async deviceMs(clock, sequences, count, position) {
-      start(sequences, position);
+      loop.start(sequences, position);
       const us = await clock.time((pass) => {
         for (let i = 0; i < count; i++) loop.program.encode(pass);
       });

@@ -3,9 +3,7 @@
 export const DRAW_RULES = {
   sequences: 'size',
   rows: 'size',
-  capacity: 'size',
   vocabSize: 'size',
-  blockSize: 'size',
   clsTokenNum: 'size',
   variant: 'variant?',
 } as const;

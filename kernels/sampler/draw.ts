@@ -6,10 +6,11 @@
  */
 
 import type { Reducer } from '../lib/reduce.ts';
+import { drawnLib } from './drawn.ts';
 import { philoxLib } from './philox.ts';
 
-/** Declarations for `race` and `finish`, which need `finiteLib` too. */
-export const drawLib: string = `${philoxLib}
+/** Declarations for `begin`, `race` and `finish`, which need `finiteLib` too. */
+export const drawLib: string = `${philoxLib}${drawnLib}
 // -log(1 - v) for v in (0, 1), exact to float precision for small v, where races are won.
 fn exponential(bits: u32) -> f32 {
   let v = min((f32(bits) + 0.5) * ${2 ** -32}, ${1 - 2 ** -24});
@@ -29,9 +30,24 @@ fn race(so_far: Race, block: u32, p: vec4f, step: u32, seed: vec2u) -> Race {
   return leader;
 }`;
 
+/**
+ * Statements that say what an entry of the table of sequences draws: `settings` and `step`, the place of
+ * the token in its grid. An entry is idle where it has no row, or its row stands nowhere; a given token
+ * needs no draw.
+ */
+export const begin = (clsTokenNum: number): string => `
+  let settings = sequenceTable[sequence];
+  if (settings.row == NO_ROW) { return; }
+  let position = rowTable[settings.row].position;
+  if (position == NO_ROW) { return; }
+  let step = position - ${clsTokenNum - 1}u;
+  if (step < settings.given) {
+    if (lane == 0u) { drawn[sequence] = GIVEN; }
+    return;
+  }`;
+
 export interface FinishParams {
   readonly vocabSize: number;
-  readonly blockSize: number;
   /** Reducers over the workgroup: f32 maximum, u32 maximum. */
   readonly highest: Reducer;
   readonly last: Reducer;
@@ -40,13 +56,11 @@ export interface FinishParams {
 }
 
 /**
- * Statements that end the race `leader` of each invocation: the token is written at `step` unless it was
- * given, and the rows of the sequence `settings` move one position on. A sequence whose grid is full is left alone.
- * Where an invocation was `broken`, or no token has a chance, NO_TOKEN is written, over a given token too:
- * it is read with the grid, and its place is the step.
+ * Statements that end the race `leader` of each invocation: the token is noted in `drawn`. Where an
+ * invocation was `broken`, or no token has a chance, that is NO_TOKEN.
  */
 export const finish = (params: FinishParams): string => {
-  const { vocabSize, blockSize, highest, last, broken } = params;
+  const { vocabSize, broken, highest, last } = params;
   return `
   let top = ${highest.call('leader.score')};
   // The highest bit is free: one more reduction would cost a barrier or more.
@@ -54,9 +68,5 @@ export const finish = (params: FinishParams): string => {
   if (${broken}) { found = 0x80000000u; }
   let best_found = ${last.call('found')};
   let none = best_found >= 0x80000000u || top <= 0.0;
-  let token = select(${vocabSize}u - best_found, NO_TOKEN, none);
-  if (lane > 0u || step >= ${blockSize}u) { return; }
-  if (none || step >= settings.given) { tokens[settings.sequence * ${blockSize}u + step] = token; }
-  rowTable[settings.row].position += 1u;
-  if (settings.uncond_row != NO_ROW) { rowTable[settings.uncond_row].position += 1u; }`;
+  if (lane == 0u) { drawn[sequence] = select(${vocabSize}u - best_found, NO_TOKEN, none); }`;
 };

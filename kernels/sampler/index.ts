@@ -1,4 +1,5 @@
 /** From logits to tokens. */
+export * from './advance.ts';
 export * from './draw-token.ts';
 export * from './filter-logits.ts';
 export * from './guidance.ts';

@@ -5,9 +5,10 @@ import { assertParams } from '../lib/params.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
 import { wgsl } from '../lib/wgsl.ts';
-import { drawLib, finish } from './draw.ts';
+import { begin, drawLib, finish } from './draw.ts';
 import { DRAW_RULES } from './draw-rules.ts';
 import type { DrawTokenParams } from './draw-token.ts';
+import { drawnBinding } from './drawn.ts';
 import { type FilterParams, filterBody, filterLib, probabilities } from './filter.ts';
 import { guideLib } from './guide.ts';
 import { samplerGroup } from './sampler-group.ts';
@@ -18,8 +19,8 @@ export type SampleTokenParams = DrawTokenParams;
 export type SampleTokenBindings = {
   readonly raw: Binding<'in'>;
   readonly sequenceTable: Binding<'in'>;
-  readonly rowTable: Binding<'inout'>;
-  readonly tokens: Binding<'inout'>;
+  readonly rowTable: Binding<'in'>;
+  readonly drawn: Binding<'inout'>;
   readonly logits: Binding<'out'>;
   readonly probs: Binding<'out'>;
 };
@@ -27,26 +28,25 @@ export type SampleTokenBindings = {
 /**
  * The whole sampler in one dispatch: `guidance`, `filterLogits`, `drawToken`; see those for what each step computes. The same bits as the three kernels.
  *
- * Where a logit is not finite, before or after guidance, nothing can be drawn: the token is NO_TOKEN, also
- * in place of a given one, and `embed` makes NaN of it, so that the steps after it say the same. Minus
- * infinity counts too: the logits of a network are not masked, so it is an overflow like the others.
+ * Where a logit is not finite, before or after guidance, nothing can be drawn: the token is NO_TOKEN, of
+ * which `embed` makes NaN, so that the steps after it say the same. Minus infinity counts too: the logits of
+ * a network are not masked, so it is an overflow like the others.
  *
  * Shapes: raw [rows, vocabSize], sequenceTable u32 [sequences, 12] (`DrawingSequence`), rowTable u32
- * [rows, 4] (`Row`), tokens u32 [capacity, blockSize]; what the filter was given and what it left, logits and
- * probs [sequences, vocabSize]. One workgroup per entry of the
- * table; an idle one returns.
+ * [rows, 4] (`Row`), drawn u32 [sequences]; what the filter was given and what it left, logits and
+ * probs [sequences, vocabSize]. One workgroup per entry of the table; an idle one returns, and one for a
+ * given token too.
  * Source: LlamaGen autoregressive/models/generate.py, decode_one_token and sample.
  */
 export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindings> {
   const identity = assertParams('sample_token', params, DRAW_RULES);
-  const { sequences, rows, capacity, vocabSize, blockSize, clsTokenNum } = params;
-  const { variant = PORTABLE } = params;
+  const { sequences, rows, vocabSize, clsTokenNum, variant = PORTABLE } = params;
   assert(vocabSize <= 2 ** 24, `sample_token: vocabSize ${vocabSize} is above 2^24`);
   const bindings: SampleTokenBindings = {
     raw: rowBinding('in', [rows, vocabSize]),
     sequenceTable: sequenceTableBinding(sequences),
-    rowTable: rowTableBinding('inout', rows),
-    tokens: { role: 'inout', dtype: 'u32', shape: [capacity, blockSize] },
+    rowTable: rowTableBinding('in', rows),
+    drawn: drawnBinding(sequences),
     logits: rowBinding('out', [sequences, vocabSize]),
     probs: rowBinding('out', [sequences, vocabSize]),
   };
@@ -74,9 +74,7 @@ ${drawLib}
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   let sequence = group.x;
-  let settings = sequenceTable[sequence];
-  if (settings.row == NO_ROW) { return; }
-  let step = rowTable[settings.row].position - ${clsTokenNum - 1}u;
+  ${begin(clsTokenNum)}
   ${filterBody(filter)}
   var leader = Race();
   for (var i = lane; i < QUADS; i += ${size}u) {
@@ -85,7 +83,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
     probs_put(sequence, i, p);
     leader = race(leader, i, p, step, settings.seed);
   }
-  ${finish({ vocabSize, blockSize, highest, last, broken: 'largest >= INFINITE' })}
+  ${finish({ vocabSize, highest, last, broken: 'largest >= INFINITE' })}
 }`;
   return {
     ...identity,

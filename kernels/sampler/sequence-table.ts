@@ -1,4 +1,4 @@
-/** Which sequences draw in a pass, and how: the layout of `sequenceTable`, for WGSL and for the host. */
+/** Which rows draw in a pass, and how: the layout of `sequenceTable`, for WGSL and for the host. */
 import { assert, type Binding } from '../kernel.ts';
 import { NO_ROW } from '../lib/row-table.ts';
 
@@ -17,24 +17,19 @@ export interface Sampling {
   readonly topP: number;
   /** Take the first maximum instead of drawing. */
   readonly greedy: boolean;
-  /**
-   * Tokens at the beginning of the grid that are given and stay as they are. Where their logits are not
-   * finite the grid says so still.
-   */
+  /** Tokens at the beginning of the grid that are given: nothing is drawn for them. */
   readonly given: number;
 }
 
-/** A sequence that draws a token in a pass. */
+/** A sequence that draws a token in a pass; one that draws several has an entry for each. */
 export interface DrawingSequence extends Sampling {
   /** The row whose logits it draws from. */
   readonly row: number;
   /** The row without condition, for guidance; left out, there is no guidance whatever `cfgScale` says. */
   readonly uncondRow?: number | undefined;
-  /** The line of `tokens` that the token goes to. */
-  readonly sequence: number;
 }
 
-/** 32-bit words for one sequence. */
+/** 32-bit words for one entry; the last is not used. */
 export const SEQUENCE_WORDS = 12;
 
 const GREEDY = 1;
@@ -55,8 +50,8 @@ export function packSequences(
     );
     view.setUint32(at, s.row, true);
     view.setUint32(at + 4, s.uncondRow ?? NO_ROW, true);
-    view.setUint32(at + 8, s.sequence, true);
-    view.setUint32(at + 12, s.given, true);
+    view.setUint32(at + 8, s.given, true);
+    view.setUint32(at + 12, s.greedy ? GREEDY : 0, true);
     view.setUint32(at + 16, s.seed % 2 ** 32, true);
     view.setUint32(at + 20, Math.floor(s.seed / 2 ** 32), true);
     view.setFloat32(at + 24, s.cfgScale, true);
@@ -64,7 +59,6 @@ export function packSequences(
     view.setFloat32(at + 32, s.temperature, true);
     view.setUint32(at + 36, Math.min(s.topK, 2 ** 32 - 1), true);
     view.setFloat32(at + 40, s.topP, true);
-    view.setUint32(at + 44, s.greedy ? GREEDY : 0, true);
   });
   return words;
 }
@@ -82,15 +76,14 @@ export const sequenceLib: string = `
 struct Sequence {
   row: u32,
   uncond_row: u32,
-  sequence: u32,
   given: u32,
+  flags: u32,
   seed: vec2u,
   cfg_scale: f32,
   cfg_interval: i32,
   temperature: f32,
   top_k: u32,
   top_p: f32,
-  flags: u32,
 }
 const NO_ROW = ${NO_ROW}u;
 const GREEDY = ${GREEDY}u;`;

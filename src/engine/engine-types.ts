@@ -18,7 +18,7 @@ export interface SubmitOptions {
 
 /** What an engine has done so far. */
 export interface EngineStats {
-  /** Steps of all passes. */
+  /** Passes. */
   readonly steps: number;
   /** Submits. */
   readonly chunks: number;
@@ -45,8 +45,12 @@ export interface Engine {
    * the device fails, the signal's reason.
    */
   submit(request: ImageRequest, options?: SubmitOptions): AsyncIterableIterator<EngineEvent>;
-  /** Builds the program for passes of so many rows, which the first request waits for otherwise. */
-  prepare(rows: number): Promise<void>;
+  /**
+   * Builds the program for passes that requests wait for otherwise.
+   * @param rows Of the requests, with one position each.
+   * @param window Of all of them. Default 1.
+   */
+  prepare(rows: number, window?: number | 'auto'): Promise<void>;
   /** Resolves when no request waits or runs. */
   idle(): Promise<void>;
   /** Frees its GPU memory; the model stays. Requests that run end with a DeviceError (`destroyed`). */

@@ -1,6 +1,7 @@
 /** The engine: requests join and leave a batch at any step, each with the tokens it has alone. */
 import { packRows } from '../../kernels/lib/row-table.ts';
 import { packSequences } from '../../kernels/sampler/sequence-table.ts';
+import { packWindows } from '../../kernels/sampler/window-table.ts';
 import { DeviceError } from '../errors.ts';
 import type { Profiler } from '../gpu/profiler.ts';
 import { checkModel, type Model } from '../load/model.ts';
@@ -11,14 +12,18 @@ import {
   integer,
   profiler as profilerCheck,
 } from '../options.ts';
+import { MOST_ROWS } from './best-window.ts';
+import { chunkSize } from './chunk-size.ts';
 import type { Engine, EngineOptions, EngineStats, SubmitOptions } from './engine-types.ts';
 import { Feed } from './feed.ts';
 import { Job } from './job.ts';
 import { PassClock } from './pass-clock.ts';
 import { Passes, type PassProgram } from './passes.ts';
-import { type Placed, type PlannedPass, planPass, rowsNeeded, rowsWanted } from './plan-pass.ts';
+import type { Placed } from './placed.ts';
+import { type PlannedPass, planPass, rowsNeeded, rowsOfWindows, rowsWanted } from './plan-pass.ts';
 import { checkRequest, type EngineEvent, type ImageRequest } from './request.ts';
 import { Results } from './results.ts';
+import { Running, type Tokens } from './running.ts';
 import { createSlots, type Slots } from './slots.ts';
 
 const DEFAULT_CAPACITY = 32;
@@ -40,7 +45,8 @@ export async function createEngine(model: Model, options: EngineOptions = {}): P
   checkModel('createEngine', model);
   checkOptions('createEngine', options, ENGINE);
   const { capacity = DEFAULT_CAPACITY, profiler } = options;
-  return new SlotEngine(model, await createSlots(model.gpt, capacity), profiler);
+  const slots = await createSlots(model.gpt, capacity, Math.max(capacity, MOST_ROWS));
+  return new SlotEngine(model, slots, profiler);
 }
 
 class SlotEngine implements Engine {
@@ -51,10 +57,9 @@ class SlotEngine implements Engine {
   readonly #results: Results;
   readonly #profiler: Profiler | undefined;
   readonly #clock: PassClock | undefined;
-  readonly #free: number[];
   readonly #waiting: Job[] = [];
-  /** Those that have tokens to be submitted, by age. */
-  readonly #running = new Map<Placed, Job>();
+  /** Those that have tokens to be submitted. */
+  readonly #running: Running;
   /** Those whose tokens or pixels are on their way. */
   readonly #finishing = new Set<Job>();
   readonly #whenIdle: (() => void)[] = [];
@@ -72,7 +77,9 @@ class SlotEngine implements Engine {
     this.#results = new Results(model, slots, profiler);
     this.#profiler = profiler;
     this.#clock = profiler && new PassClock(memory, profiler);
-    this.#free = Array.from({ length: slots.count }, (_, slot) => slot);
+    this.#running = new Running(model, slots, this.#results, (job, tokens, passes) => {
+      void this.#finish(job, tokens, passes);
+    });
   }
 
   get capacity(): number {
@@ -80,7 +87,7 @@ class SlotEngine implements Engine {
   }
 
   get jobs(): number {
-    return this.#waiting.length + this.#running.size + this.#finishing.size;
+    return this.#waiting.length + this.#running.jobs.size + this.#finishing.size;
   }
 
   get stats(): EngineStats {
@@ -103,8 +110,14 @@ class SlotEngine implements Engine {
     return job.events;
   }
 
-  async prepare(rows: number): Promise<void> {
-    await this.#passes.for(rows);
+  async prepare(rows: number, window: number | 'auto' = 1): Promise<void> {
+    const rowsOf = (each: number): number => Math.max(rows, this.#fitting(rows * each));
+    await this.#passes.for(rowsOf(window === 'auto' ? this.#passes.bestWindow(rowsOf) : window));
+  }
+
+  /** Rows of a pass in which windows take no more than there are. */
+  #fitting(rows: number): number {
+    return Math.min(rows, this.#slots.mostRows);
   }
 
   idle(): Promise<void> {
@@ -130,7 +143,7 @@ class SlotEngine implements Engine {
         this.#model.gpt.watch.check();
         this.#dropGone();
         this.#admit();
-        const isFed = this.#running.size === 0 || this.#feed.isFed;
+        const isFed = this.#running.jobs.size === 0 || this.#feed.isFed;
         if (!isFed) await this.#advance();
         else if (this.#feed.pending > 0) await this.#feed.settle();
         else break;
@@ -145,87 +158,80 @@ class SlotEngine implements Engine {
     if (this.#waiting.length > 0 && !this.#ended) void this.#work();
   }
 
-  /** Takes out what nobody waits for. Passes that are queued still write to its slots, before others do. */
+  /** Takes out what nobody waits for. */
   #dropGone(): void {
-    for (const [placed, job] of this.#running) if (job.isGone) this.#release(placed);
+    this.#running.dropGone();
     const staying = this.#waiting.filter((job) => !job.isGone);
     this.#waiting.splice(0, this.#waiting.length, ...staying);
   }
 
-  #release(placed: Placed): void {
-    this.#running.delete(placed);
-    this.#free.push(placed.slot);
-    if (placed.uncondSlot !== undefined) this.#free.push(placed.uncondSlot);
-    this.#free.sort((a, b) => a - b);
-  }
-
   /** Gives slots to those who wait, in their order. */
   #admit(): void {
-    const { blockSize } = this.#model.config.gpt;
     for (;;) {
       const [job] = this.#waiting;
-      if (!job || this.#free.length < (job.request.guided ? 2 : 1)) return;
+      if (!job || !this.#running.hasRoomFor(job)) return;
       this.#waiting.shift();
-      const { label, sampling, guided, prefix } = job.request;
-      const slot = this.#free.shift() ?? 0;
-      const uncondSlot = guided ? this.#free.shift() : undefined;
-      const placed: Placed = { slot, uncondSlot, label, sampling, position: 0 };
-      this.#running.set(placed, job);
-      job.events.push({ type: 'started' });
-      const line = Uint32Array.from(prefix);
-      if (line.length > 0) {
-        const write = () => this.#slots.write('tokens', line, slot * blockSize);
-        this.#model.gpt.memory.checked('writing given tokens', write).catch((e) => job.fail(e));
-      }
-      if (line.length === blockSize) {
-        this.#release(placed);
-        void this.#finish(job, Promise.resolve(line));
-      }
+      this.#running.start(job);
     }
   }
 
-  /** Submits the next chunk. */
+  /** Submits the next chunk, or waits where more should be known first. */
   async #advance(): Promise<void> {
-    const placed = [...this.#running.keys()];
-    const wanted = Math.min(rowsWanted(placed), this.capacity);
-    const pass = await this.#passes.for(rowsNeeded(placed), wanted);
+    const { placed } = this.#running;
+    const least = rowsNeeded(placed);
+    const fitting = (rows: number): number => Math.max(least, this.#fitting(rows));
+    const rowsOf = (window: number): number => fitting(rowsOfWindows(placed, window));
+    const isAuto = placed.some(({ window }) => window === 'auto');
+    const auto = isAuto ? this.#passes.bestWindow(rowsOf) : 1;
+    const pass = await this.#passes.for(rowsOf(auto), fitting(rowsWanted(placed, auto)));
     if (this.#ended) return;
-    const plan = planPass(placed, pass.rows, this.#model.config.gpt.numClasses);
+    const plan = planPass(placed, pass.rows, this.#model.config.gpt.numClasses, auto);
+    const steps = this.#stepsOf(pass, plan);
+    if (steps === 0 && this.#feed.pending > 0) {
+      await this.#feed.settle();
+      return;
+    }
+    await this.#submit(pass, plan, Math.max(1, steps));
+  }
+
+  async #submit(pass: PassProgram, plan: PlannedPass, steps: number): Promise<void> {
     const { memory, watch } = this.#model.gpt;
     const written = memory.checked('starting the sequences', () => {
       this.#slots.write('rows', packRows(plan.rows, pass.rows));
-      this.#slots.write('sequences', packSequences(plan.sequences, pass.rows));
+      this.#slots.write('sequences', packSequences(plan.draws, pass.rows));
+      this.#slots.write('windows', packWindows(plan.windows, pass.rows));
     });
-    const steps = plan.repeats ? this.#stepsOf(pass) : 1;
-    if (this.#profiler && plan.repeats && this.#isProfiled(placed[0])) {
+    const [oldest] = this.#running.placed;
+    if (this.#profiler && oldest && this.#isProfiled(oldest)) {
       while (this.#feed.pending > 0) await this.#feed.settle();
-      await watch.race(written);
+      await watch.race(Promise.all([written, pass.placing.run(0)]));
       await this.#clock?.read();
       await watch.race(this.#profiler.run(memory, pass.program, 'token step'));
-      this.#moved(plan, 1)();
+      this.#steps++;
+      const tell = await this.#running.move(plan, 1);
+      tell();
     } else {
-      // What is read of the steps is queued behind them.
-      let tell = (): void => {};
       const timestampWrites = this.#clock?.next(steps);
-      this.#feed.submit(pass, steps, { timestampWrites, written, onDone: () => tell() });
-      tell = this.#moved(plan, steps);
+      const behind = () => this.#running.move(plan, steps);
+      this.#steps += steps;
+      const { placing: program, pace } = pass;
+      this.#feed.submit({ program, pace }, steps, { timestampWrites, written, behind });
     }
   }
 
-  /** Steps until a request is full, wants to be looked at, or is profiled; no more than a chunk. */
-  #stepsOf({ pace }: PassProgram): number {
+  /** Passes until a request is full, wants to be looked at, or is profiled; no more than a chunk. */
+  #stepsOf({ pace }: PassProgram, { counts }: PlannedPass): number {
     const { blockSize } = this.#model.config.gpt;
-    let steps = this.#feed.chunkOf(pace);
-    for (const [{ position }, { request }] of this.#running) {
-      const ends = [request.previewEvery, request.gridEvery].map((every) =>
-        every === undefined ? blockSize : position + every - (position % every),
-      );
-      steps = Math.min(steps, blockSize - position, ...ends.map((end) => end - position));
-    }
-    const [oldest] = this.#running.keys();
+    const wishes = [...this.#running.jobs].map(([placed, { request }]) => {
+      const every = [request.previewEvery, request.gridEvery];
+      return { placed, count: counts.get(placed) ?? 1, every };
+    });
+    const steps = chunkSize(wishes, blockSize, this.#feed.chunkOf(pace));
+    const [oldest] = this.#running.placed;
     if (!this.#profiler || !oldest) return steps;
-    const next = this.#profiledSteps().find((step) => step > oldest.position);
-    return Math.min(steps, (next ?? blockSize) - oldest.position);
+    const { expected } = oldest.at;
+    const next = this.#profiledSteps().find((step) => step > expected) ?? blockSize;
+    return Math.min(steps, Math.ceil((next - expected) / oldest.rate(counts.get(oldest) ?? 1)));
   }
 
   #profiledSteps(): number[] {
@@ -234,40 +240,17 @@ class SlotEngine implements Engine {
     return Array.from({ length: PROFILED_STEPS }, (_, i) => Math.floor((i + 0.5) * share));
   }
 
-  #isProfiled(placed: Placed | undefined): boolean {
-    return placed !== undefined && this.#profiledSteps().includes(placed.position);
+  /** Whether it has just come to a step that a profiler looks into. */
+  #isProfiled(placed: Placed): boolean {
+    const behind = this.#profiledSteps().filter((step) => step <= placed.at.expected).length;
+    const isDue = behind > placed.profiled;
+    placed.profiled = behind;
+    return isDue;
   }
 
-  /**
-   * Notes that steps were submitted, and queues what is to be read behind them.
-   * @returns Tells the requests of it, once the steps are done.
-   */
-  #moved({ moves }: PlannedPass, steps: number): () => void {
-    const { blockSize } = this.#model.config.gpt;
-    this.#steps += steps;
-    const told: (readonly [Job, number])[] = [];
-    for (const [placed, count] of moves) {
-      const job = this.#running.get(placed);
-      if (!job) continue;
-      placed.position += count * steps;
-      const done = Math.max(placed.position, placed.sampling.given);
-      if (placed.position === blockSize) {
-        const read = this.#results.read(placed.slot);
-        this.#release(placed);
-        void this.#finish(job, read); // which tells of the last ones when they have been looked at
-      } else {
-        told.push([job, done]);
-        if (placed.position >= placed.sampling.given) this.#results.look(job, placed);
-      }
-    }
-    return () => {
-      for (const [job, done] of told) job.tellTokens(done, blockSize);
-    };
-  }
-
-  async #finish(job: Job, read: Promise<Uint32Array<ArrayBuffer>>): Promise<void> {
+  async #finish(job: Job, read: Promise<Tokens>, passes: number): Promise<void> {
     this.#finishing.add(job);
-    await this.#results.finish(job, read, () => this.jobs === 1);
+    await this.#results.finish(job, read, passes, () => this.jobs === 1);
     this.#finishing.delete(job);
     this.#tellIdle();
     if (!this.#ended) void this.#passes.buildOthers().catch(() => {}); // those there are will do
@@ -279,10 +262,10 @@ class SlotEngine implements Engine {
   }
 
   #failAll(error: unknown): void {
-    for (const job of [...this.#waiting, ...this.#running.values(), ...this.#finishing]) {
+    for (const job of [...this.#waiting, ...this.#running.jobs.values(), ...this.#finishing]) {
       job.fail(error);
     }
-    for (const placed of [...this.#running.keys()]) this.#release(placed);
+    for (const placed of this.#running.placed) this.#running.release(placed);
     this.#waiting.length = 0;
     this.#feed.drop();
   }

@@ -28,8 +28,8 @@ export interface SubmittedSteps {
   readonly timestampWrites?: GPUComputePassTimestampWrites | undefined;
   /** When the device has accepted what was written for them. */
   readonly written?: Promise<unknown> | undefined;
-  /** Called by the `settle` that hears that they are done. */
-  readonly onDone?: (() => void) | undefined;
+  /** Called once they are submitted: queues what is to be read behind them. */
+  readonly behind?: (() => Promise<() => void>) | undefined;
 }
 
 /** Stopping takes a chunk, and encoding one should not hold a page up: 333 fast steps take 20 ms. */
@@ -46,8 +46,8 @@ interface Chunk {
   /** Nothing was queued before it. */
   readonly isFirst: boolean;
   readonly submittedAt: number;
-  readonly done: Promise<unknown>;
-  readonly onDone: () => void;
+  /** Gives what the `settle` calls that hears of it. */
+  readonly done: Promise<() => void>;
 }
 
 export class Feed {
@@ -97,7 +97,7 @@ export class Feed {
 
   /** Encodes and submits steps of a program. */
   submit({ program, pace }: FedProgram, size: number, options: SubmittedSteps = {}): void {
-    const { timestampWrites, written, onDone = () => {} } = options;
+    const { timestampWrites, written, behind = async () => () => {} } = options;
     const { device } = this.#memory;
     const endEncode = this.#options.profiler?.begin('encode');
     const submittedAt = performance.now();
@@ -106,10 +106,11 @@ export class Feed {
     pace.encode.ms += encodeMs;
     pace.encode.steps += size;
     endEncode?.();
-    const done = Promise.all([written, accepted, device.queue.onSubmittedWorkDone()]);
+    const parts = [behind(), written, accepted, device.queue.onSubmittedWorkDone()] as const;
+    const done = Promise.all(parts).then(([tell]) => tell);
     done.catch(() => {}); // told by the race in `settle`, unless the run ends before
     const isFirst = this.#pending.length === 0;
-    this.#pending.push({ size, pace, isFirst, submittedAt, done, onDone });
+    this.#pending.push({ size, pace, isFirst, submittedAt, done });
     this.spent.chunks++;
     this.spent.encodeMs += encodeMs;
   }
@@ -123,7 +124,7 @@ export class Feed {
     const oldest = this.#pending[0];
     if (!oldest) return 0;
     const endWait = this.#options.profiler?.begin('wait');
-    await this.#watch.race(oldest.done);
+    const tell = await this.#watch.race(oldest.done);
     endWait?.();
     if (this.#pending[0] !== oldest) return 0; // dropped meanwhile
     this.#pending.shift();
@@ -138,7 +139,7 @@ export class Feed {
     pace.msPerStep = (this.#settledAt - this.#streak.since) / this.#streak.steps;
     const latest = this.#pending.at(-1)?.size ?? size;
     this.#most = Math.min(MAX_CHUNK, Math.max(latest, size) * GROWTH);
-    oldest.onDone();
+    tell();
     return size;
   }
 

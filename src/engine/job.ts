@@ -9,6 +9,8 @@ export class Job {
   readonly events: EventQueue<EngineEvent>;
   /** Whether a preview of it is being made. */
   isPreviewing = false;
+  /** Tokens that were known when it was last looked at. */
+  looked = 0;
   readonly #unlisten: () => void;
   #told = 0;
 

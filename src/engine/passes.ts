@@ -1,10 +1,12 @@
 /** The programs of a decoder over its slots, one for each number of rows, built at first need. */
+import type { Memory } from '../gpu/memory.ts';
 import { build, type Program } from '../gpu/program.ts';
 import { adapterFacts } from '../gpu/variants.ts';
 import { Graph } from '../graph/graph.ts';
 import type { Network } from '../load/network.ts';
 import { type GptDecoder, gptDecoder } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
+import { bestWindow, passMs } from './best-window.ts';
 import type { Pace } from './feed.ts';
 import type { Slots } from './slots.ts';
 
@@ -12,6 +14,8 @@ import type { Slots } from './slots.ts';
 export interface PassProgram {
   readonly rows: number;
   readonly program: Program;
+  /** Passes with rows that have yet to be placed. */
+  readonly placing: Pick<Program, 'run'>;
   /** Handles of what the program's buffers hold. */
   readonly gpt: GptDecoder;
   readonly pace: Pace;
@@ -28,14 +32,36 @@ export async function passProgram(
   const gpt = gptDecoder(g, config, { rows, slots: slots.count }, precision);
   const options = { weights, states: slots.buffers, keep: [gpt.logits, gpt.probs] };
   const program = await watch.race(build(memory, g, options));
-  return { rows, program, gpt, pace: { msPerStep: undefined, encode: { ms: 0, steps: 0 } } };
+  const pace = { msPerStep: undefined, encode: { ms: 0, steps: 0 } };
+  return { rows, program, placing: placing(memory, program), gpt, pace };
 }
 
-/** Numbers of rows that programs are built for: powers of two, and all that there are. */
-export function rowCounts(mostRows: number): number[] {
-  const counts: number[] = [];
-  for (let rows = 1; rows < mostRows; rows *= 2) counts.push(rows);
-  return [...counts, mostRows];
+/** A program whose last step runs before all others too: with nothing drawn, all that it does is placing rows. */
+function placing(memory: Memory, { steps, encode }: Program): Pick<Program, 'run'> {
+  const { device } = memory;
+  return {
+    run: (times = 1, timestampWrites) =>
+      memory.checked('running the passes', () => {
+        const encoder = device.createCommandEncoder();
+        const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });
+        const last = steps.at(-1);
+        if (last) {
+          pass.setPipeline(last.pipeline);
+          pass.setBindGroup(0, last.group);
+          pass.dispatchWorkgroups(...last.workgroups);
+        }
+        for (let i = 0; i < times; i++) encode(pass);
+        pass.end();
+        device.queue.submit([encoder.finish()]);
+      }),
+  };
+}
+
+/** Numbers of rows that programs are built for: powers of two, and one for each slot. */
+export function rowCounts(slots: number, mostRows: number): number[] {
+  const counts = new Set([slots, mostRows]);
+  for (let rows = 1; rows < mostRows; rows *= 2) counts.add(rows);
+  return [...counts].sort((a, b) => a - b);
 }
 
 /** Rows of the program to take among those that are built; undefined where another should be. */
@@ -58,12 +84,31 @@ export class Passes {
   readonly #built = new Map<number, PassProgram>();
   readonly #building = new Map<number, Promise<PassProgram>>();
   readonly #software: boolean;
+  readonly #counts: readonly number[];
   #destroyed = false;
 
   constructor(network: Network<GptConfig>, slots: Slots) {
+    this.#counts = rowCounts(slots.count, slots.mostRows);
     this.#network = network;
     this.#slots = slots;
     this.#software = adapterFacts(network.memory.device).software;
+  }
+
+  /**
+   * The window that pays, of those with a program; of all, where there is no program yet.
+   * @param rowsOf Rows of a pass with a window.
+   */
+  bestWindow(rowsOf: (window: number) => number): number {
+    if (this.#software) return 1; // arithmetic is the bound, and rows cost in full
+    const built = [...this.#built.keys()].sort((a, b) => a - b);
+    const isBuilt = built.some((rows) => rows >= rowsOf(1));
+    const measured = [...this.#built.values()].flatMap(({ rows, pace: { msPerStep: ms } }) =>
+      ms === undefined ? [] : [{ rows, ms }],
+    );
+    return bestWindow({
+      rowsOf: (window) => (isBuilt ? built : this.#counts).find((n) => n >= rowsOf(window)),
+      msOf: (rows) => passMs(this.#network.config, rows, measured),
+    });
   }
 
   /**
@@ -75,15 +120,16 @@ export class Passes {
     const rows = rowsFor(needed, wanted, [...this.#built.keys()], this.#software);
     const there = rows === undefined ? undefined : this.#built.get(rows);
     if (there) return there;
-    const count = rowCounts(this.#slots.count).find((n) => n >= needed);
-    if (count === undefined) throw new RangeError(`${needed} rows in ${this.#slots.count} slots`);
+    const count = this.#counts.find((n) => n >= needed);
+    if (count === undefined) throw new RangeError(`${needed} rows of ${this.#slots.mostRows}`);
     return this.#build(count);
   }
 
   /** Builds what is not there yet, one after another, where more programs make passes faster. */
   async buildOthers(): Promise<void> {
     if (this.#software) return;
-    for (const rows of rowCounts(this.#slots.count)) {
+    const largest = Math.max(this.#slots.count, ...this.#built.keys());
+    for (const rows of this.#counts.filter((n) => n <= largest)) {
       if (!this.#destroyed && !this.#built.has(rows)) await this.#build(rows);
     }
   }

@@ -1,48 +1,41 @@
-/** Which rows a pass has: every running sequence once, or several given tokens of one that begins. Pure. */
-import type { Row } from '../../kernels/lib/row-table.ts';
-import type { DrawingSequence, Sampling } from '../../kernels/sampler/sequence-table.ts';
+/** Which rows a pass has: of every running sequence as many positions as there is room for. Pure. */
+import { NO_ROW, type Row } from '../../kernels/lib/row-table.ts';
+import type { DrawingSequence } from '../../kernels/sampler/sequence-table.ts';
+import type { Window } from '../../kernels/sampler/window-table.ts';
+import type { Placed } from './placed.ts';
 
-/** A sequence in its slots. */
-export interface Placed {
-  /** Its slot, and its line of tokens. */
-  readonly slot: number;
-  /** The slot of its rows without condition, where it is guided. */
-  readonly uncondSlot: number | undefined;
-  readonly label: number;
-  /** `given` tokens are in its line already. */
-  readonly sampling: Sampling;
-  /** Positions in the KV cache; from `given` on also the number of its tokens. */
-  position: number;
-}
-
-/** Rows, draws, and how far each sequence gets. */
+/** Rows and draws, and the positions of each sequence; they are placed on the device. */
 export interface PlannedPass {
   readonly rows: readonly Row[];
-  readonly sequences: readonly DrawingSequence[];
-  /** Positions that each sequence moves on in one step. */
-  readonly moves: ReadonlyMap<Placed, number>;
-  /** Whether the pass may be repeated as it is: rows that draw move on by themselves. */
-  readonly repeats: boolean;
-}
-
-/** Rows that passes want for sequences: one for each position, two with guidance. */
-export function rowsWanted(placed: readonly Placed[]): number {
-  return placed.reduce((sum, p) => sum + positionsLeft(p) * rowsAPosition(p), 0);
+  readonly draws: readonly DrawingSequence[];
+  readonly windows: readonly Window[];
+  /** Positions of each sequence. */
+  readonly counts: ReadonlyMap<Placed, number>;
 }
 
 /** Fewest rows of a pass in which all of them move on. */
 export const rowsNeeded = (placed: readonly Placed[]): number =>
-  placed.reduce((sum, p) => sum + rowsAPosition(p), 0);
-
-const rowsAPosition = ({ uncondSlot }: Placed): number => (uncondSlot === undefined ? 1 : 2);
-
-/** Positions that are known: those of given tokens, and the one that draws next. */
-const positionsLeft = ({ position, sampling }: Placed): number =>
-  Math.max(0, sampling.given - position) + 1;
+  placed.reduce((sum, { rowsAPosition }) => sum + rowsAPosition, 0);
 
 /**
- * Fills the rows of a pass. Sequences are asked in their order; each moves on by at least one position.
- * Rows of one sequence at several positions attend causally, to the same bits as one by one.
+ * Rows of the windows of sequences.
+ * @param auto Window of those that leave it to the engine.
+ */
+export const rowsOfWindows = (placed: readonly Placed[], auto: number): number =>
+  placed.reduce((sum, one) => sum + windowOf(one, auto) * one.rowsAPosition, 0);
+
+/** Rows that passes have a use for: those of windows, and all of given tokens. */
+export const rowsWanted = (placed: readonly Placed[], auto: number): number =>
+  placed.reduce((sum, one) => sum + wantedOf(one, auto) * one.rowsAPosition, 0);
+
+const windowOf = ({ window }: Placed, auto: number): number => (window === 'auto' ? auto : window);
+
+const wantedOf = (one: Placed, auto: number): number =>
+  Math.max(windowOf(one, auto), one.positionsLeft);
+
+/**
+ * Fills the rows of a pass: each sequence has at least one position, and what is left goes round. Rows of
+ * one sequence at several positions attend causally, to the same bits as one by one.
  * @param rows Those of the pass, at least `rowsNeeded`.
  * @param unconditional Class of the rows without condition.
  */
@@ -50,29 +43,42 @@ export function planPass(
   placed: readonly Placed[],
   rows: number,
   unconditional: number,
+  auto: number,
 ): PlannedPass {
-  let spare = rows - rowsNeeded(placed);
+  const counts = shared(placed, rows, auto);
   const table: Row[] = [];
-  const sequences: DrawingSequence[] = [];
-  const moves = new Map<Placed, number>();
-  for (const one of placed) {
-    const { slot, uncondSlot, label, sampling, position } = one;
-    const more = Math.floor(spare / rowsAPosition(one));
-    const count = Math.min(positionsLeft(one), 1 + more);
-    spare -= (count - 1) * rowsAPosition(one);
-    moves.set(one, count);
-    const stand = (where: number, condition: number): number => {
-      for (let i = 0; i < count; i++) {
-        table.push({ slot: where, position: position + i, sequence: slot, condition });
-      }
-      return table.length - 1;
+  const draws: DrawingSequence[] = [];
+  const windows: Window[] = [];
+  for (const [{ slot, uncondSlot, label, sampling }, count] of counts) {
+    const first = { row: table.length, draw: draws.length };
+    const stand = (where: number, condition: number): void => {
+      const idle = { slot: where, position: NO_ROW, sequence: slot, condition };
+      for (let i = 0; i < count; i++) table.push(idle);
     };
-    const row = stand(slot, label);
-    const uncondRow = uncondSlot === undefined ? undefined : stand(uncondSlot, unconditional);
-    if (position + count > sampling.given) {
-      sequences.push({ ...sampling, row, uncondRow, sequence: slot });
+    stand(slot, label);
+    const uncondRow = uncondSlot === undefined ? undefined : table.length;
+    if (uncondSlot !== undefined) stand(uncondSlot, unconditional);
+    for (let i = 0; i < count; i++) {
+      const uncond = uncondRow === undefined ? undefined : uncondRow + i;
+      draws.push({ ...sampling, row: first.row + i, uncondRow: uncond });
+    }
+    windows.push({ ...first, sequence: slot, uncondRow, count });
+  }
+  return { rows: table, draws, windows, counts };
+}
+
+/** Positions of each: one more for each that wants it, again and again, until rows run out. */
+function shared(placed: readonly Placed[], rows: number, auto: number): Map<Placed, number> {
+  const counts = new Map(placed.map((one) => [one, 1]));
+  let spare = rows - rowsNeeded(placed);
+  for (let grew = true; grew; ) {
+    grew = false;
+    for (const [one, count] of counts) {
+      if (count >= wantedOf(one, auto) || spare < one.rowsAPosition) continue;
+      counts.set(one, count + 1);
+      spare -= one.rowsAPosition;
+      grew = true;
     }
   }
-  const repeats = sequences.length === placed.length && [...moves.values()].every((n) => n === 1);
-  return { rows: table, sequences, moves, repeats };
+  return counts;
 }

@@ -2,7 +2,16 @@
 import type { Sampling } from '../../kernels/sampler/sequence-table.ts';
 import { OptionError } from '../errors.ts';
 import type { ModelJson } from '../models/model-json.ts';
-import { type Checks, checkOptions, checkValue, flag, integer, numbers } from '../options.ts';
+import {
+  type Check,
+  type Checks,
+  checkOptions,
+  checkValue,
+  flag,
+  integer,
+  numbers,
+} from '../options.ts';
+import { MOST_ROWS } from './best-window.ts';
 import type { Picture } from './images.ts';
 import { SAMPLING, type SamplingOptions, samplingOf } from './sampling-options.ts';
 
@@ -19,6 +28,12 @@ export interface ImageRequest extends SamplingOptions {
   readonly gridEvery?: number | undefined;
   /** Whether tokens become a picture. Default true. */
   readonly pixels?: boolean | undefined;
+  /**
+   * Positions that a pass computes, from 1 to 64: the first draws a token, the others guess at it and save
+   * passes where they are right. The tokens are the same whatever it is. Other requests may leave
+   * it fewer. Default `auto`: as many as pay.
+   */
+  readonly window?: number | 'auto' | undefined;
 }
 
 /** What happens to a request, in this order; `tokens` and `preview` come again and again. */
@@ -42,6 +57,8 @@ export type EngineEvent =
       readonly tokens: Uint32Array<ArrayBuffer>;
       /** Unless `pixels` is false. */
       readonly picture?: Picture | undefined;
+      /** Passes that it was computed in. */
+      readonly passes: number;
       /** What turning tokens into pixels took. */
       readonly decodeMs: number;
     }
@@ -56,6 +73,22 @@ export interface CheckedRequest {
   readonly previewEvery: number | undefined;
   readonly gridEvery: number | undefined;
   readonly pixels: boolean;
+  readonly window: number | 'auto';
+}
+
+/** Of a request or of a call: from one position to as many as a pass may have rows. */
+export const WINDOW: Check = (value) =>
+  value === 'auto' || (typeof value === 'number' && !integer(1, MOST_ROWS)(value))
+    ? undefined
+    : `an integer from 1 to ${MOST_ROWS} or "auto"`;
+
+/** The window that there can be: no larger than the grid, nor than the rows of a pass. */
+export function fittingWindow(
+  asked: number | 'auto',
+  blockSize: number,
+  guided: boolean,
+): number | 'auto' {
+  return asked === 'auto' ? asked : Math.min(asked, blockSize, MOST_ROWS / (guided ? 2 : 1));
 }
 
 const REQUEST: Checks<ImageRequest> = {
@@ -66,6 +99,7 @@ const REQUEST: Checks<ImageRequest> = {
   previewEvery: integer(1),
   gridEvery: integer(1),
   pixels: flag,
+  window: WINDOW,
 };
 
 /**
@@ -81,6 +115,7 @@ export function checkRequest(
   checkOptions('submit', request, REQUEST);
   const { numClasses, blockSize, vocabSize } = config.gpt;
   const { classIndex, seed = 0, previewEvery, gridEvery, pixels = true } = request;
+  const { window: asked = 'auto' } = request;
   // An engine takes the unconditional class too, as the official sampler does.
   checkValue('classIndex', classIndex, integer(0, numClasses));
   const prefix = Array.from(request.prefix ?? []);
@@ -99,5 +134,6 @@ export function checkRequest(
       `a ${guided ? 'guided ' : ''}request takes ${slots} slots, and this engine has a capacity of ${capacity}`,
     );
   }
-  return { label: classIndex, sampling, guided, prefix, previewEvery, gridEvery, pixels };
+  const window = fittingWindow(asked, blockSize, guided);
+  return { label: classIndex, sampling, guided, prefix, previewEvery, gridEvery, pixels, window };
 }

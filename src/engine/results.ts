@@ -1,4 +1,5 @@
 /** What an engine reads of its slots: grids under way, and full ones, and the pictures of both. */
+import { PROGRESS_WORDS } from '../../kernels/sampler/window-table.ts';
 import type { Profiler } from '../gpu/profiler.ts';
 import { Reader } from '../gpu/readback.ts';
 import type { Model } from '../load/model.ts';
@@ -6,7 +7,6 @@ import type { Picture } from './images.ts';
 import type { Job } from './job.ts';
 import { assertDrawn } from './not-finite.ts';
 import { pictureQueue } from './picture-queue.ts';
-import type { Placed } from './plan-pass.ts';
 import { filledGrid, hideUndrawn } from './preview.ts';
 import type { Slots } from './slots.ts';
 
@@ -19,6 +19,7 @@ export class Results {
   readonly #model: Model;
   readonly #slots: Slots;
   readonly #reader: Reader;
+  readonly #progress: Reader;
   readonly #profiler: Profiler | undefined;
   /** Reads of grids that became full just now. */
   #full: Promise<Tokens>[] = [];
@@ -32,36 +33,56 @@ export class Results {
     this.#reader = new Reader(memory, 'tokens', config.blockSize * 4);
     // Each slot may be read by every chunk that is queued.
     this.#reader.reserve(QUEUED_CHUNKS * slots.count);
+    this.#progress = new Reader(memory, 'progress', slots.count * PROGRESS_WORDS * 4);
+    this.#progress.reserve(QUEUED_CHUNKS);
   }
 
   /** The line of tokens of a slot as it is after all that is submitted: u32 [blockSize]. */
   async read(slot: number): Promise<Tokens> {
     const { watch, config } = this.#model.gpt;
-    const buffer = this.#slots.buffers.get('tokens');
-    if (!buffer) throw new RangeError('slots have no tokens');
+    const buffer = this.#slots.buffer('tokens');
     const bytes = watch.race(this.#reader.read(buffer, slot * config.blockSize * 4));
     return new Uint32Array(await bytes);
   }
 
-  /** Begins to read the grid so far, where the request asks for it at this position. */
-  look(job: Job, { slot, position }: Placed): void {
+  /** How far all sequences are after all that is submitted: u32 [slots, 4] (`ProgressLine`). */
+  async progress(): Promise<Uint32Array> {
+    const { watch } = this.#model.gpt;
+    const bytes = watch.race(this.#progress.read(this.#slots.buffer('progress')));
+    return new Uint32Array(await bytes);
+  }
+
+  /** Whether a request asks to be looked at somewhere up to `known` tokens. */
+  wantsLook({ request, looked }: Job, known: number): boolean {
+    const { previewEvery, gridEvery } = request;
+    return [previewEvery, gridEvery].some((every) => lastLook(looked, known, every) !== undefined);
+  }
+
+  /**
+   * Tells of the grid so far, where the request asks for it since it was last looked at.
+   * @param known Tokens that are known.
+   * @param read The line of tokens.
+   */
+  look(job: Job, known: number, read: () => Promise<Tokens>): void {
     const { previewEvery, gridEvery } = job.request;
-    const wantsGrid = gridEvery !== undefined && position % gridEvery === 0;
+    const grid = lastLook(job.looked, known, gridEvery);
     // One at a time: where decoding is slow, pictures are left out and the tokens go on.
-    const wantsPreview = previewEvery !== undefined && position % previewEvery === 0;
-    const previews = wantsPreview && !job.isPreviewing;
-    if (!wantsGrid && !previews) return;
-    if (previews) job.isPreviewing = true;
-    const read = this.read(slot);
+    const seen = job.isPreviewing ? undefined : lastLook(job.looked, known, previewEvery);
+    job.looked = known;
+    if (grid === undefined && seen === undefined) return;
+    if (seen !== undefined) job.isPreviewing = true;
+    const line = read();
     const look = async (): Promise<void> => {
       const { blockSize: total, gridSize } = this.#model.config.gpt;
-      const tokens = (await read).slice(0, position);
+      const tokens = (await line).slice(0, known);
       this.#assertDrawn(job, tokens);
-      if (wantsGrid) job.events.push({ type: 'tokens', done: position, total, tokens });
-      if (!previews || job.isGone) return;
-      const picture = await this.#decode(job, filledGrid(tokens, position, gridSize));
-      const shown = hideUndrawn(picture, position, gridSize);
-      job.events.push({ type: 'preview', done: position, picture: shown });
+      if (grid !== undefined) {
+        job.events.push({ type: 'tokens', done: grid, total, tokens: tokens.slice(0, grid) });
+      }
+      if (seen === undefined || job.isGone) return;
+      const picture = await this.#decode(job, filledGrid(tokens, seen, gridSize));
+      const shown = hideUndrawn(picture, seen, gridSize);
+      job.events.push({ type: 'preview', done: seen, picture: shown });
       job.isPreviewing = false;
     };
     look().catch((error: unknown) => job.fail(error));
@@ -70,9 +91,15 @@ export class Results {
   /**
    * Takes the tokens of a full grid, makes pixels of them, and ends the events of the request, also where
    * that fails.
+   * @param passes That it was computed in.
    * @param isLast Whether its dispatches are timed, where there is a profiler.
    */
-  async finish(job: Job, read: Promise<Tokens>, isLast: () => boolean): Promise<void> {
+  async finish(
+    job: Job,
+    read: Promise<Tokens>,
+    passes: number,
+    isLast: () => boolean,
+  ): Promise<void> {
     const allRead = this.#readWith(read);
     try {
       const { blockSize: total } = this.#model.config.gpt;
@@ -86,7 +113,7 @@ export class Results {
         ? await this.#decode(job, tokens, this.#profiler, isLast())
         : undefined;
       const decodeMs = performance.now() - begun;
-      job.events.push({ type: 'image', tokens, picture, decodeMs });
+      job.events.push({ type: 'image', tokens, picture, passes, decodeMs });
       job.finish();
     } catch (error) {
       job.fail(error);
@@ -106,6 +133,7 @@ export class Results {
 
   destroy(): void {
     this.#reader.destroy();
+    this.#progress.destroy();
   }
 
   #decode(job: Job, tokens: Tokens, profiler?: Profiler, timed?: boolean): Promise<Picture> {
@@ -119,4 +147,11 @@ export class Results {
     const { label, sampling } = request;
     assertDrawn(tokens, config.blockSize, precision, [{ label, seed: sampling.seed }], index);
   }
+}
+
+/** The last multiple of `every` that tokens have reached since `before` of them. */
+function lastLook(before: number, known: number, every: number | undefined): number | undefined {
+  if (every === undefined) return undefined;
+  const last = known - (known % every);
+  return last > before ? last : undefined;
 }

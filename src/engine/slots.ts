@@ -1,6 +1,8 @@
 /** What outlives every program of a decoder: KV cache, tokens and the tables of a pass, for a capacity. */
 import { ROW_WORDS } from '../../kernels/lib/row-table.ts';
+import { NOT_DRAWN } from '../../kernels/sampler/drawn.ts';
 import { SEQUENCE_WORDS } from '../../kernels/sampler/sequence-table.ts';
+import { WINDOW_WORDS } from '../../kernels/sampler/window-table.ts';
 import { Graph } from '../graph/graph.ts';
 import { byteLength } from '../graph/tensor.ts';
 import type { Network } from '../load/network.ts';
@@ -11,8 +13,12 @@ import { ropeTable } from '../models/rope-table.ts';
 export interface Slots {
   /** KV slots, and lines of tokens. */
   readonly count: number;
+  /** Most rows of a pass. */
+  readonly mostRows: number;
   /** Buffers by the names of the decoder's states; programs bind the beginning of the tables. */
   readonly buffers: ReadonlyMap<string, GPUBuffer>;
+  /** One of them. */
+  buffer(name: string): GPUBuffer;
   /** Writes a part of one of them, in order with the passes that are submitted. */
   write(name: string, data: Uint32Array<ArrayBuffer>, firstWord?: number): void;
   /** Frees their GPU memory. */
@@ -23,13 +29,20 @@ export interface Slots {
 const WORDS_A_ROW: ReadonlyMap<string, number> = new Map([
   ['rows', ROW_WORDS],
   ['sequences', SEQUENCE_WORDS],
+  ['windows', WINDOW_WORDS],
+  ['drawn', 1],
 ]);
 
 /**
- * Allocates slots for a decoder, and tables for passes of as many rows.
+ * Allocates slots for a decoder, and tables for passes.
+ * @param mostRows Rows that a pass may have.
  * @throws DeviceError when the device has no room for them.
  */
-export async function createSlots(network: Network<GptConfig>, count: number): Promise<Slots> {
+export async function createSlots(
+  network: Network<GptConfig>,
+  count: number,
+  mostRows: number,
+): Promise<Slots> {
   const { config, precision, memory, watch } = network;
   const { queue } = memory.device;
   const g = new Graph();
@@ -37,24 +50,27 @@ export async function createSlots(network: Network<GptConfig>, count: number): P
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const buffers = new Map<string, GPUBuffer>();
   const destroy = (): void => memory.free(buffers.values());
-  const write: Slots['write'] = (name, data, firstWord = 0) => {
+  const named = (name: string): GPUBuffer => {
     const buffer = buffers.get(name);
     if (!buffer) throw new RangeError(`slots have no "${name}"`);
-    queue.writeBuffer(buffer, firstWord * 4, data);
+    return buffer;
   };
+  const write: Slots['write'] = (name, data, firstWord = 0) =>
+    queue.writeBuffer(named(name), firstWord * 4, data);
   try {
     const made = memory.checked('making the KV cache', () => {
       for (const tensor of g.residents.filter(({ life }) => life === 'state')) {
         const words = WORDS_A_ROW.get(tensor.name);
-        const size = words === undefined ? byteLength(tensor) : count * words * 4;
+        const size = words === undefined ? byteLength(tensor) : mostRows * words * 4;
         buffers.set(tensor.name, memory.create('state', tensor.name, size, usage));
       }
       write('rope', new Uint32Array(ropeTable(config).buffer));
+      write('drawn', new Uint32Array(mostRows).fill(NOT_DRAWN));
     });
     await watch.race(made);
   } catch (error) {
     destroy();
     throw error;
   }
-  return { count, buffers, write, destroy };
+  return { count, mostRows, buffers, buffer: named, write, destroy };
 }

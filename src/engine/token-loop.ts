@@ -4,6 +4,7 @@
  */
 import { packRows } from '../../kernels/lib/row-table.ts';
 import { packSequences, type Sampling } from '../../kernels/sampler/sequence-table.ts';
+import { PROGRESS_WORDS, packStart, packWindows } from '../../kernels/sampler/window-table.ts';
 import type { Program } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -48,8 +49,11 @@ export interface TokenLoop {
   readonly gpt: GptDecoder;
   /** JavaScript time spent encoding and submitting, since the start: milliseconds and steps. */
   readonly encode: { readonly ms: number; readonly steps: number };
-  /** Puts every sequence at its first position. */
-  start(sequences: readonly Sequence[]): void;
+  /**
+   * Puts every sequence at its first token, or at another, where those before it are the first ones of
+   * its `tokens`, else 0, and the cache is as it happens to be.
+   */
+  start(sequences: readonly Sequence[], step?: number): void;
   /** Moves every sequence `steps` tokens on and waits for the device. */
   run(steps: number, options?: RunOptions): Promise<RunStats>;
   /**
@@ -83,7 +87,7 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
   checkOptions('tokenLoop', batch, BATCH);
   const { memory, config, precision, watch } = network;
   const { rows } = shapeOf(batch);
-  const slots = await createSlots(network, rows);
+  const slots = await createSlots(network, rows, rows);
   const pass = await passProgram(network, slots, rows).catch((error: unknown) => {
     slots.destroy();
     throw error;
@@ -102,9 +106,9 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
     program,
     gpt,
     encode: pace.encode,
-    start(sequences) {
+    start(sequences, step = 0) {
       watch.check();
-      const contents = startOf(network, gpt, batch, sequences);
+      const contents = startOf(network, gpt, batch, sequences, step);
       started = sequences;
       written = memory.checked('starting the sequences', () => {
         for (const [tensor, data] of contents) write(tensor, data);
@@ -143,8 +147,9 @@ function startOf(
   gpt: GptDecoder,
   batch: Batch,
   sequences: readonly Sequence[],
+  step: number,
 ): readonly (readonly [Tensor, Uint32Array<ArrayBuffer>])[] {
-  const { numClasses, blockSize } = network.config;
+  const { numClasses, blockSize, clsTokenNum } = network.config;
   checkValue('sequences', sequences, listOf('sequences', having('a sequence')));
   if (sequences.length !== batch.sequences) {
     throw new RangeError(`expected ${batch.sequences} sequences, got ${sequences.length}`);
@@ -158,16 +163,26 @@ function startOf(
   const rowTable = Array.from({ length: rows }, (_, slot) => {
     const sequence = slot % sequences.length;
     const condition = slot === sequence ? (sequences[sequence]?.label ?? 0) : numClasses;
-    return { slot, position: 0, sequence, condition };
+    return { slot, position: step + clsTokenNum - 1, sequence, condition };
   });
-  const drawing = sequences.map((own, i) => {
-    const uncondRow = batch.guided ? sequences.length + i : undefined;
-    return { ...own, row: i, uncondRow, sequence: i };
+  const uncondRow = (i: number) => (batch.guided ? sequences.length + i : undefined);
+  // The logits of given tokens may be wanted too.
+  const drawing = sequences.map((own, row) => {
+    return { ...own, given: 0, row, uncondRow: uncondRow(row) };
   });
+  const windows = sequences.map((_, row) => {
+    return { sequence: row, row, uncondRow: uncondRow(row), draw: row, count: 1 };
+  });
+  const progress = new Uint32Array(slots * PROGRESS_WORDS);
+  for (const [i, { given }] of sequences.entries()) {
+    progress.set(packStart(given, step), i * PROGRESS_WORDS);
+  }
   return [
     [gpt.rowTable, packRows(rowTable)],
     [gpt.tokens, tokens],
     [gpt.sequenceTable, packSequences(drawing, rows)],
+    [gpt.windowTable, packWindows(windows, rows)],
+    [gpt.progress, progress],
   ];
 }
 

@@ -4,8 +4,10 @@
  * Source: LlamaGen autoregressive/models/gpt.py, Transformer; generate.py.
  */
 import { ROW_WORDS } from '../../kernels/lib/row-table.ts';
+import { advance } from '../../kernels/sampler/advance.ts';
 import { sampleToken } from '../../kernels/sampler/sample-token.ts';
 import { SEQUENCE_WORDS } from '../../kernels/sampler/sequence-table.ts';
+import { PROGRESS_WORDS, WINDOW_WORDS } from '../../kernels/sampler/window-table.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { embedRows } from '../ops/embed.ts';
@@ -18,7 +20,7 @@ import { headDtypeOf, type Precision, tableDtypeOf } from './precision.ts';
 
 /** What a pass over the decoder has room for. */
 export interface PassShape {
-  /** Rows that are computed, and at most so many sequences that draw. */
+  /** Rows that are computed, and at most so many draws. */
   readonly rows: number;
   /** KV slots, and lines of tokens; a guided sequence takes two of them. */
   readonly slots: number;
@@ -35,9 +37,15 @@ export interface GptInputs {
 }
 
 export interface GptDecoder extends GptInputs {
-  /** The sequences that draw (`packSequences`): u32 [rows, 12]. */
+  /** What draws (`packSequences`): u32 [rows, 12]. */
   readonly sequenceTable: Tensor;
-  /** What the sampler is given, guidance already applied: f32 [rows, vocabSize], a line a sequence. */
+  /** What each sequence has in the pass (`packWindows`): u32 [rows, 5]. */
+  readonly windowTable: Tensor;
+  /** How far each sequence is (`packStart`): u32 [slots, 4]. */
+  readonly progress: Tensor;
+  /** Draws that `advance` has not taken, NOT_DRAWN between passes: u32 [rows]. */
+  readonly drawn: Tensor;
+  /** What the sampler is given, guidance already applied: f32 [rows, vocabSize], a line a draw. */
   readonly logits: Tensor;
   /** The distribution the token is drawn from: f32 [rows, vocabSize], likewise. */
   readonly probs: Tensor;
@@ -56,8 +64,9 @@ export const positionsOf = ({ clsTokenNum, blockSize }: GptConfig): number =>
   clsTokenNum + blockSize;
 
 /**
- * One decoding step: every sequence of the table moves one token on. Five operations a layer and three
- * more, each a dispatch, but for those that their tile cuts into parts.
+ * One pass: every sequence moves on, by a token or by as many of its window as are right. Five operations a
+ * layer and four more, each a dispatch, but for those that their tile cuts into parts. The last of
+ * them, `advance`, also places rows before a first pass.
  */
 export function gptDecoder(
   g: Graph,
@@ -65,16 +74,21 @@ export function gptDecoder(
   pass: PassShape,
   precision: Precision,
 ): GptDecoder {
-  const { vocabSize, blockSize, clsTokenNum } = config;
-  const { rows, slots } = pass;
+  const { vocabSize, blockSize, gridSize, clsTokenNum } = config;
+  const { rows, slots: capacity } = pass;
   const inputs = gptInputs(g, config, pass);
-  const sequenceTable = g.state('sequences', 'u32', [rows, SEQUENCE_WORDS]);
-  const { logits: raw } = forward(g, config, pass, precision, inputs, fewRows);
-  const sizes = { sequences: rows, rows, capacity: slots, vocabSize, blockSize, clsTokenNum };
-  const sample = sampleToken({ ...sizes, variant: precision.variant });
   const { rowTable, tokens } = inputs;
-  const { logits, probs } = g.call(sample, { raw, sequenceTable, rowTable, tokens });
-  return { ...inputs, sequenceTable, logits, probs };
+  const sequenceTable = g.state('sequences', 'u32', [rows, SEQUENCE_WORDS]);
+  const windowTable = g.state('windows', 'u32', [rows, WINDOW_WORDS]);
+  const progress = g.state('progress', 'u32', [capacity, PROGRESS_WORDS]);
+  const drawn = g.state('drawn', 'u32', [rows]);
+  const { logits: raw } = forward(g, config, pass, precision, inputs, fewRows);
+  const { variant } = precision;
+  const sample = sampleToken({ sequences: rows, rows, vocabSize, clsTokenNum, variant });
+  const { logits, probs } = g.call(sample, { raw, sequenceTable, rowTable, drawn });
+  const move = advance({ rows, capacity, blockSize, gridSize, clsTokenNum, variant });
+  g.call(move, { windowTable, rowTable, drawn, tokens, progress });
+  return { ...inputs, sequenceTable, windowTable, progress, drawn, logits, probs };
 }
 
 /**

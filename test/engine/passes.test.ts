@@ -3,13 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { rowCounts, rowsFor } from '../../src/engine/passes.ts';
 
 test.each([
-  [1, [1]],
-  [2, [1, 2]],
-  [10, [1, 2, 4, 8, 10]],
-  [32, [1, 2, 4, 8, 16, 32]],
-])('%i slots: programs for powers of two, and for all of them', (slots, counts) => {
-  expect(rowCounts(slots)).toEqual(counts);
-});
+  [1, 4, [1, 2, 4]],
+  [2, 2, [1, 2]],
+  [10, 64, [1, 2, 4, 8, 10, 16, 32, 64]],
+  [80, 80, [1, 2, 4, 8, 16, 32, 64, 80]],
+])(
+  '%i slots and %i rows: programs for powers of two, one for each slot, and for all',
+  (slots, rows, counts) => {
+    expect(rowCounts(slots, rows)).toEqual(counts);
+  },
+);
 
 describe('of the programs there are', () => {
   test.each([

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Variant } from '../../kernels/kernel.ts';
 import { NO_TOKEN } from '../../kernels/lib/finite.ts';
+import { NO_ROW } from '../../kernels/lib/row-table.ts';
 import { type DrawTokenParams, drawToken } from '../../kernels/sampler/draw-token.ts';
+import { GIVEN, NOT_DRAWN } from '../../kernels/sampler/drawn.ts';
 import type { Sampling } from '../../kernels/sampler/sequence-table.ts';
 import * as oracle from '../oracle/draw-token.ts';
 import { filterLogits } from '../oracle/filter-logits.ts';
@@ -29,15 +31,15 @@ async function draw(
   settings: readonly Sampling[],
   { variant, steps = settings.map(() => 0) }: { variant: Variant; steps?: readonly number[] },
 ): Promise<number[]> {
-  const [sequences, vocabSize, blockSize] = [settings.length, probs.length, 16];
-  const params = { sequences, rows: sequences, capacity: sequences, vocabSize, blockSize };
-  const { tokens } = await runKernel(device, drawToken({ ...params, clsTokenNum: 1, variant }), {
+  const [sequences, vocabSize] = [settings.length, probs.length];
+  const params = { sequences, rows: sequences, vocabSize };
+  const { drawn } = await runKernel(device, drawToken({ ...params, clsTokenNum: 1, variant }), {
     probs: settings.flatMap(() => Array.from(probs)),
     sequenceTable: packed(settings),
     rowTable: rowsOf(steps, 1),
-    tokens: new Uint32Array(sequences * blockSize).fill(0xffff),
+    drawn: new Uint32Array(sequences).fill(NOT_DRAWN),
   });
-  return steps.map((step, s) => tokens![s * blockSize + step]!);
+  return Array.from(drawn!);
 }
 
 const seeds = (n: number, from = 0): Sampling[] =>
@@ -47,35 +49,28 @@ const softmaxOf = (vocabSize: number, std: number): Float64Array =>
   filterLogits(normal(vocabSize, vocabSize, std), sampling());
 
 describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
-  test('place and tokens as the oracle has them, for both halves of the batch', async () => {
+  test('tokens as the oracle has them, for both halves of the batch', async () => {
     for (const halves of [1, 2]) {
       const params: DrawTokenParams = {
-        ...{
-          sequences: 4,
-          rows: 4 * halves,
-          capacity: 4,
-          vocabSize: 70,
-          blockSize: 9,
-          clsTokenNum: 3,
-        },
+        sequences: 4,
+        rows: 4 * halves,
+        vocabSize: 70,
+        clsTokenNum: 3,
       };
       const inputs = {
         probs: Array.from({ length: 4 }, () => [...softmaxOf(70, 1)]).flat(),
-        rowTable: rowsOf([0, 8, 9, 4], halves, 3),
-        tokens: Uint32Array.from({ length: 36 }, (_, i) => 100 + i),
+        // Sequence 2 stands nowhere, the tokens of sequence 3 were given.
+        rowTable: rowsOf([0, 8, 9, 4], halves, 3).with(4 * 2 + 1, NO_ROW),
+        drawn: Uint32Array.from({ length: 4 }, (_, i) => 100 + i),
       };
-      // Sequence 2 has a full grid, the tokens of sequence 3 were given.
       const settings = seeds(4, 7).map((s, i) => ({ ...s, given: i === 3 ? ALL_GIVEN : 0 }));
       const got = await runKernel(device, drawToken({ ...params, variant }), {
         ...inputs,
         sequenceTable: packed(settings, halves === 2),
       });
       const sequences = drawing(settings, halves === 2);
-      const expected = oracle.drawToken(params, { ...inputs, sequences });
-      expect([...got.rowTable!]).toEqual([...expected.rowTable]);
-      expect([...got.rowTable!]).toEqual([...rowsOf([1, 9, 9, 5], halves, 3)]);
-      expect([...got.tokens!]).toEqual([...expected.tokens]);
-      expect([...got.tokens!.subarray(18)]).toEqual([...inputs.tokens.subarray(18)]);
+      expect([...got.drawn!]).toEqual([...oracle.drawToken(params, { ...inputs, sequences })]);
+      expect([...got.drawn!.subarray(2)]).toEqual([102, GIVEN]);
     }
   });
 
@@ -87,42 +82,16 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
       fine.with(256, Number.NaN), // alone in the last, short group of four
       fine.with(0, Number.POSITIVE_INFINITY),
       Array(vocabSize).fill(0),
-      fine.with(9, Number.NaN), // given tokens
-      fine.with(9, Number.NaN), // a full grid
     ];
-    const settings = seeds(6, 7).map((s, i) => ({ ...s, given: i === 4 ? ALL_GIVEN : 0 }));
-    const params = { sequences: 6, rows: 12, capacity: 6, vocabSize, blockSize: 4, clsTokenNum: 1 };
-    const inputs = {
+    const params = { sequences: 4, rows: 8, vocabSize, clsTokenNum: 1 };
+    const { drawn } = await runKernel(device, drawToken({ ...params, variant }), {
       probs: rows.flat(),
-      rowTable: rowsOf([0, 1, 2, 3, 3, 4], 2),
-      tokens: new Uint32Array(24).fill(99),
-    };
-    const got = await runKernel(device, drawToken({ ...params, variant }), {
-      ...inputs,
-      sequenceTable: packed(settings, true),
+      rowTable: rowsOf([0, 1, 2, 3], 2),
+      drawn: new Uint32Array(4).fill(99),
+      sequenceTable: packed(seeds(4, 7), true),
     });
-    const sequences = drawing(settings, true);
-    const expected = oracle.drawToken(params, { ...inputs, sequences });
-    expect([...got.tokens!]).toEqual([...expected.tokens]);
-    expect([...got.rowTable!]).toEqual([...expected.rowTable]);
-    expect([5, 10, 15, 19].map((i) => got.tokens![i])).toEqual(Array(4).fill(NO_TOKEN));
-    expect([...got.tokens!].filter((t) => t === NO_TOKEN)).toHaveLength(4);
-  });
-
-  test('fills a grid and then leaves it alone', async () => {
-    const sizes = { sequences: 1, rows: 2, capacity: 1, vocabSize: 50, blockSize: 4 };
-    const params = { ...sizes, clsTokenNum: 1, variant };
-    const inputs = {
-      probs: softmaxOf(50, 1),
-      sequenceTable: packed(seeds(1, 5), true),
-      rowTable: rowsAt([0, 0, 1, 0]),
-      tokens: [99, 99, 99, 99],
-    };
-    const full = await runKernel(device, drawToken(params), inputs, 4);
-    const after = await runKernel(device, drawToken(params), inputs, 7);
-    expect([...full.rowTable!]).toEqual([...rowsAt([0, 4, 1, 4])]);
-    expect([...full.tokens!].every((t) => t < 50)).toBe(true);
-    expect(after).toEqual(full);
+    expect(drawn![0]).toBeLessThan(vocabSize);
+    expect([...drawn!.subarray(1)]).toEqual(Array(3).fill(NO_TOKEN));
   });
 
   test('a draw does not depend on the batch', async () => {
@@ -192,27 +161,14 @@ describe('draws follow the distribution (chi-square)', () => {
 
   test('from step to step of one seed, too', async () => {
     const probs = filterLogits(normal(16, 2, 1), sampling());
-    const params = {
-      sequences: 8,
-      rows: 8,
-      capacity: 8,
-      vocabSize: 16,
-      blockSize: 2560,
-      clsTokenNum: 1,
-    };
-    const { tokens } = await runKernel(
-      device,
-      drawToken({ ...params, variant: variant! }),
-      {
-        probs: seeds(8).flatMap(() => [...probs]),
-        sequenceTable: packed(seeds(8)),
-        rowTable: rowsOf(Array(8).fill(0), 1),
-        tokens: new Uint32Array(8 * 2560),
-      },
-      2560,
-    );
+    const steps = Array.from({ length: 2560 }, (_, step) => step);
+    const tokens: number[] = [];
+    for (const own of seeds(8)) {
+      const settings = steps.map(() => own);
+      tokens.push(...(await draw(probs, settings, { variant: variant!, steps })));
+    }
     const counts = new Float64Array(16);
-    for (const token of tokens!) counts[token]! += 1;
+    for (const token of tokens) counts[token]! += 1;
     expect(chiSquarePValue(counts, probs)).toBeGreaterThan(P_VALUE);
   });
 });

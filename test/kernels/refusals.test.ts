@@ -14,6 +14,7 @@ import { linearParts } from '../../kernels/product/linear-parts.ts';
 import { matmul } from '../../kernels/product/matmul.ts';
 import { sumRows } from '../../kernels/product/sum-rows.ts';
 import { siluMul, swiglu } from '../../kernels/product/swiglu.ts';
+import { advance } from '../../kernels/sampler/advance.ts';
 import { drawToken } from '../../kernels/sampler/draw-token.ts';
 import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
 import { guidance } from '../../kernels/sampler/guidance.ts';
@@ -25,7 +26,8 @@ const qkv = { ...KV, rows: 2, dim: 8, nHead: 2, normEps: 1e-5 };
 const inParts = { ...KV, rows: 1, nHead: 2, split: 2 };
 const merge = { rows: 1, nHead: 2, headDim: 8, positions: 17, split: 2 };
 const tables = { rows: 2, capacity: 1, dim: 8, vocabSize: 9, labels: 3, blockSize: 4 };
-const grid = { sequences: 2, rows: 4, capacity: 2, vocabSize: 9, blockSize: 4, clsTokenNum: 1 };
+const grid = { sequences: 2, rows: 4, vocabSize: 9, clsTokenNum: 1 };
+const windows = { rows: 4, capacity: 2, blockSize: 4, gridSize: 2, clsTokenNum: 1 };
 const serial = { reduce: 'serial', f16: false } as const;
 
 const map = {
@@ -88,8 +90,9 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
     /filter_logits: vocabSize 16777217/,
     () => filterLogits({ sequences: 1, vocabSize: 2 ** 24 + 1 }),
   ],
-  [/draw_token: "blockSize".* 0$/, () => drawToken({ ...grid, blockSize: 0 })],
-  [/draw_token: "capacity".* 0$/, () => drawToken({ ...grid, capacity: 0 })],
+  [/draw_token: "sequences".* 0$/, () => drawToken({ ...grid, sequences: 0 })],
+  [/advance: "gridSize".* 0$/, () => advance({ ...windows, gridSize: 0 })],
+  [/advance: "capacity".* 0$/, () => advance({ ...windows, capacity: 0 })],
   [/embed: "held" expected \{ first, count \}, got 3$/, () => embed(given(tables, { held: 3 }))],
   [
     /linear: "columns" .* got \{"count":4\}$/,

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { NO_TOKEN } from '../../kernels/lib/finite.ts';
 import { drawToken } from '../../kernels/sampler/draw-token.ts';
+import { GIVEN, NOT_DRAWN } from '../../kernels/sampler/drawn.ts';
 import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
 import { guidance } from '../../kernels/sampler/guidance.ts';
 import { sampleToken } from '../../kernels/sampler/sample-token.ts';
@@ -22,10 +23,9 @@ const settings = [
   sampling({ seed: 3, cfgScale: 2, topP: 0.7, temperature: 0.8 }),
   sampling({ seed: 4, cfgScale: 3, greedy: true }),
   sampling({ seed: 5, cfgScale: 3, cfgInterval: 0, topK: 9, topP: 0.9 }),
-  sampling({ seed: 6, cfgScale: 2, given: ALL_GIVEN }),
+  sampling({ seed: 6, cfgScale: 2, given: 7 }),
 ];
 const sequences = settings.length;
-const blockSize = 16;
 const clsTokenNum = 1;
 
 type Value = 'nan' | 'inf' | '-inf' | 'huge' | '-huge';
@@ -37,9 +37,8 @@ interface Broken {
   readonly uncond?: Value;
   readonly how?: Partial<Sampling>;
   readonly fine?: boolean;
-  /** What the grid must hold all the same. */
-  readonly given?: number;
-  readonly step?: number;
+  /** What is noted in place of a draw. */
+  readonly drawn?: number;
 }
 
 /** One sequence each: the first and the last logit, in whole groups of four and in the short one. */
@@ -57,9 +56,7 @@ const broken: readonly Broken[] = [
   { name: 'greedy', at: 9, cond: 'nan', how: { greedy: true } },
   { name: 'top-k', at: 9, cond: 'nan', how: { topK: 5 } },
   { name: 'top-p', at: 9, cond: '-inf', how: { topP: 0.5, topK: 9 } },
-  { name: 'a given token', at: 9, cond: 'nan', how: { given: ALL_GIVEN } },
-  { name: 'a given token, nothing', at: 9, how: { given: ALL_GIVEN }, given: 99 },
-  { name: 'a full grid', at: 9, cond: 'nan', step: 2, given: 99 },
+  { name: 'a given token', at: 9, cond: 'nan', how: { given: ALL_GIVEN }, drawn: GIVEN },
 ];
 
 describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
@@ -77,19 +74,17 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
       const rowTable = rowsAt(
         Array.from({ length: rows }, (_, r) => [r, steps[r % sequences]!]).flat(),
       );
-      const tokens = new Uint32Array(sequences * blockSize).fill(0xffff);
+      const drawn = new Uint32Array(sequences).fill(NOT_DRAWN);
       const sequenceTable = packed(settings, guided);
       const sizes = {
         sequences,
         rows,
-        capacity: sequences,
         vocabSize,
-        blockSize,
         clsTokenNum,
         variant,
       };
 
-      const inputs = { raw, sequenceTable, rowTable, tokens };
+      const inputs = { raw, sequenceTable, rowTable, drawn };
       const whole = await runKernel(device, sampleToken(sizes), inputs);
 
       const mixed = guided
@@ -100,13 +95,12 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
       const { probs } = await runKernel(device, filterLogits({ sequences, vocabSize, variant }), {
         ...{ logits: mixed.out!, sequenceTable },
       });
-      const drawn = await runKernel(device, drawToken(sizes), {
-        ...{ probs: probs!, sequenceTable, rowTable, tokens },
+      const parts = await runKernel(device, drawToken(sizes), {
+        ...{ probs: probs!, sequenceTable, rowTable, drawn },
       });
       expect(whole.logits).toEqual(mixed.out);
       expect(whole.probs).toEqual(probs);
-      expect(whole.tokens).toEqual(drawn.tokens);
-      expect(whole.rowTable).toEqual(drawn.rowTable);
+      expect(whole.drawn).toEqual(parts.drawn);
     },
   );
 
@@ -118,31 +112,22 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
       if (cond) raw[s * vocabSize + at] = values[cond];
       if (uncond) raw[(broken.length + s) * vocabSize + at] = values[uncond];
     }
-    const step = (s: number): number => broken[s]!.step ?? 1;
     const rows = 2 * broken.length;
+    const count = broken.length;
     const inputs = {
       raw,
       sequenceTable: packed(
         broken.map(({ how }, seed) => sampling({ seed, cfgScale: 2, ...how })),
         true,
       ),
-      rowTable: rowsAt(Array.from({ length: rows }, (_, r) => [r, step(r % broken.length)]).flat()),
-      tokens: new Uint32Array(broken.length * 2).fill(99),
+      rowTable: rowsAt(Array.from({ length: rows }, (_, r) => [r, 1]).flat()),
+      drawn: new Uint32Array(count).fill(NOT_DRAWN),
     };
-    const count = broken.length;
-    const sizes = { sequences: count, rows, capacity: count, vocabSize, blockSize: 2, clsTokenNum };
-    const { tokens, rowTable } = await runKernel(
-      device,
-      sampleToken({ ...sizes, variant }),
-      inputs,
-    );
-    for (const [s, { name, fine = false, given }] of broken.entries()) {
-      const [first, second] = tokens!.subarray(2 * s, 2 * s + 2);
-      expect(first, name).toBe(99);
-      if (given !== undefined) expect(second, name).toBe(given);
-      else if (fine) expect(second, name).toBeLessThan(vocabSize);
-      else expect(second, name).toBe(NO_TOKEN);
-      expect(rowTable![4 * s + 1], name).toBe(2);
+    const sizes = { sequences: count, rows, vocabSize, clsTokenNum };
+    const { drawn } = await runKernel(device, sampleToken({ ...sizes, variant }), inputs);
+    for (const [s, { name, fine = false, drawn: noted = NO_TOKEN }] of broken.entries()) {
+      if (fine) expect(drawn![s], name).toBeLessThan(vocabSize);
+      else expect(drawn![s], name).toBe(noted);
     }
   });
 });

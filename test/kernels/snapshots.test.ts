@@ -16,6 +16,7 @@ import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { linear } from '../../kernels/product/linear.ts';
 import { matmul } from '../../kernels/product/matmul.ts';
 import { swiglu } from '../../kernels/product/swiglu.ts';
+import { advance } from '../../kernels/sampler/advance.ts';
 import { sampleToken } from '../../kernels/sampler/sample-token.ts';
 
 const serial: Variant = { reduce: 'serial', f16: false };
@@ -42,7 +43,10 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   'attention/attention-serial': attention({ ...heads, headDim: 16, variant: serial }),
   'attention/attention-workgroup': attention({ ...heads, variant: workgroup }),
   'sampler/sample-token-workgroup': sampleToken({
-    ...{ ...grid, sequences: 1, capacity: 1, rows, clsTokenNum: 1, variant: workgroup },
+    ...{ sequences: 1, rows, vocabSize: 16384, clsTokenNum: 1, variant: workgroup },
+  }),
+  'sampler/advance-workgroup': advance({
+    ...{ rows: 16, capacity: 2, blockSize: 256, gridSize: 16, clsTokenNum: 1, variant: workgroup },
   }),
   'embed/embed-f16': embed({
     ...{ ...grid, rows, capacity: 1, dim, labels: 1001, dtype: 'f16', variant: workgroup },

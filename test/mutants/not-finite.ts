@@ -18,12 +18,6 @@ const tokens = [
         find: 'const INFINITE = 0x7f800000u',
         replace: 'const INFINITE = 0x7f000000u',
       },
-      {
-        name: 'sample-given-token-kept',
-        fault: 'A given token hides that the logits were not finite.',
-        find: 'if (none || step',
-        replace: 'if (step',
-      },
     ],
   ),
   ...group({ kernel: 'draw_token', tests: kernelTest('draw-token'), only: "'?serial'? no token" }, [

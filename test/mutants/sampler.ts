@@ -139,24 +139,6 @@ const draw = [
       find: /return select\(-log\(1\.0 - v\), series, v < [^)]*\);/g,
       replace: 'return v;',
     },
-    {
-      name: 'draw-forced-ignored',
-      fault: 'Given tokens are overwritten.',
-      find: 'if (none || step >= settings.given)',
-      replace: 'if (true)',
-    },
-    {
-      name: 'draw-full-grid-overwritten',
-      fault: 'A finished image writes into the image after it.',
-      find: / \|\| step >= \d+u/g,
-      replace: '',
-    },
-    {
-      name: 'draw-next-cell',
-      fault: 'Tokens are one cell late in the grid.',
-      find: /(tokens\[settings\.sequence \* \d+u \+ step)\]/g,
-      replace: '$1 + 1u]',
-    },
   ]),
 ];
 

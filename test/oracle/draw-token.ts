@@ -1,7 +1,9 @@
 /** Oracle of `drawToken`: the exponential race argmax_t probs[t] / e_t; NO_TOKEN where none can win. */
 
 import { NO_TOKEN } from '../../kernels/lib/finite.ts';
+import { NO_ROW } from '../../kernels/lib/row-table.ts';
 import type { DrawTokenParams } from '../../kernels/sampler/draw-token.ts';
+import { GIVEN } from '../../kernels/sampler/drawn.ts';
 import type { DrawingSequence } from '../../kernels/sampler/sequence-table.ts';
 import { philox } from './philox.ts';
 
@@ -27,33 +29,27 @@ export function race(
   return close.sort((a, b) => scores[b]! - scores[a]!);
 }
 
-export interface DrawTokenState {
-  readonly rowTable: Uint32Array;
-  readonly tokens: Uint32Array;
-}
-
-/** The rows and the tokens after one draw for every sequence. */
+/** What is drawn for each entry, after one dispatch. */
 export function drawToken(
   params: DrawTokenParams,
   inputs: {
     readonly probs: ArrayLike<number>;
     readonly sequences: readonly DrawingSequence[];
     readonly rowTable: ArrayLike<number>;
-    readonly tokens: ArrayLike<number>;
+    readonly drawn: ArrayLike<number>;
   },
-): DrawTokenState {
-  const { vocabSize, blockSize, clsTokenNum } = params;
+): Uint32Array {
+  const { vocabSize, clsTokenNum } = params;
   const probs = Float64Array.from(inputs.probs);
-  const rowTable = Uint32Array.from(inputs.rowTable);
-  const tokens = Uint32Array.from(inputs.tokens);
-  for (const [s, { row, uncondRow, sequence, seed, given }] of inputs.sequences.entries()) {
-    const step = rowTable[4 * row + 1]! - (clsTokenNum - 1);
-    if (step >= blockSize) continue;
+  const drawn = Uint32Array.from(inputs.drawn);
+  for (const [s, { row, seed, given }] of inputs.sequences.entries()) {
+    const position = inputs.rowTable[4 * row + 1]!;
+    if (position === NO_ROW) continue;
+    const step = position - (clsTokenNum - 1);
     const own = probs.subarray(s * vocabSize, (s + 1) * vocabSize);
     const sound = own.every((p) => Number.isFinite(p)) && own.some((p) => p > 0);
-    if (!sound) tokens[sequence * blockSize + step] = NO_TOKEN;
-    else if (step >= given) tokens[sequence * blockSize + step] = race(own, seed, step)[0]!;
-    for (const r of uncondRow === undefined ? [row] : [row, uncondRow]) rowTable[4 * r + 1]! += 1;
+    if (step < given) drawn[s] = GIVEN;
+    else drawn[s] = sound ? race(own, seed, step)[0]! : NO_TOKEN;
   }
-  return { rowTable, tokens };
+  return drawn;
 }

@@ -21,16 +21,12 @@ export const sampling = (settings: Partial<Sampling> = {}): Sampling => ({
 /** More tokens than any grid here has: none is drawn. */
 export const ALL_GIVEN: number = 2 ** 20;
 
-/**
- * Sequences in the order of their rows and of their lines of tokens; with guidance, the rows without
- * condition come after all others.
- */
+/** Sequences in the order of their rows; with guidance, the rows without condition come after all others. */
 export const drawing = (settings: readonly Sampling[], guided = false): DrawingSequence[] =>
   settings.map((own, i) => ({
     ...own,
     row: i,
     uncondRow: guided ? settings.length + i : undefined,
-    sequence: i,
   }));
 
 /** The table of `drawing`. */

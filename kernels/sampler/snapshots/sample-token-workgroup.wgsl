@@ -8,23 +8,22 @@ struct Row {
 struct Sequence {
   row: u32,
   uncond_row: u32,
-  sequence: u32,
   given: u32,
+  flags: u32,
   seed: vec2u,
   cfg_scale: f32,
   cfg_interval: i32,
   temperature: f32,
   top_k: u32,
   top_p: f32,
-  flags: u32,
 }
 
 const NO_ROW = 4294967295u;
 const GREEDY = 1u;
 @group(0) @binding(0) var<storage, read> raw: array<vec4f>; // f32 [2, 16384]
 @group(0) @binding(1) var<storage, read> sequenceTable: array<Sequence>; // u32 [1, 12]
-@group(0) @binding(2) var<storage, read_write> rowTable: array<Row>; // u32 [2, 4]
-@group(0) @binding(3) var<storage, read_write> tokens: array<u32>; // u32 [1, 256]
+@group(0) @binding(2) var<storage, read> rowTable: array<Row>; // u32 [2, 4]
+@group(0) @binding(3) var<storage, read_write> drawn: array<u32>; // u32 [1]
 @group(0) @binding(4) var<storage, read_write> logits: array<vec4f>; // f32 [1, 16384]
 @group(0) @binding(5) var<storage, read_write> probs: array<vec4f>; // f32 [1, 16384]
 
@@ -258,6 +257,9 @@ fn philox(counter: vec4u, key: vec2u) -> vec4u {
   return c;
 }
 
+const NOT_DRAWN = 4294967294u;
+const GIVEN = 4294967293u;
+
 // -log(1 - v) for v in (0, 1), exact to float precision for small v, where races are won.
 fn exponential(bits: u32) -> f32 {
   let v = min((f32(bits) + 0.5) * 2.3283064365386963e-10, 0.9999999403953552);
@@ -284,7 +286,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let sequence = group.x;
   let settings = sequenceTable[sequence];
   if (settings.row == NO_ROW) { return; }
-  let step = rowTable[settings.row].position;
+  let position = rowTable[settings.row].position;
+  if (position == NO_ROW) { return; }
+  let step = position;
+  if (step < settings.given) {
+    if (lane == 0u) { drawn[sequence] = GIVEN; }
+    return;
+  }
   let temperature = max(settings.temperature, 1e-5);
   var best = -3.4028234e38;
   var worst = 3.4e38;
@@ -628,9 +636,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (largest >= INFINITE) { found = 0x80000000u; }
   let best_found = last(found, lane);
   let none = best_found >= 0x80000000u || top <= 0.0;
-  let token = select(16384u - best_found, NO_TOKEN, none);
-  if (lane > 0u || step >= 256u) { return; }
-  if (none || step >= settings.given) { tokens[settings.sequence * 256u + step] = token; }
-  rowTable[settings.row].position += 1u;
-  if (settings.uncond_row != NO_ROW) { rowTable[settings.uncond_row].position += 1u; }
+  if (lane == 0u) { drawn[sequence] = select(16384u - best_found, NO_TOKEN, none); }
 }

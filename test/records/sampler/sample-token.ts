@@ -6,10 +6,10 @@ import type { Sampling } from '../../../kernels/sampler/sequence-table.ts';
 import { filterLogits } from '../../oracle/filter-logits.ts';
 import { guidance } from '../../oracle/guidance.ts';
 import { normal } from '../../support/random.ts';
-import { ALL_GIVEN, drawing, packed, sampling } from '../../support/sampling.ts';
+import { drawing, packed, sampling } from '../../support/sampling.ts';
 import { F32_VARIANTS } from '../../support/variants.ts';
 import { type KernelRecord, record } from '../record.ts';
-import { drawn, emptyGrid, steppedRows } from './draw-token.ts';
+import { drawn, nothingDrawn, steppedRows } from './draw-token.ts';
 
 /** What a sequence may ask for. */
 export const SETTINGS: readonly Sampling[] = [
@@ -18,7 +18,8 @@ export const SETTINGS: readonly Sampling[] = [
   sampling({ seed: 3, cfgScale: 2, topP: 0.7, temperature: 0.8 }),
   sampling({ seed: 4, cfgScale: 3, greedy: true }),
   sampling({ seed: 5, cfgScale: 3, cfgInterval: 0, topK: 9, topP: 0.9 }),
-  sampling({ seed: 6, cfgScale: 2, given: ALL_GIVEN }),
+  // The last given token stands before the one that is drawn.
+  sampling({ seed: 6, cfgScale: 2, given: 5 }),
 ];
 
 const settingsOf = ({ sequences }: SampleTokenParams): Sampling[] =>
@@ -30,16 +31,16 @@ const isGuided = ({ rows, sequences }: SampleTokenParams): boolean => rows === 2
 /** With so many tokens, one of them in a group of its own, all logits are below the zeros past the end. */
 export const NEGATIVE = 65;
 
-const sizes = { sequences: 6, capacity: 6, blockSize: 16, clsTokenNum: 1 } as const;
+const sizes = { sequences: 6, clsTokenNum: 1 } as const;
 
 export const sampleToken: KernelRecord<SampleTokenParams> = record<
   SampleTokenParams,
-  Record<'raw' | 'sequenceTable' | 'rowTable' | 'tokens', ArrayLike<number>>
+  Record<'raw' | 'sequenceTable' | 'rowTable' | 'drawn', ArrayLike<number>>
 >({
   name: 'sample_token',
   kernel,
   shown: {
-    ...{ sequences: 1, rows: 2, capacity: 1, vocabSize: 16384, blockSize: 576, clsTokenNum: 1 },
+    ...{ sequences: 1, rows: 2, vocabSize: 16384, clsTokenNum: 1 },
   },
   suites: [
     {
@@ -55,17 +56,17 @@ export const sampleToken: KernelRecord<SampleTokenParams> = record<
     },
   ],
   texts: [2, 4].map((rows) => ({
-    ...{ sequences: 2, rows, capacity: 3, vocabSize: 257, blockSize: 9, clsTokenNum: 1 },
+    ...{ sequences: 2, rows, vocabSize: 257, clsTokenNum: 1 },
   })),
   inputs: {
     raw: ({ rows, vocabSize }) =>
       normal(rows * vocabSize, vocabSize, 3, vocabSize === NEGATIVE ? -20 : 0),
     sequenceTable: (params) => packed(settingsOf(params), isGuided(params)),
     rowTable: steppedRows,
-    tokens: emptyGrid,
+    drawn: nothingDrawn,
   },
   // Each step from what the kernel made before it: sums in f32 may order what is close otherwise.
-  oracle(params, { raw, rowTable, tokens }, made) {
+  oracle(params, { raw, rowTable, drawn: before }, made) {
     const { vocabSize } = params;
     const settings = settingsOf(params);
     const sequences = drawing(settings, isGuided(params));
@@ -76,8 +77,8 @@ export const sampleToken: KernelRecord<SampleTokenParams> = record<
       ),
     ]);
     const logits = guidance(params, { logits: raw, rowTable, sequences });
-    const state = drawn(params, settings, { probs: made.probs!, rowTable, tokens }, made);
-    return { logits, probs, ...state };
+    const given = { probs: made.probs!, rowTable, drawn: before };
+    return { logits, probs, drawn: drawn(params, settings, given, made) };
   },
   // As of guidance, of filter_logits and of draw_token.
   tolerance: (output, { vocabSize: each }) => {
