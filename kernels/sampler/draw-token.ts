@@ -52,7 +52,7 @@ export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {
     drawn: drawnBinding(sequences),
   };
   assertIndexable('draw_token', bindings);
-  const { size, reduce, highest, last } = samplerGroup(variant);
+  const { size, reduce, highest, last } = samplerGroup(vocabSize, variant);
   const features = variantFeatures({ reduce, f16: false }, false);
   const code = wgsl`${enable(features)}
 ${rowLib}${sequenceLib}

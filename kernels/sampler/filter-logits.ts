@@ -12,8 +12,8 @@ import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
 import { wgsl } from '../lib/wgsl.ts';
-import { type FilterParams, filterBody, filterLib, probabilities } from './filter.ts';
-import { samplerGroup } from './sampler-group.ts';
+import { filterLib } from './filter.ts';
+import { eachQuad, samplerGroup } from './sampler-group.ts';
 import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';
 
 export interface FilterLogitsParams {
@@ -34,9 +34,8 @@ export type FilterLogitsBindings = {
  *
  * Top-k removes what is strictly below the k-th largest, so ties stay. Top-p removes a token when the
  * probability of those before it already exceeds p, so the token that crosses p stays; inside a group
- * of equal logits the lowest indices stay. Both thresholds come from a radix select over
- * order-preserving integer keys of the logits, a pass over shares of their range and four of bytes: no
- * sort. Temperature divides the distance to the maximum, which keeps digits that scaled logits would
+ * of equal logits the lowest indices stay. Both thresholds come from a selection over
+ * bins: no sort. Temperature divides the distance to the maximum, which keeps digits that scaled logits would
  * lose.
  *
  * A logit of minus infinity is a token that is not allowed. Where a logit is NaN or plus infinity, or no
@@ -60,35 +59,29 @@ export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBin
     probs: rowBinding('out', [sequences, vocabSize]),
   };
   assertIndexable('filter_logits', bindings);
-  const { size, reduce, ...reducers } = samplerGroup(variant);
+  const group = samplerGroup(vocabSize, variant);
   const row = { dtype: 'f32', length: vocabSize } as const;
-  const filter: FilterParams = {
-    ...{ vocabSize, size, ...reducers },
-    first: 'let v = logits_at(sequence, i);',
-    writes: false,
-    masks: true,
-  };
-  const features = variantFeatures({ reduce, f16: false }, false);
+  const features = variantFeatures({ reduce: group.reduce, f16: false }, false);
   const code = wgsl`${enable(features)}
 ${sequenceLib}
 ${declare(bindings)}
 ${rowReader({ name: 'logits', ...row })}
 ${rowWriter({ name: 'probs', ...row })}
-${filterLib(filter)}
-@compute @workgroup_size(${size})
-fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
-  let sequence = group.x;
-  let settings = sequenceTable[sequence];
+struct Own { sequence: u32 }
+fn logits_of(own: Own, i: u32) -> vec4f { return logits_at(own.sequence, i); }
+${filterLib({ group, masks: true })}
+@compute @workgroup_size(${group.size})
+fn main(@builtin(workgroup_id) workgroup: vec3u, ${laneBuiltins(group.reduce)}) {
+  let own = Own(workgroup.x);
+  let settings = sequenceTable[own.sequence];
   if (settings.row == NO_ROW) { return; }
-  ${filterBody(filter)}
-  // 1 for a finite logit, 2 for one that is no number: 1 in all is right.
-  let seen = ${reducers.last.call('select(select(0u, 1u, best > -3.4028234e38 || largest > 0u), 2u, largest >= INFINITE)')};
-  for (var i = lane; i < QUADS; i += ${size}u) {
-    let v = logits_at(sequence, i);
-    ${probabilities(filter)}
-    if (seen != 1u) { p = vec4f(bitcast<f32>(NAN_BITS | (seen & 0u))); }
-    probs_put(sequence, i, p);
-  }
+  let f = filter_of(own, settings, ${group.lane.args});
+  ${eachQuad(
+    group,
+    `var p = probs_of(f, i, v);
+    if (f.broken || f.empty) { p = vec4f(bitcast<f32>(NAN_BITS | (i & 0u))); }
+    probs_put(own.sequence, i, p);`,
+  )}
 }`;
   return {
     ...identity,

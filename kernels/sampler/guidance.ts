@@ -54,14 +54,14 @@ export function guidance(params: GuidanceParams): Kernel<GuidanceBindings> {
 ${declare(bindings)}
 ${rowReader({ name: 'logits', ...row })}
 ${rowWriter({ name: 'out', ...row })}
-${guideLib({ logits: 'logits' })}
+${guideLib('logits')}
 @compute @workgroup_size(${size})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x;
   let settings = sequenceTable[id.y];
   if (i >= ${quads(vocabSize)}u || settings.row == NO_ROW) { return; }
   let step = rowTable[settings.row].position - ${clsTokenNum - 1}u;
-  out_put(id.y, i, guided_at(settings, step, i));
+  out_put(id.y, i, guided_at(own_of(settings, step), i));
 }`;
   return {
     ...identity,

@@ -9,9 +9,9 @@ import { begin, drawLib, finish } from './draw.ts';
 import { DRAW_RULES } from './draw-rules.ts';
 import type { DrawTokenParams } from './draw-token.ts';
 import { drawnBinding } from './drawn.ts';
-import { type FilterParams, filterBody, filterLib, probabilities } from './filter.ts';
+import { filterLib } from './filter.ts';
 import { guideLib } from './guide.ts';
-import { samplerGroup } from './sampler-group.ts';
+import { eachQuad, samplerGroup } from './sampler-group.ts';
 import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';
 
 export type SampleTokenParams = DrawTokenParams;
@@ -51,39 +51,35 @@ export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindin
     probs: rowBinding('out', [sequences, vocabSize]),
   };
   assertIndexable('sample_token', bindings);
-  const { size, reduce, highest, last, sum } = samplerGroup(variant);
+  const group = samplerGroup(vocabSize, variant);
+  const { highest, last } = group;
   const row = { dtype: 'f32', length: vocabSize } as const;
-  const filter: FilterParams = {
-    ...{ vocabSize, size, highest, last, sum },
-    first: `let v = guided_at(settings, step, i);
-    logits_put(sequence, i, v);`,
-    writes: true,
-    masks: false,
-  };
-  const features = variantFeatures({ reduce, f16: false }, false);
+  const features = variantFeatures({ reduce: group.reduce, f16: false }, false);
   const code = wgsl`${enable(features)}
 ${rowLib}${sequenceLib}
 ${declare(bindings)}
 ${rowReader({ name: 'raw', ...row })}
-${rowReader({ name: 'logits', ...row })}
 ${rowWriter({ name: 'logits', ...row })}
 ${rowWriter({ name: 'probs', ...row })}
-${guideLib({ logits: 'raw' })}
-${filterLib(filter)}
+${guideLib('raw')}
+fn logits_of(own: Own, i: u32) -> vec4f { return guided_at(own, i); }
+${filterLib({ group, masks: false })}
 ${drawLib}
-@compute @workgroup_size(${size})
-fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
-  let sequence = group.x;
+@compute @workgroup_size(${group.size})
+fn main(@builtin(workgroup_id) workgroup: vec3u, ${laneBuiltins(group.reduce)}) {
+  let sequence = workgroup.x;
   ${begin(clsTokenNum)}
-  ${filterBody(filter)}
+  let own = own_of(settings, step);
+  let f = filter_of(own, settings, ${group.lane.args});
   var leader = Race();
-  for (var i = lane; i < QUADS; i += ${size}u) {
-    let v = logits_at(sequence, i);
-    ${probabilities(filter)}
+  ${eachQuad(
+    group,
+    `let p = probs_of(f, i, v);
+    logits_put(sequence, i, v);
     probs_put(sequence, i, p);
-    leader = race(leader, i, p, step, settings.seed);
-  }
-  ${finish({ vocabSize, highest, last, broken: 'largest >= INFINITE' })}
+    leader = race(leader, i, p, step, settings.seed);`,
+  )}
+  ${finish({ vocabSize, highest, last, broken: 'f.broken' })}
 }`;
   return {
     ...identity,

@@ -8,7 +8,7 @@ import { testDevice } from '../support/device.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { packed, sampling } from '../support/sampling.ts';
-import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
+import { deviceVariants, SAMPLER_VARIANTS, variantName } from '../support/variants.ts';
 
 const device = await testDevice();
 
@@ -34,7 +34,11 @@ async function filter(
 const indices = (probs: ArrayLike<number>): number[] =>
   Array.from(probs, (p, t) => (p > 0 ? t : -1)).filter((t) => t >= 0);
 
-describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+describe.each(
+  deviceVariants(device, SAMPLER_VARIANTS).map(
+    (variant) => [variantName(variant), variant] as const,
+  ),
+)('%s', (_, variant) => {
   test('each sequence has its own logits', async () => {
     const [sequences, vocabSize] = [3, 70];
     const logits = normal(sequences * vocabSize, 3, 2);

@@ -13,7 +13,7 @@ import { rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { ALL_GIVEN, packed, sampling } from '../support/sampling.ts';
-import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
+import { deviceVariants, SAMPLER_VARIANTS, variantName } from '../support/variants.ts';
 
 const device = await testDevice();
 
@@ -59,7 +59,11 @@ const broken: readonly Broken[] = [
   { name: 'a given token', at: 9, cond: 'nan', how: { given: ALL_GIVEN }, drawn: GIVEN },
 ];
 
-describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+describe.each(
+  deviceVariants(device, SAMPLER_VARIANTS).map(
+    (variant) => [variantName(variant), variant] as const,
+  ),
+)('%s', (_, variant) => {
   const sizes = [
     { vocabSize: 257, guided: true },
     { vocabSize: 1000, guided: true },

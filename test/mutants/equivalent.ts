@@ -32,12 +32,6 @@ export const equivalent: readonly Equivalent[] = [
     why: 'Of the barriers of a reduction the software adapter cannot show the one before the total is read: the subgroup of lane 0, which wrote it, runs first.',
   },
   {
-    kernels: ['sample_token', 'filter_logits'],
-    operators: ['statement', 'term'],
-    change: /kept = #/,
-    why: 'It begins as zero, and is set to zero again before each sum but the first.',
-  },
-  {
     kernels: ['sample_token', 'filter_logits', 'draw_token'],
     variants: ['serial'],
     operators: ['factor', 'limit', 'bound', 'term', 'sign'],

@@ -11,8 +11,8 @@ const guidance = group({ kernel: 'guidance', tests: kernelTest('guidance') }, [
   {
     name: 'cfg-neighbour',
     fault: 'Guidance uses the unconditional logits of the next image.',
-    find: 'logits_at(settings.uncond_row, i)',
-    replace: 'logits_at(settings.row + 1u, i)',
+    find: 'logits_at(own.uncond, i)',
+    replace: 'logits_at(own.cond + 1u, i)',
   },
   {
     name: 'cfg-interval-condition-tokens',
@@ -28,27 +28,27 @@ const filter = group(
     {
       name: 'top-k-tie-dropped',
       fault: 'Of the tokens that tie at the k-th place only the first stays.',
-      find: 'lowest = key;\n    }',
-      replace: 'lowest = key; final_token = nth_tie(sequence, lane, key, 1u);\n    }',
+      find: 'f.lowest = threshold;',
+      replace: '$& if (cuts_k) { f.final_token = nth_tie(own, threshold, 1u, lane); }',
       only: "'?serial'? ties",
     },
     {
       name: 'top-k-one-more',
       fault: 'Top-k keeps one token more.',
-      find: /(choose_bin\(lane, \w+, settings\.top_k)\)/g,
-      replace: '$1 + 1u)',
+      find: 'settings.top_k, cuts_k',
+      replace: 'settings.top_k + 1u, cuts_k',
     },
     {
       name: 'top-k-outside-its-share',
       fault: 'Logits outside of the share of the range that holds the k-th are counted twice.',
-      find: 'same && share_of(logit, low, scale) == share.x && ',
-      replace: 'same && ',
+      find: ' && share_of(logit, f.low, scale) == choice.x',
+      replace: '',
     },
     {
       name: 'top-k-of-rounded-logits',
       fault: 'Top-k cannot tell near logits apart.',
-      find: 'lowest = key;\n    }',
-      replace: 'lowest = key & 0xffff0000u;\n    }',
+      find: 'logit_of(found.x)',
+      replace: 'logit_of(found.x & 0xffff0000u)',
     },
     {
       name: 'top-p-ties-one-more',
@@ -60,8 +60,8 @@ const filter = group(
     {
       name: 'top-p-not-renormalised',
       fault: 'What is left after top-p does not add up to 1.',
-      find: /if \(key_of\(logit\) > lowest \|\| \(key_of\(logit\) == lowest && token <= final_token\)\) \{\s+part/g,
-      replace: 'if (true) { part',
+      find: 'if (stage == 0u || cuts_p)',
+      replace: 'if (stage == 0u)',
     },
     {
       name: 'negative-zero',
@@ -79,14 +79,14 @@ const filter = group(
     {
       name: 'temperature-ignored',
       fault: 'The temperature does nothing.',
-      find: '(logit - peak) / temperature',
-      replace: '(logit - peak)',
+      find: '(logit - f.peak) / f.temperature',
+      replace: '(logit - f.peak)',
     },
     {
       name: 'temperature-of-large-logits',
       fault: 'Large logits overflow.',
-      find: '(logit - peak) / temperature',
-      replace: 'logit / temperature',
+      find: '(logit - f.peak) / f.temperature',
+      replace: 'logit / f.temperature',
     },
     {
       name: 'greedy-last-maximum',
@@ -98,7 +98,7 @@ const filter = group(
     {
       name: 'filter-one-sequence',
       fault: 'All images of a batch are sampled from the logits of the first.',
-      find: /logits_at\(sequence, i\)/g,
+      find: 'logits_at(own.sequence, i)',
       replace: 'logits_at(0u, i)',
     },
   ],
@@ -146,14 +146,14 @@ const whole = group({ kernel: 'sample_token', tests: kernelTest('sample-token'),
   {
     name: 'sample-unguided',
     fault: 'The sampler forgets guidance.',
-    find: 'return uncond + (cond - uncond) * settings.cfg_scale;',
+    find: /return select\(uncond[^;]*;/g,
     replace: 'return cond;',
   },
   {
     name: 'sample-unfiltered',
     fault: 'Tokens are drawn before top-k is applied.',
     find: 'leader = race(leader, i, p, step, settings.seed);',
-    replace: 'leader = race(leader, i, exp(v - vec4f(peak)), step, settings.seed);',
+    replace: 'leader = race(leader, i, exp(v - vec4f(f.peak)), step, settings.seed);',
   },
 ]);
 

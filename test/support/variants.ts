@@ -8,11 +8,14 @@ export const VARIANTS: readonly Variant[] = [false, true].flatMap((f16) => [
   { reduce: 'subgroup', f16, lanes: 4 },
 ]);
 
-/** A software adapter with subgroups: products use them, all else is as under `serial`. */
+/** A software adapter with subgroups: products and the sampler use them, all else is as under `serial`. */
 export const SERIAL_LANES: Variant = { reduce: 'serial', f16: false, lanes: 4 };
 
 /** The variants that read no native halves: all there are for kernels without f16 tensors. */
 export const F32_VARIANTS: readonly Variant[] = VARIANTS.filter(({ f16 }) => !f16);
+
+/** The variants of what draws tokens. */
+export const SAMPLER_VARIANTS: readonly Variant[] = [...F32_VARIANTS, SERIAL_LANES];
 
 /** A name for test titles, e.g. `serial` or `workgroup f16`. */
 export const variantName = ({ reduce, lanes, f16 }: Variant): string =>

@@ -6,7 +6,7 @@ import { filterLogits } from '../../oracle/filter-logits.ts';
 import { rowsAt } from '../../support/places.ts';
 import { normal } from '../../support/random.ts';
 import { drawing, packed, sampling } from '../../support/sampling.ts';
-import { F32_VARIANTS } from '../../support/variants.ts';
+import { SAMPLER_VARIANTS } from '../../support/variants.ts';
 import { type KernelRecord, record, type Values } from '../record.ts';
 
 /** With as many rows again the second half is without condition. */
@@ -71,7 +71,7 @@ export const drawToken: KernelRecord<DrawTokenParams> = record<
   },
   suites: [
     {
-      variants: F32_VARIANTS,
+      variants: SAMPLER_VARIANTS,
       cases: [1, 2, 5, 257, 1000, 16384].map((vocabSize) => ({ ...SIZES, vocabSize })),
       few: 1,
     },

@@ -6,7 +6,7 @@ import type { Sampling } from '../../../kernels/sampler/sequence-table.ts';
 import { filterLogits as oracle } from '../../oracle/filter-logits.ts';
 import { normal } from '../../support/random.ts';
 import { packed, sampling } from '../../support/sampling.ts';
-import { F32_VARIANTS } from '../../support/variants.ts';
+import { SAMPLER_VARIANTS } from '../../support/variants.ts';
 import { type KernelRecord, record } from '../record.ts';
 
 const SETTINGS: readonly Sampling[] = [
@@ -47,7 +47,7 @@ export const filterLogits: KernelRecord<FilterLogitsParams> = record<
   shown: { sequences: 1, vocabSize: 16384 },
   suites: [
     {
-      variants: F32_VARIANTS,
+      variants: SAMPLER_VARIANTS,
       cases: [1, 5, 257, 1000, 16384, NEGATIVE, TIES].map((vocabSize) => ({
         sequences: SETTINGS.length,
         vocabSize,

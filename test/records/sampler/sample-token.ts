@@ -7,7 +7,7 @@ import { filterLogits } from '../../oracle/filter-logits.ts';
 import { guidance } from '../../oracle/guidance.ts';
 import { normal } from '../../support/random.ts';
 import { drawing, packed, sampling } from '../../support/sampling.ts';
-import { F32_VARIANTS } from '../../support/variants.ts';
+import { SAMPLER_VARIANTS } from '../../support/variants.ts';
 import { type KernelRecord, record } from '../record.ts';
 import { drawn, nothingDrawn, steppedRows } from './draw-token.ts';
 
@@ -44,7 +44,7 @@ export const sampleToken: KernelRecord<SampleTokenParams> = record<
   },
   suites: [
     {
-      variants: F32_VARIANTS,
+      variants: SAMPLER_VARIANTS,
       cases: [
         { ...sizes, rows: 6, vocabSize: 64 },
         { ...sizes, rows: 12, vocabSize: 257 },
