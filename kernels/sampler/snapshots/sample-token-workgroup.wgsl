@@ -31,10 +31,6 @@ fn raw_at(row: u32, i: u32) -> vec4f {
   return raw[row * 4096u + i];
 }
 
-fn logits_at(row: u32, i: u32) -> vec4f {
-  return logits[row * 4096u + i];
-}
-
 fn logits_put(row: u32, i: u32, v: vec4f) {
   logits[row * 4096u + i] = v;
 }
@@ -43,15 +39,22 @@ fn probs_put(row: u32, i: u32, v: vec4f) {
   probs[row * 4096u + i] = v;
 }
 
-fn guided_at(settings: Sequence, step: u32, i: u32) -> vec4f {
-  let cond = raw_at(settings.row, i);
+// The rows that logits are taken from, twice the same where there is no guidance.
+struct Own { cond: u32, uncond: u32, scale: f32 }
+
+fn own_of(settings: Sequence, step: u32) -> Own {
   let in_time = settings.cfg_interval < 0 || i32(step) - 1 <= settings.cfg_interval;
-  if (settings.uncond_row == NO_ROW || settings.cfg_scale <= 1.0 || !in_time) {
-    return cond;
-  }
-  let uncond = raw_at(settings.uncond_row, i);
-  return uncond + (cond - uncond) * settings.cfg_scale;
+  let guided = settings.uncond_row != NO_ROW && settings.cfg_scale > 1.0 && in_time;
+  return Own(settings.row, select(settings.row, settings.uncond_row, guided), settings.cfg_scale);
 }
+
+fn guided_at(own: Own, i: u32) -> vec4f {
+  let cond = raw_at(own.cond, i);
+  let uncond = raw_at(own.uncond, i);
+  return select(uncond + (cond - uncond) * own.scale, cond, own.uncond == own.cond);
+}
+
+fn logits_of(own: Own, i: u32) -> vec4f { return guided_at(own, i); }
 
 const INFINITE = 0x7f800000u;
 const NAN_BITS = 0x7fc00000u;
@@ -65,6 +68,7 @@ fn magnitude_of_any(v: vec4f) -> u32 {
 }
 
 const MINUS_INFINITY = 0xff800000u;
+const LEAST = -3.4028234e38;
 const VOCAB = 16384u;
 const QUADS = 4096u;
 var<workgroup> highest_scratch: array<f32, 256>;
@@ -79,6 +83,22 @@ fn highest(value: f32, lane: u32) -> f32 {
   }
   workgroupBarrier();
   let total = highest_scratch[0];
+  workgroupBarrier();
+  return total;
+}
+
+var<workgroup> edges_scratch: array<vec4f, 256>;
+
+fn edges(value: vec4f, lane: u32) -> vec4f {
+  edges_scratch[lane] = value;
+  for (var stride = 128u; stride > 0u; stride >>= 1u) {
+    workgroupBarrier();
+    if (lane < stride) {
+      edges_scratch[lane] = max(edges_scratch[lane], edges_scratch[lane + stride]);
+    }
+  }
+  workgroupBarrier();
+  let total = edges_scratch[0];
   workgroupBarrier();
   return total;
 }
@@ -113,14 +133,74 @@ fn sum(value: f32, lane: u32) -> f32 {
   return total;
 }
 
-var<workgroup> bins: array<atomic<u32>, 256>;
-var<workgroup> chosen: vec2u;
-var<workgroup> ties: array<u32, 256>;
+var<workgroup> before_scratch: array<u32, 256>;
+
+fn before(value: u32, lane: u32) -> u32 {
+  var total = value;
+  for (var stride = 1u; stride < 256u; stride <<= 1u) {
+    before_scratch[lane] = total;
+    workgroupBarrier();
+    if (lane >= stride) { total += before_scratch[lane - stride]; }
+    workgroupBarrier();
+  }
+  return total - value;
+}
+
+var<private> held: array<vec4f, 16>;
+struct Filter {
+  // The highest logit, and the lowest that selections tell from those below.
+  peak: f32,
+  low: f32,
+  // Tokens with a lower logit have no part in the distribution, nor those at it that come after the final one.
+  lowest: f32,
+  final_token: u32,
+  temperature: f32,
+  // What all weigh together.
+  total: f32,
+  // A logit is no number, or no token is allowed: then nothing else here means anything.
+  broken: bool,
+  empty: bool,
+}
+
+fn stays(f: Filter, logit: f32, token: u32) -> bool {
+  return logit > f.lowest || (logit == f.lowest && token <= f.final_token);
+}
 
 // Probability of a logit over that of the highest.
-fn weight_of(logit: f32, peak: f32, temperature: f32) -> f32 {
-  return exp((logit - peak) / temperature);
+fn weight_of(f: Filter, logit: f32) -> f32 { return exp((logit - f.peak) / f.temperature); }
+
+fn probs_of(f: Filter, i: u32, v: vec4f) -> vec4f {
+  var p = vec4f();
+  {
+    let token = 4u * i;
+    let logit = v[0];
+    if (stays(f, logit, token)) { p[0] = weight_of(f, logit) / f.total; }
+  }
+  {
+    let token = 4u * i + 1u;
+    let logit = v[1];
+    if (stays(f, logit, token)) { p[1] = weight_of(f, logit) / f.total; }
+  }
+  {
+    let token = 4u * i + 2u;
+    let logit = v[2];
+    if (stays(f, logit, token)) { p[2] = weight_of(f, logit) / f.total; }
+  }
+  {
+    let token = 4u * i + 3u;
+    let logit = v[3];
+    if (stays(f, logit, token)) { p[3] = weight_of(f, logit) / f.total; }
+  }
+  return p;
 }
+
+const BINS = 256u;
+const NO_KEY = 0xffffffffu;
+var<workgroup> bins: array<atomic<u32>, BINS>;
+
+// The lowest key, inverted, and the highest.
+var<workgroup> ends: array<atomic<u32>, 2>;
+var<workgroup> chosen: vec3u;
 
 // Keys order logits; zero and negative zero are equal.
 fn key_of(logit: f32) -> u32 {
@@ -132,103 +212,431 @@ fn logit_of(key: u32) -> f32 {
   return bitcast<f32>(select(~key, key & 0x7fffffffu, (key >> 31u) == 1u));
 }
 
-// Which of 256 equal shares of the range a logit is in. Higher logits are never in lower shares.
+// Which of BINS equal shares of a range, from its lowest logit on, a logit is in. Higher logits are never in lower shares.
 fn share_of(logit: f32, low: f32, scale: f32) -> u32 {
   // Of NaN no clamp makes an index.
-  return min(u32(clamp((0.5 * logit - 0.5 * low) * scale, 0.0, 255.0)), 255u);
+  return min(u32(clamp((0.5 * logit - 0.5 * low) * scale, 0.0, f32(BINS - 1u))), BINS - 1u);
 }
 
-fn clear_bins(lane: u32) {
-  for (var bin = lane; bin < 256u; bin += 256u) { atomicStore(&bins[bin], 0u); }
+// The bin at which what the bins hold reaches the goal, from the top; the sum above it; what it holds.
+fn choose_bin(above: u32, goal: u32, lane: u32) -> vec3u {
   workgroupBarrier();
-}
-
-// The bin at which what the bins hold reaches the goal, from the top, and the sum above that bin.
-fn choose_bin(lane: u32, above: u32, goal: u32) -> vec2u {
-  workgroupBarrier();
-  if (lane == 0u) {
-    var total = above;
-    var bin = 255u;
-    for (; bin > 0u; bin--) {
-      let next = total + atomicLoad(&bins[bin]);
-      if (next >= goal) { break; }
-      total = next;
+  let top = BINS - 1u - 1u * lane;
+  var held_here = 0u;
+  for (var b = 0u; b < 1u; b++) { held_here += atomicLoad(&bins[top - b]); }
+  var total = above + before(held_here, lane);
+  // Where the goal is above all there is, the lowest bin.
+  if (total < goal && (total + held_here >= goal || lane == 255u)) {
+    var bin = top;
+    var inside = atomicLoad(&bins[bin]);
+    while (bin + 1u > top + 1u && total + inside < goal) {
+      total += inside;
+      bin--;
+      inside = atomicLoad(&bins[bin]);
     }
-    chosen = vec2u(bin, total);
+    chosen = vec3u(bin, total, inside);
   }
+  for (var b = 0u; b < 1u; b++) { atomicStore(&bins[top - b], 0u); }
   return workgroupUniformLoad(&chosen);
 }
 
-// The n-th token, counted from 1, whose key is this; VOCAB when there are fewer.
-fn nth_tie(sequence: u32, lane: u32, key: u32, n: u32) -> u32 {
+// What lane 0 says.
+fn for_all(value: u32, lane: u32) -> u32 {
+  if (lane == 0u) { chosen = vec3u(value, 0u, 0u); }
+  return workgroupUniformLoad(&chosen).x;
+}
+
+// The lowest and the highest of all keys; NO_KEY and 0 where there are none.
+fn range_of(low: u32, high: u32, lane: u32) -> vec2u {
+  if (low <= high) {
+    atomicMax(&ends[0], ~low);
+    atomicMax(&ends[1], high);
+  }
+  workgroupBarrier();
+  if (lane == 0u) {
+    chosen = vec3u(~atomicExchange(&ends[0], 0u), atomicExchange(&ends[1], 0u), 0u);
+  }
+  return workgroupUniformLoad(&chosen).xy;
+}
+
+// The key of the logit at which, from the highest logit of the filter down, the weights reach the goal,
+// NO_KEY where nothing has a part; what the tokens above it weigh; what those at it weigh together. A token
+// weighs one or, with a unit, its weight in units. First by shares of the range of the logits, then by
+// shares of the keys that are left, until they are one: logits have few leading bits, so that most of a
+// vocabulary would meet in a few bins of keys.
+fn select_key(own: Own, f: Filter, unit: f32, goal: u32, lane: u32) -> vec3u {
+  let scale = f32(BINS) / max(0.5 * f.peak - 0.5 * f.low, 1e-30);
+  for (var j = 0u; j < 16u; j++) {
+    let i = 256u * j + lane;
+    let v = held[j];
+    {
+      let token = 4u * i;
+      let logit = v[0];
+      if (logit >= f.lowest) {
+        var weight = 1u;
+        if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+        atomicAdd(&bins[share_of(logit, f.low, scale)], weight);
+      }
+    }
+    {
+      let token = 4u * i + 1u;
+      let logit = v[1];
+      if (logit >= f.lowest) {
+        var weight = 1u;
+        if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+        atomicAdd(&bins[share_of(logit, f.low, scale)], weight);
+      }
+    }
+    {
+      let token = 4u * i + 2u;
+      let logit = v[2];
+      if (logit >= f.lowest) {
+        var weight = 1u;
+        if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+        atomicAdd(&bins[share_of(logit, f.low, scale)], weight);
+      }
+    }
+    {
+      let token = 4u * i + 3u;
+      let logit = v[3];
+      if (logit >= f.lowest) {
+        var weight = 1u;
+        if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+        atomicAdd(&bins[share_of(logit, f.low, scale)], weight);
+      }
+    }
+  }
+  var choice = choose_bin(0u, goal, lane);
+  var low = NO_KEY;
+  var high = 0u;
+  for (var j = 0u; j < 16u; j++) {
+    let i = 256u * j + lane;
+    let v = held[j];
+    {
+      let token = 4u * i;
+      let logit = v[0];
+      if (logit >= f.lowest && share_of(logit, f.low, scale) == choice.x) {
+        low = min(low, key_of(logit));
+        high = max(high, key_of(logit));
+      }
+    }
+    {
+      let token = 4u * i + 1u;
+      let logit = v[1];
+      if (logit >= f.lowest && share_of(logit, f.low, scale) == choice.x) {
+        low = min(low, key_of(logit));
+        high = max(high, key_of(logit));
+      }
+    }
+    {
+      let token = 4u * i + 2u;
+      let logit = v[2];
+      if (logit >= f.lowest && share_of(logit, f.low, scale) == choice.x) {
+        low = min(low, key_of(logit));
+        high = max(high, key_of(logit));
+      }
+    }
+    {
+      let token = 4u * i + 3u;
+      let logit = v[3];
+      if (logit >= f.lowest && share_of(logit, f.low, scale) == choice.x) {
+        low = min(low, key_of(logit));
+        high = max(high, key_of(logit));
+      }
+    }
+  }
+  var keys = range_of(low, high, lane);
+  while (keys.x < keys.y) {
+    let shift = 32u - countLeadingZeros((keys.y - keys.x) / BINS);
+    for (var j = 0u; j < 16u; j++) {
+      let i = 256u * j + lane;
+      let v = held[j];
+      {
+        let token = 4u * i;
+        let logit = v[0];
+        if (key_of(logit) - keys.x <= keys.y - keys.x && logit >= f.lowest) {
+          var weight = 1u;
+          if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+          atomicAdd(&bins[(key_of(logit) - keys.x) >> shift], weight);
+        }
+      }
+      {
+        let token = 4u * i + 1u;
+        let logit = v[1];
+        if (key_of(logit) - keys.x <= keys.y - keys.x && logit >= f.lowest) {
+          var weight = 1u;
+          if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+          atomicAdd(&bins[(key_of(logit) - keys.x) >> shift], weight);
+        }
+      }
+      {
+        let token = 4u * i + 2u;
+        let logit = v[2];
+        if (key_of(logit) - keys.x <= keys.y - keys.x && logit >= f.lowest) {
+          var weight = 1u;
+          if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+          atomicAdd(&bins[(key_of(logit) - keys.x) >> shift], weight);
+        }
+      }
+      {
+        let token = 4u * i + 3u;
+        let logit = v[3];
+        if (key_of(logit) - keys.x <= keys.y - keys.x && logit >= f.lowest) {
+          var weight = 1u;
+          if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+          atomicAdd(&bins[(key_of(logit) - keys.x) >> shift], weight);
+        }
+      }
+    }
+    choice = choose_bin(choice.y, goal, lane);
+    keys.x += choice.x << shift;
+    keys.y = keys.x + min(keys.y - keys.x, (1u << shift) - 1u);
+    low = NO_KEY;
+    high = 0u;
+    for (var j = 0u; j < 16u; j++) {
+      let i = 256u * j + lane;
+      let v = held[j];
+      {
+        let token = 4u * i;
+        let logit = v[0];
+        if (key_of(logit) - keys.x <= keys.y - keys.x && logit >= f.lowest) {
+          low = min(low, key_of(logit));
+          high = max(high, key_of(logit));
+        }
+      }
+      {
+        let token = 4u * i + 1u;
+        let logit = v[1];
+        if (key_of(logit) - keys.x <= keys.y - keys.x && logit >= f.lowest) {
+          low = min(low, key_of(logit));
+          high = max(high, key_of(logit));
+        }
+      }
+      {
+        let token = 4u * i + 2u;
+        let logit = v[2];
+        if (key_of(logit) - keys.x <= keys.y - keys.x && logit >= f.lowest) {
+          low = min(low, key_of(logit));
+          high = max(high, key_of(logit));
+        }
+      }
+      {
+        let token = 4u * i + 3u;
+        let logit = v[3];
+        if (key_of(logit) - keys.x <= keys.y - keys.x && logit >= f.lowest) {
+          low = min(low, key_of(logit));
+          high = max(high, key_of(logit));
+        }
+      }
+    }
+    keys = range_of(low, high, lane);
+  }
+  return vec3u(keys.x, choice.yz);
+}
+
+// All that stays, from the highest to the lowest logit.
+fn all_of(own: Own, temperature: f32, lane: u32) -> Filter {
+  var best = LEAST;
+  var worst = 3.4e38;
+  var largest = 0u;
+  for (var j = 0u; j < 16u; j++) {
+    let i = 256u * j + lane;
+    held[j] = logits_of(own, i);
+  }
+  for (var j = 0u; j < 16u; j++) {
+    let i = 256u * j + lane;
+    let v = held[j];
+    {
+      let token = 4u * i;
+      let logit = v[0];
+      best = max(best, logit);
+      worst = min(worst, logit);
+      largest = max(largest, magnitude_of(logit));
+    }
+    {
+      let token = 4u * i + 1u;
+      let logit = v[1];
+      best = max(best, logit);
+      worst = min(worst, logit);
+      largest = max(largest, magnitude_of(logit));
+    }
+    {
+      let token = 4u * i + 2u;
+      let logit = v[2];
+      best = max(best, logit);
+      worst = min(worst, logit);
+      largest = max(largest, magnitude_of(logit));
+    }
+    {
+      let token = 4u * i + 3u;
+      let logit = v[3];
+      best = max(best, logit);
+      worst = min(worst, logit);
+      largest = max(largest, magnitude_of(logit));
+    }
+  }
+  let seen = vec4f(best, -max(worst, -3e38), f32(largest >= INFINITE),
+      f32(best > LEAST || largest > 0u));
+  let all = edges(seen, lane);
+  let none = bitcast<f32>(MINUS_INFINITY | (largest & 0u));
+  return Filter(all.x, -all.y, none, VOCAB, max(temperature, 1e-5), 1.0, all.z > 0.0, all.w == 0.0);
+}
+
+fn total_of(own: Own, f: Filter, lane: u32) -> f32 {
+  var kept = 0.0;
+  var part = 0.0;
+  for (var j = 0u; j < 16u; j++) {
+    let i = 256u * j + lane;
+    let v = held[j];
+    {
+      let token = 4u * i;
+      let logit = v[0];
+      if (stays(f, logit, token)) { part += weight_of(f, logit); }
+    }
+    {
+      let token = 4u * i + 1u;
+      let logit = v[1];
+      if (stays(f, logit, token)) { part += weight_of(f, logit); }
+    }
+    {
+      let token = 4u * i + 2u;
+      let logit = v[2];
+      if (stays(f, logit, token)) { part += weight_of(f, logit); }
+    }
+    {
+      let token = 4u * i + 3u;
+      let logit = v[3];
+      if (stays(f, logit, token)) { part += weight_of(f, logit); }
+    }
+  }
+  return sum(kept + part, lane);
+}
+
+// The n-th token, counted from 1, whose logit is this; VOCAB where there are fewer.
+fn nth_tie(own: Own, tie: f32, n: u32, lane: u32) -> u32 {
   let begin = min(lane * 16u, QUADS);
   let end = min(begin + 16u, QUADS);
   var members = 0u;
   for (var i = begin; i < end; i++) {
-    let v = logits_at(sequence, i);
+    let v = logits_of(own, i);
     {
       let token = 4u * i;
       let logit = v[0];
-      members += u32(key_of(logit) == key);
+      members += u32(logit == tie);
     }
     {
       let token = 4u * i + 1u;
       let logit = v[1];
-      members += u32(key_of(logit) == key);
+      members += u32(logit == tie);
     }
     {
       let token = 4u * i + 2u;
       let logit = v[2];
-      members += u32(key_of(logit) == key);
+      members += u32(logit == tie);
     }
     {
       let token = 4u * i + 3u;
       let logit = v[3];
-      members += u32(key_of(logit) == key);
+      members += u32(logit == tie);
     }
   }
-  ties[lane] = members;
-  if (lane == 0u) { chosen = vec2u(VOCAB, 0u); }
-  workgroupBarrier();
-  var before = 0u;
-  for (var l = 0u; l < lane; l++) { before += ties[l]; }
-  var left = select(0u, n - before, n > before && n <= before + members);
+  let earlier = before(members, lane);
+  var left = select(0u, n - earlier, n > earlier && n <= earlier + members);
+  var found = 0u;
   for (var i = begin; i < end && left > 0u; i++) {
-    let v = logits_at(sequence, i);
+    let v = logits_of(own, i);
     {
       let token = 4u * i;
       let logit = v[0];
-      if (left > 0u && key_of(logit) == key) {
+      if (left > 0u && logit == tie) {
         left--;
-        if (left == 0u) { chosen.x = token; }
+        if (left == 0u) { found = VOCAB - token; }
       }
     }
     {
       let token = 4u * i + 1u;
       let logit = v[1];
-      if (left > 0u && key_of(logit) == key) {
+      if (left > 0u && logit == tie) {
         left--;
-        if (left == 0u) { chosen.x = token; }
+        if (left == 0u) { found = VOCAB - token; }
       }
     }
     {
       let token = 4u * i + 2u;
       let logit = v[2];
-      if (left > 0u && key_of(logit) == key) {
+      if (left > 0u && logit == tie) {
         left--;
-        if (left == 0u) { chosen.x = token; }
+        if (left == 0u) { found = VOCAB - token; }
       }
     }
     {
       let token = 4u * i + 3u;
       let logit = v[3];
-      if (left > 0u && key_of(logit) == key) {
+      if (left > 0u && logit == tie) {
         left--;
-        if (left == 0u) { chosen.x = token; }
+        if (left == 0u) { found = VOCAB - token; }
       }
     }
   }
-  return workgroupUniformLoad(&chosen).x;
+  return VOCAB - last(found, lane);
+}
+
+fn filter_of(own: Own, settings: Sequence, lane: u32) -> Filter {
+  var f = all_of(own, settings.temperature, lane);
+  if ((settings.flags & GREEDY) != 0u) {
+    var found = 0u;
+    for (var j = 0u; j < 16u; j++) {
+      let i = 256u * j + lane;
+      let v = held[j];
+      {
+        let token = 4u * i;
+        let logit = v[0];
+        if (logit == f.peak) { found = max(found, VOCAB - token); }
+      }
+      {
+        let token = 4u * i + 1u;
+        let logit = v[1];
+        if (logit == f.peak) { found = max(found, VOCAB - token); }
+      }
+      {
+        let token = 4u * i + 2u;
+        let logit = v[2];
+        if (logit == f.peak) { found = max(found, VOCAB - token); }
+      }
+      {
+        let token = 4u * i + 3u;
+        let logit = v[3];
+        if (logit == f.peak) { found = max(found, VOCAB - token); }
+      }
+    }
+    f.final_token = VOCAB - last(found, lane);
+    f.lowest = f.peak;
+    return f;
+  }
+  // Top-k, then top-p: one after the other in the same text, which compiles in half the time.
+  for (var stage = 0u; stage < 2u; stage++) {
+    let cuts_k = stage == 0u && settings.top_k > 0u && settings.top_k < VOCAB;
+    let cuts_p = stage == 1u && settings.top_p < 1.0;
+    if (cuts_k || cuts_p) {
+      let unit = select(f32(2147483648) / f.total, 0.0, cuts_k);
+      let limit = u32(max(settings.top_p, 0.0) * f32(2147483648));
+      let found = select_key(own, f, unit, select(limit + 1u, settings.top_k, cuts_k), lane);
+      let threshold = logit_of(found.x);
+      let mass = u32(weight_of(f, threshold) * unit + 0.5);
+      // Rounding may leave the whole mass at p or below: then nothing is cut.
+      if (cuts_k || (found.x != NO_KEY && mass > 0u)) {
+        f.lowest = threshold;
+        f.low = max(f.low, threshold);
+      }
+      // Of the tokens at the threshold as many stay as fit before p is passed, and one more.
+      let fit = (limit - found.y) / max(mass, 1u) + 1u;
+      let nth = for_all(select(0u, fit, cuts_p && found.x != NO_KEY
+          && fit < found.z / max(mass, 1u)), lane);
+      if (nth > 0u) { f.final_token = nth_tie(own, threshold, nth, lane); }
+    }
+    if (stage == 0u || cuts_p) { f.total = total_of(own, f, lane); }
+  }
+  return f;
 }
 
 fn mul_high(a: u32, b: u32) -> u32 {
@@ -282,8 +690,8 @@ fn race(so_far: Race, block: u32, p: vec4f, step: u32, seed: vec2u) -> Race {
 }
 
 @compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let sequence = group.x;
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let sequence = workgroup.x;
   let settings = sequenceTable[sequence];
   if (settings.row == NO_ROW) { return; }
   let position = rowTable[settings.row].position;
@@ -293,347 +701,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     if (lane == 0u) { drawn[sequence] = GIVEN; }
     return;
   }
-  let temperature = max(settings.temperature, 1e-5);
-  var best = -3.4028234e38;
-  var worst = 3.4e38;
-  var largest = 0u;
-  for (var i = lane; i < QUADS; i += 256u) {
-    let v = guided_at(settings, step, i);
-    logits_put(sequence, i, v);
-    {
-      let token = 4u * i;
-      let logit = v[0];
-      best = max(best, logit);
-      worst = min(worst, logit);
-      largest = max(largest, magnitude_of(logit));
-    }
-    {
-      let token = 4u * i + 1u;
-      let logit = v[1];
-      best = max(best, logit);
-      worst = min(worst, logit);
-      largest = max(largest, magnitude_of(logit));
-    }
-    {
-      let token = 4u * i + 2u;
-      let logit = v[2];
-      best = max(best, logit);
-      worst = min(worst, logit);
-      largest = max(largest, magnitude_of(logit));
-    }
-    {
-      let token = 4u * i + 3u;
-      let logit = v[3];
-      best = max(best, logit);
-      worst = min(worst, logit);
-      largest = max(largest, magnitude_of(logit));
-    }
-  }
-  let peak = highest(best, lane);
-  let low = -highest(-max(worst, -3e38), lane);
-  let scale = 256.0 / max(0.5 * peak - 0.5 * low, 1e-30);
-  storageBarrier();
-  var lowest = 0u;
-  var final_token = VOCAB;
-  var total = 1.0;
-  var kept = 0.0;
-  var part = 0.0;
-  if ((settings.flags & GREEDY) != 0u) {
-    var found = 0u;
-    for (var i = lane; i < QUADS; i += 256u) {
-      let v = logits_at(sequence, i);
-      {
-        let token = 4u * i;
-        let logit = v[0];
-        if (logit == peak) { found = max(found, VOCAB - token); }
-      }
-      {
-        let token = 4u * i + 1u;
-        let logit = v[1];
-        if (logit == peak) { found = max(found, VOCAB - token); }
-      }
-      {
-        let token = 4u * i + 2u;
-        let logit = v[2];
-        if (logit == peak) { found = max(found, VOCAB - token); }
-      }
-      {
-        let token = 4u * i + 3u;
-        let logit = v[3];
-        if (logit == peak) { found = max(found, VOCAB - token); }
-      }
-    }
-    final_token = VOCAB - last(found, lane);
-    lowest = key_of(peak);
-  } else {
-    if (settings.top_k > 0u && settings.top_k < VOCAB) {
-      clear_bins(lane);
-      for (var i = lane; i < QUADS; i += 256u) {
-        let v = logits_at(sequence, i);
-        {
-          let token = 4u * i;
-          let logit = v[0];
-          if (true) { atomicAdd(&bins[share_of(logit, low, scale)], 1u); }
-        }
-        {
-          let token = 4u * i + 1u;
-          let logit = v[1];
-          if (true) { atomicAdd(&bins[share_of(logit, low, scale)], 1u); }
-        }
-        {
-          let token = 4u * i + 2u;
-          let logit = v[2];
-          if (true) { atomicAdd(&bins[share_of(logit, low, scale)], 1u); }
-        }
-        {
-          let token = 4u * i + 3u;
-          let logit = v[3];
-          if (true) { atomicAdd(&bins[share_of(logit, low, scale)], 1u); }
-        }
-      }
-      let share = choose_bin(lane, 0u, settings.top_k);
-      var key = 0u;
-      var above = share.y;
-      for (var shift = 24u; shift < 32u; shift -= 8u) {
-        clear_bins(lane);
-        for (var i = lane; i < QUADS; i += 256u) {
-          let v = logits_at(sequence, i);
-          {
-            let token = 4u * i;
-            let logit = v[0];
-            let k = key_of(logit);
-            let same = shift == 24u || (k >> min(shift + 8u, 31u)) == key;
-            if (same && share_of(logit, low, scale) == share.x && true) {
-              atomicAdd(&bins[(k >> shift) & 255u], 1u);
-            }
-          }
-          {
-            let token = 4u * i + 1u;
-            let logit = v[1];
-            let k = key_of(logit);
-            let same = shift == 24u || (k >> min(shift + 8u, 31u)) == key;
-            if (same && share_of(logit, low, scale) == share.x && true) {
-              atomicAdd(&bins[(k >> shift) & 255u], 1u);
-            }
-          }
-          {
-            let token = 4u * i + 2u;
-            let logit = v[2];
-            let k = key_of(logit);
-            let same = shift == 24u || (k >> min(shift + 8u, 31u)) == key;
-            if (same && share_of(logit, low, scale) == share.x && true) {
-              atomicAdd(&bins[(k >> shift) & 255u], 1u);
-            }
-          }
-          {
-            let token = 4u * i + 3u;
-            let logit = v[3];
-            let k = key_of(logit);
-            let same = shift == 24u || (k >> min(shift + 8u, 31u)) == key;
-            if (same && share_of(logit, low, scale) == share.x && true) {
-              atomicAdd(&bins[(k >> shift) & 255u], 1u);
-            }
-          }
-        }
-        let byte = choose_bin(lane, above, settings.top_k);
-        key = (key << 8u) | byte.x;
-        above = byte.y;
-      }
-      lowest = key;
-    }
-    kept = 0.0;
-    part = 0.0;
-    for (var i = lane; i < QUADS; i += 256u) {
-      let v = logits_at(sequence, i);
-      {
-        let token = 4u * i;
-        let logit = v[0];
-        if (key_of(logit) >= lowest) { part += weight_of(logit, peak, temperature); }
-      }
-      {
-        let token = 4u * i + 1u;
-        let logit = v[1];
-        if (key_of(logit) >= lowest) { part += weight_of(logit, peak, temperature); }
-      }
-      {
-        let token = 4u * i + 2u;
-        let logit = v[2];
-        if (key_of(logit) >= lowest) { part += weight_of(logit, peak, temperature); }
-      }
-      {
-        let token = 4u * i + 3u;
-        let logit = v[3];
-        if (key_of(logit) >= lowest) { part += weight_of(logit, peak, temperature); }
-      }
-      if (i % 8192u >= 7936u) {
-        kept += part;
-        part = 0.0;
-      }
-    }
-    total = sum(kept + part, lane);
-    if (settings.top_p < 1.0) {
-      let unit = f32(2147483648) / total;
-      let limit = u32(max(settings.top_p, 0.0) * f32(2147483648));
-      clear_bins(lane);
-      for (var i = lane; i < QUADS; i += 256u) {
-        let v = logits_at(sequence, i);
-        {
-          let token = 4u * i;
-          let logit = v[0];
-          if (key_of(logit) >= lowest) {
-            atomicAdd(&bins[share_of(logit, low, scale)],
-                u32(weight_of(logit, peak, temperature) * unit + 0.5));
-          }
-        }
-        {
-          let token = 4u * i + 1u;
-          let logit = v[1];
-          if (key_of(logit) >= lowest) {
-            atomicAdd(&bins[share_of(logit, low, scale)],
-                u32(weight_of(logit, peak, temperature) * unit + 0.5));
-          }
-        }
-        {
-          let token = 4u * i + 2u;
-          let logit = v[2];
-          if (key_of(logit) >= lowest) {
-            atomicAdd(&bins[share_of(logit, low, scale)],
-                u32(weight_of(logit, peak, temperature) * unit + 0.5));
-          }
-        }
-        {
-          let token = 4u * i + 3u;
-          let logit = v[3];
-          if (key_of(logit) >= lowest) {
-            atomicAdd(&bins[share_of(logit, low, scale)],
-                u32(weight_of(logit, peak, temperature) * unit + 0.5));
-          }
-        }
-      }
-      let share = choose_bin(lane, 0u, limit + 1u);
-      var key = 0u;
-      var above = share.y;
-      for (var shift = 24u; shift < 32u; shift -= 8u) {
-        clear_bins(lane);
-        for (var i = lane; i < QUADS; i += 256u) {
-          let v = logits_at(sequence, i);
-          {
-            let token = 4u * i;
-            let logit = v[0];
-            let k = key_of(logit);
-            let same = shift == 24u || (k >> min(shift + 8u, 31u)) == key;
-            if (same && share_of(logit, low, scale) == share.x && key_of(logit) >= lowest) {
-              atomicAdd(&bins[(k >> shift) & 255u],
-                  u32(weight_of(logit, peak, temperature) * unit + 0.5));
-            }
-          }
-          {
-            let token = 4u * i + 1u;
-            let logit = v[1];
-            let k = key_of(logit);
-            let same = shift == 24u || (k >> min(shift + 8u, 31u)) == key;
-            if (same && share_of(logit, low, scale) == share.x && key_of(logit) >= lowest) {
-              atomicAdd(&bins[(k >> shift) & 255u],
-                  u32(weight_of(logit, peak, temperature) * unit + 0.5));
-            }
-          }
-          {
-            let token = 4u * i + 2u;
-            let logit = v[2];
-            let k = key_of(logit);
-            let same = shift == 24u || (k >> min(shift + 8u, 31u)) == key;
-            if (same && share_of(logit, low, scale) == share.x && key_of(logit) >= lowest) {
-              atomicAdd(&bins[(k >> shift) & 255u],
-                  u32(weight_of(logit, peak, temperature) * unit + 0.5));
-            }
-          }
-          {
-            let token = 4u * i + 3u;
-            let logit = v[3];
-            let k = key_of(logit);
-            let same = shift == 24u || (k >> min(shift + 8u, 31u)) == key;
-            if (same && share_of(logit, low, scale) == share.x && key_of(logit) >= lowest) {
-              atomicAdd(&bins[(k >> shift) & 255u],
-                  u32(weight_of(logit, peak, temperature) * unit + 0.5));
-            }
-          }
-        }
-        let byte = choose_bin(lane, above, limit + 1u);
-        key = (key << 8u) | byte.x;
-        above = byte.y;
-      }
-      let mass = u32(weight_of(logit_of(key), peak, temperature) * unit + 0.5);
-      // Of the tokens at the threshold as many stay as fit before p is passed, and one more.
-      let fit = (max(limit, above) - above) / max(mass, 1u) + 1u;
-      let cut = nth_tie(sequence, lane, key, fit);
-      // Rounding may leave the whole mass at p or below: then nothing is cut.
-      if (key >= lowest && above <= limit && mass > 0u) {
-        lowest = key;
-        final_token = cut;
-      }
-      kept = 0.0;
-      part = 0.0;
-      for (var i = lane; i < QUADS; i += 256u) {
-        let v = logits_at(sequence, i);
-        {
-          let token = 4u * i;
-          let logit = v[0];
-          if (key_of(logit) > lowest || (key_of(logit) == lowest && token <= final_token)) {
-            part += weight_of(logit, peak, temperature);
-          }
-        }
-        {
-          let token = 4u * i + 1u;
-          let logit = v[1];
-          if (key_of(logit) > lowest || (key_of(logit) == lowest && token <= final_token)) {
-            part += weight_of(logit, peak, temperature);
-          }
-        }
-        {
-          let token = 4u * i + 2u;
-          let logit = v[2];
-          if (key_of(logit) > lowest || (key_of(logit) == lowest && token <= final_token)) {
-            part += weight_of(logit, peak, temperature);
-          }
-        }
-        {
-          let token = 4u * i + 3u;
-          let logit = v[3];
-          if (key_of(logit) > lowest || (key_of(logit) == lowest && token <= final_token)) {
-            part += weight_of(logit, peak, temperature);
-          }
-        }
-        if (i % 8192u >= 7936u) {
-          kept += part;
-          part = 0.0;
-        }
-      }
-      total = sum(kept + part, lane);
-    }
-  }
+  let own = own_of(settings, step);
+  let f = filter_of(own, settings, lane);
   var leader = Race();
-  for (var i = lane; i < QUADS; i += 256u) {
-    let v = logits_at(sequence, i);
-    var p = vec4f();
-    if ((key_of(v[0]) > lowest || (key_of(v[0]) == lowest && 4u * i <= final_token))) {
-      p[0] = weight_of(v[0], peak, temperature) / total;
-    }
-    if ((key_of(v[1]) > lowest || (key_of(v[1]) == lowest && 4u * i + 1u <= final_token))) {
-      p[1] = weight_of(v[1], peak, temperature) / total;
-    }
-    if ((key_of(v[2]) > lowest || (key_of(v[2]) == lowest && 4u * i + 2u <= final_token))) {
-      p[2] = weight_of(v[2], peak, temperature) / total;
-    }
-    if ((key_of(v[3]) > lowest || (key_of(v[3]) == lowest && 4u * i + 3u <= final_token))) {
-      p[3] = weight_of(v[3], peak, temperature) / total;
-    }
+  for (var j = 0u; j < 16u; j++) {
+    let i = 256u * j + lane;
+    let v = held[j];
+    let p = probs_of(f, i, v);
+    logits_put(sequence, i, v);
     probs_put(sequence, i, p);
     leader = race(leader, i, p, step, settings.seed);
   }
   let top = highest(leader.score, lane);
   // The highest bit is free: one more reduction would cost a barrier or more.
   var found = select(0u, 16384u - leader.winner, leader.score == top);
-  if (largest >= INFINITE) { found = 0x80000000u; }
+  if (f.broken) { found = 0x80000000u; }
   let best_found = last(found, lane);
   let none = best_found >= 0x80000000u || top <= 0.0;
   if (lane == 0u) { drawn[sequence] = select(16384u - best_found, NO_TOKEN, none); }
