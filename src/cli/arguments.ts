@@ -25,6 +25,12 @@ export function integer(least: number, most: number): (text: string) => number {
   };
 }
 
+/** A parser of `auto` or a whole number, for commander. */
+export function integerOrAuto(least: number, most: number): (text: string) => number | 'auto' {
+  const number = integer(least, most);
+  return (text) => (text === 'auto' ? text : number(text));
+}
+
 /** A parser of whole numbers with commas between, for commander. */
 export function integers(least: number, most: number): (text: string) => number[] {
   const one = integer(least, most);

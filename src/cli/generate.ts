@@ -43,6 +43,7 @@ export interface GenerateOptions extends CommonOptions, LookOptions {
   /** Storage of the KV cache. Default: that of the precision. */
   readonly kv?: 'f32' | 'f16' | undefined;
   readonly batch?: number | undefined;
+  readonly window?: number | 'auto' | undefined;
   /** With `keepRows`. */
   readonly from?: string | undefined;
   readonly keepRows?: number | undefined;
@@ -67,8 +68,10 @@ export async function runGenerate(
     classes: repeatEach(parseClasses(config.classNames, options.class), options.count),
     seed: options.seed ?? randomSeed(),
     batch: options.batch,
+    window: options.window,
   };
-  const { sequences } = generateSettings(config, asked);
+  const { sequences, note } = generateSettings(config, asked);
+  if (note) report.note(note);
   const completion = completionOf(options, config);
   const previews = previewOptions(options, config);
   const plan = planOf(options, config, sequences);
@@ -157,13 +160,18 @@ async function describe(report: Report, finished: Finished): Promise<void> {
   const rate = (count / tokensMs) * 1000;
   report.line(`load     ${formatMs(loadMs)}`);
   report.line(`compile  ${formatMs(compileMs)}`);
-  report.line(`tokens   ${formatMs(tokensMs)}  ${count} tokens, ${rate.toFixed(1)} tokens/s`);
+  const { tokensPerPass, passes } = stats;
+  const each = tokensPerPass > 1 ? `, ${tokensPerPass.toFixed(1)} a pass` : '';
+  report.line(
+    `tokens   ${formatMs(tokensMs)}  ${count} tokens, ${rate.toFixed(1)} tokens/s${each}`,
+  );
   report.line(`decode   ${formatMs(decodeMs)}`);
   const images = finished.images.map(({ classIndex, seed }, index) => ({
     index,
     class: classIndex,
     name: classNames[classIndex] ?? '',
     seed,
+    passes: passes[index],
   }));
   for (const { index, name, seed } of images) {
     report.line(`image ${index}  ${name}, seed ${seed}`);
@@ -178,6 +186,7 @@ async function describe(report: Report, finished: Finished): Promise<void> {
     memory: model.memory,
     timings: { load: loadMs, compile: compileMs, tokens: tokensMs, decode: decodeMs },
     tokensPerSecond: rate,
+    tokensPerPass,
     images,
     files,
     profile,

@@ -1,5 +1,6 @@
 /** The commands of `llamagen`, and their options. */
 import { Command, Option } from 'commander';
+import { MOST_ROWS } from '../engine/best-window.ts';
 import { IGNORABLE } from '../models/agreement.ts';
 import { PRECISIONS, WEIGHT_DTYPES } from '../models/precision.ts';
 import { defaultModelFolder } from '../node/files.ts';
@@ -11,6 +12,7 @@ import {
   decimal,
   decimalFrom,
   integer,
+  integerOrAuto,
   integers,
   MAX_BATCH,
   MAX_COUNT,
@@ -147,6 +149,11 @@ function addGenerate(command: AddCommand, run: Runner): void {
       ).choices(['f32', 'f16']),
     )
     .option('--batch <n>', 'most images side by side (default: 16)', integer(1, MAX_BATCH))
+    .option(
+      '--window <n>',
+      'positions a pass of each image: guesses save passes, tokens are the same (default: auto, as many as pay)',
+      integerOrAuto(1, MOST_ROWS),
+    )
     .option('--from <file>', 'begin each image with the upper rows of this picture (PNG)')
     .option('--keep-rows <n>', 'rows of tokens to keep of it', integer(1, MOST))
     .option('--preview <file>', 'write the first image of each batch while it is drawn')

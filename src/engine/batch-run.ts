@@ -36,6 +36,10 @@ export interface GenerateStats {
   };
   /** Of each batch of the token loop. */
   readonly runs: readonly RunStats[];
+  /** Passes that each image was computed in; with a window fewer than it has tokens. */
+  readonly passes: readonly number[];
+  /** Tokens of all images over their passes. */
+  readonly tokensPerPass: number;
 }
 
 /** Some images of a call, side by side. */
@@ -43,6 +47,7 @@ export interface RunBatch {
   readonly sequences: readonly Sequence[];
   /** Number of the first of them. */
   readonly first: number;
+  readonly window: number | 'auto';
   readonly signal: AbortSignal | undefined;
   readonly profiler: Profiler | undefined;
   /** Of the first of them. */
@@ -62,6 +67,7 @@ export class BatchRun {
   readonly #tokens: Phase;
   readonly #decode: Phase;
   readonly #runs: RunStats[] = [];
+  readonly #passes: number[] = [];
   #decoded = 0;
 
   /** @param images Of the whole call. */
@@ -82,19 +88,27 @@ export class BatchRun {
       tokensMs: this.#tokens.ms,
       decodeMs: this.#decode.ms,
     };
-    return { timings, runs: this.#runs };
+    const passes = this.#passes;
+    const tokens = passes.length * this.#model.config.gpt.blockSize;
+    const tokensPerPass =
+      tokens /
+      Math.max(
+        1,
+        passes.reduce((a, b) => a + b, 0),
+      );
+    return { timings, runs: this.#runs, passes, tokensPerPass };
   }
 
   /** Submits a batch. Its images come in their order, each as soon as it is there. */
   async begin(engine: Engine, batch: RunBatch): Promise<AsyncGenerator<GeneratedImage, void>> {
-    const { sequences, first, signal, profiler, preview } = batch;
+    const { sequences, first, window, signal, profiler, preview } = batch;
     await this.#compiled(engine, batch);
     const before = { ...engine.stats, tokensMs: this.#tokens.ms };
     this.#tokens.begin();
     if (first === 0) this.#tokens.report(0);
     const all = sequences.map(({ label, given: _, tokens: prefix, ...settings }, i) => {
       const previewEvery = i === 0 ? preview?.previewEvery : undefined;
-      const request = { ...settings, classIndex: label, prefix, previewEvery };
+      const request = { ...settings, classIndex: label, prefix, previewEvery, window };
       return engine.submit(request, { signal, index: first + i });
     });
     return this.#images(batch, all, async () => {
@@ -105,7 +119,7 @@ export class BatchRun {
   }
 
   /** The programs that the first images wait for. */
-  async #compiled(engine: Engine, { sequences, first, profiler }: RunBatch): Promise<void> {
+  async #compiled(engine: Engine, { sequences, first, window, profiler }: RunBatch): Promise<void> {
     const { vq } = this.#model;
     const { gridSize } = this.#model.config.gpt;
     const report = (done: number): void => {
@@ -115,7 +129,7 @@ export class BatchRun {
     this.#compile.begin();
     report(0);
     const rows = sequences.reduce((sum, { cfgScale }) => sum + (cfgScale > 1 ? 2 : 1), 0);
-    await engine.prepare(Math.min(rows, engine.capacity));
+    await engine.prepare(Math.min(rows, engine.capacity), window);
     report(1);
     const together = profiler ? 1 : sequences.length;
     await pictureQueue(vq).prepare([gridSize, gridSize], together);
@@ -153,6 +167,7 @@ export class BatchRun {
         }
         if (event.type !== 'image' || !event.picture || !one) continue;
         onImage();
+        this.#passes[first + i] = event.passes;
         const { tokens, picture } = event;
         return { ...picture, classIndex: one.label, seed: one.seed, tokens };
       }

@@ -5,6 +5,8 @@ import type { EngineEvent, ImageRequest } from './request.ts';
 export interface EngineOptions {
   /** KV slots: a guided request takes two of them, any other one. Default 32. */
   readonly capacity?: number | undefined;
+  /** Most rows of a pass, which windows share; no fewer than there are slots. Default 64. */
+  readonly rows?: number | undefined;
   /** Follows the engine, which it slows down a little. */
   readonly profiler?: Profiler | undefined;
 }

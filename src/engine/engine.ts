@@ -30,6 +30,7 @@ const DEFAULT_CAPACITY = 32;
 const MAX_CAPACITY = 2 ** 16;
 const ENGINE: Checks<EngineOptions> = {
   capacity: integer(1, MAX_CAPACITY),
+  rows: integer(1, MAX_CAPACITY),
   profiler: profilerCheck,
 };
 const SUBMIT: Checks<SubmitOptions> = { signal: abortSignal, index: integer(0) };
@@ -44,8 +45,8 @@ const PROFILED_STEPS = 4;
 export async function createEngine(model: Model, options: EngineOptions = {}): Promise<Engine> {
   checkModel('createEngine', model);
   checkOptions('createEngine', options, ENGINE);
-  const { capacity = DEFAULT_CAPACITY, profiler } = options;
-  const slots = await createSlots(model.gpt, capacity, Math.max(capacity, MOST_ROWS));
+  const { capacity = DEFAULT_CAPACITY, rows = MOST_ROWS, profiler } = options;
+  const slots = await createSlots(model.gpt, capacity, Math.max(capacity, rows));
   return new SlotEngine(model, slots, profiler);
 }
 

@@ -25,6 +25,12 @@ export interface GenerateOptions extends SamplingOptions {
   readonly seed?: number | undefined;
   /** Most images generated side by side; a choice of speed and memory only. Default 16. */
   readonly batch?: number | undefined;
+  /**
+   * Positions that a pass computes of each image, from 1 to 64: the first draws a token, the others guess
+   * at theirs and save passes where they are right. A choice of speed only. It is cut to the grid, and
+   * to the rows of a pass, which images side by side share. Default `auto`: as many as pay.
+   */
+  readonly window?: number | 'auto' | undefined;
   /** Stops within one chunk of steps; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
@@ -73,7 +79,7 @@ export async function* generateImages(
   options: GenerateOptions,
 ): AsyncGenerator<GeneratedImage, GenerateStats> {
   checkModel('generate', model);
-  const { sequences, guided, batch: most } = generateSettings(model.config, options);
+  const { sequences, guided, batch: most, window } = generateSettings(model.config, options);
   const { signal, onProgress, profiler, onPreview, previewEvery } = options;
   const preview = onPreview && previewEvery !== undefined ? { onPreview, previewEvery } : undefined;
   signal?.throwIfAborted();
@@ -89,6 +95,7 @@ export async function* generateImages(
       const batch = {
         sequences: sequences.slice(first, first + size),
         first,
+        window,
         signal,
         profiler,
         preview,

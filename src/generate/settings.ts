@@ -1,5 +1,7 @@
 /** Checks what a caller asked for and fills in the model's defaults. */
 
+import { MOST_ROWS } from '../engine/best-window.ts';
+import { fittingWindow, WINDOW } from '../engine/request.ts';
 import { SAMPLING, type SamplingOptions, samplingOf } from '../engine/sampling-options.ts';
 import type { Sequence } from '../engine/token-loop.ts';
 import { OptionError } from '../errors.ts';
@@ -20,6 +22,7 @@ interface Asked extends SamplingOptions, Pick<GenerateOptions, 'onPreview' | 'pr
   readonly classes: readonly number[];
   readonly seed?: number | undefined;
   readonly batch?: number | undefined;
+  readonly window?: number | 'auto' | undefined;
   readonly prefix?: ArrayLike<number> | undefined;
 }
 
@@ -27,6 +30,10 @@ export interface Settings {
   readonly sequences: readonly Sequence[];
   readonly guided: boolean;
   readonly batch: number;
+  /** As it can be. */
+  readonly window: number | 'auto';
+  /** What could not be as it was asked for, and what is instead. */
+  readonly note?: string | undefined;
 }
 
 const MAX_SEED = Number.MAX_SAFE_INTEGER;
@@ -38,6 +45,7 @@ const CHECKS: Checks<GenerateOptions> = {
   classes: numbers,
   seed: integer(0),
   batch: integer(1, MAX_BATCH),
+  window: WINDOW,
   signal: abortSignal,
   onProgress: callback,
   prefix: numbers,
@@ -50,7 +58,7 @@ const CHECKS: Checks<GenerateOptions> = {
 export function generateSettings(config: ModelJson, asked: Asked): Settings {
   checkOptions('generate', asked, CHECKS);
   checkValue('classes', asked.classes, numbers);
-  const { seed = 0, batch = DEFAULT_BATCH, onPreview, previewEvery } = asked;
+  const { seed = 0, batch = DEFAULT_BATCH, window = 'auto', onPreview, previewEvery } = asked;
   if ((onPreview === undefined) !== (previewEvery === undefined)) {
     throw new OptionError('"onPreview" and "previewEvery" need each other');
   }
@@ -74,5 +82,19 @@ export function generateSettings(config: ModelJson, asked: Asked): Settings {
     ...(tokens.length > 0 && { tokens }),
   };
   const sequences = classes.map((label, i) => ({ ...common, label, seed: seed + i }));
-  return { sequences, guided: common.cfgScale > 1, batch };
+  const guided = common.cfgScale > 1;
+  const fitting = fittingWindow(window, blockSize, guided);
+  const images = Math.min(batch, classes.length);
+  const note = window === fitting ? rowsNote(fitting, images, guided) : cutNote(window, fitting);
+  return { sequences, guided, batch, window: fitting, note };
+}
+
+const cutNote = (asked: number | 'auto', window: number | 'auto'): string =>
+  `a window of ${asked} is cut to ${window}: no more tokens are in the grid, or rows in a pass (${MOST_ROWS}, two a position with guidance)`;
+
+/** Where windows of images side by side have to be smaller. */
+function rowsNote(window: number | 'auto', images: number, guided: boolean): string | undefined {
+  const rows = images * (guided ? 2 : 1) * (window === 'auto' ? 1 : window);
+  if (window === 'auto' || window === 1 || rows <= MOST_ROWS) return undefined;
+  return `${images} images side by side with a window of ${window} want ${rows} rows a pass, and there are ${MOST_ROWS}: their windows are smaller`;
 }

@@ -31,7 +31,12 @@ const never = new AbortController().signal;
 const ENOUGH = new Error('enough');
 const SIDE = 4;
 const NAMES = ['0-a.png', '1-b.png', '2-c.png'];
-const STATS: GenerateStats = { timings: { compileMs: 1, tokensMs: 2, decodeMs: 3 }, runs: [] };
+const STATS: GenerateStats = {
+  timings: { compileMs: 1, tokensMs: 2, decodeMs: 3 },
+  runs: [],
+  passes: [],
+  tokensPerPass: 1,
+};
 
 const imageOf = (i: number): GeneratedImage => ({
   ...{ width: SIDE, height: SIDE, classIndex: i, seed: 5 + i, tokens: Uint32Array.of(i, i, i, i) },
