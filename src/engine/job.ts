@@ -9,14 +9,15 @@ export class Job {
   readonly events: EventQueue<EngineEvent>;
   /** Whether a preview of it is being made. */
   isPreviewing = false;
-  /** Tokens that were known when it was last looked at. */
-  looked = 0;
+  /** Tokens that were known when it was last looked at; those before the last given one are not looked at. */
+  looked: number;
   readonly #unlisten: () => void;
   #told = 0;
 
   constructor(request: CheckedRequest, index: number, signal: AbortSignal | undefined) {
     this.request = request;
     this.index = index;
+    this.looked = Math.max(0, request.sampling.given - 1);
     this.events = new EventQueue(() => this.#unlisten());
     const abort = (): void => this.fail(signal?.reason);
     signal?.addEventListener('abort', abort);
