@@ -1,25 +1,13 @@
-/** The loop of products of few rows over inDim: what an invocation loads and adds. */
+/** Products of few rows in registers: what an invocation loads and adds. */
 import { ceilDiv, range } from '../kernel.ts';
-import { rowReader } from '../lib/accessors.ts';
-import { normScaleLib } from '../lib/norm-scale.ts';
-import type { Width } from '../lib/weights.ts';
+import { storeSums, sumsLib } from './product-sums.ts';
 import type { WholeTile } from './product-tile.ts';
+import { halvesOf, type Made, type Product, values } from './product-values.ts';
 
 /** What the parts of the text share. */
-export interface Layout extends WholeTile {
-  readonly rows: number;
-  readonly inDim: number;
-  /** Columns of this kernel, and the first of them in quads of the whole. */
-  readonly outDim: number;
-  readonly firstQuad: number;
-  /** Parts of inDim, each of a dispatch's workgroups of its own. */
-  readonly split: number;
-  readonly weights: readonly string[];
-  readonly norm: boolean;
+export interface Layout extends Product, WholeTile {
   /** Whether sums are stored without workgroup memory. */
   readonly serial: boolean;
-  /** Values of inDim that are read at once. */
-  readonly width: Width;
 }
 
 /** Columns in a vector of sums. */
@@ -31,51 +19,58 @@ export const sumsOf = (layout: Layout, weight: string): readonly string[] =>
     range(layout.columns / sumSize(layout)).map((v) => `${weight}_sum${r}_${v}`),
   );
 
-/** Both halves of eight values, or four as they are. */
-const halves = (width: Width): readonly string[] => (width === 4 ? [''] : ['[0]', '[1]']);
+/** A product by teams of invocations, each with some columns of up to `rowTile` rows. */
+export function inRegisters(layout: Layout): Made {
+  const { span, parts, teams, columns, rowTile } = layout;
+  const team = span * parts;
+  return {
+    lib: `${dotsLib(layout)}
+${layout.normEps === undefined ? '' : squaresLib(layout)}
+${sumsLib(layout)}`,
+    builtins: '',
+    main: `let unit = columns * ${teams}u + lane / ${team}u;
+  let share = lane % ${team}u;
+  ${loop(layout)}
+  ${storeSums(layout)}`,
+    size: team * teams,
+    rowTile,
+    columnTile: columns * teams,
+    features: span > 1 ? ['subgroups'] : [],
+  };
+}
 
-/** Functions of the values that are read at once: `Values` is vec4f or, of eight, mat2x4f. */
-export function valuesLib(layout: Layout): string {
+function dotsLib(layout: Layout): string {
   const columns = ['a', 'b', 'c', 'd'].slice(0, sumSize(layout));
   const dots = columns.map((c) =>
-    halves(layout.width)
+    halvesOf(layout.width)
       .map((h) => `dot(${c}${h}, v${h})`)
       .join(' + '),
   );
-  return `alias Values = ${layout.width === 4 ? 'vec4f' : 'mat2x4f'};
-fn dots(${columns.map((c) => `${c}: Values`).join(', ')}, v: Values) -> vec${columns.length}f {
+  return `fn dots(${columns.map((c) => `${c}: Values`).join(', ')}, v: Values) -> vec${columns.length}f {
   return vec${columns.length}f(${dots.join(', ')});
 }`;
 }
 
-/** Functions of the norm; every invocation has the squares of its share of the input. */
-export function normLib({ inDim, width, span }: Layout, eps: number): string {
-  const masks = range(Math.log2(span)).map((bit) => 2 ** bit);
-  const each = (text: (half: string) => string, between: string): string =>
-    halves(width).map(text).join(between);
-  return `const EPS = f32(${eps});
-${normScaleLib}
-${rowReader({ name: 'gain', dtype: 'f32', length: inDim })}
-fn with_gain(v: Values, gain: Values) -> Values {
-  return Values(${each((h) => `v${h} * gain${h}`, ', ')});
-}
+/** Every invocation has the squares of its share of the input. */
+const squaresLib = ({ width, span }: Layout): string => `
 fn add_squares(sum: f32, v: Values) -> f32 {
-  return sum + ${each((h) => `dot(v${h}, v${h})`, ' + ')};
+  return sum + ${halvesOf(width)
+    .map((h) => `dot(v${h}, v${h})`)
+    .join(' + ')};
 }
 fn over_span(share: f32) -> f32 {
   var sum = share;
-  ${masks.map((mask) => `sum += subgroupShuffleXor(sum, ${mask}u);`).join('\n  ')}
+  ${range(Math.log2(span))
+    .map((bit) => `sum += subgroupShuffleXor(sum, ${2 ** bit}u);`)
+    .join('\n  ')}
   return sum;
-}
-fn scale_of(square: f32) -> f32 {
-  return scale_or_nan(inverseSqrt(square / f32(${inDim}) + EPS));
 }`;
-}
 
 /** Variables `square<row>` and those of `sumsOf`, and the loop that fills them with a share of inDim. */
-export function loop(layout: Layout): string {
-  const { rows, inDim, outDim, split, weights, norm, columns, rowTile } = layout;
+function loop(layout: Layout): string {
+  const { rows, inDim, outDim, split, weights, normEps, columns, rowTile } = layout;
   const { width, span, parts } = layout;
+  const norm = normEps !== undefined;
   const loads = ceilDiv(inDim, width);
   const slice = ceilDiv(loads, split);
   const [begin, end] =
@@ -84,16 +79,12 @@ export function loop(layout: Layout): string {
       : ['share', `${loads}u`];
   const size = sumSize(layout);
   const eachRow = range(rowTile);
-  const values = (name: string, row: string): string =>
-    width === 4
-      ? `${name}_at(${row}, k)`
-      : `Values(${name}_at(${row}, 2u * k), ${name}_at(${row}, 2u * k + 1u))`;
   const loadRow = (r: number): string =>
     norm
-      ? `let raw${r} = ${values('x', `row${r}`)};
+      ? `let raw${r} = ${values(width, 'x', `row${r}`, 'k')};
     square${r} = add_squares(square${r}, raw${r});
     let v${r} = with_gain(raw${r}, gain);`
-      : `let v${r} = ${values('x', `row${r}`)};`;
+      : `let v${r} = ${values(width, 'x', `row${r}`, 'k')};`;
   const add = (r: number): string[] =>
     weights.flatMap((w) =>
       range(columns / size).map((v) => {
@@ -101,10 +92,9 @@ export function loop(layout: Layout): string {
         return `${w}_sum${r}_${v} += dots(${factors.join(', ')}, v${r});`;
       }),
     );
-  const last = (n: number): string => `${n - 1}u`;
-  return `${eachRow.map((r) => `let row${r} = min(first + ${r}u, ${last(rows)});`).join('\n  ')}
+  return `${eachRow.map((r) => `let row${r} = min(first + ${r}u, ${rows - 1}u);`).join('\n  ')}
   ${range(columns)
-    .map((c) => `let column${c} = min(unit * ${columns}u + ${c}u, ${last(outDim)});`)
+    .map((c) => `let column${c} = min(unit * ${columns}u + ${c}u, ${outDim - 1}u);`)
     .join('\n  ')}
   ${eachRow.map((r) => (norm ? `var square${r} = 0.0;` : '')).join('\n  ')}
   ${weights
@@ -112,7 +102,7 @@ export function loop(layout: Layout): string {
     .map((sum) => `var ${sum} = vec${size}f();`)
     .join('\n  ')}
   for (var k = ${begin}; k < ${end}; k += ${span * parts}u) {
-    ${norm ? `let gain = ${values('gain', '0u')};` : ''}
+    ${norm ? `let gain = ${values(width, 'gain', '0u', 'k')};` : ''}
     ${weights
       .flatMap((w) => range(columns).map((c) => `let ${w}_${c} = ${w}_at(column${c}, k);`))
       .join('\n    ')}

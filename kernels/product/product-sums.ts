@@ -22,7 +22,8 @@ fn trade(low: ${sum}, high: ${sum}, keeps_high: bool, mask: u32) -> ${sum} {
 
 /** The functions that `storeSums` calls, and workgroup memory for the sums of parts. */
 export function sumsLib(layout: Layout): string {
-  const { weights, rows, rowTile, outDim, firstQuad, split, span, serial, norm } = layout;
+  const { weights, rows, rowTile, outDim, firstQuad, split, span, serial, normEps } = layout;
+  const norm = normEps !== undefined;
   const n = quadsOf(layout);
   const sums = weights.map((w) => `${w}_sum`);
   return `${span > 1 ? trade(layout) : ''}
@@ -104,7 +105,8 @@ function overSpan(layout: Layout) {
 
 /** The end of `main`. */
 export function storeSums(layout: Layout): string {
-  const { weights, norm, span, parts, teams, rowTile, serial } = layout;
+  const { weights, normEps, span, parts, teams, rowTile, serial } = layout;
+  const norm = normEps !== undefined;
   const perRow = layout.columns / sumSize(layout);
   const { lines, left, count, copies } = overSpan(layout);
   const kept = range(count);

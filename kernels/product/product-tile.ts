@@ -1,6 +1,7 @@
 /** How a product of few rows with a weight divides its work. */
-import { assert, MAX_WORKGROUP_BYTES, type Variant } from '../kernel.ts';
+import { assert, MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
 import { shown } from '../lib/params.ts';
+import { matrixProblem } from './product-matrix.ts';
 
 /** Who shares a sum decides its order; columns do not, so the number of rows may choose them. */
 export type ProductTile = {
@@ -8,6 +9,8 @@ export type ProductTile = {
   readonly span: number;
   /** Such spans that share sums through workgroup memory; 1 under `serial`, which has no barriers. */
   readonly parts: number;
+  /** `matrix`: by matrices of subgroups (product-matrix.ts), with none of the settings below. Default `f32`. */
+  readonly math: 'f32' | 'matrix';
   /** Output columns that an invocation has sums for: 4 or 8, or 2 where there are barriers. */
   readonly columns: number;
 };
@@ -15,10 +18,13 @@ export type ProductTile = {
 /** What a tile depends on besides its variant. */
 export interface ProductShape {
   readonly rows: number;
+  readonly dtype: MatrixDType;
   /** Weights that are multiplied with the same input; default 1. */
   readonly weights?: number | undefined;
   /** Whether the product is of normalised rows; default false. */
   readonly norm?: boolean | undefined;
+  /** Parts of inDim; default 1. */
+  readonly split?: number | undefined;
 }
 
 /** A tile, and what follows from it. */
@@ -30,7 +36,7 @@ export interface WholeTile extends ProductTile {
 }
 
 /** Settings of a tile, by name. */
-export const PRODUCT_SETTINGS = ['span', 'parts', 'columns'] as const;
+export const PRODUCT_SETTINGS = ['math', 'span', 'parts', 'columns'] as const;
 
 /** Subgroups have at least this many invocations (WebGPU). */
 export const LEAST_LANES = 4;
@@ -54,14 +60,14 @@ export function productTile(
     : reduce === 'subgroup'
       ? { span: Math.min(32, lanes ?? LEAST_LANES), parts: 4 }
       : { span: 1, parts: 64 };
-  const { span, parts } = { ...own, ...tile };
+  const { span, parts, math } = { ...own, math: 'f32' as const, ...tile };
   const isNarrow = rows <= 4 && reduce === 'subgroup' && 2 * span * parts <= MOST;
   const { columns = serial ? 8 / weights : isNarrow ? 2 : 4 } = tile;
   // Software adapters run one workgroup a thread; GPUs have more to do at once in small ones.
   const teams = serial ? 16 : Math.max(1, 4 / columns);
   // Sums in registers, of which a GPU has 255 to an invocation; more than 64 gain nothing on SwiftShader.
   const [most, registers] = serial ? [8, 64] : [16, 128];
-  const whole = { span, parts, columns, teams };
+  const whole = { math, span, parts, columns, teams };
   let rowTile = Math.min(most, registers / (columns * weights));
   while (rowTile > 1 && bytesOf(whole, rowTile, weights, norm) > MAX_WORKGROUP_BYTES) rowTile /= 2;
   return { ...whole, rowTile: Math.min(rows, rowTile) };
@@ -85,7 +91,9 @@ export function productProblem(
   if (Object.keys(tile).some((setting) => !PRODUCT_SETTINGS.some((known) => known === setting)))
     return `"tile" expected some of ${PRODUCT_SETTINGS.join(', ')}, got ${shown(tile)}`;
   const whole = productTile(shape, variant, tile);
-  const { span, parts, columns, teams } = whole;
+  const { math, span, parts, columns, teams } = whole;
+  if (math === 'matrix') return noMatrices(shape, variant);
+  if (math !== 'f32') return `math "${math}" expected f32 or matrix`;
   const isPower = (n: number): boolean => Number.isInteger(n) && n > 0 && (n & (n - 1)) === 0;
   if (!isPower(span) || !isPower(parts) || span > lanes || span * parts * teams > MOST)
     return `span ${span} and parts ${parts} expected powers of two, the span within a subgroup, at most ${MOST} invocations`;
@@ -97,6 +105,18 @@ export function productProblem(
   return bytes > MAX_WORKGROUP_BYTES
     ? `parts ${parts} and columns ${columns} need ${bytes} bytes of workgroup memory, at most ${MAX_WORKGROUP_BYTES} are there`
     : undefined;
+}
+
+/** Why matrices cannot make a product; weights of f32 would be rounded. */
+function noMatrices(
+  { dtype, weights = 1, split = 1 }: ProductShape,
+  { reduce, f16, matrix }: Variant,
+): string | undefined {
+  if (dtype === 'f32') return 'math "matrix" would round weights of f32 to halves';
+  if (split > 1) return `math "matrix" takes inDim whole, got ${split} parts of it`;
+  if (reduce === 'serial') return 'math "matrix" needs barriers, which a serial kernel has not';
+  if (!f16) return 'math "matrix" needs the device feature "shader-f16", which this variant lacks';
+  return matrixProblem(matrix, weights);
 }
 
 /** @throws RangeError when a product cannot be made with a tile. */

@@ -1,5 +1,5 @@
 /**
- * Every product of few rows with a weight [outDim, inDim]. A team of invocations has a few output columns
+ * Every product of few rows with a weight [outDim, inDim], in registers or by matrices. A team of invocations has a few output columns
  * of up to `rowTile` rows, so a weight is read once for all of them. Its invocations read neighbouring
  * weights, 16 bytes at a time; their sums meet through subgroup operations, then through workgroup
  * memory. The order of a sum over inDim depends on the tile alone, never on the number of rows: products
@@ -20,9 +20,10 @@ import { assertIndexable } from '../lib/indexable.ts';
 import { loadWidth, weightReader } from '../lib/weights.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { type Columns, columnsOf } from './columns.ts';
-import { type Layout, loop, normLib, valuesLib } from './product-loop.ts';
-import { storeSums, sumsLib } from './product-sums.ts';
+import { inRegisters } from './product-loop.ts';
+import { byMatrices } from './product-matrix.ts';
 import { assertProductTile, type ProductTile, productTile } from './product-tile.ts';
+import { type Product, valuesLib } from './product-values.ts';
 
 export interface ProductParams {
   /** Label without sizes. */
@@ -58,45 +59,41 @@ export function productKernel<B extends Bindings>(
   const { name, rows, inDim, split = 1, dtype, weights, normEps, variant, tile } = params;
   const { first, count: outDim } = columnsOf(name, params);
   assertIndexable(name, bindings);
-  const norm = normEps !== undefined;
-  const shape = { rows, weights: weights.length, norm };
+  const shape = { rows, dtype, weights: weights.length, norm: normEps !== undefined, split };
   assertProductTile(name, shape, variant, tile);
-  const layout: Layout = {
-    ...{ rows, inDim, outDim, firstQuad: first / 4, split, weights, norm },
-    ...productTile(shape, variant, tile),
-    serial: variant.reduce === 'serial',
-    width: loadWidth(dtype, inDim),
+  const width = loadWidth(dtype, inDim);
+  const product: Product = {
+    ...{ rows, inDim, outDim, firstQuad: first / 4, split, weights, normEps, width },
   };
-  const { span, parts, columns, teams, rowTile, width } = layout;
-  const rowTiles = ceilDiv(rows, rowTile);
-  const tiles = ceilDiv(4 * quads(outDim), columns * teams) * rowTiles;
+  const whole = productTile(shape, variant, tile);
+  const made =
+    whole.math === 'matrix' && variant.matrix
+      ? byMatrices(product, variant.matrix)
+      : inRegisters({ ...product, ...whole, serial: variant.reduce === 'serial' });
+  const rowTiles = ceilDiv(rows, made.rowTile);
+  const tiles = ceilDiv(4 * quads(outDim), made.columnTile) * rowTiles;
   const [gx, gy] = grid(tiles * split);
-  const features: readonly GPUFeatureName[] = span > 1 ? ['subgroups'] : [];
-  const code = wgsl`${enable(features)}
+  const code = wgsl`${enable(made.features)}
 ${declare(bindings)}
 ${rowReader({ name: 'x', dtype: 'f32', length: inDim })}
 ${weights.map((w) => weightReader(w, dtype, inDim, width)).join('')}
-${valuesLib(layout)}
-${norm ? normLib(layout, normEps) : ''}
+${valuesLib(product)}
 ${epilogue}
-${sumsLib(layout)}
-@compute @workgroup_size(${span * parts * teams})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+${made.lib}
+@compute @workgroup_size(${made.size})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32${made.builtins}) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
   ${split > 1 ? sliceOf(`group.y * ${gx}u + group.x`, tiles, split) : `let tile = group.y * ${gx}u + group.x;`}
-  let first = tile % ${rowTiles}u * ${rowTile}u;
+  let first = tile % ${rowTiles}u * ${made.rowTile}u;
   let columns = tile / ${rowTiles}u;
-  let unit = columns * ${teams}u + lane / ${span * parts}u;
-  let share = lane % ${span * parts}u;
-  ${loop(layout)}
-  ${storeSums(layout)}
+  ${made.main}
 }`;
   return {
     label: `${name} ${dtype}[${outDim},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}${split > 1 ? ` in ${split}` : ''}`,
     code,
     bindings,
     workgroups: [gx, gy, 1],
-    features,
+    features: made.features,
     cost: { operations: 2 * rows * inDim * outDim * weights.length },
   };
 }

@@ -1,5 +1,5 @@
 /** What products of rows with weights have in common: the key, the tiles and their limits. */
-import type { MatrixDType, Variant } from '../../kernels/kernel.ts';
+import type { Variant } from '../../kernels/kernel.ts';
 import { splitProblem } from '../../kernels/product/linear-parts.ts';
 import {
   LEAST_LANES,
@@ -10,10 +10,9 @@ import {
 import type { Operation } from './operation.ts';
 
 /** What an operation multiplies with. */
-interface OpShape extends Omit<ProductShape, 'rows'> {
+interface OpShape extends Omit<ProductShape, 'rows' | 'split'> {
   readonly inDim: number;
   readonly outDim: number;
-  readonly dtype: MatrixDType;
 }
 
 export interface ProductOpTile extends ProductTile {
@@ -37,7 +36,7 @@ export function productFamily<P extends { readonly rows: number; readonly varian
     tiles,
     problem: (params, { split = 1, ...tile }) =>
       splitProblem(split) ??
-      productProblem({ rows: params.rows, ...shapeOf(params) }, params.variant, tile),
+      productProblem({ rows: params.rows, split, ...shapeOf(params) }, params.variant, tile),
   };
 }
 
@@ -47,7 +46,12 @@ export function wholeTile({ split: _, ...tile }: Partial<ProductOpTile>): Partia
 }
 
 /** Tiles worth measuring; all give the same result but for rounding. */
-function tiles({ reduce, lanes = LEAST_LANES }: Variant): readonly Partial<ProductOpTile>[] {
+function tiles({
+  reduce,
+  lanes = LEAST_LANES,
+  matrix,
+  halves,
+}: Variant): readonly Partial<ProductOpTile>[] {
   if (reduce === 'serial') return [{ span: 1 }, { columns: 4 }, { columns: 8 }];
   const spans = reduce === 'workgroup' ? [1] : [8, 16, 32].filter((s) => s <= lanes);
   const teams = reduce === 'workgroup' ? [16, 32, 64, 128] : [8, 16, 32, 64, 128, 256];
@@ -58,5 +62,6 @@ function tiles({ reduce, lanes = LEAST_LANES }: Variant): readonly Partial<Produ
       return [{}, { columns: 4 }, { columns: 8 }].map((c) => ({ span, parts, ...c }));
     }),
   );
-  return [...whole, { split: 2 }, { split: 4 }];
+  const byMatrices = matrix && halves ? [{ math: 'matrix' as const }] : [];
+  return [...whole, ...byMatrices, { split: 2 }, { split: 4 }];
 }

@@ -175,7 +175,7 @@ test.each([
   [{ span: 8 }, /linear: span 8 and parts 64 .* the span within a subgroup/],
   [{ parts: 512 }, /linear: span 1 and parts 512 .* at most 256 invocations/],
   [{ columns: 5 }, /linear: columns expected 4, 8 or, with barriers, 2, got 5/],
-  [{ split: 2 }, /linear: "tile" expected some of span, parts, columns, got \{"split":2\}/],
+  [{ split: 2 }, /linear: "tile" expected some of math, span, parts, columns, got \{"split":2\}/],
 ])('a product refuses the tile %o', (tile, message) => {
   expect(() => linear(given(product, { tile }))).toThrow(message);
 });

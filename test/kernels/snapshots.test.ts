@@ -23,6 +23,10 @@ const serial: Variant = { reduce: 'serial', f16: false };
 const lanes: Variant = { reduce: 'serial', f16: false, lanes: 4 };
 const workgroup: Variant = { reduce: 'workgroup', f16: false };
 const subgroup: Variant = { reduce: 'subgroup', f16: true, lanes: 32 };
+const matrix: Variant = {
+  ...{ ...subgroup, halves: true },
+  matrix: { m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 },
+};
 
 /** Sizes of GPT-B and of the tokenizer, for one guided image. */
 const [rows, dim, normEps] = [2, 768, 1e-5];
@@ -36,6 +40,10 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   'product/linear-serial': linear({ rows, inDim: dim, outDim: dim, variant: serial }),
   'product/linear-subgroup-f16': linear({
     ...{ rows, inDim: dim, outDim: dim, normEps, dtype: 'f16', variant: subgroup },
+  }),
+  'product/linear-matrix-f16': linear({
+    ...{ rows: 16, inDim: dim, outDim: dim, dtype: 'f16', variant: matrix },
+    tile: { math: 'matrix' },
   }),
   'product/swiglu-serial': swiglu({ rows, dim, hiddenDim: 2048, normEps, variant: serial }),
   'product/matmul-workgroup': matmul({ rows: 514, inDim: dim, outDim: dim, variant: workgroup }),

@@ -15,11 +15,6 @@ fn weight_at(row: u32, i: u32) -> vec4f {
 }
 
 alias Values = vec4f;
-
-fn dots(a: Values, b: Values, c: Values, d: Values, v: Values) -> vec4f {
-  return vec4f(dot(a, v), dot(b, v), dot(c, v), dot(d, v));
-}
-
 const EPS = f32(0.00001);
 
 fn scale_or_nan(root: f32) -> f32 {
@@ -33,15 +28,6 @@ fn gain_at(row: u32, i: u32) -> vec4f {
 
 fn with_gain(v: Values, gain: Values) -> Values {
   return Values(v * gain);
-}
-
-fn add_squares(sum: f32, v: Values) -> f32 {
-  return sum + dot(v, v);
-}
-
-fn over_span(share: f32) -> f32 {
-  var sum = share;
-  return sum;
 }
 
 fn scale_of(square: f32) -> f32 {
@@ -90,6 +76,19 @@ fn store(row: u32, i: u32, a: vec4f) {
   } else {
     kv_put(kv_row(1u, slot, head - 24u, position), d, a);
   }
+}
+
+fn dots(a: Values, b: Values, c: Values, d: Values, v: Values) -> vec4f {
+  return vec4f(dot(a, v), dot(b, v), dot(c, v), dot(d, v));
+}
+
+fn add_squares(sum: f32, v: Values) -> f32 {
+  return sum + dot(v, v);
+}
+
+fn over_span(share: f32) -> f32 {
+  var sum = share;
+  return sum;
 }
 
 fn store_item(first: u32, quad: u32, item: u32, weight_sum: vec4f) {

@@ -12,16 +12,16 @@ fn weight_at(row: u32, i: u32) -> vec4f {
 
 alias Values = vec4f;
 
-fn dots(a: Values, b: Values, c: Values, d: Values, v: Values) -> vec4f {
-  return vec4f(dot(a, v), dot(b, v), dot(c, v), dot(d, v));
-}
-
 fn out_put(row: u32, i: u32, v: vec4f) {
   out[row * 192u + i] = v;
 }
 
 fn store(row: u32, i: u32, a: vec4f) {
   out_put(row, i, a);
+}
+
+fn dots(a: Values, b: Values, c: Values, d: Values, v: Values) -> vec4f {
+  return vec4f(dot(a, v), dot(b, v), dot(c, v), dot(d, v));
 }
 
 fn store_item(first: u32, quad: u32, item: u32, weight_sum: vec4f) {

@@ -15,11 +15,6 @@ fn weight_at(row: u32, i: u32) -> mat2x4f {
 }
 
 alias Values = mat2x4f;
-
-fn dots(a: Values, b: Values, v: Values) -> vec2f {
-  return vec2f(dot(a[0], v[0]) + dot(a[1], v[1]), dot(b[0], v[0]) + dot(b[1], v[1]));
-}
-
 const EPS = f32(0.00001);
 
 fn scale_or_nan(root: f32) -> f32 {
@@ -35,6 +30,22 @@ fn with_gain(v: Values, gain: Values) -> Values {
   return Values(v[0] * gain[0], v[1] * gain[1]);
 }
 
+fn scale_of(square: f32) -> f32 {
+  return scale_or_nan(inverseSqrt(square / f32(768) + EPS));
+}
+
+fn out_put(row: u32, i: u32, v: vec4f) {
+  out[row * 192u + i] = v;
+}
+
+fn store(row: u32, i: u32, a: vec4f) {
+  out_put(row, i, a);
+}
+
+fn dots(a: Values, b: Values, v: Values) -> vec2f {
+  return vec2f(dot(a[0], v[0]) + dot(a[1], v[1]), dot(b[0], v[0]) + dot(b[1], v[1]));
+}
+
 fn add_squares(sum: f32, v: Values) -> f32 {
   return sum + dot(v[0], v[0]) + dot(v[1], v[1]);
 }
@@ -47,18 +58,6 @@ fn over_span(share: f32) -> f32 {
   sum += subgroupShuffleXor(sum, 8u);
   sum += subgroupShuffleXor(sum, 16u);
   return sum;
-}
-
-fn scale_of(square: f32) -> f32 {
-  return scale_or_nan(inverseSqrt(square / f32(768) + EPS));
-}
-
-fn out_put(row: u32, i: u32, v: vec4f) {
-  out[row * 192u + i] = v;
-}
-
-fn store(row: u32, i: u32, a: vec4f) {
-  out_put(row, i, a);
 }
 
 fn trade(low: vec2f, high: vec2f, keeps_high: bool, mask: u32) -> vec2f {

@@ -17,11 +17,6 @@ fn w3_at(row: u32, i: u32) -> vec4f {
 }
 
 alias Values = vec4f;
-
-fn dots(a: Values, b: Values, c: Values, d: Values, v: Values) -> vec4f {
-  return vec4f(dot(a, v), dot(b, v), dot(c, v), dot(d, v));
-}
-
 const EPS = f32(0.00001);
 
 fn scale_or_nan(root: f32) -> f32 {
@@ -37,15 +32,6 @@ fn with_gain(v: Values, gain: Values) -> Values {
   return Values(v * gain);
 }
 
-fn add_squares(sum: f32, v: Values) -> f32 {
-  return sum + dot(v, v);
-}
-
-fn over_span(share: f32) -> f32 {
-  var sum = share;
-  return sum;
-}
-
 fn scale_of(square: f32) -> f32 {
   return scale_or_nan(inverseSqrt(square / f32(768) + EPS));
 }
@@ -57,6 +43,19 @@ fn out_put(row: u32, i: u32, v: vec4f) {
 }
 
 fn store(row: u32, i: u32, a: vec4f, b: vec4f) { out_put(row, i, silu(a) * b); }
+
+fn dots(a: Values, b: Values, c: Values, d: Values, v: Values) -> vec4f {
+  return vec4f(dot(a, v), dot(b, v), dot(c, v), dot(d, v));
+}
+
+fn add_squares(sum: f32, v: Values) -> f32 {
+  return sum + dot(v, v);
+}
+
+fn over_span(share: f32) -> f32 {
+  var sum = share;
+  return sum;
+}
 
 fn store_item(first: u32, quad: u32, item: u32, w1_sum: vec4f, w3_sum: vec4f) {
   let row = first + item;

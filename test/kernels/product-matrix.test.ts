@@ -1,0 +1,213 @@
+/** Products of few rows by matrices of subgroups; see test/support/emulated-math.ts. */
+import { describe, expect, test } from 'vitest';
+import { compile } from '../../kernels/compile.ts';
+import {
+  type Kernel,
+  MATRIX_FEATURE,
+  type MatrixConfig,
+  type MatrixDType,
+  PORTABLE,
+  type Variant,
+} from '../../kernels/kernel.ts';
+import { type LinearParams, linear as makeLinear } from '../../kernels/product/linear.ts';
+import { linearParts } from '../../kernels/product/linear-parts.ts';
+import { swiglu } from '../../kernels/product/swiglu.ts';
+import { expectClose } from '../oracle/compare.ts';
+import { linear as oracle } from '../oracle/linear.ts';
+import * as swigluOracle from '../oracle/swiglu.ts';
+import { TEXTS } from '../records/texts.ts';
+import { testDevice } from '../support/device.ts';
+import { emulated } from '../support/emulated-math.ts';
+import { few } from '../support/few.ts';
+import { nullDevice } from '../support/null-device.ts';
+import { normal } from '../support/random.ts';
+import { runKernel } from '../support/run-kernel.ts';
+import { storedWeight } from '../support/weights.ts';
+
+const device = await testDevice();
+const nothing = await nullDevice();
+
+/** Subgroups half as large as they may be: twice as many as have something to multiply. */
+const lanes = 2 * (device.adapterInfo.subgroupMaxSize ?? 4);
+const emulatedOnes: readonly MatrixConfig[] = [
+  { m: 16, n: 16, k: 16, operand: 'f16', lanes: Math.max(8, lanes) },
+  { m: 8, n: 8, k: 8, operand: 'f16', lanes },
+];
+const variantOf = (matrix: MatrixConfig): Variant => ({
+  ...{ reduce: 'subgroup', f16: true, lanes: 4, halves: true, matrix },
+});
+const tile = { math: 'matrix' } as const;
+const linear = (params: LinearParams): Kernel =>
+  makeLinear({ ...params, tile } as LinearParams & { residual: true });
+
+/** Sums of products in f32, as without matrices (test/records/product/linear.ts). */
+const EXACT = { nmse: 1e-11, max: 1e-4 };
+
+const inputsOf = ({ rows, inDim, outDim, dtype = 'f32', normEps, residual }: LinearParams) => {
+  const weight = storedWeight('weight', dtype, normal(outDim * inDim, 2, 0.3), [outDim, inDim]);
+  return {
+    x: normal(rows * inDim, 1),
+    weight,
+    ...(normEps !== undefined && { gain: normal(inDim, 3, 0.5, 1) }),
+    ...(residual && { residual: normal(rows * outDim, 4) }),
+  };
+};
+
+async function outputOf(params: LinearParams, inputs: ReturnType<typeof inputsOf>, edit = '') {
+  const kernel = emulated(device, linear(params), params.variant?.matrix);
+  if (edit && !kernel.code.includes(edit)) throw new Error(`no "${edit}" to leave out`);
+  const edited = { ...kernel, code: edit ? kernel.code.replace(edit, '') : kernel.code };
+  const { weight, ...others } = inputs;
+  const { out } = await runKernel(device, edited, { ...others, ...weight.inputs });
+  return out as Float32Array;
+}
+
+const expected = (params: LinearParams, inputs: ReturnType<typeof inputsOf>) =>
+  oracle(params, { ...inputs, weight: inputs.weight.meant });
+
+// More rows and columns than one matrix, a last slice that is not whole, fours and eights.
+const sizes: readonly LinearParams[] = [
+  { rows: 17, inDim: 264, outDim: 20, dtype: 'f16', normEps: 1e-5 },
+  { rows: 1, inDim: 40, outDim: 4, dtype: 'f16' },
+  { rows: 3, inDim: 70, outDim: 9, dtype: 'bf16', residual: true },
+];
+const cases = emulatedOnes.flatMap((matrix) =>
+  sizes.map((params) => ({
+    title: `${matrix.m}x${matrix.n}x${matrix.k} ${JSON.stringify(params)}`,
+    params: { ...params, variant: variantOf(matrix) },
+  })),
+);
+
+describe('is as close as sums of f32', () => {
+  test.each(few(1, cases))('$title', async ({ params }) => {
+    const inputs = inputsOf(params);
+    expectClose('linear', await outputOf(params, inputs), expected(params, inputs), EXACT);
+  });
+});
+
+const matrix = emulatedOnes[1]!;
+const variant = variantOf(matrix);
+const small: LinearParams = { rows: 2, inDim: 96, outDim: 8, dtype: 'f16', variant };
+
+const checks: readonly (readonly [title: string, check: () => Promise<void>])[] = [
+  [
+    'has weights of integers, rounded to halves with their scales',
+    async () => {
+      for (const dtype of ['int8', 'int4'] as const) {
+        const params = { ...small, inDim: 72, dtype };
+        const inputs = inputsOf(params);
+        // Scales are halves and quants have 8 bits: 2^-10 of a weight is off where halves are cut.
+        const tolerance = { nmse: 2 ** -20, max: 2e-2 };
+        expectClose(dtype, await outputOf(params, inputs), expected(params, inputs), tolerance);
+      }
+    },
+  ],
+  [
+    'bears rows of any size, each with a scale of its own, and keeps what is not finite',
+    async () => {
+      const params = { ...small, rows: 6 };
+      const inputs = inputsOf(params);
+      const scales = [1e30, 1e-30, 65504, 1, 0, 1];
+      const x = inputs.x.map((v, i) => v * scales[Math.floor(i / 96)]!);
+      x[5 * 96 + 7] = Number.POSITIVE_INFINITY;
+      const out = await outputOf(params, { ...inputs, x });
+      const all = expected(params, { ...inputs, x });
+      for (const r of [0, 1, 2, 3, 4]) {
+        const scaled = (values: ArrayLike<number>) =>
+          Array.from({ length: 8 }, (_, o) => values[r * 8 + o]! / (scales[r] || 1));
+        expectClose(`row ${r}`, scaled(out), scaled(all), EXACT);
+      }
+      expect(out.slice(40).every((v) => !Number.isFinite(v))).toBe(true);
+    },
+  ],
+  [
+    'needs both halves of the input',
+    async () => {
+      const inputs = inputsOf(small);
+      const rest = 'weight_sum = subgroupMatrixMultiplyAccumulate(weight, rest, weight_sum);';
+      const out = await outputOf(small, inputs, rest);
+      expect(() => expectClose('linear', out, expected(small, inputs), EXACT)).toThrow(/nmse/);
+    },
+  ],
+  [
+    'gives a row the same bits among any others',
+    async () => {
+      const inputs = inputsOf({ ...small, rows: 10 });
+      const all = await outputOf({ ...small, rows: 10 }, inputs);
+      for (const r of [0, 9]) {
+        const x = inputs.x.slice(r * 96, (r + 1) * 96);
+        const alone = await outputOf({ ...small, rows: 1 }, { ...inputs, x });
+        expect([...alone]).toEqual([...all.slice(r * 8, (r + 1) * 8)]);
+      }
+    },
+  ],
+  [
+    'makes both products of swiglu',
+    async () => {
+      const params = { rows: 3, dim: 40, hiddenDim: 12, normEps: 1e-5, dtype: 'f16' } as const;
+      const [w1, w3] = (['w1', 'w3'] as const).map((name, i) =>
+        storedWeight(name, 'f16', normal(12 * 40, 3 + i, 0.3), [12, 40]),
+      );
+      const inputs = { x: normal(120, 1, 2), gain: normal(40, 2, 0.5, 1) };
+      const kernel = emulated(device, swiglu({ ...params, variant, tile }), matrix);
+      const { out } = await runKernel(device, kernel, { ...inputs, ...w1!.inputs, ...w3!.inputs });
+      const meant = { ...inputs, w1: w1!.meant, w3: w3!.meant };
+      const tolerance = { nmse: 1e-11, max: 2e-4 };
+      expectClose('swiglu', out!, swigluOracle.swiglu(params, meant), tolerance);
+    },
+  ],
+];
+
+describe('a product by matrices', () => {
+  test.each(few(1, checks))('%s', (_, check) => check());
+});
+
+describe('compiles', () => {
+  /** The null backend has subgroups of up to 128: a workgroup has two of them at most. */
+  const real = { operand: 'f16', lanes: nothing.adapterInfo.subgroupMaxSize ?? 128 } as const;
+  const configs: readonly MatrixConfig[] = [
+    { m: 16, n: 16, k: 16, ...real },
+    { m: 16, n: 8, k: 16, ...real },
+    { m: 8, n: 8, k: 8, ...real },
+  ];
+  const texts = TEXTS.filter(
+    ({ record: { name }, params }) =>
+      /^(linear|swiglu|qkv_rope_cache)$/.test(name) && 'dtype' in params && params.dtype !== 'f32',
+  );
+  test.each(texts.map((text) => [text.title, text] as const))(
+    '%s',
+    async (_, { record, params }) => {
+      for (const matrix of configs) {
+        const variant = { ...variantOf(matrix), lanes: 32 };
+        const kernel = record.kernel({ ...params, variant, tile });
+        nothing.pushErrorScope('validation');
+        await compile(nothing, kernel);
+        expect(await nothing.popErrorScope()).toBeNull();
+        expect(kernel.features).toContain(MATRIX_FEATURE);
+      }
+    },
+  );
+});
+
+describe('refuses matrices', () => {
+  const own: Variant = variantOf({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 });
+  const refused = { rows: 2, inDim: 8, outDim: 8 };
+  test.each<[MatrixDType, Variant, RegExp]>([
+    ['f32', own, /math "matrix" would round weights of f32 to halves/],
+    ['f16', PORTABLE, /math "matrix" needs the device feature "shader-f16"/],
+    ['f16', { ...PORTABLE, f16: true }, /needs .*"chromium-experimental-subgroup-matrix"/],
+    ['f16', { ...own, reduce: 'serial' }, /needs barriers, which a serial kernel has not/],
+    ['f16', variantOf({ m: 64, n: 64, k: 16, operand: 'f16', lanes: 32 }), /64x64x16/],
+    ['f16', variantOf({ m: 8, n: 8, k: 8, operand: 'f32', lanes: 32 }), /products of halves/],
+  ])('for weights of %s: %o', (dtype, variant, message) => {
+    expect(() => linear({ ...refused, dtype, variant })).toThrow(message);
+    expect(() => linear({ ...refused, dtype, variant })).toThrow(RangeError);
+  });
+
+  test('for a part of inDim, and by other names', () => {
+    const part = { ...refused, dtype: 'f16', split: 2, variant: own, tile } as const;
+    expect(() => linearParts(part)).toThrow(/math "matrix" takes inDim whole, got 2 parts of it/);
+    const wrong = { math: 'f8' } as never;
+    expect(() => linearParts({ ...part, tile: wrong })).toThrow(/math "f8" expected f32 or matrix/);
+  });
+});
