@@ -6,7 +6,7 @@ import { ROOT } from '../support/sources.ts';
 const FOLDER = 'test/kernels';
 
 /** These are of all kernels, take minutes, or run none. */
-const OTHERS = /\/(batch-invariance|bind|contracts|parts|product-math.*)\.test\.ts$/;
+const OTHERS = /\/(batch-invariance|bind|contracts|parts|product-mat(h|rix).*)\.test\.ts$/;
 
 const files: readonly (readonly [file: string, text: string])[] = readdirSync(join(ROOT, FOLDER))
   .filter((name) => name.endsWith('.test.ts'))
