@@ -1,17 +1,17 @@
 /** How attention over the KV cache divides its work. */
 import { assert, ceilDiv, MAX_WORKGROUP_BYTES, type Variant } from '../kernel.ts';
 import { assertTile } from '../lib/params.ts';
+import { loadWidth, type Width } from '../lib/weights.ts';
 import type { KvShape } from './kv-cache.ts';
 
 /** Nothing here depends on the number of rows: each of these settings changes the order of sums. */
 export type AttentionTile = {
   /** Invocations of a workgroup; a power of two. */
   readonly size: number;
-  /**
-   * Neighbouring invocations that share the dot product of a key, as many as workgroup memory allows;
-   * a power of two.
-   */
+  /** Neighbouring invocations that hold a key together; a power of two, within a subgroup. */
   readonly span: number;
+  /** Keys that each span takes at once: 1, 2 or 4. */
+  readonly keys: number;
 };
 
 export interface AttentionShape extends KvShape {
@@ -19,113 +19,111 @@ export interface AttentionShape extends KvShape {
 }
 
 /** Settings of a tile, by name. */
-export const ATTENTION_SETTINGS: readonly (keyof AttentionTile)[] = ['size', 'span'];
+export const ATTENTION_SETTINGS: readonly (keyof AttentionTile)[] = ['size', 'span', 'keys'];
 
-/** Parts of 17 positions where an image has 32x32 tokens. */
-const MAX_SPLIT = 64;
+/** Loads of 16 bytes, of keys alone, that an invocation has under way at once. */
+const MOST_LOADS = 8;
+
+/** The heads as they lie in the cache. */
+type Heads = Pick<KvShape, 'headDim' | 'kvDtype' | 'positions'>;
+
+/** Invocations of a workgroup: a subgroup of most adapters, to the most that every device has. */
+const LEAST_SIZE = 32;
+const SIZES = [LEAST_SIZE, 64, 128, 256];
+
+/** Values of a head that are read at once: 16 bytes, 8 where a head of halves is no multiple of that. */
+export const headWidth = ({ headDim, kvDtype = 'f32' }: Heads): Width =>
+  loadWidth(kvDtype, headDim);
+
+/** Loads of each invocation of a span for one key. */
+export const loadsOf = (heads: Heads, span: number): number =>
+  ceilDiv(heads.headDim / headWidth(heads), span);
 
 /**
  * The tile of attention: the own choice for its shape and variant, but for what `tile` says.
- * @param columns Positions that a workgroup covers.
  * @throws RangeError when it cannot be.
  */
 export function attentionTile(
   kernel: string,
-  shape: AttentionShape,
-  columns: number,
+  heads: Heads,
   variant: Variant,
   tile?: Partial<AttentionTile>,
 ): AttentionTile {
   assertTile(kernel, tile, ATTENTION_SETTINGS);
-  const whole = { ...ownAttentionTile(shape, variant), ...tile };
-  const problem = attentionProblem(whole, shape, columns, variant);
+  const whole = wholeAttentionTile(heads, variant, tile);
+  const problem = attentionProblem(whole, heads, variant);
   assert(problem === undefined, `${kernel}: ${problem}`);
   return whole;
 }
 
 /** Why attention cannot be made with a tile, or undefined where it can. */
 export function attentionProblem(
-  { size, span }: AttentionTile,
-  { headDim }: Pick<AttentionShape, 'headDim'>,
-  columns: number,
-  { reduce }: Variant,
+  tile: AttentionTile,
+  heads: Heads,
+  variant: Variant,
 ): string | undefined {
-  const quads = headDim / 4;
+  const { size, span, keys } = tile;
   const isPower = (n: number): boolean => Number.isInteger(n) && n > 0 && (n & (n - 1)) === 0;
   if (!isPower(size) || size > 256 || !isPower(span) || span > size) {
     return `size ${size} and span ${span} expected powers of two, at most 256, the span within the size`;
   }
-  if (reduce === 'serial') {
-    return span === 1 ? undefined : `a serial kernel shares no key, got span ${span}`;
-  }
-  if (size < quads) return `heads of ${headDim} need size ${quads}, got ${size}`;
-  const bytes = bytesOf(size, 1, quads, columns);
+  if (![1, 2, 4].includes(keys)) return `keys expected 1, 2 or 4, got ${keys}`;
+  const most = mostSpan(variant);
+  if (span > most) return `${variant.reduce} shares a key among ${most} at most, got span ${span}`;
+  const bytes = bytesOf(tile, heads, variant);
   return bytes > MAX_WORKGROUP_BYTES
-    ? `${columns} positions need ${bytes} bytes of workgroup memory, at most ${MAX_WORKGROUP_BYTES} are there`
+    ? `size ${size}, span ${span} and keys ${keys} need ${bytes} bytes of workgroup memory for heads of ${heads.headDim}, at most ${MAX_WORKGROUP_BYTES} are there`
     : undefined;
 }
 
-/** Throws a RangeError unless positions can be cut into so many parts. */
-export function assertSplit(kernel: string, split: number): void {
-  const problem = splitProblem(split);
-  assert(problem === undefined, `${kernel}: ${problem}`);
+/** Invocations that may hold a key together. */
+function mostSpan({ reduce, lanes = 1 }: Variant): number {
+  if (reduce === 'serial') return 1;
+  return reduce === 'subgroup' ? lanes : 256;
 }
 
-/** Why positions cannot be cut into so many parts, or undefined where they can. */
-export const splitProblem = (split: number): string | undefined =>
-  Number.isInteger(split) && split > 0 && split <= MAX_SPLIT
-    ? undefined
-    : `"split" expected an integer from 1 to ${MAX_SPLIT}, got ${split}`;
-
 /**
- * What the kernels choose where nothing else is measured. Invocations may share a key: four read 64
- * bytes of f32 at a time, one alone 16 bytes of a row that its neighbours do not touch. Whether that
- * gains anything only a measurement can say (`llamagen tune`); none was made on a GPU yet.
+ * A tile with what the kernels choose for the settings that are left out. Spans read a key in one or two
+ * loads of 16 bytes: 8 invocations for a head of 64 halves, 16 for one of 64 floats. With 256
+ * invocations, each of which takes 4 keys at once, 32 KB are under way in a workgroup; a cache that fewer
+ * hold at once has fewer. On an H200 a probe
+ * of this form took 4.0 us for 2 rows of 12 heads at position 288 and 7.6 for 16 rows from halves, 5.3
+ * and 10.5 from floats, where one invocation for each key and scores in workgroup memory took 17.9 and
+ * 20.7.
  */
-export function ownAttentionTile(
-  { headDim }: Pick<AttentionShape, 'headDim'>,
-  { reduce }: Variant,
+export function wholeAttentionTile(
+  heads: Heads,
+  variant: Variant,
+  tile: Partial<AttentionTile> = {},
 ): AttentionTile {
   // Rows x heads are few, and a software adapter runs one workgroup per thread.
-  if (reduce === 'serial') return { size: 4, span: 1 };
-  return { size: Math.max(64, 2 ** Math.ceil(Math.log2(headDim / 4))), span: 1 };
+  if (variant.reduce === 'serial') return { size: 4, span: 1, keys: 1, ...tile };
+  const own = powerWithin(Math.min(16, mostSpan(variant), loadsOf(heads, 1)));
+  const { span = own } = tile;
+  const { keys = powerWithin(Math.min(4, MOST_LOADS / loadsOf(heads, span))) } = tile;
+  const fitting = SIZES.filter(
+    (size) => bytesOf({ size, span, keys }, heads, variant) <= MAX_WORKGROUP_BYTES,
+  );
+  const holdsAll = (size: number): boolean => (size / span) * keys >= heads.positions;
+  return { size: fitting.find(holdsAll) ?? fitting.at(-1) ?? LEAST_SIZE, span, keys, ...tile };
 }
 
 /** Tiles worth measuring for attention on a device. */
 export function attentionTiles({ reduce }: Variant): readonly AttentionTile[] {
-  const serial = reduce === 'serial';
-  const sizes = serial ? [4, 16] : [64, 128, 256];
-  const spans = serial ? [1] : [1, 4, 16];
-  return sizes.flatMap((size) => spans.map((span) => ({ size, span })));
+  // One invocation for each row and head, on a software adapter: several keys at once are no faster.
+  if (reduce === 'serial') return [4, 16].map((size) => ({ size, span: 1, keys: 1 }));
+  return [64, 128, 256].flatMap((size) =>
+    [4, 8, 16].flatMap((span) => [2, 4].map((keys) => ({ size, span, keys }))),
+  );
 }
 
-/** Positions of a cache, cut: part s covers positions s * columns .. of every row. */
-export interface Cut {
-  readonly parts: number;
-  /** Positions of a part; the last part may have fewer. */
-  readonly columns: number;
+/** The largest power of two that is not above a number; 1 for smaller ones. */
+const powerWithin = (n: number): number => 2 ** Math.floor(Math.log2(Math.max(1, n)));
+
+/** Workgroup memory: what each span has summed, its highest score and weight; shares of scores. */
+function bytesOf({ size, span, keys }: AttentionTile, heads: Heads, { reduce }: Variant): number {
+  if (reduce === 'serial') return 0;
+  const summed = span * loadsOf(heads, span) * headWidth(heads) * 4;
+  const shares = reduce === 'workgroup' ? size * keys * 4 : 0;
+  return (size / span) * (summed + 8) + shares;
 }
-
-/** At most `split` parts of the same size; fewer where they would hold nothing. */
-export function cutPositions(positions: number, split: number): Cut {
-  const columns = ceilDiv(positions, split);
-  return { parts: ceilDiv(positions, columns), columns };
-}
-
-/** Groups of invocations that share the sum over values, each for all groups of four of a head. */
-export const stripsOf = (size: number, quads: number): number => Math.floor(size / quads);
-
-/** The span of a tile, or less where the scores of `columns` positions leave no room for it. */
-export function spanThatFits(
-  { size, span }: AttentionTile,
-  quads: number,
-  columns: number,
-): number {
-  let fitting = span;
-  while (fitting > 1 && bytesOf(size, fitting, quads, columns) > MAX_WORKGROUP_BYTES) fitting /= 2;
-  return fitting;
-}
-
-/** Workgroup memory: scores, the query and the strips, and what reductions need. */
-const bytesOf = (size: number, span: number, quads: number, columns: number): number =>
-  columns * span * 4 + (stripsOf(size, quads) + 1) * quads * 16 + size * 8;

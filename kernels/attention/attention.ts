@@ -1,11 +1,41 @@
-import type { Binding, Kernel } from '../kernel.ts';
-import { rowBinding } from '../lib/accessors.ts';
+import { byteLength } from '../cost.ts';
+import {
+  assert,
+  assertSizes,
+  type Binding,
+  type Bindings,
+  type Cost,
+  ceilDiv,
+  declare,
+  enable,
+  grid,
+  type Kernel,
+  PORTABLE,
+  type Variant,
+} from '../kernel.ts';
+import { rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
+import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
-import { type AttentionParams, assertAttention, attentionKernel } from './attention-kernel.ts';
-import { ATTENTION_RULES } from './attention-rules.ts';
-import { cutPositions } from './attention-tile.ts';
+import { rowLib, rowTableBinding } from '../lib/row-table.ts';
+import { weightReader } from '../lib/weights.ts';
+import { wgsl } from '../lib/wgsl.ts';
+import { type AttentionBody, attentionLib, attentionMain } from './attention-body.ts';
+import {
+  type AttentionShape,
+  type AttentionTile,
+  attentionTile,
+  headWidth,
+} from './attention-tile.ts';
+import { KV_RULES, kvBinding, kvLib } from './kv-cache.ts';
 
-export type { AttentionParams };
+export interface AttentionParams extends AttentionShape {
+  readonly rows: number;
+  /** Add the binding `mask`: columns that no row but their own may attend to. */
+  readonly masked?: boolean | undefined;
+  readonly variant?: Variant | undefined;
+  /** Settings that differ from the own choice. */
+  readonly tile?: Partial<AttentionTile> | undefined;
+}
 
 export type AttentionBindings = {
   readonly q: Binding<'in'>;
@@ -18,14 +48,16 @@ export type MaskedAttentionBindings = AttentionBindings & { readonly mask: Bindi
 /**
  * Attention of each row's query over the cached keys 0 .. position of its slot:
  * out = softmax(q k^T / sqrt(headDim)) v, per head, in one dispatch. Serves decoding (one row a
- * sequence) and prefill (many rows, all written to the cache before). With `masked`, a row at position
- * p attends to column j <= p where mask[slot, j] != 0 or j = p, so that padding never gives NaN.
+ * sequence, or several at neighbouring positions) and prefill (many rows, all written to the cache
+ * before). With `masked`, a row at position p attends to column j <= p where mask[slot, j] != 0 or j = p,
+ * so that padding never gives NaN.
  *
  * Shapes: q and out f32 [rows, nHead * headDim], kv [2, slots, nKvHead, positions, headDim],
  * rowTable u32 [rows, 4] (`Row`), mask u32 [slots, positions]. KV head
  * h / (nHead / nKvHead) serves head h. Sums in f32.
- * Serial: one invocation per row and head, online softmax (Milakov and Gimelshein 2018,
- * arXiv:1805.02867). Otherwise one workgroup per row and head, scores in workgroup memory.
+ * Serial: one invocation per row and head. Otherwise one workgroup per row and head, whose spans of
+ * invocations each take some of the columns and are merged at the end. Online softmax (Milakov and
+ * Gimelshein 2018, arXiv:1805.02867).
  * Source: LlamaGen autoregressive/models/gpt.py, Attention.forward.
  */
 export function attention(
@@ -33,14 +65,88 @@ export function attention(
 ): Kernel<MaskedAttentionBindings>;
 export function attention(params: AttentionParams & { masked?: false }): Kernel<AttentionBindings>;
 export function attention(params: AttentionParams): Kernel {
-  const identity = assertParams('attention', params, ATTENTION_RULES);
-  const { rows, nHead, headDim, positions } = params;
-  assertAttention('attention', params);
-  const dispatch = attentionKernel(params, {
-    name: 'attention',
-    cut: cutPositions(positions, 1),
-    outs: { out: rowBinding('out', [rows, nHead * headDim]) },
-    result: 'sum / weight',
+  const identity = assertParams('attention', params, {
+    ...KV_RULES,
+    rows: 'size',
+    nHead: 'size',
+    masked: 'flag?',
+    variant: 'variant?',
+    tile: 'tile?',
   });
-  return { ...identity, ...dispatch };
+  const { rows, nHead, nKvHead, headDim, slots, positions, kvDtype = 'f32' } = params;
+  const { masked = false, variant = PORTABLE } = params;
+  assertSizes('attention', { rows, nHead, nKvHead, headDim, slots, positions });
+  assert(
+    nHead % nKvHead === 0,
+    `attention: nHead ${nHead} is not a multiple of nKvHead ${nKvHead}`,
+  );
+  const width = headWidth(params);
+  const bindings: Bindings = {
+    q: rowBinding('in', [rows, nHead * headDim]),
+    kv: kvBinding('in', params, width),
+    rowTable: rowTableBinding('in', rows),
+    ...(masked && { mask: { role: 'in', dtype: 'u32', shape: [slots, positions] } }),
+    out: rowBinding('out', [rows, nHead * headDim]),
+  };
+  assertIndexable('attention', bindings);
+  const { size, span, keys } = attentionTile('attention', params, variant, params.tile);
+  const serial = variant.reduce === 'serial';
+  const body: AttentionBody = {
+    ...{ span, keys, width, masked },
+    spans: serial ? 1 : size / span,
+    pieces: headDim / width,
+    through: variant.reduce === 'subgroup' ? 'subgroup' : 'workgroup',
+  };
+  const units = rows * nHead;
+  const [gx, gy] = grid(serial ? ceilDiv(units, size) : units);
+  const features = variant.reduce === 'subgroup' ? (['subgroups'] as const) : [];
+  const index = `group.y * ${gx}u + group.x`;
+  const code = wgsl`${enable(features)}
+${rowLib}
+${declare(bindings)}
+const SCALE = f32(${1 / Math.sqrt(headDim)});
+${rowReader({ name: 'q', dtype: 'f32', length: headDim })}
+${weightReader('kv', kvDtype, headDim, width)}
+${rowWriter({ name: 'out', dtype: 'f32', length: headDim })}
+${kvLib(params)}
+${masked ? maskLib(positions) : ''}
+${attentionLib(body)}
+@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let unit = ${serial ? `(${index}) * ${size}u + lane` : index};
+  if (unit >= ${units}u) { return; }
+  let slot = rowTable[unit / ${nHead}u].slot;
+  let position = rowTable[unit / ${nHead}u].position;
+  if (position >= ${positions}u) { return; }
+  let head = unit % ${nHead}u / ${nHead / nKvHead}u;
+  let keys = kv_row(0u, slot, head, 0u);
+  let values = kv_row(1u, slot, head, 0u);
+  ${attentionMain(body)}
+}`;
+  return {
+    ...identity,
+    label: `attention ${kvDtype}[${nHead}/${nKvHead},${headDim}] x ${rows}`,
+    code,
+    bindings,
+    workgroups: [gx, gy, 1],
+    features,
+    cost: meanCost(params, bindings),
+  };
+}
+
+/** WGSL: whether a row may attend to a column. */
+const maskLib = (positions: number): string => `
+fn sees(slot: u32, position: u32, column: u32) -> bool {
+  if (column >= position) { return column == position; }
+  return mask[slot * ${positions}u + column] != 0u;
+}`;
+
+/** What attention moves and computes on average over the positions of a sequence: half of the cache. */
+function meanCost({ rows, nHead, headDim, positions }: AttentionParams, bindings: Bindings): Cost {
+  const mean = (positions + 1) / 2;
+  const bytes = Object.entries(bindings).reduce(
+    (sum, [name, binding]) => sum + byteLength(binding) * (name === 'kv' ? mean / positions : 1),
+    0,
+  );
+  return { bytes, operations: 4 * rows * nHead * headDim * mean };
 }

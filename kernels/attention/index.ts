@@ -1,6 +1,4 @@
 /** Attention over a KV cache, and what writes the cache. */
 export * from './attention.ts';
-export * from './attention-parts.ts';
-export * from './merge-attention.ts';
 export * from './qkv-rope-cache.ts';
 export * from './rope-cache.ts';

@@ -1,6 +1,7 @@
 /** Layout of the KV cache, in one place. */
-import { assert, assertSizes, type Binding, type Role, type Variant } from '../kernel.ts';
+import { assert, assertSizes, type Binding, type Role } from '../kernel.ts';
 import { rowBinding } from '../lib/accessors.ts';
+import type { Width } from '../lib/weights.ts';
 
 export interface KvShape {
   /** Independent sequences in the cache; with guidance, two to an image. */
@@ -13,12 +14,22 @@ export interface KvShape {
   readonly kvDtype?: 'f32' | 'f16' | undefined;
 }
 
-/** The cache [2 (k, v), slots, nKvHead, positions, headDim], f32 or packed f16. */
-export function kvBinding<R extends Role>(role: R, kv: KvShape, variant?: Variant): Binding<R> {
+/** Rules of those parameters. */
+export const KV_RULES = {
+  slots: 'size',
+  nKvHead: 'size',
+  positions: 'size',
+  headDim: 'size',
+  kvDtype: 'floatDtype?',
+} as const;
+
+/** The cache [2 (k, v), slots, nKvHead, positions, headDim], f32 or packed f16, halves read by fours or eights. */
+export function kvBinding<R extends Role>(role: R, kv: KvShape, width: Width = 4): Binding<R> {
   const { slots, nKvHead, positions, headDim, kvDtype = 'f32' } = kv;
   assertSizes('kv cache', { slots, nKvHead, positions, headDim });
   assert(headDim % 4 === 0, `kv cache: headDim must be a multiple of 4, got ${headDim}`);
-  return rowBinding(role, [2, slots, nKvHead, positions, headDim], kvDtype, variant);
+  const binding = rowBinding(role, [2, slots, nKvHead, positions, headDim], kvDtype);
+  return width === 8 ? { ...binding, element: 'vec4u' } : binding;
 }
 
 /** `fn kv_row(part, slot, head, position) -> u32`: the row of headDim values; part 0 is k, 1 is v. */

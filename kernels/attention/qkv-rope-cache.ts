@@ -7,8 +7,7 @@ import { weightBindings } from '../lib/weights.ts';
 import { type Columns, columnsOf } from '../product/columns.ts';
 import { productKernel } from '../product/product.ts';
 import type { ProductTile } from '../product/product-tile.ts';
-import { KV_RULES } from './attention-rules.ts';
-import { type KvShape, kvBinding } from './kv-cache.ts';
+import { KV_RULES, type KvShape, kvBinding } from './kv-cache.ts';
 import { qkvStore } from './qkv-store.ts';
 
 export interface QkvRopeCacheParams extends KvShape {

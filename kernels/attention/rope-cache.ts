@@ -4,8 +4,7 @@ import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { rowTableBinding } from '../lib/row-table.ts';
 import { wgsl } from '../lib/wgsl.ts';
-import { KV_RULES } from './attention-rules.ts';
-import { type KvShape, kvBinding } from './kv-cache.ts';
+import { KV_RULES, type KvShape, kvBinding } from './kv-cache.ts';
 import { qkvStore } from './qkv-store.ts';
 
 export interface RopeCacheParams extends KvShape {

@@ -1,14 +1,11 @@
 /** A transformer's operations for up to some dozens of rows: each fused into one dispatch, or in parts. */
-import { attention } from '../../kernels/attention/attention.ts';
-import { attentionParts } from '../../kernels/attention/attention-parts.ts';
-import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import type { Columns } from '../../kernels/product/columns.ts';
 import { linear } from '../../kernels/product/linear.ts';
 import { linearParts } from '../../kernels/product/linear-parts.ts';
 import { sumRows } from '../../kernels/product/sum-rows.ts';
 import { swiglu } from '../../kernels/product/swiglu.ts';
-import { attentionFamily } from './attention.ts';
+import { attend } from './attention.ts';
 import { productFamily, wholeTile } from './product.ts';
 import { qkvDim, type TransformerOps } from './transformer.ts';
 import { callParts } from './weights.ts';
@@ -24,16 +21,7 @@ export const fewRows: TransformerOps = {
       return callParts(g, (columns) => qkvRopeCache({ ...all, columns }), { weight }, inputs).q;
     },
   },
-  attention: {
-    ...attentionFamily,
-    call(g, params, inputs, { split = 1, ...tile }) {
-      if (split === 1) return g.call(attention({ ...params, tile }), inputs).out;
-      const { out: sums, peaks } = g.call(attentionParts({ ...params, split, tile }), inputs);
-      const { rows, nHead, headDim, positions } = params;
-      const merge = mergeAttention({ rows, nHead, headDim, positions, split });
-      return g.call(merge, { sums, peaks, rowTable: inputs.rowTable }).out;
-    },
-  },
+  attention: attend,
   addProduct: {
     ...productFamily((params) => params),
     call(g, params, { weight, x, residual }, { split = 1, ...tile }) {

@@ -1,5 +1,4 @@
 /** A transformer's operations for hundreds of rows: tiled products, and norms of their own. */
-import { attention } from '../../kernels/attention/attention.ts';
 import { ropeCache } from '../../kernels/attention/rope-cache.ts';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import type { Columns } from '../../kernels/product/columns.ts';
@@ -8,7 +7,7 @@ import type { ProductTile } from '../../kernels/product/product-tile.ts';
 import { siluMul } from '../../kernels/product/swiglu.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { attentionFamily } from './attention.ts';
+import { attend } from './attention.ts';
 import { productFamily, wholeTile } from './product.ts';
 import { type ProductParams, qkvDim, type TransformerOps } from './transformer.ts';
 import { callParts, type Matrix } from './weights.ts';
@@ -27,12 +26,7 @@ export const manyRows: TransformerOps = {
       return g.call(ropeCache(cache), { qkv, rope, rowTable, kv }).q;
     },
   },
-  attention: {
-    ...attentionFamily,
-    // Rows are many enough without parts.
-    call: (g, params, inputs, { split: _, ...tile }) =>
-      g.call(attention({ ...params, tile }), inputs).out,
-  },
+  attention: attend,
   addProduct: {
     ...productFamily((params) => params),
     call(g, params, { weight, ...inputs }, tile) {

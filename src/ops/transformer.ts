@@ -1,8 +1,7 @@
 /** The operations of a transformer's layer and head, which few rows and many rows make in other ways. */
-import type { AttentionShape } from '../../kernels/attention/attention-tile.ts';
+import type { AttentionShape, AttentionTile } from '../../kernels/attention/attention-tile.ts';
 import type { MatrixDType, Variant } from '../../kernels/kernel.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import type { AttentionOpTile } from './attention.ts';
 import type { Operation } from './operation.ts';
 import type { ProductOpTile } from './product.ts';
 import type { Matrix } from './weights.ts';
@@ -65,7 +64,7 @@ export interface TransformerOps {
   /** Queries of the normed rows; their keys and values go into the cache. RoPE is applied to both. */
   readonly qkv: Operation<QkvParams, QkvInputs, ProductOpTile>;
   /** softmax(q k^T / sqrt(headDim)) v over the cached positions of each row. */
-  readonly attention: Operation<RowsParams & AttentionShape, AttentionInputs, AttentionOpTile>;
+  readonly attention: Operation<RowsParams & AttentionShape, AttentionInputs, AttentionTile>;
   /** residual + x weight^T. */
   readonly addProduct: Operation<ProductParams, AddInputs, ProductOpTile>;
   /** silu(norm(x) w1^T) * (norm(x) w3^T). */

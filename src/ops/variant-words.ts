@@ -13,7 +13,7 @@ const REDUCES: readonly Reduce[] = ['serial', 'workgroup', 'subgroup'];
 /** Families of operations that have tiles, with the settings of each. */
 const TILE_SETTINGS: Readonly<Record<string, readonly string[]>> = {
   product: [...PRODUCT_SETTINGS, 'split'],
-  attention: [...ATTENTION_SETTINGS, 'split'],
+  attention: ATTENTION_SETTINGS,
   conv: CONV_SETTINGS,
   map: MAP_SETTINGS,
 };

@@ -22,6 +22,6 @@ export const COMMANDS: readonly HashedCommand[] = [
   { args: '--class 20 --seed 4 --cfg-scale 1', env: { LLAMAGEN_VARIANT: 'serial,product.span=1' } },
   {
     args: '--class 21 --seed 4 --cfg-scale 1',
-    env: { LLAMAGEN_VARIANT: 'serial,product.split=2,attention.split=3,conv.method=direct' },
+    env: { LLAMAGEN_VARIANT: 'serial,product.split=2,attention.keys=4,conv.method=direct' },
   },
 ];

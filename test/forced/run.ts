@@ -14,11 +14,11 @@ import { vitest } from '../support/vitest.ts';
 const ALL: readonly string[] = [
   'serial',
   'serial,product.span=1,conv.method=direct',
-  'serial,product.columns=8,product.split=3,conv.method=gemm,attention.split=3',
+  'serial,product.columns=8,product.split=3,conv.method=gemm,attention.keys=4',
   'workgroup',
-  'workgroup,product.parts=4,product.split=2,conv.split=3,attention.split=4',
+  'workgroup,product.parts=4,product.split=2,conv.split=3,attention.span=2,attention.keys=1',
   'subgroup',
-  'subgroup,product.span=2,map.tileM=32,attention.span=4',
+  'subgroup,product.span=2,map.tileM=32,attention.size=64,attention.span=2',
   'packed',
 ];
 

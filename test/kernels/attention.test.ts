@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { attention } from '../../kernels/attention/attention.ts';
+import { NO_ROW } from '../../kernels/lib/row-table.ts';
 import * as oracle from '../oracle/attention.ts';
 import { expectClose } from '../oracle/compare.ts';
 import { kvIndex } from '../oracle/rope.ts';
@@ -43,6 +44,15 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     expectClose('attention', out!, oracle.attention(sizes, inputs), TOLERANCE);
   });
 
+  test('the highest of scores near the least float takes all', async () => {
+    const sizes = { ...params, rows: 2 };
+    const inputs = attentionData(sizes);
+    const kv = inputs.kv.map((v, i) => (i < inputs.kv.length / 2 ? -Math.abs(v) : v));
+    const all = { kv, q: new Float32Array(2 * 16).fill(2e37), rowTable: rowsAt([0, 69, 1, 3]) };
+    const { out } = await runKernel(device, attention(sizes), all);
+    expectClose('attention', out!, oracle.attention(sizes, all), TOLERANCE);
+  });
+
   test('padding rows, which the mask hides from all others, attend to themselves', async () => {
     const sizes = { ...params, rows: 3, masked: true } as const;
     const mask = new Uint32Array(2 * 70);
@@ -70,12 +80,13 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     expect(dirty.out).toEqual(clean.out);
   });
 
-  test('rows past the end of the cache are dropped', async () => {
-    const sizes = { ...params, rows: 2 };
-    const inputs = { ...attentionData(sizes), rowTable: rowsAt([0, 70, 1, 12]) };
+  test('idle rows, and others past the end of the cache, are dropped', async () => {
+    const sizes = { ...params, rows: 3 };
+    const rowTable = rowsAt([0, 70, NO_ROW, NO_ROW, 1, 12]);
+    const inputs = { ...attentionData(sizes), rowTable };
     const { out } = await runKernel(device, attention(sizes), inputs);
     const expected = oracle.attention(sizes, inputs);
-    expectClose('attention', out!.subarray(16), expected.subarray(16), TOLERANCE);
-    expect([...out!.subarray(0, 16)]).toEqual(Array(16).fill(Number.NaN));
+    expectClose('attention', out!.subarray(32), expected.subarray(32), TOLERANCE);
+    expect([...out!.subarray(0, 32)]).toEqual(Array(32).fill(Number.NaN));
   });
 });

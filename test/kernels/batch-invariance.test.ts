@@ -1,9 +1,7 @@
 /** The result of a row has the same bits whatever else is in the batch, and wherever it stands. */
 import { describe, expect, test, vi } from 'vitest';
 import { attention } from '../../kernels/attention/attention.ts';
-import { attentionParts } from '../../kernels/attention/attention-parts.ts';
 import type { AttentionTile } from '../../kernels/attention/attention-tile.ts';
-import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
 import { linear } from '../../kernels/product/linear.ts';
@@ -54,11 +52,11 @@ interface Subject {
 
 const dim = 70;
 const KV = { slots: POOL, nKvHead: 2, positions: 40, headDim: 12 };
-const MERGE = { positions: KV.positions, headDim: KV.headDim };
 const kvLength = 2 * POOL * KV.nKvHead * KV.positions * KV.headDim;
 const rowTable = rowsAt(
   Array.from({ length: 2 * POOL }, (_, i) => (i % 2 === 0 ? i / 2 : (i * 7) % 40)),
 );
+const window = rowsAt(Array.from({ length: POOL }, (_, i) => [3, 19 + i]).flat());
 const x = normal(POOL * dim, 1, 2);
 const gain = normal(dim, 2, 0.5, 1);
 
@@ -108,19 +106,12 @@ const subjects: readonly Subject[] = [
     shared: { kv: normal(kvLength, 7) },
     out: 'out',
   },
-  ...['out', 'peaks'].map((out) => ({
-    name: `attention_parts: ${out}`,
-    kernel: (rows: number, { variant, attention: tile }: Way) =>
-      attentionParts({ ...KV, rows, nHead: 4, split: 3, variant, tile }),
-    perRow: { q: normal(POOL * 48, 6, 2), rowTable },
-    shared: { kv: normal(kvLength, 7) },
-    out,
-  })),
   {
-    name: 'merge_attention',
-    kernel: (rows) => mergeAttention({ ...MERGE, rows, nHead: 4, split: 3 }),
-    perRow: { sums: normal(POOL * 3 * 48, 8), peaks: normal(POOL * 3 * 8, 9), rowTable },
-    shared: {},
+    name: 'attention at neighbouring positions of one slot',
+    kernel: (rows, { variant, attention: tile }) =>
+      attention({ ...KV, rows, nHead: 4, variant, tile }),
+    perRow: { q: normal(POOL * 48, 6, 2), rowTable: window },
+    shared: { kv: normal(kvLength, 7) },
     out: 'out',
   },
 ];
@@ -155,8 +146,7 @@ const variants = deviceVariants(device, [...F32_VARIANTS, SERIAL_LANES]).map(
 /** What LLAMAGEN_VARIANT makes of the adapter's own variant; splits are tested of themselves. */
 function forcedWay(): Way {
   const { split: _, ...product } = { ...tiles.product };
-  const { split: __, ...attention } = { ...tiles.attention };
-  return { variant: own, product, attention };
+  return { variant: own, product, attention: { ...tiles.attention } };
 }
 const forced = process.env.LLAMAGEN_VARIANT ? [{ way: forcedWay(), title: 'forced' }] : [];
 

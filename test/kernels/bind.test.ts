@@ -1,6 +1,6 @@
 /** `bind` refuses what would end the process, compute nonsense or fail at the submit. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { attentionParts } from '../../kernels/attention/attention-parts.ts';
+import { ropeCache } from '../../kernels/attention/rope-cache.ts';
 import { bind, compile } from '../../kernels/compile.ts';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { linear } from '../../kernels/product/linear.ts';
@@ -42,17 +42,18 @@ describe('bind takes', () => {
   test('one buffer that is only read, and ranges of one that are written apart', async () => {
     const both = bufferOf(1024);
     await takes({ ...good, x: { buffer: both }, gain: { buffer: both } });
-    const sizes = { rows: 1, nHead: 1, nKvHead: 1, headDim: 4, slots: 1, positions: 4, split: 1 };
-    const twoOuts = attentionParts(sizes);
-    const made = await compile(device, twoOuts);
-    const ins = { q: binding(16), kv: binding(128), rowTable: binding(16) };
-    const outs = (offset: number) => ({
-      out: { buffer: both, size: 16 },
-      peaks: { buffer: both, offset, size: 8 },
+    const writesTwo = ropeCache({
+      ...{ rows: 1, nHead: 1, nKvHead: 1, headDim: 4, slots: 1, positions: 4 },
     });
-    expect(bind(device, twoOuts, made, { ...ins, ...outs(256) })).toBeInstanceOf(GPUBindGroup);
-    expect(() => bind(device, twoOuts, made, { ...ins, ...outs(0) })).toThrow(
-      /"peaks" and "out" are one buffer, and one of them is written/,
+    const made = await compile(device, writesTwo);
+    const ins = { qkv: binding(48), rope: binding(64), rowTable: binding(16) };
+    const outs = (offset: number) => ({
+      kv: { buffer: both, size: 128 },
+      q: { buffer: both, offset, size: 16 },
+    });
+    expect(bind(device, writesTwo, made, { ...ins, ...outs(256) })).toBeInstanceOf(GPUBindGroup);
+    expect(() => bind(device, writesTwo, made, { ...ins, ...outs(0) })).toThrow(
+      /"q" and "kv" are one buffer, and one of them is written/,
     );
   });
 

@@ -1,8 +1,6 @@
 /** Parameters and tiles that kernels refuse: each message says which, and what it may be. */
 import { describe, expect, test } from 'vitest';
 import { attention } from '../../kernels/attention/attention.ts';
-import { attentionParts } from '../../kernels/attention/attention-parts.ts';
-import { mergeAttention } from '../../kernels/attention/merge-attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import { ropeCache } from '../../kernels/attention/rope-cache.ts';
 import { conv2d, conv2dParts } from '../../kernels/conv/conv2d.ts';
@@ -23,8 +21,6 @@ import { packed, sampling } from '../support/sampling.ts';
 const KV = { slots: 2, nKvHead: 2, positions: 17, headDim: 8 };
 const product = { rows: 2, inDim: 8, outDim: 8 };
 const qkv = { ...KV, rows: 2, dim: 8, nHead: 2, normEps: 1e-5 };
-const inParts = { ...KV, rows: 1, nHead: 2, split: 2 };
-const merge = { rows: 1, nHead: 2, headDim: 8, positions: 17, split: 2 };
 const tables = { rows: 2, capacity: 1, dim: 8, vocabSize: 9, labels: 3, blockSize: 4 };
 const grid = { sequences: 2, rows: 4, vocabSize: 9, clsTokenNum: 1 };
 const windows = { rows: 4, capacity: 2, blockSize: 4, gridSize: 2, clsTokenNum: 1 };
@@ -66,16 +62,6 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
   [/attention: "rows".* 0$/, () => attention({ ...KV, rows: 0, nHead: 2 })],
   [/attention: "positions".* 0$/, () => attention({ ...KV, rows: 1, nHead: 2, positions: 0 })],
   [/attention: nHead 3 .*nKvHead 2$/, () => attention({ ...KV, rows: 1, nHead: 3 })],
-  [/attention: 5000 positions/, () => attention({ ...KV, rows: 1, nHead: 2, positions: 5000 })],
-  [/attention_parts: "rows".* 0$/, () => attentionParts({ ...inParts, rows: 0 })],
-  [/attention_parts: nHead 3 .*nKvHead 2$/, () => attentionParts({ ...inParts, nHead: 3 })],
-  [/attention_parts: "split".* 1 to 64, got 0$/, () => attentionParts({ ...inParts, split: 0 })],
-  [/attention_parts: "split".* 1 to 64, got 65$/, () => attentionParts({ ...inParts, split: 65 })],
-  [/attention_parts: "split".* got 2\.5$/, () => attentionParts({ ...inParts, split: 2.5 })],
-  [/attention_parts: 5000 positions/, () => attentionParts({ ...inParts, positions: 10000 })],
-  [/merge_attention: "positions".* 0$/, () => mergeAttention({ ...merge, positions: 0 })],
-  [/merge_attention: headDim .* 6$/, () => mergeAttention({ ...merge, headDim: 6 })],
-  [/merge_attention: "split".* got -1$/, () => mergeAttention({ ...merge, split: -1 })],
   [/linear_parts: "rows".* 0$/, () => linearParts({ ...product, rows: 0, split: 2 })],
   [/linear_parts: "split".* 1 to 16, got 17$/, () => linearParts({ ...product, split: 17 })],
   [/sum_rows: "parts".* 0$/, () => sumRows({ parts: 0, rows: 1, dim: 4 })],
@@ -195,20 +181,31 @@ test('a product refuses a tile that needs more workgroup memory than there is', 
 });
 
 test.each([
-  ['workgroup', { split: 2 }, /attention: "tile" expected some of size, span, got \{"split":2\}/],
-  ['workgroup', { size: 48 }, /attention: size 48 and span 1 expected powers of two/],
+  [
+    'workgroup',
+    { split: 2 },
+    /attention: "tile" expected some of size, span, keys, got \{"split":2\}/,
+  ],
+  ['workgroup', { size: 48 }, /attention: size 48 and span 2 expected powers of two/],
   ['workgroup', { size: 512 }, /attention: size 512 .* at most 256/],
-  ['workgroup', { span: 3 }, /attention: size 64 and span 3 expected powers of two/],
-  ['workgroup', { span: 128 }, /attention: size 64 and span 128 .* the span within the size/],
-  ['workgroup', { size: 1, span: 1 }, /attention: heads of 8 need size 2, got 1/],
-  ['serial', { span: 4 }, /attention: a serial kernel shares no key, got span 4/],
+  ['workgroup', { span: 3 }, /attention: size 32 and span 3 expected powers of two/],
+  [
+    'workgroup',
+    { size: 64, span: 128 },
+    /attention: size 64 and span 128 .* the span within the size/,
+  ],
+  ['workgroup', { keys: 3 }, /attention: keys expected 1, 2 or 4, got 3/],
+  ['subgroup', { span: 8 }, /attention: subgroup shares a key among 4 at most, got span 8/],
+  ['serial', { span: 4 }, /attention: serial shares a key among 1 at most, got span 4/],
 ] as const)('attention under %s refuses the tile %o', (reduce, tile, message) => {
-  const variant = { reduce, f16: false };
+  const variant = { reduce, f16: false, ...(reduce === 'subgroup' && { lanes: 4 }) };
   const params = { ...KV, rows: 1, nHead: 2, variant };
   expect(() => attention(given(params, { tile }))).toThrow(message);
 });
 
-test('attention shares keys as far as workgroup memory allows', () => {
-  const { code } = attention({ ...KV, rows: 1, nHead: 2, positions: 1500, tile: { span: 4 } });
-  expect(code).toContain('scores: array<f32, 3000>');
+test('attention refuses a tile that needs more workgroup memory than there is', () => {
+  const tile = { size: 256, span: 1, keys: 1 };
+  expect(() => attention({ ...KV, headDim: 64, rows: 1, nHead: 2, tile })).toThrow(
+    /size 256, span 1 and keys 1 need 68608 bytes of workgroup memory for heads of 64, at most 16384/,
+  );
 });

@@ -49,7 +49,7 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   'product/matmul-workgroup': matmul({ rows: 514, inDim: dim, outDim: dim, variant: workgroup }),
   'attention/qkv-rope-cache-serial': qkvRopeCache({ ...heads, dim, normEps, variant: serial }),
   'attention/attention-serial': attention({ ...heads, headDim: 16, variant: serial }),
-  'attention/attention-workgroup': attention({ ...heads, variant: workgroup }),
+  'attention/attention-subgroup-f16': attention({ ...heads, kvDtype: 'f16', variant: subgroup }),
   'sampler/sample-token-workgroup': sampleToken({
     ...{ sequences: 1, rows, vocabSize: 16384, clsTokenNum: 1, variant: workgroup },
   }),

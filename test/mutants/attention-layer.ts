@@ -74,28 +74,28 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
   {
     name: 'attention-past-position',
     fault: 'A token sees one position of the future, or of an earlier image.',
-    find: 'position + 1u - first',
-    replace: 'position + 2u - first',
+    find: 'j <= position',
+    replace: 'j <= position + 1u',
   },
   {
     name: 'attention-mask-ignored',
     fault: 'Tokens attend to the padding of a caption.',
-    find: /mask\[part\.slot \* \d+u \+ column\] != 0u/g,
+    find: /mask\[slot \* \d+u \+ column\] != 0u/g,
     replace: 'true',
     only: 'masked serial|serial padding',
   },
   {
     name: 'attention-own-column-masked',
     fault: 'Padding rows attend to nothing and become NaN.',
-    find: 'column == part.position || ',
-    replace: '',
+    find: 'if (column >= position) { return column == position; }',
+    replace: 'if (column > position) { return false; }',
     only: 'masked serial|serial padding',
   },
   {
     name: 'attention-kv-head',
     fault: 'Heads of grouped-query attention read the KV heads in turn, not in groups.',
-    find: /(let head = \w+ % (\d+)u;[^}]*?})([^}]*?)head \/ (\d+)u, first([^}]*?)head \/ \d+u, first/g,
-    replace: '$1$3head % ($2u / $4u), first$5head % ($2u / $4u), first',
+    find: /let head = unit % (\d+)u \/ (\d+)u;/g,
+    replace: 'let head = unit % $1u % ($1u / $2u);',
   },
   {
     name: 'attention-values-are-keys',
@@ -110,79 +110,19 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
     replace: '$1 = $1',
   },
   {
-    name: 'attention-strip-lost',
-    fault: 'One strip of the values of a workgroup is lost (GPU variant).',
-    find: /(for \(var s = )1u(; s < \d+u; s\+\+\) \{ v \+= strips)/g,
-    replace: '$12u$2',
-    only: 'f32.* workgroup',
+    name: 'attention-merge-not-weighed',
+    fault: 'Spans with low scores weigh as much as those with high ones (GPU variant).',
+    find: 'let scale = exp(bests[s] - top);',
+    replace: 'let scale = 1.0;',
+    only: 'workgroup scores',
   },
   {
-    name: 'attention-share-lost',
-    fault: 'One share of the dot product of a key is lost (GPU variant).',
-    find: /(for \(var s = )1u(; s < \d+u; s\+\+\) \{ score \+= scores)/g,
-    replace: '$12u$2',
-    only: "workgroup'?, tile",
+    name: 'attention-past-seen',
+    fault: 'Columns past the last one weigh as much as the last (GPU variant).',
+    find: /scores = select\(Scores\(f32\(-3\.0e38\)\), scores, [^;]*;/g,
+    replace: '',
+    only: 'workgroup a zero',
   },
 ]);
 
-const parts = group(
-  { kernel: 'attention_parts', tests: kernelTest('attention-parts'), only: 'f32.* serial' },
-  [
-    {
-      name: 'parts-begin-late',
-      fault: 'Every second part leaves out its first position.',
-      find: /(let first = unit % \d+u \* \d+u);/g,
-      replace: '$1 + unit % 2u;',
-    },
-    {
-      name: 'parts-past-columns',
-      fault: 'Positions are attended to twice: a part goes on into the next one.',
-      find: /min\(position \+ 1u - first, (\d+u)\)/g,
-      replace: 'min(position + 1u - first, $1 + 1u)',
-    },
-    {
-      name: 'parts-divided',
-      fault: 'Parts are divided by their weights before they are weighed.',
-      find: '{ return sum; }',
-      replace: '{ return sum / weight; }',
-    },
-    {
-      name: 'parts-future-made',
-      fault: 'Parts of the future are made, from what an earlier image left in the cache.',
-      find: ' || first > position',
-      replace: '',
-    },
-  ],
-);
-
-const merge = group(
-  { kernel: 'merge_attention', tests: kernelTest('attention-parts'), only: 'f32.* serial' },
-  [
-    {
-      name: 'merge-not-rescaled',
-      fault: 'Parts with low scores weigh as much as those with high ones.',
-      find: 'let scale = exp(peaks[part].x - top);',
-      replace: 'let scale = 1.0;',
-    },
-    {
-      name: 'merge-last-part-lost',
-      fault: 'A token does not see the positions just before it.',
-      find: 'part = begin; part <= end',
-      replace: 'part = begin; part <= max(end, begin + 1u) - 1u',
-    },
-    {
-      name: 'merge-future-parts',
-      fault: 'Parts that were never made are merged.',
-      find: /let end = begin \+ position \/ \d+u;/g,
-      replace: 'let end = begin + 1u;',
-    },
-  ],
-);
-
-export const attentionLayer: readonly Mutant[] = [
-  ...rope,
-  ...qkv,
-  ...attention,
-  ...parts,
-  ...merge,
-];
+export const attentionLayer: readonly Mutant[] = [...rope, ...qkv, ...attention];

@@ -20,7 +20,7 @@ const golden = group({ tests: ['test/golden.test.ts'], only: "^serial 'c2i_odd_m
     name: 'golden-scale-dropped',
     fault: 'Attention is too sharp.',
     kernel: 'attention',
-    find: 'score *= SCALE;',
+    find: 'scores *= SCALE;',
     replace: '',
   },
   {

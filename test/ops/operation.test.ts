@@ -70,7 +70,8 @@ describe.each(variants)('$title', ({ variant }) => {
     ['product', { columns: 5 }],
     ['product', { units: 1024 }],
     ['product', { parts: 256, columns: 8, span: 1 }],
-    ['attention', { split: 65 }],
+    ['attention', { keys: 3 }],
+    ['attention', { span: 1, keys: 4, size: 256 }],
     ['attention', { size: 3 }],
     ['attention', { size: 4, span: 8 }],
     ['attention', { size: 512 }],
@@ -96,28 +97,29 @@ test('what the device lacks is a problem', () => {
 });
 
 describe('a table of tiles', () => {
-  const names = (tiles: Tiles): string[] => {
+  /** Invocations in a workgroup of each kernel of attention. */
+  const sizesIn = ({ nodes }: Graph): (string | undefined)[] =>
+    nodes
+      .filter(({ kernel }) => kernel.name === 'attention')
+      .map(({ kernel }) => /@workgroup_size\((\d+)\)/.exec(kernel.code)?.[1]);
+  const sizes = (tiles: Tiles) => {
     const g = new Graph();
     define(g, { variant: PORTABLE, tiles });
-    return g.nodes.map(({ kernel }) => kernel.name);
+    return new Set(sizesIn(g));
   };
   const KEY = 'attention f32[4/4,16,1025]';
 
   test('says how an operation of one shape is made', () => {
-    expect(names({})).not.toContain('merge_attention');
-    expect(names({ [KEY]: { split: 4 } })).toContain('merge_attention');
-    expect(names({ 'attention f32[4/4,16,1024]': { split: 4 } })).not.toContain('merge_attention');
+    expect(sizes({})).not.toContain('32');
+    expect(sizes({ [KEY]: { size: 32 } })).toContain('32');
+    expect(sizes({ 'attention f32[4/4,16,1024]': { size: 32 } })).not.toContain('32');
   });
 
   test('is not as strong as what is forced for a whole family', () => {
-    expect(names({ [KEY]: { split: 4 }, attention: { split: 1 } })).not.toContain(
-      'merge_attention',
-    );
-    const [forced] = operations(PORTABLE, { attention: { split: 1 } }).filter(
+    expect([...sizes({ [KEY]: { size: 32 }, attention: { size: 64 } })]).toEqual(['64']);
+    const [forced] = operations(PORTABLE, { attention: { size: 64 } }).filter(
       ({ key }) => key === KEY,
     );
-    expect(made(forced!, { split: 4 }).nodes.map(({ kernel }) => kernel.name)).toEqual([
-      'attention',
-    ]);
+    expect(sizesIn(made(forced!, { size: 32 }))).toEqual(['64']);
   });
 });

@@ -6,7 +6,7 @@ import { parseVariant } from '../../src/ops/variant-words.ts';
 test.each([
   ['serial', { variant: { reduce: 'serial' } }],
   ['product.span=1,product.columns=8', { tiles: { product: { span: 1, columns: 8 } } }],
-  ['attention.split=4,attention.size=128', { tiles: { attention: { split: 4, size: 128 } } }],
+  ['attention.keys=4,attention.size=128', { tiles: { attention: { keys: 4, size: 128 } } }],
   ['conv.math=matrix,map.math=f16', { tiles: { conv: { math: 'matrix' }, map: { math: 'f16' } } }],
   ['workgroup, packed', { variant: { reduce: 'workgroup', f16: false } }],
 ])('%s', (text, expected) => {

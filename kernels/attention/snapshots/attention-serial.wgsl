@@ -27,68 +27,52 @@ fn kv_row(part: u32, slot: u32, head: u32, position: u32) -> u32 {
   return ((part * 2u + slot) * 12u + head) * 257u + position;
 }
 
-struct Part {
-  pair: u32,
-  slot: u32,
-  position: u32,
-  first: u32,
-  count: u32,
-  keys: u32,
-  values: u32,
-}
+alias Values = vec4f;
+alias Scores = f32;
+alias Columns = u32;
 
-fn part_of(unit: u32) -> Part {
-  let pair = unit;
-  let first = 0u;
-  let row = pair / 12u;
-  let head = pair % 12u;
-  let slot = rowTable[row].slot;
-  let position = rowTable[row].position;
-  if (position >= 257u || first > position) { return Part(); }
-  let count = min(position + 1u - first, 257u);
-  let keys = kv_row(0u, slot, head, first);
-  let values = kv_row(1u, slot, head, first);
-  return Part(pair, slot, position, first, count, keys, values);
-}
-
-fn result(sum: vec4f, weight: f32) -> vec4f { return sum / weight; }
+fn add_product(sum: f32, a: Values, b: Values) -> f32 { return sum + dot(a, b); }
 
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let index = group.y * 6u + group.x;
-  let unit = index * 4u + lane;
+  let unit = (group.y * 6u + group.x) * 4u + lane;
   if (unit >= 24u) { return; }
-  let at = part_of(unit);
-  if (at.count == 0u) { return; }
-  let q0 = q_at(at.pair, 0u);
-  var sum0 = vec4f();
-  let q1 = q_at(at.pair, 1u);
-  var sum1 = vec4f();
-  let q2 = q_at(at.pair, 2u);
-  var sum2 = vec4f();
-  let q3 = q_at(at.pair, 3u);
-  var sum3 = vec4f();
-  var best = -3.0e38;
+  let slot = rowTable[unit / 12u].slot;
+  let position = rowTable[unit / 12u].position;
+  if (position >= 257u) { return; }
+  let head = unit % 12u;
+  let keys = kv_row(0u, slot, head, 0u);
+  let values = kv_row(1u, slot, head, 0u);
+  let q0 = Values(q_at(unit, 0u));
+  let q1 = Values(q_at(unit, 1u));
+  let q2 = Values(q_at(unit, 2u));
+  let q3 = Values(q_at(unit, 3u));
+  var sum0 = Values();
+  var sum1 = Values();
+  var sum2 = Values();
+  var sum3 = Values();
+  var best = f32(-3.0e38);
   var weight = 0.0;
-  for (var j = 0u; j < at.count; j++) {
-    var score = 0.0;
-    score += dot(q0, kv_at(at.keys + j, 0u));
-    score += dot(q1, kv_at(at.keys + j, 1u));
-    score += dot(q2, kv_at(at.keys + j, 2u));
-    score += dot(q3, kv_at(at.keys + j, 3u));
-    score *= SCALE;
-    let top = max(best, score);
+  for (var j = 0u; j <= position; j += 1u) {
+    let columns = j;
+    var scores = Scores();
+    scores = add_product(scores, q0, kv_at(keys + columns, 0u));
+    scores = add_product(scores, q1, kv_at(keys + columns, 1u));
+    scores = add_product(scores, q2, kv_at(keys + columns, 2u));
+    scores = add_product(scores, q3, kv_at(keys + columns, 3u));
+    scores *= SCALE;
+    let top = max(best, scores);
     let fade = exp(best - top);
-    let p = exp(score - top);
+    let p = exp(scores - top);
     best = top;
     weight = weight * fade + p;
-    sum0 = sum0 * fade + p * kv_at(at.values + j, 0u);
-    sum1 = sum1 * fade + p * kv_at(at.values + j, 1u);
-    sum2 = sum2 * fade + p * kv_at(at.values + j, 2u);
-    sum3 = sum3 * fade + p * kv_at(at.values + j, 3u);
+    sum0 = sum0 * fade + p * kv_at(values + columns, 0u);
+    sum1 = sum1 * fade + p * kv_at(values + columns, 1u);
+    sum2 = sum2 * fade + p * kv_at(values + columns, 2u);
+    sum3 = sum3 * fade + p * kv_at(values + columns, 3u);
   }
-  out_put(unit, 0u, result(sum0, weight));
-  out_put(unit, 1u, result(sum1, weight));
-  out_put(unit, 2u, result(sum2, weight));
-  out_put(unit, 3u, result(sum3, weight));
+  out_put(unit, 0u, sum0 / weight);
+  out_put(unit, 1u, sum1 / weight);
+  out_put(unit, 2u, sum2 / weight);
+  out_put(unit, 3u, sum3 / weight);
 }

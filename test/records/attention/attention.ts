@@ -1,7 +1,7 @@
 import { type AttentionParams, attention as kernel } from '../../../kernels/attention/attention.ts';
 import { PORTABLE, type Variant } from '../../../kernels/kernel.ts';
 import { type AttentionInputs, attention as oracle } from '../../oracle/attention.ts';
-import { F32_VARIANTS, VARIANTS } from '../../support/variants.ts';
+import { F32_VARIANTS } from '../../support/variants.ts';
 import { type KernelRecord, record } from '../record.ts';
 import { attentionInputs } from './inputs.ts';
 
@@ -14,6 +14,8 @@ const cases: readonly AttentionParams[] = [
   { rows: 2, nHead: 1, nKvHead: 1, headDim: 260, slots: 2, positions: 20 },
   { rows: 3, nHead: 2, nKvHead: 1, headDim: 16, slots: 3, positions: 33, masked: true },
   { rows: 16, nHead: 2, nKvHead: 2, headDim: 8, slots: 2, positions: 70, masked: true },
+  // More columns than a workgroup takes at once.
+  { rows: 3, nHead: 1, nKvHead: 1, headDim: 16, slots: 1, positions: 700 },
 ];
 const [, , , grouped, wide, , masked] = cases as readonly [
   AttentionParams,
@@ -24,6 +26,10 @@ const [, , , grouped, wide, , masked] = cases as readonly [
   AttentionParams,
   AttentionParams,
 ];
+/** Five reads of eight halves: some invocations of a span have fewer than others. */
+const uneven: AttentionParams = {
+  ...{ rows: 4, nHead: 2, nKvHead: 2, headDim: 40, slots: 2, positions: 21 },
+};
 
 const SERIAL: Variant = { ...PORTABLE, reduce: 'serial' };
 const of = (kvDtype: 'f32' | 'f16', sizes: readonly AttentionParams[]): AttentionParams[] =>
@@ -45,20 +51,29 @@ export const attention: KernelRecord<AttentionParams> = record<AttentionParams, 
     {
       variants: F32_VARIANTS.filter(({ reduce }) => reduce !== 'serial'),
       cases: of('f32', cases),
-      few: 3,
+      few: 2,
     },
     // f16 differs in how the cache is read alone.
-    { variants: VARIANTS, cases: of('f16', cases.slice(2, 5)), few: 3 },
-    { variants: [SERIAL], cases: [{ ...grouped, tile: { size: 16 } }] },
+    { variants: F32_VARIANTS, cases: of('f16', [...cases.slice(2, 5), uneven]), few: 2 },
+    {
+      variants: [SERIAL],
+      cases: [
+        { ...grouped, tile: { size: 16 } },
+        { ...masked, tile: { keys: 2 } },
+        { ...grouped, kvDtype: 'f16', tile: { keys: 4 } },
+      ],
+    },
     {
       variants: [PORTABLE],
       cases: [
-        { ...wide, tile: { size: 64, span: 4 } },
-        { ...wide, tile: { size: 128, span: 32 } },
-        { ...masked, tile: { size: 128, span: 2 } },
-        // The span is what workgroup memory leaves of it.
-        { ...grouped, tile: { size: 256, span: 256 } },
+        { ...wide, tile: { size: 64, span: 4, keys: 2 } },
+        // One span alone, of more invocations than there are reads.
+        { ...wide, tile: { size: 32, span: 32 } },
+        { ...masked, tile: { size: 128, span: 2, keys: 1 } },
+        // A key for each invocation.
+        { ...grouped, kvDtype: 'f16', tile: { size: 32, span: 1 } },
       ],
+      few: 1,
     },
   ],
   texts: (['f32', 'f16'] as const).flatMap((kvDtype) => {
