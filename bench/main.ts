@@ -5,16 +5,20 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { runScript } from '../scripts/script.ts';
 import { integer } from '../src/cli/arguments.ts';
 import { resolveModel } from '../src/cli/models.ts';
+import { OptionError } from '../src/errors.ts';
 import { GPT_SIZES, type GptSize } from '../src/models/gpt-config.ts';
 import { PRECISIONS } from '../src/models/precision.ts';
 import { Claims } from '../src/node/claims.ts';
 import { defaultModelFolder, packageFolder } from '../src/node/files.ts';
 import { assertWritable, writeFileAtomic } from '../src/node/output.ts';
 import { resultName } from './environment.ts';
+import { hasFailed } from './gpu/fidelity.ts';
 import type { Grid, Settings } from './settings.ts';
-import { parseSuites, runSuites, SUITES } from './suites.ts';
+import { gpuSuites, parseSuites, runSuites, SUITES } from './suites.ts';
 
 interface Options extends Settings {
+  readonly gpu?: boolean;
+  readonly small?: boolean;
   readonly json?: string;
   readonly save?: boolean;
 }
@@ -28,11 +32,13 @@ const print = (lines: readonly string[]): void => {
 };
 const note = (text: string): void => console.error(`bench: ${text}`);
 
-async function bench(
-  names: readonly string[],
-  { json, save, ...settings }: Options,
-): Promise<void> {
-  const suites = parseSuites(names);
+/** @returns The exit code: 1 when the device computes something else than it should. */
+async function bench(names: readonly string[], options: Options): Promise<number> {
+  const { json, save, gpu, small, ...given } = options;
+  if (gpu && names.length > 0) throw new OptionError('--gpu is a choice of suites: name no other');
+  if (small && !gpu) throw new OptionError('--small belongs to --gpu; --quick is for all suites');
+  const suites = gpu ? gpuSuites() : parseSuites(names);
+  const settings = { ...given, quick: given.quick || (small ?? false) };
   if (json !== undefined) {
     const claims = new Claims();
     claims.readsModel('--model', settings.model);
@@ -42,11 +48,15 @@ async function bench(
   const file = await runSuites(suites, settings, { print, note });
   const text = `${JSON.stringify(file, null, 2)}\n`;
   if (json !== undefined) writeFileAtomic(json, text);
-  if (!save) return;
-  const path = join(packageFolder(), 'bench', 'results', resultName(file, names));
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileAtomic(path, text);
-  note(`saved ${path}`);
+  if (save || (gpu && json === undefined)) {
+    const saved = gpu ? [small ? 'gpu-small' : 'gpu'] : names;
+    const path = join(packageFolder(), 'bench', 'results', resultName(file, saved));
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileAtomic(path, text);
+    note(`saved ${path}`);
+  }
+  const { fidelity } = file.results;
+  return fidelity && hasFailed(fidelity) ? 1 : 0;
 }
 
 const list =
@@ -70,7 +80,9 @@ const program = new Command('bench')
   .description(
     `Measures speed and memory against the limits of this machine. Suites: ${Object.keys(SUITES).join(', ')}.`,
   )
-  .argument('[suite...]', 'suites to run (default: all but model and peers)')
+  .argument('[suite...]', 'suites to run (default: limits, kernels, generate, scaling)')
+  .option('--gpu', 'all of a GPU in five minutes: fidelity, limits, steps, images, kernels; saved')
+  .option('--small', 'with --gpu: small sizes, as on software adapters')
   .option('--json <file>', 'also write all numbers to a file')
   .option('--save', 'also write them to bench/results, for npm run bench:report')
   .option('--runs <n>', 'runs after the first', integer(1, 1000), 3)
@@ -90,6 +102,7 @@ const program = new Command('bench')
     ),
   )
   .addOption(new Option('--kv <dtype>', 'storage of the KV cache').choices(['f32', 'f16']))
+  .option('--no-matrix', 'leave matrices of subgroups alone')
   .option('--budget <seconds>', 'most that a case of scaling may take', integer(1, 3600), 20)
   .addOption(
     new Option('--model <folder>', 'folder or name of the model of the suite model')

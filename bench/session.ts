@@ -5,7 +5,7 @@ import { warmUsOf } from '../src/gpu/sample.ts';
 import { type Stopwatch, stopwatch } from '../src/gpu/stopwatch.ts';
 import { adapterFacts, chooseWeightDtype } from '../src/gpu/variants.ts';
 import { watchDevice } from '../src/gpu/watch.ts';
-import { precisionFor } from '../src/load/precision.ts';
+import { type PrecisionOptions, precisionFor } from '../src/load/precision.ts';
 import type { Precision } from '../src/models/precision.ts';
 import { type NodeDevice, openDevice } from '../src/node/device.ts';
 import { adapterDifference, type Environment, environmentOf } from './environment.ts';
@@ -33,30 +33,41 @@ export interface Effort {
 /** The best of fewer passes is chance. */
 const LEAST_RUNS = 5;
 
-export class Session {
+/** What all sessions of a run share. */
+interface Run {
   readonly environment: Environment;
-  readonly settings: Settings;
-  /** Lines a user should see about the adapter. */
   readonly notes: readonly string[];
+  readonly note: (line: string) => void;
+  readonly open: () => Promise<NodeDevice>;
+  /** Kept for as long as the process: a Dawn instance that is collected can take others with it. */
+  readonly opened: NodeDevice[];
+  limits?: Promise<Limits>;
+}
+
+export class Session {
+  readonly settings: Settings;
   /** Says what is being measured. */
   readonly note: (line: string) => void;
-  readonly #open: () => Promise<NodeDevice>;
-  /** Kept for as long as the process: a Dawn instance that is collected can take others with it. */
-  readonly #opened: NodeDevice[] = [];
-  #limits: Promise<Limits> | undefined;
+  readonly #run: Run;
 
-  private constructor(
-    settings: Settings,
-    first: NodeDevice,
-    open: () => Promise<NodeDevice>,
-    note: (line: string) => void,
-  ) {
+  private constructor(settings: Settings, run: Run) {
     this.settings = settings;
-    this.note = note;
-    this.environment = environmentOf(first);
-    this.notes = first.notes;
-    this.#opened.push(first);
-    this.#open = open;
+    this.note = run.note;
+    this.#run = run;
+  }
+
+  get environment(): Environment {
+    return this.#run.environment;
+  }
+
+  /** Lines a user should see about the adapter. */
+  get notes(): readonly string[] {
+    return this.#run.notes;
+  }
+
+  /** The same run with some settings changed. */
+  with(changed: Partial<Settings>): Session {
+    return new Session({ ...this.settings, ...changed }, this.#run);
   }
 
   /** @param open Opens a device; tests give others. */
@@ -67,7 +78,9 @@ export class Session {
   ): Promise<Session> {
     const first = await open();
     try {
-      return new Session(settings, first, open, note);
+      const { notes } = first;
+      const run = { environment: environmentOf(first), notes, note, open, opened: [first] };
+      return new Session(settings, run);
     } finally {
       first.close();
     }
@@ -90,10 +103,25 @@ export class Session {
 
   /** How decoders are built on a device when nothing is loaded: as f16 files are, unless asked otherwise. */
   precision(device: GPUDevice): Precision {
-    const { weights, kv: kvDtype, precision } = this.settings;
+    const { weights } = this.settings;
     const dtype: MatrixDType = weights ?? chooseWeightDtype(adapterFacts(device), 'f16');
+    return precisionFor(device, this.loading, { dtype });
+  }
+
+  /** How models are loaded. */
+  get loading(): Pick<PrecisionOptions, 'variant' | 'tiles' | 'precision' | 'kvDtype'> {
+    const { kv: kvDtype, precision, matrix = true } = this.settings;
     const { variant, tiles } = this.environment;
-    return precisionFor(device, { variant, tiles, precision, kvDtype }, { dtype });
+    // Without matrices what was measured with them is not chosen either.
+    return matrix
+      ? { variant, tiles, precision, kvDtype }
+      : {
+          ...{ precision, kvDtype },
+          variant: { ...variant, matrix: undefined },
+          tiles: Object.fromEntries(
+            Object.entries(tiles).filter(([, tile]) => tile.math !== 'matrix'),
+          ),
+        };
   }
 
   /**
@@ -102,8 +130,8 @@ export class Session {
    * fails or is lost meanwhile.
    */
   async use<T>(work: (d: BenchDevice) => Promise<T>): Promise<T> {
-    const opened = await this.#open();
-    this.#opened.push(opened);
+    const opened = await this.#run.open();
+    this.#run.opened.push(opened);
     const { device, close } = opened;
     const memory = new Memory(device);
     try {
@@ -120,13 +148,13 @@ export class Session {
 
   /** Whether limits were measured. */
   get measured(): boolean {
-    return this.#limits !== undefined;
+    return this.#run.limits !== undefined;
   }
 
   /** Measured once a run, on the adapter of the run. */
   limits(): Promise<Limits> {
-    if (!this.#limits) this.note('limits of this machine');
-    this.#limits ??= this.use(measureMachine);
-    return this.#limits;
+    if (!this.#run.limits) this.note('limits of this machine');
+    this.#run.limits ??= this.use(measureMachine);
+    return this.#run.limits;
   }
 }

@@ -19,6 +19,8 @@ export interface Settings {
   readonly weights?: MatrixDType;
   /** Default: that of loading. */
   readonly precision?: PrecisionName;
+  /** Whether matrices of subgroups may be used, where there are any. Default true. */
+  readonly matrix?: boolean;
   /** Default: that of the precision. */
   readonly kv?: 'f32' | 'f16';
   /** Seconds that one case of `scaling` may be expected to take. */

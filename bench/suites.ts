@@ -4,6 +4,13 @@ import type { NodeDevice } from '../src/node/device.ts';
 import { type Environment, environmentLines } from './environment.ts';
 import { type GenerateResult, generateTables, measureGenerate } from './generate/suite.ts';
 import {
+  type FidelityResult,
+  fidelityNotes,
+  fidelityTables,
+  measureFidelity,
+} from './gpu/fidelity.ts';
+import { type GpuResult, gpuNotes, gpuTables, measureGpu } from './gpu/suite.ts';
+import {
   type KernelsResult,
   kernelsNotes,
   kernelsTables,
@@ -12,7 +19,7 @@ import {
 import { type Limits, limitsTables } from './limits.ts';
 import { type ModelResult, measureModel, modelTables } from './model/suite.ts';
 import type { PeerResult } from './peers/result.ts';
-import { measurePeers, peersNotes, peersTables } from './peers/suite.ts';
+import { measurePeers, peersAreThere, peersNotes, peersTables } from './peers/suite.ts';
 import { measureScaling, type ScalingResult, scalingNotes, scalingTables } from './scaling.ts';
 import { Session } from './session.ts';
 import type { Settings } from './settings.ts';
@@ -20,11 +27,13 @@ import { type Table, tableLines } from './table.ts';
 
 /** What the suites of one run measured. */
 export interface Results {
+  readonly fidelity?: FidelityResult;
   readonly limits?: Limits;
   readonly kernels?: KernelsResult;
   readonly generate?: GenerateResult;
   readonly scaling?: ScalingResult;
   readonly model?: ModelResult;
+  readonly gpu?: GpuResult;
   readonly peers?: readonly PeerResult[];
 }
 
@@ -44,16 +53,24 @@ type Suites = { readonly [Name in SuiteName]-?: Suite<NonNullable<Results[Name]>
 
 /** In the order they run. */
 export const SUITES: Suites = {
+  fidelity: { measure: measureFidelity, tables: fidelityTables, notes: fidelityNotes },
   limits: { measure: (session) => session.limits(), tables: limitsTables },
   kernels: { measure: measureKernels, tables: kernelsTables, notes: kernelsNotes },
   generate: { measure: measureGenerate, tables: generateTables },
   scaling: { measure: measureScaling, tables: scalingTables, notes: scalingNotes },
   model: { measure: measureModel, tables: modelTables },
+  gpu: { measure: measureGpu, tables: gpuTables, notes: gpuNotes },
   peers: { measure: measurePeers, tables: peersTables, notes: peersNotes },
 };
 
 /** Without names: what needs nothing but this checkout, and fits ten minutes without a GPU. */
 export const DEFAULT_SUITES: readonly SuiteName[] = ['limits', 'kernels', 'generate', 'scaling'];
+
+/** With --gpu: fidelity first; other runtimes where they are. */
+export const gpuSuites = (): readonly SuiteName[] => [
+  ...(['fidelity', 'limits', 'gpu'] as const),
+  ...(peersAreThere() ? (['peers'] as const) : []),
+];
 
 /** @throws OptionError that lists the suites when a name is none of them. */
 export function parseSuites(names: readonly string[]): readonly SuiteName[] {

@@ -4,6 +4,7 @@ import { byteLength, costOf } from '../../kernels/cost.ts';
 import type { Binding, Kernel } from '../../kernels/kernel.ts';
 import { packRows } from '../../kernels/lib/row-table.ts';
 import { type DrawingSequence, packSequences } from '../../kernels/sampler/sequence-table.ts';
+import { packStart, packWindows } from '../../kernels/sampler/window-table.ts';
 import { floorUs } from '../../src/gpu/limits.ts';
 import { pipelineFor } from '../../src/gpu/pipelines.ts';
 import { Filler } from '../../src/gpu/random.ts';
@@ -35,7 +36,7 @@ export interface KernelResult {
   readonly share: number;
 }
 
-/** Dispatches in a pass where every dispatch moves the rows one position on. */
+/** Dispatches in a pass where every dispatch moves the sequences one position on. */
 const MOST_DRAWS = 32;
 const MOST_SETS = 32;
 const CODES = 16384;
@@ -71,7 +72,7 @@ export async function timeKernel(
       const bound = Object.entries(set).map(([n, buffer]) => [n, { buffer }] as const);
       return bind(device, kernel, pipeline, Object.fromEntries(bound));
     });
-    const moves = kernel.bindings.rowTable?.role === 'inout';
+    const moves = kernel.bindings.progress?.role === 'inout';
     const options = { ...effort, ...(moves && { most: MOST_DRAWS, reset }) };
     const { us, medianUs, runs } = await sample(clock, options, (pass, index) => {
       pass.setPipeline(pipeline);
@@ -137,14 +138,23 @@ function integersOf(
     { length: bindings.sequenceTable?.shape[0] ?? 0 },
     (_, i): DrawingSequence => ({
       ...{ seed: 7 + i, cfgScale: 2, cfgInterval: -1, temperature: 1 },
-      ...{ row: i, uncondRow: undefined, sequence: i },
+      ...{ row: i, uncondRow: undefined },
       ...{ topK: 2000, topP: 1, greedy: false, given: 0 },
     }),
   );
+  const windows = Array.from({ length: bindings.windowTable?.shape[0] ?? 0 }, (_, i) => {
+    return { sequence: i, row: i, draw: i, count: 1 };
+  });
   return {
     ...(bindings.rowTable && { rowTable: packRows(rows) }),
     ...(bindings.sequenceTable && { sequenceTable: packSequences(sequences) }),
+    ...(bindings.windowTable && { windowTable: packWindows(windows) }),
+    ...(bindings.progress && { progress: repeated(count('progress'), packStart(0, position)) }),
     ...(bindings.tokens && { tokens: codes('tokens') }),
     ...(bindings.codes && { codes: codes('codes') }),
   };
 }
+
+/** The same words again and again. */
+const repeated = (length: number, words: Uint32Array): Uint32Array<ArrayBuffer> =>
+  Uint32Array.from({ length }, (_, i) => words[i % words.length] ?? 0);

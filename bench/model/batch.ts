@@ -2,8 +2,7 @@
 import type { MatrixDType } from '../../kernels/kernel.ts';
 import { type ImageDecoder, imageDecoder } from '../../src/engine/images.ts';
 import { generateSettings } from '../../src/generate/settings.ts';
-import { loadModel, type MemoryUse } from '../../src/index.ts';
-import type { KernelChoices } from '../../src/node/device.ts';
+import { type LoadOptions, loadModel, type MemoryUse } from '../../src/index.ts';
 import type { ModelFiles } from '../../src/weights/source.ts';
 import { repeat, type Timing, timed, timing } from '../repeat.ts';
 import { SameCheck } from '../same-check.ts';
@@ -49,9 +48,9 @@ export async function measureBatch(
   images: number,
   runs: number,
   tokenCheck: SameCheck,
-  kernels: Partial<KernelChoices>,
+  options: LoadOptions,
 ): Promise<BatchResult> {
-  const model = await loadModel(device, files, kernels);
+  const model = await loadModel(device, files, options);
   const { gpt } = model.config;
   const { dtype, kvDtype } = model.gpt.precision;
   const classes = Array.from({ length: images }, (_, i) => classOf(i, gpt.numClasses));

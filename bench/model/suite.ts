@@ -24,13 +24,12 @@ export async function measureModel(session: Session): Promise<ModelResult> {
   const files = openFolder(model);
   const config = await readModelJson(files);
   const load = await session.use(({ device }) => measureLoad(device, files, runs));
-  const { variant, tiles } = session.environment;
   const tokenCheck = new SameCheck('token');
   const batches: BatchReport[] = [];
   for (const count of images) {
     session.note(`batch of ${count}`);
     const batch = await session.use(({ device }) =>
-      measureBatch(device, files, count, runs, tokenCheck, { variant, tiles }),
+      measureBatch(device, files, count, runs, tokenCheck, session.loading),
     );
     const command = await measureCommand(model, config, count, runs, tokenCheck);
     batches.push({ ...batch, ...command });

@@ -21,6 +21,8 @@ const TITLES: Readonly<Record<SuiteName, string>> = {
   scaling: 'Scaling of a step',
   kernels: 'Kernels against the roofline',
   model: 'A model as users run it',
+  fidelity: 'What was checked first',
+  gpu: 'With matrix units and without',
   peers: 'Other runtimes on the same work',
 };
 

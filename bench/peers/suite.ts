@@ -36,6 +36,10 @@ const CONTENDERS: Readonly<Record<Task, readonly Contender[]>> = {
   ],
 };
 
+/** Whether the packages of the other runtimes are installed. */
+export const peersAreThere = (): boolean =>
+  existsSync(fileURLToPath(new URL('./node_modules', import.meta.url)));
+
 /**
  * Compares outputs first, then times all runtimes in turn, each in a process of its own. A runtime
  * that fails or disagrees gets a row with the reason and no times. `--cases` chooses tasks, `--grids` the
@@ -52,7 +56,7 @@ export async function measurePeers({
     TASKS.map((name) => ({ name })),
     settings.cases,
   );
-  if (!existsSync(fileURLToPath(new URL('./node_modules', import.meta.url)))) {
+  if (!peersAreThere()) {
     throw new OptionError(
       'the peers are not installed: run "npm install --ignore-scripts" in bench/peers',
     );

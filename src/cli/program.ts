@@ -118,6 +118,15 @@ export function program(signal: AbortSignal, streams: Streams): Command {
   addTune(withModel, run);
   addConvert(command, run);
   addPull(command, run);
+  llamagen
+    .command('bench')
+    .description(
+      'Measure this machine, in a checkout of the repository; "bench --gpu" is all of a GPU in five minutes.',
+    )
+    .argument('[args...]', 'as npm run bench takes them')
+    .helpOption(false)
+    .allowUnknownOption()
+    .action(async (args: readonly string[]) => (await import('./bench.ts')).runBench(args, signal));
   return llamagen;
 }
 

@@ -46,7 +46,7 @@ const kernels: readonly Kernel[] = [
   }),
   groupNorm({ images: 1, channels: 64, height: 4, width: 5, swish: true, variant: SERIAL }),
   sampleToken({
-    ...{ sequences: 2, rows: 4, capacity: 2, vocabSize: 300, blockSize: 9, clsTokenNum: 1 },
+    ...{ sequences: 2, rows: 4, vocabSize: 300, clsTokenNum: 1 },
     variant: SERIAL,
   }),
 ];

@@ -164,7 +164,9 @@ test('files of results are named for date, adapter and suites', () => {
 test('suites run in one order, whatever order they are named in', () => {
   expect(parseSuites(['kernels', 'limits'])).toEqual(['limits', 'kernels']);
   expect(parseSuites([])).toEqual(['limits', 'kernels', 'generate', 'scaling']);
-  expect(() => parseSuites(['limit'])).toThrow('no suite "limit": there are limits, kernels');
+  expect(() => parseSuites(['limit'])).toThrow(
+    'no suite "limit": there are fidelity, limits, kernels',
+  );
 });
 
 test('cases are chosen by any part of their names', () => {

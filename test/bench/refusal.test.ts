@@ -119,7 +119,10 @@ function bench(args: readonly string[], env = process.env) {
 }
 
 test.each([
-  [['kernel'], 'no suite "kernel": there are limits, kernels, generate, scaling, model, peers'],
+  [
+    ['kernel'],
+    'no suite "kernel": there are fidelity, limits, kernels, generate, scaling, model, gpu, peers',
+  ],
   [['scaling', '--cases', 'GPT-Z'], 'scaling has no case "GPT-Z"; there are'],
   [['generate', '--models', 'Z'], 'Expected some of GPT-B, GPT-L'],
   [['generate', '--grids', '17'], 'Expected some of 16, 24, 32'],
