@@ -205,9 +205,8 @@ function addTune(command: AddCommand, run: Runner): void {
   command('tune', 'Measure which tiles of the kernels are fastest on this adapter, and keep them.')
     .option(
       '--rows <list>',
-      'rows of the decoding steps to measure, with commas between: 2 is one guided image',
+      'rows of the decoding steps to measure, with commas between: 2 is one guided image (default: powers of two up to 64; 2,16 on software adapters)',
       integers(1, MAX_ROWS),
-      [2, 16],
     )
     .addOption(
       new Option('--dtype <type>', 'storage of the weights on the device')

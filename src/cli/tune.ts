@@ -9,7 +9,7 @@ import type { Tile } from '../ops/tiles.ts';
 import { kernelDigest } from '../tune/digest.ts';
 import type { Tuned } from '../tune/table.ts';
 import { type Families, type Result, tune } from '../tune/tune.ts';
-import { workloadsOf } from '../tune/workloads.ts';
+import { rowsToTune, workloadsOf } from '../tune/workloads.ts';
 import { openModelWeights } from '../weights/sharded.ts';
 import { type CommonOptions, withDevice } from './context.ts';
 import { readModelJson } from './models.ts';
@@ -17,8 +17,8 @@ import type { Report } from './report.ts';
 import { formatTable } from './table.ts';
 
 export interface TuneCommand extends CommonOptions {
-  /** Rows of the decoding steps that products are measured with. */
-  readonly rows: readonly number[];
+  /** Rows of the decoding steps that products are measured with. Default: `rowsToTune`. */
+  readonly rows?: readonly number[] | undefined;
   readonly dtype: WeightDTypeOption;
   /** Measure again what is known. */
   readonly again?: boolean | undefined;
@@ -44,8 +44,9 @@ export async function runTune(
     const kernels = await kernelDigest(choices.variant);
     const tuned: Record<string, Tuned> = { ...before.tuned };
     const results = new Map<string, Result>();
+    const { rows = rowsToTune(adapter.software) } = options;
     const start = performance.now();
-    await tune(device, workloadsOf(config, precision, options.rows), {
+    await tune(device, workloadsOf(config, precision, rows), {
       families,
       signal,
       ...(!options.again && { known: new Set(Object.keys(before.tuned)) }),

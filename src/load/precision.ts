@@ -10,6 +10,7 @@ import {
   WEIGHT_DTYPES,
   type WeightDTypeOption,
 } from '../models/precision.ts';
+import { knownTiles } from '../ops/known-adapters.ts';
 import { forcedOf, roundsToHalves, type Tiles } from '../ops/tiles.ts';
 import { type Checks, checkOptions, checkValue, flag, having, integer, oneOf } from '../options.ts';
 import { quantDTypeOf, storageOf } from '../weights/quantize.ts';
@@ -36,7 +37,8 @@ export interface PrecisionOptions {
   readonly variant?: Partial<Variant> | undefined;
   /**
    * Tiles that differ from the kernels' own choices: those that were measured on the device or forced, as
-   * `openDevice` gives them, or `tunedTiles` in the browser. Default none.
+   * `openDevice` gives them, or `tunedTiles` in the browser. Default: those that this version knows of
+   * the adapter.
    */
   readonly tiles?: Tiles | undefined;
 }
@@ -133,13 +135,15 @@ export function precisionFor(
   options: PrecisionOptions,
   dtypes: Pick<Precision, 'dtype' | 'headDtype' | 'tableDtype'>,
 ): Precision {
-  const { variant, tiles = {}, kvDtype, maxBindingBytes = bindingLimit(device) } = options;
+  const { kvDtype, maxBindingBytes = bindingLimit(device) } = options;
+  const variant = { ...variantOf(device), ...options.variant };
+  const { tiles = knownTiles(device.adapterInfo, variant) } = options;
   const { software } = adapterFacts(device);
   const { precision = software && kvDtype !== 'f16' ? 'exact' : 'fast' } = options;
   const isExact = precision === 'exact';
   if (isExact) checkExact(kvDtype, tiles);
   return {
-    variant: { ...variantOf(device), ...variant, halves: !isExact },
+    variant: { ...variant, halves: !isExact },
     tiles: isExact ? withoutHalves(tiles) : tiles,
     ...dtypes,
     kvDtype: kvDtype ?? (isExact ? 'f32' : 'f16'),

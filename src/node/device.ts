@@ -5,8 +5,10 @@ import { deviceDescriptor } from '../gpu/device.ts';
 import { findMatrices } from '../gpu/find-matrices.ts';
 import { adapterFacts, isSoftware, variantOf } from '../gpu/variants.ts';
 import { catchStrayErrors } from '../gpu/watch.ts';
+import { knownTiles } from '../ops/known-adapters.ts';
 import type { Tiles } from '../ops/tiles.ts';
 import { parseVariant } from '../ops/variant-words.ts';
+import { withTuned } from '../tune/table.ts';
 import { unpackSwiftshader } from './swiftshader.ts';
 import { readTiles, type TunedTiles } from './tiles-file.ts';
 import { openUnvalidated, type Unvalidated } from './unvalidated.ts';
@@ -44,7 +46,7 @@ export interface OpenOptions {
 /** How kernels are made on a device; what the variable LLAMAGEN_VARIANT forces is in it. */
 export interface KernelChoices {
   readonly variant: Variant;
-  /** What was measured on the adapter, or forced. */
+  /** What was measured on the adapter, by its user or before, or forced. */
   readonly tiles: Tiles;
 }
 
@@ -118,13 +120,14 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
     const variant = { ...variantOf(device), ...forced?.variant };
     const isTuned = options.tuned ?? true;
     const tuned = isTuned ? await readTiles(device, toggles, variant) : undefined;
+    const measured = withTuned(knownTiles(device.adapterInfo, variant), tuned?.tuned ?? {});
     const notes = [...found.notes, matrices.note, tuned?.note];
     return {
       device,
       adapter: found.adapter,
       notes: notes.filter((note) => note !== undefined),
       tuned,
-      kernels: { variant, tiles: { ...tuned?.tiles, ...forced?.tiles } },
+      kernels: { variant, tiles: { ...measured, ...forced?.tiles } },
       toggles,
       validation: !unchecked,
       software: adapterFacts(device).software,

@@ -13,6 +13,7 @@ import {
   type TunedTable,
   tilesOf,
 } from '../tune/table.ts';
+import { VERSION } from '../version.ts';
 import type { Environment } from './environment.ts';
 import { fileProblem } from './file-problem.ts';
 import { cacheFolder } from './hub/settings.ts';
@@ -50,7 +51,8 @@ export async function readTiles(
     const table = existsSync(path) ? readTables(path)[adapter] : undefined;
     if (!table) return nothing;
     if (table.kernels !== (await kernelDigest(variant))) {
-      const note = `${path}: not used, it was measured with other kernels ("llamagen tune" measures again)`;
+      const what = isOfThisVersion(table) ? 'other kernels' : 'another version';
+      const note = `${path}: not used, it was measured with ${what} ("llamagen tune" measures again)`;
       return { ...nothing, note };
     }
     return { ...nothing, tuned: table.tuned, tiles: tilesOf(table.tuned) };
@@ -85,5 +87,7 @@ export function writeTiles(
   const merged = { ...table, tuned: { ...kept, ...table.tuned } };
   writeFileAtomic(path, formatTables({ ...others, [adapter]: merged }));
 }
+
+const isOfThisVersion = ({ kernels }: AdapterTable): boolean => kernels.startsWith(`${VERSION} `);
 
 const readTables = (path: string): TablesByAdapter => parseTables(readFileSync(path, 'utf8'));

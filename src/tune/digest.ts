@@ -3,6 +3,7 @@ import type { Variant } from '../../kernels/kernel.ts';
 import { Graph } from '../graph/graph.ts';
 import { parseGptConfig } from '../models/gpt-config.ts';
 import { VQ_16 } from '../models/vq-config.ts';
+import { VERSION } from '../version.ts';
 import { shortDigest } from '../weights/digest.ts';
 import { textOf } from './candidates.ts';
 import { type Workload, workloadsOf } from './workloads.ts';
@@ -21,13 +22,18 @@ const SMALL = {
   vq: { ...VQ_16, ch: 32, encoderChMult: [1, 1], decoderChMult: [1, 1], codebookSize: 64 },
 };
 
-/** SHA-256 over the texts that a variant's own choices give for some shapes, the first 16 digits. */
-export const kernelDigest = (variant: Variant): Promise<string> =>
-  digestOf(
+/**
+ * What was measured with: this version, because it may choose otherwise for shapes that are not among
+ * those below, and SHA-256 over the texts that a variant's own choices give for some, 16 digits.
+ */
+export async function kernelDigest(variant: Variant): Promise<string> {
+  const digest = await digestOf(
     (['f32', 'bf16', 'int8'] as const).flatMap((dtype) =>
       workloadsOf(SMALL, { variant, dtype, kvDtype: 'f32' }, [1, 2]),
     ),
   );
+  return `${VERSION} ${digest}`;
+}
 
 /** The same of any graphs. */
 export async function digestOf(graphs: readonly Pick<Workload, 'define'>[]): Promise<string> {

@@ -18,24 +18,44 @@ async function time(timer: Stopwatch, { encode }: Program, times: number): Promi
   return us / times;
 }
 
-/** The fastest of some runs, microseconds; two that take longer than `most` are enough. */
-export async function bestOf(
+/**
+ * The fastest run of each of several programs, microseconds. They run in turns, back and forth, one after
+ * the other without a pause, so that nothing that changes meanwhile favours one of them. Of those that
+ * take more than `hopeless` times as long as the first, two runs are enough.
+ */
+export async function looksInTurns(
   timer: Stopwatch,
-  program: Program,
-  runs: number,
-  most: number,
-): Promise<number> {
-  let once = await time(timer, program, 1);
-  // Again, because another process may have had the processor.
-  if (once > most) once = Math.min(once, await time(timer, program, 1));
-  if (once > most) return once;
-  const repeats = repeatsFor(once);
-  const affordable = Math.max(1, Math.min(runs, Math.floor(ENOUGH_US / (once * repeats))));
-  let best = repeats === 1 ? once : Number.POSITIVE_INFINITY;
-  for (let run = 0; run < affordable; run++) {
-    best = Math.min(best, await time(timer, program, repeats));
+  programs: readonly Program[],
+  { turns, hopeless }: { readonly turns: number; readonly hopeless: number },
+): Promise<number[]> {
+  const looks: Look[] = [];
+  for (const program of programs) {
+    const most = (looks[0]?.best ?? Number.POSITIVE_INFINITY) * hopeless;
+    let once = await time(timer, program, 1);
+    // Again, because another process may have had the processor.
+    if (once > most) once = Math.min(once, await time(timer, program, 1));
+    const repeats = repeatsFor(once);
+    const affordable = Math.max(1, Math.floor(ENOUGH_US / (once * repeats)));
+    looks.push({ program, repeats, runs: once > most ? 0 : affordable, best: once });
   }
-  return best;
+  for (let turn = 0; turn < turns; turn++) {
+    for (const look of turn % 2 === 0 ? looks : looks.toReversed()) {
+      if (look.runs <= turn) continue;
+      const us = await time(timer, look.program, look.repeats);
+      // Of a short program alone, starting it counts.
+      look.best = turn === 0 && look.repeats > 1 ? us : Math.min(look.best, us);
+    }
+  }
+  return looks.map(({ best }) => best);
+}
+
+interface Look {
+  readonly program: Program;
+  /** How often it runs in one go. */
+  readonly repeats: number;
+  /** Turns that it takes part in. */
+  readonly runs: number;
+  best: number;
 }
 
 const repeatsFor = (us: number): number =>

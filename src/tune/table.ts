@@ -34,6 +34,12 @@ export const tilesOf = (tuned: TunedTable): Tiles =>
       .map(([key, { tile }]) => [key, tile]),
   );
 
+/** Known tiles of an adapter, but for what was measured: also where the own choice was then the best. */
+export const withTuned = (known: Tiles, tuned: TunedTable): Tiles => ({
+  ...Object.fromEntries(Object.entries(known).filter(([key]) => !Object.hasOwn(tuned, key))),
+  ...tilesOf(tuned),
+});
+
 export const formatTables = (adapters: TablesByAdapter): string =>
   `${JSON.stringify({ format: FORMAT, adapters }, undefined, 1)}\n`;
 

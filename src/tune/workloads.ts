@@ -27,6 +27,13 @@ export interface Workload {
 const ENOUGH_BYTES = 2 ** 28;
 
 /**
+ * Rows of the passes that a model is used with, where nobody says otherwise: windows and batches of up to
+ * 64 on GPUs; one guided image and eight on software adapters, whose time grows with the rows.
+ */
+export const rowsToTune = (software: boolean): readonly number[] =>
+  software ? [2, 16] : [1, 2, 4, 8, 16, 32, 64];
+
+/**
  * @param rows Numbers of rows of a decoding step, each a workload: 2 is one guided image, 16 eight.
  */
 export function workloadsOf(

@@ -3,8 +3,9 @@
  * An entry of its own, so that pages that do not tune need not carry it.
  */
 
-import { variantOf } from '../gpu/variants.ts';
+import { adapterFacts, variantOf } from '../gpu/variants.ts';
 import type { Model } from '../load/model.ts';
+import { knownTiles } from '../ops/known-adapters.ts';
 import type { Tiles } from '../ops/tiles.ts';
 import { adapterKey } from '../tune/adapter-key.ts';
 import { kernelDigest } from '../tune/digest.ts';
@@ -13,13 +14,13 @@ import {
   readTable,
   type Tuned,
   type TunedTable,
-  tilesOf,
+  withTuned,
 } from '../tune/table.ts';
 import { type Families, tune } from '../tune/tune.ts';
-import { workloadsOf } from '../tune/workloads.ts';
+import { rowsToTune, workloadsOf } from '../tune/workloads.ts';
 
 export interface TuneModelOptions {
-  /** Rows of the decoding steps that products are measured with. Default 2 and 16. */
+  /** Rows of the decoding steps that products are measured with. Default: `rowsToTune`. */
   readonly rows?: readonly number[] | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -40,8 +41,9 @@ const keyOf = (device: GPUDevice): string => adapterKey(device, [navigator.userA
  * @throws DeviceError when the device fails, the signal's reason when aborted.
  */
 export async function tuneModel(model: Model, options: TuneModelOptions = {}): Promise<TunedTable> {
-  const { rows = [2, 16], signal, onProgress, families } = options;
+  const { signal, onProgress, families } = options;
   const { device, config, gpt } = model;
+  const { rows = rowsToTune(adapterFacts(device).software) } = options;
   const tuned: Record<string, Tuned> = { ...(await readTiles(device)) };
   await tune(device, workloadsOf(config, gpt.precision, rows), {
     families,
@@ -56,9 +58,9 @@ export async function tuneModel(model: Model, options: TuneModelOptions = {}): P
   return tuned;
 }
 
-/** For `loadModel`: what was measured on a device's adapter; no tiles where nothing is known. */
+/** For `loadModel`: what was measured on a device's adapter, here or when this version was made. */
 export const tunedTiles = async (device: GPUDevice): Promise<Tiles> =>
-  tilesOf(await readTiles(device));
+  withTuned(knownTiles(device.adapterInfo, variantOf(device)), await readTiles(device));
 
 /** What was measured on this adapter with these kernels; nothing where there is no database. */
 async function readTiles(device: GPUDevice): Promise<TunedTable> {

@@ -9,6 +9,7 @@ import { readTiles, tilesPath, writeTiles } from '../../src/node/tiles-file.ts';
 import { adapterKey } from '../../src/tune/adapter-key.ts';
 import { digestOf, kernelDigest } from '../../src/tune/digest.ts';
 import { formatTables, parseTables } from '../../src/tune/table.ts';
+import { VERSION } from '../../src/version.ts';
 import { testDevice } from '../support/device.ts';
 
 const device = await testDevice();
@@ -69,8 +70,13 @@ describe('not used, with a note that says why:', () => {
     ['another format', '{"format":"x"}', /it is no llamagen-tiles-1 file/],
     [
       'results of other kernels',
-      formatTables({ [adapter]: { kernels: 'other', tuned } }),
+      formatTables({ [adapter]: { kernels: `${VERSION} other`, tuned } }),
       /measured with other kernels/,
+    ],
+    [
+      'results of another version',
+      formatTables({ [adapter]: { kernels: kernels.replace(VERSION, '0.0.1'), tuned } }),
+      /^[^\n]*measured with another version[^\n]*$/,
     ],
   ])('%s', async (_, text, note) => {
     mkdirSync(join(folder, 'cache'));

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Program } from '../../src/gpu/program.ts';
 import type { Stopwatch } from '../../src/gpu/stopwatch.ts';
-import { bestOf, inTurns, judge, judgeAll, type Turns } from '../../src/tune/measure.ts';
+import { inTurns, judge, judgeAll, looksInTurns, type Turns } from '../../src/tune/measure.ts';
 import { uniform } from '../support/random.ts';
 
 /** A timer that gives these times for one run of a program, the last again and again. */
@@ -24,27 +24,31 @@ function scripted(...times: readonly number[]) {
 
 const program = { encode: (pass: GPUComputePassEncoder) => pass.end() } as unknown as Program;
 
-describe('bestOf', () => {
-  test('is the fastest run, each long enough', async () => {
-    const { timer, asked } = scripted(100, 300, 90, 200);
-    expect(await bestOf(timer, program, 3, Infinity)).toBe(90);
-    expect(asked).toEqual([1, 20, 20, 20]);
+describe('looksInTurns', () => {
+  const looks = (timer: Stopwatch, count: number, turns: number): Promise<number[]> =>
+    looksInTurns(timer, Array(count).fill(program), { turns, hopeless: 1.5 });
+
+  test('gives the fastest run of each, in turns back and forth, each long enough', async () => {
+    const { timer, asked } = scripted(100, 140, 300, 250, 240, 80, 90, 260);
+    // First looks, then a b, b a, a b.
+    expect(await looks(timer, 2, 3)).toEqual([80, 240]);
+    expect(asked).toEqual([1, 1, 20, 15, 15, 20, 20, 15]);
   });
 
-  test('gives up after two looks', async () => {
-    const { timer, asked } = scripted(900, 800);
-    expect(await bestOf(timer, program, 3, 500)).toBe(800);
-    expect(asked).toEqual([1, 1]);
+  test('looks twice at what takes much longer than the first, and no more', async () => {
+    const { timer, asked } = scripted(100, 900, 800, 70);
+    expect(await looks(timer, 2, 2)).toEqual([70, 800]);
+    expect(asked).toEqual([1, 1, 1, 20, 20]);
   });
 
   test('does not give up because of one slow run', async () => {
-    const { timer } = scripted(900, 100);
-    expect(await bestOf(timer, program, 3, 500)).toBe(100);
+    const { timer } = scripted(100, 900, 90);
+    expect(await looks(timer, 2, 2)).toEqual([90, 90]);
   });
 
   test('runs slow programs once more', async () => {
     const { timer, asked } = scripted(800_000, 700_000);
-    expect(await bestOf(timer, program, 3, Infinity)).toBe(700_000);
+    expect(await looks(timer, 1, 3)).toEqual([700_000]);
     expect(asked).toEqual([1, 1]);
   });
 });

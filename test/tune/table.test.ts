@@ -1,6 +1,6 @@
 /** The text of a tuner's results: what is written is read, and what is broken is said. */
 import { describe, expect, test } from 'vitest';
-import { formatTables, parseTables, tilesOf } from '../../src/tune/table.ts';
+import { formatTables, parseTables, tilesOf, withTuned } from '../../src/tune/table.ts';
 
 const tuned = {
   'product f32[8,4]': { tile: { span: 8, wide: true }, ownUs: 20, us: 10 },
@@ -18,6 +18,19 @@ test('a byte order mark in front is no part of the text', () => {
 
 test('a variant gets only tiles that are better than the own choice', () => {
   expect(tilesOf(tuned)).toEqual({ 'product f32[8,4]': { span: 8, wide: true } });
+});
+
+test('what was measured is stronger than what is known, also where the own choice was the best', () => {
+  const known = {
+    'product f32[8,4]': { span: 2 },
+    'product f32[4,4]': { span: 2 },
+    'product f32[2,4]': { span: 2 },
+  };
+  expect(withTuned(known, tuned)).toEqual({
+    'product f32[8,4]': { span: 8, wide: true },
+    'product f32[2,4]': { span: 2 },
+  });
+  expect(withTuned(known, {})).toEqual(known);
 });
 
 describe('broken', () => {

@@ -1,0 +1,51 @@
+/**
+ * Tiles for adapters that were measured when this version was made, as `llamagen tune` would keep them:
+ * by operation and shape, weaker than what a user has measured or forced.
+ */
+import type { Variant } from '../../kernels/kernel.ts';
+import type { Tile, Tiles } from './tiles.ts';
+
+/** What an adapter says of itself. */
+export type AdapterNames = Pick<GPUAdapterInfo, 'vendor' | 'architecture' | 'device'>;
+
+interface Known {
+  readonly is: (adapter: AdapterNames) => boolean;
+  /** Invocations of a subgroup. */
+  readonly lanes: number;
+  readonly tiles: Tiles;
+}
+
+const each = (keys: readonly string[], tile: Tile): Tiles =>
+  Object.fromEntries(keys.map((key) => [key, tile]));
+
+/**
+ * NVIDIA's Hopper: one H200, driver 580.159.04, by probes of the form that the kernels have.
+ * - attention, heads of 64, position 288 of 24x24 tokens: workgroups of 256 invocations.
+ * - products of f16 weights, 2 rows: four subgroups share inDim.
+ */
+const HOPPER: Known = {
+  // Dawn knows no architecture of it; Node's binding and Chrome's developer features name the device.
+  is: ({ vendor, architecture, device }) =>
+    vendor === 'nvidia' && (architecture === 'hopper' || /\b(h100|h200|gh200)\b/i.test(device)),
+  lanes: 32,
+  tiles: {
+    ...each(
+      ['f16', 'f32'].flatMap((cache) =>
+        [12, 16, 20, 24].map((heads) => `attention ${cache}[${heads}/${heads},64,577]`),
+      ),
+      { size: 256 },
+    ),
+    ...each(
+      ['2304,768', '768,768', '768,2048', '3840,1280', '1280,3584', '9600,3200'].map(
+        (shape) => `product f16[${shape}]`,
+      ),
+      { span: 32, parts: 4 },
+    ),
+  },
+};
+
+/** The tiles that are known for an adapter under a variant; none for most. */
+export function knownTiles(adapter: AdapterNames, { reduce, lanes }: Variant): Tiles {
+  const known = [HOPPER].find(({ is }) => is(adapter));
+  return known && reduce === 'subgroup' && lanes === known.lanes ? known.tiles : {};
+}
