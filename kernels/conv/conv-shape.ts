@@ -16,6 +16,7 @@ import {
   mapTiles,
   ownMapTile,
 } from '../product/map-tile.ts';
+import { HALVES_CHANNELS, halvesProblem, halvesTile, halvesTiles } from './halves-tile.ts';
 
 export interface Conv2dParams {
   readonly images: number;
@@ -51,10 +52,12 @@ export interface Conv2dParams {
  * - gemm: as a product of maps, im2col folded into the reads; `split` parts of the sum over input
  *   channels and taps are made apart and added (`conv2dParts`, `sumParts`).
  * - few: all of at most four channels in one invocation, each value read once; 3x3 with stride 1.
+ * - halves: as a product of lines of halves, which are made of the map and the filters first (`convHalves`);
+ *   for input channels by 32 and stride 1, where precision leaves room for it.
  * - winograd: 4x4 pixels from 36 products a channel instead of 144, for 3x3 filters with stride 1;
  *   four kernels (`winogradFilter` and those it names).
  */
-export type ConvMethod = 'direct' | 'gemm' | 'few' | 'winograd';
+export type ConvMethod = 'direct' | 'gemm' | 'halves' | 'few' | 'winograd';
 
 export interface ConvTile extends MapTile {
   readonly method: ConvMethod;
@@ -124,6 +127,11 @@ function methodsOf(params: Conv2dParams): Readonly<Record<ConvMethod, boolean>> 
   const same = kernelSize === 3 && stride === 1;
   return {
     ...{ direct: true, gemm: true },
+    halves:
+      variant.reduce !== 'serial' &&
+      variant.halves === true &&
+      stride === 1 &&
+      inChannels % HALVES_CHANNELS === 0,
     few: same && !upsample && outChannels <= FEW_CHANNELS && variant.reduce !== 'serial',
     winograd: same && Math.min(inChannels, outChannels) >= WINOGRAD_CHANNELS,
   };
@@ -137,17 +145,22 @@ export function convTile(params: Conv2dParams): ConvTile {
   const serial = variant.reduce === 'serial';
   const can = methodsOf(params);
   const single: ConvMethod = serial && kernelSize === 3 ? 'direct' : 'gemm';
-  const best: ConvMethod = serial ? 'winograd' : 'few';
-  const own: ConvTile = { method: can[best] ? best : single, split: 0, ...ownMapTile(variant) };
-  const tile = mapTile(own, params.tile);
-  const method = can[tile.method] ? tile.method : single;
+  const ofHalves = halvesTile({ outChannels, pixels }, WANTED_GROUPS);
+  const byMatrices = can.halves && !halvesProblem(ofHalves, variant);
+  const shared = can.few ? 'few' : byMatrices ? 'halves' : 'gemm';
+  const { method: asked = serial && can.winograd ? 'winograd' : serial ? single : shared } =
+    params.tile ?? {};
+  const method = can[asked] ? asked : single;
+  const sizes = method === 'halves' && byMatrices ? ofHalves : ownMapTile(variant);
+  const tile = mapTile<ConvTile>({ method, split: 0, ...sizes }, params.tile);
   const slices = Math.ceil((inChannels * kernelSize ** 2) / tile.slice);
   const groups = Math.ceil(pixels / tile.tileN) * Math.ceil(outChannels / tile.tileM);
   const wanted = Math.min(MAX_SPLIT, Math.ceil(WANTED_GROUPS / groups));
   // Serial kernels make the whole sum in one invocation.
   const most = serial && tile.split === 0 ? 1 : Math.floor(slices / LEAST_SLICES);
   const split = tile.split || Math.max(1, Math.min(wanted, most));
-  return { ...tile, method, split: method === 'gemm' ? Math.min(split, slices) : 1 };
+  const isCut = method === 'gemm' || method === 'halves';
+  return { ...tile, method, split: isCut ? Math.min(split, slices) : 1 };
 }
 
 /** Why a convolution cannot be made with its tile as it stands there, or undefined where it can. */
@@ -159,8 +172,10 @@ export function convProblem(params: Conv2dParams): string | undefined {
       return `${setting} ${asked[setting]} is ${made[setting]} for this layer`;
     }
   }
-  const tiled = { gemm: true, winograd: variant.reduce !== 'serial', direct: false, few: false };
-  return tiled[made.method] ? mapProblem(made, variant) : undefined;
+  if (made.method === 'halves') return halvesProblem(made, variant);
+  const isTiled =
+    made.method === 'gemm' || (made.method === 'winograd' && variant.reduce !== 'serial');
+  return isTiled ? mapProblem(made, variant) : undefined;
 }
 
 /** Tiles worth measuring for convolutions on a device; software adapters are not asked to try barriers. */
@@ -168,7 +183,10 @@ export function convTiles(variant: Variant): readonly Partial<ConvTile>[] {
   const gemm = [1, 2, 4, 8].flatMap((split) =>
     mapTiles(variant).map((tile): Partial<ConvTile> => ({ method: 'gemm', split, ...tile })),
   );
-  return [{ method: 'direct' }, { method: 'few' }, { method: 'winograd' }, ...gemm];
+  const halves = [1, 2, 4].flatMap((split) =>
+    halvesTiles(variant).map((tile): Partial<ConvTile> => ({ method: 'halves', split, ...tile })),
+  );
+  return [{ method: 'direct' }, { method: 'few' }, { method: 'winograd' }, ...gemm, ...halves];
 }
 
 /** Bindings in their order, without the output. */

@@ -1,5 +1,8 @@
 /** Convolutions and the rest of the image tokenizer. */
+export * from './conv-halves.ts';
 export * from './conv2d.ts';
+export * from './halves-of-filter.ts';
+export * from './halves-of-map.ts';
 export * from './spatial-mix.ts';
 export * from './spatial-scores.ts';
 export * from './sum-parts.ts';

@@ -22,6 +22,14 @@ export const loadLeft = (at: string, stride: number): string =>
 export const loadRight = (at: string, stride: number): string =>
   `subgroupMatrixLoad<Right, row_major>(&right, ${at}, ${stride}u)`;
 
+/** A `Left` from the workgroup array `left`, whose rows are `stride` elements apart. */
+export const loadLeftRows = (at: string, stride: number): string =>
+  `subgroupMatrixLoad<Left, row_major>(&left, ${at}, ${stride}u)`;
+
+/** A `Right` from the workgroup array `right`, whose columns are `stride` elements apart. */
+export const loadRightColumns = (at: string, stride: number): string =>
+  `subgroupMatrixLoad<Right, col_major>(&right, ${at}, ${stride}u)`;
+
 /** sum + a b. */
 export const multiplyAdd = (a: string, b: string, sum: string): string =>
   `subgroupMatrixMultiplyAccumulate(${a}, ${b}, ${sum})`;

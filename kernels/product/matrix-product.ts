@@ -80,11 +80,11 @@ function multiply(
 }
 
 /** Stores a matrix of each subgroup, `below` and `beside` the first of those it made. */
-function drain(
-  { m, n }: TiledParams,
+export function drain(
+  { m, n }: Pick<TiledParams, 'm' | 'n'>,
   { tileM, tileN, eachM, eachN }: MapTile,
   matrix: MatrixConfig,
-  { subgroups, across, size }: MatrixPlan,
+  { subgroups, across, size }: Omit<MatrixPlan, 'strides'>,
 ): string {
   const count = matrix.m * matrix.n;
   return `fn drain(group: vec3u, lane: u32, below: u32, beside: u32) {

@@ -1,5 +1,6 @@
-/** Convolutions of feature maps: directly, as products of maps whole or in parts, or by Winograd's method. */
+/** Convolutions of feature maps: directly, as products of maps or of halves, or by Winograd's method. */
 
+import { convHalves } from '../../kernels/conv/conv-halves.ts';
 import { convProblem, convSizes, convTile, convTiles } from '../../kernels/conv/conv-shape.ts';
 import {
   type Conv2dParams,
@@ -7,6 +8,8 @@ import {
   conv2d,
   conv2dParts,
 } from '../../kernels/conv/conv2d.ts';
+import { halvesOfFilter } from '../../kernels/conv/halves-of-filter.ts';
+import { halvesOfMap } from '../../kernels/conv/halves-of-map.ts';
 import { sumParts } from '../../kernels/conv/sum-parts.ts';
 import { WINOGRAD_PRODUCTS, WINOGRAD_TILE } from '../../kernels/conv/winograd.ts';
 import { winogradFilter } from '../../kernels/conv/winograd-filter.ts';
@@ -17,7 +20,7 @@ import type { Kernel, Variant } from '../../kernels/kernel.ts';
 import type { MapTile } from '../../kernels/product/map-tile.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { formOf, type Normed, sizesOf } from './normed.ts';
+import { formOf, type Normed, outOf, sizesOf } from './normed.ts';
 import type { Operation } from './operation.ts';
 
 export interface ConvOpParams extends Omit<Conv2dParams, 'residual' | 'norm' | 'tile'> {
@@ -53,6 +56,9 @@ export const conv: Operation<ConvOpParams, ConvOpInputs, ConvTile> = {
   call(g, params, { from, weight, bias, residual }, tile) {
     const { variant } = params;
     const chosen = convTile({ ...params, tile });
+    if (chosen.method === 'halves') {
+      return convOfHalves(g, params, { from, weight, bias, residual }, chosen);
+    }
     const winograd = chosen.method === 'winograd';
     const normed = 'made' in from ? from : undefined;
     // Without barriers a norm is cheaper once for each value than once for each read.
@@ -67,25 +73,52 @@ export const conv: Operation<ConvOpParams, ConvOpInputs, ConvTile> = {
       ...(normed && onRead && { norm: normed.kind }),
     };
     if (winograd) return winogradConv(g, full, inputs, chosen);
-    if (chosen.split > 1) return convInParts(g, full, chosen.split, inputs);
+    if (chosen.split > 1) return convInParts(g, full, inputs);
     return outOf(g, conv2d(full), inputs);
   },
 };
 
-/** The output of a kernel of which the type does not say which bindings it has. */
-function outOf(g: Graph, kernel: Kernel, inputs: Readonly<Record<string, Tensor>>): Tensor {
-  const { out }: Readonly<Record<string, Tensor>> = g.call(kernel, inputs);
-  if (!out) throw new RangeError(`${kernel.label}: makes no "out"`);
-  return out;
+function convInParts(g: Graph, params: Conv2dParams, all: ConvInputs): Tensor {
+  const { bias, residual, ...inputs } = all;
+  return summed(g, outOf(g, conv2dParts(params), inputs), { bias, residual });
 }
 
-function convInParts(g: Graph, params: Conv2dParams, split: number, all: ConvInputs): Tensor {
-  const { bias, residual, ...inputs } = all;
-  const parts = outOf(g, conv2dParts(params), inputs);
-  const [, images = 1, channels = 1, height = 1, width = 1] = parts.shape;
+/** Parts of sums, with bias and residual. */
+function summed(
+  g: Graph,
+  parts: Tensor,
+  { bias, residual }: Pick<ConvOpInputs, 'bias' | 'residual'>,
+): Tensor {
+  const [split = 1, images = 1, channels = 1, height = 1, width = 1] = parts.shape;
   const sizes = { parts: split, images, channels, height, width };
   const kernel = sumParts({ ...sizes, residual: residual !== undefined });
   return outOf(g, kernel, { x: parts, bias, ...(residual && { residual }) });
+}
+
+/** Map and filters become halves first, each value once. */
+function convOfHalves(
+  g: Graph,
+  params: ConvOpParams,
+  { from, weight, bias, residual }: ConvOpInputs,
+  { method: _, split, ...tile }: ConvTile,
+): Tensor {
+  const { images, inChannels, outChannels, kernelSize, upsample = false, dtype, variant } = params;
+  const { outHeight: height, outWidth: width } = convSizes(params);
+  const border = kernelSize === 3;
+  // A norm is folded in, but not with doubling, which no network has behind one.
+  const map = upsample && 'made' in from ? formOf(g, from, 'map', variant) : from;
+  const x =
+    'made' in map
+      ? formOf(g, map, border ? 'bordered halves' : 'halves', variant)
+      : outOf(g, halvesOfMap({ ...sizesOf(map), border, upsample }), { x: map });
+  const filters = halvesOfFilter({ inChannels, outChannels, kernelSize, dtype });
+  const halves = { x, weight: g.call(filters, { weight }).out };
+  const all = { images, inChannels, outChannels, height, width, kernelSize, variant, tile };
+  if (split > 1) {
+    return summed(g, outOf(g, convHalves({ ...all, split }), halves), { bias, residual });
+  }
+  const whole = convHalves({ ...all, residual: residual !== undefined });
+  return outOf(g, whole, { ...halves, bias, ...(residual && { residual }) });
 }
 
 /** Winograd's method, a band of tiles after another, so that what lies between stays small. */

@@ -1,5 +1,6 @@
 /** GroupNorm of feature maps, in the form that those who read them want. */
-import type { Variant } from '../../kernels/kernel.ts';
+import { halvesOfMap } from '../../kernels/conv/halves-of-map.ts';
+import type { Kernel, Variant } from '../../kernels/kernel.ts';
 import { groupAffine } from '../../kernels/norm/group-affine.ts';
 import { groupMoments } from '../../kernels/norm/group-moments.ts';
 import { groupNorm } from '../../kernels/norm/group-norm.ts';
@@ -22,8 +23,9 @@ export interface Normed {
 /**
  * - map: the normalised map itself.
  * - affine: mean, scale and bias for kernels that normalise what they read.
+ * - halves: the normalised map as `halvesOfMap` makes it; with a border for 3x3 filters.
  */
-type Form = 'map' | 'affine';
+type Form = 'map' | 'affine' | 'halves' | 'bordered halves';
 
 /** A tensor's sizes under their names. */
 export function sizesOf({ name, shape }: Tensor): {
@@ -39,6 +41,13 @@ export function sizesOf({ name, shape }: Tensor): {
   return { images, channels, height, width };
 }
 
+/** The output of a kernel of which the type does not say which bindings it has. */
+export function outOf(g: Graph, kernel: Kernel, inputs: Readonly<Record<string, Tensor>>): Tensor {
+  const { out }: Readonly<Record<string, Tensor>> = g.call(kernel, inputs);
+  if (!out) throw new RangeError(`${kernel.label}: makes no "out"`);
+  return out;
+}
+
 /** The form of a normed map; made once, when it is first wanted. */
 export function formOf(g: Graph, normed: Normed, form: Form, variant: Variant): Tensor {
   const known = normed.made.get(form);
@@ -49,6 +58,10 @@ export function formOf(g: Graph, normed: Normed, form: Form, variant: Variant): 
   if (form === 'map') {
     const kernel = groupNorm({ ...sizes, swish: kind === 'swish', variant });
     made = g.call(kernel, { x, weight, bias }).out;
+  } else if (form !== 'affine') {
+    const affine = formOf(g, normed, 'affine', variant);
+    const border = form === 'bordered halves';
+    made = outOf(g, halvesOfMap({ ...sizesOf(x), border, norm: kind }), { x, affine });
   } else {
     const moments = g.call(groupMoments({ ...sizes, variant }), { x }).out;
     made = g.call(groupAffine(sizes), { moments, weight, bias }).out;

@@ -111,6 +111,36 @@ describe('the choice', () => {
     expect(features?.includes(MATRIX_FEATURE)).toBe(math === 'matrix');
   });
 
+  test('halves are made of maps of whole blocks of channels, where there are matrices for them', () => {
+    const methodOf = (variant: Variant, other: object = {}) =>
+      convTile({ ...layer, kernelSize: 3, ...other, variant }).method;
+    expect(methodOf(withMatrix)).toBe('halves');
+    expect(methodOf(withMatrix, { inChannels: 48 })).toBe('gemm');
+    expect(methodOf(withMatrix, { stride: 2 })).toBe('gemm');
+    expect(methodOf(withMatrix, { outChannels: 3 })).toBe('few');
+    expect(methodOf({ ...withMatrix, halves: false })).toBe('gemm');
+    expect(methodOf(all)).toBe('gemm');
+    const f32 = { m: 8, n: 8, k: 8, operand: 'f32', lanes: 32 } as const;
+    expect(methodOf({ ...all, matrix: f32 })).toBe('gemm');
+    expect(methodOf(withMatrix, { tile: { method: 'gemm' } })).toBe('gemm');
+  });
+
+  test('tiles of halves are large where there are many', () => {
+    const tileOf = (side: number, inChannels = 64) =>
+      convTile({
+        ...layer,
+        inChannels,
+        outChannels: 128,
+        height: side,
+        width: side,
+        kernelSize: 3,
+        variant: withMatrix,
+      });
+    expect(tileOf(128)).toMatchObject({ tileM: 128, tileN: 128, split: 1 });
+    expect(tileOf(64)).toMatchObject({ tileM: 64, tileN: 64, split: 1 });
+    expect(tileOf(16, 512).split).toBeGreaterThan(1);
+  });
+
   test('what is worth measuring is what the device has', () => {
     expect(maths(mapTiles({ ...all, f16: false }))).toBe('f32');
     expect(maths(mapTiles(all))).toBe('f32 f16');
@@ -122,7 +152,8 @@ describe('the choice', () => {
   });
 
   test('every tile worth measuring can be made', () => {
-    for (const tile of mapTiles(withMatrix)) {
+    for (const sizes of mapTiles(withMatrix)) {
+      const tile = { method: 'gemm', ...sizes } as const;
       const params = { ...layer, kernelSize: 3, variant: withMatrix, tile } as const;
       expect(convProblem(params)).toBeUndefined();
       expect(() => conv2d(params)).not.toThrow();
@@ -130,7 +161,7 @@ describe('the choice', () => {
   });
 
   test('math alone brings sizes that suit it', () => {
-    const asked = { math: 'matrix', tileN: 128 } as const;
+    const asked = { method: 'gemm', math: 'matrix', tileN: 128 } as const;
     const tile = convTile({ ...layer, kernelSize: 3, variant: withMatrix, tile: asked });
     expect(tile).toMatchObject({ tileM: 64, tileN: 128, eachM: 32, eachN: 32, method: 'gemm' });
   });

@@ -6,7 +6,9 @@
 import { enable, type Kernel, MATRIX_FEATURE, type MatrixConfig } from '../../kernels/kernel.ts';
 import {
   loadLeft,
+  loadLeftRows,
   loadRight,
+  loadRightColumns,
   matrixTypes,
   SUBGROUP_ID,
   storeSum,
@@ -22,7 +24,7 @@ function swap(text: string, from: string, to: string): string {
  * An operand is the place it is read from, which stays as it is until the next barrier; of a sum, each
  * invocation of a subgroup holds every `subgroup_size`-th element, as many as the smallest one must.
  */
-const matrices = ({ m, n, k }: MatrixConfig, smallest: number): string => `
+const matrices = ({ m, n, k }: MatrixConfig, smallest: number, alongK: boolean): string => `
 struct Left { at: u32, stride: u32 }
 struct Right { at: u32, stride: u32 }
 alias Sum = array<f32, ${Math.ceil((m * n) / smallest)}>;
@@ -32,7 +34,11 @@ fn subgroupMatrixMultiplyAccumulate(a: Left, b: Right, sum: Sum) -> Sum {
   var made = sum;
   for (var i = own; i < ${m * n}u; i += among) {
     for (var j = 0u; j < ${k}u; j++) {
-      made[i / among] += left[a.at + j * a.stride + i / ${n}u] * right[b.at + j * b.stride + i % ${n}u];
+      made[i / among] += ${
+        alongK
+          ? `left[a.at + i / ${n}u * a.stride + j] * right[b.at + i % ${n}u * b.stride + j]`
+          : `left[a.at + j * a.stride + i / ${n}u] * right[b.at + j * b.stride + i % ${n}u]`
+      };
     }
   }
   return made;
@@ -51,12 +57,15 @@ const BEGIN = `${SUBGROUP_ID}) {`;
 const head = (call: string): string => call.slice(0, call.indexOf('AT'));
 
 function withoutMatrices(code: string, matrix: MatrixConfig, smallest: number): string {
+  // Lines of operands along k, or across it.
+  const alongK = code.includes(head(loadLeftRows('AT', 0)));
+  const [ofLeft, ofRight] = alongK ? [loadLeftRows, loadRightColumns] : [loadLeft, loadRight];
   const replaced: readonly (readonly [from: string, to: string])[] = [
     [enable([MATRIX_FEATURE]), ''],
-    [matrixTypes(matrix), matrices(matrix, smallest)],
+    [matrixTypes(matrix), matrices(matrix, smallest, alongK)],
     [BEGIN, `${SUBGROUP_ID}, ${WITHIN}) {\n  own = own_; among = among_;`],
-    [head(loadLeft('AT', 0)), 'Left('],
-    [head(loadRight('AT', 0)), 'Right('],
+    [head(ofLeft('AT', 0)), 'Left('],
+    [head(ofRight('AT', 0)), 'Right('],
     [head(storeSum('AT', '', matrix)), 'store_sum('],
   ];
   return replaced.reduce((text, [from, to]) => swap(text, from, to), code);
@@ -67,6 +76,7 @@ function withoutHalves(code: string): string {
   const text = swap(code, enable(['shader-f16']), '')
     .replaceAll('array<vec4<f16>', 'array<vec4f')
     .replaceAll('array<f16', 'array<f32')
+    .replaceAll('bitcast<vec2<f16>>(', 'unpack2x16float(')
     .replaceAll('vec4<f16>(', 'quantizeToF16(')
     .replaceAll(/\bf16\(/g, 'quantizeToF16(');
   // Comments say of what type a tensor is.

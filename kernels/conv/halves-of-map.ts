@@ -1,0 +1,123 @@
+import {
+  assert,
+  type Binding,
+  type Bindings,
+  ceilDiv,
+  declare,
+  grid,
+  type Kernel,
+  range,
+} from '../kernel.ts';
+import { assertIndexable } from '../lib/indexable.ts';
+import { MAP_RULES } from '../lib/map-rules.ts';
+import { assertParams } from '../lib/params.ts';
+import { wgsl } from '../lib/wgsl.ts';
+import { normedLib } from './conv-shape.ts';
+
+export interface HalvesOfMapParams {
+  readonly images: number;
+  /** A multiple of 32. */
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  /** Put a pixel of zeros around each image, which 3x3 filters meet there. Default false. */
+  readonly border?: boolean | undefined;
+  /** Double the map by nearest neighbour first. Default false. */
+  readonly upsample?: boolean | undefined;
+  /** Normalise first, with the binding `affine`; as `norm` of `conv2d`. Default none. */
+  readonly norm?: 'plain' | 'swish' | undefined;
+}
+
+export type HalvesOfMapBindings = {
+  readonly x: Binding<'in'>;
+  readonly out: Binding<'out'>;
+};
+
+const SIZE = 64;
+/** Channels that one invocation makes: the halves of a vec4u. */
+const EACH = 8;
+/** Neighbouring invocations that share a pixel: what they read and write are whole sectors of 32 bytes. */
+const SHARING = 4;
+
+/**
+ * A feature map as `convHalves` reads it: halves, the channels of a pixel next to each other. Values beyond
+ * 65504 are lost.
+ *
+ * Shapes: x f32 [images, channels, height, width], affine f32 [images, channels, 4] of `groupAffine`, out f16
+ * [images, rows, columns, channels]; rows and columns are height and width, doubled with `upsample`, and two
+ * more with `border`.
+ */
+export function halvesOfMap(params: HalvesOfMapParams): Kernel<HalvesOfMapBindings> {
+  const identity = assertParams('halves_of_map', params, {
+    ...MAP_RULES,
+    ...{ border: 'flag?', upsample: 'flag?', norm: 'norm?' },
+  });
+  const { images, channels, height, width, border = false, upsample = false, norm } = params;
+  assert(
+    channels % (EACH * SHARING) === 0,
+    `halves_of_map: "channels" expected a multiple of ${EACH * SHARING}, got ${channels}`,
+  );
+  const [scale, around] = [upsample ? 2 : 1, border ? 1 : 0];
+  const [rows, columns] = [scale * height + 2 * around, scale * width + 2 * around];
+  const shape = [images, channels, height, width];
+  const bindings: Bindings = {
+    x: { role: 'in', dtype: 'f32', shape },
+    ...(norm && {
+      affine: { role: 'in', dtype: 'f32', shape: [images, channels, 4], element: 'vec4f' },
+    }),
+    out: { role: 'out', dtype: 'f16', shape: [images, rows, columns, channels], element: 'vec4u' },
+  };
+  assertIndexable('halves_of_map', bindings);
+  const pixels = rows * columns;
+  const groups = channels / EACH / SHARING;
+  const units = images * groups * pixels * SHARING;
+  const [gx, gy] = grid(ceilDiv(units, SIZE));
+  const read = 'x[channel * PLANE + start]';
+  const code = wgsl`
+${declare(bindings)}
+const CHANNELS = ${channels}u;
+const PLANE = ${height * width}u;
+const ROWS = ${rows}u;
+const COLUMNS = ${columns}u;
+${normedLib(norm)}
+
+fn value_of(channel: u32, start: u32) -> f32 {
+  return ${norm ? `normed(${read}, affine[channel])` : read};
+}
+
+// Eight channels of a pixel, from first of all images on.
+fn halves_of(first: u32, start: u32) -> vec4u {
+  return vec4u(${range(EACH / 2)
+    .map(
+      (i) =>
+        `pack2x16float(vec2f(value_of(first + ${2 * i}u, start), value_of(first + ${2 * i + 1}u, start)))`,
+    )
+    .join(', ')});
+}
+
+@compute @workgroup_size(${SIZE})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let unit = (group.y * ${gx}u + group.x) * ${SIZE}u + lane;
+  if (unit >= ${units}u) { return; }
+  let pixel = (unit / ${SHARING}u) % ${pixels}u;
+  let block = unit / ${SHARING * pixels}u;
+  let image = block / ${groups}u;
+  let eight = (block % ${groups}u) * ${SHARING}u + unit % ${SHARING}u;
+  let y = i32(pixel / COLUMNS) - ${around};
+  let column = i32(pixel % COLUMNS) - ${around};
+  var made = vec4u();
+  if (y >= 0 && y < ${scale * height} && column >= 0 && column < ${scale * width}) {
+    let start = u32(y) / ${scale}u * ${width}u + u32(column) / ${scale}u;
+    made = halves_of(image * CHANNELS + eight * ${EACH}u, start);
+  }
+  out[(image * ${pixels}u + pixel) * ${channels / EACH}u + eight] = made;
+}`;
+  const notes = [upsample && ' upsample', border && ' border', norm && ` norm ${norm}`];
+  return {
+    ...identity,
+    label: `halves_of_map${notes.filter(Boolean).join('')} f32[${shape}]`,
+    code,
+    bindings: bindings as HalvesOfMapBindings,
+    workgroups: [gx, gy, 1],
+  };
+}

@@ -1,0 +1,85 @@
+/** How a convolution of halves divides its work. */
+import { MAX_WORKGROUP_BYTES, type MatrixConfig, type Variant } from '../kernel.ts';
+import {
+  MAP_TILE,
+  type MapTile,
+  type MatrixPlan,
+  mapProblem,
+  matrixOf,
+  matrixPlan,
+} from '../product/map-tile.ts';
+
+/** Input channels are a multiple of this: slices are of one tap, and read by eights. */
+export const HALVES_CHANNELS = 32;
+/** Halves that one load brings. */
+export const LOAD = 8;
+/** Halves after each line of a slice, so that the lines of a matrix begin in different banks. */
+const PAD = 8;
+
+const sized = (
+  ...[tileM, tileN, eachM, eachN, slice]: readonly [number, number, number, number, number]
+): MapTile => ({ tileM, tileN, eachM, eachN, slice, math: 'matrix' });
+
+/** Tiles worth measuring by matrices. The first is for layers of many pixels, the second for the others. */
+const LARGE: MapTile = sized(128, 128, 64, 64, 16);
+const SMALL: MapTile = sized(64, 64, 32, 32, 32);
+export const HALVES_TILES: readonly MapTile[] = [
+  ...[LARGE, SMALL],
+  ...[sized(64, 128, 32, 64, 16), sized(128, 64, 64, 32, 16), sized(64, 64, 32, 32, 16)],
+];
+
+/** Tiles worth measuring on a device. */
+export const halvesTiles = (variant: Variant): readonly MapTile[] =>
+  [...HALVES_TILES, MAP_TILE].filter(
+    (tile) => variant.halves && variant.reduce !== 'serial' && !halvesProblem(tile, variant),
+  );
+
+/**
+ * The own choice where matrices multiply: large tiles where there are enough of them.
+ * @param wanted Workgroups that a layer should have.
+ */
+export function halvesTile(
+  { outChannels, pixels }: { readonly outChannels: number; readonly pixels: number },
+  wanted: number,
+): MapTile {
+  const large = Math.ceil(pixels / LARGE.tileN) * Math.ceil(outChannels / LARGE.tileM);
+  return large >= wanted && outChannels > SMALL.tileM ? LARGE : SMALL;
+}
+
+/** How the subgroups of a workgroup share a tile, and where things lie. */
+export interface HalvesPlan extends Omit<MatrixPlan, 'strides'> {
+  /** Halves from one line of a slice to the next. */
+  readonly stride: number;
+  /** Loads of an invocation for a slice of each side. */
+  readonly loads: Readonly<Record<'left' | 'right', number>>;
+  /** Workgroup memory. */
+  readonly bytes: number;
+}
+
+export function halvesPlan(tile: MapTile, matrix: MatrixConfig): HalvesPlan {
+  const { subgroups, across, size } = matrixPlan(tile, matrix);
+  const stride = tile.slice + PAD;
+  const loads = (lines: number): number => (lines * tile.slice) / LOAD / size;
+  return {
+    ...{ subgroups, across, size, stride },
+    loads: { left: loads(tile.tileM), right: loads(tile.tileN) },
+    bytes: 2 * stride * (tile.tileM + tile.tileN) + 4 * subgroups * matrix.m * matrix.n,
+  };
+}
+
+/** Why a convolution of halves cannot be made with a tile, or undefined where it can. */
+export function halvesProblem(tile: MapTile, variant: Variant): string | undefined {
+  if (tile.math === 'f16') return 'halves are multiplied as f32 or by matrices, not as "f16"';
+  const problem = mapProblem(tile, variant);
+  const matrix = matrixOf(tile, variant);
+  if (problem || !matrix) return problem;
+  if (matrix.operand !== 'f16') return 'matrices of f32 multiply no halves';
+  const { loads, bytes } = halvesPlan(tile, matrix);
+  const fits =
+    [loads.left, loads.right].every(Number.isInteger) &&
+    HALVES_CHANNELS % tile.slice === 0 &&
+    bytes <= MAX_WORKGROUP_BYTES;
+  return fits
+    ? undefined
+    : `tile ${JSON.stringify(tile)} is loaded by ${loads.left} and ${loads.right} loads of an invocation into ${bytes} bytes, at most ${MAX_WORKGROUP_BYTES}, in slices of one tap`;
+}

@@ -1,0 +1,53 @@
+import { type ConvHalvesParams, convHalves as kernel } from '../../../kernels/conv/conv-halves.ts';
+import { PORTABLE } from '../../../kernels/kernel.ts';
+import { MAP_TILE } from '../../../kernels/product/map-tile.ts';
+import { type ConvHalvesInputs, convHalves as oracle } from '../../oracle/conv-halves.ts';
+import { normal } from '../../support/random.ts';
+import { exactIn } from '../../support/weights.ts';
+import { type KernelRecord, record } from '../record.ts';
+
+const tile = { tileM: 16, tileN: 16, eachM: 4, eachN: 4, slice: 16 } as const;
+const odd = { images: 2, inChannels: 32, outChannels: 9 } as const;
+
+/** By matrices: test/kernels/conv-halves.test.ts. */
+export const convHalves: KernelRecord<ConvHalvesParams> = record<
+  ConvHalvesParams,
+  ConvHalvesInputs
+>({
+  name: 'conv_halves',
+  kernel,
+  shown: { images: 1, inChannels: 128, outChannels: 128, height: 96, width: 96, kernelSize: 3 },
+  suites: [
+    {
+      variants: [PORTABLE],
+      cases: [
+        { ...odd, height: 3, width: 7, kernelSize: 3, residual: true, tile },
+        { ...odd, height: 5, width: 5, kernelSize: 3, split: 4, tile },
+        { ...odd, inChannels: 64, height: 4, width: 9, kernelSize: 1, tile },
+      ],
+      few: 2,
+    },
+  ],
+  texts: [
+    { ...odd, height: 3, width: 5, kernelSize: 3, residual: true },
+    { ...odd, height: 3, width: 5, kernelSize: 1, split: 2 },
+  ],
+  inputs: {
+    x: ({ images, inChannels, height, width, kernelSize: k }) =>
+      exactIn('f16', normal(images * (height + k - 1) * (width + k - 1) * inChannels, 1)),
+    weight: ({ inChannels, outChannels, kernelSize }) =>
+      exactIn('f16', normal(outChannels * inChannels * kernelSize ** 2, 2, 0.3)),
+    bias: ({ outChannels }) => normal(outChannels, 3),
+    residual: ({ images, outChannels, height, width }) =>
+      normal(images * outChannels * height * width, 4),
+  },
+  oracle: (params, inputs) => ({
+    out: oracle(params, inputs, params.tile?.slice ?? MAP_TILE.slice),
+  }),
+  // As for `conv2d`: products of halves are exact in f32.
+  tolerance: () => ({ nmse: 1e-11, max: 1e-4 }),
+  sampled: {
+    size: 'outChannels',
+    axes: { weight: 0, bias: 0, residual: 1, out: 1 },
+  },
+});
