@@ -48,8 +48,10 @@ async function gptWork(memory: Memory, rows: number, kernels: KernelChoices): Pr
   const sequences = rows / 2;
   const { weights, precision } = await checkGpt(device, config, file, kernels).load(memory);
   const g = new Graph();
-  const gpt = gptDecoder(g, config, { rows, slots: rows }, precision);
-  const program = await build(memory, g, { weights, keep: [gpt.logits] });
+  const gpt = gptDecoder(g, config, { rows, slots: rows, keep: true }, precision);
+  const { logits } = gpt.kept ?? {};
+  if (!logits) throw new RangeError('the pass keeps no logits');
+  const program = await build(memory, g, { weights, keep: [logits] });
   const write = (t: Tensor, data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): void =>
     device.queue.writeBuffer(program.bufferOf(t), 0, data);
   const conditions = [...classesOf(sequences), ...Array(sequences).fill(config.numClasses)];
@@ -65,8 +67,8 @@ async function gptWork(memory: Memory, rows: number, kernels: KernelChoices): Pr
   const step = async (position: number): Promise<Float32Array> => {
     standAt(position);
     program.run();
-    const buffer = program.bufferOf(gpt.logits);
-    return new Float32Array(await readBuffer(memory, buffer, byteLength(gpt.logits)));
+    const buffer = program.bufferOf(logits);
+    return new Float32Array(await readBuffer(memory, buffer, byteLength(logits)));
   };
 
   write(gpt.rope, ropeTable(config));

@@ -14,13 +14,19 @@ import { guideLib } from './guide.ts';
 import { eachQuad, samplerGroup } from './sampler-group.ts';
 import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';
 
-export type SampleTokenParams = DrawTokenParams;
+export interface SampleTokenParams extends DrawTokenParams {
+  /** Write what the filter was given and what it left, for who reads it. Default false. */
+  readonly keep?: boolean | undefined;
+}
 
 export type SampleTokenBindings = {
   readonly raw: Binding<'in'>;
   readonly sequenceTable: Binding<'in'>;
   readonly rowTable: Binding<'in'>;
   readonly drawn: Binding<'inout'>;
+};
+
+export type KeptBindings = SampleTokenBindings & {
   readonly logits: Binding<'out'>;
   readonly probs: Binding<'out'>;
 };
@@ -33,22 +39,26 @@ export type SampleTokenBindings = {
  * a network are not masked, so it is an overflow like the others.
  *
  * Shapes: raw [rows, vocabSize], sequenceTable u32 [sequences, 12] (`DrawingSequence`), rowTable u32
- * [rows, 4] (`Row`), drawn u32 [sequences]; what the filter was given and what it left, logits and
- * probs [sequences, vocabSize]. One workgroup per entry of the table; an idle one returns, and one for a
+ * [rows, 4] (`Row`), drawn u32 [sequences]; with `keep` also logits and probs
+ * [sequences, vocabSize]. One workgroup per entry of the table; an idle one returns, and one for a
  * given token too.
  * Source: LlamaGen autoregressive/models/generate.py, decode_one_token and sample.
  */
+export function sampleToken(
+  params: SampleTokenParams & { readonly keep: true },
+): Kernel<KeptBindings>;
+export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindings>;
 export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindings> {
-  const identity = assertParams('sample_token', params, DRAW_RULES);
-  const { sequences, rows, vocabSize, clsTokenNum, variant = PORTABLE } = params;
+  const identity = assertParams('sample_token', params, { ...DRAW_RULES, keep: 'flag?' });
+  const { sequences, rows, vocabSize, clsTokenNum, variant = PORTABLE, keep = false } = params;
   assert(vocabSize <= 2 ** 24, `sample_token: vocabSize ${vocabSize} is above 2^24`);
+  const kept = rowBinding('out', [sequences, vocabSize]);
   const bindings: SampleTokenBindings = {
     raw: rowBinding('in', [rows, vocabSize]),
     sequenceTable: sequenceTableBinding(sequences),
     rowTable: rowTableBinding('in', rows),
     drawn: drawnBinding(sequences),
-    logits: rowBinding('out', [sequences, vocabSize]),
-    probs: rowBinding('out', [sequences, vocabSize]),
+    ...(keep && { logits: kept, probs: kept }),
   };
   assertIndexable('sample_token', bindings);
   const group = samplerGroup(vocabSize, variant);
@@ -59,8 +69,7 @@ export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindin
 ${rowLib}${sequenceLib}
 ${declare(bindings)}
 ${rowReader({ name: 'raw', ...row })}
-${rowWriter({ name: 'logits', ...row })}
-${rowWriter({ name: 'probs', ...row })}
+${keep ? ['logits', 'probs'].map((name) => rowWriter({ name, ...row })).join('') : ''}
 ${guideLib('raw')}
 fn logits_of(own: Own, i: u32) -> vec4f { return guided_at(own, i); }
 ${filterLib({ group, masks: false })}
@@ -75,8 +84,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, ${laneBuiltins(group.reduce)}) 
   ${eachQuad(
     group,
     `let p = probs_of(f, i, v);
-    logits_put(sequence, i, v);
-    probs_put(sequence, i, p);
+    ${keep ? 'logits_put(sequence, i, v); probs_put(sequence, i, p);' : ''}
     leader = race(leader, i, p, step, settings.seed);`,
   )}
   ${finish({ vocabSize, highest, last, broken: 'f.broken' })}

@@ -125,7 +125,7 @@ function weightBytes({ name, shape }: WantedTensor, dtype: WeightDtype): number 
 function runtimeBuffers({ gptConfig, vqConfig, grid, conditionTokens }: Checkpoint) {
   const precision = { variant: PORTABLE, dtype: 'f32', kvDtype: 'f32' } as const;
   const gpt = new Graph();
-  const kept = gptConfig && gptDecoder(gpt, gptConfig, ONE_GUIDED_IMAGE, precision);
+  if (gptConfig) gptDecoder(gpt, gptConfig, ONE_GUIDED_IMAGE, precision);
   const vq = new Graph();
   const side = grid ?? TOKENIZER_PIXELS / downsampleOf(vqConfig);
   const { rgba } = vqDecoder(vq, vqConfig, { images: 1, height: side, width: side }, precision);
@@ -139,10 +139,9 @@ function runtimeBuffers({ gptConfig, vqConfig, grid, conditionTokens }: Checkpoi
       name: `state "${tensor.name}"`,
       bytes: Math.ceil(byteLength(tensor) * longer),
     }));
-  const temps = [
-    ...plan(gpt.nodes, new Set(kept ? [kept.logits, kept.probs] : [])).slots,
-    ...plan(vq.nodes, new Set([rgba])).slots,
-  ].map((bytes) => ({ name: 'a result between kernels', bytes }));
+  const temps = [...plan(gpt.nodes).slots, ...plan(vq.nodes, new Set([rgba])).slots].map(
+    (bytes) => ({ name: 'a result between kernels', bytes }),
+  );
   const sum = (list: readonly NamedBytes[]): number => list.reduce((n, { bytes }) => n + bytes, 0);
   return { buffers: [...states, ...temps], state: sum(states), temp: sum(temps) };
 }

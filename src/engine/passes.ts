@@ -3,6 +3,7 @@ import type { Memory } from '../gpu/memory.ts';
 import { build, type Program } from '../gpu/program.ts';
 import { adapterFacts } from '../gpu/variants.ts';
 import { Graph } from '../graph/graph.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import type { Network } from '../load/network.ts';
 import { type GptDecoder, gptDecoder } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
@@ -21,16 +22,21 @@ export interface PassProgram {
   readonly pace: Pace;
 }
 
-/** Builds the decoder for passes of `rows` over slots. It is the caller's: destroy its program. */
+/**
+ * Builds the decoder for passes of `rows` over slots. It is the caller's: destroy its program.
+ * @param keep Whether logits and probabilities can be read.
+ */
 export async function passProgram(
   network: Network<GptConfig>,
   slots: Slots,
   rows: number,
+  keep = false,
 ): Promise<PassProgram> {
   const { memory, config, precision, watch, weights } = network;
   const g = new Graph();
-  const gpt = gptDecoder(g, config, { rows, slots: slots.count }, precision);
-  const options = { weights, states: slots.buffers, keep: [gpt.logits, gpt.probs] };
+  const gpt = gptDecoder(g, config, { rows, slots: slots.count, keep }, precision);
+  const kept = Object.values<Tensor>({ ...gpt.kept });
+  const options = { weights, states: slots.buffers, keep: kept };
   const program = await watch.race(build(memory, g, options));
   const pace = { msPerStep: undefined, encode: { ms: 0, steps: 0 } };
   return { rows, program, placing: placing(memory, program), gpt, pace };

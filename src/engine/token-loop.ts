@@ -88,7 +88,7 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
   const { memory, config, precision, watch } = network;
   const { rows } = shapeOf(batch);
   const slots = await createSlots(network, rows, rows);
-  const pass = await passProgram(network, slots, rows).catch((error: unknown) => {
+  const pass = await passProgram(network, slots, rows, true).catch((error: unknown) => {
     slots.destroy();
     throw error;
   });
@@ -96,8 +96,10 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
   const write = (t: Tensor, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void =>
     memory.device.queue.writeBuffer(program.bufferOf(t), 0, data);
   let written: Promise<void> = Promise.resolve();
-  const read = (t: Tensor): Promise<ArrayBuffer> =>
-    watch.race(readBuffer(memory, program.bufferOf(t)));
+  const read = async (t: Tensor | undefined): Promise<ArrayBuffer> => {
+    if (!t) throw new RangeError('the passes do not keep what is asked for');
+    return watch.race(readBuffer(memory, program.bufferOf(t)));
+  };
   const lines = (bytes: ArrayBuffer): Float32Array<ArrayBuffer> =>
     new Float32Array(bytes).slice(0, batch.sequences * config.vocabSize);
   let started: readonly Sequence[] = [];
@@ -127,8 +129,8 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
       assertDrawn(tokens, config.blockSize, precision, started, first);
       return tokens;
     },
-    readLogits: async () => lines(await read(gpt.logits)),
-    readProbs: async () => lines(await read(gpt.probs)),
+    readLogits: async () => lines(await read(gpt.kept?.logits)),
+    readProbs: async () => lines(await read(gpt.kept?.probs)),
     destroy() {
       program.destroy();
       slots.destroy();

@@ -23,17 +23,14 @@ export function estimateMemory(
 ): MemoryUse {
   const { gridSize } = config.gpt;
   const gpt = new Graph();
-  const { logits, probs } = gptDecoder(gpt, config.gpt, pass, precision);
+  gptDecoder(gpt, config.gpt, pass, precision);
   const vq = new Graph();
   const shape = { images: 1, height: gridSize, width: gridSize };
   const { rgba } = vqDecoder(vq, config.vq, shape, vqOptions(precision));
   const residents = [...gpt.residents, ...vq.residents];
   const sum = (life: Tensor['life']): number =>
     residents.filter((t) => t.life === life).reduce((n, t) => n + byteLength(t), 0);
-  const slots = [
-    ...plan(gpt.nodes, new Set([logits, probs])).slots,
-    ...plan(vq.nodes, new Set([rgba])).slots,
-  ];
+  const slots = [...plan(gpt.nodes).slots, ...plan(vq.nodes, new Set([rgba])).slots];
   const temp = slots.reduce((a, b) => a + b, 0);
   return { weights: sum('weight'), state: sum('state'), temp, staging: 0 };
 }

@@ -24,6 +24,8 @@ export interface PassShape {
   readonly rows: number;
   /** KV slots, and lines of tokens; a guided sequence takes two of them. */
   readonly slots: number;
+  /** Whether what is drawn from is kept, for who reads it. Default false. */
+  readonly keep?: boolean | undefined;
 }
 
 /** What every graph of the decoder is fed with. All are states: written before a run, changed only by kernels. */
@@ -36,6 +38,14 @@ export interface GptInputs {
   readonly rope: Tensor;
 }
 
+/** What a pass draws from, where it is kept. */
+export interface Kept {
+  /** What the sampler is given, guidance already applied: f32 [rows, vocabSize], a line a draw. */
+  readonly logits: Tensor;
+  /** The distribution the token is drawn from: f32 [rows, vocabSize], likewise. */
+  readonly probs: Tensor;
+}
+
 export interface GptDecoder extends GptInputs {
   /** What draws (`packSequences`): u32 [rows, 12]. */
   readonly sequenceTable: Tensor;
@@ -45,10 +55,7 @@ export interface GptDecoder extends GptInputs {
   readonly progress: Tensor;
   /** Draws that `advance` has not taken, NOT_DRAWN between passes: u32 [rows]. */
   readonly drawn: Tensor;
-  /** What the sampler is given, guidance already applied: f32 [rows, vocabSize], a line a draw. */
-  readonly logits: Tensor;
-  /** The distribution the token is drawn from: f32 [rows, vocabSize], likewise. */
-  readonly probs: Tensor;
+  readonly kept?: Kept | undefined;
 }
 
 /** What a pass gives of every row. */
@@ -75,7 +82,7 @@ export function gptDecoder(
   precision: Precision,
 ): GptDecoder {
   const { vocabSize, blockSize, gridSize, clsTokenNum } = config;
-  const { rows, slots: capacity } = pass;
+  const { rows, slots: capacity, keep = false } = pass;
   const inputs = gptInputs(g, config, pass);
   const { rowTable, tokens } = inputs;
   const sequenceTable = g.state('sequences', 'u32', [rows, SEQUENCE_WORDS]);
@@ -84,11 +91,13 @@ export function gptDecoder(
   const drawn = g.state('drawn', 'u32', [rows]);
   const { logits: raw } = forward(g, config, pass, precision, inputs, fewRows);
   const { variant } = precision;
-  const sample = sampleToken({ sequences: rows, rows, vocabSize, clsTokenNum, variant });
-  const { logits, probs } = g.call(sample, { raw, sequenceTable, rowTable, drawn });
+  const sizes = { sequences: rows, rows, vocabSize, clsTokenNum, variant };
+  const drawing = { raw, sequenceTable, rowTable, drawn };
+  const kept = keep ? g.call(sampleToken({ ...sizes, keep }), drawing) : undefined;
+  if (!keep) g.call(sampleToken(sizes), drawing);
   const move = advance({ rows, capacity, blockSize, gridSize, clsTokenNum, variant });
   g.call(move, { windowTable, rowTable, drawn, tokens, progress });
-  return { ...inputs, sequenceTable, windowTable, progress, drawn, logits, probs };
+  return { ...inputs, sequenceTable, windowTable, progress, drawn, kept };
 }
 
 /**

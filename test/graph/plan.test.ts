@@ -73,8 +73,9 @@ describe('no two temps alive at once share a slot', () => {
 
   test('GPT-B and the VQ-16 decoder', () => {
     const gpt = new Graph();
-    const { logits } = gptDecoder(gpt, gptConfig('GPT-B', 16), { rows: 16, slots: 16 }, precision);
-    expectSound(gpt.nodes, new Set([logits]));
+    const pass = { rows: 16, slots: 16, keep: true };
+    const { kept } = gptDecoder(gpt, gptConfig('GPT-B', 16), pass, precision);
+    expectSound(gpt.nodes, new Set([kept!.logits]));
     const vq = new Graph();
     vqDecoder(vq, VQ_16, { images: 1, height: 16, width: 16 }, precision);
     expectSound(vq.nodes, new Set());

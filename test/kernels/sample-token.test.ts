@@ -89,7 +89,7 @@ describe.each(
       };
 
       const inputs = { raw, sequenceTable, rowTable, drawn };
-      const whole = await runKernel(device, sampleToken(sizes), inputs);
+      const whole = await runKernel(device, sampleToken({ ...sizes, keep: true }), inputs);
 
       const mixed = guided
         ? await runKernel(device, guidance({ sequences, rows, vocabSize, clsTokenNum }), {

@@ -24,19 +24,9 @@ const GREEDY = 1u;
 @group(0) @binding(1) var<storage, read> sequenceTable: array<Sequence>; // u32 [1, 12]
 @group(0) @binding(2) var<storage, read> rowTable: array<Row>; // u32 [2, 4]
 @group(0) @binding(3) var<storage, read_write> drawn: array<u32>; // u32 [1]
-@group(0) @binding(4) var<storage, read_write> logits: array<vec4f>; // f32 [1, 16384]
-@group(0) @binding(5) var<storage, read_write> probs: array<vec4f>; // f32 [1, 16384]
 
 fn raw_at(row: u32, i: u32) -> vec4f {
   return raw[row * 4096u + i];
-}
-
-fn logits_put(row: u32, i: u32, v: vec4f) {
-  logits[row * 4096u + i] = v;
-}
-
-fn probs_put(row: u32, i: u32, v: vec4f) {
-  probs[row * 4096u + i] = v;
 }
 
 // The rows that logits are taken from, twice the same where there is no guidance.
@@ -708,8 +698,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let i = 256u * j + lane;
     let v = held[j];
     let p = probs_of(f, i, v);
-    logits_put(sequence, i, v);
-    probs_put(sequence, i, p);
     leader = race(leader, i, p, step, settings.seed);
   }
   let top = highest(leader.score, lane);

@@ -50,13 +50,15 @@ export const sampleToken: KernelRecord<SampleTokenParams> = record<
         { ...sizes, rows: 12, vocabSize: 257 },
         { ...sizes, rows: 12, vocabSize: 1000 },
         { ...sizes, rows: 6, vocabSize: NEGATIVE },
-      ],
+      ]
+        .map((params) => ({ ...params, keep: true }))
+        .concat({ ...sizes, rows: 12, vocabSize: 1000, keep: false }),
       // With barriers test/kernels/sample-token.test.ts compares it with the kernels it is made of.
       few: 0,
     },
   ],
-  texts: [2, 4].map((rows) => ({
-    ...{ sequences: 2, rows, vocabSize: 257, clsTokenNum: 1 },
+  texts: [true, false].map((keep) => ({
+    ...{ sequences: 2, rows: 4, vocabSize: 257, clsTokenNum: 1, keep },
   })),
   inputs: {
     raw: ({ rows, vocabSize }) =>
@@ -67,18 +69,19 @@ export const sampleToken: KernelRecord<SampleTokenParams> = record<
   },
   // Each step from what the kernel made before it: sums in f32 may order what is close otherwise.
   oracle(params, { raw, rowTable, drawn: before }, made) {
-    const { vocabSize } = params;
+    const { vocabSize, keep } = params;
     const settings = settingsOf(params);
     const sequences = drawing(settings, isGuided(params));
+    const logits = guidance(params, { logits: raw, rowTable, sequences });
+    const seen = made.logits ?? logits;
     const probs = settings.flatMap((own, s) => [
       ...filterLogits(
-        Array.from({ length: vocabSize }, (_, t) => made.logits![s * vocabSize + t]!),
+        Array.from({ length: vocabSize }, (_, t) => seen[s * vocabSize + t]!),
         own,
       ),
     ]);
-    const logits = guidance(params, { logits: raw, rowTable, sequences });
-    const given = { probs: made.probs!, rowTable, drawn: before };
-    return { logits, probs, drawn: drawn(params, settings, given, made) };
+    const given = { probs: made.probs ?? probs, rowTable, drawn: before };
+    return { ...(keep && { logits, probs }), drawn: drawn(params, settings, given, made) };
   },
   // As of guidance, of filter_logits and of draw_token.
   tolerance: (output, { vocabSize: each }) => {
