@@ -1,8 +1,9 @@
-/** `npm run bench:quality`: what storing weights in fewer bits costs, against f32. */
+/** `npm run bench:quality`: what fewer bits cost, against f32 and exact: of weights, or of `fast`. */
 import { Command, Option } from 'commander';
 import { runScript } from '../../scripts/script.ts';
-import { integer } from '../../src/cli/arguments.ts';
+import { integer, words } from '../../src/cli/arguments.ts';
 import { readModelJson, resolveModel } from '../../src/cli/models.ts';
+import type { PrecisionOptions } from '../../src/load/precision.ts';
 import { gptConfig, gptWeightShapes } from '../../src/models/gpt-config.ts';
 import { openDevice } from '../../src/node/device.ts';
 import { defaultModelFolder, openFolder } from '../../src/node/files.ts';
@@ -13,7 +14,22 @@ import { environmentLines, environmentOf } from '../environment.ts';
 import { formatTable, percent, type Row } from '../table.ts';
 import { ask, compare, drawGrids, type Quality, type Subject } from './measure.ts';
 
+const EXACT = { dtype: 'f32', precision: 'exact' } as const;
+
+/** What is compared. */
+const ROWS = {
+  f32: EXACT,
+  fast: { dtype: 'f32', precision: 'fast' },
+  bf16: { dtype: 'bf16', precision: 'exact' },
+  f16: { dtype: 'f16', precision: 'exact' },
+  int8: { dtype: 'int8', precision: 'exact' },
+  int4: { dtype: 'int4', precision: 'exact' },
+} as const satisfies Readonly<Record<string, PrecisionOptions>>;
+type RowName = keyof typeof ROWS;
+const ROW_NAMES = Object.keys(ROWS) as RowName[];
+
 interface Options {
+  readonly rows: readonly RowName[];
   readonly json?: string;
   readonly model: string;
   readonly images: number;
@@ -65,12 +81,12 @@ async function measure(options: Options): Promise<void> {
     print(environmentLines(environment));
     const subject = await (options.synthetic ? syntheticSubject(options) : folderSubject(options));
     const grids = await drawGrids(opened, subject);
-    const exact = await ask(opened, subject, grids, { dtype: 'f32' });
+    const exact = await ask(opened, subject, grids, EXACT);
     const results: Record<string, Quality> = {};
-    for (const dtype of ['f32', 'bf16', 'f16', 'int8', 'int4'] as const) {
-      const answers = await ask(opened, subject, grids, { dtype });
-      results[dtype] = compare(subject, answers, exact);
-      note(dtype, results[dtype]);
+    for (const name of options.rows) {
+      const answers = await ask(opened, subject, grids, ROWS[name]);
+      results[name] = compare(subject, answers, exact);
+      note(name, results[name]);
     }
     const title = `${subject.name}, ${grids.length} images`;
     print(table(title, results));
@@ -100,7 +116,10 @@ function table(title: string, results: Readonly<Record<string, Quality>>): strin
 }
 
 const program = new Command('bench:quality')
-  .description('Compares storage of the weights with f32: logits, best tokens, greedy images.')
+  .description(
+    'Compares storage of the weights, and fast, with f32 in exact: logits, best tokens, greedy images.',
+  )
+  .option('--rows <name,...>', `some of ${ROW_NAMES.join(', ')}`, words(ROW_NAMES), ROW_NAMES)
   .option('--json <file>', 'also write all numbers to a file')
   .addOption(
     new Option('--model <folder>', 'model folder or name')

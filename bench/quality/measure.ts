@@ -47,7 +47,7 @@ type Opened = Pick<NodeDevice, 'device' | 'kernels'>;
 /** Token grids drawn by the f32 decoder, one for each class: what it finds likely, not its best guess. */
 export async function drawGrids(opened: Opened, subject: Subject): Promise<GridToScore[]> {
   const { classes } = subject;
-  return withNetwork(opened, subject, { dtype: 'f32' }, async (network) => {
+  return withNetwork(opened, subject, { dtype: 'f32', precision: 'exact' }, async (network) => {
     const grids = await draw(network, subject, false);
     return classes.map((label, i) => ({ label, tokens: grids[i] ?? [] }));
   });

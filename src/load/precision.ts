@@ -157,7 +157,7 @@ function checkExact(kvDtype: 'f32' | 'f16' | undefined, tiles: Tiles): void {
       '"kvDtype" f16 contradicts the precision exact, which has an f32 cache: leave one of them out',
     );
   }
-  const forced = Object.entries(forcedOf(tiles)).find(([, tile]) => roundsToHalves(tile));
+  const forced = Object.entries(forcedOf(tiles)).find(roundsToHalves);
   if (forced) {
     const [family, { math }] = forced;
     throw new OptionError(
@@ -168,4 +168,4 @@ function checkExact(kvDtype: 'f32' | 'f16' | undefined, tiles: Tiles): void {
 
 /** Tiles that were measured without those that `exact` excludes: there the kernels' own choices are taken. */
 const withoutHalves = (tiles: Tiles): Tiles =>
-  Object.fromEntries(Object.entries(tiles).filter(([, tile]) => !roundsToHalves(tile)));
+  Object.fromEntries(Object.entries(tiles).filter((entry) => !roundsToHalves(entry)));

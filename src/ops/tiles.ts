@@ -23,5 +23,9 @@ export const familyOf = (key: string): string => key.slice(0, key.indexOf(' '));
 export const forcedOf = (tiles: Tiles = {}): Tiles =>
   Object.fromEntries(Object.entries(tiles).filter(([key]) => !key.includes(' ')));
 
-/** Whether a tile says that a product rounds what it multiplies to halves. */
-export const roundsToHalves = ({ math }: Tile): boolean => math === 'f16' || math === 'matrix';
+/**
+ * Whether an entry of a table says that products round what they multiply to halves. Products of few rows
+ * do not: their matrices take an input as two halves, and weights that halves hold.
+ */
+export const roundsToHalves = ([key, { math }]: readonly [key: string, tile: Tile]): boolean =>
+  /^(conv|map)( |$)/.test(key) && (math === 'f16' || math === 'matrix');

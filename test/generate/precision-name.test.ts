@@ -51,14 +51,15 @@ describe('exact', () => {
 
   test.each(['f16', 'matrix'])('refuses products of halves that are forced: %s', (math) => {
     expect(exact({ tiles: { conv: { math } } })).toThrow(`the forced conv.math=${math} does`);
-    expect(exact({ tiles: { conv: { math: 'f32' }, map: { tileM: 32 } } })).not.toThrow();
+    expect(exact({ tiles: { conv: { math: 'f32' }, product: { math } } })).not.toThrow();
   });
 
   test('leaves out measured tiles that multiply halves; fast takes them', () => {
-    const tiles = { 'conv 3x3 1[4,4,9]': { math: 'matrix' }, 'product f16[4,4]': { span: 2 } };
+    // Products of few rows keep what f32 holds on matrix units too.
+    const tiles = { 'conv 3x3 1[4,4,9]': { math: 'f16' }, 'product f16[4,4]': { math: 'matrix' } };
     const tilesIn = (precision: 'exact' | 'fast') =>
       precisionFor(gpu, { precision, tiles }, { dtype: 'f32' }).tiles;
-    expect(tilesIn('exact')).toEqual({ 'product f16[4,4]': { span: 2 } });
+    expect(tilesIn('exact')).toEqual({ 'product f16[4,4]': { math: 'matrix' } });
     expect(tilesIn('fast')).toEqual(tiles);
   });
 });

@@ -110,6 +110,7 @@ def images(options):
     }
     settings = {"default": [], "without_guidance": ["--cfg-scale", "1"]}
     for name, extra in settings.items():
+        extra = [*extra, "--precision", options.precision] if options.precision else extra
         pixels, labels = make_sheet(options.model, options.count, options.seed, extra)
         np.save(options.out / f"images-{name}.npy", pixels)
         features, classes = embed(judge, pixels)
@@ -176,6 +177,7 @@ def run():
     parser.add_argument("--photos", type=Path, help="folder of photographs, for `tokenizer`")
     parser.add_argument("--count", type=int, default=16, help="images per class")
     parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--precision", choices=["exact", "fast"], help="of `images`, as generate has it")
     parser.add_argument("--out", type=Path, default=RUNS / "evaluation")
     options = parser.parse_args()
     options.model = options.model.resolve()
