@@ -43,19 +43,14 @@ export async function passProgram(
 }
 
 /** A program whose last step runs before all others too: with nothing drawn, all that it does is placing rows. */
-function placing(memory: Memory, { steps, encode }: Program): Pick<Program, 'run'> {
+function placing(memory: Memory, { steps, encode, encodeStep }: Program): Pick<Program, 'run'> {
   const { device } = memory;
   return {
     run: (times = 1, timestampWrites) =>
       memory.checked('running the passes', () => {
         const encoder = device.createCommandEncoder();
         const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });
-        const last = steps.at(-1);
-        if (last) {
-          pass.setPipeline(last.pipeline);
-          pass.setBindGroup(0, last.group);
-          pass.dispatchWorkgroups(...last.workgroups);
-        }
+        encodeStep(pass, steps.length - 1);
         for (let i = 0; i < times; i++) encode(pass);
         pass.end();
         device.queue.submit([encoder.finish()]);

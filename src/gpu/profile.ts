@@ -42,15 +42,13 @@ export async function timeDispatches(memory: Memory, program: Program): Promise<
       const steps = program.steps.slice(first, first + MAX_PASSES);
       await memory.checked('profile', () => {
         const encoder = device.createCommandEncoder({ label: 'profile' });
-        for (const { pipeline, group, workgroups, label } of steps) {
+        for (const [i, { label }] of steps.entries()) {
           const timestampWrites = timeline.next();
           const pass = encoder.beginComputePass({
             label,
             ...(timestampWrites && { timestampWrites }),
           });
-          pass.setPipeline(pipeline);
-          pass.setBindGroup(0, group);
-          pass.dispatchWorkgroups(...workgroups);
+          program.encodeStep(pass, first + i);
           pass.end();
         }
         device.queue.submit([encoder.finish()]);

@@ -25,6 +25,8 @@ export interface Program {
   readonly steps: readonly Step[];
   /** Records every dispatch, in order, into one compute pass. */
   encode(pass: GPUComputePassEncoder): void;
+  /** Records one of the dispatches. */
+  encodeStep(pass: GPUComputePassEncoder, index: number): void;
   /**
    * Encodes and submits the whole program `times` times, in one compute pass.
    * @param timestampWrites Where the pass writes its times.
@@ -102,20 +104,18 @@ function construct(
   const isUsable = usableCheck(new Set(bound.map((t) => bindingOf(t).buffer)));
   const encode = (pass: GPUComputePassEncoder): void => {
     if (!isUsable()) return;
-    for (const { pipeline, group, workgroups } of steps) {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      // Arguments that are left out need not be converted: 0.92 of the time for all three calls.
-      const [x, y, z] = workgroups;
-      if (y === 1 && z === 1) pass.dispatchWorkgroups(x);
-      else pass.dispatchWorkgroups(x, y, z);
-    }
+    for (const step of steps) record(pass, step);
   };
   return {
     steps,
     bufferOf: (t) => bindingOf(t).buffer,
     destroy: () => memory.free(owned),
     encode,
+    encodeStep(pass, index) {
+      const step = steps[index];
+      if (!step) throw new RangeError(`step ${index} of ${steps.length}`);
+      if (isUsable()) record(pass, step);
+    },
     run: (times = 1, timestampWrites) =>
       memory.checked('running the program', () => {
         const encoder = device.createCommandEncoder();
@@ -125,6 +125,15 @@ function construct(
         device.queue.submit([encoder.finish()]);
       }),
   };
+}
+
+function record(pass: GPUComputePassEncoder, { pipeline, group, workgroups }: Step): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, group);
+  // Arguments that are left out need not be converted: 0.92 of the time for all three calls.
+  const [x, y, z] = workgroups;
+  if (y === 1 && z === 1) pass.dispatchWorkgroups(x);
+  else pass.dispatchWorkgroups(x, y, z);
 }
 
 function stepOf(

@@ -18,9 +18,14 @@ interface Known {
 const each = (keys: readonly string[], tile: Tile): Tiles =>
   Object.fromEntries(keys.map((key) => [key, tile]));
 
+/** Attention of the official models with heads of 64. */
+const attentionKeys = (cache: string): readonly string[] =>
+  [12, 16, 20, 24].map((heads) => `attention ${cache}[${heads}/${heads},64,577]`);
+
 /**
  * NVIDIA's Hopper: one H200, driver 580.159.04, by probes of the form that the kernels have.
- * - attention, heads of 64, position 288 of 24x24 tokens: workgroups of 256 invocations.
+ * - attention, heads of 64, position 288 of 24x24 tokens: workgroups of 256 invocations, 8 of which hold
+ *   a key of halves.
  * - products of f16 weights, 2 rows: four subgroups share inDim.
  */
 const HOPPER: Known = {
@@ -29,12 +34,8 @@ const HOPPER: Known = {
     vendor === 'nvidia' && (architecture === 'hopper' || /\b(h100|h200|gh200)\b/i.test(device)),
   lanes: 32,
   tiles: {
-    ...each(
-      ['f16', 'f32'].flatMap((cache) =>
-        [12, 16, 20, 24].map((heads) => `attention ${cache}[${heads}/${heads},64,577]`),
-      ),
-      { size: 256 },
-    ),
+    ...each(attentionKeys('f16'), { size: 256, span: 8, keys: 4 }),
+    ...each(attentionKeys('f32'), { size: 256, span: 16 }),
     ...each(
       ['2304,768', '768,768', '768,2048', '3840,1280', '1280,3584', '9600,3200'].map(
         (shape) => `product f16[${shape}]`,

@@ -2,7 +2,8 @@
  * `npm run test:forced [-- --small | --images] [WORDS...]`: golden cases and batch invariance with every
  * variant forced on in turn, or with those given, each as the variable LLAMAGEN_VARIANT takes it. With
  * --small the cases of single operations and of one small decoder alone; with --images also whole images
- * alone and in batches, which take a software adapter hours where there are barriers.
+ * alone and in batches, which take a software adapter hours where there are barriers. Without words, what
+ * ends devices and models also runs without Dawn's validation, which software adapters have otherwise.
  */
 import { Command } from 'commander';
 import { runScript } from '../../scripts/script.ts';
@@ -34,6 +35,10 @@ const RUNS: readonly (readonly string[])[] = [
 const SMALL: readonly (readonly string[])[] = [
   ['test/golden.test.ts', '-t', "the variant chosen for this adapter '?(op_|c2i_odd_mha)"],
 ];
+/** Models, engines and buffers that end while they are used. */
+const ENDINGS = [
+  ...['test/generate/destroyed.test.ts', 'test/gpu/memory.test.ts', 'test/engine/engine.test.ts'],
+];
 const IMAGES = ['test/generate/generate.test.ts', 'test/generate/encode.test.ts'];
 
 interface Options {
@@ -42,18 +47,24 @@ interface Options {
 }
 
 async function force(given: readonly string[], { small, images }: Options): Promise<number> {
-  const sets = given.length > 0 ? given : ALL;
   const runs = [...(small ? SMALL : RUNS), ...(images ? [IMAGES] : [])];
-  // All of them are read before the first runs: each takes minutes.
-  for (const text of sets) parseVariant(text);
+  const sets = (given.length > 0 ? given : ALL).map((text) => {
+    parseVariant(text); // all of them before the first runs: each takes minutes
+    return { text, runs, variables: { LLAMAGEN_VARIANT: text } };
+  });
+  const unvalidated = {
+    text: 'unvalidated',
+    runs: [ENDINGS],
+    variables: { LLAMAGEN_VALIDATION: '0' },
+  };
   let failed = 0;
-  for (const text of sets) {
+  for (const { text, runs, variables } of given.length > 0 ? sets : [...sets, unvalidated]) {
     const started = performance.now();
     let passed = 0;
     for (const args of runs) {
       const { code, output } = await vitest([...args, ...TIMEOUT], {
         ...EVERY_CASE,
-        LLAMAGEN_VARIANT: text,
+        ...variables,
       });
       const count = Number(/Tests +(?:\d+ failed \| )?(\d+) passed/.exec(output)?.[1] ?? 0);
       passed += count;

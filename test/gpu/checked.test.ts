@@ -1,4 +1,7 @@
 /** Errors of a device reach the work that made them, and no other, however much runs at once. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { DeviceError } from '../../src/errors.ts';
@@ -9,16 +12,17 @@ import { readBuffer } from '../../src/gpu/readback.ts';
 import { catchStrayErrors, watchDevice } from '../../src/gpu/watch.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { loadModel, type ModelFiles } from '../../src/index.ts';
+import { openDevice } from '../../src/node/device.ts';
 import { testDevice } from '../support/device.ts';
 import { type Fate, failingDevice } from '../support/failing-device.ts';
 import { tinyFolder } from '../support/tiny-model.ts';
 
 let device: GPUDevice;
 let stray = 0;
-beforeAll(async () => {
-  device = await testDevice();
-  device.addEventListener('uncapturederror', () => stray++);
-});
+const listenTo = (on: GPUDevice): void => {
+  device = on;
+  on.addEventListener('uncapturederror', () => stray++);
+};
 
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
 
@@ -55,84 +59,105 @@ const refused = (what: RegExp) => ({
   reason: { name: 'DeviceError', problem: 'validation', message: expect.stringMatching(what) },
 });
 
-describe.each<[Fate, RegExp]>([
-  ['refused', /^allocating the weights of .*gpt\.safetensors/],
-  ['dropped', /^loading .*gpt\.safetensors: .*destroyed/],
-])('weights that are %s', (fate, message) => {
-  test('fail their load, not the loads and builds beside it, and all memory is freed', async () => {
+describe.each([
+  ['with validation', undefined],
+  ['without', '0'],
+])('on a device %s', (_, validation) => {
+  beforeAll(async () => {
+    vi.stubEnv('LLAMAGEN_VALIDATION', validation);
+    const cache = mkdtempSync(join(tmpdir(), 'llamagen-checked-'));
+    vi.stubEnv('LLAMAGEN_CACHE', cache);
+    const opened = await openDevice({ tuned: false });
+    vi.unstubAllEnvs();
+    expect(opened.validation).toBe(!validation);
+    listenTo(opened.device);
+    return () => {
+      opened.close();
+      rmSync(cache, { recursive: true });
+    };
+  });
+
+  describe.each<[Fate, RegExp]>([
+    ['refused', /^allocating the weights of .*gpt\.safetensors/],
+    ['dropped', /^loading .*gpt\.safetensors: .*destroyed/],
+  ])('weights that are %s', (fate, message) => {
+    test('fail their load, not the loads and builds beside it, and all memory is freed', async () => {
+      stray = 0;
+      const failing = failingDevice(device, /^weights from/, fate);
+      const dim = fate === 'refused' ? 268 : 272;
+      const [before, bad, built, after] = await Promise.allSettled([
+        loadModel(device, slowFolder()),
+        loadModel(failing.device, slowFolder()),
+        buildOne(device, dim),
+        loadModel(device, slowFolder()),
+      ]);
+      expect(bad).toMatchObject(refused(message));
+      for (const { status } of [before, built, after]) expect(status).toBe('fulfilled');
+      expect([...failing.left.values()]).toEqual([]);
+      if (before.status === 'fulfilled') before.value.destroy();
+      if (after.status === 'fulfilled') after.value.destroy();
+      expect(stray).toBe(0);
+    });
+  });
+
+  test('a build that fails beside builds and loads rejects alone, and frees what it made', async () => {
     stray = 0;
-    const failing = failingDevice(device, /^weights from/, fate);
-    const dim = fate === 'refused' ? 268 : 272;
-    const [before, bad, built, after] = await Promise.allSettled([
-      loadModel(device, slowFolder()),
-      loadModel(failing.device, slowFolder()),
-      buildOne(device, dim),
+    const failing = failingDevice(device, /^temp 1/, 'refused');
+    const [first, bad, load] = await Promise.allSettled([
+      buildOne(device, 276),
+      buildOne(failing.device, 280),
       loadModel(device, slowFolder()),
     ]);
-    expect(bad).toMatchObject(refused(message));
-    for (const { status } of [before, built, after]) expect(status).toBe('fulfilled');
+    expect(bad).toMatchObject(refused(/^building the program: /));
+    expect([first.status, load.status]).toEqual(['fulfilled', 'fulfilled']);
     expect([...failing.left.values()]).toEqual([]);
-    if (before.status === 'fulfilled') before.value.destroy();
-    if (after.status === 'fulfilled') after.value.destroy();
-    expect(stray).toBe(0);
-  });
-});
-
-test('a build that fails beside builds and loads rejects alone, and frees what it made', async () => {
-  stray = 0;
-  const failing = failingDevice(device, /^temp 1/, 'refused');
-  const [first, bad, load] = await Promise.allSettled([
-    buildOne(device, 276),
-    buildOne(failing.device, 280),
-    loadModel(device, slowFolder()),
-  ]);
-  expect(bad).toMatchObject(refused(/^building the program: /));
-  expect([first.status, load.status]).toEqual(['fulfilled', 'fulfilled']);
-  expect([...failing.left.values()]).toEqual([]);
-  expect(stray).toBe(0);
-});
-
-describe('work', () => {
-  test('on a buffer that is gone rejects where it was made: runs, and readbacks', async () => {
-    stray = 0;
-    const memory = new Memory(device);
-    const g = new Graph();
-    const x = g.state('x', 'f32', [1, 8]);
-    g.call(rmsNorm({ rows: 1, dim: 8 }), { x, gain: g.state('gain', 'f32', [8]) });
-    const program = await build(memory, g, { weights: new Map() });
-    await program.run();
-    program.bufferOf(x).destroy();
-    const gone = { name: 'DeviceError', problem: 'validation', message: /used in submit while/ };
-    const outcomes = await Promise.allSettled([
-      program.run(),
-      checked(device, 'something else', () => 5),
-      readBuffer(memory, program.bufferOf(x)),
-    ]);
-    const error = { ...gone, message: expect.stringMatching(gone.message) };
-    expect(outcomes[0]).toMatchObject({ status: 'rejected', reason: error });
-    expect(outcomes[1]).toEqual({ status: 'fulfilled', value: 5 });
-    expect(outcomes[2]).toMatchObject({ status: 'rejected', reason: error });
-    expect(memory.use.staging).toBe(0);
-    memory.freeAll();
     expect(stray).toBe(0);
   });
 
-  test('that throws closes its scopes, and nobody needs to await it', async () => {
-    const reason = new Error('mine');
-    const throws = checked(device, 'testing', () => {
-      throw reason;
+  describe('work', () => {
+    test('on a buffer that is gone rejects where it was made: runs, and readbacks', async () => {
+      stray = 0;
+      const memory = new Memory(device);
+      const g = new Graph();
+      const x = g.state('x', 'f32', [1, 8]);
+      g.call(rmsNorm({ rows: 1, dim: 8 }), { x, gain: g.state('gain', 'f32', [8]) });
+      const program = await build(memory, g, { weights: new Map() });
+      await program.run();
+      program.bufferOf(x).destroy();
+      const gone = { name: 'DeviceError', problem: 'validation', message: /used in submit while/ };
+      const outcomes = await Promise.allSettled([
+        program.run(),
+        checked(device, 'something else', () => 5),
+        readBuffer(memory, program.bufferOf(x)),
+      ]);
+      const error = { ...gone, message: expect.stringMatching(gone.message) };
+      expect(outcomes[0]).toMatchObject({ status: 'rejected', reason: error });
+      expect(outcomes[1]).toEqual({ status: 'fulfilled', value: 5 });
+      expect(outcomes[2]).toMatchObject({ status: 'rejected', reason: error });
+      expect(memory.use.staging).toBe(0);
+      memory.freeAll();
+      expect(stray).toBe(0);
     });
-    const invalid = checked(device, 'testing', () => {
-      device.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
+
+    test('that throws closes its scopes, and nobody needs to await it', async () => {
+      const reason = new Error('mine');
+      const throws = checked(device, 'testing', () => {
+        throw reason;
+      });
+      const invalid = checked(device, 'testing', () => {
+        device.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
+      });
+      await tick();
+      await expect(throws).rejects.toBe(reason);
+      await expect(invalid).rejects.toThrow(/^testing: /);
+      expect(await checked(device, 'testing', async () => 'later')).toBe('later');
     });
-    await tick();
-    await expect(throws).rejects.toBe(reason);
-    await expect(invalid).rejects.toThrow(/^testing: /);
-    expect(await checked(device, 'testing', async () => 'later')).toBe('later');
   });
 });
 
 describe('a closed memory', () => {
+  beforeAll(async () => listenTo(await testDevice()));
+
   test('frees all, gives no more, and fails what waits and what comes', async () => {
     const memory = new Memory(device);
     const watch = watchDevice(device);

@@ -29,6 +29,15 @@ async function errorOf(work: () => void): Promise<string | undefined> {
   return (await device.popErrorScope())?.message;
 }
 
+/** Records the first dispatch of a program alone, as a profiler does. */
+function recordOne(program: Program): void {
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  program.encodeStep(pass, 0);
+  pass.end();
+  device.queue.submit([encoder.finish()]);
+}
+
 /** Two norms, one after the other, and what they read. */
 async function programOn(memory: Memory): Promise<{ program: Program; x: Tensor }> {
   const g = new Graph();
@@ -109,6 +118,10 @@ describe('a program', () => {
     const memory = new Memory(device);
     const { program, x } = await programOn(memory);
     await program.run(2);
+    expect(await errorOf(() => recordOne(program))).toBeUndefined();
+    expect(() => recordOne({ ...program, encodeStep: (p) => program.encodeStep(p, 2) })).toThrow(
+      'step 2 of 2',
+    );
     bufferOf(STORAGE).destroy();
     await program.run();
     program.bufferOf(x).destroy();
@@ -116,6 +129,7 @@ describe('a program', () => {
     for (let again = 0; again < 2; again++) {
       await expect(program.run()).rejects.toMatchObject(error);
       await expect(program.run()).rejects.toThrow(/^running the program: .*"x"\] used in submit/);
+      expect(await errorOf(() => recordOne(program))).toMatch(/"x"\] used in submit/);
     }
     memory.freeAll();
   });
