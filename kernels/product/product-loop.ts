@@ -52,18 +52,22 @@ function dotsLib(layout: Layout): string {
 }
 
 /** Every invocation has the squares of its share of the input. */
-const squaresLib = ({ width, span }: Layout): string => `
+const squaresLib = ({ width, span, serial }: Layout): string => `
 fn add_squares(sum: f32, v: Values) -> f32 {
   return sum + ${halvesOf(width)
     .map((h) => `dot(v${h}, v${h})`)
     .join(' + ')};
 }
-fn over_span(share: f32) -> f32 {
+${
+  serial
+    ? `fn over_span(share: f32) -> f32 {
   var sum = share;
   ${range(Math.log2(span))
     .map((bit) => `sum += subgroupShuffleXor(sum, ${2 ** bit}u);`)
     .join('\n  ')}
   return sum;
+}`
+    : ''
 }`;
 
 /** Variables `square<row>` and those of `sumsOf`, and the loop that fills them with a share of inDim. */

@@ -11,7 +11,7 @@ export type ProductTile = {
   readonly parts: number;
   /** `matrix`: by matrices of subgroups (product-matrix.ts), with none of the settings below. Default `f32`. */
   readonly math: 'f32' | 'matrix';
-  /** Output columns that an invocation has sums for: 4 or 8, or 2 where there are barriers. */
+  /** Output columns that an invocation has sums for: 4, or 8 without barriers and 2 with them. */
   readonly columns: number;
 };
 
@@ -61,10 +61,10 @@ export function productTile(
       ? { span: Math.min(32, lanes ?? LEAST_LANES), parts: 4 }
       : { span: 1, parts: 64 };
   const { span, parts, math } = { ...own, math: 'f32' as const, ...tile };
-  const isNarrow = rows <= 4 && reduce === 'subgroup' && 2 * span * parts <= MOST;
+  const isNarrow = reduce === 'subgroup' && (rows <= 4 || weights > 1) && 2 * span * parts <= MOST;
   const { columns = serial ? 8 / weights : isNarrow ? 2 : 4 } = tile;
-  // Software adapters run one workgroup a thread; GPUs have more to do at once in small ones.
-  const teams = serial ? 16 : Math.max(1, 4 / columns);
+  // Software adapters run one workgroup a thread; on GPUs small ones are more at once.
+  const teams = serial ? 16 : 4 / columns;
   // Sums in registers, of which a GPU has 255 to an invocation; more than 64 gain nothing on SwiftShader.
   const [most, registers] = serial ? [8, 64] : [16, 128];
   const whole = { math, span, parts, columns, teams };
@@ -73,7 +73,7 @@ export function productTile(
   return { ...whole, rowTile: Math.min(rows, rowTile) };
 }
 
-/** Workgroup memory that so many rows need. */
+/** Workgroup memory that so many rows need; one row never needs too much. */
 const bytesOf = (
   { parts, columns, teams }: Omit<WholeTile, 'rowTile'>,
   rows: number,
@@ -90,8 +90,7 @@ export function productProblem(
   const { reduce, lanes = LEAST_LANES } = variant;
   if (Object.keys(tile).some((setting) => !PRODUCT_SETTINGS.some((known) => known === setting)))
     return `"tile" expected some of ${PRODUCT_SETTINGS.join(', ')}, got ${shown(tile)}`;
-  const whole = productTile(shape, variant, tile);
-  const { math, span, parts, columns, teams } = whole;
+  const { math, span, parts, columns, teams } = productTile(shape, variant, tile);
   if (math === 'matrix') return noMatrices(shape, variant);
   if (math !== 'f32') return `math "${math}" expected f32 or matrix`;
   const isPower = (n: number): boolean => Number.isInteger(n) && n > 0 && (n & (n - 1)) === 0;
@@ -99,12 +98,9 @@ export function productProblem(
     return `span ${span} and parts ${parts} expected powers of two, the span within a subgroup, at most ${MOST} invocations`;
   if (reduce === 'serial' && parts > 1)
     return `a serial kernel has no barriers: parts expected 1, got ${parts}`;
-  if (![...(reduce === 'serial' ? [] : [2]), 4, 8].includes(columns))
-    return `columns expected 4, 8 or, with barriers, 2, got ${columns}`;
-  const bytes = bytesOf(whole, 1, shape.weights ?? 1, shape.norm ?? false);
-  return bytes > MAX_WORKGROUP_BYTES
-    ? `parts ${parts} and columns ${columns} need ${bytes} bytes of workgroup memory, at most ${MAX_WORKGROUP_BYTES} are there`
-    : undefined;
+  if (columns !== 4 && columns !== (reduce === 'serial' ? 8 : 2))
+    return `columns expected 4, or 8 without barriers and 2 with them, got ${columns}`;
+  return undefined;
 }
 
 /** Why matrices cannot make a product; weights of f32 would be rounded. */

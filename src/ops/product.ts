@@ -59,7 +59,7 @@ function tiles({
     teams.flatMap((team) => {
       const parts = team / span;
       if (parts < 1) return [];
-      return [{}, { columns: 4 }, { columns: 8 }].map((c) => ({ span, parts, ...c }));
+      return [{}, { columns: 2 }, { columns: 4 }].map((c) => ({ span, parts, ...c }));
     }),
   );
   const byMatrices = matrix && halves ? [{ math: 'matrix' as const }] : [];

@@ -145,9 +145,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     weight_sum1_1 += dots(weight_4, weight_5, weight_6, weight_7, v1);
   }
   let scale0 = scale_of(over_span(square0));
-  let scale1 = scale_of(over_span(square1));
   weight_sum0_0 *= scale0;
   weight_sum0_1 *= scale0;
+  let scale1 = scale_of(over_span(square1));
   weight_sum1_0 *= scale1;
   weight_sum1_1 *= scale1;
   let item = 0u;

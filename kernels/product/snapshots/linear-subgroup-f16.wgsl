@@ -50,25 +50,19 @@ fn add_squares(sum: f32, v: Values) -> f32 {
   return sum + dot(v[0], v[0]) + dot(v[1], v[1]);
 }
 
-fn over_span(share: f32) -> f32 {
-  var sum = share;
-  sum += subgroupShuffleXor(sum, 1u);
-  sum += subgroupShuffleXor(sum, 2u);
-  sum += subgroupShuffleXor(sum, 4u);
-  sum += subgroupShuffleXor(sum, 8u);
-  sum += subgroupShuffleXor(sum, 16u);
-  return sum;
+fn trade_vec2f(low: vec2f, high: vec2f, keeps_high: bool, mask: u32) -> vec2f {
+  return select(low, high, keeps_high) + subgroupShuffleXor(select(high, low, keeps_high), mask);
 }
 
-fn trade(low: vec2f, high: vec2f, keeps_high: bool, mask: u32) -> vec2f {
+fn trade_f32(low: f32, high: f32, keeps_high: bool, mask: u32) -> f32 {
   return select(low, high, keeps_high) + subgroupShuffleXor(select(high, low, keeps_high), mask);
 }
 
 var<workgroup> weight_parts: array<vec2f, 16>;
 
-fn weight_total(item: u32) -> vec4f {
+fn weight_total(row: u32) -> vec4f {
   var total = vec4f();
-  for (var at = item * 2u; at < 16u; at += 4u) {
+  for (var at = row * 2u; at < 16u; at += 4u) {
     total += vec4f(weight_parts[at], weight_parts[at + 1u]);
   }
   return total;
@@ -77,8 +71,10 @@ fn weight_total(item: u32) -> vec4f {
 var<workgroup> square_parts: array<f32, 16>;
 
 fn square_total(row: u32) -> f32 {
-  var total = 0.0;
-  for (var at = row; at < 8u; at += 2u) { total += square_parts[at]; }
+  var total = f32();
+  for (var at = row * 2u; at < 16u; at += 4u) {
+    total += square_parts[at];
+  }
   return total;
 }
 
@@ -121,20 +117,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let team = lane / 128u;
   let part = share / 32u;
-  square_parts[lane / 32u * 2u] = over_span(square0);
-  square_parts[lane / 32u * 2u + 1u] = over_span(square1);
   let high16 = (lane & 16u) != 0u;
-  let weight_kept16_0 = trade(weight_sum0_0, weight_sum1_0, high16, 16u);
+  let weight_kept16_0 = trade_vec2f(weight_sum0_0, weight_sum1_0, high16, 16u);
+  let square_kept16_0 = trade_f32(square0, square1, high16, 16u);
   let weight_kept8_0 = weight_kept16_0 + subgroupShuffleXor(weight_kept16_0, 8u);
+  let square_kept8_0 = square_kept16_0 + subgroupShuffleXor(square_kept16_0, 8u);
   let weight_kept4_0 = weight_kept8_0 + subgroupShuffleXor(weight_kept8_0, 4u);
+  let square_kept4_0 = square_kept8_0 + subgroupShuffleXor(square_kept8_0, 4u);
   let weight_kept2_0 = weight_kept4_0 + subgroupShuffleXor(weight_kept4_0, 2u);
+  let square_kept2_0 = square_kept4_0 + subgroupShuffleXor(square_kept4_0, 2u);
   let weight_kept1_0 = weight_kept2_0 + subgroupShuffleXor(weight_kept2_0, 1u);
+  let square_kept1_0 = square_kept2_0 + subgroupShuffleXor(square_kept2_0, 1u);
   let item = select(0u, 1u, high16);
   if ((lane & 15u) == 0u && item < 2u) {
     weight_parts[part * 4u + item * 2u + team] = weight_kept1_0;
+    square_parts[part * 4u + item * 2u + team] = square_kept1_0;
   }
   workgroupBarrier();
-  for (var value = lane; value < 2u; value += 256u) {
-    store_item(first, columns, value, weight_total(value) * scale_of(square_total(value)));
+  for (var row = lane; row < 2u; row += 256u) {
+    store_item(first, columns, row, weight_total(row) * scale_of(square_total(row)));
   }
 }

@@ -107,10 +107,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     w3_sum1_0 += dots(w3_0, w3_1, w3_2, w3_3, v1);
   }
   let scale0 = scale_of(over_span(square0));
-  let scale1 = scale_of(over_span(square1));
   w1_sum0_0 *= scale0;
-  w1_sum1_0 *= scale1;
   w3_sum0_0 *= scale0;
+  let scale1 = scale_of(over_span(square1));
+  w1_sum1_0 *= scale1;
   w3_sum1_0 *= scale1;
   let item = 0u;
   store_item(first, unit, item, w1_sum0_0, w3_sum0_0);
