@@ -24,6 +24,7 @@ import { measureScaling, type ScalingResult, scalingNotes, scalingTables } from 
 import { Session } from './session.ts';
 import type { Settings } from './settings.ts';
 import { type Table, tableLines } from './table.ts';
+import { measureWindows, type WindowsResult, windowsTables } from './windows.ts';
 
 /** What the suites of one run measured. */
 export interface Results {
@@ -35,6 +36,7 @@ export interface Results {
   readonly model?: ModelResult;
   readonly gpu?: GpuResult;
   readonly peers?: readonly PeerResult[];
+  readonly windows?: WindowsResult;
 }
 
 /** A file of results. */
@@ -61,6 +63,7 @@ export const SUITES: Suites = {
   model: { measure: measureModel, tables: modelTables },
   gpu: { measure: measureGpu, tables: gpuTables, notes: gpuNotes },
   peers: { measure: measurePeers, tables: peersTables, notes: peersNotes },
+  windows: { measure: measureWindows, tables: windowsTables },
 };
 
 /** Without names: what needs nothing but this checkout, and fits ten minutes without a GPU. */

@@ -24,6 +24,7 @@ const TITLES: Readonly<Record<SuiteName, string>> = {
   fidelity: 'What was checked first',
   gpu: 'With matrix units and without',
   peers: 'Other runtimes on the same work',
+  windows: 'Tokens a pass by window',
 };
 
 /** Whether a parsed file is one of this bench; others in bench/results have other shapes. */
