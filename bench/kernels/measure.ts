@@ -3,8 +3,9 @@ import { bind } from '../../kernels/compile.ts';
 import { byteLength, costOf } from '../../kernels/cost.ts';
 import type { Binding, Kernel } from '../../kernels/kernel.ts';
 import { packRows } from '../../kernels/lib/row-table.ts';
+import { NOT_DRAWN } from '../../kernels/sampler/drawn.ts';
 import { type DrawingSequence, packSequences } from '../../kernels/sampler/sequence-table.ts';
-import { packStart, packWindows } from '../../kernels/sampler/window-table.ts';
+import { packStart, packWindows, type Window } from '../../kernels/sampler/window-table.ts';
 import { floorUs } from '../../src/gpu/limits.ts';
 import { pipelineFor } from '../../src/gpu/pipelines.ts';
 import { Filler } from '../../src/gpu/random.ts';
@@ -36,8 +37,6 @@ export interface KernelResult {
   readonly share: number;
 }
 
-/** Dispatches in a pass where every dispatch moves the sequences one position on. */
-const MOST_DRAWS = 32;
 const MOST_SETS = 32;
 const CODES = 16384;
 const CLASSES = 1000;
@@ -56,25 +55,19 @@ export async function timeKernel(
   const integers = integersOf(kernel, (config?.blockSize ?? 0) >> 1);
   const sets = Array.from({ length: count }, () => buffersOf(memory, kernel));
   try {
-    /** Writes again what dispatches may have changed. */
-    const reset = (): void => {
-      for (const set of sets) {
-        for (const [binding, values] of Object.entries(integers)) {
-          const buffer = set[binding];
-          if (buffer) device.queue.writeBuffer(buffer, 0, values);
-        }
-      }
-    };
     fill(memory, kernel, sets);
-    reset();
+    for (const set of sets) {
+      for (const [binding, values] of Object.entries(integers)) {
+        const buffer = set[binding];
+        if (buffer) device.queue.writeBuffer(buffer, 0, values);
+      }
+    }
     const pipeline = await pipelineFor(device, kernel);
     const groups = sets.map((set) => {
       const bound = Object.entries(set).map(([n, buffer]) => [n, { buffer }] as const);
       return bind(device, kernel, pipeline, Object.fromEntries(bound));
     });
-    const moves = kernel.bindings.progress?.role === 'inout';
-    const options = { ...effort, ...(moves && { most: MOST_DRAWS, reset }) };
-    const { us, medianUs, runs } = await sample(clock, options, (pass, index) => {
+    const { us, medianUs, runs } = await sample(clock, effort, (pass, index) => {
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, groups[index % groups.length] ?? null);
       pass.dispatchWorkgroups(...kernel.workgroups);
@@ -142,14 +135,16 @@ function integersOf(
       ...{ topK: 2000, topP: 1, greedy: false, given: 0 },
     }),
   );
-  const windows = Array.from({ length: bindings.windowTable?.shape[0] ?? 0 }, (_, i) => {
-    return { sequence: i, row: i, draw: i, count: 1 };
+  // With nothing drawn the rows stay where they are, however often they are placed.
+  const windows = rows.slice(0, bindings.windowTable?.shape[0] ?? 0).map((_, row): Window => {
+    return { sequence: row, row, draw: row, count: 1 };
   });
   return {
-    ...(bindings.rowTable && { rowTable: packRows(rows) }),
-    ...(bindings.sequenceTable && { sequenceTable: packSequences(sequences) }),
     ...(bindings.windowTable && { windowTable: packWindows(windows) }),
     ...(bindings.progress && { progress: repeated(count('progress'), packStart(0, position)) }),
+    ...(bindings.drawn && { drawn: new Uint32Array(count('drawn')).fill(NOT_DRAWN) }),
+    ...(bindings.rowTable && { rowTable: packRows(rows) }),
+    ...(bindings.sequenceTable && { sequenceTable: packSequences(sequences) }),
     ...(bindings.tokens && { tokens: codes('tokens') }),
     ...(bindings.codes && { codes: codes('codes') }),
   };

@@ -79,12 +79,12 @@ async function gptWork(memory: Memory, rows: number, kernels: KernelChoices): Pr
     topK: 0,
     topP: 1,
     greedy: false,
-    given: config.blockSize,
+    given: 0,
   };
   const settings = Array.from({ length: sequences }, (_, seed) => ({
     ...rest,
     ...{ seed, cfgScale: CFG_SCALE },
-    ...{ row: seed, uncondRow: sequences + seed, sequence: seed },
+    ...{ row: seed, uncondRow: sequences + seed },
   }));
   write(gpt.sequenceTable, packSequences(settings, rows));
   for (const t of g.residents) {

@@ -18,8 +18,6 @@ export interface SampleOptions {
   readonly warmUs: number;
   /** Most dispatches in a pass. */
   readonly most?: number | undefined;
-  /** Called before every pass. */
-  readonly reset?: (() => void) | undefined;
 }
 
 /** A dispatch that takes longer runs twice: what disturbs short ones averages out in it. */
@@ -55,11 +53,10 @@ export async function keepBusy(
 /** @param encode Records dispatch `index`. */
 export async function sample(
   watch: Stopwatch,
-  { runs, leastUs, warmUs, most = MOST_DISPATCHES, reset }: SampleOptions,
+  { runs, leastUs, warmUs, most = MOST_DISPATCHES }: SampleOptions,
   encode: (pass: GPUComputePassEncoder, index: number) => void,
 ): Promise<Sample> {
   const time = async (count: number): Promise<number> => {
-    reset?.();
     const us = await watch.time((pass) => {
       for (let i = 0; i < count; i++) encode(pass, i);
     });
