@@ -1,6 +1,7 @@
 /** How a product of few rows with a weight divides its work. */
 import { assert, MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
 import { shown } from '../lib/params.ts';
+import { isQuantised } from '../lib/quants.ts';
 import { matrixProblem } from './product-matrix.ts';
 
 /** Who shares a sum decides its order; columns do not, so the number of rows may choose them. */
@@ -103,12 +104,14 @@ export function productProblem(
   return undefined;
 }
 
-/** Why matrices cannot make a product; weights of f32 would be rounded. */
+/** Why matrices cannot make a product: halves hold weights of f16 and bf16, but not others. */
 function noMatrices(
   { dtype, weights = 1, split = 1 }: ProductShape,
-  { reduce, f16, matrix }: Variant,
+  { reduce, f16, halves, matrix }: Variant,
 ): string | undefined {
   if (dtype === 'f32') return 'math "matrix" would round weights of f32 to halves';
+  if (isQuantised(dtype) && !halves)
+    return `math "matrix" rounds weights of ${dtype} with their scales to halves, for which this variant has no leave`;
   if (split > 1) return `math "matrix" takes inDim whole, got ${split} parts of it`;
   if (reduce === 'serial') return 'math "matrix" needs barriers, which a serial kernel has not';
   if (!f16) return 'math "matrix" needs the device feature "shader-f16", which this variant lacks';

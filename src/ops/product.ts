@@ -50,7 +50,6 @@ function tiles({
   reduce,
   lanes = LEAST_LANES,
   matrix,
-  halves,
 }: Variant): readonly Partial<ProductOpTile>[] {
   if (reduce === 'serial') return [{ span: 1 }, { columns: 4 }, { columns: 8 }];
   const spans = reduce === 'workgroup' ? [1] : [8, 16, 32].filter((s) => s <= lanes);
@@ -62,6 +61,6 @@ function tiles({
       return [{}, { columns: 2 }, { columns: 4 }].map((c) => ({ span, parts, ...c }));
     }),
   );
-  const byMatrices = matrix && halves ? [{ math: 'matrix' as const }] : [];
+  const byMatrices = matrix ? [{ math: 'matrix' as const }] : [];
   return [...whole, ...byMatrices, { split: 2 }, { split: 4 }];
 }

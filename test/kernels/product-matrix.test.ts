@@ -194,6 +194,7 @@ describe('refuses matrices', () => {
   const refused = { rows: 2, inDim: 8, outDim: 8 };
   test.each<[MatrixDType, Variant, RegExp]>([
     ['f32', own, /math "matrix" would round weights of f32 to halves/],
+    ['int8', { ...own, halves: false }, /rounds weights of int8 with their scales to halves/],
     ['f16', PORTABLE, /math "matrix" needs the device feature "shader-f16"/],
     ['f16', { ...PORTABLE, f16: true }, /needs .*"chromium-experimental-subgroup-matrix"/],
     ['f16', { ...own, reduce: 'serial' }, /needs barriers, which a serial kernel has not/],
