@@ -2,6 +2,7 @@
 import { isAbsolute, relative, resolve } from 'node:path';
 import type { MatrixDType, TableDType } from '../../kernels/kernel.ts';
 import { estimateMemory, gptParameterCount, type MemoryUse } from '../index.ts';
+import { describePrecision } from '../load/fingerprint.ts';
 import { gptPrecision } from '../load/precision.ts';
 import { headDtypeOf, tableDtypeOf } from '../models/precision.ts';
 import type { KernelChoices } from '../node/device.ts';
@@ -38,6 +39,8 @@ type ModelFacts = { readonly folder: string } & (
       readonly parameters: { readonly gpt: number; readonly vq: number };
       /** Storage on the device of the decoder's matrices, output head and embeddings. */
       readonly dtype: MatrixDType;
+      /** In words. */
+      readonly precision: string;
       readonly headDtype: MatrixDType;
       readonly tableDtype: TableDType;
       /** Bytes on the device for one image with guidance. */
@@ -95,6 +98,7 @@ async function describeModel(folder: string, device: GPUDevice): Promise<ModelFa
       gridSize: config.gpt.gridSize,
       parameters: { gpt: gptParameterCount(config.gpt), vq: countValues(vq) },
       dtype: precision.dtype,
+      precision: describePrecision(precision),
       headDtype: headDtypeOf(precision),
       tableDtype: tableDtypeOf(precision),
       memory: estimateMemory(config, { rows: 2, slots: 2 }, precision),
@@ -117,11 +121,7 @@ function printModel(model: ModelFacts, report: Report): void {
     report.line(`model    ${folder}: cannot be used: ${model.problem}`);
     return;
   }
-  const { name, classes, gridSize, parameters, dtype, headDtype, tableDtype, memory } = model;
-  const others = [`head ${headDtype}`, `embeddings ${tableDtype}`].filter(
-    (text) => !text.endsWith(` ${dtype}`),
-  );
-  const dtypes = [dtype, ...others].join(', ');
+  const { name, classes, gridSize, parameters, precision, memory } = model;
   const millions = (count: number): string => `${(count / 1e6).toFixed(1)}M`;
   report.line(`model    ${name} (${folder})`);
   const listed = classes.slice(0, MAX_CLASSES).join(', ');
@@ -129,7 +129,7 @@ function printModel(model: ModelFacts, report: Report): void {
   report.line(`         ${classes.length} classes: ${listed}${more}`);
   report.line(`         ${gridSize}x${gridSize} tokens an image`);
   report.line(
-    `         parameters: decoder ${millions(parameters.gpt)} (${dtypes}), tokenizer ${millions(parameters.vq)}`,
+    `         parameters: decoder ${millions(parameters.gpt)} (${precision}), tokenizer ${millions(parameters.vq)}`,
   );
   report.line(
     `         memory for one image: weights ${formatMB(memory.weights)}, KV cache and state ${formatMB(memory.state)}, transients ${formatMB(memory.temp)}`,

@@ -1,6 +1,7 @@
 /** `llamagen tune`: measures the tiles of a model's kernels and keeps the best for this adapter. */
 import { dirname } from 'node:path';
 import type { WeightDTypeOption } from '../index.ts';
+import { describePrecision } from '../load/fingerprint.ts';
 import { gptPrecision } from '../load/precision.ts';
 import { openFolder } from '../node/files.ts';
 import { assertFolderWritable } from '../node/output.ts';
@@ -40,7 +41,7 @@ export async function runTune(
   await withDevice(report, async (device, adapter, { tuned: before, kernels: choices }) => {
     assertFolderWritable(dirname(before.path));
     const precision = gptPrecision(device, gptFile, { ...choices, dtype: options.dtype });
-    report.line(`model    ${config.name} (${precision.dtype})`);
+    report.line(`model    ${config.name} (${describePrecision(precision)})`);
     const kernels = await kernelDigest(choices.variant);
     const tuned: Record<string, Tuned> = { ...before.tuned };
     const results = new Map<string, Result>();
