@@ -20,6 +20,7 @@ import { type Limits, limitsTables } from './limits.ts';
 import { type ModelResult, measureModel, modelTables } from './model/suite.ts';
 import type { PeerResult } from './peers/result.ts';
 import { measurePeers, peersAreThere, peersNotes, peersTables } from './peers/suite.ts';
+import { measureTorch, type TorchResult, torchNotes, torchTables } from './peers/torch.ts';
 import { measureScaling, type ScalingResult, scalingNotes, scalingTables } from './scaling.ts';
 import { Session } from './session.ts';
 import type { Settings } from './settings.ts';
@@ -35,6 +36,7 @@ export interface Results {
   readonly scaling?: ScalingResult;
   readonly model?: ModelResult;
   readonly gpu?: GpuResult;
+  readonly torch?: TorchResult;
   readonly peers?: readonly PeerResult[];
   readonly windows?: WindowsResult;
 }
@@ -62,6 +64,7 @@ export const SUITES: Suites = {
   scaling: { measure: measureScaling, tables: scalingTables, notes: scalingNotes },
   model: { measure: measureModel, tables: modelTables },
   gpu: { measure: measureGpu, tables: gpuTables, notes: gpuNotes },
+  torch: { measure: () => measureTorch(), tables: torchTables, notes: torchNotes },
   peers: { measure: measurePeers, tables: peersTables, notes: peersNotes },
   windows: { measure: measureWindows, tables: windowsTables },
 };
@@ -71,7 +74,7 @@ export const DEFAULT_SUITES: readonly SuiteName[] = ['limits', 'kernels', 'gener
 
 /** With --gpu: fidelity first; other runtimes where they are. */
 export const gpuSuites = (): readonly SuiteName[] => [
-  ...(['fidelity', 'limits', 'gpu'] as const),
+  ...(['fidelity', 'limits', 'gpu', 'torch'] as const),
   ...(peersAreThere() ? (['peers'] as const) : []),
 ];
 

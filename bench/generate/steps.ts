@@ -152,7 +152,7 @@ const graphOf = ({ model, grid, classes }: StepCase, precision: Precision) =>
   stepGraph(gptConfig(model, grid), classes, precision);
 
 /** The time to move what a step must: products of few rows run beside the reads. */
-function stepFloorMs(define: (g: Graph) => void, limits: Limits): number {
+export function stepFloorMs(define: (g: Graph) => void, limits: Limits): number {
   const g = new Graph();
   define(g);
   const bytes = g.nodes.reduce((sum, { kernel }) => sum + costOf(kernel).bytes, 0);

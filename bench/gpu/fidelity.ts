@@ -1,5 +1,5 @@
 /** `fidelity`: whether this adapter computes what it should, in every way that is measured afterwards. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { generate, loadModel } from '../../src/index.ts';
 import { defaultModelFolder, openFolder, packageFolder } from '../../src/node/files.ts';
 import type { ModelFiles } from '../../src/weights/source.ts';
@@ -64,6 +64,7 @@ type Check = (session: Session, way: Way) => Promise<Found>;
 const CHECKS: Readonly<Record<string, Check>> = {
   'golden cases': (session, way) => session.use((d) => golden(d, session, way)),
   'images alone and in batches': (session) => session.use((d) => batches(d, session)),
+  'windows against step by step': (session) => session.use((d) => windows(d, session)),
 };
 
 async function golden({ device }: BenchDevice, session: Session, way: Way): Promise<Found> {
@@ -75,8 +76,10 @@ async function golden({ device }: BenchDevice, session: Session, way: Way): Prom
     .filter((folder) => !isSmall(session) || SMALL.test(folder))
     .filter((folder) => reasonToSkip(folder, { precision }) === undefined);
   for (const folder of folders) {
-    const { name, checks } = await runCase(device, folder, {
-      ...{ variant, tiles, precision, classes: CLASSES },
+    const options = { variant, tiles, precision, classes: CLASSES };
+    const { name, checks } = await runCase(device, folder, options).catch((error: unknown) => {
+      failures.push(`${basename(folder)}: ${error}`);
+      return { name: folder, checks: [] };
     });
     for (const { tensor, pass, maxAbsError, nmse, tolerance } of checks) {
       if (pass) passed++;
@@ -89,8 +92,7 @@ async function golden({ device }: BenchDevice, session: Session, way: Way): Prom
 /** Every image has the same tokens and pixels alone, among others, and at another place. */
 async function batches({ device }: BenchDevice, session: Session): Promise<Found> {
   const small = isSmall(session);
-  const files: ModelFiles = small ? tinyFolder() : openFolder(defaultModelFolder());
-  const model = await loadModel(device, files, session.loading);
+  const model = await loadModel(device, filesFor(session), session.loading);
   try {
     const [tokens, pixels] = [new SameCheck('token'), new SameCheck('byte')];
     const all = small ? [0, 2, 1] : [3, 30, 7, 7, 15, 0, 21, 12];
@@ -106,6 +108,35 @@ async function batches({ device }: BenchDevice, session: Session): Promise<Found
         tokens.check(`${count} images from ${first} on`, first + i, image.tokens);
         pixels.check(`${count} images from ${first} on`, first + i, image.rgba);
         passed++;
+      }
+    }
+    return { passed, failures: [] };
+  } finally {
+    model.destroy();
+  }
+}
+
+const filesFor = (session: Session): ModelFiles =>
+  isSmall(session) ? tinyFolder() : openFolder(defaultModelFolder());
+
+/** Settings that fill windows in other ways. */
+const SAMPLED = [{ cfgScale: 2 }, { cfgScale: 1, topK: 10 }, { cfgScale: 3, greedy: true }];
+
+/** Every image has the same tokens and pixels whatever its window, alone and beside another. */
+async function windows({ device }: BenchDevice, session: Session): Promise<Found> {
+  const model = await loadModel(device, filesFor(session), session.loading);
+  try {
+    let passed = 0;
+    for (const sampling of SAMPLED) {
+      const [tokens, pixels] = [new SameCheck('token'), new SameCheck('byte')];
+      for (const window of isSmall(session) ? [1, 3] : [1, 2, 5, 8, 16, 'auto' as const]) {
+        const { images } = await generate(model, { classes: [3, 1], seed: 9, window, ...sampling });
+        for (const [i, image] of images.entries()) {
+          const name = `window ${window}, guidance ${sampling.cfgScale}`;
+          tokens.check(name, i, image.tokens);
+          pixels.check(name, i, image.rgba);
+          passed++;
+        }
       }
     }
     return { passed, failures: [] };

@@ -11,6 +11,7 @@ import {
 import type { Session } from '../session.ts';
 import { formatNumber, percent, type Row, type Table } from '../table.ts';
 import { isSmall, sessionOf, type Way, waysOf } from './ways.ts';
+import { measureWindowPass, type WindowPassResult, windowName } from './window-pass.ts';
 
 export interface GpuResult {
   readonly ways: readonly WayResult[];
@@ -21,6 +22,8 @@ export interface GpuResult {
 export interface WayResult {
   readonly name: string;
   readonly steps: readonly StepResult[];
+  /** Passes of a window of one image. */
+  readonly windows: readonly WindowPassResult[];
   readonly images: readonly ImageResult[];
   readonly kernels?: KernelsResult;
 }
@@ -30,6 +33,8 @@ interface Plan {
   readonly models: readonly GptSize[];
   readonly grid: 16 | 24;
   readonly classes: readonly number[];
+  /** Positions of a window, for one image. */
+  readonly window: number;
   /** Length of a timed run of steps, milliseconds. */
   readonly runMs: number;
   /** Side of the grid of codes, and how many are decoded in a run. */
@@ -42,18 +47,18 @@ interface Plan {
 
 const GPU: Plan = {
   models: ['GPT-B', 'GPT-L', 'GPT-XL', 'GPT-XXL', 'GPT-3B'],
-  ...{ grid: 24, classes: [1, 8], runMs: 600, codes: 24, images: [1, 8] },
+  ...{ grid: 24, classes: [1, 8], window: 8, runMs: 600, codes: 24, images: [1, 8] },
   kernels: ['GPT-B', 'VQ-16'],
   mostSeconds: 210,
 };
 const SMALL: Plan = {
   models: ['GPT-B'],
-  ...{ grid: 16, classes: [1, 2], runMs: 1, codes: 2, images: [1, 2] },
+  ...{ grid: 16, classes: [1, 2], window: 2, runMs: 1, codes: 2, images: [1, 2] },
   kernels: ['GPT-B 2 rows: embed', 'GPT-B 2 rows: attention', 'GPT-B 2 rows: sample_token'],
   mostSeconds: 600,
 };
 
-/** Steps of all ways first, then images, then kernels: where time runs out, what matters is there. */
+/** Steps of all ways first, then windows, images, then kernels: where time runs out, what matters is there. */
 export async function measureGpu(session: Session): Promise<GpuResult> {
   const plan = isSmall(session) ? SMALL : GPU;
   const missing: { name: string; reason: string }[] = [];
@@ -87,6 +92,17 @@ export async function measureGpu(session: Session): Promise<GpuResult> {
   }
   for (const [way, result] of found) {
     const own = sessionOf(session, way);
+    for (const model of plan.models) {
+      const one = { model, grid: plan.grid, window: plan.window };
+      const name = `${windowName(one)}, ${way.name}`;
+      const pass = await attempt(name, () =>
+        own.use((d) => measureWindowPass(d, own, limits, one)),
+      );
+      if (pass) result.windows.push(pass);
+    }
+  }
+  for (const [way, result] of found) {
+    const own = sessionOf(session, way);
     for (const count of plan.images) {
       const image = await attempt(`VQ-16, ${count} images, ${way.name}`, () =>
         own.use((d) => measureImage(d, plan.codes, own.precision(d.device), limits, 2, count)),
@@ -105,11 +121,12 @@ export async function measureGpu(session: Session): Promise<GpuResult> {
 interface Growing {
   readonly name: string;
   readonly steps: StepResult[];
+  readonly windows: WindowPassResult[];
   readonly images: ImageResult[];
   kernels?: KernelsResult | undefined;
 }
 
-const emptyOf = ({ name }: Way): Growing => ({ name, steps: [], images: [] });
+const emptyOf = ({ name }: Way): Growing => ({ name, steps: [], windows: [], images: [] });
 const finished = ({ kernels, ...rest }: Growing): WayResult => ({
   ...rest,
   ...(kernels && { kernels }),
@@ -124,6 +141,7 @@ export function gpuTables({ ways }: GpuResult): Table[] {
     compared('a step, ms', ways, ({ steps }) =>
       steps.map(({ name, stepMs, floorMs }) => ({ name, ms: stepMs.min, floorMs })),
     ),
+    compared('a pass of one image, ms', ways, ({ windows }) => windows),
     compared('images from codes, ms', ways, ({ images }) =>
       images.map(({ name, decodeMs, floorMs }) => ({ name, ms: decodeMs.min, floorMs })),
     ),

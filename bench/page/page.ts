@@ -23,6 +23,7 @@ const TITLES: Readonly<Record<SuiteName, string>> = {
   model: 'A model as users run it',
   fidelity: 'What was checked first',
   gpu: 'With matrix units and without',
+  torch: 'PyTorch on the same machine',
   peers: 'Other runtimes on the same work',
   windows: 'Tokens a pass by window',
 };

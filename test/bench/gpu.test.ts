@@ -1,11 +1,12 @@
 /** `bench --gpu`: its ways, its tables, and a run of it with small sizes. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { fidelityNotes, fidelityTables, hasFailed } from '../../bench/gpu/fidelity.ts';
 import { gpuNotes, gpuTables, type WayResult } from '../../bench/gpu/suite.ts';
 import { sessionOf, waysOf } from '../../bench/gpu/ways.ts';
+import { measureTorch, torchNotes, torchTables } from '../../bench/peers/torch.ts';
 import { timing } from '../../bench/repeat.ts';
 import { Session } from '../../bench/session.ts';
 import type { Settings } from '../../bench/settings.ts';
@@ -62,7 +63,9 @@ test('steps of all ways stand side by side, with what is missing', () => {
     ...{ stepMs: timing([9, ms]), floorMs: 1, floorShare: 1 / ms },
     memory: { weights: 1, state: 1, temp: 1, staging: 1 },
   });
-  const way = (name: string, steps: WayResult['steps']): WayResult => ({ name, steps, images: [] });
+  const way = (name: string, steps: WayResult['steps']): WayResult => ({
+    ...{ name, steps, windows: [], images: [] },
+  });
   const result = {
     ways: [way('fast', [step('B', 2), step('L', 4)]), way('exact', [step('B', 5)])],
     missing: [{ name: 'L, exact', reason: 'no time left' }],
@@ -88,10 +91,36 @@ test('what failed is counted and told', () => {
   );
 });
 
-describe('llamagen bench', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'llamagen-bench-'));
-  afterAll(() => rmSync(folder, { recursive: true }));
+const folder = mkdtempSync(join(tmpdir(), 'llamagen-bench-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
+describe('PyTorch', () => {
+  /** In the place of the Python script. */
+  const ran = (text: string) => {
+    const script = join(folder, 'torch.mjs');
+    writeFileSync(script, text);
+    return measureTorch(process.execPath, script);
+  };
+  const row = { torch: '2.11', device: 'H200', name: 'GPT-B', ms: 0.7 };
+
+  test('has a row for each line that is one', async () => {
+    const result = await ran(`console.log('a warning'); console.log('${JSON.stringify(row)}')`);
+    expect(result).toEqual({ rows: [row] });
+    expect(tableLines(torchTables(result))[1]).toMatch(/GPT-B +0\.70/);
+  });
+
+  test('that is not there, or fails, has a reason', async () => {
+    expect(torchNotes(await measureTorch(join(folder, 'no-python')))[0]).toMatch(
+      /PyTorch: .*ENOENT/,
+    );
+    const failed = await ran(
+      `console.log('${JSON.stringify(row)}'); console.error('no CUDA'); process.exitCode = 2`,
+    );
+    expect(failed).toEqual({ rows: [row], reason: 'no CUDA' });
+  });
+});
+
+describe('llamagen bench', () => {
   test('gives its arguments to the bench, and ends as that does', async () => {
     const { code, stderr } = await llamagen(['bench', '--gpu', 'limits']);
     expect(code).toBe(1);
@@ -109,13 +138,13 @@ describe('llamagen bench', () => {
 
 test.each(few(0, ['bench --gpu --small']))('%s runs from end to end', async () => {
   const print = () => {};
-  const suites = gpuSuites().filter((name) => name !== 'peers');
+  const suites = gpuSuites().filter((name) => !['torch', 'peers'].includes(name));
   const { results } = await runSuites(suites, SETTINGS, { print, note: print });
   expect(fidelityNotes(results.fidelity ?? { checks: [] })).toEqual([]);
   expect(results.fidelity?.checks.every(({ passed }) => passed > 0)).toBe(true);
   expect(results.gpu?.missing).toEqual([]);
-  for (const { steps, images } of results.gpu?.ways ?? []) {
-    expect([steps.length, images.length]).toEqual([2, 2]);
+  for (const { steps, windows, images } of results.gpu?.ways ?? []) {
+    expect([steps.length, windows.length, images.length]).toEqual([2, 1, 2]);
   }
   expect(results.gpu?.ways[0]?.kernels?.kernels.length).toBeGreaterThan(2);
 });

@@ -121,7 +121,7 @@ function bench(args: readonly string[], env = process.env) {
 test.each([
   [
     ['kernel'],
-    'no suite "kernel": there are fidelity, limits, kernels, generate, scaling, model, gpu, peers',
+    'no suite "kernel": there are fidelity, limits, kernels, generate, scaling, model, gpu, torch, peers',
   ],
   [['scaling', '--cases', 'GPT-Z'], 'scaling has no case "GPT-Z"; there are'],
   [['generate', '--models', 'Z'], 'Expected some of GPT-B, GPT-L'],
