@@ -112,6 +112,8 @@ export interface Variant {
    * need no barrier.
    */
   readonly lanes?: number | undefined;
+  /** Most invocations of a workgroup. Default 256, as every device has. */
+  readonly invocations?: number | undefined;
   /** Where the feature `chromium-experimental-subgroup-matrix` may be used: by which matrices. */
   readonly matrix?: MatrixConfig | undefined;
   /**

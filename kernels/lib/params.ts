@@ -137,6 +137,7 @@ const VARIANT: Readonly<Record<keyof Variant, Rule>> = {
   reduce: 'reduce',
   f16: 'flag',
   lanes: 'size?',
+  invocations: 'size?',
   matrix: 'record?',
   halves: 'flag?',
 };

@@ -29,10 +29,12 @@ const MOST_HELD = 16;
  */
 export function samplerGroup(
   vocabSize: number,
-  { reduce: asked, lanes = 1 }: Variant,
+  { reduce: asked, lanes = 1, invocations = 256 }: Variant,
 ): SamplerGroup {
   const isAlone = asked === 'serial';
-  const size = isAlone ? lanes : 256;
+  // Barriers over many subgroups are cheap where a subgroup reduces by itself.
+  const most = asked === 'subgroup' && quads(vocabSize) > 1024 ? 1024 : 256;
+  const size = isAlone ? lanes : 2 ** Math.floor(Math.log2(Math.min(most, invocations)));
   const reduce = !isAlone ? asked : lanes > 1 ? 'subgroup' : 'workgroup';
   const common = { size, reduce, lanes };
   const each = ceilDiv(quads(vocabSize), size);

@@ -9,6 +9,8 @@ export interface AdapterFacts {
   readonly subgroups: boolean;
   /** Least invocations of a subgroup; 4 where the adapter does not say. */
   readonly lanes: number;
+  /** Most invocations of a workgroup in one dimension; 256 where the adapter does not say. */
+  readonly invocations?: number | undefined;
   readonly shaderF16: boolean;
   /** Matrices of subgroups that sum in f32, where `findMatrices` has found any. */
   readonly matrix?: MatrixConfig | undefined;
@@ -21,10 +23,12 @@ export const isSoftware = ({ isFallbackAdapter, architecture }: GPUAdapterInfo):
 /** Facts about a device; `software` when its adapter says that it is a fallback. */
 export function adapterFacts(device: GPUDevice): AdapterFacts {
   const { subgroupMinSize = 4 } = device.adapterInfo;
+  const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX } = device.limits;
   return {
     software: isSoftware(device.adapterInfo),
     subgroups: device.features.has('subgroups'),
     lanes: subgroupMinSize,
+    invocations: Math.min(maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX),
     shaderF16: device.features.has('shader-f16'),
     matrix: knownMatrices(device)?.config,
   };
@@ -36,13 +40,14 @@ export function adapterFacts(device: GPUDevice): AdapterFacts {
  * multiply halves, which the precision `exact` takes back.
  */
 export function chooseVariant(facts: AdapterFacts): Variant {
-  const { software, subgroups, shaderF16, lanes, matrix } = facts;
+  const { software, subgroups, shaderF16, lanes, invocations, matrix } = facts;
   const shared = subgroups ? 'subgroup' : 'workgroup';
   const reduce = software ? 'serial' : shared;
   return {
     ...{ reduce, f16: shaderF16, matrix },
     ...(subgroups && { lanes }),
     ...(!software && { halves: true }),
+    ...(!software && invocations !== undefined && { invocations }),
   };
 }
 

@@ -55,6 +55,7 @@ const VARIANT: Checks<Variant> = {
   reduce: oneOf(['serial', 'workgroup', 'subgroup']),
   f16: flag,
   lanes: integer(1),
+  invocations: integer(1),
   matrix: having('an object'),
   halves: flag,
 };

@@ -8,7 +8,12 @@ import { testDevice } from '../support/device.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { packed, sampling } from '../support/sampling.ts';
-import { deviceVariants, SAMPLER_VARIANTS, variantName } from '../support/variants.ts';
+import {
+  deviceVariants,
+  F32_VARIANTS,
+  SAMPLER_VARIANTS,
+  variantName,
+} from '../support/variants.ts';
 
 const device = await testDevice();
 
@@ -38,7 +43,45 @@ describe.each(
   deviceVariants(device, SAMPLER_VARIANTS).map(
     (variant) => [variantName(variant), variant] as const,
   ),
-)('%s', (_, variant) => {
+)('thresholds, %s', (_, variant) => {
+  test('among equal logits, logits of all magnitudes, and ties on both sides of a cut', async () => {
+    const vocabSize = 1102;
+    const logitsOf = (at: (t: number) => number): number[] =>
+      Array.from({ length: vocabSize }, (_, t) => Math.fround(at(t)));
+    const equal = logitsOf(() => -0.37);
+    // Two signs, all exponents: as far apart as keys can be.
+    const wide = logitsOf((t) => (t % 2 === 0 ? 1 : -1) * 2 ** ((t % 250) - 124));
+    // 500 near ones, far from the others, which the shares of the range cannot tell apart.
+    const near = logitsOf((t) =>
+      t < 500 ? 1 + ((t * 7) % 500) * 2 ** -22 : t === 900 ? 3e4 : -3e4,
+    );
+    // Groups of eleven.
+    const groups = logitsOf((t) => -((t * 37) % 100) / 8);
+    const cases: readonly (readonly [readonly number[], Partial<Sampling>])[] = [
+      [equal, { topK: 1 }],
+      [equal, { topP: 0.4999 }],
+      [equal, { topK: 700, topP: 0 }],
+      ...[1, 2, 551, 552, 1100, 1101].map((topK) => [wide, { topK, temperature: 1e38 }] as const),
+      ...[2, 250, 501, 502].map((topK) => [near, { topK }] as const),
+      ...[11, 12, 22, 23, 600].map((topK) => [groups, { topK }] as const),
+      ...[0.05, 0.3, 0.9].map((topP) => [groups, { topK: 300, topP }] as const),
+    ];
+    const kernel = filterLogits({ sequences: cases.length, vocabSize, variant });
+    const { probs } = await runKernel(device, kernel, {
+      logits: cases.flatMap(([logits]) => logits),
+      sequenceTable: packed(cases.map(([, how]) => sampling(how))),
+    });
+    for (const [s, [logits, how]] of cases.entries()) {
+      const expected = oracle.filterLogits(logits, sampling(how));
+      const got = probs!.subarray(s * vocabSize, (s + 1) * vocabSize);
+      const name = `case ${s}, ${JSON.stringify(how)}`;
+      expect(indices(got), name).toEqual(indices(expected));
+      expectClose(name, got, expected, TOLERANCE);
+    }
+  });
+});
+
+describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
   test('each sequence has its own logits', async () => {
     const [sequences, vocabSize] = [3, 70];
     const logits = normal(sequences * vocabSize, 3, 2);

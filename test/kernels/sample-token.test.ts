@@ -1,5 +1,6 @@
 /** The sampler in one dispatch against the three kernels that it is made of: the same bits. */
 import { describe, expect, test } from 'vitest';
+import { compile } from '../../kernels/compile.ts';
 import { NO_TOKEN } from '../../kernels/lib/finite.ts';
 import { drawToken } from '../../kernels/sampler/draw-token.ts';
 import { GIVEN, NOT_DRAWN } from '../../kernels/sampler/drawn.ts';
@@ -9,6 +10,7 @@ import { sampleToken } from '../../kernels/sampler/sample-token.ts';
 import type { Sampling } from '../../kernels/sampler/sequence-table.ts';
 import { testDevice } from '../support/device.ts';
 import { fewBarriers } from '../support/few.ts';
+import { nullDevice } from '../support/null-device.ts';
 import { rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
@@ -16,6 +18,17 @@ import { ALL_GIVEN, packed, sampling } from '../support/sampling.ts';
 import { deviceVariants, SAMPLER_VARIANTS, variantName } from '../support/variants.ts';
 
 const device = await testDevice();
+
+test('workgroups of 1024 hold four groups of logits each, and compile', async () => {
+  const variant = { reduce: 'subgroup', f16: false, lanes: 32, invocations: 1024 } as const;
+  const params = { sequences: 1, rows: 2, vocabSize: 16384, clsTokenNum: 1 };
+  const kernel = sampleToken({ ...params, variant });
+  expect(kernel.code).toContain('var<private> held: array<vec4f, 4>;');
+  // No backend without a GPU has more than 256: all but that number is compiled.
+  const code = kernel.code.replace('@workgroup_size(1024)', '@workgroup_size(256)');
+  expect(code).not.toBe(kernel.code);
+  await compile(await nullDevice(), { ...kernel, code });
+});
 
 const settings = [
   sampling({ seed: 1, cfgScale: 4, topK: 20 }),

@@ -17,6 +17,12 @@ export const F32_VARIANTS: readonly Variant[] = VARIANTS.filter(({ f16 }) => !f1
 /** The variants of what draws tokens. */
 export const SAMPLER_VARIANTS: readonly Variant[] = [...F32_VARIANTS, SERIAL_LANES];
 
+/** Workgroups of fewer and of more subgroups than a sampler has by default; more need a GPU. */
+export const SAMPLER_GROUPS: readonly Variant[] = [
+  { reduce: 'subgroup', f16: false, lanes: 4, invocations: 64 },
+  { reduce: 'workgroup', f16: false, invocations: 128 },
+];
+
 /** A name for test titles, e.g. `serial` or `workgroup f16`. */
 export const variantName = ({ reduce, lanes, f16 }: Variant): string =>
   `${reduce}${reduce === 'serial' && lanes ? ' lanes' : ''}${f16 ? ' f16' : ''}`;

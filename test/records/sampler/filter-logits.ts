@@ -6,7 +6,7 @@ import type { Sampling } from '../../../kernels/sampler/sequence-table.ts';
 import { filterLogits as oracle } from '../../oracle/filter-logits.ts';
 import { normal } from '../../support/random.ts';
 import { packed, sampling } from '../../support/sampling.ts';
-import { SAMPLER_VARIANTS } from '../../support/variants.ts';
+import { SAMPLER_GROUPS, SAMPLER_VARIANTS } from '../../support/variants.ts';
 import { type KernelRecord, record } from '../record.ts';
 
 const SETTINGS: readonly Sampling[] = [
@@ -52,6 +52,12 @@ export const filterLogits: KernelRecord<FilterLogitsParams> = record<
         sequences: SETTINGS.length,
         vocabSize,
       })),
+      few: 1,
+    },
+    // Of 5000 logits an invocation of 64 holds none, one of 128 holds ten groups of four.
+    {
+      variants: SAMPLER_GROUPS,
+      cases: [TIES, 5000, 1000].map((vocabSize) => ({ sequences: SETTINGS.length, vocabSize })),
       few: 1,
     },
   ],
