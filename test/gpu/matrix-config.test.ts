@@ -125,7 +125,7 @@ test('software adapters and devices without the feature are asked nothing', asyn
 });
 
 test('what is known of one device can be said of another', () => {
-  const device = { features: new Set(), adapterInfo: {} } as unknown as GPUDevice;
+  const device = { features: new Set(), adapterInfo: {}, limits: {} } as unknown as GPUDevice;
   const config = { m: 8, n: 8, k: 8, operand: 'f16', lanes: 32 } as const;
   knowMatrices(device, { config });
   expect(variantOf(device).matrix).toEqual(config);

@@ -8,6 +8,11 @@ describe('chooseVariant', () => {
   test.each([
     ['a GPU with everything', facts, { reduce: 'subgroup', f16: true, lanes: 32, halves: true }],
     [
+      'a GPU with large workgroups',
+      { ...facts, invocations: 1024 },
+      { reduce: 'subgroup', f16: true, lanes: 32, halves: true, invocations: 1024 },
+    ],
+    [
       'a GPU without subgroups',
       { ...facts, subgroups: false },
       { reduce: 'workgroup', f16: true, halves: true },
