@@ -91,7 +91,7 @@ fn tap_at(k: u32) -> u32 {
   let tap = k / ${eights}u;
   return (tap / ${size}u * ${columns}u + tap % ${size}u) * ${eights}u + k % ${eights}u;
 }
-fn store_one(batch: u32, m: u32, n: u32, sum: f32) {
+fn ${storeName(params)}(batch: u32, m: u32, n: u32, sum: f32) {
   let at = (batch * ${outChannels}u + m) * ${height * width}u + n;
   out[at] = ${added};
 }
@@ -125,11 +125,12 @@ function loopOf(params: ConvHalvesParams): Loop {
   const workgroups = [ceilDiv(n, tile.tileN), ceilDiv(m, tile.tileM), images * split] as const;
   assert(Math.max(...workgroups) <= MAX_WORKGROUPS, `conv_halves: ${m} x ${n} is too large`);
   const { code, features } = halvesMatrix({ m, n, k, split, images }, tile, matrix);
-  return { code: `${STORE}\n${code}`, features, workgroups };
+  return { code, features, workgroups };
 }
 
-const STORE = `
-fn store(batch: u32, m: u32, n: u32, sum: f32) { store_one(batch, m, n, sum); }`;
+/** The loop by matrices stores one value at a time, the other one four. */
+const storeName = ({ tile }: ConvHalvesParams): string =>
+  tile?.math === 'matrix' ? 'store' : 'store_one';
 
 /** What the tiled product reads and stores: four values at once. */
 const foursLib = (n: number, k: number): string => `
