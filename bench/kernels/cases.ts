@@ -1,5 +1,7 @@
 /** The kernels of a decoding step and of decoding an image, as their graphs call them. */
 import type { Kernel } from '../../kernels/kernel.ts';
+import { sampleToken } from '../../kernels/sampler/sample-token.ts';
+import type { Sampling } from '../../kernels/sampler/sequence-table.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { gptConfig } from '../../src/index.ts';
 import type { GptConfig, GptSize } from '../../src/models/gpt-config.ts';
@@ -15,10 +17,12 @@ export interface KernelCase {
   readonly name: string;
   readonly use: string;
   readonly kernel: Kernel;
-  /** How often it is used there. */
+  /** How often it is used there; 0 for one way of several. */
   readonly dispatches: number;
   /** Of decoders. */
   readonly config?: GptConfig;
+  /** How tokens are drawn. Default: top-k 2000. */
+  readonly sampling?: Partial<Sampling>;
 }
 
 /** Kernels of one step of a decoder, two rows an image. */
@@ -40,6 +44,23 @@ export function imageCases(grid: Grid, precision: Precision): KernelCase[] {
   vqDecoder(g, VQ_16, { images: 1, height: grid, width: grid }, vqOptions(precision));
   return casesOf(g, `VQ-16 ${grid}x${grid}`);
 }
+
+const SAMPLINGS: Readonly<Record<string, Partial<Sampling>>> = {
+  'of all': { topK: 0 },
+  'top-k 2000': { topK: 2000 },
+  'top-p 0.9': { topK: 0, topP: 0.9 },
+  'top-k 2000, top-p 0.9': { topK: 2000, topP: 0.9 },
+};
+
+/** The sampler with guidance, two rows a draw, of as many tokens as official models have. */
+export const samplerCases = (rows: number, { variant }: Precision): KernelCase[] =>
+  Object.entries(SAMPLINGS).map(([how, sampling]) => {
+    const sizes = { sequences: rows / 2, rows, vocabSize: 16384, clsTokenNum: 1 };
+    const kernel = sampleToken({ ...sizes, variant });
+    const label = `${kernel.label}, ${how}`;
+    const use = 'sampler';
+    return { name: `${use}: ${label}`, use, kernel: { ...kernel, label }, dispatches: 0, sampling };
+  });
 
 function casesOf(g: Graph, use: string, config?: GptConfig): KernelCase[] {
   const counts = new Map<string, { kernel: Kernel; dispatches: number }>();

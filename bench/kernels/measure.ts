@@ -4,7 +4,11 @@ import { byteLength, costOf } from '../../kernels/cost.ts';
 import type { Binding, Kernel } from '../../kernels/kernel.ts';
 import { packRows } from '../../kernels/lib/row-table.ts';
 import { NOT_DRAWN } from '../../kernels/sampler/drawn.ts';
-import { type DrawingSequence, packSequences } from '../../kernels/sampler/sequence-table.ts';
+import {
+  type DrawingSequence,
+  packSequences,
+  type Sampling,
+} from '../../kernels/sampler/sequence-table.ts';
 import { packStart, packWindows, type Window } from '../../kernels/sampler/window-table.ts';
 import { floorUs } from '../../src/gpu/limits.ts';
 import { pipelineFor } from '../../src/gpu/pipelines.ts';
@@ -44,7 +48,7 @@ const CLASSES = 1000;
 /** Rows of a step stand in the middle of the image. */
 export async function timeKernel(
   { memory, clock }: Pick<BenchDevice, 'memory' | 'clock'>,
-  { name, use, kernel, dispatches, config }: KernelCase,
+  { name, use, kernel, dispatches, config, sampling }: KernelCase,
   limits: Limits,
   effort: Effort,
 ): Promise<KernelResult> {
@@ -52,7 +56,7 @@ export async function timeKernel(
   const size = Object.values<Binding>(kernel.bindings).reduce((n, b) => n + byteLength(b), 0);
   // What the tokenizer reads was just written by the kernel before; weights of a step come from memory.
   const count = config ? Math.min(MOST_SETS, Math.ceil(effort.coldBytes / size)) : 1;
-  const integers = integersOf(kernel, (config?.blockSize ?? 0) >> 1);
+  const integers = integersOf(kernel, (config?.blockSize ?? 0) >> 1, sampling);
   const sets = Array.from({ length: count }, () => buffersOf(memory, kernel));
   try {
     fill(memory, kernel, sets);
@@ -119,6 +123,7 @@ function fill(memory: BenchDevice['memory'], { bindings }: Kernel, sets: readonl
 function integersOf(
   { bindings }: Kernel,
   position: number,
+  sampling: Partial<Sampling> = {},
 ): Record<string, Uint32Array<ArrayBuffer>> {
   const count = (name: string): number => bindings[name]?.shape.reduce((n, d) => n * d, 1) ?? 0;
   // A step without a common factor with the number of codes visits each of them once.
@@ -127,12 +132,13 @@ function integersOf(
   const rows = Array.from({ length: bindings.rowTable?.shape[0] ?? 0 }, (_, slot) => {
     return { slot, position, sequence: slot, condition: (slot * 37) % CLASSES };
   });
+  const draws = bindings.sequenceTable?.shape[0] ?? 0;
   const sequences = Array.from(
-    { length: bindings.sequenceTable?.shape[0] ?? 0 },
+    { length: draws },
     (_, i): DrawingSequence => ({
       ...{ seed: 7 + i, cfgScale: 2, cfgInterval: -1, temperature: 1 },
-      ...{ row: i, uncondRow: undefined },
-      ...{ topK: 2000, topP: 1, greedy: false, given: 0 },
+      ...{ row: i, uncondRow: rows.length === 2 * draws ? draws + i : undefined },
+      ...{ topK: 2000, topP: 1, greedy: false, given: 0, ...sampling },
     }),
   );
   // With nothing drawn the rows stay where they are, however often they are placed.

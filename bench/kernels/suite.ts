@@ -3,7 +3,7 @@ import type { GptSize } from '../../src/models/gpt-config.ts';
 import type { BenchDevice, Session } from '../session.ts';
 import { selectCases } from '../settings.ts';
 import { formatNumber, percent, type Row, type Table } from '../table.ts';
-import { imageCases, type KernelCase, stepCases } from './cases.ts';
+import { imageCases, type KernelCase, samplerCases, stepCases } from './cases.ts';
 import { checkKernel } from './check.ts';
 import { type KernelResult, timeKernel } from './measure.ts';
 
@@ -23,7 +23,8 @@ function allCases({ device }: BenchDevice, session: Session): KernelCase[] {
   const steps = sizes.flatMap((size) =>
     ROWS.flatMap((rows) => stepCases(size, rows, size === 'GPT-B' ? grid : large, precision)),
   );
-  return [...steps, ...imageCases(grid, precision)];
+  const samplers = ROWS.flatMap((rows) => samplerCases(rows, precision));
+  return [...steps, ...samplers, ...imageCases(grid, precision)];
 }
 
 /** Compares all kernels with their oracles first, so that the device is busy from then on. */
@@ -67,10 +68,15 @@ export function kernelsTables({ kernels }: KernelsResult): Table[] {
           k.bound,
         ],
       ),
-      ['  all, each as often as it is used', '', formatNumber(us), '', '', percent(floorUs / us)],
+      ...(us > 0 ? [sumOf(us, floorUs)] : []),
     ];
   });
 }
+
+const sumOf = (us: number, floorUs: number): Row => [
+  '  all, each as often as it is used',
+  ...['', formatNumber(us), '', '', percent(floorUs / us)],
+];
 
 export const kernelsNotes = ({ unchecked }: KernelsResult): string[] =>
   unchecked.map(({ name, reason }) => `not measured: ${name}: ${reason}`);

@@ -1,6 +1,6 @@
 /** Which kernels the bench compares with an oracle, and that it finds what is wrong. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { imageCases, stepCases } from '../../bench/kernels/cases.ts';
+import { imageCases, samplerCases, stepCases } from '../../bench/kernels/cases.ts';
 import { checkKernel } from '../../bench/kernels/check.ts';
 import { timeKernel } from '../../bench/kernels/measure.ts';
 import { Refusal } from '../../bench/refusal.ts';
@@ -29,7 +29,8 @@ describe('every kernel of', () => {
 
   test.each(VARIANTS)('a step and of the tokenizer has a record with %j', (variant) => {
     const precision = { variant, dtype: 'f16', kvDtype: 'f16' } as const;
-    const cases = [...stepCases('GPT-B', 2, 16, precision), ...imageCases(16, precision)];
+    const steps = [...stepCases('GPT-B', 2, 16, precision), ...samplerCases(2, precision)];
+    const cases = [...steps, ...imageCases(16, precision)];
     expect(cases.length).toBeGreaterThan(20);
     expect(unknown(cases)).toEqual([]);
   });
