@@ -14,7 +14,11 @@ export interface PageApi {
   adapter(): Promise<string>;
   golden(name: string, atol: Readonly<Record<string, number>>): Promise<readonly Check[]>;
   /** Tokens and pixels of one greedy image. */
-  generate(model: string, classIndex: number): Promise<{ tokens: number[]; rgba: number[] }>;
+  generate(
+    model: string,
+    classIndex: number,
+    window: number,
+  ): Promise<{ tokens: number[]; rgba: number[] }>;
   /**
    * How many kernels were measured and are known, the tiles that are better, and those that
    * another device is given.
@@ -39,10 +43,10 @@ const api: PageApi = {
     const golden = await openCase(name, atol);
     return golden.kind === 'vq' ? runVq(device, golden) : runGpt(device, golden);
   },
-  async generate(folder, classIndex) {
+  async generate(folder, classIndex, window) {
     const { device } = await opened;
     const model = await loadModel(device, openUrl(folder));
-    const { images } = await generate(model, { classes: [classIndex], greedy: true });
+    const { images } = await generate(model, { classes: [classIndex], greedy: true, window });
     model.destroy();
     const [image] = images;
     return { tokens: Array.from(image?.tokens ?? []), rgba: Array.from(image?.rgba ?? []) };
