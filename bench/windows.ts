@@ -9,7 +9,7 @@ import { openFolder } from '../src/node/files.ts';
 import { classOf, SEED } from './model/batch.ts';
 import { SameCheck } from './same-check.ts';
 import type { Session } from './session.ts';
-import { columns, formatNumber, type Table } from './table.ts';
+import { formatNumber, type Row, type Table } from './table.ts';
 
 type How = Pick<ImageRequest, 'cfgScale' | 'topK' | 'temperature'>;
 
@@ -119,9 +119,15 @@ function summary(
 }
 
 export const windowsTables = ({ model, tokens, windows }: WindowsResult): Table[] => [
-  columns(`${model}, ${tokens} tokens, ${windows[0]?.passes.length ?? 0} images`, windows, {
-    'tokens a pass': ({ tokensPerPass }) => tokensPerPass.toFixed(2),
-    passes: ({ passes }) => passes.join(' '),
-    'ms a pass': ({ msPerPass }) => formatNumber(msPerPass),
-  }),
+  [
+    [`${model}, ${tokens} tokens`, 'tokens a pass', 'passes of each image', 'ms a pass'],
+    ...windows.map(
+      ({ name, tokensPerPass, passes, msPerPass }): Row => [
+        `  ${name}`,
+        tokensPerPass.toFixed(2),
+        passes.join(' '),
+        formatNumber(msPerPass),
+      ],
+    ),
+  ],
 ];

@@ -112,8 +112,9 @@ class SlotEngine implements Engine {
   }
 
   async prepare(rows: number, window: number | 'auto' = 1): Promise<void> {
-    const rowsOf = (each: number): number => Math.max(rows, this.#fitting(rows * each));
-    await this.#passes.for(rowsOf(window === 'auto' ? this.#passes.bestWindow(rowsOf) : window));
+    const rowsOf = (each: number): number => rows * each;
+    const each = window === 'auto' ? this.#passes.bestWindow(rowsOf) : window;
+    await this.#passes.for(Math.max(rows, this.#fitting(rowsOf(each))));
   }
 
   /** Rows of a pass in which windows take no more than there are. */
@@ -181,10 +182,10 @@ class SlotEngine implements Engine {
     const { placed } = this.#running;
     const least = rowsNeeded(placed);
     const fitting = (rows: number): number => Math.max(least, this.#fitting(rows));
-    const rowsOf = (window: number): number => fitting(rowsOfWindows(placed, window));
+    const rowsOf = (window: number): number => rowsOfWindows(placed, window);
     const isAuto = placed.some(({ window }) => window === 'auto');
     const auto = isAuto ? this.#passes.bestWindow(rowsOf) : 1;
-    const pass = await this.#passes.for(rowsOf(auto), fitting(rowsWanted(placed, auto)));
+    const pass = await this.#passes.for(fitting(rowsOf(auto)), fitting(rowsWanted(placed, auto)));
     if (this.#ended) return;
     const plan = planPass(placed, pass.rows, this.#model.config.gpt.numClasses, auto);
     const steps = this.#stepsOf(pass, plan);

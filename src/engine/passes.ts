@@ -97,7 +97,7 @@ export class Passes {
 
   /**
    * The window that pays, of those with a program; of all, where there is no program yet.
-   * @param rowsOf Rows of a pass with a window.
+   * @param rowsOf Rows of a pass with a window; those that no pass can have are not looked at.
    */
   bestWindow(rowsOf: (window: number) => number): number {
     if (this.#software) return 1; // arithmetic is the bound, and rows cost in full

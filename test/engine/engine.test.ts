@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => model.destroy());
 
 async function withEngine(capacity: number, use: (engine: Engine) => Promise<void>): Promise<void> {
-  const engine = await createEngine(model, { capacity });
+  const engine = await createEngine(model, { capacity, rows: 8 });
   try {
     await use(engine);
   } finally {
@@ -237,7 +237,15 @@ test('joining and leaving creates no buffer, pipeline or bind group', () =>
       const ask = (classIndex: number, cfgScale: number, signal?: AbortSignal) =>
         eventsOf(
           engine,
-          { classIndex, cfgScale, seed: 2, gridEvery: 3, pixels: false },
+          // One, two or four positions a pass.
+          {
+            classIndex,
+            cfgScale,
+            seed: 2,
+            gridEvery: 3,
+            pixels: false,
+            window: 2 ** (classIndex % 3),
+          },
           { signal },
         );
       const left = ask(0, 3, stop.signal);
@@ -247,6 +255,7 @@ test('joining and leaving creates no buffer, pipeline or bind group', () =>
       await Promise.all(others);
       await engine.idle();
     };
+    for (const rows of [1, 2, 4, 8]) await engine.prepare(rows);
     await round();
     await round();
     const made: string[] = [];
