@@ -45,7 +45,7 @@ async function bench(names: readonly string[], options: Options): Promise<number
     claims.writes('--json', json);
     assertWritable(json);
   }
-  const file = await runSuites(suites, settings, { print, note });
+  const file = await runSuites(suites, settings, { print, note, keepGoing: gpu ?? false });
   const text = `${JSON.stringify(file, null, 2)}\n`;
   if (json !== undefined) writeFileAtomic(json, text);
   if (save || (gpu && json === undefined)) {
@@ -56,7 +56,7 @@ async function bench(names: readonly string[], options: Options): Promise<number
     note(`saved ${path}`);
   }
   const { fidelity } = file.results;
-  return fidelity && hasFailed(fidelity) ? 1 : 0;
+  return file.failed || (fidelity && hasFailed(fidelity)) ? 1 : 0;
 }
 
 const list =

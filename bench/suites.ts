@@ -42,7 +42,11 @@ export interface Results {
 }
 
 /** A file of results. */
-export type BenchFile = Environment & { readonly results: Results };
+export type BenchFile = Environment & {
+  readonly results: Results;
+  /** Why suites have none, by name. */
+  readonly failed?: Readonly<Record<string, string>>;
+};
 
 export type SuiteName = keyof Results;
 
@@ -74,7 +78,7 @@ export const DEFAULT_SUITES: readonly SuiteName[] = ['limits', 'kernels', 'gener
 
 /** With --gpu: fidelity first; other runtimes where they are. */
 export const gpuSuites = (): readonly SuiteName[] => [
-  ...(['fidelity', 'limits', 'gpu', 'torch'] as const),
+  ...(['fidelity', 'limits', 'gpu', 'windows', 'torch'] as const),
   ...(peersAreThere() ? (['peers'] as const) : []),
 ];
 
@@ -94,33 +98,44 @@ export interface RunOptions {
   /** Default: the device of this machine. */
   readonly open?: () => Promise<NodeDevice>;
   readonly suites?: Readonly<Record<string, Suite<unknown>>>;
+  /** A suite that fails leaves the others, and is listed. Default false. */
+  readonly keepGoing?: boolean;
 }
 
 /**
  * Runs suites on one adapter. Nothing of a suite is printed before it is through, and nothing is
- * returned unless all are.
+ * returned unless all are, or it keeps going.
  * @throws Refusal when what was measured cannot be trusted; DeviceError when the device fails.
  */
 export async function runSuites(
   names: readonly string[],
   settings: Settings,
-  { print, note, open, suites = SUITES }: RunOptions,
+  { print, note, open, suites = SUITES, keepGoing = false }: RunOptions,
 ): Promise<BenchFile> {
   const session = await Session.start(settings, open, note);
   for (const line of session.notes) note(line);
   print(environmentLines(session.environment));
   let results: Results = {};
+  const failed: Record<string, string> = {};
   for (const name of names) {
     const suite = suites[name];
     if (!suite) continue;
     const started = performance.now();
     note(`${name} ...`);
-    const result = await suite.measure(session);
-    results = { ...results, [name]: result };
-    print([...tableLines(suite.tables(result)), ...(suite.notes?.(result) ?? [])]);
+    try {
+      const result = await suite.measure(session);
+      results = { ...results, [name]: result };
+      print([...tableLines(suite.tables(result)), ...(suite.notes?.(result) ?? [])]);
+    } catch (error) {
+      if (!keepGoing) throw error;
+      failed[name] = error instanceof Error ? error.message : String(error);
+      note(`${name} failed: ${failed[name]}`);
+    }
     note(`${name}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
   }
   // Floors are meaningless without the limits that they come from.
-  const withLimits = session.measured ? { limits: await session.limits(), ...results } : results;
-  return { ...session.environment, results: withLimits };
+  const measured = session.measured && failed.limits === undefined;
+  const withLimits = measured ? { limits: await session.limits(), ...results } : results;
+  const isWhole = Object.keys(failed).length === 0;
+  return { ...session.environment, results: withLimits, ...(!isWhole && { failed }) };
 }

@@ -80,6 +80,17 @@ describe('a run', () => {
     expect(printed).toContain('good');
   });
 
+  test('that keeps going lists what failed, and returns the rest', async () => {
+    const bad = suite(async () => {
+      throw new Refusal('not as it should be');
+    });
+    const suites = { bad, good };
+    const options = { print: () => {}, note: () => {}, suites, keepGoing: true };
+    const file = await runSuites(Object.keys(suites), SETTINGS, options);
+    expect(file.results).toEqual({ good: 'good' });
+    expect(file.failed).toEqual({ bad: 'not as it should be' });
+  });
+
   test('whose device is lost prints nothing of the suite and fails', async () => {
     const lost = suite(async (session) => {
       await session.use(({ device }) => {
