@@ -109,11 +109,12 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
     };
   const found = await requestAdapter(instance(toggles), choice);
   try {
-    const unchecked = withoutValidation(options, found.adapter)
+    const other = withoutValidation(options, found.adapter)
       ? await requestAdapter(instance(dawnToggles(robust, ['skip_validation'])), choice)
       : undefined;
-    const opened = unchecked
-      ? await openUnvalidated({ validating: found.adapter, fast: unchecked.adapter, toggles })
+    const fast = other && isSame(other.adapter.info, found.adapter.info) && other.adapter;
+    const opened = fast
+      ? await openUnvalidated({ validating: found.adapter, fast, toggles })
       : await openValidated(found.adapter);
     const { device, matrices, close } = opened;
     catchStrayErrors(device, toStandardError);
@@ -129,7 +130,7 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
       tuned,
       kernels: { variant, tiles: { ...measured, ...forced?.tiles } },
       toggles,
-      validation: !unchecked,
+      validation: !fast,
       software: adapterFacts(device).software,
       close,
     };
@@ -145,6 +146,10 @@ function withoutValidation({ validation }: OpenOptions, { info }: GPUAdapter): b
   if (LLAMAGEN_VALIDATION) return LLAMAGEN_VALIDATION === '0'; // on any adapter, for tests
   return validation === false && !isSoftware(info);
 }
+
+/** Of several GPUs another instance of Dawn might take another. */
+const isSame = (a: GPUAdapterInfo, b: GPUAdapterInfo): boolean =>
+  (['vendor', 'architecture', 'device', 'description'] as const).every((key) => a[key] === b[key]);
 
 async function openValidated(adapter: GPUAdapter): Promise<Unvalidated> {
   const device = await adapter.requestDevice(deviceDescriptor(adapter));
