@@ -3,9 +3,6 @@ import { range } from '../kernel.ts';
 import { quads } from '../lib/accessors.ts';
 import { type Layout, sumSize, sumsOf } from './product-loop.ts';
 
-/** Quads of columns whose sums are stored together: those of a workgroup, or of a team without barriers. */
-const quadsOf = ({ columns, serial }: Layout): number => (serial ? columns / 4 : 1);
-
 /** Shares of one kind: what is summed for a weight, or the squares of the rows. */
 interface Shares {
   readonly name: string;
@@ -25,18 +22,26 @@ const sharesOf = (layout: Layout): readonly Shares[] => [
 
 /** The functions that `storeSums` calls, and workgroup memory for the sums of parts. */
 export function sumsLib(layout: Layout): string {
-  const { weights, rows, rowTile, outDim, firstQuad, split, span, serial } = layout;
-  const n = quadsOf(layout);
   const shares = sharesOf(layout);
-  const types = new Set(span > 1 ? shares.map(({ type }) => type) : []);
-  const sums = weights.map((w) => `${w}_sum: vec4f`).join(', ');
+  const types = new Set(layout.span > 1 ? shares.map(({ type }) => type) : []);
   return `${[...types].map(tradeLib).join('')}
-${serial ? '' : shares.map((own) => totalLib(layout, own)).join('')}
-fn store_item(${split > 1 ? 'slice: u32, ' : ''}first: u32, quad: u32, item: u32, ${sums}) {
+${layout.serial ? storeItemLib(layout) : shares.map((own) => totalLib(layout, own)).join('')}`;
+}
+
+/** The row that `store` is given, of all parts of inDim. */
+const rowOf = ({ split, rows }: Layout): string => (split > 1 ? `slice * ${rows}u + row` : 'row');
+
+/** `fn store_item(first, unit, item)`: stores one of the values of a team, if it is of a row and column. */
+function storeItemLib(layout: Layout): string {
+  const { weights, rows, rowTile, outDim, columns, firstQuad, split } = layout;
+  const n = columns / 4;
+  const slice = split > 1 ? 'slice: u32, ' : '';
+  return `
+fn store_item(${slice}first: u32, unit: u32, item: u32, ${weights.map((w) => `${w}_sum: vec4f`).join(', ')}) {
   let row = first + item / ${n}u;
-  let i = quad + item % ${n}u;
+  let i = unit * ${n}u + item % ${n}u;
   if (item < ${rowTile * n}u && row < ${rows}u && i < ${quads(outDim)}u) {
-    store(${split > 1 ? `slice * ${rows}u + ` : ''}row, ${firstQuad}u + i, ${weights.map((w) => `${w}_sum`).join(', ')});
+    store(${rowOf(layout)}, ${firstQuad}u + i, ${weights.map((w) => `${w}_sum`).join(', ')});
   }
 }`;
 }
@@ -107,20 +112,17 @@ function overSpan(span: number, shares: readonly Shares[]) {
 export const storeSums = (layout: Layout): string =>
   layout.serial ? storeAlone(layout) : storeTogether(layout);
 
-const placeOf = ({ split }: Layout): string => (split > 1 ? 'slice, first' : 'first');
-
 /** Without barriers: whoever is left with a sum stores it. */
 function storeAlone(layout: Layout): string {
-  const { weights, normEps, span, rowTile } = layout;
-  const n = quadsOf(layout);
+  const { weights, normEps, span, rowTile, columns, split } = layout;
   const { lines, left, kept, copies } = overSpan(span, sharesOf(layout));
   const scales = range(normEps === undefined ? 0 : rowTile).flatMap((r) => [
     `let scale${r} = scale_of(over_span(square${r}));`,
-    ...weights.flatMap((w) => range(n).map((v) => `${w}_sum${r}_${v} *= scale${r};`)),
+    ...weights.flatMap((w) => range(columns / 4).map((v) => `${w}_sum${r}_${v} *= scale${r};`)),
   ]);
   const stores = kept.map((j) => {
     const sums = left.map((names) => names[j]).join(', ');
-    return `store_item(${placeOf(layout)}, unit * ${n}u, item + ${j}u, ${sums});`;
+    return `store_item(${split > 1 ? 'slice, ' : ''}first, unit, item + ${j}u, ${sums});`;
   });
   const leave = copies > 1 ? `if ((lane & ${copies - 1}u) != 0u) { return; }` : '';
   return [...scales, ...lines, leave, ...stores].join('\n  ');
@@ -128,7 +130,7 @@ function storeAlone(layout: Layout): string {
 
 /** Through workgroup memory: the sums of parts are added, and one invocation stores a row. */
 function storeTogether(layout: Layout): string {
-  const { weights, normEps, span, parts, teams, rowTile } = layout;
+  const { weights, rows, outDim, firstQuad, normEps, span, parts, teams, rowTile } = layout;
   const shares = sharesOf(layout);
   const { lines, left, kept, copies } = overSpan(span, shares);
   const isOwn = copies > 1 ? `(lane & ${copies - 1}u) == 0u && ` : '';
@@ -137,13 +139,16 @@ function storeTogether(layout: Layout): string {
     const put = shares.map(({ name }, s) => `${name}_parts[${at}] = ${left[s]?.[j]};`);
     return `if (${isOwn}item + ${j}u < ${rowTile}u) {\n${put.join('\n')}\n}`;
   });
-  const scale = normEps === undefined ? '' : ' * scale_of(square_total(row))';
-  const totals = weights.map((w) => `${w}_total(row)${scale}`).join(', ');
+  const scale = normEps === undefined ? '' : ' * scale_of(square_total(own))';
+  const totals = weights.map((w) => `${w}_total(own)${scale}`).join(', ');
   return `let team = lane / ${span * parts}u;
   let part = share / ${span}u;
   ${[...lines, ...puts].join('\n  ')}
   workgroupBarrier();
-  for (var row = lane; row < ${rowTile}u; row += ${span * parts * teams}u) {
-    store_item(${placeOf(layout)}, columns, row, ${totals});
+  for (var own = lane; own < ${rowTile}u; own += ${span * parts * teams}u) {
+    let row = first + own;
+    if (row < ${rows}u && columns < ${quads(outDim)}u) {
+      store(${rowOf(layout)}, ${firstQuad}u + columns, ${totals});
+    }
   }`;
 }

@@ -91,9 +91,9 @@ fn over_span(share: f32) -> f32 {
   return sum;
 }
 
-fn store_item(first: u32, quad: u32, item: u32, weight_sum: vec4f) {
+fn store_item(first: u32, unit: u32, item: u32, weight_sum: vec4f) {
   let row = first + item / 2u;
-  let i = quad + item % 2u;
+  let i = unit * 2u + item % 2u;
   if (item < 4u && row < 2u && i < 576u) {
     store(row, i, weight_sum);
   }
@@ -151,8 +151,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   weight_sum1_0 *= scale1;
   weight_sum1_1 *= scale1;
   let item = 0u;
-  store_item(first, unit * 2u, item, weight_sum0_0);
-  store_item(first, unit * 2u, item + 1u, weight_sum0_1);
-  store_item(first, unit * 2u, item + 2u, weight_sum1_0);
-  store_item(first, unit * 2u, item + 3u, weight_sum1_1);
+  store_item(first, unit, item, weight_sum0_0);
+  store_item(first, unit, item + 1u, weight_sum0_1);
+  store_item(first, unit, item + 2u, weight_sum1_0);
+  store_item(first, unit, item + 3u, weight_sum1_1);
 }

@@ -24,9 +24,9 @@ fn dots(a: Values, b: Values, c: Values, d: Values, v: Values) -> vec4f {
   return vec4f(dot(a, v), dot(b, v), dot(c, v), dot(d, v));
 }
 
-fn store_item(first: u32, quad: u32, item: u32, weight_sum: vec4f) {
+fn store_item(first: u32, unit: u32, item: u32, weight_sum: vec4f) {
   let row = first + item / 2u;
-  let i = quad + item % 2u;
+  let i = unit * 2u + item % 2u;
   if (item < 4u && row < 2u && i < 192u) {
     store(row, i, weight_sum);
   }
@@ -71,8 +71,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     weight_sum1_1 += dots(weight_4, weight_5, weight_6, weight_7, v1);
   }
   let item = 0u;
-  store_item(first, unit * 2u, item, weight_sum0_0);
-  store_item(first, unit * 2u, item + 1u, weight_sum0_1);
-  store_item(first, unit * 2u, item + 2u, weight_sum1_0);
-  store_item(first, unit * 2u, item + 3u, weight_sum1_1);
+  store_item(first, unit, item, weight_sum0_0);
+  store_item(first, unit, item + 1u, weight_sum0_1);
+  store_item(first, unit, item + 2u, weight_sum1_0);
+  store_item(first, unit, item + 3u, weight_sum1_1);
 }

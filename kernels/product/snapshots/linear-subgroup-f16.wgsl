@@ -78,14 +78,6 @@ fn square_total(row: u32) -> f32 {
   return total;
 }
 
-fn store_item(first: u32, quad: u32, item: u32, weight_sum: vec4f) {
-  let row = first + item;
-  let i = quad;
-  if (item < 2u && row < 2u && i < 192u) {
-    store(row, i, weight_sum);
-  }
-}
-
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
@@ -134,7 +126,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     square_parts[part * 4u + item * 2u + team] = square_kept1_0;
   }
   workgroupBarrier();
-  for (var row = lane; row < 2u; row += 256u) {
-    store_item(first, columns, row, weight_total(row) * scale_of(square_total(row)));
+  for (var own = lane; own < 2u; own += 256u) {
+    let row = first + own;
+    if (row < 2u && columns < 192u) {
+      store(row, columns, weight_total(own) * scale_of(square_total(own)));
+    }
   }
 }
