@@ -82,14 +82,14 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
     fault: 'Tokens attend to the padding of a caption.',
     find: /mask\[slot \* \d+u \+ column\] != 0u/g,
     replace: 'true',
-    only: 'masked serial|serial padding',
+    only: "serial'? padding",
   },
   {
     name: 'attention-own-column-masked',
     fault: 'Padding rows attend to nothing and become NaN.',
     find: 'if (column >= position) { return column == position; }',
     replace: 'if (column > position) { return false; }',
-    only: 'masked serial|serial padding',
+    only: "serial'? padding",
   },
   {
     name: 'attention-kv-head',
@@ -114,14 +114,14 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
     fault: 'Spans with low scores weigh as much as those with high ones (GPU variant).',
     find: 'let scale = exp(bests[s] - top);',
     replace: 'let scale = 1.0;',
-    only: 'workgroup scores',
+    only: "workgroup'? scores",
   },
   {
     name: 'attention-past-seen',
     fault: 'Columns past the last one weigh as much as the last (GPU variant).',
     find: /scores = select\(Scores\(f32\(-3\.0e38\)\), scores, [^;]*;/g,
     replace: '',
-    only: 'workgroup a zero',
+    only: "workgroup'? a zero",
   },
 ]);
 

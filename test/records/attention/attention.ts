@@ -60,13 +60,14 @@ export const attention: KernelRecord<AttentionParams> = record<AttentionParams, 
       cases: [
         { ...grouped, tile: { size: 16 } },
         { ...masked, tile: { keys: 2 } },
-        { ...grouped, kvDtype: 'f16', tile: { keys: 4 } },
+        { ...uneven, kvDtype: 'f16', tile: { keys: 4 } },
       ],
     },
     {
       variants: [PORTABLE],
       cases: [
-        { ...wide, tile: { size: 64, span: 4, keys: 2 } },
+        // More groups of four in a head than invocations.
+        { ...wide, tile: { size: 16, span: 8, keys: 2 } },
         // One span alone, of more invocations than there are reads.
         { ...wide, tile: { size: 32, span: 32 } },
         { ...masked, tile: { size: 128, span: 2, keys: 1 } },
