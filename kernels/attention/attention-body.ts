@@ -115,8 +115,8 @@ export function attentionMain(body: AttentionBody): string {
   var weight = 0.0;
   for (var j = 0u; j <= position; j += ${spans * keys}u) {
     ${columns}
-    var scores = Scores();
-    ${perRead((key, i) => `${of('scores', key)} = add_product(${of('scores', key)}, q${i}, ${read('keys', key, i)});`)}
+    var scores: Scores;
+    ${perRead((key, i) => `${of('scores', key)} = add_product(${i === 0 ? '0.0' : of('scores', key)}, q${i}, ${read('keys', key, i)});`)}
     ${alone ? '' : perRead((key, i) => `let ${value(key, i)} = ${read('values', key, i)};`)}
     ${alone ? '' : 'scores = over_span(scores, lane);'}
     scores *= SCALE;

@@ -57,6 +57,12 @@ export const equivalent: readonly Equivalent[] = [
     why: 'Where a compiler keeps NaN and infinity, no distance from such a latent is the shortest either.',
   },
   {
+    kernels: ['attention'],
+    operators: ['condition'],
+    change: /if \(\[member == #u/,
+    why: 'All invocations of a span have its highest score and its weight.',
+  },
+  {
     kernels: ['group_norm', 'group_moments'],
     operators: ['bound'],
     change: /span \[< -> <=\] COUNT/,

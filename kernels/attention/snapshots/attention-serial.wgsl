@@ -55,8 +55,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var weight = 0.0;
   for (var j = 0u; j <= position; j += 1u) {
     let columns = j;
-    var scores = Scores();
-    scores = add_product(scores, q0, kv_at(keys + columns, 0u));
+    var scores: Scores;
+    scores = add_product(0.0, q0, kv_at(keys + columns, 0u));
     scores = add_product(scores, q1, kv_at(keys + columns, 1u));
     scores = add_product(scores, q2, kv_at(keys + columns, 2u));
     scores = add_product(scores, q3, kv_at(keys + columns, 3u));

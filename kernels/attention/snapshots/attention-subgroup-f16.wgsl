@@ -70,11 +70,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var j = 0u; j <= position; j += 128u) {
     let wanted = Columns(0u, 32u, 64u, 96u) + j + first;
     let columns = min(wanted, Columns(position));
-    var scores = Scores();
-    scores.x = add_product(scores.x, q0, kv_at(keys + columns.x, at0));
-    scores.y = add_product(scores.y, q0, kv_at(keys + columns.y, at0));
-    scores.z = add_product(scores.z, q0, kv_at(keys + columns.z, at0));
-    scores.w = add_product(scores.w, q0, kv_at(keys + columns.w, at0));
+    var scores: Scores;
+    scores.x = add_product(0.0, q0, kv_at(keys + columns.x, at0));
+    scores.y = add_product(0.0, q0, kv_at(keys + columns.y, at0));
+    scores.z = add_product(0.0, q0, kv_at(keys + columns.z, at0));
+    scores.w = add_product(0.0, q0, kv_at(keys + columns.w, at0));
     let value0_0 = kv_at(values + columns.x, at0);
     let value1_0 = kv_at(values + columns.y, at0);
     let value2_0 = kv_at(values + columns.z, at0);
