@@ -8,21 +8,46 @@ export const MOST_ROWS = 64;
 /** Windows that are looked at. */
 const WINDOWS = [1, 2, 4, 8, 16, 32, 64];
 
-/** What a choice of a window depends on. */
-export interface WindowChoice {
-  /** Rows of the program that runs with a window; undefined where there is none. */
-  rowsOf(window: number): number | undefined;
-  /** Milliseconds of its passes, or anything in proportion. */
-  msOf(rows: number): number;
+/** Passes of a program after which their time is known: the first ones look slow, because waiting counts. */
+const KNOWN_PASSES = 24;
+
+/** A program that is built, and what its passes took so far. */
+export interface BuiltRows {
+  readonly rows: number;
+  readonly passes: number;
+  readonly msPerPass: number | undefined;
 }
 
-/** The window with the most tokens a millisecond; the smaller of two that are alike. */
-export function bestWindow({ rowsOf, msOf }: WindowChoice): number {
+/** What a choice of a window depends on. */
+export interface WindowChoice {
+  readonly config: Pick<GptConfig, 'dim'>;
+  /** Rows that there can be programs for, in order. */
+  readonly counts: readonly number[];
+  readonly built: readonly BuiltRows[];
+  /** Rows of a pass with a window; those that no pass can have are not looked at. */
+  rowsOf(window: number): number;
+}
+
+/**
+ * The window with the most tokens a millisecond, the smaller of two that are alike: among programs that are
+ * built, or all where none is. The program without windows runs first when its time is not known: what
+ * rows cost on another adapter than the one measured must show.
+ */
+export function bestWindow({ config, counts, built, rowsOf }: WindowChoice): number {
+  const isKnown = ({ passes }: BuiltRows): boolean => passes >= KNOWN_PASSES;
+  const least = built.find(({ rows }) => rows === counts.find((n) => n >= rowsOf(1)));
+  if (least && !isKnown(least)) return 1;
+  const usable = built.some(({ rows }) => rows >= rowsOf(1))
+    ? built.map(({ rows }) => rows)
+    : counts;
+  const measured = built.flatMap(({ rows, msPerPass: ms, ...one }) =>
+    ms !== undefined && isKnown({ rows, msPerPass: ms, ...one }) ? [{ rows, ms }] : [],
+  );
   let best = { window: 1, rate: 0 };
   for (const window of WINDOWS) {
-    const rows = rowsOf(window);
-    if (rows === undefined) continue;
-    const rate = tokensAPass(window) / msOf(rows);
+    const fitting = usable.filter((n) => n >= rowsOf(window));
+    if (fitting.length === 0) continue;
+    const rate = tokensAPass(window) / passMs(config, Math.min(...fitting), measured);
     if (rate > best.rate) best = { window, rate };
   }
   return best.window;
@@ -40,10 +65,10 @@ const FOURTEEN_ROWS: readonly (readonly [dim: number, share: number])[] = [
   [3200, 2.29],
 ];
 
-/** Time of a pass by its rows, relative to two rows, where nothing was measured. */
-export function passCost({ dim }: Pick<GptConfig, 'dim'>, rows: number): number {
+/** Time of a pass by its rows, relative to two rows. Beyond 16 nothing was measured: in proportion. */
+function passCost({ dim }: Pick<GptConfig, 'dim'>, rows: number): number {
   const [, share] = FOURTEEN_ROWS.findLast(([width]) => width <= dim) ?? [768, 0.36];
-  return 1 + share * (Math.max(0, rows - 2) / 14);
+  return rows <= 16 ? 1 + share * (Math.max(0, rows - 2) / 14) : ((1 + share) * rows) / 16;
 }
 
 /** A program that ran, and how long its passes took. */

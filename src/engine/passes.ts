@@ -7,7 +7,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import type { Network } from '../load/network.ts';
 import { type GptDecoder, gptDecoder } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
-import { bestWindow, passMs } from './best-window.ts';
+import { bestWindow } from './best-window.ts';
 import type { Pace } from './feed.ts';
 import type { Slots } from './slots.ts';
 
@@ -96,20 +96,15 @@ export class Passes {
   }
 
   /**
-   * The window that pays, of those with a program; of all, where there is no program yet.
+   * The window that pays.
    * @param rowsOf Rows of a pass with a window; those that no pass can have are not looked at.
    */
   bestWindow(rowsOf: (window: number) => number): number {
     if (this.#software) return 1; // arithmetic is the bound, and rows cost in full
-    const built = [...this.#built.keys()].sort((a, b) => a - b);
-    const isBuilt = built.some((rows) => rows >= rowsOf(1));
-    const measured = [...this.#built.values()].flatMap(({ rows, pace: { msPerStep: ms } }) =>
-      ms === undefined ? [] : [{ rows, ms }],
-    );
-    return bestWindow({
-      rowsOf: (window) => (isBuilt ? built : this.#counts).find((n) => n >= rowsOf(window)),
-      msOf: (rows) => passMs(this.#network.config, rows, measured),
+    const built = [...this.#built.values()].map(({ rows, pace }) => {
+      return { rows, passes: pace.encode.steps, msPerPass: pace.msPerStep };
     });
+    return bestWindow({ config: this.#network.config, counts: this.#counts, built, rowsOf });
   }
 
   /**

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bestWindow, passMs } from '../../src/engine/best-window.ts';
+import { type BuiltRows, bestWindow, passMs } from '../../src/engine/best-window.ts';
 import { tokensAPass } from '../../src/engine/window-rates.ts';
 
 test('tokens a pass grow with the window, less and less', () => {
@@ -12,19 +12,48 @@ test('tokens a pass grow with the window, less and less', () => {
 });
 
 describe('the window that pays', () => {
-  const rowsOf = (window: number) => (2 * window <= 64 ? 2 * window : undefined);
+  const counts = [1, 2, 4, 8, 16, 32, 64];
+  const ofGuided = (images: number) => (window: number) => images * 2 * window;
+  const choose = (built: readonly BuiltRows[], { images = 1, dim = 768 } = {}): number =>
+    bestWindow({ config: { dim }, counts, built, rowsOf: ofGuided(images) });
+  const ran = (rows: number, msPerPass: number, passes = 100): BuiltRows => ({
+    ...{ rows, passes, msPerPass },
+  });
+  const all = (ms: (rows: number) => number): BuiltRows[] => counts.map((n) => ran(n, ms(n)));
 
   test.each([
-    ['rows that are free', () => 1, 32],
-    ['rows that cost in full', (rows: number) => rows, 1],
-    ['a time that doubles with 14 more rows', (rows: number) => 1 + (rows - 2) / 14, 4],
-    ['a time that jumps at 8 rows', (rows: number) => (rows > 4 ? 9 : 1), 2],
-  ])('with %s', (_, msOf, window) => {
-    expect(bestWindow({ rowsOf, msOf })).toBe(window);
+    ['rows are free', () => 1, 32],
+    ['rows cost in full', (rows: number) => rows, 1],
+    ['14 more rows double it', (rows: number) => 1 + (rows - 2) / 14, 4],
+    ['it jumps at 8 rows', (rows: number) => (rows > 4 ? 9 : 1), 2],
+  ])('by measured times: %s', (_, ms, window) => {
+    expect(choose(all(ms))).toBe(window);
   });
 
-  test('is one where there is no program for more', () => {
-    expect(bestWindow({ rowsOf: (window) => (window > 1 ? undefined : 2), msOf: () => 1 })).toBe(1);
+  test('where nothing is built or measured is that of an H200', () => {
+    expect(choose([])).toBe(8);
+    expect(choose([], { dim: 1280 })).toBe(8);
+    expect(choose([], { dim: 3200 })).toBe(2);
+    expect(choose([{ rows: 16, passes: 0, msPerPass: undefined }])).toBe(8);
+  });
+
+  test('is smaller the more images share the rows', () => {
+    const windows = [1, 2, 4, 8, 16, 32].map((images) => choose([], { images }));
+    expect(windows).toEqual(windows.toSorted((a, b) => b - a));
+    expect(windows.at(-1)).toBe(1);
+  });
+
+  test('has a program, where there is any that will do', () => {
+    expect(choose([ran(2, 1), ran(4, 1)])).toBe(2);
+    expect(choose([ran(2, 1)])).toBe(1);
+  });
+
+  test('is one until it is known what passes take without', () => {
+    expect(choose([ran(2, 5, 3), ran(16, 1)])).toBe(1);
+    expect(choose([ran(2, 5), ran(16, 1)])).toBe(8);
+    // The first passes say nothing.
+    expect(choose([ran(2, 1), ran(16, 9, 3)])).toBe(8);
+    expect(choose([ran(2, 1), ran(16, 9)])).toBe(1);
   });
 });
 

@@ -74,6 +74,8 @@ const generating: readonly Bad[] = [
   ['temperature as text', { temperature: '1' }, /"temperature" .* got "1"/],
   ['topP true', { topP: true }, /"topP" expected a number from 0 to 1, got true/],
   ['topK as text', { topK: '5' }, /"topK" .* got "5"/],
+  ['a window too large', { window: 65 }, /"window" .* from 1 to 64 or "auto", got 65/],
+  ['no window', { window: 0 }, /"window" .* got 0/],
   ['greedy as text', { greedy: 'no' }, /"greedy" expected true or false, got "no"/],
   ['greedy as a number', { greedy: 0 }, /"greedy" expected true or false, got 0/],
   ['batch as text', { batch: '2' }, /"batch" .* got "2"/],
@@ -155,6 +157,38 @@ test.each<Bad>([
   const asked = loadModel(device, files, options as object);
   await expect(asked).rejects.toThrow(message);
   await expect(asked).rejects.toBeInstanceOf(OptionError);
+});
+
+describe('a window', () => {
+  /** Of a grid of 16 tokens. */
+  const settings = (window: number | 'auto' | undefined, images = 1, cfgScale = 2) =>
+    generateSettings(config, { classes: Array(images).fill(0), cfgScale, window });
+
+  test('is as it was asked for, or left to the engine', () => {
+    expect(settings(undefined)).toMatchObject({ window: 'auto', note: undefined });
+    expect(settings(8)).toMatchObject({ window: 8, note: undefined });
+  });
+
+  test('is cut to the grid, which is said', () => {
+    const { window, note } = settings(17);
+    expect(window).toBe(16);
+    expect(note).toMatch(/^a window of 17 is cut to 16: .*$/);
+  });
+
+  test('is cut to the rows of a pass, which is said', () => {
+    const large = { ...config, gpt: { ...config.gpt, blockSize: 256 } };
+    const asked = { classes: [0], window: 64 };
+    expect(generateSettings(large, { ...asked, cfgScale: 1 })).toMatchObject({ window: 64 });
+    const { window, note } = generateSettings(large, { ...asked, cfgScale: 2 });
+    expect(window).toBe(32);
+    expect(note).toMatch(/^a window of 64 is cut to 32: .*64, two a position with guidance/);
+  });
+
+  test('is smaller beside other images, which is said', () => {
+    expect(settings(8, 4).note).toBeUndefined();
+    expect(settings(8, 5).note).toMatch(/^5 images .* want 80 rows a pass, and there are 64: /);
+    expect(settings(8, 8, 1).note).toBeUndefined();
+  });
 });
 
 test('loadModel: what is no device and no folder', async () => {
