@@ -131,9 +131,9 @@ fn filter_of(own: Own, settings: Sequence, ${lane.params}) -> Filter {
     let cuts_k = stage == 0u && settings.top_k > 0u && settings.top_k < VOCAB;
     let cuts_p = stage == 1u && settings.top_p < 1.0;
     if (cuts_k || cuts_p) {
-      let unit = select(f32(${MASS_ONE}) / f.total, 0.0, cuts_k);
+      let unit = f32(${MASS_ONE}) / f.total;
       let limit = u32(max(settings.top_p, 0.0) * f32(${MASS_ONE}));
-      let found = select_key(own, f, unit, select(limit + 1u, settings.top_k, cuts_k), ${lane.args});
+      let found = select_key(own, f, cuts_k, unit, select(limit + 1u, settings.top_k, cuts_k), ${lane.args});
       let threshold = logit_of(found.x);
       let mass = u32(weight_of(f, threshold) * unit + 0.5);
       // Rounding may leave the whole mass at p or below: then nothing is cut.

@@ -18,7 +18,7 @@ export function selectLib(group: SamplerGroup): string {
       group,
       `if (${condition}) {
       var weight = 1u;
-      if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+      if (!counts) { weight = u32(weight_of(f, logit) * unit + 0.5); }
       atomicAdd(&bins[${bin}], weight);
     }`,
     );
@@ -87,10 +87,10 @@ fn range_of(low: u32, high: u32, lane: u32) -> vec2u {
 
 // The key of the logit at which, from the highest logit of the filter down, the weights reach the goal,
 // NO_KEY where nothing has a part; what the tokens above it weigh; what those at it weigh together. A token
-// weighs one or, with a unit, its weight in units. First by shares of the range of the logits, then by
+// counts as one, or weighs so many units: then the key is that of a logit. First by shares of the range of the logits, then by
 // shares of the keys that are left, until they are one: logits have few leading bits, so that most of a
 // vocabulary would meet in a few bins of keys.
-fn select_key(own: Own, f: Filter, unit: f32, goal: u32, ${lane.params}) -> vec3u {
+fn select_key(own: Own, f: Filter, counts: bool, unit: f32, goal: u32, ${lane.params}) -> vec3u {
   let scale = f32(BINS) / max(0.5 * f.peak - 0.5 * f.low, 1e-30);
   ${add('logit >= f.lowest', share)}
   var choice = choose_bin(0u, goal, ${lane.args});
@@ -104,6 +104,8 @@ fn select_key(own: Own, f: Filter, unit: f32, goal: u32, ${lane.params}) -> vec3
     choice = choose_bin(choice.y, goal, ${lane.args});
     keys.x += choice.x << shift;
     keys.y = keys.x + min(keys.y - keys.x, (1u << shift) - 1u);
+    // Where all of a bin are kept, its lower end tells them from the others as well as the last of them.
+    if (counts && choice.y + choice.z == goal) { break; }
     low = NO_KEY;
     high = 0u;
     ${meet(inside)}
