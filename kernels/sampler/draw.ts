@@ -5,6 +5,7 @@
  * Source: LlamaGen autoregressive/serve/sampler.py (exponential race), gpt-fast generate.py.
  */
 
+import { range } from '../kernel.ts';
 import type { Reducer } from '../lib/reduce.ts';
 import { drawnLib } from './drawn.ts';
 import { philoxLib } from './philox.ts';
@@ -23,10 +24,15 @@ fn race(so_far: Race, block: u32, p: vec4f, step: u32, seed: vec2u) -> Race {
   var leader = so_far;
   if (all(p == vec4f())) { return leader; }
   let random = philox(vec4u(block, step, 0u, 0u), seed);
-  for (var c = 0u; c < 4u; c++) {
-    let score = p[c] / exponential(random[c]);
-    if (score > leader.score) { leader = Race(score, 4u * block + c); }
-  }
+  let scores = p / vec4f(${range(4)
+    .map((c) => `exponential(random[${c}])`)
+    .join(', ')});
+  ${range(4)
+    .map(
+      (c) =>
+        `if (scores[${c}] > leader.score) { leader = Race(scores[${c}], 4u * block + ${c}u); }`,
+    )
+    .join('\n  ')}
   return leader;
 }`;
 

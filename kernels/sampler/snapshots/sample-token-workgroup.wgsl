@@ -251,10 +251,10 @@ fn range_of(low: u32, high: u32, lane: u32) -> vec2u {
 
 // The key of the logit at which, from the highest logit of the filter down, the weights reach the goal,
 // NO_KEY where nothing has a part; what the tokens above it weigh; what those at it weigh together. A token
-// weighs one or, with a unit, its weight in units. First by shares of the range of the logits, then by
+// counts as one, or weighs so many units: then the key is that of a logit. First by shares of the range of the logits, then by
 // shares of the keys that are left, until they are one: logits have few leading bits, so that most of a
 // vocabulary would meet in a few bins of keys.
-fn select_key(own: Own, f: Filter, unit: f32, goal: u32, lane: u32) -> vec3u {
+fn select_key(own: Own, f: Filter, counts: bool, unit: f32, goal: u32, lane: u32) -> vec3u {
   let scale = f32(BINS) / max(0.5 * f.peak - 0.5 * f.low, 1e-30);
   for (var j = 0u; j < 16u; j++) {
     let i = 256u * j + lane;
@@ -264,7 +264,7 @@ fn select_key(own: Own, f: Filter, unit: f32, goal: u32, lane: u32) -> vec3u {
       let logit = v[0];
       if (logit >= f.lowest) {
         var weight = 1u;
-        if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+        if (!counts) { weight = u32(weight_of(f, logit) * unit + 0.5); }
         atomicAdd(&bins[share_of(logit, f.low, scale)], weight);
       }
     }
@@ -273,7 +273,7 @@ fn select_key(own: Own, f: Filter, unit: f32, goal: u32, lane: u32) -> vec3u {
       let logit = v[1];
       if (logit >= f.lowest) {
         var weight = 1u;
-        if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+        if (!counts) { weight = u32(weight_of(f, logit) * unit + 0.5); }
         atomicAdd(&bins[share_of(logit, f.low, scale)], weight);
       }
     }
@@ -282,7 +282,7 @@ fn select_key(own: Own, f: Filter, unit: f32, goal: u32, lane: u32) -> vec3u {
       let logit = v[2];
       if (logit >= f.lowest) {
         var weight = 1u;
-        if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+        if (!counts) { weight = u32(weight_of(f, logit) * unit + 0.5); }
         atomicAdd(&bins[share_of(logit, f.low, scale)], weight);
       }
     }
@@ -291,7 +291,7 @@ fn select_key(own: Own, f: Filter, unit: f32, goal: u32, lane: u32) -> vec3u {
       let logit = v[3];
       if (logit >= f.lowest) {
         var weight = 1u;
-        if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+        if (!counts) { weight = u32(weight_of(f, logit) * unit + 0.5); }
         atomicAdd(&bins[share_of(logit, f.low, scale)], weight);
       }
     }
@@ -346,7 +346,7 @@ fn select_key(own: Own, f: Filter, unit: f32, goal: u32, lane: u32) -> vec3u {
         let logit = v[0];
         if (key_of(logit) - keys.x <= keys.y - keys.x && logit >= f.lowest) {
           var weight = 1u;
-          if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+          if (!counts) { weight = u32(weight_of(f, logit) * unit + 0.5); }
           atomicAdd(&bins[(key_of(logit) - keys.x) >> shift], weight);
         }
       }
@@ -355,7 +355,7 @@ fn select_key(own: Own, f: Filter, unit: f32, goal: u32, lane: u32) -> vec3u {
         let logit = v[1];
         if (key_of(logit) - keys.x <= keys.y - keys.x && logit >= f.lowest) {
           var weight = 1u;
-          if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+          if (!counts) { weight = u32(weight_of(f, logit) * unit + 0.5); }
           atomicAdd(&bins[(key_of(logit) - keys.x) >> shift], weight);
         }
       }
@@ -364,7 +364,7 @@ fn select_key(own: Own, f: Filter, unit: f32, goal: u32, lane: u32) -> vec3u {
         let logit = v[2];
         if (key_of(logit) - keys.x <= keys.y - keys.x && logit >= f.lowest) {
           var weight = 1u;
-          if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+          if (!counts) { weight = u32(weight_of(f, logit) * unit + 0.5); }
           atomicAdd(&bins[(key_of(logit) - keys.x) >> shift], weight);
         }
       }
@@ -373,7 +373,7 @@ fn select_key(own: Own, f: Filter, unit: f32, goal: u32, lane: u32) -> vec3u {
         let logit = v[3];
         if (key_of(logit) - keys.x <= keys.y - keys.x && logit >= f.lowest) {
           var weight = 1u;
-          if (unit > 0.0) { weight = u32(weight_of(f, logit) * unit + 0.5); }
+          if (!counts) { weight = u32(weight_of(f, logit) * unit + 0.5); }
           atomicAdd(&bins[(key_of(logit) - keys.x) >> shift], weight);
         }
       }
@@ -381,6 +381,8 @@ fn select_key(own: Own, f: Filter, unit: f32, goal: u32, lane: u32) -> vec3u {
     choice = choose_bin(choice.y, goal, lane);
     keys.x += choice.x << shift;
     keys.y = keys.x + min(keys.y - keys.x, (1u << shift) - 1u);
+    // Where all of a bin are kept, its lower end tells them from the others as well as the last of them.
+    if (counts && choice.y + choice.z == goal) { break; }
     low = NO_KEY;
     high = 0u;
     for (var j = 0u; j < 16u; j++) {
@@ -608,9 +610,10 @@ fn filter_of(own: Own, settings: Sequence, lane: u32) -> Filter {
     let cuts_k = stage == 0u && settings.top_k > 0u && settings.top_k < VOCAB;
     let cuts_p = stage == 1u && settings.top_p < 1.0;
     if (cuts_k || cuts_p) {
-      let unit = select(f32(2147483648) / f.total, 0.0, cuts_k);
+      let unit = f32(2147483648) / f.total;
       let limit = u32(max(settings.top_p, 0.0) * f32(2147483648));
-      let found = select_key(own, f, unit, select(limit + 1u, settings.top_k, cuts_k), lane);
+      let found = select_key(own, f, cuts_k, unit, select(limit + 1u, settings.top_k, cuts_k),
+          lane);
       let threshold = logit_of(found.x);
       let mass = u32(weight_of(f, threshold) * unit + 0.5);
       // Rounding may leave the whole mass at p or below: then nothing is cut.
@@ -672,10 +675,12 @@ fn race(so_far: Race, block: u32, p: vec4f, step: u32, seed: vec2u) -> Race {
   var leader = so_far;
   if (all(p == vec4f())) { return leader; }
   let random = philox(vec4u(block, step, 0u, 0u), seed);
-  for (var c = 0u; c < 4u; c++) {
-    let score = p[c] / exponential(random[c]);
-    if (score > leader.score) { leader = Race(score, 4u * block + c); }
-  }
+  let scores = p / vec4f(exponential(random[0]), exponential(random[1]), exponential(random[2]),
+      exponential(random[3]));
+  if (scores[0] > leader.score) { leader = Race(scores[0], 4u * block); }
+  if (scores[1] > leader.score) { leader = Race(scores[1], 4u * block + 1u); }
+  if (scores[2] > leader.score) { leader = Race(scores[2], 4u * block + 2u); }
+  if (scores[3] > leader.score) { leader = Race(scores[3], 4u * block + 3u); }
   return leader;
 }
 
