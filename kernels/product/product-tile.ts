@@ -1,5 +1,5 @@
 /** How a product of few rows with a weight divides its work. */
-import { assert, MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
+import { MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
 import { shown } from '../lib/params.ts';
 import { isQuantised } from '../lib/quants.ts';
 import { matrixProblem } from './product-matrix.ts';
@@ -86,7 +86,7 @@ const bytesOf = (
 export function productProblem(
   shape: ProductShape,
   variant: Variant,
-  tile: Partial<ProductTile>,
+  tile: Partial<ProductTile> = {},
 ): string | undefined {
   const { reduce, lanes = LEAST_LANES } = variant;
   if (Object.keys(tile).some((setting) => !PRODUCT_SETTINGS.some((known) => known === setting)))
@@ -116,15 +116,4 @@ function noMatrices(
   if (reduce === 'serial') return 'math "matrix" needs barriers, which a serial kernel has not';
   if (!f16) return 'math "matrix" needs the device feature "shader-f16", which this variant lacks';
   return matrixProblem(matrix, weights);
-}
-
-/** @throws RangeError when a product cannot be made with a tile. */
-export function assertProductTile(
-  name: string,
-  shape: ProductShape,
-  variant: Variant,
-  tile: Partial<ProductTile> = {},
-): void {
-  const problem = productProblem(shape, variant, tile);
-  assert(problem === undefined, `${name}: ${problem}`);
 }

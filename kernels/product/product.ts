@@ -6,6 +6,7 @@
  * are batch-invariant.
  */
 import {
+  assert,
   type Bindings,
   ceilDiv,
   type Dispatch,
@@ -22,7 +23,7 @@ import { wgsl } from '../lib/wgsl.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { inRegisters } from './product-loop.ts';
 import { byMatrices } from './product-matrix.ts';
-import { assertProductTile, type ProductTile, productTile } from './product-tile.ts';
+import { type ProductTile, productProblem, productTile } from './product-tile.ts';
 import { type Product, valuesLib } from './product-values.ts';
 
 export interface ProductParams {
@@ -60,11 +61,11 @@ export function productKernel<B extends Bindings>(
   const { first, count: outDim } = columnsOf(name, params);
   assertIndexable(name, bindings);
   const shape = { rows, dtype, weights: weights.length, norm: normEps !== undefined, split };
-  assertProductTile(name, shape, variant, tile);
+  const problem = productProblem(shape, variant, tile);
+  assert(problem === undefined, `${name}: ${problem}`);
   const width = loadWidth(dtype, inDim);
-  const product: Product = {
-    ...{ rows, inDim, outDim, firstQuad: first / 4, split, weights, normEps, width },
-  };
+  const firstQuad = first / 4;
+  const product: Product = { rows, inDim, outDim, firstQuad, split, weights, normEps, width };
   const whole = productTile(shape, variant, tile);
   const made =
     whole.math === 'matrix' && variant.matrix
