@@ -74,18 +74,39 @@ fn over_span(share: Scores, lane: u32) -> Scores {
 }`;
 }
 
+/** The component of a vector that is of a key. */
+const componentOf =
+  (keys: number) =>
+  (vector: string, key: number): string =>
+    keys === 1 ? vector : `${vector}.${'xyzw'.charAt(key)}`;
+
+/** Which `columns` a span reads from `j` on, and what hides the scores of those that are not attended to. */
+function columnsOf({ spans, keys, masked }: AttentionBody): { columns: string; hide: string } {
+  if (spans * keys === 1 && !masked) return { columns: 'let columns = j;', hide: '' };
+  const ahead = range(keys).map((key) => `${key * spans}u`);
+  const sees = range(keys).map(
+    (key) => `sees(slot, position, ${componentOf(keys)('wanted', key)})`,
+  );
+  const each = keys === 1 ? sees.join() : `vec${keys}<bool>(${sees.join(', ')})`;
+  const seen = masked ? each : 'wanted <= Columns(position)';
+  return {
+    columns: `let wanted = Columns(${ahead.join(', ')}) + j${spans === 1 ? '' : ' + first'};
+    let columns = min(wanted, Columns(position));`,
+    hide: `scores = select(Scores(${LOWEST}), scores, ${seen});`,
+  };
+}
+
 /**
  * The statements from `unit`, `slot`, `position`, and the rows `keys` and `values` of the cache, to a row
  * of `out`. A span has every `spans`th column: `best` is their highest score, `weight` the sum of
  * exp(score - best), and the `sum`s are those of exp(score - best) * value.
  */
 export function attentionMain(body: AttentionBody): string {
-  const { span, spans, keys, masked } = body;
+  const { span, spans, keys } = body;
   const alone = span === 1;
   const loads = loadsOf(body);
   const eachKey = range(keys);
-  const of = (vector: string, key: number): string =>
-    keys === 1 ? vector : `${vector}.${'xyzw'.charAt(key)}`;
+  const of = componentOf(keys);
   /** A statement for each read of each key. */
   const perRead = (statement: (key: number, i: number) => string): string =>
     eachKey.flatMap((key) => loads.map((i) => statement(key, i))).join('\n    ');
@@ -97,15 +118,7 @@ export function attentionMain(body: AttentionBody): string {
     alone ? read('values', key, i) : `value${key}_${i}`;
   const added = (i: number): string =>
     eachKey.map((key) => `${of('p', key)} * ${value(key, i)}`).join(' + ');
-  const one = spans * keys === 1;
-  const wanted = `Columns(${eachKey.map((key) => `${key * spans}u`).join(', ')}) + j${spans === 1 ? '' : ' + first'}`;
-  const columns = one
-    ? 'let columns = j;'
-    : `let wanted = ${wanted}; let columns = min(wanted, Columns(position));`;
-  const seen = eachKey.map((key) => `sees(slot, position, ${of(one ? 'columns' : 'wanted', key)})`);
-  const limit = masked
-    ? `vec${keys}<bool>(${seen.join(', ')})`.replace('vec1<bool>', '')
-    : 'wanted <= Columns(position)';
+  const { columns, hide } = columnsOf(body);
   return `
   ${alone && spans === 1 ? '' : `let member = lane % ${span}u;`}
   ${spans === 1 ? '' : `let first = lane / ${span}u;`}
@@ -120,7 +133,7 @@ export function attentionMain(body: AttentionBody): string {
     ${alone ? '' : perRead((key, i) => `let ${value(key, i)} = ${read('values', key, i)};`)}
     ${alone ? '' : 'scores = over_span(scores, lane);'}
     scores *= SCALE;
-    ${one && !masked ? '' : `scores = select(Scores(${LOWEST}), scores, ${limit});`}
+    ${hide}
     let top = ${eachKey.reduce((top, key) => `max(${top}, ${of('scores', key)})`, 'best')};
     let fade = exp(best - top);
     let p = exp(scores - top);
