@@ -92,9 +92,10 @@ export function groupNorm(params: GroupNormParams): Kernel<GroupNormBindings> {
     : reducer({ name: 'total', type: 'f32', op: 'sum', size, reduce });
   const mean = (sum: string): string =>
     `${total ? total.call(sum) : sum} / f32(${groupChannels * height * width})`;
-  // Adds `term`, an expression of v, over the lane's share of the group into sum_NAME.
-  const sum = (name: string, term: string): string => `
-  var sum_${name} = 0.0;
+  // The sum of a term, an expression of v, over an invocation's share of the group.
+  const sumLib = (name: string, term: string, params = ''): string => `
+fn ${name}(start: u32, first: u32${params}) -> f32 {
+  var sum = 0.0;
   for (var span = first; span < COUNT; span += ${SPAN * step}u) {
     var part = ${value}();
     let end = min(span + ${SPAN * step}u, COUNT);
@@ -102,8 +103,10 @@ export function groupNorm(params: GroupNormParams): Kernel<GroupNormBindings> {
       let v = x[start + i];
       part += ${term};
     }
-    sum_${name} += ${wide ? 'dot(part, vec4f(1.0))' : 'part'};
-  }`;
+    sum += ${wide ? 'dot(part, vec4f(1.0))' : 'part'};
+  }
+  return sum;
+}`;
   const code = wgsl`${enable(features)}
 ${declare(bindings)}
 const COUNT = ${groupChannels * plane}u; // of a group, in elements of x
@@ -111,6 +114,8 @@ const PLANE = ${plane}u; // of a channel, in elements of x
 const EPS = f32(${eps});
 ${normScaleLib}
 ${total?.code ?? ''}
+${sumLib('sum_of_values', 'v')}
+${sumLib('sum_of_squares', '(v - mean) * (v - mean)', ', mean: f32')}
 
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
@@ -124,10 +129,8 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   if (unit >= ${images * groups}u) { return; }
   let start = unit * COUNT;
   let channel = (unit % ${groups}u) * ${groupChannels}u;
-  ${sum('values', 'v')}
-  let mean = ${mean('sum_values')};
-  ${sum('squares', '(v - mean) * (v - mean)')}
-  let scale = scale_or_nan(inverseSqrt(${mean('sum_squares')} + EPS));
+  let mean = ${mean('sum_of_values(start, first)')};
+  let scale = scale_or_nan(inverseSqrt(${mean('sum_of_squares(start, first, mean)')} + EPS));
   for (var i = first; i < COUNT; i += ${step}u) {
     let c = channel + i / PLANE;
     let v = (x[start + i] - mean) * scale * weight[c] + bias[c];

@@ -11,14 +11,8 @@ fn scale_or_nan(root: f32) -> f32 {
   return select(root, bitcast<f32>(bits | 0x7fc00000u), bits == 0u);
 }
 
-@compute @workgroup_size(4)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let unit = (group.y * 8u + group.x) * 4u + lane;
-  let first = 0u;
-  if (unit >= 32u) { return; }
-  let start = unit * COUNT;
-  let channel = (unit % 32u) * 2u;
-  var sum_values = 0.0;
+fn sum_of_values(start: u32, first: u32) -> f32 {
+  var sum = 0.0;
   for (var span = first; span < COUNT; span += 256u) {
     var part = vec4f();
     let end = min(span + 256u, COUNT);
@@ -26,10 +20,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let v = x[start + i];
       part += v;
     }
-    sum_values += dot(part, vec4f(1.0));
+    sum += dot(part, vec4f(1.0));
   }
-  let mean = sum_values / f32(512);
-  var sum_squares = 0.0;
+  return sum;
+}
+
+fn sum_of_squares(start: u32, first: u32, mean: f32) -> f32 {
+  var sum = 0.0;
   for (var span = first; span < COUNT; span += 256u) {
     var part = vec4f();
     let end = min(span + 256u, COUNT);
@@ -37,9 +34,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let v = x[start + i];
       part += (v - mean) * (v - mean);
     }
-    sum_squares += dot(part, vec4f(1.0));
+    sum += dot(part, vec4f(1.0));
   }
-  let scale = scale_or_nan(inverseSqrt(sum_squares / f32(512) + EPS));
+  return sum;
+}
+
+@compute @workgroup_size(4)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let unit = (group.y * 8u + group.x) * 4u + lane;
+  let first = 0u;
+  if (unit >= 32u) { return; }
+  let start = unit * COUNT;
+  let channel = (unit % 32u) * 2u;
+  let mean = sum_of_values(start, first) / f32(512);
+  let scale = scale_or_nan(inverseSqrt(sum_of_squares(start, first, mean) / f32(512) + EPS));
   for (var i = first; i < COUNT; i += 1u) {
     let c = channel + i / PLANE;
     let v = (x[start + i] - mean) * scale * weight[c] + bias[c];
