@@ -4,6 +4,7 @@ import {
   ceilDiv,
   declare,
   enable,
+  type Identity,
   type Kernel,
   MAX_WORKGROUPS,
   PORTABLE,
@@ -31,8 +32,6 @@ export interface ConvHalvesParams {
   readonly kernelSize: 1 | 3;
   /** Add the binding `residual`, shaped like the output. Default false. */
   readonly residual?: boolean | undefined;
-  /** Parts of the sum over taps and input channels; with more than one, `sumParts` adds them. Default 1. */
-  readonly split?: number | undefined;
   readonly variant?: Variant | undefined;
   /** Settings that differ from those of f32. */
   readonly tile?: Partial<MapTile> | undefined;
@@ -45,42 +44,74 @@ export interface ConvHalvesParams {
  * done once for each value.
  *
  * Shapes: x f16 [images, rows, columns, inChannels] of `halvesOfMap`, weight f16 [outChannels, k * k, inChannels]
- * of `halvesOfFilter`, bias [outChannels], residual and out f32 [images, outChannels, height, width]; with
- * `split` there is neither bias nor residual, and out is [split, images, outChannels, height, width].
+ * of `halvesOfFilter`, bias [outChannels], residual and out f32 [images, outChannels, height, width].
  * Source: Chetlur et al. 2014 (arXiv:1410.0759), implicit GEMM.
  */
-export function convHalves(params: ConvHalvesParams): Kernel {
-  const identity = assertParams('conv_halves', params, {
-    ...{ images: 'size', inChannels: 'size', outChannels: 'size', height: 'size', width: 'size' },
-    ...{ kernelSize: 'kernelSize', residual: 'flag?', split: 'size?' },
-    ...{ variant: 'variant?', tile: 'tile?' },
-  });
-  assertTile('conv_halves', params.tile, MAP_SETTINGS);
+export const convHalves = (params: ConvHalvesParams): Kernel =>
+  dispatchOf(
+    assertParams('conv_halves', params, { ...RULES, residual: 'flag?' }),
+    params,
+    params.residual ? 'sum + bias[m] + residual[at]' : 'sum + bias[m]',
+  );
+
+export interface ConvHalvesPartsParams extends Omit<ConvHalvesParams, 'residual'> {
+  /** Parts of the sum. */
+  readonly split: number;
+}
+
+/**
+ * The parts of such a convolution's sums, of whole slices of the tile, without bias and residual; `sumParts`
+ * adds them. For layers of too few pixels to keep a GPU busy.
+ *
+ * Shapes: out f32 [split, images, outChannels, height, width].
+ */
+export const convHalvesParts = (params: ConvHalvesPartsParams): Kernel =>
+  dispatchOf(assertParams('conv_halves_parts', params, { ...RULES, split: 'size' }), params, 'sum');
+
+const RULES = {
+  images: 'size',
+  inChannels: 'size',
+  outChannels: 'size',
+  height: 'size',
+  width: 'size',
+  kernelSize: 'kernelSize',
+  variant: 'variant?',
+  tile: 'tile?',
+} as const;
+
+type Params = ConvHalvesParams & Partial<ConvHalvesPartsParams>;
+
+/** @param stored WGSL of what is stored of `sum`, at channel m. */
+function dispatchOf(identity: Identity, params: Params, stored: string): Kernel {
+  const { name } = identity;
+  assertTile(name, params.tile, MAP_SETTINGS);
   const { images, inChannels, outChannels, height, width, kernelSize: size } = params;
-  const { residual = false, split = 1 } = params;
+  const { residual = false, split } = params;
   assert(
     inChannels % HALVES_CHANNELS === 0,
-    `conv_halves: "inChannels" expected a multiple of ${HALVES_CHANNELS}, got ${inChannels}`,
+    `${name}: "inChannels" expected a multiple of ${HALVES_CHANNELS}, got ${inChannels}`,
   );
-  assert(split === 1 || !residual, 'conv_halves: parts have no residual');
   const border = size - 1;
   const taps = size ** 2;
   const outShape = [images, outChannels, height, width];
-  const loop = loopOf(params);
+  const loop = loopOf(name, params);
   const bindings: Bindings = {
     x: {
       ...{ role: 'in', dtype: 'f16', element: 'vec4u' },
       shape: [images, height + border, width + border, inChannels],
     },
     weight: { role: 'in', dtype: 'f16', shape: [outChannels, taps, inChannels], element: 'vec4u' },
-    ...(split === 1 && { bias: { role: 'in', dtype: 'f32', shape: [outChannels] } }),
+    ...(split === undefined && { bias: { role: 'in', dtype: 'f32', shape: [outChannels] } }),
     ...(residual && { residual: { role: 'in', dtype: 'f32', shape: outShape } }),
-    out: { role: 'out', dtype: 'f32', shape: split > 1 ? [split, ...outShape] : outShape },
+    out: {
+      role: 'out',
+      dtype: 'f32',
+      shape: split === undefined ? outShape : [split, ...outShape],
+    },
   };
-  assertIndexable('conv_halves', bindings);
+  assertIndexable(name, bindings);
   const columns = width + border;
   const eights = inChannels / LOAD;
-  const added = split > 1 ? 'sum' : `sum + bias[m]${residual ? ' + residual[at]' : ''}`;
   const code = wgsl`${enable(loop.features)}
 ${declare(bindings)}
 // Place of the values that a pixel meets at the first tap; then how far on those of place k of a filter are.
@@ -93,13 +124,13 @@ fn tap_at(k: u32) -> u32 {
 }
 fn ${storeName(params)}(batch: u32, m: u32, n: u32, sum: f32) {
   let at = (batch * ${outChannels}u + m) * ${height * width}u + n;
-  out[at] = ${added};
+  out[at] = ${stored};
 }
 ${loop.code}`;
   const macs = images * outChannels * height * width * inChannels * taps;
   return {
     ...identity,
-    label: `conv_halves ${size}x${size}${split > 1 ? ` in ${split}` : ''}${residual ? ' residual' : ''} [${images},${inChannels},${height},${width}]->[${outShape}]`,
+    label: `${name} ${size}x${size}${split === undefined ? '' : ` in ${split}`}${residual ? ' residual' : ''} [${images},${inChannels},${height},${width}]->[${outShape}]`,
     code,
     bindings,
     workgroups: loop.workgroups,
@@ -109,28 +140,27 @@ ${loop.code}`;
 }
 
 /** By matrices, or each invocation a tile in registers. */
-function loopOf(params: ConvHalvesParams): Loop {
+function loopOf(name: string, params: Params): Loop {
   const { images, inChannels, outChannels: m, height, width, kernelSize } = params;
   const { split = 1, variant = PORTABLE } = params;
   const tile = mapTile(MAP_TILE, params.tile);
   const problem = halvesProblem(tile, variant);
-  assert(problem === undefined, `conv_halves: ${problem}`);
+  assert(problem === undefined, `${name}: ${problem}`);
   const [n, k] = [height * width, inChannels * kernelSize ** 2];
   const matrix = matrixOf(tile, variant);
   if (!matrix) {
     const lines = { left: { k: 1 }, right: { k: 1 } };
-    const product = { name: 'conv_halves', batch: images, m, n, k, split, ...lines };
+    const product = { name, batch: images, m, n, k, split, ...lines };
     return tiledLoop({ ...product, fours: true }, foursLib(n, k), tile, variant);
   }
   const workgroups = [ceilDiv(n, tile.tileN), ceilDiv(m, tile.tileM), images * split] as const;
-  assert(Math.max(...workgroups) <= MAX_WORKGROUPS, `conv_halves: ${m} x ${n} is too large`);
+  assert(Math.max(...workgroups) <= MAX_WORKGROUPS, `${name}: ${m} x ${n} is too large`);
   const { code, features } = halvesMatrix({ m, n, k, split, images }, tile, matrix);
   return { code, features, workgroups };
 }
 
 /** The loop by matrices stores one value at a time, the other one four. */
-const storeName = ({ tile }: ConvHalvesParams): string =>
-  tile?.math === 'matrix' ? 'store' : 'store_one';
+const storeName = ({ tile }: Params): string => (tile?.math === 'matrix' ? 'store' : 'store_one');
 
 /** What the tiled product reads and stores: four values at once. */
 const foursLib = (n: number, k: number): string => `

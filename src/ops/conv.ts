@@ -1,6 +1,6 @@
 /** Convolutions of feature maps: directly, as products of maps or of halves, or by Winograd's method. */
 
-import { convHalves } from '../../kernels/conv/conv-halves.ts';
+import { convHalves, convHalvesParts } from '../../kernels/conv/conv-halves.ts';
 import { convProblem, convSizes, convTile, convTiles } from '../../kernels/conv/conv-shape.ts';
 import {
   type Conv2dParams,
@@ -115,7 +115,7 @@ function convOfHalves(
   const halves = { x, weight: g.call(filters, { weight }).out };
   const all = { images, inChannels, outChannels, height, width, kernelSize, variant, tile };
   if (split > 1) {
-    return summed(g, outOf(g, convHalves({ ...all, split }), halves), { bias, residual });
+    return summed(g, outOf(g, convHalvesParts({ ...all, split }), halves), { bias, residual });
   }
   const whole = convHalves({ ...all, residual: residual !== undefined });
   return outOf(g, whole, { ...halves, bias, ...(residual && { residual }) });

@@ -1,13 +1,13 @@
 /** Convolutions of halves by matrices of subgroups, whole and in steps; see test/support/emulated-math.ts. */
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../kernels/compile.ts';
-import { convHalves } from '../../kernels/conv/conv-halves.ts';
+import { convHalves, convHalvesParts } from '../../kernels/conv/conv-halves.ts';
 import { HALVES_TILES, halvesProblem } from '../../kernels/conv/halves-tile.ts';
 import type { MatrixConfig, Variant } from '../../kernels/kernel.ts';
 import type { MapTile } from '../../kernels/product/map-tile.ts';
 import { compareOutputs } from '../records/check.ts';
-import { convHalves as record } from '../records/conv/conv-halves.ts';
-import type { Values } from '../records/record.ts';
+import * as records from '../records/conv/conv-halves.ts';
+import type { KernelRecord, Values } from '../records/record.ts';
 import { testDevice } from '../support/device.ts';
 import { emulated } from '../support/emulated-math.ts';
 import { few } from '../support/few.ts';
@@ -34,15 +34,19 @@ describe('by emulated matrices', () => {
     { matrix: sized(16, 8, 16, 2 * lanes), params: { ...odd, kernelSize: 3, split: 2 } },
   ] as const;
   test.each(few(1, cases))('$matrix.m x $matrix.n x $matrix.k: $params', async (given) => {
-    const { slice = 16, ...sizes } = { slice: undefined, ...given.params };
+    const { slice = 16, split, ...sizes } = { slice: undefined, split: undefined, ...given.params };
     const params = { ...sizes, tile: { ...small, slice } };
-    const kernel = convHalves({ ...params, variant: variantOf(given.matrix) });
+    const variant = variantOf(given.matrix);
+    const kernel = split
+      ? convHalvesParts({ ...params, split, variant })
+      : convHalves({ ...params, variant });
+    const record: KernelRecord = split ? records.convHalvesParts : records.convHalves;
     const inputs: Record<string, ArrayLike<number>> = {};
     for (const [name, { role }] of Object.entries(kernel.bindings)) {
-      if (role === 'in') inputs[name] = record.inputs[name]?.(params) as ArrayLike<number>;
+      if (role === 'in') inputs[name] = record.inputs[name]?.(kernel.params) as ArrayLike<number>;
     }
     const made = await runKernel(device, emulated(device, kernel, given.matrix), inputs);
-    compareOutputs(record, params, made as Values, record.oracle(params, inputs, {}));
+    compareOutputs(record, kernel.params, made as Values, record.oracle(kernel.params, inputs, {}));
   });
 });
 

@@ -1,5 +1,5 @@
-/** Oracle of `convHalves`: bias + the sum over taps and channels, of maps with the channels last (+ residual). */
-import type { ConvHalvesParams } from '../../kernels/conv/conv-halves.ts';
+/** Oracle of `convHalves` and `convHalvesParts`: bias + the sum over taps and channels, of maps with the channels last (+ residual). */
+import type { ConvHalvesParams, ConvHalvesPartsParams } from '../../kernels/conv/conv-halves.ts';
 
 export interface ConvHalvesInputs {
   readonly x: ArrayLike<number>;
@@ -10,7 +10,7 @@ export interface ConvHalvesInputs {
 
 /** @param slice Values of k in a slice; parts are of whole slices. */
 export function convHalves(
-  params: ConvHalvesParams,
+  params: ConvHalvesParams & Partial<ConvHalvesPartsParams>,
   { x, weight, bias, residual }: ConvHalvesInputs,
   slice: number,
 ): Float64Array {
