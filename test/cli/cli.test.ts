@@ -47,6 +47,8 @@ describe('help', () => {
       '--out-dir',
       '--tokens-out',
       '--dtype',
+      '--precision',
+      '--kv',
       '--profile',
     ]) {
       expect(stdout).toContain(option);

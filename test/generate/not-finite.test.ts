@@ -32,7 +32,7 @@ afterEach(() => {
 
 async function tiny(options?: TinyOptions): Promise<Model> {
   const encoder = options?.encoder ?? false;
-  const model = await loadModel(device, tinyFolder(options), { encoder });
+  const model = await loadModel(device, tinyFolder(options), { encoder, precision: 'exact' });
   opened.push(model);
   return model;
 }
