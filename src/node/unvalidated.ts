@@ -45,27 +45,28 @@ export async function openUnvalidated(
     judge ??= validating.requestDevice(deviceDescriptor(validating));
     return judge;
   };
-  const matrices = known?.matrices ?? (await findMatrices(await opened()));
-  knowMatrices(device, matrices);
-  guardDevice(device, acceptor(opened, new Set(known?.kernels), remember));
-  return {
-    device,
-    matrices,
-    close() {
-      device.destroy();
-      judge?.then(
-        (other) => other.destroy(),
-        () => {},
-      );
-    },
+  const close = (): void => {
+    device.destroy();
+    judge?.then(
+      (other) => other.destroy(),
+      () => {},
+    );
   };
-
-  function remember(kernels: readonly string[]): void {
-    try {
-      writeAccepted(path, adapter, { matrices, kernels });
-    } catch {
-      // A folder that cannot be written: they are tried again the next time.
-    }
+  try {
+    const matrices = known?.matrices ?? (await findMatrices(await opened()));
+    knowMatrices(device, matrices);
+    const remember = (kernels: readonly string[]): void => {
+      try {
+        writeAccepted(path, adapter, { matrices, kernels });
+      } catch {
+        // A folder that cannot be written: they are tried again the next time.
+      }
+    };
+    guardDevice(device, acceptor(opened, new Set(known?.kernels), remember));
+    return { device, matrices, close };
+  } catch (error) {
+    close();
+    throw error;
   }
 }
 

@@ -77,6 +77,16 @@ describe('a device without validation', () => {
     }
   });
 
+  test('is let go of where the one with validation cannot be had', async () => {
+    const validating = await nullAdapter();
+    await validating.requestDevice(); // an adapter gives one device
+    const fast = await nullAdapter({ validation: false });
+    const made = vi.spyOn(fast, 'requestDevice');
+    await expect(openUnvalidated({ validating, fast, toggles: [] }, path)).rejects.toThrow();
+    const device = await made.mock.results[0]?.value;
+    expect((await device.lost).reason).toBe('destroyed');
+  });
+
   test('works where nothing can be kept', async () => {
     writeFileSync(join(folder, 'file'), '');
     const nowhere = join(folder, 'file', 'accepted.json');
