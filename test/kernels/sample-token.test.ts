@@ -19,6 +19,15 @@ import { deviceVariants, SAMPLER_VARIANTS, variantName } from '../support/varian
 
 const device = await testDevice();
 
+test.each(SAMPLER_VARIANTS)('a draw is the same program whatever the batch, %j', (variant) => {
+  const textOf = (sequences: number, rows: number): string =>
+    sampleToken({ sequences, rows, vocabSize: 16384, clsTokenNum: 1, variant }).code.replace(
+      /\/\/.*/g,
+      '',
+    );
+  expect(textOf(16, 16)).toBe(textOf(1, 2));
+});
+
 test('workgroups of 1024 hold four groups of logits each, and compile', async () => {
   const variant = { reduce: 'subgroup', f16: false, lanes: 32, invocations: 1024 } as const;
   const params = { sequences: 1, rows: 2, vocabSize: 16384, clsTokenNum: 1 };
