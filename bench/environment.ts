@@ -9,7 +9,7 @@ import type { Tiles } from '../src/ops/tiles.ts';
 
 export interface Environment {
   readonly date: string;
-  /** Undefined outside a git checkout. */
+  /** Outside a git checkout what the variable LLAMAGEN_COMMIT says, if anything. */
   readonly commit: string | undefined;
   /** Whether the checkout differs from that commit. */
   readonly changed: boolean;
@@ -40,8 +40,8 @@ export function environmentOf(opened: NodeDevice): Environment {
   const all = cpus();
   return {
     date: new Date().toISOString(),
-    commit: git('rev-parse', 'HEAD'),
-    changed: git('status', '--porcelain') !== '',
+    commit: git('rev-parse', 'HEAD') ?? process.env.LLAMAGEN_COMMIT,
+    changed: Boolean(git('status', '--porcelain')),
     node: process.version,
     cpu: { model: all[0]?.model.trim() ?? 'unknown', count: all.length },
     adapter: { vendor, architecture, device: name, description, software },

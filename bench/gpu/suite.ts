@@ -49,7 +49,7 @@ const GPU: Plan = {
   models: ['GPT-B', 'GPT-L', 'GPT-XL', 'GPT-XXL', 'GPT-3B'],
   ...{ grid: 24, classes: [1, 8], window: 8, runMs: 600, codes: 24, images: [1, 8] },
   kernels: ['GPT-B', 'sampler', 'VQ-16'],
-  mostSeconds: 210,
+  mostSeconds: 150,
 };
 const SMALL: Plan = {
   models: ['GPT-B'],
