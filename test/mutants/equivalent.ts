@@ -32,7 +32,14 @@ export const equivalent: readonly Equivalent[] = [
     why: 'Of the barriers of a reduction the software adapter cannot show the one before the total is read: the subgroup of lane 0, which wrote it, runs first.',
   },
   {
-    kernels: ['sample_token', 'filter_logits', 'draw_token'],
+    kernels: ['advance'],
+    variants: ['serial'],
+    operators: ['barrier'],
+    change: /Barrier/,
+    why: 'There is one invocation, which waits for nobody.',
+  },
+  {
+    kernels: ['sample_token', 'filter_logits', 'draw_token', 'advance'],
     variants: ['serial'],
     operators: ['factor', 'limit', 'bound', 'term', 'sign'],
     change: /\blane\b/,
