@@ -8,6 +8,7 @@ import { knowMatrices, type Matrices } from '../gpu/matrices.ts';
 import { pipelineFor } from '../gpu/pipelines.ts';
 import { guardDevice } from '../gpu/unvalidated.ts';
 import { adapterKey } from '../tune/adapter-key.ts';
+import { VERSION } from '../version.ts';
 import { acceptedPath, readAccepted, writeAccepted } from './accepted-file.ts';
 
 /** Two adapters of one GPU. */
@@ -38,7 +39,9 @@ export async function openUnvalidated(
   path: string = acceptedPath(),
 ): Promise<Unvalidated> {
   const device = await fast.requestDevice(deviceDescriptor(fast));
-  const adapter = adapterKey(device, [`dawn ${dawnVersion()}`, ...toggles]);
+  // Another version may try matrices otherwise.
+  const versions = [`llamagen ${VERSION}`, `dawn ${dawnVersion()}`];
+  const adapter = adapterKey(device, [...versions, ...toggles]);
   const known = readAccepted(path, adapter);
   let judge: Promise<GPUDevice> | undefined;
   const opened = (): Promise<GPUDevice> => {
