@@ -45,6 +45,7 @@ const PLANE = ${rows * columns};
 const OUT_PLANE = ${outRows * outColumns}u;
 
 ${normedLib(norm)}
+${tile.valueLib}
 #if ${k === 1}
 ${valueReader('weight', dtype)}
 #else
@@ -80,7 +81,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let channel = ((unit / (${tilesX}u * OUT_ROWS)) % ${tilesC}u) * ${channels}u;
   let image = unit / (${tilesX}u * OUT_ROWS * ${tilesC}u);
   let first = ${inputOf('out_x')}${upsample ? ' / 2' : ''};
-  ${tile.columns}
   ${range(channels)
     .map(
       (c) => `var filter${c} = min(channel + ${c}u, OUT_CHANNELS - 1u) * IN_CHANNELS * ${k * k}u;`,
@@ -94,8 +94,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     ${norm ? 'let channel_affine = affine[image * IN_CHANNELS + c];' : ''}
 #if ${k === 1}
     let row = plane;
+    let row_inside = true;
     let w0 = ${vector}(${range(channels).map((c) => `weight_at(filter${c} + c)`)});
-    ${tile.sums('')}
+    ${tile.sums}
 #else
     for (var ky = 0; ky < ${k}; ky++) {
       let y = ${upsample ? `(${tap}) >> 1u` : tap};
@@ -107,7 +108,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       ${range(k)
         .map((kx) => `let w${kx} = ${vector}(${range(channels).map((c) => `f${c}[${kx}]`)});`)
         .join('\n      ')}
-      ${tile.sums('row_inside')}
+      ${tile.sums}
     }
 #endif
     plane += PLANE;
@@ -148,37 +149,32 @@ function rowTile({ columns, outColumns, k, upsample, stride, norm }: RowParams) 
   const loaded = range(columnOf(pixels - 1, k - 1) + 1);
   // Tiles start at multiples of their width, so most columns are inside the image whatever the tile.
   const lastFirst = ((tilesX - 1) * pixels * stride) / (upsample ? 2 : 1);
-  const tests = loaded.map((j) => [
-    ...(j < pad ? [`first >= ${pad - j}`] : []),
-    ...(lastFirst + j - pad >= columns ? [`first + ${j - pad} < COLUMNS`] : []),
-  ]);
+  const mayLeave = (j: number): boolean => j < pad || lastFirst + j - pad >= columns;
+  const affine = norm ? ', channel_affine: vec4f' : '';
   return {
     pad,
     pixels,
     tilesX,
-    /** Text that names the loaded columns. */
-    columns: loaded
-      .map((j) => {
-        const at = `first + ${j - pad}`;
-        return tests[j]?.length
-          ? `let inside${j} = ${tests[j].join(' && ')}; let column${j} = clamp(${at}, 0, COLUMNS - 1);`
-          : `let column${j} = ${at};`;
-      })
-      .join('\n  '),
-    /** Text that loads them from a row and adds their products; zeros where `rowTest` fails. */
-    sums(rowTest: string): string {
-      const loads = loaded.map((j) => {
-        const test = [rowTest, tests[j]?.length ? `inside${j}` : ''].filter(Boolean).join(' && ');
-        const read = `x[row + column${j}]`;
-        const value = norm ? `normed(${read}, channel_affine)` : read;
-        return `let v${j} = ${test ? `select(0.0, ${value}, ${test})` : value};`;
-      });
-      const products = range(pixels).map((p) =>
+    /** `fn value_in`, of a column that is inside the image whatever the tile, and `fn value_at`, of any. */
+    valueLib: `
+fn value_in(row: i32, column: i32, row_inside: bool${affine}) -> f32 {
+  return select(0.0, ${norm ? 'normed(x[row + column], channel_affine)' : 'x[row + column]'}, row_inside);
+}
+fn value_at(row: i32, column: i32, row_inside: bool${affine}) -> f32 {
+  let value = value_in(row, clamp(column, 0, COLUMNS - 1), row_inside${norm ? ', channel_affine' : ''});
+  return select(0.0, value, column >= 0 && column < COLUMNS);
+}`,
+    /** Statements that load the columns of a row and add their products. */
+    sums: [
+      ...loaded.map(
+        (j) =>
+          `let v${j} = ${mayLeave(j) ? 'value_at' : 'value_in'}(row, first + ${j - pad}, row_inside${norm ? ', channel_affine' : ''});`,
+      ),
+      ...range(pixels).map((p) =>
         range(k)
           .map((kx) => `sum${p} += v${columnOf(p, kx)} * w${kx};`)
           .join(' '),
-      );
-      return [...loads, ...products].join('\n      ');
-    },
+      ),
+    ].join('\n      '),
   };
 }

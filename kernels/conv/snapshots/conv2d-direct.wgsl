@@ -11,6 +11,15 @@ const OUT_COLUMNS = 16u;
 const PLANE = 256;
 const OUT_PLANE = 256u;
 
+fn value_in(row: i32, column: i32, row_inside: bool) -> f32 {
+  return select(0.0, x[row + column], row_inside);
+}
+
+fn value_at(row: i32, column: i32, row_inside: bool) -> f32 {
+  let value = value_in(row, clamp(column, 0, COLUMNS - 1), row_inside);
+  return select(0.0, value, column >= 0 && column < COLUMNS);
+}
+
 // Three neighbours in a row of the filter.
 fn weights_at(i: u32) -> vec3f {
   return vec3f(weight[i], weight[i + 1u], weight[i + 2u]);
@@ -33,14 +42,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let channel = ((unit / (4u * OUT_ROWS)) % 8u) * 4u;
   let image = unit / (4u * OUT_ROWS * 8u);
   let first = i32(out_x);
-  let inside0 = first >= 1;
-  let column0 = clamp(first + -1, 0, COLUMNS - 1);
-  let column1 = first;
-  let column2 = first + 1;
-  let column3 = first + 2;
-  let column4 = first + 3;
-  let inside5 = first + 4 < COLUMNS;
-  let column5 = clamp(first + 4, 0, COLUMNS - 1);
   var filter0 = min(channel, OUT_CHANNELS - 1u) * IN_CHANNELS * 9u;
   var filter1 = min(channel + 1u, OUT_CHANNELS - 1u) * IN_CHANNELS * 9u;
   var filter2 = min(channel + 2u, OUT_CHANNELS - 1u) * IN_CHANNELS * 9u;
@@ -66,12 +67,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let w0 = vec4f(f0[0],f1[0],f2[0],f3[0]);
       let w1 = vec4f(f0[1],f1[1],f2[1],f3[1]);
       let w2 = vec4f(f0[2],f1[2],f2[2],f3[2]);
-      let v0 = select(0.0, x[row + column0], row_inside && inside0);
-      let v1 = select(0.0, x[row + column1], row_inside);
-      let v2 = select(0.0, x[row + column2], row_inside);
-      let v3 = select(0.0, x[row + column3], row_inside);
-      let v4 = select(0.0, x[row + column4], row_inside);
-      let v5 = select(0.0, x[row + column5], row_inside && inside5);
+      let v0 = value_at(row, first + -1, row_inside);
+      let v1 = value_in(row, first, row_inside);
+      let v2 = value_in(row, first + 1, row_inside);
+      let v3 = value_in(row, first + 2, row_inside);
+      let v4 = value_in(row, first + 3, row_inside);
+      let v5 = value_at(row, first + 4, row_inside);
       sum0 += v0 * w0;
       sum0 += v1 * w1;
       sum0 += v2 * w2;
