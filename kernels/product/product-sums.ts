@@ -28,19 +28,23 @@ export function sumsLib(layout: Layout): string {
 ${layout.serial ? storeItemLib(layout) : shares.map((own) => totalLib(layout, own)).join('')}`;
 }
 
+/** Whether exchanges want more values than there are: a power of two. */
+const isPadded = (span: number, count: number): boolean => span > 1 && (count & (count - 1)) !== 0;
+
 /** The row that `store` is given, of all parts of inDim. */
 const rowOf = ({ split, rows }: Layout): string => (split > 1 ? `slice * ${rows}u + row` : 'row');
 
 /** `fn store_item(first, unit, item)`: stores one of the values of a team, if it is of a row and column. */
 function storeItemLib(layout: Layout): string {
-  const { weights, rows, rowTile, outDim, columns, firstQuad, split } = layout;
+  const { weights, rows, rowTile, outDim, columns, firstQuad, split, span } = layout;
   const n = columns / 4;
   const slice = split > 1 ? 'slice: u32, ' : '';
+  const isValue = isPadded(span, rowTile * n) ? `item < ${rowTile * n}u && ` : '';
   return `
 fn store_item(${slice}first: u32, unit: u32, item: u32, ${weights.map((w) => `${w}_sum: vec4f`).join(', ')}) {
   let row = first + item / ${n}u;
   let i = unit * ${n}u + item % ${n}u;
-  if (item < ${rowTile * n}u && row < ${rows}u && i < ${quads(outDim)}u) {
+  if (${isValue}row < ${rows}u && i < ${quads(outDim)}u) {
     store(${rowOf(layout)}, ${firstQuad}u + i, ${weights.map((w) => `${w}_sum`).join(', ')});
   }
 }`;
@@ -133,11 +137,14 @@ function storeTogether(layout: Layout): string {
   const { weights, rows, outDim, firstQuad, normEps, span, parts, teams, rowTile } = layout;
   const shares = sharesOf(layout);
   const { lines, left, kept, copies } = overSpan(span, shares);
-  const isOwn = copies > 1 ? `(lane & ${copies - 1}u) == 0u && ` : '';
   const puts = kept.map((j) => {
     const at = `part * ${rowTile * teams}u + (item + ${j}u) * ${teams}u + team`;
     const put = shares.map(({ name }, s) => `${name}_parts[${at}] = ${left[s]?.[j]};`);
-    return `if (${isOwn}item + ${j}u < ${rowTile}u) {\n${put.join('\n')}\n}`;
+    const whether = [
+      ...(copies > 1 ? [`(lane & ${copies - 1}u) == 0u`] : []),
+      ...(isPadded(span, rowTile) ? [`item + ${j}u < ${rowTile}u`] : []),
+    ];
+    return whether.length ? `if (${whether.join(' && ')}) {\n${put.join('\n')}\n}` : put.join('\n');
   });
   const scale = normEps === undefined ? '' : ' * scale_of(square_total(own))';
   const totals = weights.map((w) => `${w}_total(own)${scale}`).join(', ');

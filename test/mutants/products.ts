@@ -18,8 +18,8 @@ const whole = [
     {
       name: 'product-row-guard',
       fault: 'The last row of a batch is not written.',
-      find: /&& row < (\d+)u/g,
-      replace: '&& row + 1u < $1u',
+      find: /row < (\d+)u && i </g,
+      replace: 'row + 1u < $1u && i <',
     },
     {
       name: 'product-part-dropped',

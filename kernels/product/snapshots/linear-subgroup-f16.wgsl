@@ -121,7 +121,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let weight_kept1_0 = weight_kept2_0 + subgroupShuffleXor(weight_kept2_0, 1u);
   let square_kept1_0 = square_kept2_0 + subgroupShuffleXor(square_kept2_0, 1u);
   let item = select(0u, 1u, high16);
-  if ((lane & 15u) == 0u && item < 2u) {
+  if ((lane & 15u) == 0u) {
     weight_parts[part * 4u + item * 2u + team] = weight_kept1_0;
     square_parts[part * 4u + item * 2u + team] = square_kept1_0;
   }
