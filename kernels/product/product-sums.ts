@@ -65,7 +65,8 @@ function totalLib({ parts, teams, rowTile }: Layout, { name, type }: Shares): st
 var<workgroup> ${all}: array<${type}, ${parts * each}>;
 fn ${name}_total(row: u32) -> ${type === 'f32' ? 'f32' : 'vec4f'} {
   var total = ${type === 'f32' ? 'f32' : 'vec4f'}();
-  for (var at = row * ${teams}u; at < ${parts * each}u; at += ${each}u) {
+  for (var part = 0u; part < ${parts}u; part++) {
+    let at = part * ${each}u + row * ${teams}u;
     total += ${isWhole ? `${all}[at]` : `vec4f(${all}[at], ${all}[at + 1u])`};
   }
   return total;
@@ -138,7 +139,7 @@ function storeTogether(layout: Layout): string {
   const shares = sharesOf(layout);
   const { lines, left, kept, copies } = overSpan(span, shares);
   const puts = kept.map((j) => {
-    const at = `part * ${rowTile * teams}u + (item + ${j}u) * ${teams}u + team`;
+    const at = `part * ${rowTile * teams}u + (item + ${j}u) * ${teams}u${teams > 1 ? ' + team' : ''}`;
     const put = shares.map(({ name }, s) => `${name}_parts[${at}] = ${left[s]?.[j]};`);
     const whether = [
       ...(copies > 1 ? [`(lane & ${copies - 1}u) == 0u`] : []),
@@ -148,7 +149,7 @@ function storeTogether(layout: Layout): string {
   });
   const scale = normEps === undefined ? '' : ' * scale_of(square_total(own))';
   const totals = weights.map((w) => `${w}_total(own)${scale}`).join(', ');
-  return `let team = lane / ${span * parts}u;
+  return `${teams > 1 ? `let team = lane / ${span * parts}u;` : ''}
   let part = share / ${span}u;
   ${[...lines, ...puts].join('\n  ')}
   workgroupBarrier();

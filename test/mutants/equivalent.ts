@@ -26,6 +26,12 @@ export const equivalent: readonly Equivalent[] = [
     why: 'What the lane of number stride adds is no part of the total: later steps read lower ones.',
   },
   {
+    kernels: ['linear', 'linear_parts', 'swiglu', 'qkv_rope_cache'],
+    operators: ['condition', 'limit'],
+    change: /^if \(\[?\(lane & #u\) == (\[#u ->|#u -> !)/,
+    why: 'Sums that are left whole are the same in all of their invocations, whichever of these stores them.',
+  },
+  {
     kernels: ['softmax_rows'],
     operators: ['barrier'],
     change: /^\[workgroupBarrier\(\); -> \]$/,

@@ -24,8 +24,8 @@ const whole = [
     {
       name: 'product-part-dropped',
       fault: 'The last part of a sum is left out.',
-      find: /at < (\d+)u; at \+= (\d+)u/g,
-      replace: 'at < $1u - $2u; at += $2u',
+      find: /part < (\d+)u; part\+\+/g,
+      replace: 'part < $1u - 1u; part++',
       only: '^linear .*dtype=f32 .*workgroup',
     },
     {

@@ -62,7 +62,8 @@ var<workgroup> weight_parts: array<vec2f, 16>;
 
 fn weight_total(row: u32) -> vec4f {
   var total = vec4f();
-  for (var at = row * 2u; at < 16u; at += 4u) {
+  for (var part = 0u; part < 4u; part++) {
+    let at = part * 4u + row * 2u;
     total += vec4f(weight_parts[at], weight_parts[at + 1u]);
   }
   return total;
@@ -72,7 +73,8 @@ var<workgroup> square_parts: array<f32, 16>;
 
 fn square_total(row: u32) -> f32 {
   var total = f32();
-  for (var at = row * 2u; at < 16u; at += 4u) {
+  for (var part = 0u; part < 4u; part++) {
+    let at = part * 4u + row * 2u;
     total += square_parts[at];
   }
   return total;
