@@ -69,7 +69,7 @@ describe('events', () => {
 
   test('have the grid so far where it is asked for', () =>
     withEngine(2, async (engine) => {
-      const events = await eventsOf(engine, { classIndex: 1, seed: 3, gridEvery: 5 });
+      const events = await eventsOf(engine, { classIndex: 1, seed: 3, gridEvery: 5, window: 1 });
       const [image] = ofType(events, 'image');
       const grids = ofType(events, 'tokens').filter(({ tokens }) => tokens);
       expect(grids.map(({ done }) => done)).toEqual([5, 10, 15]);
@@ -80,7 +80,7 @@ describe('events', () => {
 
   test('have previews: what is drawn is opaque, the rest transparent', () =>
     withEngine(2, async (engine) => {
-      const events = await eventsOf(engine, { classIndex: 1, seed: 3, previewEvery: 6 });
+      const events = await eventsOf(engine, { classIndex: 1, seed: 3, previewEvery: 6, window: 1 });
       const previews = ofType(events, 'preview');
       expect(previews[0]?.done).toBe(6);
       for (const { done, picture } of previews) {
@@ -102,7 +102,7 @@ describe('events', () => {
 describe('given first tokens', () => {
   test('of an image give the rest of it, in one pass or in many', () =>
     withEngine(8, async (engine) => {
-      const asked = { classIndex: 3, seed: 11, pixels: false };
+      const asked = { classIndex: 3, seed: 11, pixels: false, window: 1 };
       const [whole] = ofType(await eventsOf(engine, asked), 'image');
       // Several rows of one slot in a pass, once there is a program for them.
       await engine.prepare(8);

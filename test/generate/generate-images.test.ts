@@ -96,6 +96,7 @@ describe('images one by one', () => {
     const again = await generate(model, {
       ...ASKED,
       prefix,
+      window: 1,
       previewEvery: 4,
       onPreview: (preview) => previews.push(preview),
     });
