@@ -78,7 +78,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (unit >= ${units}u) { return; }
   let out_x = (unit % ${tilesX}u) * ${pixels}u;
   let out_y = (unit / ${tilesX}u) % OUT_ROWS;
-  let channel = ((unit / (${tilesX}u * OUT_ROWS)) % ${tilesC}u) * ${channels}u;
+  let channel = ${tilesC === 1 ? '0u' : `((unit / (${tilesX}u * OUT_ROWS)) % ${tilesC}u) * ${channels}u`};
   let image = unit / (${tilesX}u * OUT_ROWS * ${tilesC}u);
   let first = ${inputOf('out_x')}${upsample ? ' / 2' : ''};
   ${range(channels)

@@ -43,13 +43,14 @@ fn key_of(logit: f32) -> u32 {
 
 fn logit_of(key: u32) -> f32 { return bitcast<f32>(select(~key, key & 0x7fffffffu, (key >> 31u) == 1u)); }
 
-// Which of BINS equal shares of a range, from its lowest logit on, a logit is in. Higher logits are never in lower shares.
+// Which of BINS equal shares of a range, from its lowest logit on, a logit is in. Higher logits are
+// never in lower shares.
 fn share_of(logit: f32, low: f32, scale: f32) -> u32 {
   // Of NaN no clamp makes an index.
   return min(u32(clamp((0.5 * logit - 0.5 * low) * scale, 0.0, f32(BINS - 1u))), BINS - 1u);
 }
 
-// The bin at which what the bins hold reaches the goal, from the top; the sum above it; what it holds.
+// The bin at which what the bins hold reaches the goal, from the top, the sum above it, and what it holds.
 fn choose_bin(above: u32, goal: u32, ${lane.params}) -> vec3u {
   workgroupBarrier();
   let top = BINS - 1u - ${each}u * lane;
@@ -86,10 +87,10 @@ fn range_of(low: u32, high: u32, lane: u32) -> vec2u {
 }
 
 // The key of the logit at which, from the highest logit of the filter down, the weights reach the goal,
-// NO_KEY where nothing has a part; what the tokens above it weigh; what those at it weigh together. A token
-// counts as one, or weighs so many units: then the key is that of a logit. First by shares of the range of the logits, then by
-// shares of the keys that are left, until they are one: logits have few leading bits, so that most of a
-// vocabulary would meet in a few bins of keys.
+// NO_KEY where nothing has a part. Then what the tokens above it weigh, and those at it together. A token
+// counts as one, or weighs so many units: then the key is that of a logit. First by shares of the range
+// of the logits, then by shares of the keys that are left, until they are one: logits have few leading
+// bits, so that most of a vocabulary would meet in a few bins of keys.
 fn select_key(own: Own, f: Filter, counts: bool, unit: f32, goal: u32, ${lane.params}) -> vec3u {
   let scale = f32(BINS) / max(0.5 * f.peak - 0.5 * f.low, 1e-30);
   ${add('logit >= f.lowest', share)}

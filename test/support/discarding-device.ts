@@ -15,7 +15,12 @@ export function discardingDevice(): DiscardingDevice {
   const bytes = { created: 0, written: 0 };
   const limit = 2 ** 31 - 4;
   const device = {
-    limits: { maxBufferSize: limit, maxStorageBufferBindingSize: limit },
+    limits: {
+      maxBufferSize: limit,
+      maxStorageBufferBindingSize: limit,
+      maxComputeInvocationsPerWorkgroup: 1024,
+      maxComputeWorkgroupSizeX: 1024,
+    },
     features: new Set(),
     adapterInfo: { architecture: '', isFallbackAdapter: false },
     lost: new Promise(() => {}),
