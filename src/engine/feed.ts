@@ -37,6 +37,8 @@ const CHUNK_MS = 50;
 /** Browsers tell that work is done up to 15 ms late: so much is queued besides, at least two chunks. */
 const AHEAD_MS = 100;
 const MAX_CHUNK = 1024;
+/** Chunks under way at once: what is read behind each needs a buffer until it has come. */
+export const MOST_PENDING = 8;
 /** From chunk to chunk: the first ones look slow, because waiting for them counts. */
 const GROWTH = 8;
 
@@ -80,7 +82,7 @@ export class Feed {
   /** Whether so much is queued that the device need not wait. */
   get isFed(): boolean {
     if (this.#pending.length < 2) return false;
-    if (this.#options.chunk !== undefined) return true;
+    if (this.#options.chunk !== undefined || this.#pending.length >= MOST_PENDING) return true;
     const ahead = this.#pending.reduce(
       (ms, { size, pace }) => ms + size * (pace.msPerStep ?? AHEAD_MS),
       0,

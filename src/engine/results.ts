@@ -3,6 +3,7 @@ import { PROGRESS_WORDS } from '../../kernels/sampler/window-table.ts';
 import type { Profiler } from '../gpu/profiler.ts';
 import { Reader } from '../gpu/readback.ts';
 import type { Model } from '../load/model.ts';
+import { MOST_PENDING } from './feed.ts';
 import type { Picture } from './images.ts';
 import type { Job } from './job.ts';
 import { assertDrawn } from './not-finite.ts';
@@ -10,8 +11,8 @@ import { pictureQueue } from './picture-queue.ts';
 import { filledGrid, hideUndrawn } from './preview.ts';
 import type { Slots } from './slots.ts';
 
-/** Chunks under way at once, as far as is usual. */
-const QUEUED_CHUNKS = 4;
+/** Chunks whose reads are under way at once; those of one that is done may come after the next is submitted. */
+const READ_CHUNKS = MOST_PENDING + 2;
 
 type Tokens = Uint32Array<ArrayBuffer>;
 
@@ -31,10 +32,10 @@ export class Results {
     this.#slots = slots;
     this.#profiler = profiler;
     this.#reader = new Reader(memory, 'tokens', config.blockSize * 4);
-    // Each slot may be read by every chunk that is queued.
-    this.#reader.reserve(QUEUED_CHUNKS * slots.count);
+    // Each slot may be read behind each of them.
+    this.#reader.reserve(READ_CHUNKS * slots.count);
     this.#progress = new Reader(memory, 'progress', slots.count * PROGRESS_WORDS * 4);
-    this.#progress.reserve(QUEUED_CHUNKS);
+    this.#progress.reserve(READ_CHUNKS);
   }
 
   /** The line of tokens of a slot as it is after all that is submitted: u32 [blockSize]. */
