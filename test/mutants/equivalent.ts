@@ -64,6 +64,17 @@ export const equivalent: readonly Equivalent[] = [
     why: 'A token of one unit of mass, 2^-31, or of none.',
   },
   {
+    kernels: ['sample_token', 'filter_logits'],
+    operators: ['limit'],
+    change: /max\(mass, \[#u -> -1\]\)/,
+    why: 'WGSL divides by zero as by one.',
+  },
+  {
+    operators: ['bound'],
+    change: /if \(at \[< -> <=\] parts\)|for \(var part = #u; part \[< -> <=\] #u; part\+\+\)/,
+    why: 'The place after the last part is past the end of the array, where the software adapter reads zero.',
+  },
+  {
     kernels: ['nearest_code'],
     operators: ['term', 'statement', 'index', 'sign', 'factor'],
     change: /largest.*magnitude_of/,

@@ -34,14 +34,14 @@ const tokens = [
       {
         name: 'filter-broken-logits',
         fault: 'NaN and infinite logits leave a distribution of something.',
-        find: 'if (seen != 1u)',
-        replace: 'if (seen == 0u)',
+        find: 'if (f.broken || f.empty)',
+        replace: 'if (f.empty)',
       },
       {
         name: 'filter-nothing-allowed',
         fault: 'With all tokens masked all probabilities are zero.',
-        find: 'if (seen != 1u)',
-        replace: 'if (seen == 2u)',
+        find: 'if (f.broken || f.empty)',
+        replace: 'if (f.broken)',
       },
       {
         name: 'filter-lowest-is-masked',

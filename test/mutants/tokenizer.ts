@@ -24,8 +24,8 @@ const conv = group(direct, [
   {
     name: 'conv-padding-value',
     fault: 'Columns past the border repeat the border instead of being zero.',
-    find: / && inside\d+\)/g,
-    replace: ')',
+    find: 'select(0.0, value, column >= 0 && column < COLUMNS)',
+    replace: 'value',
   },
   {
     name: 'conv-stride-padding',
@@ -76,7 +76,7 @@ const norms = group(
     {
       name: 'group-norm-sample-variance',
       fault: 'The variance is divided by one less than the number of values.',
-      find: /(inverseSqrt\(\S+ \/ f32\()(\d+)\)/g,
+      find: /(inverseSqrt\(sum_of_squares\([^)]*\) \/ f32\()(\d+)\)/g,
       replace: '$1max($2, 2) - 1)',
     },
     {

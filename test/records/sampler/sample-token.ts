@@ -30,6 +30,8 @@ const isGuided = ({ rows, sequences }: SampleTokenParams): boolean => rows === 2
 
 /** With so many tokens, one of them in a group of its own, all logits are below the zeros past the end. */
 export const NEGATIVE = 65;
+/** With so many, multiples of three: many are equal, also where top-k and top-p cut. */
+const TIES = 36;
 
 const sizes = { sequences: 6, clsTokenNum: 1 } as const;
 
@@ -50,6 +52,10 @@ export const sampleToken: KernelRecord<SampleTokenParams> = record<
         { ...sizes, rows: 12, vocabSize: 257 },
         { ...sizes, rows: 12, vocabSize: 1000 },
         { ...sizes, rows: 6, vocabSize: NEGATIVE },
+        { ...sizes, rows: 6, vocabSize: TIES },
+        { ...sizes, rows: 12, vocabSize: TIES },
+        // Enough of them that a share of their range holds many.
+        { ...sizes, rows: 6, vocabSize: 5000 },
       ]
         .map((params) => ({ ...params, keep: true }))
         .concat({ ...sizes, rows: 12, vocabSize: 1000, keep: false }),
@@ -61,8 +67,10 @@ export const sampleToken: KernelRecord<SampleTokenParams> = record<
     ...{ sequences: 2, rows: 4, vocabSize: 257, clsTokenNum: 1, keep },
   })),
   inputs: {
-    raw: ({ rows, vocabSize }) =>
-      normal(rows * vocabSize, vocabSize, 3, vocabSize === NEGATIVE ? -20 : 0),
+    raw: ({ rows, vocabSize }) => {
+      const drawn = normal(rows * vocabSize, vocabSize, 3, vocabSize === NEGATIVE ? -20 : 0);
+      return vocabSize === TIES ? drawn.map((logit) => 3 * Math.round(logit / 3)) : drawn;
+    },
     sequenceTable: (params) => packed(settingsOf(params), isGuided(params)),
     rowTable: steppedRows,
     drawn: nothingDrawn,
