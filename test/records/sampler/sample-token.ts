@@ -32,6 +32,8 @@ const isGuided = ({ rows, sequences }: SampleTokenParams): boolean => rows === 2
 export const NEGATIVE = 65;
 /** With so many, multiples of three: many are equal, also where top-k and top-p cut. */
 const TIES = 36;
+/** With so many, each is next to others and equal to none. */
+const NEAR: readonly number[] = [40, 41, 42, 43];
 
 const sizes = { sequences: 6, clsTokenNum: 1 } as const;
 
@@ -54,6 +56,7 @@ export const sampleToken: KernelRecord<SampleTokenParams> = record<
         { ...sizes, rows: 6, vocabSize: NEGATIVE },
         { ...sizes, rows: 6, vocabSize: TIES },
         { ...sizes, rows: 12, vocabSize: TIES },
+        ...NEAR.map((vocabSize) => ({ ...sizes, rows: 6, vocabSize })),
         // Enough of them that a share of their range holds many.
         { ...sizes, rows: 6, vocabSize: 5000 },
       ]
@@ -69,7 +72,9 @@ export const sampleToken: KernelRecord<SampleTokenParams> = record<
   inputs: {
     raw: ({ rows, vocabSize }) => {
       const drawn = normal(rows * vocabSize, vocabSize, 3, vocabSize === NEGATIVE ? -20 : 0);
-      return vocabSize === TIES ? drawn.map((logit) => 3 * Math.round(logit / 3)) : drawn;
+      if (vocabSize !== TIES && !NEAR.includes(vocabSize)) return drawn;
+      const step = vocabSize === TIES ? 0 : 2 ** -19;
+      return drawn.map((logit, i) => 3 * Math.round(logit / 3) + i * step);
     },
     sequenceTable: (params) => packed(settingsOf(params), isGuided(params)),
     rowTable: steppedRows,
