@@ -13,6 +13,7 @@ import { defaultModelFolder, packageFolder } from '../src/node/files.ts';
 import { assertWritable, writeFileAtomic } from '../src/node/output.ts';
 import { resultName } from './environment.ts';
 import { hasFailed } from './gpu/fidelity.ts';
+import { hasMissed } from './gpu/suite.ts';
 import type { Grid, Settings } from './settings.ts';
 import { gpuSuites, parseSuites, runSuites, SUITES } from './suites.ts';
 
@@ -32,7 +33,7 @@ const print = (lines: readonly string[]): void => {
 };
 const note = (text: string): void => console.error(`bench: ${text}`);
 
-/** @returns The exit code: 1 when the device computes something else than it should. */
+/** @returns The exit code: 1 when the device computes something else than it should, or a part of --gpu failed. */
 async function bench(names: readonly string[], options: Options): Promise<number> {
   const { json, save, gpu, small, ...given } = options;
   if (gpu && names.length > 0) throw new OptionError('--gpu is a choice of suites: name no other');
@@ -55,8 +56,9 @@ async function bench(names: readonly string[], options: Options): Promise<number
     writeFileAtomic(path, text);
     note(`saved ${path}`);
   }
-  const { fidelity } = file.results;
-  return file.failed || (fidelity && hasFailed(fidelity)) ? 1 : 0;
+  const { fidelity, gpu: ofGpu } = file.results;
+  const failed = file.failed || (fidelity && hasFailed(fidelity)) || (ofGpu && hasMissed(ofGpu));
+  return failed ? 1 : 0;
 }
 
 const list =

@@ -16,8 +16,18 @@ import { measureWindowPass, type WindowPassResult, windowName } from './window-p
 export interface GpuResult {
   readonly ways: readonly WayResult[];
   /** What was not measured, and why. */
-  readonly missing: readonly { readonly name: string; readonly reason: string }[];
+  readonly missing: readonly Missing[];
 }
+
+interface Missing {
+  readonly name: string;
+  readonly reason: string;
+  /** It was tried: there was time for it. */
+  readonly failed: boolean;
+}
+
+/** Whether something could not be measured, for reasons other than time. */
+export const hasMissed = ({ missing }: GpuResult): boolean => missing.some(({ failed }) => failed);
 
 export interface WayResult {
   readonly name: string;
@@ -61,7 +71,7 @@ const SMALL: Plan = {
 /** Steps of all ways first, then windows, images, then kernels: where time runs out, what matters is there. */
 export async function measureGpu(session: Session): Promise<GpuResult> {
   const plan = isSmall(session) ? SMALL : GPU;
-  const missing: { name: string; reason: string }[] = [];
+  const missing: Missing[] = [];
   const until = performance.now() + 1000 * plan.mostSeconds;
   /** A part that fails leaves the others: a GPU is lent for minutes. */
   const attempt = async <T>(name: string, measure: () => Promise<T>): Promise<T | undefined> => {
@@ -71,11 +81,12 @@ export async function measureGpu(session: Session): Promise<GpuResult> {
       try {
         return await measure();
       } catch (error) {
-        missing.push({ name, reason: error instanceof Error ? error.message : String(error) });
+        const reason = error instanceof Error ? error.message : String(error);
+        missing.push({ name, reason, failed: true });
         return undefined;
       }
     }
-    missing.push({ name, reason: `no time left after ${plan.mostSeconds} s` });
+    missing.push({ name, reason: `no time left after ${plan.mostSeconds} s`, failed: false });
     return undefined;
   };
   const ways = waysOf(session.environment.variant);

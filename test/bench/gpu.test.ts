@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { fidelityNotes, fidelityTables, hasFailed } from '../../bench/gpu/fidelity.ts';
-import { gpuNotes, gpuTables, type WayResult } from '../../bench/gpu/suite.ts';
+import { gpuNotes, gpuTables, hasMissed, type WayResult } from '../../bench/gpu/suite.ts';
 import { sessionOf, waysOf } from '../../bench/gpu/ways.ts';
 import { measureTorch, torchNotes, torchTables } from '../../bench/peers/torch.ts';
 import { timing } from '../../bench/repeat.ts';
@@ -68,7 +68,7 @@ test('steps of all ways stand side by side, with what is missing', () => {
   });
   const result = {
     ways: [way('fast', [step('B', 2), step('L', 4)]), way('exact', [step('B', 5)])],
-    missing: [{ name: 'L, exact', reason: 'no time left' }],
+    missing: [{ name: 'L, exact', reason: 'no time left', failed: false }],
   };
   expect(tableLines(gpuTables(result)).slice(0, 3)).toEqual([
     'a step, ms  fast  exact  floor  of floor, fast',
@@ -76,6 +76,9 @@ test('steps of all ways stand side by side, with what is missing', () => {
     '  L         4.00      -   1.00            25 %',
   ]);
   expect(gpuNotes(result)).toEqual(['not measured: L, exact: no time left']);
+  expect(hasMissed(result)).toBe(false);
+  const [late] = result.missing;
+  expect(hasMissed({ ...result, missing: [{ ...late!, failed: true }] })).toBe(true);
 });
 
 test('what failed is counted and told', () => {
