@@ -1,5 +1,6 @@
 /** A request on its way through an engine. */
 import { EventQueue } from './event-queue.ts';
+import { onAbort } from './on-abort.ts';
 import type { CheckedRequest, EngineEvent } from './request.ts';
 
 export class Job {
@@ -19,9 +20,7 @@ export class Job {
     this.index = index;
     this.looked = Math.max(0, request.sampling.given - 1);
     this.events = new EventQueue(() => this.#unlisten());
-    const abort = (): void => this.fail(signal?.reason);
-    signal?.addEventListener('abort', abort);
-    this.#unlisten = () => signal?.removeEventListener('abort', abort);
+    this.#unlisten = onAbort(signal, () => this.fail(signal?.reason));
   }
 
   /** Nobody waits for it any more: it was aborted, has failed, or is done. */
