@@ -83,9 +83,11 @@ async function describeKernels({ variant, tiles }: Precision): Promise<string> {
   return [variant.reduce, ...describeDevice(variant), await describeTiles(tiles)].join(', ');
 }
 
-function describeDevice({ lanes, f16, matrix }: Variant): string[] {
+function describeDevice({ lanes, invocations, f16, matrix }: Variant): string[] {
   return [
     ...(lanes === undefined ? [] : [`lanes ${lanes}`]),
+    // One GPU gives devices with the default limits, and with more.
+    ...(invocations === undefined ? [] : [`workgroups of ${invocations}`]),
     f16 ? 'native halves' : 'packed halves',
     ...(matrix ? [`${matrix.operand} matrices ${matrix.m}x${matrix.n}x${matrix.k}`] : []),
   ];

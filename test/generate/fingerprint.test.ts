@@ -58,6 +58,7 @@ describe('another', () => {
     ['storage of weights', { dtype: 'int8' }, 'precision'],
     ['tile', { tiles: { product: { split: 2 } } }, 'kernels'],
     ['reduction', { variant: { reduce: 'workgroup' } }, 'kernels'],
+    ['size of workgroups', { variant: { invocations: 64 } }, 'kernels'],
   ])('%s is another fingerprint', async (_, options, parts) => {
     expect(partsOf(await load(options))).toBe(parts);
   });
