@@ -16,18 +16,22 @@ const ALL = 'all';
 const RANDOM_SEEDS = 2 ** 31;
 
 /** A parser of whole numbers from `least` to `most`, for commander. */
-export function integer(least: number, most: number): (text: string) => number {
+export function integer(
+  least: number,
+  most: number,
+  what = 'a whole number',
+): (text: string) => number {
   return (text) => {
     const value = /^[+-]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
     const upTo = most === Number.MAX_SAFE_INTEGER ? 'up to 2^53-1' : `to ${most}`;
-    throw new InvalidArgumentError(`Expected a whole number from ${least} ${upTo}.`);
+    throw new InvalidArgumentError(`Expected ${what} from ${least} ${upTo}.`);
   };
 }
 
 /** A parser of `auto` or a whole number, for commander. */
 export function integerOrAuto(least: number, most: number): (text: string) => number | 'auto' {
-  const number = integer(least, most);
+  const number = integer(least, most, 'auto or a whole number');
   return (text) => (text === 'auto' ? text : number(text));
 }
 

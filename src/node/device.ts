@@ -36,7 +36,8 @@ export interface OpenOptions {
    * Have Dawn validate every call. Off, JavaScript spends half the time on a dispatch: kernels are then
    * compiled by a device with validation first, once for each adapter, driver and version, and this
    * project checks its own calls; calls of yours that are wrong may end the process. Software adapters
-   * are validated always. Default: whether the variable `LLAMAGEN_VALIDATION` is not 0.
+   * are validated always. Default true. The variable `LLAMAGEN_VALIDATION` is stronger: 0 leaves it out
+   * on any adapter, 1 keeps it.
    */
   readonly validation?: boolean | undefined;
   /** Read the tiles that "llamagen tune" measured on this adapter. Default true. */
@@ -84,7 +85,8 @@ const instances = new Map<string, GPU>();
  * which glibc keeps and fills again. Seven to ten times load, generate and close of fruits-96 on
  * SwiftShader left a process (Node 20, 2 cores) at 290 to 510 MB, up and down, with a device each
  * time; at 372 MB with one device for all; at 233 to 291 MB with MALLOC_ARENA_MAX=1 in the environment.
- * @throws DeviceError (`no-adapter`) that names what to install; OptionError for an unknown adapter.
+ * @throws DeviceError (`no-adapter`) that names what to install; OptionError for an unknown adapter, or a
+ * variable that is not what it should be.
  */
 export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice> {
   const choice = options.adapter ?? (process.env.LLAMAGEN_ADAPTER || 'auto');
@@ -93,6 +95,7 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
       `"adapter" (LLAMAGEN_ADAPTER) expected ${ADAPTERS.join(', ')}, got "${choice}"`,
     );
   }
+  const validation = forcedValidation();
   const { LLAMAGEN_VARIANT } = process.env;
   const forced = LLAMAGEN_VARIANT ? parseVariant(LLAMAGEN_VARIANT) : undefined;
   const { create, globals } = await importDawn();
@@ -109,7 +112,8 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
     };
   const found = await requestAdapter(instance(toggles), choice);
   try {
-    const other = withoutValidation(options, found.adapter)
+    const isValidated = validation ?? !withoutValidation(options, found.adapter);
+    const other = !isValidated
       ? await requestAdapter(instance(dawnToggles(robust, ['skip_validation'])), choice)
       : undefined;
     const fast = other && isSame(other.adapter.info, found.adapter.info) && other.adapter;
@@ -142,9 +146,15 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
 
 /** Software adapters compute on the same processor: what JavaScript saves is nothing beside that. */
 function withoutValidation({ validation }: OpenOptions, { info }: GPUAdapter): boolean {
-  const { LLAMAGEN_VALIDATION } = process.env;
-  if (LLAMAGEN_VALIDATION) return LLAMAGEN_VALIDATION === '0'; // on any adapter, for tests
   return validation === false && !isSoftware(info);
+}
+
+/** What the environment says of validation, on any adapter. */
+function forcedValidation({ LLAMAGEN_VALIDATION: said = '' } = process.env): boolean | undefined {
+  if (!['', '0', '1'].includes(said)) {
+    throw new OptionError(`LLAMAGEN_VALIDATION expected 0 or 1, got "${said}"`);
+  }
+  return said === '' ? undefined : said === '1';
 }
 
 /** Of several GPUs another instance of Dawn might take another. */

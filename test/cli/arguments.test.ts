@@ -5,6 +5,7 @@ import {
   decimal,
   decimalFrom,
   integer,
+  integerOrAuto,
   parseClasses,
   randomSeed,
   repeatEach,
@@ -35,6 +36,15 @@ describe('integer', () => {
     expect(integer(0, MOST)(String(MOST))).toBe(MOST);
     expect(() => integer(0, MOST)('9007199254740992')).toThrow('2^53-1');
   });
+
+  test.each(['0', '65', '1.5', 'automatic'])(
+    '%s is neither auto nor a number that may be',
+    (text) => {
+      expect(integerOrAuto(1, 64)('auto')).toBe('auto');
+      expect(integerOrAuto(1, 64)('8')).toBe(8);
+      expect(() => integerOrAuto(1, 64)(text)).toThrow('auto or a whole number from 1 to 64');
+    },
+  );
 });
 
 describe('words', () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { DeviceError, OptionError } from '../../src/errors.ts';
 import { openDevice } from '../../src/node/device.ts';
 import { unpackSwiftshader } from '../../src/node/swiftshader.ts';
@@ -22,6 +22,10 @@ async function runModule(code: string, env: NodeJS.ProcessEnv = {}): Promise<str
 }
 
 const OPEN = `import { openDevice } from ${JSON.stringify(new URL('../../src/node/device.ts', import.meta.url).href)};`;
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
 
 describe('openDevice', () => {
   test('gives a device that computes, with the limits of the adapter', async () => {
@@ -49,6 +53,13 @@ describe('openDevice', () => {
     await expect(
       runModule(`${OPEN} await openDevice();`, { LLAMAGEN_ADAPTER: 'x' }),
     ).rejects.toThrow(/expected auto, system, swiftshader, got "x"/);
+  });
+
+  test('refuses a variable that says neither yes nor no', async () => {
+    vi.stubEnv('LLAMAGEN_VALIDATION', 'off');
+    await expect(openDevice()).rejects.toThrow(
+      new OptionError('LLAMAGEN_VALIDATION expected 0 or 1, got "off"'),
+    );
   });
 
   test.skipIf(!hasSwiftshader)('can be made to take SwiftShader', async () => {
