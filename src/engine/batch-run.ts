@@ -90,12 +90,8 @@ export class BatchRun {
     };
     const passes = this.#passes;
     const tokens = passes.length * this.#model.config.gpt.blockSize;
-    const tokensPerPass =
-      tokens /
-      Math.max(
-        1,
-        passes.reduce((a, b) => a + b, 0),
-      );
+    const count = passes.reduce((a, b) => a + b, 0);
+    const tokensPerPass = tokens / Math.max(1, count);
     return { timings, runs: this.#runs, passes, tokensPerPass };
   }
 

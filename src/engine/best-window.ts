@@ -40,9 +40,9 @@ export function bestWindow({ config, counts, built, rowsOf }: WindowChoice): num
   const usable = built.some(({ rows }) => rows >= rowsOf(1))
     ? built.map(({ rows }) => rows)
     : counts;
-  const measured = built.flatMap(({ rows, msPerPass: ms, ...one }) =>
-    ms !== undefined && isKnown({ rows, msPerPass: ms, ...one }) ? [{ rows, ms }] : [],
-  );
+  const measured = built
+    .filter(isKnown)
+    .flatMap(({ rows, msPerPass: ms }) => (ms === undefined ? [] : [{ rows, ms }]));
   let best = { window: 1, rate: 0 };
   for (const window of WINDOWS) {
     const fitting = usable.filter((n) => n >= rowsOf(window));

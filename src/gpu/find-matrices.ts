@@ -83,14 +83,15 @@ interface Trial {
 
 const ONE_SUBGROUP = { tileM: 16, tileN: 16, eachM: 16, eachN: 16 } as const;
 
-const variantOf = (matrix: MatrixConfig): Variant => {
+/** Kernels of a trial have the matrices that are tried, whatever the device is known for. */
+const trialVariant = (matrix: MatrixConfig): Variant => {
   return { reduce: 'subgroup', f16: true, lanes: matrix.lanes, matrix };
 };
 
 /** The scores of 16 pixels over 64 channels, by one subgroup: operands with their lines across k. */
 function scores(matrix: MatrixConfig): Trial {
   const kernel = spatialScores({
-    ...{ ...SHAPE, variant: variantOf(matrix) },
+    ...{ ...SHAPE, variant: trialVariant(matrix) },
     tile: { math: 'matrix', ...ONE_SUBGROUP, slice: Math.max(16, matrix.k) },
   });
   const graph = new Graph();
@@ -105,7 +106,7 @@ function scores(matrix: MatrixConfig): Trial {
 /** A 1x1 convolution of halves, where matrices of this size can make one: operands with their lines along k. */
 function ofHalves(matrix: MatrixConfig): readonly Trial[] {
   const { channels: inChannels, ...sizes } = SHAPE;
-  const variant = variantOf(matrix);
+  const variant = trialVariant(matrix);
   const tile = [16, 32]
     .map((slice): MapTile => ({ ...ONE_SUBGROUP, slice, math: 'matrix' }))
     .find((sized) => !halvesProblem(sized, variant));
