@@ -40,6 +40,7 @@ export {
 export type { Fingerprint } from './load/fingerprint.ts';
 export { estimateMemory } from './load/limits.ts';
 export { type LoadOptions, loadModel, type Model } from './load/model.ts';
+export type { CaptionFeatures } from './models/caption.ts';
 export { GPT_SIZES, type GptConfig, gptConfig, gptParameterCount } from './models/gpt-config.ts';
 export { type ModelJson, parseModelJson } from './models/model-json.ts';
 export {

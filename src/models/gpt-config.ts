@@ -1,9 +1,12 @@
 /** Sizes of a LlamaGen decoder: official names in, what graphs need out (gpt.py, class ModelArgs). */
-import { WeightsError } from '../errors.ts';
-import type { WantedTensor } from '../weights/join.ts';
+import type { NamedTensors, WantedTensor } from '../weights/join.ts';
 import { Fields } from './json-fields.ts';
 
+/** What a decoder is conditioned on: classes, or the features of a text. */
+export type ModelType = 'c2i' | 't2i';
+
 export interface GptConfig {
+  readonly modelType: ModelType;
   /** Features of a token. */
   readonly dim: number;
   readonly nLayer: number;
@@ -16,9 +19,11 @@ export interface GptConfig {
   readonly hiddenDim: number;
   /** Image codes to choose from; equals the codebook size of the VQ model. */
   readonly vocabSize: number;
-  /** Real classes; label `numClasses` is the unconditional one. */
+  /** Real classes; label `numClasses` is the unconditional one. 0 where text is the condition. */
   readonly numClasses: number;
-  /** Condition tokens in front of the image: 1 class token. */
+  /** Features of a token of a caption. 0 where a class is the condition. */
+  readonly captionDim: number;
+  /** Condition tokens in front of the image: 1 class token, or the most tokens of a caption. */
   readonly clsTokenNum: number;
   /** Image tokens: gridSize squared. */
   readonly blockSize: number;
@@ -34,6 +39,11 @@ const MAX_LAYERS = 1024;
 const MAX_VOCAB = 2 ** 20;
 const MAX_CLASSES = 2 ** 20;
 const MAX_BLOCK = 65536;
+const MAX_CAPTION = 4096;
+
+/** The official CaptionEmbedder. */
+export const CAPTION_TOKENS = 120;
+const CAPTION_DIM = 2048;
 
 /** Official models: layers, heads, features of a token. */
 export const GPT_SIZES = {
@@ -49,10 +59,15 @@ export const GPT_SIZES = {
 
 export type GptSize = keyof typeof GPT_SIZES;
 
-/** Config of an official class-conditional model for a grid of `grid` x `grid` tokens. */
-export function gptConfig(size: GptSize, grid: 16 | 24 | 32): GptConfig {
+/** Config of an official model for a grid of `grid` x `grid` tokens. */
+export function gptConfig(
+  size: GptSize,
+  grid: 16 | 24 | 32,
+  modelType: ModelType = 'c2i',
+): GptConfig {
   const { nLayer, nHead, dim } = GPT_SIZES[size];
   return parseGptConfig({
+    model_type: modelType,
     dim,
     n_layer: nLayer,
     n_head: nHead,
@@ -63,20 +78,18 @@ export function gptConfig(size: GptSize, grid: 16 | 24 | 32): GptConfig {
 }
 
 /**
- * Reads the official ModelArgs. `dim`, `n_layer`, `n_head`, `vocab_size`, `num_classes` and
- * `block_size` must be there; other fields have the official defaults; unknown ones are ignored.
+ * Reads the official ModelArgs. `dim`, `n_layer`, `n_head`, `vocab_size`, `block_size` and, without text,
+ * `num_classes` must be there; other fields have the official defaults; unknown ones are ignored.
  * @param where What to call the object in messages.
  * @throws WeightsError that names field, value and expectation.
  */
 export function parseGptConfig(json: unknown, where = 'gpt'): GptConfig {
   const fields = new Fields(where, json);
   const modelType = fields.get('model_type') ?? 'c2i';
-  if (modelType === 't2i') {
-    throw new WeightsError(
-      `${where}: "model_type" is "t2i": text-conditional models are not supported yet, only "c2i"`,
-    );
+  if (modelType !== 'c2i' && modelType !== 't2i') {
+    return fields.fail('model_type', '"c2i" or "t2i"', modelType);
   }
-  if (modelType !== 'c2i') fields.fail('model_type', '"c2i"', modelType);
+  const hasText = modelType === 't2i';
   const dim = fields.integer('dim', 1, MAX_DIM);
   const nHead = fields.integer('n_head', 1, MAX_DIM);
   const nKvHead = fields.integer('n_kv_head', 1, MAX_DIM, nHead);
@@ -93,6 +106,7 @@ export function parseGptConfig(json: unknown, where = 'gpt'): GptConfig {
   }
   const positive = (value: number): boolean => value > 0;
   return {
+    modelType,
     dim,
     nLayer: fields.integer('n_layer', 1, MAX_LAYERS),
     nHead,
@@ -100,9 +114,13 @@ export function parseGptConfig(json: unknown, where = 'gpt'): GptConfig {
     headDim,
     hiddenDim: hiddenDim(dim, fields),
     vocabSize: fields.integer('vocab_size', 1, MAX_VOCAB),
-    numClasses: fields.integer('num_classes', 1, MAX_CLASSES),
+    // Official configs of either kind hold the fields of the other, which nothing reads.
+    numClasses: hasText ? 0 : fields.integer('num_classes', 1, MAX_CLASSES),
+    captionDim: hasText ? fields.integer('caption_dim', 1, MAX_DIM, CAPTION_DIM) : 0,
     // The official LabelEmbedder makes one token whatever the config says.
-    clsTokenNum: fields.integer('cls_token_num', 1, 1, 1),
+    clsTokenNum: hasText
+      ? fields.integer('cls_token_num', 1, MAX_CAPTION, CAPTION_TOKENS)
+      : fields.integer('cls_token_num', 1, 1, 1),
     blockSize,
     gridSize,
     ropeBase: fields.number('rope_base', 'a number above 0', positive, 10000),
@@ -127,9 +145,16 @@ function hiddenDim(dim: number, fields: Fields): number {
   return feedForwardDim(dim, multipleOf, multiplier);
 }
 
-/** Every weight of the model under its official name, layer by layer. Linear weights are [out, in]. */
-export function gptWeightShapes(config: GptConfig): WantedTensor[] {
-  const { dim, nLayer, nHead, nKvHead, headDim, hiddenDim, vocabSize, numClasses } = config;
+/**
+ * Every weight of the model under its official name, layer by layer. Linear weights are [out, in].
+ * @param uncondTokens Rows of the embedding that stands for no caption; of official files 120, whatever
+ * their condition is. Default: as many as condition tokens.
+ */
+export function gptWeightShapes(
+  config: GptConfig,
+  uncondTokens: number = config.clsTokenNum,
+): WantedTensor[] {
+  const { dim, nLayer, nHead, nKvHead, headDim, hiddenDim, vocabSize } = config;
   const layer = (i: number): WantedTensor[] => [
     { name: `layers.${i}.attention_norm.weight`, shape: [dim] },
     { name: `layers.${i}.attention.wqkv.weight`, shape: [(nHead + 2 * nKvHead) * headDim, dim] },
@@ -140,13 +165,33 @@ export function gptWeightShapes(config: GptConfig): WantedTensor[] {
     { name: `layers.${i}.feed_forward.w2.weight`, shape: [dim, hiddenDim] },
   ];
   return [
-    { name: 'cls_embedding.embedding_table.weight', shape: [numClasses + 1, dim] },
+    ...conditionShapes(config, uncondTokens),
     { name: 'tok_embeddings.weight', shape: [vocabSize, dim] },
     ...Array.from({ length: nLayer }, (_, i) => layer(i)).flat(),
     { name: 'norm.weight', shape: [dim] },
     { name: 'output.weight', shape: [vocabSize, dim] },
   ];
 }
+
+function conditionShapes(config: GptConfig, uncondTokens: number): WantedTensor[] {
+  const { modelType, dim, numClasses, captionDim } = config;
+  if (modelType === 'c2i') {
+    return [{ name: 'cls_embedding.embedding_table.weight', shape: [numClasses + 1, dim] }];
+  }
+  return [
+    { name: UNCOND_EMBEDDING, shape: [uncondTokens, captionDim] },
+    { name: 'cls_embedding.cap_proj.fc1.weight', shape: [dim, captionDim] },
+    { name: 'cls_embedding.cap_proj.fc2.weight', shape: [dim, dim] },
+  ];
+}
+
+export const UNCOND_EMBEDDING = 'cls_embedding.uncond_embedding';
+
+/** Rows of the embedding that stands for no caption, as a file has them; no fewer than are needed. */
+export const uncondTokensOf = (
+  { tensors }: NamedTensors,
+  { clsTokenNum }: Pick<GptConfig, 'clsTokenNum'>,
+): number => Math.max(clsTokenNum, tensors.get(UNCOND_EMBEDDING)?.shape[0] ?? 0);
 
 /** Number of values in all weights. */
 export const gptParameterCount = (config: GptConfig): number =>

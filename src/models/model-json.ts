@@ -27,13 +27,23 @@ const MAX_SCALE = 1000;
 const MAX_TEMPERATURE = 1000;
 const MAX_INT = 2 ** 31 - 1;
 
+/** How prompts are read, where text is the condition. */
+export interface TextSettings {
+  /** Most tokens of a prompt, the end token among them. */
+  readonly maxLength: number;
+  /** Whether prompts are cleaned as the official sampler cleans them. */
+  readonly clean: boolean;
+}
+
 export interface ModelJson {
   readonly name: string;
   readonly description: string;
   readonly gpt: GptConfig;
   readonly vq: VqConfig;
-  /** One unique name per class, in the order of the labels. */
+  /** One unique name per class, in the order of the labels; none where text is the condition. */
   readonly classNames: readonly string[];
+  /** Where text is the condition. */
+  readonly text?: TextSettings | undefined;
   readonly sampling: SamplingDefaults;
   /** Licence of the weights. */
   readonly license: string;
@@ -67,8 +77,9 @@ export function parseModelJson(text: string, where = 'model.json'): ModelJson {
     description: fields.text('description'),
     gpt,
     vq,
-    classNames: parseClasses(fields, gpt.numClasses),
-    sampling: parseSampling(fields.get('sampling'), `${where}: sampling`),
+    classNames: gpt.modelType === 'c2i' ? parseClasses(fields, gpt.numClasses) : [],
+    ...(gpt.modelType === 't2i' && { text: parseText(fields, gpt) }),
+    sampling: parseSampling(fields.get('sampling'), `${where}: sampling`, gpt),
     license: fields.text('license'),
     trained: fields.text('trained'),
   };
@@ -106,21 +117,47 @@ function parseClasses(fields: Fields, numClasses: number): string[] {
   return [...labels.keys()];
 }
 
-function parseSampling(json: unknown, where: string): SamplingDefaults {
-  const fields = new Fields(where, json);
+function parseText(fields: Fields, { clsTokenNum }: GptConfig): TextSettings {
+  if (fields.get('classes') !== undefined) {
+    fields.fail('classes', 'nothing beside "model_type" "t2i"', fields.get('classes'));
+  }
+  const text = new Fields(`${fields.where}: text`, fields.get('text') ?? {});
+  const clean = text.get('clean') ?? true;
+  return {
+    maxLength: text.integer('max_length', 1, clsTokenNum, clsTokenNum),
+    clean: typeof clean === 'boolean' ? clean : text.fail('clean', 'true or false', clean),
+  };
+}
+
+/** What the official sampler of texts takes; there is none for classes, whose settings must be given. */
+const TEXT_SAMPLING = { cfgScale: 7.5, temperature: 1, topK: 1000, topP: 1 };
+
+function parseSampling(
+  json: unknown,
+  where: string,
+  { modelType }: Pick<GptConfig, 'modelType'>,
+): SamplingDefaults {
+  const own: Partial<typeof TEXT_SAMPLING> = modelType === 't2i' ? TEXT_SAMPLING : {};
+  const fields = new Fields(where, modelType === 't2i' ? (json ?? {}) : json);
   const upTo =
     (most: number) =>
     (value: number): boolean =>
       value >= 0 && value <= most;
   return {
-    cfgScale: fields.number('cfg_scale', `a number from 0 to ${MAX_SCALE}`, upTo(MAX_SCALE)),
+    cfgScale: fields.number(
+      'cfg_scale',
+      `a number from 0 to ${MAX_SCALE}`,
+      upTo(MAX_SCALE),
+      own.cfgScale,
+    ),
     temperature: fields.number(
       'temperature',
       `a number from 0 to ${MAX_TEMPERATURE}`,
       upTo(MAX_TEMPERATURE),
+      own.temperature,
     ),
-    topK: fields.integer('top_k', 0, MAX_INT),
-    topP: fields.number('top_p', 'a number above 0, at most 1', (p) => p > 0 && p <= 1),
+    topK: fields.integer('top_k', 0, MAX_INT, own.topK),
+    topP: fields.number('top_p', 'a number above 0, at most 1', (p) => p > 0 && p <= 1, own.topP),
     cfgInterval: fields.integer('cfg_interval', -1, MAX_INT, -1),
   };
 }

@@ -38,6 +38,7 @@ describe('official sizes', () => {
 
   test('GPT-3B in full', () => {
     expect(gptConfig('GPT-3B', 24)).toEqual({
+      modelType: 'c2i',
       dim: 3200,
       nLayer: 24,
       nHead: 32,
@@ -46,6 +47,7 @@ describe('official sizes', () => {
       hiddenDim: 8704,
       vocabSize: 16384,
       numClasses: 1000,
+      captionDim: 0,
       clsTokenNum: 1,
       blockSize: 576,
       gridSize: 24,
@@ -69,6 +71,8 @@ describe('official ModelArgs', () => {
     'c2i_batch4',
     'c2i_odd_mha',
     'c2i_odd_gqa',
+    't2i_tiny',
+    't2i_120',
   ])('%s: derived sizes and every tensor of the reference', async (name) => {
     const args = await modelArgs(name);
     const config = parseGptConfig(args);
@@ -104,10 +108,18 @@ describe('official ModelArgs', () => {
     }
   });
 
-  test('text-conditional models are refused', async () => {
-    const args = await modelArgs('t2i_tiny');
-    expect(() => parseGptConfig(args)).toThrow(WeightsError);
-    expect(() => parseGptConfig(args)).toThrow('text-conditional models are not supported yet');
+  test('text in place of classes', () => {
+    const { num_classes: _, ...sizes } = small;
+    const official = parseGptConfig({ ...sizes, model_type: 't2i' });
+    expect(official).toMatchObject({ numClasses: 0, captionDim: 2048, clsTokenNum: 120 });
+    const given = { ...sizes, model_type: 't2i', caption_dim: 96, cls_token_num: 24 };
+    expect(parseGptConfig(given)).toMatchObject({ captionDim: 96, clsTokenNum: 24 });
+    expect(() => parseGptConfig({ ...given, cls_token_num: 0 })).toThrow(
+      'gpt: "cls_token_num" expected a whole number from 1 to 4096, got 0',
+    );
+    expect(() => parseGptConfig({ ...given, caption_dim: 0.5 })).toThrow(
+      'gpt: "caption_dim" expected a whole number from 1 to 65536, got 0.5',
+    );
   });
 });
 
@@ -126,7 +138,7 @@ describe('a bad field is named', () => {
     [{ norm_eps: -1e-5 }, '"norm_eps" expected a number above 0, got -0.00001'],
     [{ ffn_dim_multiplier: 0 }, '"ffn_dim_multiplier" expected null or a number above 0'],
     [{ multiple_of: 0 }, '"multiple_of" expected a whole number from 1'],
-    [{ model_type: 'x' }, '"model_type" expected "c2i", got "x"'],
+    [{ model_type: 'x' }, '"model_type" expected "c2i" or "t2i", got "x"'],
   ])('%j', (fields, message) => {
     const parse = (): unknown => parseGptConfig({ ...small, ...fields }, 'model.json: gpt');
     expect(parse).toThrow(WeightsError);

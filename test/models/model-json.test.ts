@@ -71,6 +71,41 @@ test('optional fields and unknown ones', () => {
   });
 });
 
+describe('a text model', () => {
+  const { num_classes: _, ...sizes } = sound.gpt;
+  const { classes: _classes, sampling: _sampling, ...rest } = sound;
+  const text = {
+    ...rest,
+    gpt: { ...sizes, model_type: 't2i', caption_dim: 96, cls_token_num: 24 },
+  };
+  const parseText = (fields: object): unknown =>
+    parseModelJson(JSON.stringify({ ...text, ...fields }));
+
+  test('has the settings of the official sampler unless it says others', () => {
+    const sampling = { cfgScale: 7.5, temperature: 1, topK: 1000, topP: 1, cfgInterval: -1 };
+    const settings = { maxLength: 24, clean: true };
+    expect(parseText({})).toMatchObject({ classNames: [], text: settings, sampling });
+    const own = { sampling: { cfg_scale: 3 }, text: { max_length: 20, clean: false } };
+    expect(parseText(own)).toMatchObject({
+      text: { maxLength: 20, clean: false },
+      sampling: { ...sampling, cfgScale: 3 },
+    });
+  });
+
+  test.each<[fields: object, message: string]>([
+    [
+      { text: { max_length: 25 } },
+      'text: "max_length" expected a whole number from 1 to 24, got 25',
+    ],
+    [{ text: { clean: 1 } }, 'text: "clean" expected true or false, got 1'],
+    [{ text: 3 }, 'text: expected an object, got 3'],
+    [{ classes: ['cat'] }, '"classes" expected nothing beside "model_type" "t2i", got ["cat"]'],
+  ])('%j is refused', (fields, message) => {
+    expect(() => parseText(fields)).toThrow(WeightsError);
+    expect(() => parseText(fields)).toThrow(`model.json: ${message}`);
+  });
+});
+
 test('a number beyond those of JSON.parse is infinite, and refused', () => {
   const text = JSON.stringify(sound).replace('"n_head":4', '"n_head":4,"norm_eps":1e400');
   expect(() => parseModelJson(text)).toThrow('"norm_eps" expected a number above 0, of a size');
