@@ -120,21 +120,22 @@ export function sendRanges(
 ): void {
   const total = bytes.byteLength;
   const ifRange = req.headers['if-range'];
-  const asked = /^bytes=(\d+)-$/.exec(req.headers.range ?? '')?.[1];
-  const isRange = asked !== undefined && (ifRange === undefined || ifRange === etag);
-  const start = isRange ? Number(asked) : 0;
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(req.headers.range ?? '') ?? [];
+  const isRange = first !== undefined && (ifRange === undefined || ifRange === etag);
+  const start = isRange ? Number(first) : 0;
   if (start > 0 && start >= total) {
     res.writeHead(416, { 'content-range': `bytes */${total}` }).end();
     return;
   }
+  const end = isRange && last ? Math.min(total, Number(last) + 1) : total;
   res.writeHead(isRange ? 206 : 200, {
     etag,
     'accept-ranges': 'bytes',
-    'content-length': total - start,
-    ...(isRange && { 'content-range': `bytes ${start}-${total - 1}/${total}` }),
+    'content-length': end - start,
+    ...(isRange && { 'content-range': `bytes ${start}-${end - 1}/${total}` }),
   });
   if (req.method === 'HEAD') res.end();
-  else res.end(bytes.subarray(start));
+  else res.end(bytes.subarray(start, end));
 }
 
 /**

@@ -1,23 +1,31 @@
 /** The bytes of one file, from where the last try stopped. */
-import { createHash, type Hash } from 'node:crypto';
-import { createReadStream, rmSync } from 'node:fs';
+import type { Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { DownloadError } from '../../errors.ts';
 import { isWebPageName, isWebPageType } from '../../weights/web-page.ts';
-import { fileProblem } from '../file-problem.ts';
-import { writeFileAtomic } from '../output.ts';
-import { type PartPaths, readJson } from './cache.ts';
+import type { PartPaths } from './cache.ts';
 import { WEB_PAGE } from './check.ts';
 import { assertSpace, type FreeBytes } from './disk.ts';
+import { contentRange, getBytes } from './get.ts';
 import { type HubHttp, header, type Response } from './http.ts';
+import {
+  discard,
+  hashOf,
+  isSystemError,
+  keepValidator,
+  partValidator,
+  validatorOf,
+  writeAll,
+  writeError,
+} from './part-file.ts';
 import { TransientError } from './problems.ts';
 import type { DownloadProgress } from './progress.ts';
-import { type Asked, refusal } from './refusal.ts';
+import type { Asked } from './refusal.ts';
 import type { HubFile } from './resolve.ts';
 import type { HubSettings, HubTiming } from './settings.ts';
 
 /** Between two looks at whether the lock is still held. */
-const LOCK_CHECK_MS = 1000;
+export const LOCK_CHECK_MS = 1000;
 
 export interface Transfer {
   readonly http: HubHttp;
@@ -58,7 +66,7 @@ export async function transfer(context: Transfer): Promise<{ sha256: string; byt
       await assertSpace(settings.cache, total - start, asked.file, context.freeBytes);
     }
     if (start < size) await handle.truncate(start);
-    keepValidator(paths, response);
+    keepValidator(paths, validatorOf(response));
     const hash = await hashOf(paths.part, start, signal);
     const bytes = await receive(context, response, { handle, hash, start, total });
     await handle.sync();
@@ -75,44 +83,31 @@ async function request(
   from: number,
   validator: string | undefined,
 ): Promise<Response> {
-  const { http, file, asked, settings, timing } = context;
-  let { url } = file;
+  const { file, asked, paths } = context;
   const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {};
   if (from > 0 && validator !== undefined) headers['if-range'] = validator;
-  for (let redirects = 0; redirects < 5; redirects++) {
-    const response = await http.send('GET', url, headers);
-    const { statusCode: status } = response;
-    if (status === 200 || (status === 206 && from > 0)) {
-      checkRange(response, from, context);
-      return response;
-    }
-    await response.body.dump();
-    const location = header(response, 'location');
-    if (status >= 300 && status < 400 && location !== undefined && URL.canParse(location, url)) {
-      url = new URL(location, url);
-      continue;
-    }
-    if (status === 416) discard(context.paths);
-    if (status < 400 || status === 416) {
-      throw new TransientError('server', `${asked.file}: ${url.host} answered ${status}`);
-    }
-    throw refusal(url, response, asked, settings, timing);
+  const response = await getBytes(context, headers);
+  const { statusCode: status } = response;
+  if (status === 200) return response;
+  if (status === 206 && from > 0) {
+    checkRange(response, from, context);
+    return response;
   }
-  throw new DownloadError('server', `${asked.file}: ${url.host} redirects without end`);
+  await response.body.dump();
+  if (status === 416) discard(paths);
+  throw new TransientError('server', `${asked.file}: ${file.url.host} answered ${status}`);
 }
 
 /** Refuses another range than the one that was asked for. */
 function checkRange(response: Response, from: number, { asked, file, paths }: Transfer): void {
-  if (response.statusCode !== 206) return;
-  const range = header(response, 'content-range') ?? '';
-  const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(range) ?? [];
-  const isWhole = total === '*' || file.bytes === undefined || Number(total) === file.bytes;
-  if (Number(start) === from && isWhole) return;
+  const { text, first, last, total } = contentRange(response);
+  const isWhole = total === undefined || file.bytes === undefined || total === file.bytes;
+  if (last !== undefined && first === from && isWhole) return;
   response.body.destroy();
   discard(paths);
   throw new TransientError(
     'server',
-    `${asked.file}: asked for the bytes from ${from}, got "${range}": starting again`,
+    `${asked.file}: asked for the bytes from ${from}, got "${text}": starting again`,
   );
 }
 
@@ -203,55 +198,7 @@ async function receive(context: Transfer, response: Response, sink: Sink): Promi
   );
 }
 
-async function writeAll(handle: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < chunk.byteLength; ) {
-    const left = chunk.byteLength - done;
-    const { bytesWritten } = await handle.write(chunk, done, left, position + done);
-    done += bytesWritten;
-  }
-}
-
-/** The hash so far of a part file. */
-async function hashOf(path: string, bytes: number, signal: AbortSignal | undefined): Promise<Hash> {
-  const hash = createHash('sha256');
-  if (bytes === 0) return hash;
-  const chunks = createReadStream(path, { end: bytes - 1, highWaterMark: 2 ** 20 });
-  for await (const chunk of chunks) {
-    signal?.throwIfAborted();
-    hash.update(chunk);
-  }
-  return hash;
-}
-
 function lengthOf(response: Response, start: number): number | undefined {
   const length = header(response, 'content-length');
   return length === undefined ? undefined : start + Number(length);
-}
-
-/** The version of the part file as the server that sent it calls it. */
-function partValidator({ partInfo }: PartPaths): string | undefined {
-  const info = readJson(partInfo);
-  if (typeof info !== 'object' || info === null || !('etag' in info)) return undefined;
-  return typeof info.etag === 'string' ? info.etag : undefined;
-}
-
-function keepValidator({ partInfo }: PartPaths, response: Response): void {
-  const etag = header(response, 'etag');
-  // Weak ones promise the same meaning, not the same bytes.
-  if (etag === undefined || etag.startsWith('W/')) rmSync(partInfo, { force: true });
-  else writeFileAtomic(partInfo, `${JSON.stringify({ etag })}\n`);
-}
-
-/** Lets the next try begin at the first byte. */
-function discard({ part, partInfo }: PartPaths): void {
-  for (const path of [part, partInfo]) rmSync(path, { force: true });
-}
-
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error && !(error instanceof DownloadError);
-}
-
-function writeError(file: string, path: string, cause: unknown): DownloadError {
-  const message = `${file}: cannot write ${path}: ${fileProblem(cause)}; what came is kept`;
-  return new DownloadError('disk', message, { cause });
 }
