@@ -13,8 +13,8 @@ export interface AttentionBody {
   readonly width: Width;
   /** Reads of a head. */
   readonly pieces: number;
-  /** Whether columns are asked for with `sees`. */
-  readonly masked: boolean;
+  /** WGSL: the first column that is attended to. */
+  readonly begin: string;
   /** How the invocations of a span exchange what they have. */
   readonly through: 'subgroup' | 'workgroup';
 }
@@ -81,18 +81,13 @@ const componentOf =
     keys === 1 ? vector : `${vector}.${'xyzw'.charAt(key)}`;
 
 /** Which `columns` a span reads from `j` on, and what hides the scores of those that are not attended to. */
-function columnsOf({ spans, keys, masked }: AttentionBody): { columns: string; hide: string } {
-  if (spans * keys === 1 && !masked) return { columns: 'let columns = j;', hide: '' };
+function columnsOf({ spans, keys }: AttentionBody): { columns: string; hide: string } {
+  if (spans * keys === 1) return { columns: 'let columns = j;', hide: '' };
   const ahead = range(keys).map((key) => `${key * spans}u`);
-  const sees = range(keys).map(
-    (key) => `sees(slot, position, ${componentOf(keys)('wanted', key)})`,
-  );
-  const each = keys === 1 ? sees.join() : `vec${keys}<bool>(${sees.join(', ')})`;
-  const seen = masked ? each : 'wanted <= Columns(position)';
   return {
     columns: `let wanted = Columns(${ahead.join(', ')}) + j${spans === 1 ? '' : ' + first'};
     let columns = min(wanted, Columns(position));`,
-    hide: `scores = select(Scores(${LOWEST}), scores, ${seen});`,
+    hide: `scores = select(Scores(${LOWEST}), scores, wanted <= Columns(position));`,
   };
 }
 
@@ -102,7 +97,7 @@ function columnsOf({ spans, keys, masked }: AttentionBody): { columns: string; h
  * exp(score - best), and the `sum`s are those of exp(score - best) * value.
  */
 export function attentionMain(body: AttentionBody): string {
-  const { span, spans, keys } = body;
+  const { span, spans, keys, begin } = body;
   const alone = span === 1;
   const loads = loadsOf(body);
   const eachKey = range(keys);
@@ -126,7 +121,7 @@ export function attentionMain(body: AttentionBody): string {
   ${loads.map((i) => `var sum${i} = Values();`).join('\n  ')}
   var best = ${LOWEST};
   var weight = 0.0;
-  for (var j = 0u; j <= position; j += ${spans * keys}u) {
+  for (var j = ${begin}; j <= position; j += ${spans * keys}u) {
     ${columns}
     var scores: Scores;
     ${perRead((key, i) => `${of('scores', key)} = add_product(${i === 0 ? '0.0' : of('scores', key)}, q${i}, ${read('keys', key, i)});`)}

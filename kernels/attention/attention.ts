@@ -30,8 +30,8 @@ import { KV_RULES, kvBinding, kvLib } from './kv-cache.ts';
 
 export interface AttentionParams extends AttentionShape {
   readonly rows: number;
-  /** Add the binding `mask`: columns that no row but their own may attend to. */
-  readonly masked?: boolean | undefined;
+  /** Add the binding `firsts`: columns before it are padding, which no row but their own attends to. */
+  readonly padded?: boolean | undefined;
   readonly variant?: Variant | undefined;
   /** Settings that differ from the own choice. */
   readonly tile?: Partial<AttentionTile> | undefined;
@@ -43,17 +43,17 @@ export type AttentionBindings = {
   readonly rowTable: Binding<'in'>;
   readonly out: Binding<'out'>;
 };
-export type MaskedAttentionBindings = AttentionBindings & { readonly mask: Binding<'in'> };
+export type PaddedAttentionBindings = AttentionBindings & { readonly firsts: Binding<'in'> };
 
 /**
  * Attention of each row's query over the cached keys 0 .. position of its slot:
  * out = softmax(q k^T / sqrt(headDim)) v, per head, in one dispatch. Serves decoding (one row a
  * sequence, or several at neighbouring positions) and prefill (many rows, all written to the cache
- * before). With `masked`, a row at position p attends to column j <= p where mask[slot, j] != 0 or j = p,
- * so that padding never gives NaN.
+ * before). With `padded`, a row at position p attends to columns firsts[slot] .. p, and one that is
+ * padding itself to its own, so that it never gives NaN.
  *
  * Shapes: q and out f32 [rows, nHead * headDim], kv [2, slots, nKvHead, positions, headDim],
- * rowTable u32 [rows, 4] (`Row`), mask u32 [slots, positions]. KV head
+ * rowTable u32 [rows, 4] (`Row`), firsts u32 [slots]. KV head
  * h / (nHead / nKvHead) serves head h. Sums in f32.
  * Serial: one invocation per row and head. Otherwise one workgroup per row and head, whose spans of
  * invocations each take some of the columns and are merged at the end. Online softmax (Milakov and
@@ -61,20 +61,20 @@ export type MaskedAttentionBindings = AttentionBindings & { readonly mask: Bindi
  * Source: LlamaGen autoregressive/models/gpt.py, Attention.forward.
  */
 export function attention(
-  params: AttentionParams & { masked: true },
-): Kernel<MaskedAttentionBindings>;
-export function attention(params: AttentionParams & { masked?: false }): Kernel<AttentionBindings>;
+  params: AttentionParams & { padded: true },
+): Kernel<PaddedAttentionBindings>;
+export function attention(params: AttentionParams & { padded?: false }): Kernel<AttentionBindings>;
 export function attention(params: AttentionParams): Kernel {
   const identity = assertParams('attention', params, {
     ...KV_RULES,
     rows: 'size',
     nHead: 'size',
-    masked: 'flag?',
+    padded: 'flag?',
     variant: 'variant?',
     tile: 'tile?',
   });
   const { rows, nHead, nKvHead, headDim, slots, positions, kvDtype = 'f32' } = params;
-  const { masked = false, variant = PORTABLE } = params;
+  const { padded = false, variant = PORTABLE } = params;
   assertSizes('attention', { rows, nHead, nKvHead, headDim, slots, positions });
   assert(
     nHead % nKvHead === 0,
@@ -85,14 +85,15 @@ export function attention(params: AttentionParams): Kernel {
     q: rowBinding('in', [rows, nHead * headDim]),
     kv: kvBinding('in', params, width),
     rowTable: rowTableBinding('in', rows),
-    ...(masked && { mask: { role: 'in', dtype: 'u32', shape: [slots, positions] } }),
+    ...(padded && { firsts: { role: 'in', dtype: 'u32', shape: [slots] } }),
     out: rowBinding('out', [rows, nHead * headDim]),
   };
   assertIndexable('attention', bindings);
   const { size, span, keys } = attentionTile('attention', params, variant, params.tile);
   const serial = variant.reduce === 'serial';
   const body: AttentionBody = {
-    ...{ span, keys, width, masked },
+    ...{ span, keys, width },
+    begin: padded ? 'min(firsts[slot], position)' : '0u',
     spans: serial ? 1 : size / span,
     pieces: headDim / width,
     through: variant.reduce === 'subgroup' ? 'subgroup' : 'workgroup',
@@ -109,7 +110,6 @@ ${rowReader({ name: 'q', dtype: 'f32', length: headDim })}
 ${weightReader('kv', kvDtype, headDim, width)}
 ${rowWriter({ name: 'out', dtype: 'f32', length: headDim })}
 ${kvLib(params)}
-${masked ? maskLib(positions) : ''}
 ${attentionLib(body)}
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -125,7 +125,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }`;
   return {
     ...identity,
-    label: `attention ${kvDtype}[${nHead}/${nKvHead},${headDim}] x ${rows}`,
+    label: `attention${padded ? ' padded' : ''} ${kvDtype}[${nHead}/${nKvHead},${headDim}] x ${rows}`,
     code,
     bindings,
     workgroups: [gx, gy, 1],
@@ -133,13 +133,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     cost: meanCost(params, bindings),
   };
 }
-
-/** WGSL: whether a row may attend to a column. */
-const maskLib = (positions: number): string => `
-fn sees(slot: u32, position: u32, column: u32) -> bool {
-  if (column >= position) { return column == position; }
-  return mask[slot * ${positions}u + column] != 0u;
-}`;
 
 /** What attention moves and computes on average over the positions of a sequence: half of the cache. */
 function meanCost({ rows, nHead, headDim, positions }: AttentionParams, bindings: Bindings): Cost {

@@ -28,8 +28,12 @@ export interface EmbedParams {
    * after the first changes the rows of `out` whose token it holds, and no others.
    */
   readonly held?: { readonly first: number; readonly count: number } | undefined;
-  /** Rows of the label table: classes plus the unconditional one. */
+  /** Rows of the label table: classes plus the unconditional one, or the condition tokens of all slots. */
   readonly labels: number;
+  /** Storage of the label table. Default that of the token table. */
+  readonly labelDtype?: TableDType | undefined;
+  /** Condition tokens in front of the image. Default 1. */
+  readonly clsTokenNum?: number | undefined;
   /** Tokens in a grid. */
   readonly blockSize: number;
   readonly dtype?: TableDType | undefined;
@@ -45,13 +49,14 @@ export type EmbedBindings = {
 };
 
 /**
- * Input of the decoder. Position 0 is the class: out[r] = labelTable[condition]; position p > 0 is
- * the token before: out[r] = tokenTable[tokens[sequence, p - 1]]. No position is added. A token or
+ * Input of the decoder. Positions before clsTokenNum are the condition, the class or a caption:
+ * out[r] = labelTable[condition + p]; position p from there on is the token before:
+ * out[r] = tokenTable[tokens[sequence, p - clsTokenNum]]. No position is added. A token or
  * class outside its table gives NaN, never another row; so does a position past the grid. Idle rows are
  * left alone.
  *
  * Shapes: rowTable u32 [rows, 4] (`Row`), tokens u32 [capacity, blockSize], labelTable [labels, dim], tokenTable [vocabSize, dim], out f32 [rows, dim].
- * Source: LlamaGen autoregressive/models/gpt.py, LabelEmbedder and tok_embeddings.
+ * Source: LlamaGen autoregressive/models/gpt.py, LabelEmbedder, CaptionEmbedder and tok_embeddings.
  */
 export function embed(params: EmbedParams): Kernel<EmbedBindings> {
   const identity = assertParams('embed', params, {
@@ -60,6 +65,8 @@ export function embed(params: EmbedParams): Kernel<EmbedBindings> {
     dim: 'size',
     vocabSize: 'size',
     labels: 'size',
+    labelDtype: 'tableDtype?',
+    clsTokenNum: 'size?',
     blockSize: 'size',
     held: 'part?',
     dtype: 'tableDtype?',
@@ -67,6 +74,7 @@ export function embed(params: EmbedParams): Kernel<EmbedBindings> {
   });
   const { rows, capacity, dim, vocabSize, labels, blockSize } = params;
   const { dtype = 'f32', variant = PORTABLE } = params;
+  const { labelDtype = dtype, clsTokenNum = 1 } = params;
   const { held = { first: 0, count: vocabSize } } = params;
   const later = held.first > 0;
   assertSizes('embed', { held: held.count });
@@ -77,20 +85,23 @@ export function embed(params: EmbedParams): Kernel<EmbedBindings> {
   const bindings: EmbedBindings = {
     rowTable: rowTableBinding('in', rows),
     tokens: { role: 'in', dtype: 'u32', shape: [capacity, blockSize] },
-    labelTable: rowBinding('in', [labels, dim], dtype, variant),
+    labelTable: rowBinding('in', [labels, dim], labelDtype, variant),
     tokenTable: rowBinding('in', [held.count, dim], dtype, variant),
     // A part after the first is given the output of the first; the type is that of a whole kernel.
     out: rowBinding(later ? ('inout' as 'out') : 'out', [rows, dim]),
   };
   assertIndexable('embed', bindings);
-  const features = variantFeatures({ ...variant, reduce: 'serial' }, dtype === 'f16');
-  const table = { dtype, length: dim, nativeF16: variant.f16 };
+  const features = variantFeatures(
+    { ...variant, reduce: 'serial' },
+    [dtype, labelDtype].includes('f16'),
+  );
+  const table = { length: dim, nativeF16: variant.f16 };
   const size = 64;
   const code = wgsl`${enable(features)}
 ${rowLib}
 ${declare(bindings)}
-${rowReader({ name: 'labelTable', ...table })}
-${rowReader({ name: 'tokenTable', ...table })}
+${rowReader({ name: 'labelTable', dtype: labelDtype, ...table })}
+${rowReader({ name: 'tokenTable', dtype, ...table })}
 ${rowWriter({ name: 'out', dtype: 'f32', length: dim })}
 @compute @workgroup_size(${size})
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -101,17 +112,18 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (i >= ${quads(dim)}u || position == ${NO_ROW}u) { return; }
   var v = vec4f(bitcast<f32>(0x7fc00000u | (position & 0u)));
   var held = ${!later};
-  if (position == 0u) {
-    if (stands.condition < ${labels}u) { v = labelTable_at(stands.condition, i); }
-  } else if (position <= ${blockSize}u) {
-    let index = tokens[stands.sequence * ${blockSize}u + position - 1u] - ${held.first}u;
+  if (position < ${clsTokenNum}u) {
+    let line = stands.condition${clsTokenNum === 1 ? '' : ' + position'};
+    if (line < ${labels}u) { v = labelTable_at(line, i); }
+  } else if (position < ${blockSize + clsTokenNum}u) {
+    let index = tokens[stands.sequence * ${blockSize}u + position - ${clsTokenNum}u] - ${held.first}u;
     if (index < ${held.count}u) { v = tokenTable_at(index, i); held = true; }
   }
   if (held) { out_put(row, i, v); }
 }`;
   return {
     ...identity,
-    label: `embed ${dtype}[${held.count},${dim}]${later ? ` from ${held.first}` : ''} x ${rows}`,
+    label: `embed ${dtype}[${held.count},${dim}]${clsTokenNum > 1 ? ` behind ${clsTokenNum}` : ''}${later ? ` from ${held.first}` : ''} x ${rows}`,
     code,
     bindings,
     workgroups: [ceilDiv(quads(dim), size), rows, 1],

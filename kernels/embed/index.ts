@@ -2,3 +2,4 @@
 export * from './codebook-lookup.ts';
 export * from './embed.ts';
 export * from './nearest-code.ts';
+export * from './place-rows.ts';

@@ -1,4 +1,5 @@
 /** Products of rows with weights, and what is fused with them. */
+export * from './gelu.ts';
 export * from './linear.ts';
 export * from './linear-parts.ts';
 export * from './matmul.ts';

@@ -63,12 +63,11 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
     expectClose('attention', out!, oracle.attention(sizes, all), TOLERANCE);
   });
 
-  test('padding rows, which the mask hides from all others, attend to themselves', async () => {
-    const sizes = { ...params, rows: 3, masked: true } as const;
-    const mask = new Uint32Array(2 * 70);
-    mask.fill(1, 3);
+  test('padding rows, which are hidden from all others, attend to themselves', async () => {
+    const sizes = { ...params, rows: 3, padded: true } as const;
+    const firsts = Uint32Array.of(3, 0);
     // Rows 0 .. 2 of slot 0 are padding: each sees itself alone.
-    const inputs = { ...attentionData(sizes), mask, rowTable: rowsAt([0, 0, 0, 1, 0, 2]) };
+    const inputs = { ...attentionData(sizes), firsts, rowTable: rowsAt([0, 0, 0, 1, 0, 2]) };
     const { out } = await runKernel(device, attention(sizes), inputs);
     const own = [0, 1, 2].flatMap((j) => {
       const at = kvIndex(params, [1, 0, 0, j]);
@@ -76,6 +75,20 @@ describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) =>
       return [...value, ...value];
     });
     expectClose('attention', out!, own, { nmse: 1e-13, max: 1e-6 });
+  });
+
+  test('padding is not read by other rows, not even NaN', async () => {
+    const sizes = { ...params, rows: 3, padded: true } as const;
+    const rowTable = rowsAt([0, 12, 0, 40, 1, 12]);
+    const inputs = { ...attentionData(sizes), firsts: Uint32Array.of(12, 5), rowTable };
+    const poisoned = inputs.kv.slice();
+    for (let row = 0; row < poisoned.length / 8; row++) {
+      const first = Math.floor(row / 70) % 2 === 0 ? 12 : 5;
+      if (row % 70 < first) poisoned.fill(Number.NaN, row * 8, row * 8 + 8);
+    }
+    const clean = await runKernel(device, attention(sizes), inputs);
+    const dirty = await runKernel(device, attention(sizes), { ...inputs, kv: poisoned });
+    expect(dirty.out).toEqual(clean.out);
   });
 
   test('columns past the position are not read, not even NaN', async () => {

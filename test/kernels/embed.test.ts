@@ -28,4 +28,16 @@ describe('what is outside a table gives NaN, never another row', () => {
     expect([...out!.subarray(0, 4)]).toEqual(Array(4).fill(Number.NaN));
     expect([...out!.subarray(4)]).toEqual([...tables.tokenTable.subarray(0, 4)]);
   });
+
+  test('caption past the table', async () => {
+    const rows = [2, 3, 4].map((position) => {
+      return { slot: 0, sequence: 0, position, condition: 0 };
+    });
+    // Two tokens of the caption are missing, and the third row is the first token.
+    const inputs = { ...tables, rowTable: packRows(rows), tokens: [1, 0, 0, 0] };
+    const kernel = embed({ ...params, rows: 3, clsTokenNum: 4 });
+    const { out } = await runKernel(device, kernel, inputs);
+    expect([...out!.subarray(0, 8)]).toEqual(Array(8).fill(Number.NaN));
+    expect([...out!.subarray(8)]).toEqual([...tables.tokenTable.subarray(4, 8)]);
+  });
 });

@@ -78,17 +78,17 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
     replace: 'j <= position + 1u',
   },
   {
-    name: 'attention-mask-ignored',
+    name: 'attention-padding-seen',
     fault: 'Tokens attend to the padding of a caption.',
-    find: /mask\[slot \* \d+u \+ column\] != 0u/g,
-    replace: 'true',
+    find: 'min(firsts[slot], position)',
+    replace: '0u',
     only: "serial'? padding",
   },
   {
-    name: 'attention-own-column-masked',
+    name: 'attention-own-column-hidden',
     fault: 'Padding rows attend to nothing and become NaN.',
-    find: 'if (column >= position) { return column == position; }',
-    replace: 'if (column > position) { return false; }',
+    find: 'min(firsts[slot], position)',
+    replace: 'firsts[slot]',
     only: "serial'? padding",
   },
   {

@@ -6,21 +6,21 @@ export interface AttentionInputs {
   readonly q: ArrayLike<number>;
   readonly kv: ArrayLike<number>;
   readonly rowTable: ArrayLike<number>;
-  /** Given when `masked` is true. */
-  readonly mask?: ArrayLike<number>;
+  /** Given when `padded` is true. */
+  readonly firsts?: ArrayLike<number>;
 }
 
 /** NaN in the rows that stand past the cache. */
 export function attention(params: AttentionParams, inputs: AttentionInputs): Float64Array {
   const { rows, nHead, nKvHead, headDim, positions } = params;
-  const { q, kv, rowTable, mask } = inputs;
+  const { q, kv, rowTable, firsts } = inputs;
   const out = new Float64Array(rows * nHead * headDim).fill(Number.NaN);
   for (let r = 0; r < rows; r++) {
     const slot = rowTable[4 * r]!;
     const position = rowTable[4 * r + 1]!;
     if (position >= positions) continue;
     const columns = Array.from({ length: position + 1 }, (_, j) => j).filter(
-      (j) => j === position || !mask || mask[slot * positions + j] !== 0,
+      (j) => j === position || !firsts || j >= firsts[slot]!,
     );
     for (let h = 0; h < nHead; h++) {
       const kvHead = Math.floor(h / (nHead / nKvHead));

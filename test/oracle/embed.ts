@@ -1,4 +1,4 @@
-/** Oracle of `embed`: the class at position 0, after that the token before. */
+/** Oracle of `embed`: the condition, after that the token before. */
 import type { EmbedParams } from '../../kernels/embed/embed.ts';
 
 export interface EmbedInputs {
@@ -8,9 +8,9 @@ export interface EmbedInputs {
   readonly tokenTable: ArrayLike<number>;
 }
 
-/** NaN where the label, the token or the position is outside its table. */
+/** NaN where the condition, the token or the position is outside its table. */
 export function embed(params: EmbedParams, inputs: EmbedInputs): Float64Array {
-  const { rows, dim, vocabSize, labels, blockSize } = params;
+  const { rows, dim, vocabSize, labels, blockSize, clsTokenNum = 1 } = params;
   const { rowTable, tokens, labelTable, tokenTable } = inputs;
   const out = new Float64Array(rows * dim).fill(Number.NaN);
   for (let r = 0; r < rows; r++) {
@@ -20,11 +20,12 @@ export function embed(params: EmbedParams, inputs: EmbedInputs): Float64Array {
       number,
       number,
     ];
-    if (position > blockSize) continue;
-    const isClass = position === 0;
-    const table = isClass ? labelTable : tokenTable;
-    const index = isClass ? condition : tokens[sequence * blockSize + position - 1]!;
-    if (index >= (isClass ? labels : vocabSize)) continue;
+    const token = position - clsTokenNum;
+    if (token >= blockSize) continue;
+    const isCondition = token < 0;
+    const table = isCondition ? labelTable : tokenTable;
+    const index = isCondition ? condition + position : tokens[sequence * blockSize + token]!;
+    if (index >= (isCondition ? labels : vocabSize)) continue;
     for (let i = 0; i < dim; i++) out[r * dim + i] = table[index * dim + i]!;
   }
   return out;

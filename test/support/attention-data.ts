@@ -9,11 +9,11 @@ export type AttentionData = {
   readonly q: Float32Array;
   readonly kv: Float32Array;
   readonly rowTable: Uint32Array;
-  readonly mask?: Uint32Array;
+  readonly firsts?: Uint32Array;
 };
 
 export function attentionData(params: AttentionParams): AttentionData {
-  const { rows, nHead, nKvHead, headDim, slots, positions, masked, kvDtype } = params;
+  const { rows, nHead, nKvHead, headDim, slots, positions, padded, kvDtype } = params;
   const next = uniform(9);
   const kv = normal(2 * slots * nKvHead * positions * headDim, 2);
   return {
@@ -21,6 +21,8 @@ export function attentionData(params: AttentionParams): AttentionData {
     q: normal(rows * nHead * headDim, 1, 3),
     kv: kvDtype === 'f16' ? roundF16(kv) : kv,
     rowTable: scatteredRows(rows, slots, positions),
-    ...(masked && { mask: Uint32Array.from({ length: slots * positions }, () => +(next() < 0.4)) }),
+    ...(padded && {
+      firsts: Uint32Array.from({ length: slots }, () => Math.floor(next() * positions)),
+    }),
   };
 }

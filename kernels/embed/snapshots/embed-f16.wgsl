@@ -34,9 +34,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (i >= 192u || position == 4294967295u) { return; }
   var v = vec4f(bitcast<f32>(0x7fc00000u | (position & 0u)));
   var held = true;
-  if (position == 0u) {
-    if (stands.condition < 1001u) { v = labelTable_at(stands.condition, i); }
-  } else if (position <= 256u) {
+  if (position < 1u) {
+    let line = stands.condition;
+    if (line < 1001u) { v = labelTable_at(line, i); }
+  } else if (position < 257u) {
     let index = tokens[stands.sequence * 256u + position - 1u];
     if (index < 16384u) {
       v = tokenTable_at(index, i);

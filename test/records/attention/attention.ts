@@ -12,12 +12,12 @@ const cases: readonly AttentionParams[] = [
   { rows: 9, nHead: 6, nKvHead: 1, headDim: 64, slots: 2, positions: 130 },
   { rows: 17, nHead: 2, nKvHead: 2, headDim: 100, slots: 4, positions: 33 },
   { rows: 2, nHead: 1, nKvHead: 1, headDim: 260, slots: 2, positions: 20 },
-  { rows: 3, nHead: 2, nKvHead: 1, headDim: 16, slots: 3, positions: 33, masked: true },
-  { rows: 16, nHead: 2, nKvHead: 2, headDim: 8, slots: 2, positions: 70, masked: true },
+  { rows: 3, nHead: 2, nKvHead: 1, headDim: 16, slots: 3, positions: 33, padded: true },
+  { rows: 16, nHead: 2, nKvHead: 2, headDim: 8, slots: 2, positions: 70, padded: true },
   // More columns than a workgroup takes at once.
   { rows: 3, nHead: 1, nKvHead: 1, headDim: 16, slots: 1, positions: 700 },
 ];
-const [, , , grouped, wide, , masked] = cases as readonly [
+const [, , , grouped, wide, , padded] = cases as readonly [
   AttentionParams,
   AttentionParams,
   AttentionParams,
@@ -37,7 +37,7 @@ const of = (kvDtype: 'f32' | 'f16', sizes: readonly AttentionParams[]): Attentio
 
 export const attention: KernelRecord<AttentionParams> = record<AttentionParams, AttentionInputs>({
   name: 'attention',
-  kernel: (params) => kernel(params as AttentionParams & { masked: true }),
+  kernel: (params) => kernel(params as AttentionParams & { padded: true }),
   shown: { rows: 2, nHead: 12, nKvHead: 12, headDim: 64, slots: 2, positions: 577 },
   suites: [
     {
@@ -59,7 +59,7 @@ export const attention: KernelRecord<AttentionParams> = record<AttentionParams, 
       variants: [SERIAL],
       cases: [
         { ...grouped, tile: { size: 16 } },
-        { ...masked, tile: { keys: 2 } },
+        { ...padded, tile: { keys: 2 } },
         { ...uneven, kvDtype: 'f16', tile: { keys: 4 } },
       ],
     },
@@ -70,7 +70,7 @@ export const attention: KernelRecord<AttentionParams> = record<AttentionParams, 
         { ...wide, tile: { size: 16, span: 8, keys: 2 } },
         // One span alone, of more invocations than there are reads.
         { ...wide, tile: { size: 32, span: 32 } },
-        { ...masked, tile: { size: 128, span: 2, keys: 1 } },
+        { ...padded, tile: { size: 128, span: 2, keys: 1 } },
         // A key for each invocation.
         { ...grouped, kvDtype: 'f16', tile: { size: 32, span: 1 } },
       ],
@@ -81,7 +81,7 @@ export const attention: KernelRecord<AttentionParams> = record<AttentionParams, 
     const cache = { slots: 3, nKvHead: 2, positions: 17, headDim: 20, kvDtype };
     return [
       { ...cache, rows: 3, nHead: 4 },
-      { ...cache, rows: 5, nHead: 2, masked: true },
+      { ...cache, rows: 5, nHead: 2, padded: true },
     ];
   }),
   inputs: attentionInputs,

@@ -16,7 +16,7 @@ interface AttentionFills {
   q(params: AttentionParams): Float32Array;
   kv(params: AttentionParams): Float32Array;
   rowTable(params: AttentionParams): Uint32Array;
-  mask(params: AttentionParams): Uint32Array;
+  firsts(params: AttentionParams): Uint32Array;
 }
 
 /** Of the kernels that read the cache. */
@@ -25,8 +25,11 @@ export const attentionInputs: AttentionFills = {
   q: ({ rows, nHead, headDim }) => normal(rows * nHead * headDim, 1, 3),
   kv: anyCache(2),
   rowTable: ({ rows, slots, positions }) => scatteredRows(rows, slots, positions),
-  mask: ({ slots, positions }) => {
+  // Of some slots nothing is padding, of others rows are padding themselves.
+  firsts: ({ slots, positions }) => {
     const next = uniform(9);
-    return Uint32Array.from({ length: slots * positions }, () => +(next() < 0.4));
+    return Uint32Array.from({ length: slots }, (_, slot) =>
+      slot % 3 === 1 ? 0 : Math.floor(next() * positions),
+    );
   },
 };

@@ -17,6 +17,12 @@ const cases: readonly EmbedParams[] = [
   { rows: 33, capacity: 3, dim: 300, vocabSize: 16, labels: 4, blockSize: 25 },
 ];
 
+/** Captions of f32 before tokens of any storage. */
+const captions: readonly EmbedParams[] = [
+  { rows: 8, capacity: 2, dim: 5, vocabSize: 9, labels: 6, blockSize: 9, clsTokenNum: 2 },
+  { rows: 40, capacity: 3, dim: 36, vocabSize: 50, labels: 28, blockSize: 25, clsTokenNum: 7 },
+].map((params) => ({ ...params, labelDtype: 'f32' }));
+
 const integers = (seed: number) => {
   const next = uniform(seed);
   return (below: number): number => Math.floor(next() * below);
@@ -34,23 +40,24 @@ export const embed: KernelRecord<EmbedParams> = record<EmbedParams, EmbedInputs>
     variants: VARIANTS.filter(
       ({ reduce, f16 }) => reduce === 'workgroup' && (!f16 || dtype === 'f16'),
     ),
-    cases: cases.map((params) => ({ ...params, dtype })),
+    cases: [...cases, ...captions].map((params) => ({ ...params, dtype })),
   })),
   texts: DTYPES.flatMap((dtype) =>
     [10, 36].map((dim) => ({
       ...{ rows: 4, capacity: 2, dim, vocabSize: 7, labels: 3, blockSize: 9, dtype },
+      ...(dim === 10 && { clsTokenNum: 2, labels: 6, labelDtype: 'f32' as const }),
     })),
   ),
   inputs: {
     // Every third row is idle, and slots say nothing here.
-    rowTable: ({ rows, capacity, labels, blockSize }) => {
+    rowTable: ({ rows, capacity, labels, blockSize, clsTokenNum = 1 }) => {
       const next = integers(1);
       return packRows(
         Array.from({ length: rows }, (_, r) => ({
           slot: next(99),
-          position: r % 3 === 2 ? NO_ROW : r % (blockSize + 1),
+          position: r % 3 === 2 ? NO_ROW : r % (blockSize + clsTokenNum),
           sequence: next(capacity),
-          condition: next(labels),
+          condition: clsTokenNum * next(labels / clsTokenNum),
         })),
       );
     },
@@ -58,7 +65,8 @@ export const embed: KernelRecord<EmbedParams> = record<EmbedParams, EmbedInputs>
       const next = integers(5);
       return Uint32Array.from({ length: capacity * blockSize }, () => next(vocabSize));
     },
-    labelTable: ({ labels, dim, dtype = 'f32' }) => exactIn(dtype, normal(labels * dim, 2)),
+    labelTable: ({ labels, dim, dtype = 'f32', labelDtype = dtype }) =>
+      exactIn(labelDtype, normal(labels * dim, 2)),
     tokenTable: ({ vocabSize, dim, dtype = 'f32' }) => exactIn(dtype, normal(vocabSize * dim, 3)),
   },
   oracle: (params, inputs) => ({ out: oracle(params, inputs) }),
