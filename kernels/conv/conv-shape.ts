@@ -145,7 +145,7 @@ export function convTile(params: Conv2dParams): ConvTile {
   const serial = variant.reduce === 'serial';
   const can = methodsOf(params);
   const single: ConvMethod = serial && kernelSize === 3 ? 'direct' : 'gemm';
-  const ofHalves = halvesTile({ outChannels, pixels }, WANTED_GROUPS);
+  const ofHalves = halvesTile({ outChannels, pixels }, WANTED_GROUPS, variant);
   const byMatrices = can.halves && !halvesProblem(ofHalves, variant);
   const shared = can.few ? 'few' : byMatrices ? 'halves' : 'gemm';
   const { method: asked = serial && can.winograd ? 'winograd' : serial ? single : shared } =

@@ -41,9 +41,11 @@ export const halvesTiles = (variant: Variant): readonly MapTile[] =>
 export function halvesTile(
   { outChannels, pixels }: { readonly outChannels: number; readonly pixels: number },
   wanted: number,
+  variant: Variant,
 ): MapTile {
   const large = Math.ceil(pixels / LARGE.tileN) * Math.ceil(outChannels / LARGE.tileM);
-  return large >= wanted && outChannels > SMALL.tileM ? LARGE : SMALL;
+  const isLarge = large >= wanted && outChannels > SMALL.tileM;
+  return isLarge && !halvesProblem(LARGE, variant) ? LARGE : SMALL;
 }
 
 /** How the subgroups of a workgroup share a tile, and where things lie. */

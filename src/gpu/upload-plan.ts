@@ -2,7 +2,7 @@
 import type { MatrixDType, QuantDType } from '../../kernels/kernel.ts';
 import { isQuantised } from '../../kernels/lib/quants.ts';
 import { WeightsError } from '../errors.ts';
-import { byteLength, describe, elementCount, type Tensor } from '../graph/tensor.ts';
+import { byteLength, describe, elementCount, storedAs, type Tensor } from '../graph/tensor.ts';
 import { isWeightDType } from '../weights/convert.ts';
 import type { WantedTensor } from '../weights/join.ts';
 import { quantDTypeOf, quantisedEntries, scalesName } from '../weights/quantize.ts';
@@ -31,6 +31,8 @@ export interface Job {
   readonly values: Place;
   /** Where the scales go that quantising makes; the file has none. */
   readonly scales?: Place | undefined;
+  /** Where what the tensor's kernel makes of the values goes; they themselves are not kept. */
+  readonly made?: Place | undefined;
 }
 
 /** A buffer to be made. */
@@ -38,6 +40,8 @@ export interface SharedBuffer {
   readonly label: string;
   /** In bytes. */
   size: number;
+  /** What is there is needed only while weights are loaded. */
+  readonly isPassing?: boolean | undefined;
 }
 
 export interface UploadPlan {
@@ -60,7 +64,8 @@ const storedQuants = (file: Safetensors, name: string): QuantDType | undefined =
 export function wantedTensors(file: Safetensors, tensors: readonly Tensor[]): WantedTensor[] {
   const wanted = new Map<string, WantedTensor>();
   for (const tensor of tensors) {
-    const { shape, origin } = tensor;
+    const { origin } = tensor;
+    const { shape } = storedAs(tensor);
     if (origin?.scales) continue;
     const name = storedName(tensor);
     const full = [origin?.rows ?? shape[0] ?? 1, ...shape.slice(1)];
@@ -95,10 +100,15 @@ export function planUpload(file: Safetensors, tensors: readonly Tensor[], cut: n
   const order = new Map(files.map((source, i) => [source, i]));
   const fileOf = ({ range }: (typeof found)[number]): number => order.get(range.entry.source) ?? 0;
   found.sort((a, b) => fileOf(a) - fileOf(b) || a.range.offset - b.range.offset);
-  const buffers: SharedBuffer[] = [];
+  // Whatever a kernel makes weights of passes through one buffer, the first.
+  const passing = unique.flatMap((t) => (t.madeBy ? [byteLength(storedAs(t))] : []));
+  const size = Math.max(0, ...passing);
+  const buffers: SharedBuffer[] =
+    size > 0 ? [{ label: 'weights as stored', size, isPassing: true }] : [];
   const place = (tensor: Tensor): Place => {
     const bytes = byteLength(tensor);
-    const open = buffers.at(-1);
+    const last = buffers.at(-1);
+    const open = last?.isPassing ? undefined : last;
     const offset = open ? Math.ceil(open.size / OFFSET_ALIGNMENT) * OFFSET_ALIGNMENT : 0;
     if (open && offset + bytes <= cut) {
       open.size = offset + bytes;
@@ -109,6 +119,10 @@ export function planUpload(file: Safetensors, tensors: readonly Tensor[], cut: n
   };
   const jobs = found.map(({ tensor, range }): Job => {
     const values = place(tensor);
+    if (tensor.madeBy) {
+      const stored = { ...tensor, ...storedAs(tensor) };
+      return { ...range, values: { tensor: stored, buffer: 0, offset: 0 }, made: values };
+    }
     const scales = tensor.origin?.scales ? undefined : made.get(partKey(tensor));
     return { ...range, values, ...(scales && { scales: place(scales) }) };
   });
@@ -142,7 +156,8 @@ function uniqueWeights(file: Safetensors, tensors: readonly Tensor[]): Tensor[] 
 
 /** The bytes of the stored rows, checked to be what the weight wants. */
 function rangeOf(file: Safetensors, tensor: Tensor): Omit<Job, 'values' | 'scales'> {
-  const { dtype, origin } = tensor;
+  const { origin } = tensor;
+  const { dtype, shape } = storedAs(tensor);
   const base = storedName(tensor);
   const quants = storedQuants(file, base);
   const name = origin?.scales ? scalesName(base) : base;
@@ -157,15 +172,15 @@ function rangeOf(file: Safetensors, tensor: Tensor): Omit<Job, 'values' | 'scale
         : `${where} expected F32, F16 or BF16 values, got ${entry.dtype}`,
     );
   }
-  const rows = origin?.rows ?? tensor.shape[0] ?? 1;
-  const full = tensor.shape.length === 0 ? [] : [rows, ...tensor.shape.slice(1)];
+  const rows = origin?.rows ?? shape[0] ?? 1;
+  const full = shape.length === 0 ? [] : [rows, ...shape.slice(1)];
   const stored = asStored ? quantisedEntries(quants, base, [rows, full[1] ?? 1])[0]?.shape : full;
   if (String(entry.shape) !== String(stored) || entry.shape.length !== stored?.length) {
     throw new WeightsError(`${where} expected shape [${stored}], got [${entry.shape}]`);
   }
   const rowBytes = rows === 0 ? 0 : entry.byteLength / rows;
   const firstRow = origin?.firstRow ?? 0;
-  const count = tensor.shape[0] ?? 1;
+  const count = shape[0] ?? 1;
   return {
     entry,
     offset: entry.offset + firstRow * rowBytes,

@@ -3,6 +3,7 @@ import { byteLength, type Tensor } from '../graph/tensor.ts';
 import type { FileDType, Safetensors } from '../weights/safetensors.ts';
 import { readReusing } from '../weights/source.ts';
 import { CHUNK_BYTES, Converter, chunksOf } from './chunks.ts';
+import { type Making, makersFor } from './make-weight.ts';
 import type { Memory } from './memory.ts';
 import { type Job, planUpload } from './upload-plan.ts';
 
@@ -61,14 +62,16 @@ export async function uploadWeights(
     // All memory first: a model that does not fit fails before gigabytes are read.
     await memory.checked(`allocating the weights of ${file.name}`, () => {
       const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-      for (const { label, size } of plan.buffers) {
-        buffers.push(memory.create('weights', label, size, usage));
+      for (const { label, size, isPassing } of plan.buffers) {
+        buffers.push(memory.create(isPassing ? 'temp' : 'weights', label, size, usage));
       }
     });
-    await transfer(memory, file.name, plan.jobs, buffers, options);
+    const make = await abortable(makersFor(memory.device, plan.jobs, buffers), signal);
+    await transfer(memory, file.name, plan.jobs, buffers, make, options);
+    memory.free(buffers.filter((_, i) => plan.buffers[i]?.isPassing));
     const bindings = new Map<string, GPUBufferBinding>();
-    for (const { values, scales } of plan.jobs) {
-      for (const place of scales ? [values, scales] : [values]) {
+    for (const { values, scales, made } of plan.jobs) {
+      for (const place of scales ? [values, scales] : [made ?? values]) {
         const buffer = buffers[place.buffer] as GPUBuffer;
         const size = byteLength(place.tensor);
         bindings.set(place.tensor.name, { buffer, offset: place.offset, size });
@@ -86,6 +89,7 @@ async function transfer(
   file: string,
   jobs: readonly Job[],
   buffers: readonly GPUBuffer[],
+  make: Making,
   { signal, onProgress, onFlushed, inspect, chunkBytes = CHUNK_BYTES }: UploadOptions,
 ): Promise<void> {
   const { queue } = memory.device;
@@ -110,8 +114,7 @@ async function transfer(
           queuedBytes += data.byteLength;
         }
       });
-      written.catch(() => {}); // reported to whoever waits for all of them
-      writes.push(written);
+      writes.push(handled(written));
       if (queuedBytes >= FLUSH_BYTES) {
         await abortable(before, signal);
         // Writes wait for the next submit: an empty one starts the copying now.
@@ -124,10 +127,17 @@ async function transfer(
       doneBytes += chunk.byteLength;
       onProgress?.(doneBytes, totalBytes);
     }
+    if (job.made) writes.push(handled(memory.checked(`loading ${file}`, () => make(job))));
     const flushed = converter.finish();
     if (flushed > 0) onFlushed?.(job.entry.name, flushed);
   }
   await abortable(Promise.all([before, queue.onSubmittedWorkDone(), ...writes]), signal);
+}
+
+/** Reported to whoever waits for all of them. */
+function handled(written: Promise<void>): Promise<void> {
+  written.catch(() => {});
+  return written;
 }
 
 /** Rejects with the signal's reason as soon as it aborts, even while `work` goes on. */

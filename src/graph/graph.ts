@@ -7,7 +7,7 @@ import {
   type Kernel,
   type Names,
 } from '../../kernels/kernel.ts';
-import { describe, type Tensor, type WeightOrigin } from './tensor.ts';
+import { describe, type Maker, type Tensor, type WeightOrigin } from './tensor.ts';
 
 export interface Node {
   readonly kernel: Kernel;
@@ -35,6 +35,12 @@ export class Graph {
    */
   weight(name: string, dtype: DType, shape: readonly number[], origin?: WeightOrigin): Tensor {
     return this.#resident({ name, dtype, shape, life: 'weight', origin });
+  }
+
+  /** What a kernel makes of the tensor with a state-dict name, once, while it is loaded. */
+  madeWeight(name: string, madeBy: Maker): Tensor {
+    const { dtype, shape } = madeBy.bindings.out;
+    return this.#resident({ name, dtype, shape, life: 'weight', madeBy });
   }
 
   /** A tensor that keeps its contents between runs. Asking twice gives the same handle. */

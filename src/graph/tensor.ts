@@ -1,5 +1,5 @@
 /** Handles for blocks of device memory that do not exist yet. */
-import type { DType } from '../../kernels/kernel.ts';
+import type { Binding, DType, Kernel } from '../../kernels/kernel.ts';
 
 export { byteLength, elementCount } from '../../kernels/cost.ts';
 
@@ -18,7 +18,16 @@ export interface Tensor {
   readonly life: Life;
   /** What a weight is loaded from, when that is not simply the tensor of its name. */
   readonly origin?: WeightOrigin | undefined;
+  /** What makes a weight of the stored tensor of its name, once, while it is loaded. */
+  readonly madeBy?: Maker | undefined;
 }
+
+/** A kernel that makes what other kernels read of a weight as it is stored. */
+export type Maker = Kernel<{ readonly weight: Binding<'in'>; readonly out: Binding<'out'> }>;
+
+/** Storage and shape of what a weight is loaded from: of its own, unless a kernel makes it. */
+export const storedAs = ({ madeBy, dtype, shape }: Tensor): Pick<Tensor, 'dtype' | 'shape'> =>
+  madeBy?.bindings.weight ?? { dtype, shape };
 
 /** Rows of a stored tensor, or the scales of its rows. */
 export interface WeightOrigin {

@@ -4,7 +4,7 @@ import type { MemoryUse } from '../gpu/memory.ts';
 import { bindingLimit } from '../gpu/variants.ts';
 import { Graph } from '../graph/graph.ts';
 import { plan } from '../graph/plan.ts';
-import { byteLength, type Tensor } from '../graph/tensor.ts';
+import { byteLength, storedAs, type Tensor } from '../graph/tensor.ts';
 import { gptDecoder, type PassShape } from '../models/gpt.ts';
 import type { ModelJson } from '../models/model-json.ts';
 import type { Precision } from '../models/precision.ts';
@@ -45,7 +45,7 @@ export function checkLimits(device: GPUDevice, file: string, weights: readonly T
   const which = limit === maxBufferSize ? 'maxBufferSize' : 'maxStorageBufferBindingSize';
   const total = weights.reduce((n, t) => n + byteLength(t), 0);
   for (const tensor of weights) {
-    const size = byteLength(tensor);
+    const size = Math.max(byteLength(tensor), byteLength(storedAs(tensor)));
     if (size <= limit) continue;
     throw new DeviceError(
       'limit',

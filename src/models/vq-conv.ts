@@ -1,6 +1,9 @@
 /** Convolutions and norms of the VQ networks, by the names of their weights. */
+
+import { halvesOfFilter } from '../../kernels/conv/halves-of-filter.ts';
+import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { conv as convolution } from '../ops/conv.ts';
+import { type ConvOpParams, conv as convolution, loadsHalves } from '../ops/conv.ts';
 import { formOf, type Normed, sizesOf } from '../ops/normed.ts';
 import { type Ops, run } from '../ops/operation.ts';
 import { VQ_GROUPS } from './vq-config.ts';
@@ -45,10 +48,23 @@ export function conv(
   { residual, ...options }: ConvOptions,
 ): Tensor {
   const { g, dtype, variant } = v;
-  const { outChannels, kernelSize: k } = options;
   const { channels: inChannels, ...sizes } = sizesOf('made' in from ? from.x : from);
-  const weight = g.weight(join(name, 'weight'), dtype, [outChannels, inChannels, k, k]);
-  const bias = g.weight(join(name, 'bias'), 'f32', [outChannels]);
-  const params = { ...sizes, inChannels, dtype, variant, ...options };
-  return run(v, convolution, params, { from, weight, bias, residual });
+  const params: ConvOpParams = { ...sizes, inChannels, dtype, variant, ...options };
+  const halvesOfWeight = loadsHalves(params, v.tiles?.conv);
+  const weight = filters(g, join(name, 'weight'), params, halvesOfWeight);
+  const bias = g.weight(join(name, 'bias'), 'f32', [options.outChannels]);
+  const inputs = { from, weight, bias, residual };
+  return run(v, convolution, { ...params, halvesOfWeight }, inputs);
+}
+
+function filters(
+  g: Graph,
+  name: string,
+  { inChannels, outChannels, kernelSize, dtype = 'f32' }: ConvOpParams,
+  halves: boolean,
+): Tensor {
+  if (halves) {
+    return g.madeWeight(name, halvesOfFilter({ inChannels, outChannels, kernelSize, dtype }));
+  }
+  return g.weight(name, dtype, [outChannels, inChannels, kernelSize, kernelSize]);
 }

@@ -25,6 +25,8 @@ import type { Operation } from './operation.ts';
 
 export interface ConvOpParams extends Omit<Conv2dParams, 'residual' | 'norm' | 'tile'> {
   readonly variant: Variant;
+  /** The weight is f16 of `halvesOfFilter`, and the method `halves`. Default: it is as stored. */
+  readonly halvesOfWeight?: boolean | undefined;
 }
 
 interface ConvOpInputs {
@@ -47,17 +49,20 @@ const BAND_STEP = 16;
 export const conv: Operation<ConvOpParams, ConvOpInputs, ConvTile> = {
   key(params) {
     const { inChannels, outChannels, kernelSize, stride = 1 } = params;
-    const { outHeight, outWidth } = convSizes(params);
+    const { outHeight, outWidth } = convSizes(layerOf(params));
     const pixels = outHeight * outWidth;
     return `conv ${kernelSize}x${kernelSize} ${stride}[${inChannels},${outChannels},${pixels}]`;
   },
   tiles: convTiles,
-  problem: (params, tile) => convProblem({ ...params, tile }),
-  call(g, params, { from, weight, bias, residual }, tile) {
-    const { variant } = params;
-    const chosen = convTile({ ...params, tile });
+  problem: (params, tile) => otherMethod(params, tile) ?? convProblem(layerOf(params, tile)),
+  call(g, asked, { from, weight, bias, residual }, asTile) {
+    const params = layerOf(asked, asTile);
+    const { variant, tile } = params;
+    const chosen = convTile(params);
     if (chosen.method === 'halves') {
-      return convOfHalves(g, params, { from, weight, bias, residual }, chosen);
+      const { halvesOfWeight } = asked;
+      const inputs = { from, weight, bias, residual };
+      return convOfHalves(g, { ...params, halvesOfWeight }, inputs, chosen);
     }
     const winograd = chosen.method === 'winograd';
     const normed = 'made' in from ? from : undefined;
@@ -78,6 +83,32 @@ export const conv: Operation<ConvOpParams, ConvOpInputs, ConvTile> = {
   },
 };
 
+/** What the kernels know of it. */
+function layerOf(
+  { halvesOfWeight, ...params }: ConvOpParams,
+  tile: Partial<ConvTile> = {},
+): Omit<Conv2dParams, 'residual' | 'norm'> & Pick<ConvOpParams, 'variant'> {
+  if (!halvesOfWeight) return { ...params, tile };
+  const { method = 'halves' } = tile;
+  // The settings of another method mean something else.
+  return { ...params, tile: { ...(method === 'halves' && tile), method: 'halves' } };
+}
+
+/** Says which method a layer cannot be made by, if its weight is halves only. */
+const otherMethod = (
+  { halvesOfWeight }: ConvOpParams,
+  { method = 'halves' }: Partial<ConvTile>,
+): string | undefined =>
+  halvesOfWeight && method !== 'halves' ? `method ${method} is halves for this layer` : undefined;
+
+/**
+ * Whether the filters of a layer are loaded as `halvesOfFilter` makes them, for maps of any size: where
+ * halves are the own choice, or forced. Where a table of tiles has them, filters become halves in each run.
+ * @param forced Settings of all convolutions.
+ */
+export const loadsHalves = (params: ConvOpParams, forced: Partial<ConvTile> = {}): boolean =>
+  convTile(layerOf(params, forced)).method === 'halves';
+
 function convInParts(g: Graph, params: Conv2dParams, all: ConvInputs): Tensor {
   const { bias, residual, ...inputs } = all;
   return summed(g, outOf(g, conv2dParts(params), inputs), { bias, residual });
@@ -95,7 +126,7 @@ function summed(
   return outOf(g, kernel, { x: parts, bias, ...(residual && { residual }) });
 }
 
-/** Map and filters become halves first, each value once. */
+/** Map and filters become halves first, each value once; filters that are halves already do not. */
 function convOfHalves(
   g: Graph,
   params: ConvOpParams,
@@ -103,7 +134,7 @@ function convOfHalves(
   { method: _, split, ...tile }: ConvTile,
 ): Tensor {
   const { images, inChannels, outChannels, kernelSize, upsample = false, dtype, variant } = params;
-  const { outHeight: height, outWidth: width } = convSizes(params);
+  const { outHeight: height, outWidth: width } = convSizes(layerOf(params));
   const border = kernelSize === 3;
   // A norm is folded in, but not with doubling, which no network has behind one.
   const map = upsample && 'made' in from ? formOf(g, from, 'map', variant) : from;
@@ -112,7 +143,7 @@ function convOfHalves(
       ? formOf(g, map, border ? 'bordered halves' : 'halves', variant)
       : outOf(g, halvesOfMap({ ...sizesOf(map), border, upsample }), { x: map });
   const filters = halvesOfFilter({ inChannels, outChannels, kernelSize, dtype });
-  const halves = { x, weight: g.call(filters, { weight }).out };
+  const halves = { x, weight: params.halvesOfWeight ? weight : g.call(filters, { weight }).out };
   const all = { images, inChannels, outChannels, height, width, kernelSize, variant, tile };
   if (split > 1) {
     return summed(g, outOf(g, convHalvesParts({ ...all, split }), halves), { bias, residual });

@@ -1,11 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { halvesOfFilter } from '../../kernels/conv/halves-of-filter.ts';
 import { DeviceError, WeightsError } from '../../src/errors.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { uploadWeights } from '../../src/gpu/upload.ts';
+import { wantedTensors } from '../../src/gpu/upload-plan.ts';
+import { Graph } from '../../src/graph/graph.ts';
 import { byteLength, type Tensor } from '../../src/graph/tensor.ts';
 import { openSafetensors, type Safetensors } from '../../src/weights/safetensors.ts';
 import { type ByteSource, memorySource } from '../../src/weights/source.ts';
+import { difference } from '../oracle/compare.ts';
+import { halvesOfFilter as oracle } from '../oracle/halves.ts';
 import { testDevice } from '../support/device.ts';
 import { packF16, roundF16, unpackF16 } from '../support/f16.ts';
 import { normal } from '../support/random.ts';
@@ -107,6 +112,34 @@ describe('values', () => {
     const words = await read(binding);
     expect(words).toEqual(packF16(meant[name]!));
     expect(unpackF16(words, 15)).toEqual(roundF16(meant[name]!));
+    memory.free(buffersOf(loaded));
+  });
+
+  test('what kernels make of them, and only that', async () => {
+    const filters = { dtype: 'F32', shape: [3, 8, 3, 3] } as const;
+    const [first, second] = [normal(216, 4), normal(216, 5)];
+    const file = await open({
+      ...stored,
+      filters: { ...filters, bytes: bytesOf(first) },
+      others: { ...filters, bytes: bytesOf(second) },
+    });
+    const params = { inChannels: 8, outChannels: 3, kernelSize: 3 } as const;
+    const g = new Graph();
+    for (const name of ['filters', 'others']) g.madeWeight(name, halvesOfFilter(params));
+    g.weight('single', 'f32', [3, 5]);
+    expect(wantedTensors(file, g.residents)).toContainEqual({
+      name: 'others',
+      shape: filters.shape,
+    });
+    const loaded = await uploadWeights(memory, file, g.residents, { chunkBytes: 100 });
+    for (const [name, weight] of [['filters', first] as const, ['others', second] as const]) {
+      const halves = unpackF16(await read(loaded.get(name)!), 216);
+      const { nmse } = difference(halves, oracle(params, { weight }));
+      expect(nmse, name).toBeLessThan(2 ** -20);
+    }
+    expect(await floats(loaded.get('single')!)).toEqual(values);
+    // One of 60 bytes and two of 432, at offsets of 256.
+    expect(memory.use).toEqual({ weights: 1200, state: 0, temp: 0, staging: 0 });
     memory.free(buffersOf(loaded));
   });
 
