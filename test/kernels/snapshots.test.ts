@@ -5,6 +5,7 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { attention } from '../../kernels/attention/attention.ts';
+import { promptAttention } from '../../kernels/attention/prompt-attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import { conv2d } from '../../kernels/conv/conv2d.ts';
 import { toRgba } from '../../kernels/conv/to-rgba.ts';
@@ -15,6 +16,7 @@ import { groupNorm } from '../../kernels/norm/group-norm.ts';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { linear } from '../../kernels/product/linear.ts';
 import { matmul } from '../../kernels/product/matmul.ts';
+import { rowsProduct } from '../../kernels/product/rows-product.ts';
 import { swiglu } from '../../kernels/product/swiglu.ts';
 import { advance } from '../../kernels/sampler/advance.ts';
 import { sampleToken } from '../../kernels/sampler/sample-token.ts';
@@ -32,6 +34,7 @@ const matrix: Variant = {
 const [rows, dim, normEps] = [2, 768, 1e-5];
 const kv = { slots: 2, nKvHead: 12, positions: 257, headDim: 64 };
 const heads = { rows, nHead: 12, ...kv };
+const prompts = { rows: 24, nHead: 4, headDim: 64, buckets: 32, reach: 128 };
 const grid = { vocabSize: 16384, blockSize: 256 };
 const map = { images: 1, height: 16, width: 16 };
 const conv = { ...map, inChannels: 64, outChannels: 32, kernelSize: 3 } as const;
@@ -47,9 +50,12 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   }),
   'product/swiglu-serial': swiglu({ rows, dim, hiddenDim: 2048, normEps, variant: serial }),
   'product/matmul-workgroup': matmul({ rows: 514, inDim: dim, outDim: dim, variant: workgroup }),
+  'product/rows-product': rowsProduct({ rows: 24, inDim: 256, outDim: 256, residual: true }),
   'attention/qkv-rope-cache-serial': qkvRopeCache({ ...heads, dim, normEps, variant: serial }),
   'attention/attention-serial': attention({ ...heads, headDim: 16, variant: serial }),
   'attention/attention-subgroup-f16': attention({ ...heads, kvDtype: 'f16', variant: subgroup }),
+  'attention/prompt-attention-serial': promptAttention({ ...prompts, variant: serial }),
+  'attention/prompt-attention-subgroup': promptAttention({ ...prompts, variant: subgroup }),
   'sampler/sample-token-workgroup': sampleToken({
     ...{ sequences: 1, rows, vocabSize: 16384, clsTokenNum: 1, variant: workgroup },
   }),

@@ -1,0 +1,129 @@
+import {
+  assert,
+  type Binding,
+  type Bindings,
+  ceilDiv,
+  declare,
+  grid,
+  type Kernel,
+  type Role,
+  range,
+} from '../kernel.ts';
+import { assertIndexable } from '../lib/indexable.ts';
+import { assertParams } from '../lib/params.ts';
+import { wgsl } from '../lib/wgsl.ts';
+
+export interface RowsProductParams {
+  readonly rows: number;
+  /** A multiple of 4, as is outDim. */
+  readonly inDim: number;
+  readonly outDim: number;
+  /** Add the binding `residual` [rows, outDim] to the result. */
+  readonly residual?: boolean | undefined;
+}
+
+export type RowsProductBindings = {
+  readonly x: Binding<'in'>;
+  readonly weight: Binding<'in'>;
+  readonly out: Binding<'out'>;
+};
+export type ResidualRowsProductBindings = RowsProductBindings & {
+  readonly residual: Binding<'in'>;
+};
+
+/** Rows and groups of four columns that an invocation has sums of. */
+const ROWS = 4;
+const QUADS = 2;
+/** Software adapters run one workgroup a thread. */
+const SIZE = 16;
+
+/**
+ * Product of many rows with a weight, for software adapters: out[r, o] = sum_i x[r, i] * weight[o, i]
+ * (+ residual[r, o]). As fast as `linear` of as many rows, but its text holds no sizes: all products of a
+ * model share two pipelines, each compiled in half the time of one of `linear`'s, which has a text for
+ * each shape. Sums run over i in order.
+ *
+ * Shapes: x [rows, inDim], weight [outDim, inDim], residual and out [rows, outDim], all f32.
+ * Source: torch.nn.Linear without bias.
+ */
+export function rowsProduct(
+  params: RowsProductParams & { residual: true },
+): Kernel<ResidualRowsProductBindings>;
+export function rowsProduct(
+  params: RowsProductParams & { residual?: false },
+): Kernel<RowsProductBindings>;
+export function rowsProduct(params: RowsProductParams): Kernel {
+  const identity = assertParams('rows_product', params, {
+    rows: 'size',
+    inDim: 'size',
+    outDim: 'size',
+    residual: 'flag?',
+  });
+  const { rows, inDim, outDim, residual = false } = params;
+  assert(
+    inDim % 4 === 0 && outDim % 4 === 0,
+    `rows_product: inDim and outDim expected multiples of 4, got ${inDim} and ${outDim}`,
+  );
+  const matrix = <R extends Role>(role: R, shape: readonly number[]): Binding<R> => ({
+    ...{ role, dtype: 'f32', shape, element: 'vec4f' },
+  });
+  const bindings: Bindings = {
+    x: matrix('in', [rows, inDim]),
+    weight: matrix('in', [outDim, inDim]),
+    ...(residual && { residual: matrix('in', [rows, outDim]) }),
+    out: matrix('out', [rows, outDim]),
+  };
+  assertIndexable('rows_product', bindings);
+  const across = ceilDiv(outDim, 4 * QUADS);
+  const [gx, gy] = grid(ceilDiv(across * ceilDiv(rows, ROWS), SIZE));
+  const sizes = { rows, in_quads: inDim / 4, out_quads: outDim / 4, tiles: across, groups: gx };
+  const [of, into] = ['rows, 4 * in_quads', 'rows, 4 * out_quads'];
+  const axes = { x: of, weight: '4 * out_quads, 4 * in_quads', residual: into, out: into };
+  const code = wgsl`
+${declare(bindings, sizes, axes)}
+@compute @workgroup_size(${SIZE})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let s = sizes;
+  let tile = (group.y * s.groups + group.x) * ${SIZE}u + lane;
+  let row = tile / s.tiles * ${ROWS}u;
+  if (row >= s.rows) { return; }
+  let quad = tile % s.tiles * ${QUADS}u;
+  ${body(residual)}
+}`;
+  return {
+    ...identity,
+    label: `rows_product${residual ? ' residual' : ''} f32[${outDim},${inDim}] x ${rows}`,
+    code,
+    bindings,
+    workgroups: [gx, gy, 1],
+    sizes,
+    cost: { operations: 2 * rows * inDim * outDim },
+  };
+}
+
+/** From `s`, `row` and `quad` to the outputs; rows and columns past the end repeat the last. */
+function body(residual: boolean): string {
+  const rows = range(ROWS);
+  const columns = range(4 * QUADS);
+  const sums = rows.flatMap((r) => range(QUADS).map((q) => ({ r, q })));
+  const dots = (r: number, q: number): string =>
+    range(4)
+      .map((c) => `dot(x${r}, w${4 * q + c})`)
+      .join(', ');
+  return `${rows.map((r) => `let row${r} = min(row + ${r}u, s.rows - 1u) * s.in_quads;`).join('\n  ')}
+  ${columns.map((c) => `let column${c} = min(4u * quad + ${c}u, 4u * s.out_quads - 1u) * s.in_quads;`).join('\n  ')}
+  ${sums.map(({ r, q }) => `var sum${r}_${q} = vec4f();`).join('\n  ')}
+  for (var k = 0u; k < s.in_quads; k++) {
+    ${columns.map((c) => `let w${c} = weight[column${c} + k];`).join('\n    ')}
+    ${rows.map((r) => `let x${r} = x[row${r} + k];`).join('\n    ')}
+    ${sums.map(({ r, q }) => `sum${r}_${q} += vec4f(${dots(r, q)});`).join('\n    ')}
+  }
+  ${sums
+    .map(
+      ({ r, q }) => `if (row + ${r}u < s.rows && quad + ${q}u < s.out_quads) {
+    let at = (row + ${r}u) * s.out_quads + quad + ${q}u;
+    out[at] = sum${r}_${q}${residual ? ' + residual[at]' : ''};
+  }`,
+    )
+    .join('\n  ')}`;
+}
