@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { findCheckpoint } from '../catalogue/checkpoints.ts';
 import { OptionError } from '../errors.ts';
 import { type ConvertOptions, type ConvertPhase, convertCheckpoint } from '../node/convert.ts';
+import { textEncoderFolder } from '../node/convert-text.ts';
 import type { OutputOptions } from './context.ts';
 import { newModelFolder, shortName } from './models.ts';
 import { formatMB, type Report } from './report.ts';
@@ -12,13 +13,15 @@ export interface ConvertCommand
     Pick<ConvertOptions, 'dtype' | 'grid' | 'heads' | 'ignore' | 'name'> {
   /** Paths of a decoder and a tokenizer, in any order. */
   readonly files: readonly string[];
+  /** Folder of a T5, as it is on the hub, which reads prompts for a decoder of texts. */
+  readonly t5?: string | undefined;
   /** Folder to make. Default: one of the model's name among the user's models. */
   readonly out?: string | undefined;
 }
 
 /** Runs the command. */
 export async function runConvert(
-  { files, json: _json, out, ...options }: ConvertCommand,
+  { files, json: _json, out, t5, ...options }: ConvertCommand,
   report: Report,
   signal: AbortSignal,
 ): Promise<void> {
@@ -34,6 +37,7 @@ export async function runConvert(
     out: out ?? newModelFolder(options.name ?? officialName(files)),
     gpt: first,
     vq: second,
+    text: t5 === undefined ? undefined : await textEncoderFolder(t5),
     signal,
     onProgress(now, done, total) {
       if (now !== phase) since = performance.now();
@@ -41,17 +45,21 @@ export async function runConvert(
       report.progress({ phase: now, done, total, elapsedMs: performance.now() - since });
     },
   });
-  const { folder, parameters, bytes, flushed, dtype, notes } = converted;
+  const { folder, modelType, parameters, bytes, flushed, dtype, notes } = converted;
   const millions = (count: number): string => `${(count / 1e6).toFixed(1)}M`;
   report.line(
     `decoder    ${millions(parameters.gpt)} parameters as ${dtype}, tokenizer ${millions(parameters.vq)} as f32`,
   );
+  if (parameters.t5 !== undefined) {
+    report.line(`T5         ${millions(parameters.t5)} parameters of its encoder as bf16`);
+  }
   for (const note of notes) report.line(`note: ${note}`);
   if (flushed > 0) {
     report.line(`flushed    ${flushed} weights are too small for ${dtype} and became 0`);
   }
   report.line(`wrote ${folder} (${formatMB(bytes)})`);
-  report.line(`next: llamagen generate --model ${shortName(folder)} --class 0`);
+  const asked = modelType === 'c2i' ? '--class 0' : '--prompt "a cat"';
+  report.line(`next: llamagen generate --model ${shortName(folder)} ${asked}`);
   report.json({ ...converted, elapsedMs: performance.now() - started });
 }
 

@@ -235,6 +235,7 @@ function addConvert(command: AddCommand, run: Runner): void {
       'rows of the token grid, where neither the name nor the file tells',
       integer(1, 256),
     )
+    .option('--t5 <folder>', 'of a decoder of texts: the T5 that reads them, as on the hub', path)
     .option('--heads <n>', 'attention heads, where neither size nor file tells', integer(1, 65536))
     .option(
       '--ignore <what>',

@@ -3,7 +3,7 @@ import { WeightsError } from '../errors.ts';
 import { matchTensors, type NamedTensors } from '../weights/join.ts';
 import { quote } from '../weights/quote.ts';
 import type { Ignorable, Statement } from './agreement.ts';
-import { gptConfig, gptWeightShapes } from './gpt-config.ts';
+import { gptConfig, gptWeightShapes, UNCOND_EMBEDDING } from './gpt-config.ts';
 import { type ArgsSource, TrainingArgs } from './training-args.ts';
 import { VQ_16 } from './vq-config.ts';
 import { vqWeightShapes } from './vq-weights.ts';
@@ -19,23 +19,16 @@ export interface DescribedTensors extends NamedTensors {
   readonly args?: readonly ArgsSource[] | undefined;
 }
 
-/** Tensors that only a text-conditional decoder has. */
-const TEXT_TENSORS = ['cls_embedding.uncond_embedding', 'cls_embedding.cap_proj.fc1.weight'];
+/** Tensors of conditions: a class, or a caption. */
+const CONDITIONS = ['cls_embedding.embedding_table.weight', UNCOND_EMBEDDING];
 
 /**
  * Which network a file holds.
- * @throws WeightsError when it is neither, with names that are missing and unexpected, or when it
- * needs text.
+ * @throws WeightsError when it is neither, with names that are missing and unexpected.
  */
 export function recognise(file: NamedTensors): 'gpt' | 'vq' {
   const has = (name: string): boolean => file.tensors.has(name);
-  if (TEXT_TENSORS.some(has)) {
-    throw new WeightsError(
-      `${file.name}: is a text-conditional decoder; this version makes images of classes only, ` +
-        'take one of the c2i checkpoints',
-    );
-  }
-  if (has('tok_embeddings.weight') && has('cls_embedding.embedding_table.weight')) return 'gpt';
+  if (has('tok_embeddings.weight') && CONDITIONS.some(has)) return 'gpt';
   if (has('quantize.embedding.weight') && has('decoder.conv_in.weight')) return 'vq';
   const isVq = [...file.tensors.keys()].some((name) => /^(encoder|decoder|quantize)\./.test(name));
   const [model, wanted] = isVq

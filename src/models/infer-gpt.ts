@@ -4,12 +4,16 @@ import { matchTensors } from '../weights/join.ts';
 import { agreed, asked, type Ignorable, type Statement } from './agreement.ts';
 import { argsOf, type DescribedTensors, type ModelArgs, Shapes } from './checkpoint-config.ts';
 import {
+  CAPTION_TOKENS,
   feedForwardDim,
   GPT_SIZES,
   type GptConfig,
   type GptSize,
   gptWeightShapes,
+  type ModelType,
   parseGptConfig,
+  UNCOND_EMBEDDING,
+  uncondTokensOf,
 } from './gpt-config.ts';
 import { gridSide, tableHeads } from './infer-grid.ts';
 import type { TrainingArgs } from './training-args.ts';
@@ -28,9 +32,10 @@ export interface GptHints {
 
 const CLASSES = 'cls_embedding.embedding_table.weight';
 const TOKENS = 'tok_embeddings.weight';
+const CAPTIONS = 'cls_embedding.cap_proj.fc1.weight';
 
 /**
- * Reads the config of a class-conditional decoder and checks every tensor.
+ * Reads the config of a decoder and checks every tensor.
  * @throws WeightsError when a tensor is missing, unexpected or misshapen; OptionError when the grid or
  * the number of heads must be given. Where name, arguments, shapes and hints contradict each other: an
  * OptionError if a hint is among them, else a WeightsError.
@@ -43,11 +48,14 @@ export function inferGpt(
   const shapes = new Shapes(file);
   const sources = argsOf(file, hints.ignore ?? []);
   const sized: Sized = (field, seen, ...others) => settled(name, sources, field, seen, others);
+  const modelType = kind(name, shapes, sources);
   const { dim, nLayer, nHead } = network(name, shapes, sources, hints);
-  const side = gridSide(file, shapes, sources, { ...hints, dim });
+  const condition = conditionArgs(modelType, shapes, sized);
+  const conditionTokens = condition.cls_token_num;
+  const side = gridSide(file, shapes, sources, { ...hints, dim, conditionTokens });
   const nKvHead = sized('n_kv_head', keyHeads(shapes, dim, nHead)) ?? nHead;
   const args: ModelArgs = {
-    model_type: 'c2i',
+    model_type: modelType,
     dim,
     n_layer: nLayer,
     n_head: nHead,
@@ -55,23 +63,45 @@ export function inferGpt(
     ...feedForwardArgs(dim, feedForward(name, shapes, sources, dim)),
     rope_base: chosen(name, sources, 'rope_base') ?? 10000,
     norm_eps: chosen(name, sources, 'norm_eps') ?? 1e-5,
-    num_classes:
-      sized(
-        'num_classes',
-        shapes.says(CLASSES, classesOf, (n) => `${n} and one for none`),
-      ) ?? 1000,
     vocab_size:
       sized(
         'vocab_size',
         shapes.says(TOKENS, ([codes]) => codes),
         'codebook_size',
       ) ?? 16384,
-    cls_token_num: sized('cls_token_num', undefined) ?? 1,
+    ...condition,
     block_size: side * side,
   };
   const config = parseGptConfig(args, name);
-  matchTensors(file, gptWeightShapes(config), { model: 'a LlamaGen decoder of its size' });
+  const wanted = gptWeightShapes(config, uncondTokensOf(file, config));
+  matchTensors(file, wanted, { model: 'a LlamaGen decoder of its size' });
   return { args, config };
+}
+
+/** What the decoder is conditioned on, by its tensors and whoever else says it. */
+function kind(name: string, shapes: Shapes, sources: readonly TrainingArgs[]): ModelType {
+  const said = [
+    shapes.says<ModelType>(CLASSES, () => 'c2i'),
+    shapes.says<ModelType>(UNCOND_EMBEDDING, () => 't2i'),
+    ...sources.flatMap(kindsOf),
+  ];
+  return agreed(name, 'the kind of condition', said) ?? 'c2i';
+}
+
+type ConditionArgs = ModelArgs & { readonly cls_token_num: number };
+
+function conditionArgs(modelType: ModelType, shapes: Shapes, sized: Sized): ConditionArgs {
+  const tokens = sized('cls_token_num', undefined);
+  if (modelType === 'c2i') {
+    const classes = shapes.says(CLASSES, classesOf, (n) => `${n} and one for none`);
+    return { num_classes: sized('num_classes', classes) ?? 1000, cls_token_num: tokens ?? 1 };
+  }
+  const features = shapes.says(CAPTIONS, (shape) => shape[1]);
+  return {
+    caption_dim: sized('caption_dim', features) ?? 2048,
+    // The embedding of no caption may have more rows than a condition has tokens, never fewer.
+    cls_token_num: tokens ?? shapes.size(UNCOND_EMBEDDING, 0, CAPTION_TOKENS),
+  };
 }
 
 type Sized = (
@@ -112,8 +142,6 @@ function network(
   sources: readonly TrainingArgs[],
   { heads, ignore = [] }: GptHints,
 ): { readonly dim: number; readonly nLayer: number; readonly nHead: number } {
-  const kinds = sources.flatMap(kindsOf);
-  agreed(name, 'the kind of condition', [shapes.says(CLASSES, () => 'c2i'), ...kinds]);
   const said = (field: string, size: SizeField) =>
     sources.flatMap((args) => [args.saysCount(field), ofModel(args, size)]);
   const features = shapes.says(TOKENS, (shape) => shape[1]);
@@ -147,7 +175,7 @@ function ofModel(args: TrainingArgs, field: SizeField): Statement<number> | unde
   return args.said(value, ['gpt_model'], `${value}`);
 }
 
-function kindsOf(args: TrainingArgs): Statement<string>[] {
+function kindsOf(args: TrainingArgs): Statement<ModelType>[] {
   return ['gpt_type', 'model_type'].flatMap((field) => {
     const kind = args.text(field);
     return kind === 'c2i' || kind === 't2i' ? [args.said(kind, [field])] : [];

@@ -16,6 +16,8 @@ interface GridHints {
   readonly ignore?: readonly Ignorable[] | undefined;
   /** Features of a token. */
   readonly dim: number;
+  /** Tokens in front of the image. */
+  readonly conditionTokens: number;
 }
 
 /**
@@ -27,7 +29,7 @@ export function gridSide(
   file: DescribedTensors,
   shapes: Shapes,
   sources: readonly TrainingArgs[],
-  { grid, downsample, ignore = [], dim }: GridHints,
+  { grid, downsample, ignore = [], dim, conditionTokens }: GridHints,
 ): number {
   const { name, titles = [name] } = file;
   const trained = sources.map((args) => args.saysCount('downsample_size'));
@@ -35,7 +37,7 @@ export function gridSide(
   const pixels = downsample ?? OFFICIAL_DOWNSAMPLE;
   const side = agreed(name, 'the token grid', [
     asked('--grid', grid),
-    ignore.includes('buffers') ? undefined : tableGrid(shapes, dim),
+    ignore.includes('buffers') ? undefined : tableGrid(shapes, dim, conditionTokens),
     ...sources.flatMap((args) => [
       ...argsGrid(args),
       // Without the pixels of a token it is the caller's word that counts.
@@ -59,15 +61,19 @@ export function tableHeads(shapes: Shapes, dim: number): Statement<number> | und
   return said && { ...said, remedy: TABLE_REMEDY };
 }
 
-/** The table has a row for each cell of the grid, and mostly one for the class token before them. */
-function tableGrid(shapes: Shapes, dim: number): Statement<number> | undefined {
+/** The table has a row for each cell of the grid, and mostly those of the condition before them. */
+function tableGrid(
+  shapes: Shapes,
+  dim: number,
+  conditionTokens: number,
+): Statement<number> | undefined {
   const said = shapes.says(
     TABLE,
     (shape) => {
       const [rows = 0] = shape;
       const fits = tableHeadDim(shape, dim) !== undefined;
       return fits
-        ? [rows - 1, rows].map(Math.sqrt).find((side) => side >= 1 && side % 1 === 0)
+        ? [rows - conditionTokens, rows].map(Math.sqrt).find((side) => side >= 1 && side % 1 === 0)
         : undefined;
     },
     squared,
@@ -122,8 +128,8 @@ function imageGrid(args: TrainingArgs, pixels: number): Statement<number> | unde
   return args.said(side, ['image_size'], `${squared(side)} tokens of ${squared(pixels)} pixels`);
 }
 
-/** Official names have the pixels of a side: `c2i_B_256.pt`, `c2i-B-256`. */
-const NAMED_PIXELS = [/_(256|384|448|512)(?!\d)/, /^c2i-\w+-(256|384|448|512)(?!\d)/i];
+/** Official names have the pixels of a side: `c2i_B_256.pt`, `t2i-XL-256`. */
+const NAMED_PIXELS = [/_(256|384|448|512)(?!\d)/, /^[ct]2i-[\w-]+-(256|384|448|512)(?!\d)/i];
 
 function nameGrid(paths: readonly string[], pixels: number): Statement<number> | undefined {
   for (const path of paths) {

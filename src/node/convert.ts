@@ -1,14 +1,17 @@
 /** Converts official checkpoints to a model folder. */
-import { basename, join, resolve } from 'node:path';
-import { IMAGENET_CLASSES } from '../catalogue/imagenet-classes.ts';
+import { basename } from 'node:path';
 import { OptionError, WeightsError } from '../errors.ts';
 import type { Ignorable } from '../models/agreement.ts';
-import { type ModelArgs, recognise } from '../models/checkpoint-config.ts';
-import { type GptConfig, gptParameterCount, gptWeightShapes } from '../models/gpt-config.ts';
+import { recognise } from '../models/checkpoint-config.ts';
+import {
+  gptParameterCount,
+  gptWeightShapes,
+  type ModelType,
+  uncondTokensOf,
+} from '../models/gpt-config.ts';
 import { inferGpt } from '../models/infer-gpt.ts';
 import { inferVq } from '../models/infer-vq.ts';
-import { MODEL_FORMAT, parseModelJson } from '../models/model-json.ts';
-import { downsampleOf, type VqConfig, vqParameterCount } from '../models/vq-config.ts';
+import { downsampleOf, vqParameterCount } from '../models/vq-config.ts';
 import { vqWeightShapes } from '../models/vq-weights.ts';
 import { VERSION } from '../version.ts';
 import type { Checkpoint } from '../weights/checkpoint.ts';
@@ -18,6 +21,8 @@ import { reencode } from '../weights/reencode.ts';
 import { type TensorOutput, tensorBytes, writeSafetensors } from '../weights/safetensors-writer.ts';
 import { describeTaken } from '../weights/taken.ts';
 import { type CheckpointOnDisk, openCheckpointPath } from './checkpoint-path.ts';
+import { modelJson } from './convert-json.ts';
+import { openTextParts, type TextEncoderFiles, type TextParts } from './convert-text.ts';
 import { hashCheckpoints } from './hash-checkpoints.ts';
 import { assertFolderFree, stageFolder } from './staging.ts';
 
@@ -32,6 +37,8 @@ export interface ConvertOptions {
   readonly gpt?: string | undefined;
   /** Path of the tokenizer. */
   readonly vq?: string | undefined;
+  /** Files of the T5 that reads prompts for a text-conditional decoder. Default: none, only features. */
+  readonly text?: TextEncoderFiles | undefined;
   /** Folder to make; it must not exist or be empty. */
   readonly out: string;
   /**
@@ -67,7 +74,8 @@ export interface ConvertOptions {
 
 export interface Converted {
   readonly folder: string;
-  readonly parameters: { readonly gpt: number; readonly vq: number };
+  readonly modelType: ModelType;
+  readonly parameters: { readonly gpt: number; readonly vq: number; readonly t5?: number };
   /** Bytes written. */
   readonly bytes: number;
   /** Weights that were not zero and became zero. */
@@ -79,8 +87,6 @@ export interface Converted {
 
 type Source = CheckpointOnDisk;
 
-/** Sampling of the official script (sample_c2i.py). */
-const SAMPLING = { cfg_scale: 4.0, temperature: 1.0, top_k: 2000, top_p: 1.0 };
 /** A view may repeat elements; more output than this times the input is no honest checkpoint. */
 const MOST_GROWTH = 4;
 
@@ -103,9 +109,11 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
   const json = modelJson({ ...description, vqArgs, vqConfig, gpt, vq });
 
   const losses: Losses = { flushed: 0, overflowed: 0 };
-  const gptTensors = outputs(gpt, gptWeightShapes(inferred.config), dtype, losses);
+  const shapes = gptWeightShapes(inferred.config, uncondTokensOf(gpt.checkpoint, inferred.config));
+  const gptTensors = outputs(gpt, shapes, dtype, losses);
   const vqTensors = outputs(vq, vqWeightShapes(vqConfig), 'f32', losses);
-  const total = outputBytes(gpt, gptTensors) + outputBytes(vq, vqTensors);
+  const text = await textParts(options, inferred.config.modelType, losses);
+  const total = outputBytes(gpt, gptTensors) + outputBytes(vq, vqTensors) + textBytes(text);
 
   const hashes = await hashCheckpoints([gpt, vq], {
     known: options.hashes,
@@ -117,35 +125,34 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
     let bytes = 0;
     const write = (
       name: string,
-      { path, file }: Source,
-      tensors: TensorOutput[],
-      as: TargetDType,
+      tensors: readonly TensorOutput[],
+      metadata: Readonly<Record<string, string>>,
     ) =>
       folder.write(name, async (sink) => {
         const before = bytes;
-        const metadata = {
-          format: 'pt',
-          source: basename(file),
-          source_sha256: hashes.get(path) ?? '',
-          dtype: as,
-          ...((as === 'int8' || as === 'int4') && { [QUANTIZATION_KEY]: as }),
-          converter: `llamagen-webgpu ${VERSION}`,
-        };
         bytes += await writeSafetensors(sink, tensors, metadata, {
           signal,
           onProgress: (done) =>
             options.onProgress?.('convert', Math.min(before + done, total), total),
         });
       });
-    await write('gpt.safetensors', gpt, gptTensors, dtype);
-    await write('vq.safetensors', vq, vqTensors, 'f32');
+    await write('gpt.safetensors', gptTensors, metadataOf(gpt, hashes, dtype));
+    await write('vq.safetensors', vqTensors, metadataOf(vq, hashes, 'f32'));
+    if (text) await write('t5.safetensors', text.tensors, text.metadata);
+    for (const [name, file] of text?.json ?? [])
+      await folder.write(name, (sink) => sink.write(file));
     await folder.write('model.json', (sink) => sink.write(json));
     signal?.throwIfAborted();
     folder.commit();
     return {
       folder: out,
-      parameters: { gpt: gptParameterCount(inferred.config), vq: vqParameterCount(vqConfig) },
-      bytes: bytes + json.length,
+      modelType: inferred.config.modelType,
+      parameters: {
+        gpt: gptParameterCount(inferred.config),
+        vq: vqParameterCount(vqConfig),
+        ...(text && { t5: text.parameters }),
+      },
+      bytes: bytes + json.length + jsonBytes(text),
       flushed: losses.flushed,
       dtype,
       notes: [gpt, vq].flatMap(({ path, checkpoint }) => {
@@ -157,6 +164,40 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
     throw error;
   }
 }
+
+/** What a file says of its source. */
+function metadataOf(
+  { path, file }: Source,
+  hashes: ReadonlyMap<string, string>,
+  as: TargetDType,
+): Readonly<Record<string, string>> {
+  return {
+    format: 'pt',
+    source: basename(file),
+    source_sha256: hashes.get(path) ?? '',
+    dtype: as,
+    ...((as === 'int8' || as === 'int4') && { [QUANTIZATION_KEY]: as }),
+    converter: `llamagen-webgpu ${VERSION}`,
+  };
+}
+
+/** @throws OptionError when a T5 is given for a decoder that reads no text. */
+async function textParts(
+  { text }: ConvertOptions,
+  modelType: ModelType,
+  losses: Losses,
+): Promise<TextParts | undefined> {
+  if (text && modelType !== 't2i') {
+    throw new OptionError('"text": a class-conditional decoder reads no text: leave the T5 out');
+  }
+  return text && openTextParts(text, losses);
+}
+
+const textBytes = (text: TextParts | undefined): number =>
+  text?.tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0) ?? 0;
+
+const jsonBytes = (text: TextParts | undefined): number =>
+  [...(text?.json.values() ?? [])].reduce((sum, { length }) => sum + length, 0);
 
 /** Opens both files and sees which is which. */
 async function openBoth(options: ConvertOptions): Promise<{ gpt: Source; vq: Source }> {
@@ -217,49 +258,4 @@ function outputBytes({ path, checkpoint }: Source, tensors: readonly TensorOutpu
     );
   }
   return bytes;
-}
-
-interface Described {
-  readonly options: ConvertOptions;
-  readonly gpt: Source;
-  readonly vq: Source;
-  readonly gptArgs: ModelArgs;
-  readonly vqArgs: ModelArgs;
-  readonly config: GptConfig;
-  readonly vqConfig: VqConfig;
-}
-
-function defaultClassNames(numClasses: number): readonly string[] {
-  if (numClasses === IMAGENET_CLASSES.length) return IMAGENET_CLASSES;
-  return Array.from({ length: numClasses }, (_, label) => `class ${label}`);
-}
-
-/** The content of `model.json`, checked as a reader would. */
-function modelJson(described: Described): Uint8Array<ArrayBuffer> {
-  const { options, gpt, vq, gptArgs, vqArgs, config, vqConfig } = described;
-  const { numClasses, gridSize } = config;
-  const pixels = gridSize * downsampleOf(vqConfig);
-  const classes = options.classNames ?? defaultClassNames(numClasses);
-  if (classes.length !== numClasses) {
-    throw new OptionError(
-      `"classNames" has ${classes.length} names, but ${gpt.path} has ${numClasses} classes`,
-    );
-  }
-  const files = `${basename(gpt.file)} and ${basename(vq.file)}`;
-  const json = {
-    format: MODEL_FORMAT,
-    name: options.name ?? basename(resolve(options.out)),
-    description:
-      options.description ??
-      `Class-conditional LlamaGen, ${pixels}x${pixels} pixels, ${numClasses} classes`,
-    gpt: gptArgs,
-    vq: vqArgs,
-    classes,
-    sampling: SAMPLING,
-    license: options.license ?? `that of ${files}`,
-    trained: options.trained ?? `converted from ${files}`,
-  };
-  const text = `${JSON.stringify(json, null, 2)}\n`;
-  parseModelJson(text, join(options.out, 'model.json'));
-  return new TextEncoder().encode(text);
 }

@@ -114,6 +114,43 @@ describe('decoders', () => {
   });
 });
 
+const SMALL_TEXT = {
+  ...{ model_type: 't2i', dim: 64, n_layer: 2, n_head: 4, vocab_size: 32, block_size: 256 },
+  ...{ multiple_of: 32, caption_dim: 48 },
+};
+
+describe('decoders of texts', () => {
+  const config = gptConfig('GPT-XL', 32, 't2i');
+
+  test.each(['t2i_XL_stage2_512.pt', 't2i-XL-512'])('are read, the grid by the name %s', (name) => {
+    expect(inferGpt(file(name, gptWeightShapes(config)), {}).config).toEqual(config);
+  });
+
+  test('have the rows that their RoPE table has beside the caption', () => {
+    const table = { name: 'freqs_cis', shape: [120 + 32 * 32, 32, 2] };
+    const saved = file('model.pt', [...gptWeightShapes(config), table]);
+    expect(inferGpt(saved, {}).config).toEqual(config);
+  });
+
+  test('have as many condition tokens as they say, of the rows that stand for no caption', () => {
+    const small = gptWeightShapes(parseGptConfig({ ...SMALL_TEXT, cls_token_num: 24 }));
+    const { config } = inferGpt(file('a_256.pt', small), { heads: 4 });
+    expect(config).toMatchObject({ modelType: 't2i', clsTokenNum: 24, captionDim: 48 });
+    const official = gptWeightShapes(parseGptConfig({ ...SMALL_TEXT, cls_token_num: 24 }), 120);
+    const args = [{ where: 'args', values: new Map([['cls_token_num', 24]]) }];
+    const read = inferGpt({ ...file('a_256.pt', official), args }, { heads: 4 });
+    expect(read.config.clsTokenNum).toBe(24);
+  });
+
+  test('that have a class table as well are refused', () => {
+    const both = [
+      ...gptWeightShapes(config),
+      { name: 'cls_embedding.embedding_table.weight', shape: [1001, 1280] },
+    ];
+    expect(() => inferGpt(file('t2i_XL_stage2_512.pt', both), {})).toThrow(/kind of condition/);
+  });
+});
+
 describe('tokenizers', () => {
   test.each([
     ['VQ-16', VQ_16],
@@ -151,12 +188,7 @@ describe('which network a file holds', () => {
   test('is seen from its tensors', () => {
     expect(recognise(file('a', gpt))).toBe('gpt');
     expect(recognise(file('b', vqWeightShapes(VQ_8)))).toBe('vq');
-  });
-
-  test('text-conditional decoders are refused', () => {
-    const text = { name: 'cls_embedding.uncond_embedding', shape: [120, 2048] };
-    expect(() => recognise(file('t2i.pt', [...gpt, text]))).toThrow(WeightsError);
-    expect(() => recognise(file('t2i.pt', [...gpt, text]))).toThrow('text-conditional decoder');
+    expect(recognise(file('c', gptWeightShapes(gptConfig('GPT-XL', 16, 't2i'))))).toBe('gpt');
   });
 
   test('another architecture is refused with the first ten names of each list', () => {

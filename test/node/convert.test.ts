@@ -228,13 +228,13 @@ describe('refused, with nothing left behind', () => {
     ],
     ['two tokenizers', () => vq, {}, /are both tokenizers: give one of each/, OptionError],
     [
-      'a decoder of text',
+      'a decoder of classes and of texts',
       () =>
         decoder((t) => {
           t['cls_embedding.uncond_embedding'] = t['norm.weight']!;
         }),
       {},
-      /text-conditional/,
+      /do not agree on the kind of condition/,
       WeightsError,
     ],
     [
