@@ -101,19 +101,15 @@ export function roomProblem(memory: CheckpointMemory, room: AdapterRoom): string
 }
 
 /** All weights of the decoder. */
-function gptBytes({ gptConfig, gpt }: Checkpoint, dtype: WeightDtype): number {
-  if (!gptConfig || !gpt) return 0;
+function gptBytes({ gptConfig }: Checkpoint, dtype: WeightDtype): number {
+  if (!gptConfig) return 0;
   const shapes = gptWeightShapes(gptConfig);
-  const count = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
-  // A text model has other conditions than the class table.
-  const more = gpt.parameters - shapes.reduce((sum, { shape }) => sum + count(shape), 0);
-  const condition = { name: 'condition', shape: [more] };
-  return [...shapes, condition].reduce((sum, weight) => sum + weightBytes(weight, dtype), 0);
+  return shapes.reduce((sum, weight) => sum + weightBytes(weight, dtype), 0);
 }
 
 /** One weight as it is stored on the device; norms stay f32. */
 function weightBytes({ name, shape }: WantedTensor, dtype: WeightDtype): number {
-  if (shape.length === 1 && name !== 'condition') return byteLength({ dtype: 'f32', shape });
+  if (shape.length === 1) return byteLength({ dtype: 'f32', shape });
   const storage = isQuantised(dtype) ? storageOf(name, dtype, 'bf16') : dtype;
   const values = byteLength({ dtype: storage, shape });
   if (!isQuantised(storage)) return values;
@@ -122,22 +118,18 @@ function weightBytes({ name, shape }: WantedTensor, dtype: WeightDtype): number 
 }
 
 /** Buffers beside the weights, which depend on the grid and not on the storage type. */
-function runtimeBuffers({ gptConfig, vqConfig, grid, conditionTokens }: Checkpoint) {
+function runtimeBuffers({ gptConfig, vqConfig, grid }: Checkpoint) {
   const precision = { variant: PORTABLE, dtype: 'f32', kvDtype: 'f32' } as const;
   const gpt = new Graph();
   if (gptConfig) gptDecoder(gpt, gptConfig, ONE_GUIDED_IMAGE, precision);
   const vq = new Graph();
   const side = grid ?? TOKENIZER_PIXELS / downsampleOf(vqConfig);
   const { rgba } = vqDecoder(vq, vqConfig, { images: 1, height: side, width: side }, precision);
-  // Captions lengthen the KV cache, which is nearly all of the state.
-  const longer = gptConfig
-    ? (gptConfig.blockSize + conditionTokens) / (gptConfig.blockSize + 1)
-    : 1;
   const states = [...gpt.residents, ...vq.residents]
     .filter(({ life }) => life === 'state')
     .map((tensor: Tensor) => ({
       name: `state "${tensor.name}"`,
-      bytes: Math.ceil(byteLength(tensor) * longer),
+      bytes: byteLength(tensor),
     }));
   const temps = [...plan(gpt.nodes).slots, ...plan(vq.nodes, new Set([rgba])).slots].map(
     (bytes) => ({ name: 'a result between kernels', bytes }),
@@ -150,9 +142,10 @@ function largest(list: readonly NamedBytes[]): NamedBytes {
   return list.reduce((a, b) => (b.bytes > a.bytes ? b : a), { name: 'nothing', bytes: 0 });
 }
 
-/** Bytes on disk of a model folder with its decoder in `dtype`; the tokenizer is f32 always. */
+/** Bytes on disk of a model folder with its decoder in `dtype`; the tokenizer is f32 always, a T5 bf16. */
 export function folderBytes(checkpoint: Checkpoint, dtype: WeightDtype): number {
-  return 4 * checkpoint.vq.parameters + gptBytes(checkpoint, dtype);
+  const { vq, t5 } = checkpoint;
+  return 4 * vq.parameters + gptBytes(checkpoint, dtype) + 2 * (t5?.parameters ?? 0);
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

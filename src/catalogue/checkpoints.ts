@@ -29,32 +29,46 @@ export interface OfficialFile {
   readonly estimatedBytes: number;
 }
 
+/** A T5 on the hub, of which prompts need the encoder. */
+export interface OfficialT5 {
+  readonly repo: string;
+  /** Values of the encoder, the embedding of tokens among them. */
+  readonly parameters: number;
+  /** Bytes of its tensors as the hub stores them, in f32. */
+  readonly estimatedBytes: number;
+}
+
 /** An official model: one tokenizer, and the decoder it goes with unless it stands alone. */
 export interface Checkpoint {
   /** The name `llamagen pull` takes, and that of the folder it makes. */
   readonly name: string;
   readonly gpt?: OfficialFile | undefined;
   readonly vq: OfficialFile;
-  /** Sizes of the decoder; for a text model those of a class model of the same size. */
+  /** What reads prompts for a decoder of texts. */
+  readonly t5?: OfficialT5 | undefined;
+  /** Sizes of the decoder. */
   readonly gptConfig?: GptConfig | undefined;
   readonly vqConfig: VqConfig;
   /** Tokens in front of the image: one class, or a caption. */
   readonly conditionTokens: number;
   /** Rows and columns of the token grid; a tokenizer alone has none. */
   readonly grid?: number | undefined;
-  /** Why this version cannot run it. */
-  readonly unsupported?: string | undefined;
 }
 
 const C2I_REPO = 'FoundationVision/LlamaGen';
 const T2I_REPO = 'peizesun/llamagen_t2i';
 
-/** Caption features of FLAN-T5-XL, and how many tokens of them a prompt has. */
-const CAPTION_DIM = 2048;
-const CAPTION_TOKENS = 120;
-
-const NEEDS_CAPTIONS =
-  'it draws from a text, and this version has no text encoder yet: it runs the class-conditional models (c2i)';
+/**
+ * FLAN-T5-XL: an embedding of 32128 tokens, 24 layers of four products of 2048 x 2048, three of
+ * 2048 x 5120 and two norms, a table of 32 buckets for 32 heads, and a norm at the end.
+ */
+const FLAN_T5_XL_PARAMETERS =
+  32128 * 2048 + 24 * (4 * 2048 * 2048 + 3 * 2048 * 5120 + 2 * 2048) + 32 * 32 + 2048;
+const FLAN_T5_XL: OfficialT5 = {
+  repo: 'google/flan-t5-xl',
+  parameters: FLAN_T5_XL_PARAMETERS,
+  estimatedBytes: 4 * FLAN_T5_XL_PARAMETERS,
+};
 
 /** Most names suggested for a misspelt one. */
 const MAX_SUGGESTIONS = 3;
@@ -85,15 +99,11 @@ function classModel(name: string, gptSize: GptSize, grid: 16 | 24): Checkpoint {
   return { ...shared, name: dashed(name), gpt, gptConfig: config, grid };
 }
 
-function textModel(name: string, grid: 16 | 32): Checkpoint {
-  const config = gptConfig('GPT-XL', grid);
-  const { dim, numClasses } = config;
-  // The label table gives way to two projections of the caption and the caption that stands for none.
-  const caption = CAPTION_DIM * dim + dim * dim + CAPTION_TOKENS * CAPTION_DIM;
-  const parameters = gptParameterCount(config) - (numClasses + 1) * dim + caption;
-  const gpt = official(name, T2I_REPO, 't2i', parameters);
-  const shared = { ...VQ_DS16_T2I, conditionTokens: CAPTION_TOKENS, unsupported: NEEDS_CAPTIONS };
-  return { ...shared, name: dashed(name), gpt, gptConfig: config, grid };
+function textModel(name: string, file: string, grid: 16 | 32): Checkpoint {
+  const config = gptConfig('GPT-XL', grid, 't2i');
+  const gpt = official(file, T2I_REPO, 't2i', gptParameterCount(config));
+  const shared = { ...VQ_DS16_T2I, conditionTokens: config.clsTokenNum, t5: FLAN_T5_XL };
+  return { ...shared, name, gpt, gptConfig: config, grid };
 }
 
 /** All official models, small to large. */
@@ -105,8 +115,8 @@ export const CHECKPOINTS: readonly Checkpoint[] = [
   classModel('c2i_XL_384', 'GPT-XL', 24),
   classModel('c2i_XXL_384', 'GPT-XXL', 24),
   classModel('c2i_3B_384', 'GPT-3B', 24),
-  textModel('t2i_XL_stage1_256', 16),
-  textModel('t2i_XL_stage2_512', 32),
+  textModel('t2i-XL-256', 't2i_XL_stage1_256', 16),
+  textModel('t2i-XL-512', 't2i_XL_stage2_512', 32),
   VQ_DS16_C2I,
   VQ_DS8_C2I,
   VQ_DS16_T2I,
@@ -121,12 +131,14 @@ export function filesOf({ gpt, vq }: Checkpoint): readonly OfficialFile[] {
 }
 
 /**
- * The official model of a name such as `c2i-B-256`; upper case, `_` for `-` and the ending `.pt` do
- * not matter. Undefined when there is none.
+ * The official model of a name such as `c2i-B-256`, or of that of its decoder (`t2i_XL_stage1_256`);
+ * upper case, `_` for `-` and the ending `.pt` do not matter. Undefined when there is none.
  */
 export function findCheckpoint(name: string): Checkpoint | undefined {
   const wanted = normal(name);
-  return CHECKPOINTS.find((checkpoint) => normal(checkpoint.name) === wanted);
+  return CHECKPOINTS.find(({ name, gpt }) =>
+    [name, gpt?.name ?? name].map(normal).includes(wanted),
+  );
 }
 
 /**

@@ -16,7 +16,9 @@ import type { Report } from './report.ts';
 export interface ListedModel {
   readonly name: string;
   readonly files: readonly { readonly repo: string; readonly file: string }[];
-  readonly parameters: { readonly gpt?: number; readonly vq: number };
+  /** Where the T5 that reads prompts is: of its tensors those of the encoder are fetched. */
+  readonly t5?: { readonly repo: string; readonly estimatedBytes: number };
+  readonly parameters: { readonly gpt?: number; readonly vq: number; readonly t5?: number };
   readonly grid?: number | undefined;
   readonly pixels?: number | undefined;
   readonly downloadBytes: { readonly value: number; readonly estimated: true };
@@ -24,7 +26,6 @@ export interface ListedModel {
   readonly memory: Readonly<
     Partial<Record<WeightDtype, CheckpointMemory & { readonly problem?: string }>>
   >;
-  readonly unsupported?: string | undefined;
 }
 
 /** Prints the table; needs no network. */
@@ -43,7 +44,7 @@ export function listCheckpoints(report: Report, adapter: AdapterView | undefined
 
 /** Prints the table of `docs/checkpoints.md`: the models that can be used, on whatever adapter. */
 export function listAsMarkdown(report: Report): void {
-  const models = CHECKPOINTS.filter(({ gpt, unsupported }) => gpt && unsupported === undefined);
+  const models = CHECKPOINTS.filter(({ gpt }) => gpt);
   const [headings, ...rows] = [
     FACTS,
     ...models.map((checkpoint) => factsOf(listed(checkpoint, undefined))),
@@ -57,9 +58,10 @@ const FACTS = ['name', 'parameters', 'grid', 'download', ...WEIGHT_DTYPES];
 const HEADINGS = [...FACTS, 'this adapter holds'];
 
 function listed(checkpoint: Checkpoint, adapter: AdapterView | undefined): ListedModel {
-  const { name, gpt, vq, grid, unsupported, vqConfig } = checkpoint;
+  const { name, gpt, vq, t5, grid, vqConfig } = checkpoint;
   const files = filesOf(checkpoint);
-  const value = files.reduce((sum, { estimatedBytes }) => sum + estimatedBytes, 0);
+  const parts = t5 ? [...files, t5] : files;
+  const value = parts.reduce((sum, { estimatedBytes }) => sum + estimatedBytes, 0);
   const memory = [...checkpointMemory(checkpoint)].map(([dtype, need]) => {
     const problem = adapter && roomProblem(need, adapter);
     return [dtype, { ...need, problem }] as const;
@@ -67,11 +69,15 @@ function listed(checkpoint: Checkpoint, adapter: AdapterView | undefined): Liste
   return {
     name,
     files: files.map(({ repo, file }) => ({ repo, file })),
-    parameters: { ...(gpt && { gpt: gpt.parameters }), vq: vq.parameters },
+    ...(t5 && { t5: { repo: t5.repo, estimatedBytes: t5.estimatedBytes } }),
+    parameters: {
+      ...(gpt && { gpt: gpt.parameters }),
+      vq: vq.parameters,
+      ...(t5 && { t5: t5.parameters }),
+    },
     ...(grid !== undefined && { grid, pixels: grid * downsampleOf(vqConfig) }),
     downloadBytes: { value, estimated: true },
     memory: Object.fromEntries(memory),
-    unsupported,
   };
 }
 
@@ -88,8 +94,7 @@ function factsOf({ name, parameters, grid, downloadBytes, memory }: ListedModel)
   ];
 }
 
-function holds({ memory, unsupported }: ListedModel, adapter: AdapterView | undefined): string {
-  if (unsupported !== undefined) return 'no: it reads texts';
+function holds({ memory }: ListedModel, adapter: AdapterView | undefined): string {
   if (!adapter) return 'unknown';
   const all = WEIGHT_DTYPES.filter((dtype) => memory[dtype]);
   const fit = all.filter((dtype) => memory[dtype]?.problem === undefined);

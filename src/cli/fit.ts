@@ -34,10 +34,7 @@ export function assertFits(checkpoint: Checkpoint, adapter: AdapterView): string
     return `this adapter holds ${checkpoint.name} at ${fitting.join(', ')} only: at ${dtype} ${problem}`;
   }
   const others = CHECKPOINTS.filter(
-    (other) =>
-      other.gpt &&
-      !other.unsupported &&
-      [...problemsOf(other, adapter).values()].includes(undefined),
+    (other) => other.gpt && [...problemsOf(other, adapter).values()].includes(undefined),
   );
   const wouldFit = others.map(({ name }) => name).join(', ');
   throw new DeviceError(

@@ -1,32 +1,26 @@
 /** `llamagen pull`: official checkpoints, from the hub to a model folder. */
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { folderBytes } from '../catalogue/checkpoint-memory.ts';
-import {
-  type Checkpoint,
-  filesOf,
-  type OfficialFile,
-  resolveCheckpoint,
-} from '../catalogue/checkpoints.ts';
+import { dirname, join } from 'node:path';
+import { type Checkpoint, resolveCheckpoint } from '../catalogue/checkpoints.ts';
 import { IMAGENET_CLASSES } from '../catalogue/imagenet-classes.ts';
 import { OptionError } from '../errors.ts';
 import { downsampleOf } from '../models/vq-config.ts';
-import { assertSpace, type FreeBytes, freeBytes } from '../node/hub/disk.ts';
-import {
-  type DownloadedFile,
-  type DownloadOptions,
-  downloadFile,
-  type FileFacts,
-  fileFacts,
-} from '../node/hub/download.ts';
-import { hubSettings } from '../node/hub/settings.ts';
+import type { TextEncoderFiles } from '../node/convert-text.ts';
+import type { FreeBytes } from '../node/hub/disk.ts';
+import type { DownloadOptions } from '../node/hub/download.ts';
 import { assertFolderFree } from '../node/staging.ts';
 import type { TargetDType } from '../weights/formats.ts';
 import { type AdapterView, viewAdapter } from './adapter-view.ts';
 import { listAsMarkdown, listCheckpoints } from './checkpoint-list.ts';
 import { assertFits } from './fit.ts';
 import { newModelFolder, quoted, shortName } from './models.ts';
+import {
+  checkSpace,
+  type FetchedFile,
+  type FetchedFiles,
+  fetchAll,
+  type Pull,
+} from './pull-files.ts';
 import { formatMB, type Report } from './report.ts';
 
 export interface PullOptions {
@@ -48,7 +42,9 @@ export type Convert = (options: {
   readonly dtype: TargetDType;
   readonly name: string;
   readonly description: string;
-  readonly classNames: readonly string[];
+  /** Files of the T5 that reads prompts. */
+  readonly text?: TextEncoderFiles | undefined;
+  readonly classNames?: readonly string[] | undefined;
   /** Rows of the token grid: the cache keeps files under their hash, so no file name tells it. */
   readonly grid: number;
   /** SHA-256 by path: the download checked them. */
@@ -57,7 +53,7 @@ export type Convert = (options: {
   onProgress(phase: string, doneBytes: number, totalBytes: number): void;
 }) => Promise<{
   readonly folder: string;
-  readonly parameters: { readonly gpt: number; readonly vq: number };
+  readonly parameters: { readonly gpt: number; readonly vq: number; readonly t5?: number };
   readonly bytes: number;
 }>;
 
@@ -90,7 +86,7 @@ export async function runPull(
   if (checkpoint.gpt) {
     if (existsSync(join(folder, 'model.json'))) {
       report.line(`${folder} is there already: remove it, or give another --out, to make it again`);
-      finish(report, { folder, made: false }, generateWith(folder));
+      finish(report, { folder, made: false }, generateWith(folder, checkpoint));
       return;
     }
     assertFolderFree(folder);
@@ -102,12 +98,12 @@ export async function runPull(
     if (note) report.note(note);
   }
   const pull: Pull = { options, report, signal, tools, checkpoint, folder };
-  await checkSpace(pull);
-  const [vq, gpt] = await fetchAll(pull);
+  const t5 = await checkSpace(pull);
+  const fetched = await fetchAll(pull, t5);
   report.stopProgress();
-  const files = [vq, gpt].filter((file) => file !== undefined);
-  if (tools.convert && vq && gpt) {
-    const made = await convert(pull, tools.convert, vq, gpt);
+  const { vq, gpt, files } = fetched;
+  if (tools.convert && gpt) {
+    const made = await convert(pull, tools.convert, { ...fetched, gpt });
     report.line(`wrote    ${made.folder}, ${formatMB(made.bytes)}, decoder in ${options.dtype}`);
     const kept = files.reduce((sum, file) => sum + file.bytes, 0);
     report.line(`cache    ${dirname(gpt.path)} keeps the ${formatMB(kept)} of downloads`);
@@ -120,142 +116,41 @@ export async function runPull(
       bytes,
       files,
     };
-    finish(report, result, generateWith(made.folder));
+    finish(report, result, generateWith(made.folder, checkpoint));
     return;
   }
   for (const { file, path } of files) report.line(`${file} is ${path}`);
-  const paths = [gpt?.path ?? 'DECODER.pt', vq?.path].join(' ');
+  const paths = [gpt?.path ?? 'DECODER.pt', vq.path].join(' ');
   const grid = checkpoint.grid === undefined ? '' : ` --grid ${checkpoint.grid}`;
   const to = options.out === undefined ? '--name NAME' : `--out ${quoted(folder)}`;
   finish(report, { files }, `llamagen convert ${paths}${grid} ${to}`);
-}
-
-/** One run of the command. */
-interface Pull {
-  readonly options: PullOptions;
-  readonly report: Report;
-  readonly signal: AbortSignal;
-  readonly tools: PullTools;
-  readonly checkpoint: Checkpoint;
-  readonly folder: string;
 }
 
 function named(name: string | undefined): Checkpoint {
   if (name === undefined) {
     throw new OptionError('which model? "llamagen pull --list" shows them all');
   }
-  const checkpoint = resolveCheckpoint(name);
-  const { unsupported } = checkpoint;
-  if (unsupported === undefined) return checkpoint;
-  throw new OptionError(`${checkpoint.name} cannot be used: ${unsupported}`);
-}
-
-/** Asks the hub for the sizes, and the disks for room for the downloads and the model folder. */
-async function checkSpace(pull: Pull): Promise<void> {
-  const { checkpoint, report, tools, folder, options } = pull;
-  const free = tools.freeBytes ?? freeBytes;
-  const { cache } = hubSettings(tools.env ?? process.env);
-  let toFetch = 0;
-  for (const file of filesOf(checkpoint)) {
-    const facts: FileFacts = await fileFacts(downloadOptions(pull, file));
-    const bytes = facts.bytes ?? file.estimatedBytes;
-    if (!facts.inCache) toFetch += bytes;
-    const where = facts.inCache ? 'in the cache' : `from ${file.repo}`;
-    report.line(`file     ${file.file}  ${formatMB(bytes)}, ${where}`);
-  }
-  if (toFetch > 0 && !checkpoint.gpt) {
-    return assertSpace(cache, toFetch, `downloading ${checkpoint.name}`, free);
-  }
-  const made = checkpoint.gpt ? folderBytes(checkpoint, options.dtype) : 0;
-  if ((await deviceOf(cache)) === (await deviceOf(folder))) {
-    await assertSpace(
-      folder,
-      toFetch + made,
-      `downloading and converting ${checkpoint.name}`,
-      free,
-    );
-    return;
-  }
-  if (toFetch > 0) await assertSpace(cache, toFetch, `downloading ${checkpoint.name}`, free);
-  await assertSpace(folder, made, `the folder of ${checkpoint.name}`, free);
-}
-
-/** The file system that a folder is on, or will be. */
-async function deviceOf(folder: string): Promise<number> {
-  let place = resolve(folder);
-  while (!existsSync(place) && place !== dirname(place)) place = dirname(place);
-  return (await stat(place)).dev;
-}
-
-function downloadOptions({ signal, tools, report }: Pull, file: OfficialFile): DownloadOptions {
-  const { env, timing } = tools;
-  return {
-    repo: file.repo,
-    file: file.file,
-    signal,
-    onNote: (text) => report.note(text),
-    env,
-    timing,
-  };
-}
-
-/** An official file on this machine. */
-type Fetched = DownloadedFile & Pick<OfficialFile, 'repo' | 'file'>;
-
-/** The files, tokenizer first. */
-async function fetchAll(pull: Pull): Promise<readonly Fetched[]> {
-  const fetched: Fetched[] = [];
-  for (const official of filesOf(pull.checkpoint)) {
-    const { repo, file } = official;
-    fetched.push({ repo, file, ...(await fetchFile(pull, official)) });
-  }
-  return fetched;
-}
-
-async function fetchFile(pull: Pull, official: OfficialFile): Promise<DownloadedFile> {
-  const { report, tools } = pull;
-  let start = performance.now();
-  let resumed = 0;
-  report.stopProgress();
-  return downloadFile({
-    ...downloadOptions(pull, official),
-    freeBytes: tools.freeBytes,
-    onProgress({ doneBytes, totalBytes = official.estimatedBytes, resumedBytes }) {
-      if (resumedBytes !== resumed) {
-        report.note(`${official.file}: going on at ${formatMB(resumedBytes)}`);
-        // The speed is that of the bytes of this try.
-        start = performance.now();
-        resumed = resumedBytes;
-      }
-      report.progress({
-        phase: 'download',
-        done: doneBytes,
-        total: totalBytes,
-        before: resumedBytes,
-        elapsedMs: performance.now() - start,
-      });
-    },
-  });
+  return resolveCheckpoint(name);
 }
 
 async function convert(
   { checkpoint, options, report, signal, folder }: Pull,
   convertFiles: Convert,
-  vq: Fetched,
-  gpt: Fetched,
+  { vq, gpt, text }: FetchedFiles & { readonly gpt: FetchedFile },
 ): ReturnType<Convert> {
   const { name, grid = 0 } = checkpoint;
   let phase = '';
   let start = performance.now();
   const pixels = grid * downsampleOf(checkpoint.vqConfig);
+  const condition = text ? 'text' : 'class';
   const made = await convertFiles({
     gpt: gpt.path,
     vq: vq.path,
+    ...(text ? { text } : { classNames: IMAGENET_CLASSES }),
     out: folder,
     dtype: options.dtype,
     name,
-    description: `Official class-conditional LlamaGen, ${pixels}x${pixels} pixels: ${gpt.file} and ${vq.file} of ${gpt.repo}`,
-    classNames: IMAGENET_CLASSES,
+    description: `Official ${condition}-conditional LlamaGen, ${pixels}x${pixels} pixels: ${gpt.file} and ${vq.file} of ${gpt.repo}`,
     grid,
     hashes: { [gpt.path]: gpt.sha256, [vq.path]: vq.sha256 },
     signal,
@@ -269,8 +164,8 @@ async function convert(
   return made;
 }
 
-const generateWith = (folder: string): string =>
-  `llamagen generate --model ${shortName(folder)} --class "golden retriever"`;
+const generateWith = (folder: string, { t5 }: Checkpoint): string =>
+  `llamagen generate --model ${shortName(folder)} ${t5 ? '--prompt "a golden retriever in the snow"' : '--class "golden retriever"'}`;
 
 /** What was made, and what to run next. */
 function finish(report: Report, result: Readonly<Record<string, unknown>>, next: string): void {

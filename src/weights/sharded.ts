@@ -64,7 +64,7 @@ export async function openShards(
   index: ByteSource,
   open: (file: string) => Promise<ByteSource>,
 ): Promise<Safetensors> {
-  const fileOf = await readIndex(index);
+  const fileOf = await readShardIndex(index);
   const tensors = new Map<string, TensorEntry>();
   const metadata = new Map<string, string>();
   for (const file of new Set(fileOf.values())) {
@@ -111,8 +111,11 @@ async function openShard(
   return openSafetensors(source);
 }
 
-/** The shard of every tensor. */
-async function readIndex(index: ByteSource): Promise<ReadonlyMap<string, string>> {
+/**
+ * The shard of every tensor, by an index.
+ * @throws WeightsError when it is none.
+ */
+export async function readShardIndex(index: ByteSource): Promise<ReadonlyMap<string, string>> {
   const fail = (message: string): never => {
     throw new WeightsError(`${index.name}: ${message}`);
   };

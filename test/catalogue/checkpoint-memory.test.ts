@@ -46,7 +46,7 @@ describe('the memory of an official model', () => {
   });
 
   test('of a text model has room for the caption', () => {
-    const text = memoryOf('t2i-XL-stage1-256').get('f32')!;
+    const text = memoryOf('t2i-XL-256').get('f32')!;
     const cache = 2 * 36 * 2 * (16 * 16 + 120) * 1280 * 4;
     expect(text.state).toBeGreaterThanOrEqual(cache);
     expect(text.state).toBeLessThan(1.03 * cache);

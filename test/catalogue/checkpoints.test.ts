@@ -71,7 +71,7 @@ describe('the official models', () => {
     ['c2i-B-256', 16],
     ['c2i-L-384', 24],
     ['c2i-3B-384', 24],
-    ['t2i-XL-stage2-512', 32],
+    ['t2i-XL-512', 32],
     ['vq-ds16-c2i', undefined],
   ])('%s has a grid of %s', (name, grid) => {
     const checkpoint = resolveCheckpoint(name);
@@ -79,9 +79,15 @@ describe('the official models', () => {
     if (checkpoint.gptConfig) expect(checkpoint.gptConfig.gridSize).toBe(grid);
   });
 
-  test('of texts are listed, with the reason why they do not run', () => {
-    const unsupported = CHECKPOINTS.filter((checkpoint) => checkpoint.unsupported);
-    expect(unsupported.map(({ name }) => name)).toEqual(['t2i-XL-stage1-256', 't2i-XL-stage2-512']);
+  test('of texts have the encoder of FLAN-T5-XL', () => {
+    const texts = CHECKPOINTS.filter(({ t5 }) => t5);
+    expect(texts.map(({ name }) => name)).toEqual(['t2i-XL-256', 't2i-XL-512']);
+    for (const { t5, gptConfig, conditionTokens } of texts) {
+      expect(gptConfig).toMatchObject({ modelType: 't2i', captionDim: 2048, clsTokenNum: 120 });
+      expect(conditionTokens).toBe(120);
+      // 4.9 GB of f32.
+      expect(t5?.parameters).toBeCloseTo(1.2236e9, -6);
+    }
   });
 });
 
@@ -90,6 +96,13 @@ describe('a name', () => {
     '%s is c2i-B-256',
     (name) => {
       expect(findCheckpoint(name)?.name).toBe('c2i-B-256');
+    },
+  );
+
+  test.each(['t2i-XL-512', 't2i_XL_stage2_512', 't2i_xl_stage2_512.pt'])(
+    '%s is t2i-XL-512, as its decoder is called too',
+    (name) => {
+      expect(findCheckpoint(name)?.name).toBe('t2i-XL-512');
     },
   );
 

@@ -17,11 +17,15 @@ import type { AdapterView } from '../../src/cli/adapter-view.ts';
 import { resolveModel } from '../../src/cli/models.ts';
 import { type Convert, type PullOptions, type PullTools, runPull } from '../../src/cli/pull.ts';
 import { DeviceError, DownloadError, OptionError } from '../../src/errors.ts';
+import { openFile } from '../../src/node/files.ts';
+import { openSafetensors } from '../../src/weights/safetensors.ts';
 import { commandLine } from '../support/command-line.ts';
 import { type FakeHub, sha256, startHub } from '../support/hub.ts';
 import { llamagen } from '../support/llamagen.ts';
 import { startProxy } from '../support/proxy.ts';
+import { normal } from '../support/random.ts';
 import { recordedReport } from '../support/report.ts';
+import { bytesOf, writeSafetensors } from '../support/safetensors.ts';
 import { ROOT } from '../support/sources.ts';
 import { until } from '../support/until.ts';
 
@@ -156,6 +160,89 @@ describe('pull', () => {
   });
 });
 
+describe('pull of a model of texts', () => {
+  const TEXT_REPO = 'peizesun/llamagen_t2i';
+  const T5_REPO = 'google/flan-t5-xl';
+  const tensor = (values: number, seed: number) => ({
+    dtype: 'F32',
+    shape: [values],
+    bytes: bytesOf(normal(values, seed, 1)),
+  });
+  const shards = {
+    'model-00001-of-00002.safetensors': {
+      'shared.weight': tensor(1000, 1),
+      'decoder.block.0.a': tensor(400_000, 2),
+      'encoder.block.0.a': tensor(2000, 3),
+    },
+    'model-00002-of-00002.safetensors': {
+      'encoder.block.1.a': tensor(3000, 4),
+      'lm_head.weight': tensor(400_000, 5),
+    },
+    'model-00003-of-00002.safetensors': { 'decoder.block.1.a': tensor(10, 6) },
+  };
+  beforeEach(() => {
+    for (const file of ['t2i_XL_stage1_256.pt', 't2i_XL_stage2_512.pt']) {
+      hub.files.set(`${TEXT_REPO}/${file}`, Buffer.from(`decoder ${file}`));
+    }
+    hub.files.set(`${TEXT_REPO}/vq_ds16_t2i.pt`, VQ);
+    const weight_map: Record<string, string> = {};
+    for (const [file, tensors] of Object.entries(shards)) {
+      hub.files.set(`${T5_REPO}/${file}`, Buffer.from(writeSafetensors(tensors)));
+      for (const name of Object.keys(tensors)) weight_map[name] = file;
+    }
+    const small = {
+      'model.safetensors.index.json': { weight_map },
+      'config.json': { d_model: 2048 },
+      'tokenizer.json': { model: {} },
+    };
+    for (const [file, json] of Object.entries(small)) {
+      hub.small.set(`${T5_REPO}/${file}`, Buffer.from(JSON.stringify(json)));
+    }
+  });
+
+  test('fetches the encoder of its T5 with it, and nothing else of the shards', async () => {
+    const { error, stdout } = await pull({ name: 't2i-XL-256' });
+    expect(error).toBeUndefined();
+    const [asked] = converted;
+    expect(asked).toMatchObject({ name: 't2i-XL-256', grid: 16 });
+    expect(asked!.classNames).toBeUndefined();
+    const { config, tokenizer, weights } = asked!.text!;
+    expect(readFileSync(config, 'utf8')).toBe('{"d_model":2048}');
+    expect(readFileSync(tokenizer, 'utf8')).toBe('{"model":{}}');
+    const names = await Promise.all(
+      weights.map(async (path) => [
+        ...(await openSafetensors(await openFile(path))).tensors.keys(),
+      ]),
+    );
+    expect(names).toEqual([['shared.weight', 'encoder.block.0.a'], ['encoder.block.1.a']]);
+    expect(stdout).toMatch(/model-00001-of-00002.safetensors, model-00002.* encoder from google/);
+    expect(stdout).toMatch(/next {5}llamagen generate --model .* --prompt "a golden retriever/);
+  });
+
+  test('of another size takes the T5 from the cache', async () => {
+    await pull({ name: 't2i-XL-256' });
+    const before = hub.fetches().length;
+    const { error, stdout } = await pull({ name: 't2i-XL-512', out: at('larger') });
+    expect(error).toBeUndefined();
+    expect(stdout).toMatch(/model-00001.* in the cache/);
+    expect(hub.fetches()).toHaveLength(before + 1);
+    expect(converted[1]!.text).toEqual(converted[0]!.text);
+  });
+
+  test('counts the T5 where the disk is too small', async () => {
+    const { error } = await pull({ name: 't2i-XL-256' }, { freeBytes: async () => 9e9 });
+    expect(String(error)).toMatch(/downloading and converting t2i-XL-256 needs 9.* GB/);
+    expect(hub.fetches()).toEqual([]);
+  });
+
+  test('says so where the hub has another repository in place of the T5', async () => {
+    const index = { weight_map: { 'h.0.attn': 'model-00001-of-00002.safetensors' } };
+    hub.small.set(`${T5_REPO}/model.safetensors.index.json`, Buffer.from(JSON.stringify(index)));
+    const { error } = await pull({ name: 't2i-XL-256' });
+    expect(String(error)).toMatch(/names no tensor of the encoder of a T5/);
+  });
+});
+
 test("pull without --out makes a folder among the user's models", async () => {
   const { report, stdout } = recordedReport();
   const tools = {
@@ -183,7 +270,6 @@ describe('pull refuses', () => {
   test.each([
     ['no name', undefined, /which model\? "llamagen pull --list"/],
     ['a misspelt name', 'c2i-B-265', /no official model "c2i-B-265": did you mean c2i-B-256/],
-    ['a text model', 't2i-XL-stage2-512', /t2i-XL-stage2-512 cannot be used: it draws from a text/],
   ])('%s', async (_, name, message) => {
     const { error } = await pull(name === undefined ? {} : { name });
     expect(error).toBeInstanceOf(OptionError);

@@ -16,7 +16,20 @@ import {
   writeError,
 } from './part-file.ts';
 import { TransientError } from './problems.ts';
-import { type DownloadedFile, type DownloadOptions, fetched, transferOf, withRun } from './run.ts';
+import type { Asked } from './refusal.ts';
+import type { HubFile } from './resolve.ts';
+import { retrying } from './retry.ts';
+import {
+  cached,
+  type DownloadedFile,
+  type DownloadOptions,
+  fetched,
+  offlineFile,
+  type Run,
+  resolveOrCached,
+  transferOf,
+  withRun,
+} from './run.ts';
 import {
   keptOf,
   type PartialFile,
@@ -43,15 +56,39 @@ export async function downloadTensors(
   options: DownloadOptions,
   choice: TensorChoice,
 ): Promise<DownloadedFile> {
-  return withRun(options, (run) => {
-    const { repo, file, revision } = run.asked;
-    return fetched(run, {
-      asked: { repo, revision, file: `${file}#${choice.name}` },
-      version: ({ sha256: _, ...version }) => version,
+  return withRun(options, (run) =>
+    fetched(run, {
+      asked: chosen(run, choice),
+      version: partOf,
       fetch: (version, place) => transferTensors(transferOf(run, version, place), choice),
-    });
+    }),
+  );
+}
+
+/**
+ * Whether the chosen tensors of the file's version on the hub are in the cache.
+ * @throws DownloadError as `downloadFile`.
+ */
+export async function tensorsAreHere(
+  options: DownloadOptions,
+  choice: TensorChoice,
+): Promise<boolean> {
+  return withRun(options, async (run) => {
+    const asked = chosen(run, choice);
+    if (run.settings.offline) return offlineFile(run, asked) !== undefined;
+    const file = await retrying(run.retry, () => resolveOrCached(run, asked));
+    return 'path' in file || cached(run.cache, asked, partOf(file)) !== undefined;
   });
 }
+
+/** What the chosen tensors are called in the cache. */
+const chosen = ({ asked }: Run, { name }: TensorChoice): Asked => ({
+  ...asked,
+  file: `${asked.file}#${name}`,
+});
+
+/** A version without the hash of the whole file. */
+const partOf = ({ sha256: _, ...version }: HubFile): HubFile => version;
 
 async function transferTensors(
   context: Transfer,
