@@ -8,6 +8,7 @@ import { runModelFolder } from './model-folder.ts';
 import { runOp } from './op.ts';
 import { runPt } from './pt.ts';
 import { runSampling } from './sampling.ts';
+import { runT5 } from './t5.ts';
 import { runVq } from './vq.ts';
 
 export interface CaseResult {
@@ -26,6 +27,7 @@ type Runner = (
 
 const RUNNERS: Readonly<Record<string, Runner>> = {
   gpt_c2i: runGpt,
+  t5_encoder: runT5,
   vq: runVq,
   model_folder: runModelFolder,
   sampling: runSampling,
@@ -38,7 +40,6 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
 /** Kinds of later versions, and why this one skips them. */
 const LATER: Readonly<Record<string, string>> = {
   gpt_t2i: 'text-conditional models are not supported yet',
-  t5_encoder: 'the text encoder is not supported yet',
 };
 
 /** Full-size models take a minute each on a software adapter. */
