@@ -91,7 +91,11 @@ export function parseT5Config(json: unknown, where: string): T5Config {
 function checkKind(fields: Fields): void {
   const type = fields.get('model_type') ?? 't5';
   if (typeof type !== 'string' || !MODEL_TYPES.includes(type)) {
-    fields.fail('model_type', `${MODEL_TYPES.map(quote).join(' or ')}, a T5 v1.1 encoder`, type);
+    fields.fail(
+      'model_type',
+      `${MODEL_TYPES.map((known) => quote(known)).join(' or ')}, a T5 v1.1 encoder`,
+      type,
+    );
   }
   if (fields.get('is_decoder') === true) {
     throw new WeightsError(
