@@ -23,7 +23,7 @@ import { matchTensors } from '../weights/join.ts';
 import type { Safetensors } from '../weights/safetensors.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { encodePrompts, type Layers } from './encode-prompts.ts';
-import { openEncoder, sampleDigest } from './encoder-files.ts';
+import { type EncoderFiles, openEncoder, sampleDigest } from './encoder-files.ts';
 import { type EncoderOn, groupsOf, groupsWithin, loadGroup } from './encoder-groups.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { checkLimits } from './limits.ts';
@@ -116,30 +116,15 @@ export async function loadTextEncoder(
   files: ModelFiles,
   options: TextEncoderOptions = {},
 ): Promise<T5Encoder> {
-  checkValue('device', device, IS_DEVICE);
-  checkValue('files', files, IS_FOLDER);
-  checkOptions('loadTextEncoder', options, LOAD);
-  checkVariant(options.variant);
-  const { signal, maxLength = MAX_LENGTH } = options;
-  signal?.throwIfAborted();
-  const opened = await openEncoder(files);
-  const { config, file } = opened;
-  const precision = encoderPrecision(device, file, options);
-  const weights = groupsOf({ ...opened, precision }, config.nLayer).flatMap((all) => all.weights);
-  const model = { model: 'the T5 v1.1 encoder that its config describes', ignore: T5_UNREAD };
-  matchTensors(file, wantedTensors(file, weights), model);
-  checkLimits(device, file.name, weights);
-  const modelDigest = await sampleDigest(opened, signal);
-  const fingerprint = await fingerprintOf({
-    model: { name: 'T5', weights: [modelDigest], config },
-    ...{ adapter: device.adapterInfo, precision },
-  });
+  const { maxLength = MAX_LENGTH } = options;
+  const checked = await checkEncoder(device, files, options);
+  const { config, precision, modelDigest, fingerprint } = checked;
   const memory = new Memory(device);
-  const on = { ...opened, memory, precision };
+  const on = { ...checked, memory, precision };
   const layers = await loadLayers(on, options);
   const exclusive = queue(memory.watch);
   return {
-    ...{ dim: config.dim, maxLength, config, modelDigest, fingerprint: fingerprint.digest },
+    ...{ dim: config.dim, maxLength, config, modelDigest, fingerprint },
     layersAtOnce: layers.groups[0]?.count ?? 0,
     get memory() {
       return memory.use;
@@ -159,6 +144,56 @@ export async function loadTextEncoder(
         new DeviceError('destroyed', 'the text encoder was destroyed: load it again to use it'),
       ),
   };
+}
+
+/** What tells the features of an encoder from those of another. */
+export type EncoderIdentity = Pick<T5Encoder, 'dim' | 'modelDigest' | 'fingerprint'>;
+
+/**
+ * What an encoder that is loaded with these options says of itself, without loading it: features that
+ * were made before may do.
+ * @throws As `loadTextEncoder`.
+ */
+export async function identifyTextEncoder(
+  device: GPUDevice,
+  files: ModelFiles,
+  options: TextEncoderOptions = {},
+): Promise<EncoderIdentity> {
+  const { config, modelDigest, fingerprint } = await checkEncoder(device, files, options);
+  return { dim: config.dim, modelDigest, fingerprint };
+}
+
+interface CheckedEncoder extends EncoderFiles {
+  readonly precision: Precision;
+  readonly modelDigest: string;
+  readonly fingerprint: string;
+}
+
+/** Reads headers and samples, and checks all that can be checked before weights are loaded. */
+async function checkEncoder(
+  device: GPUDevice,
+  files: ModelFiles,
+  options: TextEncoderOptions,
+): Promise<CheckedEncoder> {
+  checkValue('device', device, IS_DEVICE);
+  checkValue('files', files, IS_FOLDER);
+  checkOptions('loadTextEncoder', options, LOAD);
+  checkVariant(options.variant);
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const opened = await openEncoder(files);
+  const { config, file } = opened;
+  const precision = encoderPrecision(device, file, options);
+  const weights = groupsOf({ ...opened, precision }, config.nLayer).flatMap((all) => all.weights);
+  const model = { model: 'the T5 v1.1 encoder that its config describes', ignore: T5_UNREAD };
+  matchTensors(file, wantedTensors(file, weights), model);
+  checkLimits(device, file.name, weights);
+  const modelDigest = await sampleDigest(opened, signal);
+  const { digest } = await fingerprintOf({
+    model: { name: 'T5', weights: [modelDigest], config },
+    ...{ adapter: device.adapterInfo, precision },
+  });
+  return { ...opened, precision, modelDigest, fingerprint: digest };
 }
 
 /** Sums and what is multiplied are f32, as activations are too large for halves. */
