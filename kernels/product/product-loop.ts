@@ -22,22 +22,30 @@ export const sumsOf = (layout: Layout, weight: string): readonly string[] =>
 /** A product by teams of invocations, each with some columns of up to `rowTile` rows. */
 export function inRegisters(layout: Layout): Made {
   const { span, parts, teams, columns, rowTile } = layout;
-  const team = span * parts;
   return {
     lib: `${dotsLib(layout)}
 ${layout.normEps === undefined ? '' : squaresLib(layout)}
 ${sumsLib(layout)}`,
     builtins: '',
-    main: `let unit = columns * ${teams}u + lane / ${team}u;
-  let share = lane % ${team}u;
+    main: `let team = lane / ${span}u${parts > 1 ? ` % ${teams}u` : ''};
+  let unit = columns * ${teams}u + team;
+  ${layout.serial ? '' : `let part = ${parts > 1 ? `lane / ${span * teams}u` : '0u'};`}
+  let share = ${shareOf(layout)};
   ${loop(layout)}
   ${storeSums(layout)}`,
-    size: team * teams,
+    size: span * parts * teams,
     rowTile,
     columnTile: columns * teams,
     features: span > 1 ? ['subgroups'] : [],
   };
 }
+
+/** Where an invocation begins among those that share a sum. */
+const shareOf = ({ span, parts }: Layout): string =>
+  [
+    ...(parts > 1 ? [span > 1 ? `part * ${span}u` : 'part'] : []),
+    ...(span > 1 ? [`lane % ${span}u`] : parts > 1 ? [] : ['0u']),
+  ].join(' + ');
 
 function dotsLib(layout: Layout): string {
   const columns = ['a', 'b', 'c', 'd'].slice(0, sumSize(layout));
@@ -51,29 +59,48 @@ function dotsLib(layout: Layout): string {
 }`;
 }
 
-/** Every invocation has the squares of its share of the input. */
-const squaresLib = ({ width, span, serial }: Layout): string => `
+/** Squares of an invocation's share of a row, and their sum over its span. */
+const squaresLib = ({ width, span }: Layout): string => `
 fn add_squares(sum: f32, v: Values) -> f32 {
   return sum + ${halvesOf(width)
     .map((h) => `dot(v${h}, v${h})`)
     .join(' + ')};
 }
-${
-  serial
-    ? `fn over_span(share: f32) -> f32 {
+fn over_span(share: f32) -> f32 {
   var sum = share;
   ${range(Math.log2(span))
     .map((bit) => `sum += subgroupShuffleXor(sum, ${2 ** bit}u);`)
     .join('\n  ')}
   return sum;
-}`
-    : ''
 }`;
+
+/** Rows whose squares an invocation sums: all of them, or its team's share where teams can tell each other. */
+export const squaresOf = ({ normEps, serial, rowTile, teams }: Layout): number =>
+  normEps === undefined ? 0 : serial ? rowTile : ceilDiv(rowTile, teams);
+
+/** The row of the tile, of which an invocation has squares number `j`. */
+export const ownRow = ({ teams }: Layout, j: number): string =>
+  j > 0 ? `${j * teams}u + team` : 'team';
+
+/** Most registers that hold weights on their way. */
+const ON_THE_WAY = 64;
+
+/**
+ * Loads of each weight that are on their way at once, and whether they end exactly where inDim does:
+ * memory answers an H200 after 0.5 us or more, an eighth of what a whole product takes.
+ */
+function ahead({ inDim, width, split, span, parts, columns, weights, serial }: Layout) {
+  const loads = ceilDiv(inDim, width);
+  const times = ceilDiv(ceilDiv(loads, split), span * parts);
+  const most = serial ? 1 : ON_THE_WAY / (4 * columns * weights.length);
+  const count = ceilDiv(times, ceilDiv(times, most));
+  return { count, isExact: loads % (split * span * parts * count) === 0 };
+}
 
 /** Variables `square<row>` and those of `sumsOf`, and the loop that fills them with a share of inDim. */
 function loop(layout: Layout): string {
   const { rows, inDim, outDim, split, weights, normEps, columns, rowTile } = layout;
-  const { width, span, parts } = layout;
+  const { width, span, parts, serial } = layout;
   const norm = normEps !== undefined;
   const loads = ceilDiv(inDim, width);
   const slice = ceilDiv(loads, split);
@@ -81,35 +108,66 @@ function loop(layout: Layout): string {
     split > 1
       ? [`slice * ${slice}u + share`, `min((slice + 1u) * ${slice}u, ${loads}u)`]
       : ['share', `${loads}u`];
+  const { count, isExact } = ahead(layout);
+  const step = span * parts;
   const size = sumSize(layout);
-  const eachRow = range(rowTile);
-  const loadRow = (r: number): string =>
-    norm
-      ? `let raw${r} = ${values(width, 'x', `row${r}`, 'k')};
+  const squares = range(squaresOf(layout));
+  // Without barriers as ever: the sums of a row are multiplied with the gain of its input.
+  const gains = norm && serial;
+  const loadRow = (r: number, k: string): string =>
+    gains
+      ? `let raw${r} = ${values(width, 'x', `row${r}`, k)};
     square${r} = add_squares(square${r}, raw${r});
     let v${r} = with_gain(raw${r}, gain);`
-      : `let v${r} = ${values(width, 'x', `row${r}`, 'k')};`;
-  const add = (r: number): string[] =>
+      : `let v${r} = ${values(width, 'x', `row${r}`, k)};`;
+  const add = (r: number, u: number): string[] =>
     weights.flatMap((w) =>
       range(columns / size).map((v) => {
-        const factors = range(size).map((c) => `${w}_${size * v + c}`);
+        const factors = range(size).map((c) => `${w}_${size * v + c}${at(u)}`);
         return `${w}_sum${r}_${v} += dots(${factors.join(', ')}, v${r});`;
       }),
     );
-  return `${eachRow.map((r) => `let row${r} = min(first + ${r}u, ${rows - 1}u);`).join('\n  ')}
+  const loadWeights = (u: number): string[] => [
+    ...(u > 0 && isExact ? [`let k_${u} = k + ${u * step}u;`] : []),
+    ...(u > 0 && !isExact ? [`let k_${u} = min(k + ${u * step}u, ${end} - 1u);`] : []),
+    ...(norm ? [`let gain${at(u)} = ${values(width, 'gain', '0u', `k${at(u)}`)};`] : []),
+    ...weights.flatMap((w) =>
+      range(columns).map((c) => {
+        const load = `${w}_at(column${c}, k${at(u)})`;
+        return `let ${w}_${c}${at(u)} = ${norm && !serial ? `with_gain(${load}, gain${at(u)})` : load};`;
+      }),
+    ),
+  ];
+  const addAll = (u: number): string => {
+    const lines = [
+      ...(serial
+        ? []
+        : squares.map(
+            (j) =>
+              `square${j} = add_squares(square${j}, ${values(width, 'x', `own${j}`, `k${at(u)}`)});`,
+          )),
+      ...range(rowTile).flatMap((r) => [loadRow(r, `k${at(u)}`), ...add(r, u)]),
+    ].join('\n    ');
+    if (count === 1) return lines;
+    return u > 0 && !isExact ? `if (k + ${u * step}u < ${end}) {\n${lines}\n}` : `{\n${lines}\n}`;
+  };
+  return `${range(rowTile)
+    .map((r) => `let row${r} = min(first + ${r}u, ${rows - 1}u);`)
+    .join('\n  ')}
   ${range(columns)
     .map((c) => `let column${c} = min(unit * ${columns}u + ${c}u, ${outDim - 1}u);`)
     .join('\n  ')}
-  ${eachRow.map((r) => (norm ? `var square${r} = 0.0;` : '')).join('\n  ')}
+  ${serial ? '' : squares.map((j) => `let own${j} = min(first + min(${ownRow(layout, j)}, ${rowTile - 1}u), ${rows - 1}u);`).join('\n  ')}
+  ${squares.map((j) => `var square${j} = 0.0;`).join('\n  ')}
   ${weights
     .flatMap((w) => sumsOf(layout, w))
     .map((sum) => `var ${sum} = vec${size}f();`)
     .join('\n  ')}
-  for (var k = ${begin}; k < ${end}; k += ${span * parts}u) {
-    ${norm ? `let gain = ${values(width, 'gain', '0u', 'k')};` : ''}
-    ${weights
-      .flatMap((w) => range(columns).map((c) => `let ${w}_${c} = ${w}_at(column${c}, k);`))
-      .join('\n    ')}
-    ${eachRow.flatMap((r) => [loadRow(r), ...add(r)]).join('\n    ')}
+  for (var k = ${begin}; k < ${end}; k += ${count * step}u) {
+    ${range(count).flatMap(loadWeights).join('\n    ')}
+    ${range(count).map(addAll).join('\n    ')}
   }`;
 }
+
+/** What names of the loads after the first end with. */
+const at = (u: number): string => (u > 0 ? `_${u}` : '');

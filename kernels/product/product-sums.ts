@@ -1,31 +1,27 @@
 /** The end of products in registers: shares of sums become sums, and are stored four columns at a time. */
 import { range } from '../kernel.ts';
 import { quads } from '../lib/accessors.ts';
-import { type Layout, sumSize, sumsOf } from './product-loop.ts';
+import { type Layout, ownRow, squaresOf, sumSize, sumsOf } from './product-loop.ts';
 
-/** Shares of one kind: what is summed for a weight, or the squares of the rows. */
+/** Shares of the sums of a weight. */
 interface Shares {
   readonly name: string;
   readonly type: string;
   readonly names: readonly string[];
 }
 
-/** What is summed over a span. Without barriers the squares are needed before, to scale the sums. */
-const sharesOf = (layout: Layout): readonly Shares[] => [
-  ...layout.weights.map((name) => {
+const sharesOf = (layout: Layout): readonly Shares[] =>
+  layout.weights.map((name) => {
     return { name, type: `vec${sumSize(layout)}f`, names: sumsOf(layout, name) };
-  }),
-  ...(layout.normEps === undefined || layout.serial
-    ? []
-    : [{ name: 'square', type: 'f32', names: range(layout.rowTile).map((r) => `square${r}`) }]),
-];
+  });
 
 /** The functions that `storeSums` calls, and workgroup memory for the sums of parts. */
 export function sumsLib(layout: Layout): string {
   const shares = sharesOf(layout);
   const types = new Set(layout.span > 1 ? shares.map(({ type }) => type) : []);
   return `${[...types].map(tradeLib).join('')}
-${layout.serial ? storeItemLib(layout) : shares.map((own) => totalLib(layout, own)).join('')}`;
+${layout.serial ? storeItemLib(layout) : shares.map((own) => totalLib(layout, own)).join('')}
+${layout.serial || layout.normEps === undefined ? '' : squareLib(layout)}`;
 }
 
 /** Whether exchanges want more values than there are: a power of two. */
@@ -56,22 +52,31 @@ fn trade_${type}(low: ${type}, high: ${type}, keeps_high: bool, mask: u32) -> ${
   return select(low, high, keeps_high) + subgroupShuffleXor(select(high, low, keeps_high), mask);
 }`;
 
-/** `fn NAME_total(row)`: four sums of a row, or its square, from the parts in their order. */
-function totalLib({ parts, teams, rowTile }: Layout, { name, type }: Shares): string {
+/** `fn NAME_total(row, quad)`: the sums of a row in four columns of a tile, from the parts in their order. */
+function totalLib({ parts, teams, rowTile, columns }: Layout, { name, type }: Shares): string {
   const each = rowTile * teams;
-  const isWhole = type !== 'vec2f';
+  const perQuad = 4 / columns;
   const all = `${name}_parts`;
   return `
 var<workgroup> ${all}: array<${type}, ${parts * each}>;
-fn ${name}_total(row: u32) -> ${type === 'f32' ? 'f32' : 'vec4f'} {
-  var total = ${type === 'f32' ? 'f32' : 'vec4f'}();
+fn ${name}_total(row: u32, quad: u32) -> vec4f {
+  var total = vec4f();
   for (var part = 0u; part < ${parts}u; part++) {
-    let at = part * ${each}u + row * ${teams}u;
-    total += ${isWhole ? `${all}[at]` : `vec4f(${all}[at], ${all}[at + 1u])`};
+    let at = part * ${each}u + row * ${teams}u + quad${perQuad > 1 ? ` * ${perQuad}u` : ''};
+    total += ${perQuad === 1 ? `${all}[at]` : `vec4f(${all}[at], ${all}[at + 1u])`};
   }
   return total;
 }`;
 }
+
+/** `fn square_total(row)`: the sum of a row's squares, from the parts in their order. */
+const squareLib = ({ parts, rowTile }: Layout): string => `
+var<workgroup> square_parts: array<f32, ${parts * rowTile}>;
+fn square_total(row: u32) -> f32 {
+  var total = 0.0;
+  for (var part = 0u; part < ${parts}u; part++) { total += square_parts[part * ${rowTile}u + row]; }
+  return total;
+}`;
 
 /**
  * Sums every value over spans of neighbouring invocations. In each of log2(span) exchanges an invocation
@@ -133,13 +138,14 @@ function storeAlone(layout: Layout): string {
   return [...scales, ...lines, leave, ...stores].join('\n  ');
 }
 
-/** Through workgroup memory: the sums of parts are added, and one invocation stores a row. */
+/** Through workgroup memory: the sums of parts are added, and one invocation stores four columns of a row. */
 function storeTogether(layout: Layout): string {
-  const { weights, rows, outDim, firstQuad, normEps, span, parts, teams, rowTile } = layout;
+  const { weights, rows, outDim, firstQuad, normEps, span, parts, teams, rowTile, columns } =
+    layout;
   const shares = sharesOf(layout);
   const { lines, left, kept, copies } = overSpan(span, shares);
   const puts = kept.map((j) => {
-    const at = `part * ${rowTile * teams}u + (item + ${j}u) * ${teams}u${teams > 1 ? ' + team' : ''}`;
+    const at = `part * ${rowTile * teams}u + (item + ${j}u) * ${teams}u + team`;
     const put = shares.map(({ name }, s) => `${name}_parts[${at}] = ${left[s]?.[j]};`);
     const whether = [
       ...(copies > 1 ? [`(lane & ${copies - 1}u) == 0u`] : []),
@@ -147,16 +153,25 @@ function storeTogether(layout: Layout): string {
     ];
     return whether.length ? `if (${whether.join(' && ')}) {\n${put.join('\n')}\n}` : put.join('\n');
   });
+  const squares = range(squaresOf(layout)).map((j) => {
+    const place = ownRow(layout, j);
+    const isWhole = rowTile % teams === 0;
+    const whether = `lane % ${span}u == 0u${isWhole ? '' : ` && ${place} < ${rowTile}u`}`;
+    return `let all${j} = over_span(square${j});
+  if (${whether}) { square_parts[part * ${rowTile}u + ${place}] = all${j}; }`;
+  });
+  const quadsOfTile = (columns * teams) / 4;
   const scale = normEps === undefined ? '' : ' * scale_of(square_total(own))';
-  const totals = weights.map((w) => `${w}_total(own)${scale}`).join(', ');
-  return `${teams > 1 ? `let team = lane / ${span * parts}u;` : ''}
-  let part = share / ${span}u;
-  ${[...lines, ...puts].join('\n  ')}
+  const totals = weights.map((w) => `${w}_total(own, quad)${scale}`).join(', ');
+  return `${[...lines, ...puts, ...squares].join('\n  ')}
   workgroupBarrier();
-  for (var own = lane; own < ${rowTile}u; own += ${span * parts * teams}u) {
+  for (var made = lane; made < ${rowTile * quadsOfTile}u; made += ${span * parts * teams}u) {
+    let own = made / ${quadsOfTile}u;
+    let quad = made % ${quadsOfTile}u;
     let row = first + own;
-    if (row < ${rows}u && columns < ${quads(outDim)}u) {
-      store(${rowOf(layout)}, ${firstQuad}u + columns, ${totals});
+    let i = columns * ${quadsOfTile}u + quad;
+    if (row < ${rows}u && i < ${quads(outDim)}u) {
+      store(${rowOf(layout)}, ${firstQuad}u + i, ${totals});
     }
   }`;
 }

@@ -19,6 +19,7 @@ export type ProductTile = {
 /** What a tile depends on besides its variant. */
 export interface ProductShape {
   readonly rows: number;
+  readonly outDim: number;
   readonly dtype: MatrixDType;
   /** Weights that are multiplied with the same input; default 1. */
   readonly weights?: number | undefined;
@@ -30,7 +31,10 @@ export interface ProductShape {
 
 /** A tile, and what follows from it. */
 export interface WholeTile extends ProductTile {
-  /** Teams of span * parts invocations in a workgroup, each with columns of its own. */
+  /**
+   * Teams of span * parts invocations in a workgroup, each with columns of its own. Spans of different
+   * teams are neighbours, so that a subgroup reads the same input for all of them.
+   */
   readonly teams: number;
   /** Rows that an invocation has sums for. */
   readonly rowTile: number;
@@ -44,32 +48,39 @@ export const LEAST_LANES = 4;
 /** Most invocations of a workgroup (WebGPU default limit). */
 const MOST = 256;
 
+/** Workgroups that keep a large GPU busy: two for each of an H200's 132 multiprocessors. */
+const ENOUGH_WORKGROUPS = 256;
+
 /**
- * The own choice, but for what `tile` says. H200, 2 rows, f16 weights: two columns of a subgroup and two
- * or four subgroups that share inDim take the time of the memory, four columns without sharing up to
- * four times as long. More rows read more of the input than of the weights, for four columns at once
- * half as often. SwiftShader: eight sums of four invocations are 1.1 to 1.3 times as fast as four of one.
+ * The own choice, but for what `tile` says. 32 invocations share a sum, four of them through their
+ * subgroup: of the narrowest official model (dim 768) each has three loads of 16 bytes. On an H200 128
+ * invocations took as long for 2 rows of f16 weights (4.1 us for [2304,768]) and twice as long as 32 for
+ * 16 rows, where they had less to do between beginning and end. More rows read more of the input than of
+ * the weights, for four columns at once half as often. SwiftShader: eight sums of four invocations are
+ * 1.1 to 1.3 times as fast as four of one.
  */
 export function productTile(
-  { rows, weights = 1, norm = false }: ProductShape,
-  { reduce, lanes }: Variant,
+  { rows, outDim, weights = 1, norm = false }: ProductShape,
+  { reduce, lanes = 1 }: Variant,
   tile: Partial<ProductTile> = {},
 ): WholeTile {
   const serial = reduce === 'serial';
   const own = serial
-    ? { span: lanes ? LEAST_LANES : 1, parts: 1 }
+    ? { span: Math.min(LEAST_LANES, lanes), parts: 1 }
     : reduce === 'subgroup'
-      ? { span: Math.min(32, lanes ?? LEAST_LANES), parts: 4 }
+      ? { span: LEAST_LANES, parts: 8 }
       : { span: 1, parts: 64 };
   const { span, parts, math } = { ...own, math: 'f32' as const, ...tile };
   const isNarrow = reduce === 'subgroup' && (rows <= 4 || weights > 1) && 2 * span * parts <= MOST;
   const { columns = serial ? 8 / weights : isNarrow ? 2 : 4 } = tile;
   // Software adapters run one workgroup a thread; on GPUs small ones are more at once.
-  const teams = serial ? 16 : 4 / columns;
+  let teams = serial ? 16 : 4 / columns;
+  const isSmall = (): boolean => 2 * teams * span * parts <= 128;
+  const isMany = (): boolean => outDim >= 2 * teams * columns * ENOUGH_WORKGROUPS;
+  while (reduce === 'subgroup' && isSmall() && (isMany() || teams * span * parts < 64)) teams *= 2;
   // Sums in registers, of which a GPU has 255 to an invocation; more than 64 gain nothing on SwiftShader.
-  const [most, registers] = serial ? [8, 64] : [16, 128];
   const whole = { math, span, parts, columns, teams };
-  let rowTile = Math.min(most, registers / (columns * weights));
+  let rowTile = Math.min(serial ? 8 : 16, 64 / (columns * weights));
   while (rowTile > 1 && bytesOf(whole, rowTile, weights, norm) > MAX_WORKGROUP_BYTES) rowTile /= 2;
   return { ...whole, rowTile: Math.min(rows, rowTile) };
 }

@@ -60,7 +60,8 @@ export function productKernel<B extends Bindings>(
   const { name, rows, inDim, split = 1, dtype, weights, normEps, variant, tile } = params;
   const { first, count: outDim } = columnsOf(name, params);
   assertIndexable(name, bindings);
-  const shape = { rows, dtype, weights: weights.length, norm: normEps !== undefined, split };
+  const norm = normEps !== undefined;
+  const shape = { rows, outDim, dtype, weights: weights.length, norm, split };
   const problem = productProblem(shape, variant, tile);
   assert(problem === undefined, `${name}: ${problem}`);
   const width = loadWidth(dtype, inDim);

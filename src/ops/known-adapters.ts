@@ -23,10 +23,8 @@ const attentionKeys = (cache: string): readonly string[] =>
   [12, 16, 20, 24].map((heads) => `attention ${cache}[${heads}/${heads},64,577]`);
 
 /**
- * NVIDIA's Hopper: one H200, driver 580.159.04, by probes of the form that the kernels have.
- * - attention, heads of 64, position 288 of 24x24 tokens: workgroups of 256 invocations, 8 of which hold
- *   a key of halves.
- * - products of f16 weights, 2 rows: four subgroups share inDim.
+ * NVIDIA's Hopper: one H200, driver 580.159.04. Attention with heads of 64, position 288 of 24x24 tokens:
+ * workgroups of 256 invocations, 8 of which hold a key of halves.
  */
 const HOPPER: Known = {
   // Dawn knows no architecture of it; Node's binding and Chrome's developer features name the device.
@@ -36,12 +34,6 @@ const HOPPER: Known = {
   tiles: {
     ...each(attentionKeys('f16'), { size: 256, span: 8, keys: 4 }),
     ...each(attentionKeys('f32'), { size: 256, span: 16 }),
-    ...each(
-      ['2304,768', '768,768', '768,2048', '3840,1280', '1280,3584', '9600,3200'].map(
-        (shape) => `product f16[${shape}]`,
-      ),
-      { span: 32, parts: 4 },
-    ),
   },
 };
 

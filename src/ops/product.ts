@@ -52,8 +52,8 @@ function tiles({
   matrix,
 }: Variant): readonly Partial<ProductOpTile>[] {
   if (reduce === 'serial') return [{ span: 1 }, { columns: 4 }, { columns: 8 }];
-  const spans = reduce === 'workgroup' ? [1] : [8, 16, 32].filter((s) => s <= lanes);
-  const teams = reduce === 'workgroup' ? [16, 32, 64, 128] : [8, 16, 32, 64, 128, 256];
+  const spans = reduce === 'workgroup' ? [1] : [4, 8, 16, 32].filter((s) => s <= lanes);
+  const teams = reduce === 'workgroup' ? [16, 32, 64, 128] : [16, 32, 64, 128, 256];
   const whole = spans.flatMap((span) =>
     teams.flatMap((team) => {
       const parts = team / span;

@@ -105,7 +105,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let tile = group.y * 18u + group.x;
   let first = 0u;
   let columns = tile;
-  let unit = columns * 16u + lane;
+  let team = lane;
+  let unit = columns * 16u + team;
   let share = 0u;
   let row0 = min(first, 1u);
   let row1 = min(first + 1u, 1u);
