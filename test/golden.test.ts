@@ -16,8 +16,7 @@ const cases = present
 
 /** Barriers are slow on software adapters: these cases reach every kernel in a few seconds. */
 const SMALL = /^(op_|sample_|c2i_odd_mha|c2i_batch4)/;
-/** These take them up to a minute. */
-const SLOW = /^(vq|t5)_/;
+const TOKENIZERS = /^vq_/;
 
 /** Of the shipped model, those whose greedy tokens are drawn. */
 const classes = few(
@@ -37,11 +36,11 @@ test('every kind of this version is among the cases', () => {
   const kinds = new Set(cases.map(({ kind }) => kind));
   expect([...kinds].sort()).toEqual([
     'gpt_c2i',
+    'gpt_t2i',
     'model_folder',
     'op',
     'pt',
     'sampling',
-    't5_encoder',
     'vq',
   ]);
 });
@@ -57,9 +56,9 @@ const others = (['serial', 'workgroup', 'subgroup'] as const).filter(
   (reduce) => reduce !== 'subgroup' || device.features.has('subgroups'),
 );
 const small = cases.filter(({ name }) => SMALL.test(name));
-const slow = cases.filter(({ name }) => SLOW.test(name));
+const tokenizers = cases.filter(({ name }) => TOKENIZERS.test(name));
 describe.each(others)('%s', (reduce) => {
-  test.each([...few(5, small), ...few(0, slow)])('$name', async ({ folder }) => {
+  test.each([...few(5, small), ...few(0, tokenizers)])('$name', async ({ folder }) => {
     expect(await failures(folder, { variant: { reduce } })).toEqual([]);
   });
 });
@@ -78,7 +77,7 @@ test('c2i_tiny_f16 with its weights kept as packed halves', async () => {
   expect(checks.filter(({ pass }) => !pass)).toEqual([]);
 });
 
-const decoders = cases.filter(({ kind }) => kind === 'gpt_c2i');
+const decoders = cases.filter(({ kind }) => kind === 'gpt_c2i' || kind === 'gpt_t2i');
 test.each(few(2, decoders))(
   '$name in fast: logits of each step near, greedy tokens the same',
   async ({ folder }) => {

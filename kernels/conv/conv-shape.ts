@@ -172,10 +172,7 @@ export function convProblem(params: Conv2dParams): string | undefined {
       return `${setting} ${asked[setting]} is ${made[setting]} for this layer`;
     }
   }
-  if (made.method === 'halves') {
-    const { outHeight, outWidth } = convSizes(params);
-    return halvesProblem(made, variant, { m: params.outChannels, n: outHeight * outWidth });
-  }
+  if (made.method === 'halves') return halvesProblem(made, variant);
   const isTiled =
     made.method === 'gemm' || (made.method === 'winograd' && variant.reduce !== 'serial');
   return isTiled ? mapProblem(made, variant) : undefined;

@@ -19,7 +19,7 @@ import { type AdapterSummary, type CommonOptions, withFastDevice } from './conte
 import { keepStdout, shownDestination } from './destinations.ts';
 import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
-import { type MadeBy, type MadeImage, nameOf } from './picture-text.ts';
+import type { MadeBy } from './picture-text.ts';
 import { previewOptions } from './preview.ts';
 import { openProfile, type ProfileOption, reportProfile } from './profile.ts';
 import { describeAdapter, formatMs, type Report } from './report.ts';
@@ -77,7 +77,7 @@ export async function runGenerate(
   const plan = planOf(
     options,
     config,
-    sequences.map(({ label, seed }) => ({ condition: label, seed })),
+    sequences.map(({ label = 0, seed }) => ({ label, seed })),
   );
   keepStdout(options, report);
   await withFastDevice(report, async (device, adapter, { kernels }) => {
@@ -113,8 +113,7 @@ export async function runGenerate(
     const { profile } = options;
     const describeProfile = () =>
       reportProfile(report, device, profiler, profile, written.stats.runs);
-    const facts = { adapter, model, made: plan.images, loadMs };
-    await describe(report, { ...facts, ...written, describeProfile });
+    await describe(report, { adapter, model, loadMs, ...written, describeProfile });
   });
 }
 
@@ -153,14 +152,13 @@ function samplingOf(options: GenerateOptions): SamplingOptions {
 interface Finished extends Written<GenerateStats> {
   readonly adapter: AdapterSummary;
   readonly model: Model;
-  /** What the images are of. */
-  readonly made: readonly MadeImage[];
   readonly loadMs: number;
   readonly describeProfile: () => Promise<unknown>;
 }
 
 async function describe(report: Report, finished: Finished): Promise<void> {
-  const { adapter, model, made, loadMs, stats, files, describeProfile } = finished;
+  const { adapter, model, loadMs, stats, files, describeProfile } = finished;
+  const { classNames } = model.config;
   const { compileMs, tokensMs, decodeMs } = stats.timings;
   const count = finished.images.reduce((sum, { tokens }) => sum + tokens.length, 0);
   const rate = (count / tokensMs) * 1000;
@@ -172,16 +170,15 @@ async function describe(report: Report, finished: Finished): Promise<void> {
     `tokens   ${formatMs(tokensMs)}  ${count} tokens, ${rate.toFixed(1)} tokens/s${each}`,
   );
   report.line(`decode   ${formatMs(decodeMs)}`);
-  const images = made.map((image, index) => ({
+  const images = finished.images.map(({ classIndex = 0, seed }, index) => ({
     index,
-    ...('prompt' in image
-      ? { prompt: image.prompt }
-      : { class: image.class, name: image.className }),
-    seed: image.seed,
+    class: classIndex,
+    name: classNames[classIndex] ?? '',
+    seed,
     passes: passes[index],
   }));
-  for (const [index, image] of made.entries()) {
-    report.line(`image ${index}  ${nameOf(image)}, seed ${image.seed}`);
+  for (const { index, name, seed } of images) {
+    report.line(`image ${index}  ${name}, seed ${seed}`);
   }
   for (const file of files) report.line(`wrote ${shownDestination(file)}`);
   const profile = await describeProfile();

@@ -8,10 +8,9 @@ import type { PngText } from '../node/png-format.ts';
 import { writePng } from '../node/png-stream.ts';
 import type { RgbaImage, Sheet } from '../picture/grid.ts';
 import { outputOf } from './destinations.ts';
-import type { MadeImage } from './picture-text.ts';
 import type { Report } from './report.ts';
 
-/** Longest part of a file name that comes from a class or a text. */
+/** Longest part of a file name that comes from a class. */
 const MAX_SLUG_CHARS = 60;
 
 /** Many programs cannot open a picture with a longer side; JPEG has none. */
@@ -19,12 +18,16 @@ const MAX_SIDE = 65_535;
 /** Four bytes each, in a buffer of 2 GiB: more than most programs that open pictures can hold. */
 const MAX_PIXELS = 2 ** 29 - 1;
 
-/** The file of one image among `count`: `{index}-{name}-{seed}.png`, so that names sort like images. */
-export function pictureName(index: number, count: number, image: MadeImage): string {
+/** The file of one image among `count`: `{index}-{class}-{seed}.png`, so that names sort like images. */
+export function pictureName(
+  index: number,
+  count: number,
+  classIndex: number,
+  seed: number,
+  classNames: readonly string[],
+): string {
   const number = String(index).padStart(String(count - 1).length, '0');
-  const [name, otherwise] =
-    'prompt' in image ? [image.prompt, 'text'] : [image.className, `${image.class}`];
-  return `${number}-${slugOf(name) || otherwise}-${image.seed}.png`;
+  return `${number}-${slugOf(classNames[classIndex] ?? '') || classIndex}-${seed}.png`;
 }
 
 const slugOf = (name: string): string =>
@@ -32,8 +35,7 @@ const slugOf = (name: string): string =>
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]+/gu, '-')
     .replace(/^-+|-+$/g, '')
-    .slice(0, MAX_SLUG_CHARS)
-    .replace(/-$/, '');
+    .slice(0, MAX_SLUG_CHARS);
 
 /** @throws OptionError when few programs could open a sheet. */
 export function assertSheetFits({ width, height }: Sheet, count: number, remedy: string): void {

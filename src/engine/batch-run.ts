@@ -21,7 +21,8 @@ export interface Preview {
 }
 
 export interface GeneratedImage extends Picture {
-  readonly classIndex: number;
+  /** Its class; undefined where a caption was the condition. */
+  readonly classIndex: number | undefined;
   readonly seed: number;
   /** Row by row, u32 [gridSize * gridSize]. */
   readonly tokens: Uint32Array<ArrayBuffer>;
@@ -125,7 +126,8 @@ export class BatchRun {
     this.#compile.begin();
     report(0);
     const rows = sequences.reduce((sum, { cfgScale }) => sum + (cfgScale > 1 ? 2 : 1), 0);
-    await engine.prepare(Math.min(rows, engine.capacity), window);
+    const captions = sequences.flatMap(({ caption }) => caption ?? []);
+    await engine.prepare(Math.min(rows, engine.capacity), window, captions);
     report(1);
     const together = profiler ? 1 : sequences.length;
     await pictureQueue(vq).prepare([gridSize, gridSize], together);

@@ -1,5 +1,7 @@
 /** What an engine offers. */
 import type { Profiler } from '../gpu/profiler.ts';
+import type { CaptionFeatures } from '../models/caption.ts';
+import { abortSignal, type Checks, integer, profiler as profilerCheck } from '../options.ts';
 import type { EngineEvent, ImageRequest } from './request.ts';
 
 export interface EngineOptions {
@@ -17,6 +19,14 @@ export interface SubmitOptions {
   /** Number of the image, for messages. Default: how many were submitted before. */
   readonly index?: number | undefined;
 }
+
+const MAX_CAPACITY = 2 ** 16;
+export const ENGINE: Checks<EngineOptions> = {
+  capacity: integer(1, MAX_CAPACITY),
+  rows: integer(1, MAX_CAPACITY),
+  profiler: profilerCheck,
+};
+export const SUBMIT: Checks<SubmitOptions> = { signal: abortSignal, index: integer(0) };
 
 /** What an engine has done so far. */
 export interface EngineStats {
@@ -51,8 +61,13 @@ export interface Engine {
    * Builds the program for passes that requests wait for otherwise.
    * @param rows Of the requests, with one position each.
    * @param window Of all of them. Default 1.
+   * @param captions Theirs, of a model of texts.
    */
-  prepare(rows: number, window?: number | 'auto'): Promise<void>;
+  prepare(
+    rows: number,
+    window?: number | 'auto',
+    captions?: readonly CaptionFeatures[],
+  ): Promise<void>;
   /** Resolves when no request waits or runs. */
   idle(): Promise<void>;
   /** Frees its GPU memory; the model stays. Requests that run end with a DeviceError (`destroyed`). */

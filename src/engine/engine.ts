@@ -5,35 +5,32 @@ import { packWindows } from '../../kernels/sampler/window-table.ts';
 import { DeviceError } from '../errors.ts';
 import type { Profiler } from '../gpu/profiler.ts';
 import { checkModel, type Model } from '../load/model.ts';
-import {
-  abortSignal,
-  type Checks,
-  checkOptions,
-  integer,
-  profiler as profilerCheck,
-} from '../options.ts';
+import type { CaptionFeatures } from '../models/caption.ts';
+import { noCondition } from '../models/gpt.ts';
+import { checkOptions } from '../options.ts';
 import { MOST_ROWS } from './best-window.ts';
 import { chunkSize } from './chunk-size.ts';
-import type { Engine, EngineOptions, EngineStats, SubmitOptions } from './engine-types.ts';
+import {
+  ENGINE,
+  type Engine,
+  type EngineOptions,
+  type EngineStats,
+  SUBMIT,
+  type SubmitOptions,
+} from './engine-types.ts';
 import { Feed } from './feed.ts';
 import { Job } from './job.ts';
 import { PassClock } from './pass-clock.ts';
 import { Passes, type PassProgram } from './passes.ts';
 import type { Placed } from './placed.ts';
 import { type PlannedPass, planPass, rowsNeeded, rowsOfWindows, rowsWanted } from './plan-pass.ts';
+import { Prefill } from './prefill.ts';
 import { checkRequest, type EngineEvent, type ImageRequest } from './request.ts';
 import { Results } from './results.ts';
 import { Running, type Tokens } from './running.ts';
 import { createSlots, type Slots } from './slots.ts';
 
 const DEFAULT_CAPACITY = 32;
-const MAX_CAPACITY = 2 ** 16;
-const ENGINE: Checks<EngineOptions> = {
-  capacity: integer(1, MAX_CAPACITY),
-  rows: integer(1, MAX_CAPACITY),
-  profiler: profilerCheck,
-};
-const SUBMIT: Checks<SubmitOptions> = { signal: abortSignal, index: integer(0) };
 
 /** Steps of an image that a profiler looks into, in the middles of as many equal parts. */
 const PROFILED_STEPS = 4;
@@ -54,6 +51,7 @@ class SlotEngine implements Engine {
   readonly #model: Model;
   readonly #slots: Slots;
   readonly #passes: Passes;
+  readonly #prefill: Prefill;
   readonly #feed: Feed;
   readonly #results: Results;
   readonly #profiler: Profiler | undefined;
@@ -74,6 +72,7 @@ class SlotEngine implements Engine {
     this.#model = model;
     this.#slots = slots;
     this.#passes = new Passes(model.gpt, slots);
+    this.#prefill = new Prefill(model.gpt, slots);
     this.#feed = new Feed(memory, watch, { profiler });
     this.#results = new Results(model, slots, profiler);
     this.#profiler = profiler;
@@ -111,10 +110,17 @@ class SlotEngine implements Engine {
     return job.events;
   }
 
-  async prepare(rows: number, window: number | 'auto' = 1): Promise<void> {
+  async prepare(
+    rows: number,
+    window: number | 'auto' = 1,
+    captions: readonly CaptionFeatures[] = [],
+  ): Promise<void> {
     const rowsOf = (each: number): number => rows * each;
     const each = window === 'auto' ? this.#passes.bestWindow(rowsOf) : window;
     await this.#passes.for(Math.max(rows, this.#fitting(rowsOf(each))));
+    if (captions.length === 0) return;
+    const uncondSlot = rows > captions.length ? 0 : undefined;
+    await this.#prefill.prepare(captions.map((caption) => ({ caption, uncondSlot })));
   }
 
   /** Rows of a pass in which windows take no more than there are. */
@@ -131,6 +137,7 @@ class SlotEngine implements Engine {
     this.#ended ??= new DeviceError('destroyed', 'the engine was destroyed: create another');
     this.#failAll(this.#ended);
     this.#passes.destroy();
+    this.#prefill.destroy();
     this.#results.destroy();
     this.#clock?.destroy();
     this.#slots.destroy();
@@ -145,6 +152,7 @@ class SlotEngine implements Engine {
         this.#model.gpt.watch.check();
         this.#dropGone();
         this.#admit();
+        await this.#fillCaptions();
         const isFed = this.#running.jobs.size === 0 || this.#feed.isFed;
         if (!isFed) await this.#advance();
         else if (this.#feed.pending > 0) await this.#feed.settle();
@@ -177,6 +185,18 @@ class SlotEngine implements Engine {
     }
   }
 
+  /** Puts the captions of those that were admitted into their slots, before they draw. */
+  async #fillCaptions(): Promise<void> {
+    const captioned = this.#running.takeCaptioned();
+    if (captioned.length === 0) return;
+    const { memory } = this.#model.gpt;
+    for await (const pass of this.#prefill.passes(captioned, ({ job }) => job.isGone)) {
+      while (this.#feed.isFed) await this.#feed.settle();
+      if (this.#ended) return;
+      this.#feed.submit(pass, 1, { written: memory.checked('writing captions', pass.write) });
+    }
+  }
+
   /** Submits the next chunk, or waits where more should be known first. */
   async #advance(): Promise<void> {
     const { placed } = this.#running;
@@ -187,7 +207,8 @@ class SlotEngine implements Engine {
     const auto = isAuto ? this.#passes.bestWindow(rowsOf) : 1;
     const pass = await this.#passes.for(fitting(rowsOf(auto)), fitting(rowsWanted(placed, auto)));
     if (this.#ended) return;
-    const plan = planPass(placed, pass.rows, this.#model.config.gpt.numClasses, auto);
+    const unconditional = noCondition(this.#model.config.gpt, this.capacity);
+    const plan = planPass(placed, pass.rows, unconditional, auto);
     const steps = this.#stepsOf(pass, plan);
     if (steps === 0 && this.#feed.pending > 0) {
       await this.#feed.settle();

@@ -9,7 +9,8 @@ import type { Tiles } from '../ops/tiles.ts';
 
 /** One row of a batch, for messages. */
 interface Named {
-  readonly label: number;
+  /** Its class, where it has one. */
+  readonly label?: number | undefined;
   readonly seed: number;
 }
 
@@ -34,7 +35,8 @@ export function assertDrawn(
   if (at < 0) return;
   const [sequence, step] = [Math.floor(at / blockSize), at % blockSize];
   const named = sequences[sequence];
-  const which = named ? ` (class ${named.label}, seed ${named.seed})` : '';
+  const of = named?.label === undefined ? '' : `class ${named.label}, `;
+  const which = named ? ` (${of}seed ${named.seed})` : '';
   const halves =
     kvDtype === 'f16'
       ? ', or the KV cache overflows: load with kvDtype "f32", f16 ends at 65504'

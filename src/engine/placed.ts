@@ -7,7 +7,8 @@ export interface Place {
   readonly slot: number;
   /** The slot of its rows without condition, where it is guided. */
   readonly uncondSlot: number | undefined;
-  readonly label: number;
+  /** Where its condition begins: its class, or the line of its caption. */
+  readonly condition: number;
   /** `given` tokens are in its line already. */
   readonly sampling: Sampling;
   /** Most positions that it takes in a pass; as many as pay where it is `auto`. */
@@ -30,7 +31,7 @@ const PRIOR_TOKENS = 8;
 export class Placed implements Place {
   readonly slot: number;
   readonly uncondSlot: number | undefined;
-  readonly label: number;
+  readonly condition: number;
   readonly sampling: Sampling;
   readonly window: number | 'auto';
   /** Steps that a profiler has looked into, or that are behind it. */
@@ -40,10 +41,10 @@ export class Placed implements Place {
   #ratio = 1;
   #seen = 0;
 
-  constructor({ slot, uncondSlot, label, sampling, window }: Place) {
+  constructor({ slot, uncondSlot, condition, sampling, window }: Place) {
     this.slot = slot;
     this.uncondSlot = uncondSlot;
-    this.label = label;
+    this.condition = condition;
     this.sampling = sampling;
     this.window = window;
   }

@@ -37,7 +37,7 @@ const wantedOf = (one: Placed, auto: number): number =>
  * Fills the rows of a pass: each sequence has at least one position, and what is left goes round. Rows of
  * one sequence at several positions attend causally, to the same bits as one by one.
  * @param rows Those of the pass, at least `rowsNeeded`.
- * @param unconditional Class of the rows without condition.
+ * @param unconditional Condition of the rows that have none.
  */
 export function planPass(
   placed: readonly Placed[],
@@ -49,13 +49,13 @@ export function planPass(
   const table: Row[] = [];
   const draws: DrawingSequence[] = [];
   const windows: Window[] = [];
-  for (const [{ slot, uncondSlot, label, sampling }, count] of counts) {
+  for (const [{ slot, uncondSlot, condition, sampling }, count] of counts) {
     const first = { row: table.length, draw: draws.length };
-    const stand = (where: number, condition: number): void => {
-      const idle = { slot: where, position: NO_ROW, sequence: slot, condition };
+    const stand = (where: number, its: number): void => {
+      const idle = { slot: where, position: NO_ROW, sequence: slot, condition: its };
       for (let i = 0; i < count; i++) table.push(idle);
     };
-    stand(slot, label);
+    stand(slot, condition);
     const uncondRow = uncondSlot === undefined ? undefined : table.length;
     if (uncondSlot !== undefined) stand(uncondSlot, unconditional);
     for (let i = 0; i < count; i++) {

@@ -1,6 +1,8 @@
 /** What an engine is asked for, and what it tells of it. */
 import type { Sampling } from '../../kernels/sampler/sequence-table.ts';
 import { OptionError } from '../errors.ts';
+import { type CaptionFeatures, checkCaption } from '../models/caption.ts';
+import type { GptConfig } from '../models/gpt-config.ts';
 import type { ModelJson } from '../models/model-json.ts';
 import {
   type Check,
@@ -17,7 +19,10 @@ import { SAMPLING, type SamplingOptions, samplingOf } from './sampling-options.t
 
 /** One image to be. Requests of any settings run side by side. */
 export interface ImageRequest extends SamplingOptions {
-  readonly classIndex: number;
+  /** Of a model of classes. */
+  readonly classIndex?: number | undefined;
+  /** Of a model of texts: what its text encoder makes of a prompt. */
+  readonly caption?: CaptionFeatures | undefined;
   /** An integer from 0 to 2^53 - 1. Default 0. */
   readonly seed?: number | undefined;
   /** Tokens that the grid begins with, row by row; the rest is drawn. Default none. */
@@ -66,7 +71,10 @@ export type EngineEvent =
 
 /** A request that was checked. */
 export interface CheckedRequest {
-  readonly label: number;
+  /** Its class, where classes are the condition. */
+  readonly label: number | undefined;
+  /** Where text is: a copy of what was given. */
+  readonly caption: CaptionFeatures | undefined;
   readonly sampling: Sampling;
   readonly guided: boolean;
   readonly prefix: readonly number[];
@@ -94,6 +102,7 @@ export function fittingWindow(
 const REQUEST: Checks<ImageRequest> = {
   ...SAMPLING,
   classIndex: integer(0),
+  caption: () => undefined, // of which more is said where it is read
   seed: integer(0),
   prefix: numbers,
   previewEvery: integer(1),
@@ -113,11 +122,10 @@ export function checkRequest(
   capacity: number,
 ): CheckedRequest {
   checkOptions('submit', request, REQUEST);
-  const { numClasses, blockSize, vocabSize } = config.gpt;
-  const { classIndex, seed = 0, previewEvery, gridEvery, pixels = true } = request;
+  const { blockSize, vocabSize } = config.gpt;
+  const { seed = 0, previewEvery, gridEvery, pixels = true } = request;
   const { window: asked = 'auto' } = request;
-  // An engine takes the unconditional class too, as the official sampler does.
-  checkValue('classIndex', classIndex, integer(0, numClasses));
+  const condition = checkCondition(config.gpt, request);
   const prefix = Array.from(request.prefix ?? []);
   if (prefix.length > blockSize) {
     throw new OptionError(
@@ -135,5 +143,29 @@ export function checkRequest(
     );
   }
   const window = fittingWindow(asked, blockSize, guided);
-  return { label: classIndex, sampling, guided, prefix, previewEvery, gridEvery, pixels, window };
+  return { ...condition, sampling, guided, prefix, previewEvery, gridEvery, pixels, window };
 }
+
+/** What an image is of: the one of both that the model takes. */
+function checkCondition(
+  config: GptConfig,
+  { classIndex, caption }: Pick<ImageRequest, 'classIndex' | 'caption'>,
+): Pick<CheckedRequest, 'label' | 'caption'> {
+  const takes = takenBy(config);
+  if (config.modelType === 'c2i') {
+    if (caption !== undefined) throw new OptionError(`${takes}: give "classIndex", not "caption"`);
+    // An engine takes the unconditional class too, as the official sampler does.
+    checkValue('classIndex', classIndex, integer(0, config.numClasses));
+    return { label: classIndex, caption };
+  }
+  if (classIndex !== undefined) throw new OptionError(`${takes}: give "caption", not "classIndex"`);
+  if (caption === undefined) throw new OptionError(`${takes}: "caption" is missing`);
+  checkCaption(config, caption, 'caption');
+  return { label: undefined, caption: { ...caption, values: caption.values.slice() } };
+}
+
+/** What a model is conditioned on, in a message. */
+export const takenBy = ({ modelType, numClasses, captionDim, clsTokenNum }: GptConfig): string =>
+  modelType === 'c2i'
+    ? `this model makes images of ${numClasses} classes and takes no text`
+    : `this model makes images of texts and has no classes: it takes features of up to ${clsTokenNum} tokens of ${captionDim}`;

@@ -4,10 +4,16 @@ import type { Model } from '../load/model.ts';
 import type { Job } from './job.ts';
 import { type Bounds, Placed } from './placed.ts';
 import type { PlannedPass } from './plan-pass.ts';
+import { type Captioned, conditionOf, firstOf } from './plan-prefill.ts';
 import type { Results } from './results.ts';
 import type { Slots } from './slots.ts';
 
 export type Tokens = Uint32Array<ArrayBuffer>;
+
+/** A request whose caption is not in its slots yet. */
+export interface CaptionedJob extends Captioned {
+  readonly job: Job;
+}
 
 /** Takes a request whose tokens are full. */
 export type OnFull = (job: Job, tokens: Promise<Tokens>, passes: number) => void;
@@ -20,6 +26,7 @@ export class Running {
   readonly #results: Results;
   readonly #onFull: OnFull;
   readonly #free: number[];
+  readonly #captioned: CaptionedJob[] = [];
 
   constructor(model: Model, slots: Slots, results: Results, onFull: OnFull) {
     this.#model = model;
@@ -40,21 +47,33 @@ export class Running {
   /** Gives a request its slots, for which there is room. */
   start(job: Job): void {
     const { memory, config } = this.#model.gpt;
-    const { label, sampling, guided, prefix, window } = job.request;
+    const { label, caption, sampling, guided, prefix, window } = job.request;
     const slot = this.#free.shift() ?? 0;
     const uncondSlot = guided ? this.#free.shift() : undefined;
-    const placed = new Placed({ slot, uncondSlot, label, sampling, window });
+    const condition = label ?? conditionOf(config, slot);
+    const placed = new Placed({ slot, uncondSlot, condition, sampling, window });
     this.jobs.set(placed, job);
     job.events.push({ type: 'started' });
     const line = Uint32Array.from(prefix);
     const write = (): void => {
       this.#slots.write('progress', packStart(line.length), slot * PROGRESS_WORDS);
       if (line.length > 0) this.#slots.write('tokens', line, slot * config.blockSize);
+      if (!caption) return;
+      const first = Uint32Array.of(firstOf(config, caption));
+      for (const one of [slot, uncondSlot ?? slot]) this.#slots.write('firsts', first, one);
     };
     memory.checked('writing given tokens', write).catch((error) => job.fail(error));
-    if (line.length < config.blockSize) return;
+    if (line.length < config.blockSize) {
+      if (caption) this.#captioned.push({ job, slot, uncondSlot, caption });
+      return;
+    }
     this.release(placed);
     this.#onFull(job, Promise.resolve(line), 0);
+  }
+
+  /** Those that began since the last call with a caption, which comes first. */
+  takeCaptioned(): readonly CaptionedJob[] {
+    return this.#captioned.splice(0);
   }
 
   /** Takes its slots back. Passes that are queued still write to them, before others do. */

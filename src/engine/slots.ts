@@ -9,6 +9,7 @@ import type { Network } from '../load/network.ts';
 import { gptDecoder } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import { ropeTable } from '../models/rope-table.ts';
+import { prefillRows } from './plan-prefill.ts';
 
 export interface Slots {
   /** KV slots, and lines of tokens. */
@@ -32,6 +33,10 @@ const WORDS_A_ROW: ReadonlyMap<string, number> = new Map([
   ['windows', WINDOW_WORDS],
   ['drawn', 1],
 ]);
+
+/** Rows that a table has room for: captions are prefilled in passes of their own. */
+const roomFor = ({ modelType }: GptConfig, mostRows: number): number =>
+  modelType === 'c2i' ? mostRows : Math.max(mostRows, ...prefillRows(false));
 
 /**
  * Allocates slots for a decoder, and tables for passes.
@@ -61,11 +66,12 @@ export async function createSlots(
     const made = memory.checked('making the KV cache', () => {
       for (const tensor of g.residents.filter(({ life }) => life === 'state')) {
         const words = WORDS_A_ROW.get(tensor.name);
-        const size = words === undefined ? byteLength(tensor) : mostRows * words * 4;
+        const size =
+          words === undefined ? byteLength(tensor) : roomFor(config, mostRows) * words * 4;
         buffers.set(tensor.name, memory.create('state', tensor.name, size, usage));
       }
       write('rope', new Uint32Array(ropeTable(config).buffer));
-      write('drawn', new Uint32Array(mostRows).fill(NOT_DRAWN));
+      write('drawn', new Uint32Array(roomFor(config, mostRows)).fill(NOT_DRAWN));
     });
     await watch.race(made);
   } catch (error) {

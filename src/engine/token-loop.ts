@@ -9,9 +9,11 @@ import type { Program } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Network } from '../load/network.ts';
-import type { GptDecoder, PassShape } from '../models/gpt.ts';
+import { type CaptionFeatures, checkCaption } from '../models/caption.ts';
+import { type GptDecoder, noCondition, type PassShape } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import {
+  type Check,
   type Checks,
   checkOptions,
   checkValue,
@@ -23,6 +25,8 @@ import {
 } from '../options.ts';
 import { assertDrawn } from './not-finite.ts';
 import { passProgram } from './passes.ts';
+import { type Captioned, conditionOf, firstOf } from './plan-prefill.ts';
+import { Prefill } from './prefill.ts';
 import { type RunOptions, type RunStats, runSteps } from './run-steps.ts';
 import { SAMPLING } from './sampling-options.ts';
 import { createSlots } from './slots.ts';
@@ -36,8 +40,10 @@ export interface Batch {
 
 /** One image to be. */
 export interface Sequence extends Sampling {
-  /** Class index. */
-  readonly label: number;
+  /** Class index, where classes are the condition. */
+  readonly label?: number | undefined;
+  /** Where text is. */
+  readonly caption?: CaptionFeatures | undefined;
   /** The first `given` tokens. */
   readonly tokens?: ArrayLike<number> | undefined;
 }
@@ -72,11 +78,10 @@ export interface TokenLoop {
 
 const BATCH: Checks<Batch> = { sequences: integer(1, 2 ** 16), guided: flag };
 
-const SEQUENCE: Checks<Omit<Sequence, 'tokens'>> = {
+const SETTINGS: Checks<Omit<Sequence, 'tokens' | 'label' | 'caption'>> = {
   ...SAMPLING,
   seed: integer(0),
   given: integer(0),
-  label: integer(0),
 };
 
 /**
@@ -93,9 +98,12 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
     throw error;
   });
   const { program, gpt, pace } = pass;
-  const write = (t: Tensor, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void =>
-    memory.device.queue.writeBuffer(program.bufferOf(t), 0, data);
-  let written: Promise<void> = Promise.resolve();
+  const prefill = config.modelType === 't2i' ? new Prefill(network, slots) : undefined;
+  const writeTensor = (
+    t: Tensor,
+    data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
+  ): void => memory.device.queue.writeBuffer(program.bufferOf(t), 0, data);
+  let begin: () => Promise<void> = async () => {};
   const read = async (t: Tensor | undefined): Promise<ArrayBuffer> => {
     if (!t) throw new RangeError('the passes do not keep what is asked for');
     return watch.race(readBuffer(memory, program.bufferOf(t)));
@@ -111,16 +119,25 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
     start(sequences, step = 0) {
       watch.check();
       const contents = startOf(network, gpt, batch, sequences, step);
+      const captioned = captionedOf(batch, sequences);
       started = sequences;
-      written = memory.checked('starting the sequences', () => {
-        for (const [tensor, data] of contents) write(tensor, data);
+      const write = () =>
+        memory.checked('starting the sequences', () => {
+          for (const [tensor, data] of contents) writeTensor(tensor, data);
+        });
+      begin = once(async () => {
+        await write(); // what is padding is among it
+        await prefill?.run(captioned);
+        if (prefill) await write(); // the rows of captions stood where those of the first pass do
       });
-      written.catch(() => {}); // reported to the run
+      if (!prefill) begin().catch(() => {}); // reported to the run
     },
     async run(steps, options) {
       watch.check();
+      const begun = begin();
+      if (prefill) await begun;
       const stats = await runSteps({ memory, watch, program, pace }, steps, options);
-      await written;
+      await begun;
       return stats;
     },
     async readTokens(first = 0) {
@@ -132,11 +149,27 @@ export async function tokenLoop(network: Network<GptConfig>, batch: Batch): Prom
     readLogits: async () => lines(await read(gpt.kept?.logits)),
     readProbs: async () => lines(await read(gpt.kept?.probs)),
     destroy() {
+      prefill?.destroy();
       program.destroy();
       slots.destroy();
     },
   };
 }
+
+/** The same promise each time. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => {
+    done ??= work();
+    return done;
+  };
+}
+
+const captionedOf = ({ guided }: Batch, sequences: readonly Sequence[]): Captioned[] =>
+  sequences.flatMap(({ caption }, slot) => {
+    const uncondSlot = guided ? sequences.length + slot : undefined;
+    return caption ? [{ slot, uncondSlot, caption }] : [];
+  });
 
 export const shapeOf = ({ sequences, guided }: Batch): PassShape => {
   const rows = sequences * (guided ? 2 : 1);
@@ -151,7 +184,7 @@ function startOf(
   sequences: readonly Sequence[],
   step: number,
 ): readonly (readonly [Tensor, Uint32Array<ArrayBuffer>])[] {
-  const { numClasses, blockSize, clsTokenNum } = network.config;
+  const { blockSize, clsTokenNum } = network.config;
   checkValue('sequences', sequences, listOf('sequences', having('a sequence')));
   if (sequences.length !== batch.sequences) {
     throw new RangeError(`expected ${batch.sequences} sequences, got ${sequences.length}`);
@@ -164,7 +197,8 @@ function startOf(
   });
   const rowTable = Array.from({ length: rows }, (_, slot) => {
     const sequence = slot % sequences.length;
-    const condition = slot === sequence ? (sequences[sequence]?.label ?? 0) : numClasses;
+    const own = sequences[sequence]?.label ?? conditionOf(network.config, slot);
+    const condition = slot === sequence ? own : noCondition(network.config, slots);
     return { slot, position: step + clsTokenNum - 1, sequence, condition };
   });
   const uncondRow = (i: number) => (batch.guided ? sequences.length + i : undefined);
@@ -179,7 +213,12 @@ function startOf(
   for (const [i, { given }] of sequences.entries()) {
     progress.set(packStart(given, step), i * PROGRESS_WORDS);
   }
+  const firsts = Uint32Array.from({ length: slots }, (_, slot) => {
+    const caption = sequences[slot % sequences.length]?.caption;
+    return caption ? firstOf(network.config, caption) : 0;
+  });
   return [
+    ...(gpt.text ? [[gpt.text.firsts, firsts] as const] : []),
     [gpt.rowTable, packRows(rowTable)],
     [gpt.tokens, tokens],
     [gpt.sequenceTable, packSequences(drawing, rows)],
@@ -190,9 +229,15 @@ function startOf(
 
 /** Fields are written into buffers, where what is missing or of another type would be some number. */
 function checkSequence(config: GptConfig, sequence: Sequence, where: string): void {
-  checkOptions(where, sequence, { ...SEQUENCE, tokens: numbers });
+  const any: Check = () => undefined;
+  const condition = config.modelType === 'c2i' ? { label: any } : { caption: any };
+  checkOptions(where, sequence, { ...SETTINGS, ...condition, tokens: numbers });
   const fields: Readonly<Record<string, unknown>> = { ...sequence };
-  const wanted = { ...SEQUENCE, label: integer(0, config.numClasses) };
+  if (config.modelType === 't2i') checkCaption(config, sequence.caption, `${where}: caption`);
+  const wanted = {
+    ...SETTINGS,
+    ...(config.modelType === 'c2i' && { label: integer(0, config.numClasses) }),
+  };
   for (const [name, is] of Object.entries(wanted)) {
     checkValue(`${where}: ${name}`, fields[name], is);
   }

@@ -1,4 +1,4 @@
-/** From classes and seeds to pictures. */
+/** From classes or captions and seeds to pictures. */
 
 import {
   BatchRun,
@@ -14,13 +14,16 @@ import { withSharedEngine } from '../engine/shared-engine.ts';
 import type { Profiler } from '../gpu/profiler.ts';
 import type { Fingerprint } from '../load/fingerprint.ts';
 import { checkModel, type Model } from '../load/model.ts';
+import type { CaptionFeatures } from '../models/caption.ts';
 import { generateSettings } from './settings.ts';
 
 export type { GeneratedImage, GenerateStats, Preview };
 
 export interface GenerateOptions extends SamplingOptions {
-  /** Class index of each image. */
-  readonly classes: readonly number[];
+  /** Class index of each image, for a model of classes. */
+  readonly classes?: readonly number[] | undefined;
+  /** Of each image, for a model of texts: what its text encoder makes of a prompt. */
+  readonly captions?: readonly CaptionFeatures[] | undefined;
   /** Image i draws with seed + i. Default 0. */
   readonly seed?: number | undefined;
   /** Most images generated side by side; a choice of speed and memory only. Default 16. */
@@ -53,9 +56,9 @@ export interface GenerateResult extends GenerateStats {
 }
 
 /**
- * Generates one image per entry of `classes`. An image depends on its class, its seed and the
+ * Generates one image per entry of `classes` or `captions`. An image depends on its class or caption, its seed and the
  * sampling settings only: not on the batch it is in, nor on its place there.
- * @throws OptionError when a setting is out of range, WeightsError when the weights give numbers that are
+ * @throws OptionError when a setting is out of range or the model takes the other condition, WeightsError when the weights give numbers that are
  * not finite and so no picture, DeviceError when the device fails, the signal's reason when aborted.
  */
 export async function generate(model: Model, options: GenerateOptions): Promise<GenerateResult> {

@@ -3,21 +3,26 @@
 import { range } from '../../kernels/kernel.ts';
 import { packRows, type Row } from '../../kernels/lib/row-table.ts';
 import { assertScores } from '../engine/not-finite.ts';
+import { conditionOf, firstOf } from '../engine/plan-prefill.ts';
+import { takenBy } from '../engine/request.ts';
 import { OptionError } from '../errors.ts';
 import { build } from '../gpu/program.ts';
 import { readBuffer } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
-import { byteLength } from '../graph/tensor.ts';
+import { byteLength, type Tensor } from '../graph/tensor.ts';
 import type { Destroyable, Network } from '../load/network.ts';
+import { type CaptionFeatures, checkCaption } from '../models/caption.ts';
 import { positionsOf } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
-import { gptScorer } from '../models/gpt-scorer.ts';
+import { type GptScorer, gptScorer } from '../models/gpt-scorer.ts';
 import { ropeTable } from '../models/rope-table.ts';
 import { checkValue, having, integer, listOf, numbers, show } from '../options.ts';
 
 export interface GridToScore {
-  /** Class index; numClasses is the unconditional one. */
-  readonly label: number;
+  /** Class index, where classes are the condition; numClasses is the unconditional one. */
+  readonly label?: number | undefined;
+  /** Where text is: what its text encoder makes of a prompt. */
+  readonly caption?: CaptionFeatures | undefined;
   /** u32 [gridSize * gridSize]. */
   readonly tokens: ArrayLike<number>;
 }
@@ -25,7 +30,7 @@ export interface GridToScore {
 /**
  * Logits at every position of each grid in one pass (teacher forcing, no guidance):
  * f32 [grids, 1 + blockSize, vocabSize]. Row p predicts token p; the last row predicts nothing.
- * @throws OptionError when a label or a token is outside its range, WeightsError when logits are not finite.
+ * @throws OptionError when a label or a token is outside its range, or a caption is none of the model's, WeightsError when logits are not finite.
  */
 export async function scoreTokens(
   network: Network<GptConfig>,
@@ -40,10 +45,8 @@ export async function scoreTokens(
   const { config: gpt } = network;
   if (grids.length === 0) throw new OptionError('expected at least one grid, got none');
   const tokens = new Uint32Array(grids.length * gpt.blockSize);
-  grids.forEach(({ label, tokens: given }, i) => {
-    if (integer(0, gpt.numClasses)(label) !== undefined) {
-      throw new OptionError(`grid ${i}: label ${show(label)} is not in 0 .. ${gpt.numClasses}`);
-    }
+  grids.forEach(({ tokens: given, ...condition }, i) => {
+    checkCondition(gpt, condition, i);
     checkValue(`grid ${i}: tokens`, given, numbers);
     const isToken = integer(0, gpt.vocabSize - 1);
     if (given.length !== gpt.blockSize || Array.from(given).some((t) => isToken(t) !== undefined)) {
@@ -56,17 +59,46 @@ export async function scoreTokens(
   return network.exclusive(async () => {
     const build = () => scorerOf(network, grids.length);
     const scorer = await network.cached('scorer', String(grids.length), build);
-    const logits = await scorer.score(
-      grids.map((grid) => grid.label),
-      tokens,
-    );
-    assertScores(logits, positionsOf(gpt), gpt.vocabSize);
+    const logits = imageRows(gpt, await scorer.score(grids, tokens));
+    assertScores(logits, 1 + gpt.blockSize, gpt.vocabSize);
     return logits;
   });
 }
 
+function checkCondition(
+  gpt: GptConfig,
+  { label, caption }: Omit<GridToScore, 'tokens'>,
+  index: number,
+): void {
+  const where = `grid ${index}`;
+  if (gpt.modelType === 'c2i') {
+    if (caption !== undefined) throw new OptionError(`${where}: ${takenBy(gpt)}: give "label"`);
+    if (integer(0, gpt.numClasses)(label) === undefined) return;
+    throw new OptionError(`${where}: label ${show(label)} is not in 0 .. ${gpt.numClasses}`);
+  }
+  if (label !== undefined) throw new OptionError(`${where}: ${takenBy(gpt)}: give "caption"`);
+  checkCaption(gpt, caption, `${where}: caption`);
+}
+
+/** The rows that predict tokens: those of captions before the last predict nothing. */
+function imageRows({ clsTokenNum, blockSize, vocabSize }: GptConfig, logits: Logits): Logits {
+  if (clsTokenNum === 1) return logits;
+  const positions = clsTokenNum + blockSize;
+  const rows = (1 + blockSize) * vocabSize;
+  const grids = logits.length / (positions * vocabSize);
+  const kept = new Float32Array(grids * rows);
+  for (let grid = 0; grid < grids; grid++) {
+    const first = (grid * positions + clsTokenNum - 1) * vocabSize;
+    kept.set(logits.subarray(first, first + rows), grid * rows);
+  }
+  return kept;
+}
+
 interface Scorer extends Destroyable {
-  score(labels: readonly number[], tokens: Uint32Array<ArrayBuffer>): Promise<Logits>;
+  score(
+    conditions: readonly Omit<GridToScore, 'tokens'>[],
+    tokens: Uint32Array<ArrayBuffer>,
+  ): Promise<Logits>;
 }
 
 type Logits = Float32Array<ArrayBuffer>;
@@ -78,18 +110,22 @@ async function scorerOf(network: Network<GptConfig>, sequences: number): Promise
   const g = new Graph();
   const gpt = gptScorer(g, config, sequences, precision);
   const program = await watch.race(build(memory, g, { weights, keep: [gpt.logits] }));
-  const rowsOf = (labels: readonly number[]): Row[] =>
-    labels.flatMap((condition, sequence) =>
-      range(positions).map((position) => ({ slot: sequence, position, sequence, condition })),
-    );
+  const rowsOf = (conditions: readonly Omit<GridToScore, 'tokens'>[]): Row[] =>
+    conditions.flatMap(({ label }, slot) => {
+      const condition = label ?? conditionOf(config, slot);
+      return range(positions).map((position) => ({ slot, position, sequence: slot, condition }));
+    });
   await memory.checked('writing the RoPE table', () =>
     queue.writeBuffer(program.bufferOf(gpt.rope), 0, ropeTable(config)),
   );
   return {
-    async score(labels, tokens) {
+    async score(conditions, tokens) {
       const written = memory.checked('writing the tokens', () => {
-        queue.writeBuffer(program.bufferOf(gpt.rowTable), 0, packRows(rowsOf(labels)));
+        queue.writeBuffer(program.bufferOf(gpt.rowTable), 0, packRows(rowsOf(conditions)));
         queue.writeBuffer(program.bufferOf(gpt.tokens), 0, tokens);
+        for (const [tensor, data] of captionsOf(config, gpt, conditions)) {
+          queue.writeBuffer(program.bufferOf(tensor), 0, data);
+        }
       });
       await watch.race(Promise.all([written, program.run()]));
       const buffer = program.bufferOf(gpt.logits);
@@ -97,4 +133,28 @@ async function scorerOf(network: Network<GptConfig>, sequences: number): Promise
     },
     destroy: () => program.destroy(),
   };
+}
+
+/** What the graph is given of captions: features behind zeros, as many rows as there are condition tokens. */
+function captionsOf(
+  config: GptConfig,
+  { text, captions }: GptScorer,
+  conditions: readonly Omit<GridToScore, 'tokens'>[],
+): (readonly [Tensor, Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>])[] {
+  if (!text || !captions) return [];
+  const { clsTokenNum, captionDim } = config;
+  const features = new Float32Array(conditions.length * clsTokenNum * captionDim);
+  const firsts = new Uint32Array(conditions.length);
+  for (const [slot, { caption }] of conditions.entries()) {
+    if (!caption) continue;
+    const first = firstOf(config, caption);
+    firsts[slot] = first;
+    features.set(caption.values, (conditionOf(config, slot) + first) * captionDim);
+  }
+  const places = Uint32Array.from({ length: conditions.length * clsTokenNum }, (_, i) => i);
+  return [
+    [text.firsts, firsts],
+    [captions.features, features],
+    [captions.places, places],
+  ];
 }

@@ -5,7 +5,8 @@ import { bindingLimit } from '../gpu/variants.ts';
 import { Graph } from '../graph/graph.ts';
 import { plan } from '../graph/plan.ts';
 import { byteLength, storedAs, type Tensor } from '../graph/tensor.ts';
-import { gptDecoder, type PassShape } from '../models/gpt.ts';
+import type { PassShape } from '../models/gpt.ts';
+import { gptGraphs } from '../models/gpt-graphs.ts';
 import type { ModelJson } from '../models/model-json.ts';
 import type { Precision } from '../models/precision.ts';
 import { vqOptions } from '../models/vq-blocks.ts';
@@ -23,7 +24,7 @@ export function estimateMemory(
 ): MemoryUse {
   const { gridSize } = config.gpt;
   const gpt = new Graph();
-  gptDecoder(gpt, config.gpt, pass, precision);
+  gptGraphs(gpt, config.gpt, pass, precision);
   const vq = new Graph();
   const shape = { images: 1, height: gridSize, width: gridSize };
   const { rgba } = vqDecoder(vq, config.vq, shape, vqOptions(precision));

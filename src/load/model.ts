@@ -2,8 +2,8 @@
 import { DeviceError } from '../errors.ts';
 import { findMatrices } from '../gpu/find-matrices.ts';
 import { Memory, type MemoryUse } from '../gpu/memory.ts';
-import { gptDecoder } from '../models/gpt.ts';
-import type { GptConfig } from '../models/gpt-config.ts';
+import { type GptConfig, uncondTokensOf } from '../models/gpt-config.ts';
+import { gptGraphs } from '../models/gpt-graphs.ts';
 import { type ModelJson, parseModelJson } from '../models/model-json.ts';
 import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
@@ -154,7 +154,8 @@ export function checkGpt(
     config,
     precision,
     file,
-    define: (g) => void gptDecoder(g, config, { rows: 1, slots: 1 }, precision),
+    define: (g) =>
+      gptGraphs(g, config, { rows: 1, slots: 1 }, precision, uncondTokensOf(file, config)),
   });
 }
 

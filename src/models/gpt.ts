@@ -30,12 +30,28 @@ export interface PassShape {
 
 /** What every graph of the decoder is fed with. All are states: written before a run, changed only by kernels. */
 export interface GptInputs {
-  /** Where each row stands (`packRows`): u32 [rows, 4]. A class of numClasses is no condition. */
+  /**
+   * Where each row stands (`packRows`): u32 [rows, 4]. Its condition is a class, numClasses for none; of
+   * a caption the line of `conditions` where its slot's begin.
+   */
   readonly rowTable: Tensor;
   /** u32 [slots, blockSize]. */
   readonly tokens: Tensor;
   /** (cos, sin) table of `ropeTable`: f32 [positions, headDim / 2, 2]. */
   readonly rope: Tensor;
+  /** Where text is the condition. */
+  readonly text?: TextInputs | undefined;
+}
+
+/** What rows behind a caption read. */
+export interface TextInputs {
+  /**
+   * Condition tokens of every slot, and those of no caption after them: f32
+   * [(slots + 1) * clsTokenNum, dim]. Captions are at the end of theirs, behind padding.
+   */
+  readonly conditions: Tensor;
+  /** First position of each slot that is not padding: u32 [slots]. */
+  readonly firsts: Tensor;
 }
 
 /** What a pass draws from, where it is kept. */
@@ -69,6 +85,16 @@ export interface Passed {
 /** Positions of a sequence: the condition tokens and the image tokens. */
 export const positionsOf = ({ clsTokenNum, blockSize }: GptConfig): number =>
   clsTokenNum + blockSize;
+
+/** Lines of `conditions`: those of every slot, and of no caption. */
+export const conditionLines = ({ clsTokenNum }: GptConfig, slots: number): number =>
+  (slots + 1) * clsTokenNum;
+
+/** Condition of rows without any: the class after the last, or the line where no caption begins. */
+export const noCondition = (
+  { modelType, numClasses, clsTokenNum }: GptConfig,
+  slots: number,
+): number => (modelType === 'c2i' ? numClasses : slots * clsTokenNum);
 
 /**
  * One pass: every sequence moves on, by a token or by as many of its window as are right. Five operations a
@@ -107,21 +133,42 @@ export function gptDecoder(
 export function forward(
   g: Graph,
   config: GptConfig,
-  { rows, slots }: PassShape,
+  pass: PassShape,
   precision: Precision,
-  { rowTable, tokens, rope }: GptInputs,
+  inputs: GptInputs,
   ops: TransformerOps,
 ): Passed {
+  const { dim, vocabSize, normEps } = config;
+  const { x, hidden } = layers(g, config, pass, precision, inputs, ops);
+  const w = weightsOf(g, config, precision, inputs.text);
+  const head = { rows: pass.rows, inDim: dim, outDim: vocabSize, normEps };
+  const storage = { dtype: headDtypeOf(precision), variant: precision.variant };
+  const last = { x, gain: w.norm, weight: w.output };
+  const logits = run({ g, ...precision }, ops.normProduct, { ...head, ...storage }, last);
+  return { hidden, logits };
+}
+
+/** Every row through every layer; where nothing but the cache is wanted, the last one ends with its own. */
+export function layers(
+  g: Graph,
+  config: GptConfig,
+  { rows, slots }: PassShape,
+  precision: Precision,
+  { rowTable, tokens, rope, text }: GptInputs,
+  ops: TransformerOps,
+  cacheOnly = false,
+): { readonly x: Tensor; readonly hidden: readonly Tensor[] } {
   const { dim, hiddenDim, vocabSize, blockSize, normEps, nHead, nKvHead, headDim } = config;
   const { variant, dtype, kvDtype } = precision;
-  const w = weightsOf(g, config, precision);
+  const w = weightsOf(g, config, precision, text);
   const on = { g, ...precision };
   const all = { rows, variant };
   const product = { ...all, dtype, normEps };
   const back = (inDim: number) => ({ ...all, dtype, inDim, outDim: dim });
   const cache = { slots, nHead, nKvHead, headDim, positions: positionsOf(config), kvDtype };
   const kvShape = [2, slots, nKvHead, cache.positions, headDim];
-  const tables = { vocabSize, labels: w.labels, blockSize, dtype: tableDtypeOf(precision) };
+  const tables = { vocabSize, blockSize, dtype: tableDtypeOf(precision), ...w.labels };
+  const padding = text && { firsts: text.firsts };
 
   const embedded = { rowTable, tokens, labelTable: w.labelTable, tokenTable: w.tokenTable };
   let x = embedRows(g, { rows, capacity: slots, dim, ...tables, variant }, embedded);
@@ -131,37 +178,50 @@ export function forward(
     const kv = g.state(`layers.${layer}.kv`, kvDtype, kvShape);
     const attending = { x, gain: l.attentionNorm, weight: l.wqkv, rope, rowTable, kv };
     const q = run(on, ops.qkv, { ...product, ...cache, dim }, attending);
-    const heads = run(on, ops.attention, { ...all, ...cache }, { q, kv, rowTable });
+    if (cacheOnly && layer === config.nLayer - 1) break;
+    const attended = { ...all, ...cache, padded: text !== undefined };
+    const heads = run(on, ops.attention, attended, { q, kv, rowTable, ...padding });
     x = run(on, ops.addProduct, back(dim), { x: heads, weight: l.wo, residual: x });
     const gating = { x, gain: l.ffnNorm, w1: l.w1, w3: l.w3 };
     const gated = run(on, ops.swiglu, { ...product, dim, hiddenDim }, gating);
     x = run(on, ops.addProduct, back(hiddenDim), { x: gated, weight: l.w2, residual: x });
     hidden.push(x);
   }
-  const head = { ...product, inDim: dim, outDim: vocabSize, dtype: headDtypeOf(precision) };
-  const logits = run(on, ops.normProduct, head, { x, gain: w.norm, weight: w.output });
-  return { hidden, logits };
+  return { x, hidden };
 }
 
 export function gptInputs(g: Graph, config: GptConfig, { rows, slots }: PassShape): GptInputs {
+  const text = config.modelType === 't2i' ? textInputs(g, config, slots) : undefined;
   return {
     rowTable: g.state('rows', 'u32', [rows, ROW_WORDS]),
     tokens: g.state('tokens', 'u32', [slots, config.blockSize]),
     rope: g.state('rope', 'f32', [positionsOf(config), config.headDim / 2, 2]),
+    text,
   };
 }
 
-/** Handles of the weights under their official state-dict names. */
-function weightsOf(g: Graph, config: GptConfig, precision: Precision) {
-  const { dim, hiddenDim, nHead, nKvHead, headDim, vocabSize, numClasses } = config;
+const textInputs = (g: Graph, config: GptConfig, slots: number): TextInputs => ({
+  conditions: g.state('conditions', 'f32', [conditionLines(config, slots), config.dim]),
+  firsts: g.state('firsts', 'u32', [slots]),
+});
+
+/** Handles of the weights under their official state-dict names, and the table of conditions. */
+function weightsOf(
+  g: Graph,
+  config: GptConfig,
+  precision: Precision,
+  text: TextInputs | undefined,
+) {
+  const { dim, hiddenDim, nHead, nKvHead, headDim, vocabSize, numClasses, clsTokenNum } = config;
   const { dtype, maxBindingBytes } = precision;
   const head = headDtypeOf(precision);
-  const labels = numClasses + 1;
   const ofTable = tableDtypeOf(precision);
   const tokens = [vocabSize, dim] as const;
+  const labels = text?.conditions.shape[0] ?? numClasses + 1;
   return {
-    labels,
-    labelTable: g.weight('cls_embedding.embedding_table.weight', ofTable, [labels, dim]),
+    labels: { labels, clsTokenNum, ...(text && { labelDtype: 'f32' as const }) },
+    labelTable:
+      text?.conditions ?? g.weight('cls_embedding.embedding_table.weight', ofTable, [labels, dim]),
     tokenTable: table(g, 'tok_embeddings.weight', ofTable, tokens, maxBindingBytes),
     norm: g.weight('norm.weight', 'f32', [dim]),
     output: matrix(g, 'output.weight', head, [vocabSize, dim], maxBindingBytes),

@@ -14,5 +14,10 @@ export const attend: TransformerOps['attention'] = {
   tiles: attentionTiles,
   problem: (params, tile) =>
     attentionProblem(wholeAttentionTile(params, params.variant, tile), params, params.variant),
-  call: (g, params, inputs, tile) => g.call(attention({ ...params, tile }), inputs).out,
+  call(g, { padded, ...params }, { firsts, ...inputs }, tile) {
+    const all = { ...params, tile };
+    if (!padded) return g.call(attention(all), inputs).out;
+    if (!firsts) throw new RangeError('attention behind padding is given no "firsts"');
+    return g.call(attention({ ...all, padded }), { ...inputs, firsts }).out;
+  },
 };

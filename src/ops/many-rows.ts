@@ -4,13 +4,15 @@ import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import type { Columns } from '../../kernels/product/columns.ts';
 import { matmul } from '../../kernels/product/matmul.ts';
 import type { ProductTile } from '../../kernels/product/product-tile.ts';
+import { rowsProduct } from '../../kernels/product/rows-product.ts';
 import { siluMul } from '../../kernels/product/swiglu.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { attend } from './attention.ts';
-import { productFamily, wholeTile } from './product.ts';
+import type { Operation } from './operation.ts';
+import { type ProductOpTile, productFamily, wholeTile } from './product.ts';
 import { type ProductParams, qkvDim, type TransformerOps } from './transformer.ts';
-import { callParts, type Matrix } from './weights.ts';
+import { callParts, type Matrix, type MatrixPart } from './weights.ts';
 
 export const manyRows: TransformerOps = {
   qkv: {
@@ -31,6 +33,12 @@ export const manyRows: TransformerOps = {
     ...productFamily((params) => params),
     call(g, params, { weight, ...inputs }, tile) {
       const all = { ...params, tile: wholeTile(tile), residual: true } as const;
+      if (hasSharedText(all, weight)) {
+        const { rows, inDim, outDim } = params;
+        const [part] = weight;
+        const product = rowsProduct({ rows, inDim, outDim, residual: true });
+        return g.call(product, { ...inputs, weight: part.values }).out;
+      }
       return callParts(g, (columns) => matmul({ ...all, columns }), { weight }, inputs).out;
     },
   },
@@ -55,6 +63,29 @@ export const manyRows: TransformerOps = {
   },
 };
 
+/** x weight^T of many rows, by itself. */
+export const plainProduct: Operation<
+  ProductParams,
+  { readonly x: Tensor; readonly weight: Matrix },
+  ProductOpTile
+> = {
+  ...productFamily((params) => params),
+  call: (g, params, { x, weight }, tile) =>
+    times(g, { ...params, tile: wholeTile(tile) }, x, weight),
+};
+
+/**
+ * Whether a product is made by the kernel that has one text for all sizes: where there are no barriers, on
+ * software adapters, compiling a text for each shape and number of rows takes longer than running it.
+ */
+function hasSharedText(
+  { variant, dtype, inDim, outDim, tile }: ProductParams & { readonly tile: object },
+  weight: Matrix,
+): weight is readonly [MatrixPart] {
+  const fits = dtype === 'f32' && inDim % 4 === 0 && outDim % 4 === 0 && weight.length === 1;
+  return fits && variant.reduce === 'serial' && Object.keys(tile).length === 0;
+}
+
 /** x weight^T. */
 const times = (
   g: Graph,
@@ -62,6 +93,10 @@ const times = (
   x: Tensor,
   weight: Matrix,
 ): Tensor => {
+  if (hasSharedText(params, weight)) {
+    const { rows, inDim, outDim } = params;
+    return g.call(rowsProduct({ rows, inDim, outDim }), { x, weight: weight[0].values }).out;
+  }
   const make = (columns?: Columns) => matmul({ ...params, columns });
   return callParts(g, make, { weight }, { x }).out;
 };

@@ -52,6 +52,13 @@ export interface AttentionInputs {
   readonly q: Tensor;
   readonly kv: Tensor;
   readonly rowTable: Tensor;
+  /** Of slots that begin with padding. */
+  readonly firsts?: Tensor | undefined;
+}
+
+export interface AttentionOpParams extends RowsParams, AttentionShape {
+  /** Whether slots may begin with padding. Default false. */
+  readonly padded?: boolean | undefined;
 }
 
 export interface AddInputs {
@@ -64,7 +71,7 @@ export interface TransformerOps {
   /** Queries of the normed rows; their keys and values go into the cache. RoPE is applied to both. */
   readonly qkv: Operation<QkvParams, QkvInputs, ProductOpTile>;
   /** softmax(q k^T / sqrt(headDim)) v over the cached positions of each row. */
-  readonly attention: Operation<RowsParams & AttentionShape, AttentionInputs, AttentionTile>;
+  readonly attention: Operation<AttentionOpParams, AttentionInputs, AttentionTile>;
   /** residual + x weight^T. */
   readonly addProduct: Operation<ProductParams, AddInputs, ProductOpTile>;
   /** silu(norm(x) w1^T) * (norm(x) w3^T). */

@@ -82,9 +82,17 @@ function fewLayers(config: GptConfig, precision: Precision): GptConfig {
 }
 
 /** Rows that stand where attention has its mean work. */
-const rowsInTheMiddle = ({ blockSize }: GptConfig, rows: number): Uint32Array<ArrayBuffer> =>
+const rowsInTheMiddle = (
+  { clsTokenNum, blockSize }: GptConfig,
+  rows: number,
+): Uint32Array<ArrayBuffer> =>
   packRows(
     Array.from({ length: rows }, (_, slot) => {
-      return { slot, position: Math.floor(blockSize / 2), sequence: slot, condition: 0 };
+      return {
+        slot,
+        position: clsTokenNum - 1 + Math.floor(blockSize / 2),
+        sequence: slot,
+        condition: 0,
+      };
     }),
   );

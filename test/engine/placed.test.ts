@@ -10,7 +10,7 @@ const MOST = 50;
 
 const placed = (given = 0): Placed =>
   new Placed({
-    ...{ slot: 0, uncondSlot: undefined, label: 0, window: 'auto' },
+    ...{ slot: 0, uncondSlot: undefined, condition: 0, window: 'auto' },
     sampling: sampling({ given }),
   });
 

@@ -19,7 +19,7 @@ function placed(
   { guided = false, given = 0, window = 1, has = 0 }: How = {},
 ): Placed {
   const uncondSlot = guided ? slot + 1 : undefined;
-  const one = new Placed({ slot, uncondSlot, label: 7, sampling: sampling({ given }), window });
+  const one = new Placed({ slot, uncondSlot, condition: 7, sampling: sampling({ given }), window });
   one.submit(1, has);
   return one;
 }

@@ -91,7 +91,7 @@ const generating: readonly Bad[] = [
   [
     'a name of another project',
     { numInferenceSteps: 9 },
-    /no option "numInferenceSteps", but .*classes, seed/,
+    /no option "numInferenceSteps", but .*classes, captions, seed/,
   ],
   ['a name that every object has', { toString: 1 }, /no option "toString"/],
 ];

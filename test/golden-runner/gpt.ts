@@ -1,6 +1,6 @@
 /** Class-conditional GPT cases: teacher forcing, forced and greedy decoding, each with its logits. */
 
-import { tokenLoop } from '../../src/engine/token-loop.ts';
+import { type Sequence, tokenLoop } from '../../src/engine/token-loop.ts';
 import { scoreTokens } from '../../src/generate/score.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { checkGpt } from '../../src/load/model.ts';
@@ -17,6 +17,16 @@ interface Run {
   readonly scale: number;
   readonly interval: number;
   readonly forced: boolean;
+}
+
+/** What every step of some sequences gave. */
+export interface Decoded {
+  /** What was drawn from: f32 [sequences, blockSize, vocabSize]. */
+  readonly logits: Float32Array;
+  /** The best logit minus the second best: f32 [sequences, blockSize]. */
+  readonly margins: Float32Array;
+  /** u32 [sequences, blockSize]. */
+  readonly tokens: Uint32Array;
 }
 
 export async function runGpt(
@@ -57,7 +67,7 @@ interface Logits {
   readonly scale?: number;
 }
 
-function checkLogits(
+export function checkLogits(
   { config, precision }: Network<GptConfig>,
   golden: GoldenCase,
   tensor: string,
@@ -69,44 +79,58 @@ function checkLogits(
   return judgeLogits(tensor, got, expected, { atol, vocabSize: config.vocabSize, fast, scale });
 }
 
+/** Greedy decoding, or forced along given tokens, i32 [sequences, blockSize]. */
+export async function decode(
+  network: Network<GptConfig>,
+  conditions: readonly Pick<Sequence, 'label' | 'caption'>[],
+  { scale, interval = -1, given }: { scale: number; interval?: number; given?: Given },
+): Promise<Decoded> {
+  const { blockSize, vocabSize } = network.config;
+  const loop = await tokenLoop(network, { sequences: conditions.length, guided: scale > 1 });
+  loop.start(
+    conditions.map((condition, i) => ({
+      ...condition,
+      seed: 0,
+      cfgScale: scale,
+      cfgInterval: interval,
+      temperature: 1,
+      topK: 0,
+      topP: 1,
+      greedy: true,
+      given: given ? blockSize : 0,
+      ...(given && { tokens: given.subarray(i * blockSize, (i + 1) * blockSize) }),
+    })),
+  );
+  const logits = new Float32Array(conditions.length * blockSize * vocabSize);
+  const margins = new Float32Array(conditions.length * blockSize);
+  for (let step = 0; step < blockSize; step++) {
+    await loop.run(1);
+    const now = await loop.readLogits();
+    for (const i of conditions.keys()) {
+      const row = now.subarray(i * vocabSize, (i + 1) * vocabSize);
+      logits.set(row, (i * blockSize + step) * vocabSize);
+      margins[i * blockSize + step] = margin(row);
+    }
+  }
+  const tokens = await loop.readTokens();
+  loop.destroy();
+  return { logits, margins, tokens };
+}
+
+type Given = Float32Array | Int32Array | undefined;
+
 async function decoding(
   network: Network<GptConfig>,
   golden: GoldenCase,
   run: Run,
 ): Promise<Check[]> {
-  const { blockSize, vocabSize } = network.config;
-  const classes = [...tensorOf(golden, 'class').data];
-  const given = tensorOf(golden, 'tf.tokens').data;
-  const batch = { sequences: classes.length, guided: run.scale > 1 };
-  const loop = await tokenLoop(network, batch);
-  loop.start(
-    classes.map((label, i) => ({
-      label,
-      seed: 0,
-      cfgScale: run.scale,
-      cfgInterval: run.interval,
-      temperature: 1,
-      topK: 0,
-      topP: 1,
-      greedy: true,
-      given: run.forced ? blockSize : 0,
-      ...(run.forced && { tokens: given.subarray(i * blockSize, (i + 1) * blockSize) }),
-    })),
-  );
-  const logits = new Float32Array(classes.length * blockSize * vocabSize);
-  const margins = new Float32Array(classes.length * blockSize);
-  for (let step = 0; step < blockSize; step++) {
-    await loop.run(1);
-    const now = await loop.readLogits();
-    classes.forEach((_, i) => {
-      const row = now.subarray(i * vocabSize, (i + 1) * vocabSize);
-      logits.set(row, (i * blockSize + step) * vocabSize);
-      margins[i * blockSize + step] = margin(row);
-    });
-  }
+  const { blockSize } = network.config;
+  const conditions = [...tensorOf(golden, 'class').data].map((label) => ({ label }));
+  const given = run.forced ? tensorOf(golden, 'tf.tokens').data : undefined;
+  const { logits, margins, tokens } = await decode(network, conditions, { ...run, given });
   const name = `${run.forced ? 'dec' : 'gen'}.${run.tag}`;
   const checks: Check[] = [];
-  if (!run.forced) checks.push(checkIntegers(golden, `${name}.tokens`, await loop.readTokens()));
+  if (!run.forced) checks.push(checkIntegers(golden, `${name}.tokens`, tokens));
   const fast = precisionName(network.precision) === 'fast';
   if (!run.forced && !fast && golden.expected.has(`${name}.margin`)) {
     checks.push(checkFloats(golden, `${name}.margin`, margins));

@@ -14,6 +14,8 @@ import { elementCount, type Tensor } from '../../src/graph/tensor.ts';
 import type { PrecisionOptions } from '../../src/load/precision.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';
 import { attnBlock, conv, norm, resnetBlock, type VqContext } from '../../src/models/vq-blocks.ts';
+import { projectCaption } from '../../src/ops/caption.ts';
+import { matrix } from '../../src/ops/weights.ts';
 import { type GoldenCase, tensorOf } from './case.ts';
 import { type Check, checkFloats } from './check.ts';
 import { type Input, runGraph } from './graph.ts';
@@ -114,6 +116,13 @@ const OPS: Readonly<Record<string, Define>> = {
     const up = product(g, x, 'w3', hiddenDim, variant);
     const hidden = g.call(siluMul({ rows, hiddenDim }), { gate, up }).out;
     return product(g, hidden, 'w2', dim, variant);
+  }),
+  gelu_mlp: rowwise((g, x, golden, variant) => {
+    const [rows = 1, captionDim = 1] = x.shape;
+    const dim = tensorOf(golden, 'y').shape.at(-1) ?? 1;
+    const of = (name: string, inDim: number) => matrix(g, `${name}.weight`, 'f32', [dim, inDim]);
+    const weights = { fc1: of('fc1', captionDim), fc2: of('fc2', dim) };
+    return projectCaption({ g, variant }, { rows, captionDim, dim, dtype: 'f32' }, x, weights);
   }),
   rope_apply: ropeApply,
   attention_cache: attentionCache,

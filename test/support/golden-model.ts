@@ -7,11 +7,16 @@ import { readExactly } from '../../src/weights/source.ts';
 import { ROOT } from './sources.ts';
 import { tinyFolder } from './tiny-model.ts';
 
-const FOLDER = join(ROOT, 'test', 'golden', 'c2i_tiny');
-
-/** Two layers of 64, 10 classes, 256 codes, 4x4 tokens. */
-export async function goldenFolder(): Promise<ModelFiles> {
-  const { model_args: gpt } = JSON.parse(readFileSync(join(FOLDER, 'config.json'), 'utf8'));
+/**
+ * Two layers of 64, 256 codes, 4x4 tokens.
+ * @param name `c2i_tiny` with 10 classes, or `t2i_tiny` with captions of up to 12 tokens of 48 features.
+ */
+export async function goldenFolder(
+  name: 'c2i_tiny' | 't2i_tiny' = 'c2i_tiny',
+): Promise<ModelFiles> {
+  const folder = join(ROOT, 'test', 'golden', name);
+  const { model_args: gpt } = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
+  const classes = Array.from({ length: gpt.num_classes }, (_, i) => `class ${i}`);
   const tiny = tinyFolder({
     gpt: { vocab_size: gpt.vocab_size },
     vq: { codebook_size: gpt.vocab_size },
@@ -20,22 +25,22 @@ export async function goldenFolder(): Promise<ModelFiles> {
   const { vq } = JSON.parse(new TextDecoder().decode(await readExactly(json, 0, json.byteLength)));
   const model = {
     format: MODEL_FORMAT,
-    name: 'c2i_tiny',
+    name,
     description: 'a golden case',
     ...{ gpt, vq },
-    classes: Array.from({ length: gpt.num_classes }, (_, i) => `class ${i}`),
+    ...(name === 'c2i_tiny' && { classes }),
     sampling: { cfg_scale: 4, temperature: 1, top_k: 0, top_p: 1 },
     license: 'none',
     trained: 'not at all',
   };
   return {
-    name: 'c2i_tiny',
+    name,
     async open(file) {
       if (file === 'model.json') {
         return memorySource(file, new TextEncoder().encode(JSON.stringify(model)));
       }
       if (file !== 'gpt.safetensors') return tiny.open(file);
-      return memorySource(file, readFileSync(join(FOLDER, 'model.safetensors')));
+      return memorySource(file, readFileSync(join(folder, 'model.safetensors')));
     },
   };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Graph } from '../../src/graph/graph.ts';
 import { elementCount, type Tensor } from '../../src/graph/tensor.ts';
 import { type ModelFiles, memorySource, parseModelJson } from '../../src/index.ts';
-import { gptDecoder } from '../../src/models/gpt.ts';
+import { gptGraphs } from '../../src/models/gpt-graphs.ts';
 import { MODEL_FORMAT } from '../../src/models/model-json.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
 import { vqEncoder } from '../../src/models/vq-encoder.ts';
@@ -67,9 +67,11 @@ export function writeTinyFolder(folder: string, options: TinyOptions = {}): void
 }
 
 function tinyFiles(options: TinyOptions = {}): Record<string, Uint8Array> {
-  const json = JSON.parse(TINY);
+  const { classes, ...json } = JSON.parse(TINY);
+  const hasText = Object(options.gpt).model_type === 't2i';
   const text = JSON.stringify({
     ...json,
+    ...(!hasText && { classes }),
     gpt: { ...json.gpt, ...options.gpt },
     vq: { ...json.vq, ...options.vq },
   });
@@ -86,7 +88,7 @@ function tinyFiles(options: TinyOptions = {}): Record<string, Uint8Array> {
   const pass = { rows: 1, slots: 1 };
   return {
     'model.json': new TextEncoder().encode(text),
-    'gpt.safetensors': weightsOf((g) => gptDecoder(g, gpt, pass, precision)),
+    'gpt.safetensors': weightsOf((g) => gptGraphs(g, gpt, pass, precision)),
     'vq.safetensors': weightsOf((g) => {
       vqDecoder(g, vq, { images: 1, height: 1, width: 1 }, precision);
       if (options.encoder) vqEncoder(g, vq, { images: 1, height: 2, width: 2 }, precision);
@@ -95,10 +97,11 @@ function tinyFiles(options: TinyOptions = {}): Record<string, Uint8Array> {
 }
 
 function storedTensor(
-  { name, shape }: Tensor,
+  tensor: Tensor,
   index: number,
   change?: TinyOptions['change'],
 ): [string, StoredTensor] {
+  const { name, shape } = { ...tensor, ...tensor.origin };
   const values = normal(elementCount(shape), 1000 + index, 0.1);
   change?.(name, values);
   return [name, { dtype: 'F32', shape, bytes: bytesOf(values) }];
