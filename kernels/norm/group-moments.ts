@@ -7,6 +7,7 @@ import {
   grid,
   type Kernel,
   PORTABLE,
+  range,
   type Variant,
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
@@ -31,7 +32,10 @@ export type GroupMomentsBindings = {
   readonly out: Binding<'out'>;
 };
 
-const SHARED_SIZE = 64;
+/** Invocations that share a chunk: as few as can keep its values in registers. */
+const SHARED_SIZES = [64, 256] as const;
+/** Values of an invocation, at most: of more, registers would be too many. */
+const MOST_EACH = 40;
 const SERIAL_SIZE = 4;
 /** Values of a chunk, at least. */
 const LEAST_CHUNK = 2048;
@@ -42,6 +46,46 @@ const MAX_CHUNKS = 64;
 export function groupChunks(count: number): { readonly chunk: number; readonly chunks: number } {
   const chunk = Math.max(LEAST_CHUNK, ceilDiv(count, MAX_CHUNKS));
   return { chunk, chunks: ceilDiv(count, chunk) };
+}
+
+const sharedSize = (chunk: number): number =>
+  SHARED_SIZES.find((size) => ceilDiv(chunk, size) <= MOST_EACH) ?? Math.max(...SHARED_SIZES);
+
+/**
+ * Statements about every value v of an invocation. A chunk that is held in registers is read from memory
+ * once: caches do not hold the chunks of all workgroups of a large map until they are read again.
+ */
+function eachValue({ size, chunk, held = false }: EachParams): Each {
+  const count = ceilDiv(chunk, size);
+  if (!held || count > MOST_EACH) {
+    const of = (body: string): string =>
+      `for (var i = first; i < values; i += ${size}u) { let v = x[start + i]; ${body} }`;
+    return { held: '', of };
+  }
+  const place = (j: number): string => `first + ${j * size}u`;
+  return {
+    held: range(count)
+      .map((j) => `let v${j} = x[start + min(${place(j)}, values - 1u)];`)
+      .join('\n  '),
+    of: (body) =>
+      range(count)
+        .map((j) => `if (${place(j)} < values) { ${body.replaceAll(/\bv\b/g, `v${j}`)} }`)
+        .join('\n  '),
+  };
+}
+
+interface EachParams {
+  /** From one value of an invocation to the next. */
+  readonly size: number;
+  readonly chunk: number;
+  /** In registers, if there are not too many. */
+  readonly held?: boolean;
+}
+
+interface Each {
+  /** Reads them, where they are held. */
+  readonly held: string;
+  readonly of: (body: string) => string;
 }
 
 /**
@@ -73,15 +117,14 @@ export function groupMoments(params: GroupMomentsParams): Kernel<GroupMomentsBin
   assertIndexable('group_moments', bindings);
   const { reduce } = variant;
   const serial = reduce === 'serial';
-  const size = serial ? SERIAL_SIZE : SHARED_SIZE;
+  const size = serial ? SERIAL_SIZE : sharedSize(chunk);
   const units = images * groups * chunks;
   const [gx, gy] = grid(ceilDiv(units, serial ? size : 1));
   const total = serial
     ? undefined
     : reducer({ name: 'total', type: 'f32', op: 'sum', size, reduce });
   const summed = (value: string): string => (total ? total.call(value) : value);
-  const each = (body: string): string =>
-    `for (var i = first; i < values; i += ${serial ? 1 : size}u) { let v = x[start + i]; ${body} }`;
+  const each = eachValue(serial ? { size: 1, chunk } : { size, chunk, held: true });
   const code = wgsl`${enable(reduce === 'subgroup' ? ['subgroups'] : [])}
 ${declare(bindings)}
 ${total?.code ?? ''}
@@ -101,11 +144,12 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
   let values = min(${chunk}u, ${count}u - chunk * ${chunk}u);
   // Values differ little from the first beside their mean, so that their sum loses less.
   let origin = x[start];
+  ${each.held}
   var sum = 0.0;
-  ${each('sum += v - origin;')}
+  ${each.of('sum += v - origin;')}
   let mean = origin + ${summed('sum')} / f32(values);
   var squares = 0.0;
-  ${each('squares += (v - mean) * (v - mean);')}
+  ${each.of('squares += (v - mean) * (v - mean);')}
   squares = ${summed('squares')};
   ${serial ? '' : 'if (lane > 0u) { return; }'}
   out[unit] = vec2f(mean, squares);

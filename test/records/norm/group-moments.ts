@@ -13,6 +13,9 @@ const cases: readonly GroupMomentsParams[] = [
   { images: 1, channels: 6, height: 37, width: 43, groups: 3 },
   { images: 1, channels: 32, height: 1, width: 1 },
 ];
+/** Chunks for 256 invocations. */
+const large: GroupMomentsParams = { images: 1, channels: 2, height: 300, width: 300, groups: 1 };
+const withBarriers = F32_VARIANTS.filter(({ reduce }) => reduce !== 'serial');
 
 export const groupMoments: KernelRecord<GroupMomentsParams> = record<
   GroupMomentsParams,
@@ -21,7 +24,10 @@ export const groupMoments: KernelRecord<GroupMomentsParams> = record<
   name: 'group_moments',
   kernel,
   shown: { images: 1, channels: 256, height: 96, width: 96 },
-  suites: [{ variants: F32_VARIANTS, cases, few: 1 }],
+  suites: [
+    { variants: F32_VARIANTS, cases, few: 1 },
+    { variants: withBarriers, cases: [large], few: 1 },
+  ],
   texts: [{ images: 2, channels: 64, height: 3, width: 5 }],
   inputs: {
     x: ({ images, channels, height, width }) =>
