@@ -2,6 +2,7 @@
 import { assert, ceilDiv, MAX_WORKGROUP_BYTES, type Variant } from '../kernel.ts';
 import { assertTile } from '../lib/params.ts';
 import { loadWidth, type Width } from '../lib/weights.ts';
+import { mergedParts } from './attention-merge.ts';
 import type { KvShape } from './kv-cache.ts';
 
 /** Nothing here depends on the number of rows: each of these settings changes the order of sums. */
@@ -12,6 +13,8 @@ export type AttentionTile = {
   readonly span: number;
   /** Keys that each span takes at once: 1, 2 or 4. */
   readonly keys: number;
+  /** Whether the next keys and values are on their way while some are added; not under `serial`. */
+  readonly ahead: boolean;
 };
 
 export interface AttentionShape extends KvShape {
@@ -19,7 +22,12 @@ export interface AttentionShape extends KvShape {
 }
 
 /** Settings of a tile, by name. */
-export const ATTENTION_SETTINGS: readonly (keyof AttentionTile)[] = ['size', 'span', 'keys'];
+export const ATTENTION_SETTINGS: readonly (keyof AttentionTile)[] = [
+  'size',
+  'span',
+  'keys',
+  'ahead',
+];
 
 /** Loads of 16 bytes, of keys alone, that an invocation has under way at once. */
 const MOST_LOADS = 8;
@@ -27,7 +35,7 @@ const MOST_LOADS = 8;
 /** The heads as they lie in the cache. */
 type Heads = Pick<KvShape, 'headDim' | 'kvDtype' | 'positions'>;
 
-/** Invocations of a workgroup: a subgroup of most adapters, to the most that every device has. */
+/** Invocations of a workgroup, of our own choice: a subgroup of most adapters, to the most that every device has. */
 const LEAST_SIZE = 32;
 const SIZES = [LEAST_SIZE, 64, 128, 256];
 
@@ -62,12 +70,14 @@ export function attentionProblem(
   heads: Heads,
   variant: Variant,
 ): string | undefined {
-  const { size, span, keys } = tile;
+  const { size, span, keys, ahead } = tile;
+  const { invocations = 256 } = variant;
   const isPower = (n: number): boolean => Number.isInteger(n) && n > 0 && (n & (n - 1)) === 0;
-  if (!isPower(size) || size > 256 || !isPower(span) || span > size) {
-    return `size ${size} and span ${span} expected powers of two, at most 256, the span within the size`;
+  if (!isPower(size) || size > invocations || !isPower(span) || span > size) {
+    return `size ${size} and span ${span} expected powers of two, at most ${invocations}, the span within the size`;
   }
   if (![1, 2, 4].includes(keys)) return `keys expected 1, 2 or 4, got ${keys}`;
+  if (ahead && variant.reduce === 'serial') return 'ahead expected false under serial';
   const most = mostSpan(variant);
   if (span > most) return `${variant.reduce} shares a key among ${most} at most, got span ${span}`;
   const bytes = bytesOf(tile, heads, variant);
@@ -97,7 +107,7 @@ export function wholeAttentionTile(
   tile: Partial<AttentionTile> = {},
 ): AttentionTile {
   // Rows x heads are few, and a software adapter runs one workgroup per thread.
-  if (variant.reduce === 'serial') return { size: 4, span: 1, keys: 1, ...tile };
+  if (variant.reduce === 'serial') return { size: 4, span: 1, keys: 1, ahead: false, ...tile };
   const own = powerWithin(Math.min(16, mostSpan(variant), loadsOf(heads, 1)));
   const { span = own } = tile;
   const { keys = powerWithin(Math.min(4, MOST_LOADS / loadsOf(heads, span))) } = tile;
@@ -105,25 +115,43 @@ export function wholeAttentionTile(
     (size) => bytesOf({ size, span, keys }, heads, variant) <= MAX_WORKGROUP_BYTES,
   );
   const holdsAll = (size: number): boolean => (size / span) * keys >= heads.positions;
-  return { size: fitting.find(holdsAll) ?? fitting.at(-1) ?? LEAST_SIZE, span, keys, ...tile };
+  return {
+    size: fitting.find(holdsAll) ?? fitting.at(-1) ?? LEAST_SIZE,
+    span,
+    keys,
+    ahead: false,
+    ...tile,
+  };
 }
 
 /** Tiles worth measuring for attention on a device. */
-export function attentionTiles({ reduce }: Variant): readonly AttentionTile[] {
+export function attentionTiles({ reduce, invocations = 256 }: Variant): readonly AttentionTile[] {
   // One invocation for each row and head, on a software adapter: several keys at once are no faster.
-  if (reduce === 'serial') return [4, 16].map((size) => ({ size, span: 1, keys: 1 }));
-  return [64, 128, 256].flatMap((size) =>
-    [4, 8, 16].flatMap((span) => [2, 4].map((keys) => ({ size, span, keys }))),
+  if (reduce === 'serial') {
+    return [4, 16].map((size) => ({ size, span: 1, keys: 1, ahead: false }));
+  }
+  const sizes = [64, 128, 256, 512].filter((size) => size <= invocations);
+  const taken = [{ keys: 2, ahead: false }, ...[false, true].map((ahead) => ({ keys: 4, ahead }))];
+  return sizes.flatMap((size) =>
+    [4, 8, 16].flatMap((span) => taken.map((each) => ({ size, span, ...each }))),
   );
 }
 
 /** The largest power of two that is not above a number; 1 for smaller ones. */
 const powerWithin = (n: number): number => 2 ** Math.floor(Math.log2(Math.max(1, n)));
 
-/** Workgroup memory: what each span has summed, its highest score and weight; shares of scores. */
-function bytesOf({ size, span, keys }: AttentionTile, heads: Heads, { reduce }: Variant): number {
-  if (reduce === 'serial') return 0;
+/** Neighbouring invocations that exchange what they have without workgroup memory. */
+export const exchangingLanes = ({ reduce, lanes = 1 }: Variant): number =>
+  reduce === 'subgroup' ? lanes : 1;
+
+/** Workgroup memory: what each part has summed, its highest score and weight; shares of scores. */
+function bytesOf(
+  { size, span, keys }: Pick<AttentionTile, 'size' | 'span' | 'keys'>,
+  heads: Heads,
+  variant: Variant,
+): number {
+  if (variant.reduce === 'serial') return 0;
   const summed = span * loadsOf(heads, span) * headWidth(heads) * 4;
-  const shares = reduce === 'workgroup' ? size * keys * 4 : 0;
-  return (size / span) * (summed + 8) + shares;
+  const shares = variant.reduce === 'workgroup' ? size * keys * 4 : 0;
+  return mergedParts({ size, span, lanes: exchangingLanes(variant) }) * (summed + 8) + shares;
 }

@@ -19,11 +19,13 @@ import { assertParams } from '../lib/params.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
 import { weightReader } from '../lib/weights.ts';
 import { wgsl } from '../lib/wgsl.ts';
-import { type AttentionBody, attentionLib, attentionMain } from './attention-body.ts';
+import { attentionLib, attentionMain } from './attention-body.ts';
+import { spansLib, spansMain } from './attention-spans.ts';
 import {
   type AttentionShape,
   type AttentionTile,
   attentionTile,
+  exchangingLanes,
   headWidth,
 } from './attention-tile.ts';
 import { KV_RULES, kvBinding, kvLib } from './kv-cache.ts';
@@ -89,15 +91,13 @@ export function attention(params: AttentionParams): Kernel {
     out: rowBinding('out', [rows, nHead * headDim]),
   };
   assertIndexable('attention', bindings);
-  const { size, span, keys } = attentionTile('attention', params, variant, params.tile);
+  const { size, span, keys, ahead } = attentionTile('attention', params, variant, params.tile);
   const serial = variant.reduce === 'serial';
-  const body: AttentionBody = {
-    ...{ span, keys, width },
-    begin: padded ? 'min(firsts[slot], position)' : '0u',
-    spans: serial ? 1 : size / span,
-    pieces: headDim / width,
-    through: variant.reduce === 'subgroup' ? 'subgroup' : 'workgroup',
-  };
+  const begin = padded ? 'min(firsts[slot], position)' : '0u';
+  const body = { keys, width, begin, pieces: headDim / width };
+  const spans = { ...body, kvDtype, size, span, ahead, lanes: exchangingLanes(variant) };
+  // Spans weigh by powers of two: what makes those of e is in the scale.
+  const scale = (serial ? 1 : Math.LOG2E) / Math.sqrt(headDim);
   const units = rows * nHead;
   const [gx, gy] = grid(serial ? ceilDiv(units, size) : units);
   const features = variant.reduce === 'subgroup' ? (['subgroups'] as const) : [];
@@ -105,12 +105,12 @@ export function attention(params: AttentionParams): Kernel {
   const code = wgsl`${enable(features)}
 ${rowLib}
 ${declare(bindings)}
-const SCALE = f32(${1 / Math.sqrt(headDim)});
+const SCALE = f32(${scale});
 ${rowReader({ name: 'q', dtype: 'f32', length: headDim })}
-${weightReader('kv', kvDtype, headDim, width)}
+${serial ? weightReader('kv', kvDtype, headDim, width) : ''}
 ${rowWriter({ name: 'out', dtype: 'f32', length: headDim })}
 ${kvLib(params)}
-${attentionLib(body)}
+${serial ? attentionLib(body) : spansLib(spans)}
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let unit = ${serial ? `(${index}) * ${size}u + lane` : index};
@@ -121,7 +121,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let head = unit % ${nHead}u / ${nHead / nKvHead}u;
   let keys = kv_row(0u, slot, head, 0u);
   let values = kv_row(1u, slot, head, 0u);
-  ${attentionMain(body)}
+  ${serial ? attentionMain(body) : spansMain(spans)}
 }`;
   return {
     ...identity,

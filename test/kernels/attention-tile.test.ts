@@ -20,7 +20,7 @@ type Heads = Pick<AttentionParams, 'headDim' | 'kvDtype'>;
 
 const compiling = await nullDevice();
 
-test.each<[Heads, Variant, AttentionTile]>([
+test.each<[Heads, Variant, Omit<AttentionTile, 'ahead'>]>([
   // A key of 64 halves is eight loads of 16 bytes, one of 64 floats sixteen.
   [B_F16, subgroups(4), { size: 128, span: 4, keys: 4 }],
   [B_F16, subgroups(8), { size: 256, span: 8, keys: 4 }],
@@ -39,16 +39,20 @@ test.each<[Heads, Variant, AttentionTile]>([
   [GPT_3B, workgroup, { size: 256, span: 16, keys: 4 }],
 ])('heads of $headDim $kvDtype under $1: $2', async (heads, variant, tile) => {
   const sizes = { rows: 2, nHead: 12, nKvHead: 12, slots: 2, positions: 577, ...heads };
-  expect(wholeAttentionTile(sizes, variant)).toEqual(tile);
+  expect(wholeAttentionTile(sizes, variant)).toEqual({ ahead: false, ...tile });
   const kernel = attention.kernel({ ...sizes, variant });
   expect(kernel.code).toContain(`@workgroup_size(${tile.size})`);
   await compile(compiling, kernel);
 });
 
 test('what a tile leaves open suits what it says', () => {
-  // 64 spans would need 17 KB.
-  const tile = wholeAttentionTile({ ...B_F16, positions: 577 }, subgroups(32), { span: 4 });
-  expect(tile).toEqual({ size: 128, span: 4, keys: 4 });
+  const tileFor = (variant: Variant, tile: Partial<AttentionTile>) =>
+    wholeAttentionTile({ ...B_F16, positions: 577 }, variant, tile);
+  // 64 spans would need 17 KB; of those of a subgroup one alone stores what all have.
+  const rest = { span: 4, keys: 4, ahead: false };
+  expect(tileFor(workgroup, { span: 4 })).toEqual({ size: 128, ...rest });
+  expect(tileFor(subgroups(32), { span: 4 })).toEqual({ size: 256, ...rest });
+  expect(tileFor(subgroups(32), { size: 512 })).toMatchObject({ size: 512, span: 8 });
 });
 
 test('a workgroup is no larger than what holds all positions at once', () => {
@@ -62,28 +66,44 @@ function emulated({ features: _, ...kernel }: Kernel): Kernel {
   const size = /@workgroup_size\((\d+)\)/.exec(kernel.code)?.[1];
   const code = kernel.code
     .replace('enable subgroups;', '')
-    .replaceAll('subgroupShuffleXor(sum, ', 'from_lane(sum, lane, lane ^ ');
-  const library = `
-var<workgroup> given: array<Scores, ${size}>;
-fn from_lane(value: Scores, lane: u32, other: u32) -> Scores {
-  given[lane] = value;
+    .replaceAll(/subgroupShuffleXor\((sum|best|weight|sum\d+[ab]), /g, (_, name: string) => {
+      const type = name === 'sum' ? 'Scores' : name.startsWith('sum') ? 'vec4f' : 'f32';
+      return `${type.toLowerCase()}_of(${name}, lane, lane ^ `;
+    });
+  const library = ['Scores', 'vec4f', 'f32']
+    .map((type) => [type, type.toLowerCase()] as const)
+    .map(
+      ([type, name]) => `
+var<workgroup> given_${name}: array<${type}, ${size}>;
+fn ${name}_of(value: ${type}, lane: u32, other: u32) -> ${type} {
+  given_${name}[lane] = value;
   workgroupBarrier();
-  let taken = given[other];
+  let taken = given_${name}[other];
   workgroupBarrier();
   return taken;
-}`;
+}`,
+    )
+    .join('');
   return { ...kernel, code: code + library };
 }
 
-test.each<[Heads, number]>([
-  [B_F16, 8],
-  [GPT_3B, 16],
-])('subgroups of 32, emulated: heads of $headDim $kvDtype in spans of $1', async (heads, span) => {
-  const params = {
-    ...{ rows: 3, nHead: 2, nKvHead: 1, slots: 2, positions: 70 },
-    ...{ ...heads, variant: subgroups(32), tile: { size: 64 } },
-  };
-  const kernel = attention.kernel(params);
-  expect(kernel.code.match(/subgroupShuffleXor/g)).toHaveLength(Math.log2(span));
-  await checkCase(await testDevice(), attention, params, emulated(kernel));
-});
+test.each<[Heads, Partial<AttentionTile>, number]>([
+  [B_F16, { size: 64 }, 8],
+  [GPT_3B_F16, { size: 64, ahead: true }, 16],
+])(
+  'subgroups of 32, emulated: heads of $headDim $kvDtype, $1, spans of $2',
+  async (heads, tile, span) => {
+    const params = {
+      ...{ rows: 3, nHead: 2, nKvHead: 1, slots: 2, positions: 70 },
+      ...{ ...heads, variant: subgroups(32), tile },
+    };
+    const kernel = attention.kernel(params);
+    const shuffles = kernel.code.match(/subgroupShuffleXor\(sum, \d+u/g);
+    expect(shuffles).toHaveLength(Math.log2(span));
+    // Spans of a subgroup: the highest scores, the weights and each sum.
+    expect(kernel.code.match(/subgroupShuffleXor\(weight, \d+u/g)).toHaveLength(
+      Math.log2(32 / span),
+    );
+    await checkCase(await testDevice(), attention, params, emulated(kernel));
+  },
+);

@@ -177,7 +177,7 @@ test.each([
   [
     'workgroup',
     { split: 2 },
-    /attention: "tile" expected some of size, span, keys, got \{"split":2\}/,
+    /attention: "tile" expected some of size, span, keys, ahead, got \{"split":2\}/,
   ],
   ['workgroup', { size: 48 }, /attention: size 48 and span 2 expected powers of two/],
   ['workgroup', { size: 512 }, /attention: size 512 .* at most 256/],
@@ -189,6 +189,7 @@ test.each([
   ],
   ['workgroup', { keys: 3 }, /attention: keys expected 1, 2 or 4, got 3/],
   ['subgroup', { span: 8 }, /attention: subgroup shares a key among 4 at most, got span 8/],
+  ['serial', { ahead: true }, /attention: ahead expected false under serial/],
   ['serial', { span: 4 }, /attention: serial shares a key among 1 at most, got span 4/],
 ] as const)('attention under %s refuses the tile %o', (reduce, tile, message) => {
   const variant = { reduce, f16: false, ...(reduce === 'subgroup' && { lanes: 4 }) };

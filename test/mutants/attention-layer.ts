@@ -112,8 +112,8 @@ const attention = group({ kernel: 'attention', tests: kernelTest('attention'), o
   {
     name: 'attention-merge-not-weighed',
     fault: 'Spans with low scores weigh as much as those with high ones (GPU variant).',
-    find: 'let scale = exp(bests[s] - top);',
-    replace: 'let scale = 1.0;',
+    find: /let share(\d+) = exp2\(bests\[\d+\] - top\);/g,
+    replace: 'let share$1 = 1.0;',
     only: "workgroup'? scores",
   },
   {

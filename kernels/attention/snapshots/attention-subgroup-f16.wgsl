@@ -10,16 +10,10 @@ struct Row {
 @group(0) @binding(1) var<storage, read> kv: array<vec4u>; // f16 [2, 2, 12, 257, 64]
 @group(0) @binding(2) var<storage, read> rowTable: array<Row>; // u32 [2, 4]
 @group(0) @binding(3) var<storage, read_write> out: array<vec4f>; // f32 [2, 768]
-const SCALE = f32(0.125);
+const SCALE = f32(0.18033688011112042);
 
 fn q_at(row: u32, i: u32) -> vec4f {
   return q[row * 16u + i];
-}
-
-fn kv_at(row: u32, i: u32) -> mat2x4f {
-  let words = kv[row * 8u + i];
-  return mat2x4f(vec4f(unpack2x16float(words.x), unpack2x16float(words.y)),
-      vec4f(unpack2x16float(words.z), unpack2x16float(words.w)));
 }
 
 fn out_put(row: u32, i: u32, v: vec4f) {
@@ -30,13 +24,8 @@ fn kv_row(part: u32, slot: u32, head: u32, position: u32) -> u32 {
   return ((part * 2u + slot) * 12u + head) * 257u + position;
 }
 
-alias Values = mat2x4f;
 alias Scores = vec4f;
 alias Columns = vec4u;
-
-fn add_product(sum: f32, a: Values, b: Values) -> f32 {
-  return sum + dot(a[0], b[0]) + dot(a[1], b[1]);
-}
 
 fn over_span(share: Scores, lane: u32) -> Scores {
   var sum = share;
@@ -46,9 +35,9 @@ fn over_span(share: Scores, lane: u32) -> Scores {
   return sum;
 }
 
-var<workgroup> bests: array<f32, 32>;
-var<workgroup> weights: array<f32, 32>;
-var<workgroup> sums: array<vec4f, 512>;
+var<workgroup> bests: array<f32, 8>;
+var<workgroup> weights: array<f32, 8>;
+var<workgroup> sums: array<vec4f, 128>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -61,51 +50,94 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let keys = kv_row(0u, slot, head, 0u);
   let values = kv_row(1u, slot, head, 0u);
   let member = lane % 8u;
-  let first = lane / 8u;
+  let columns = Columns(0u, 32u, 64u, 96u) + lane / 8u;
+  let last = Columns(position);
   let at0 = member;
-  let q0 = Values(q_at(unit, at0 * 2u), q_at(unit, at0 * 2u + 1u));
-  var sum0 = Values();
+  let keys_at0 = keys * 8u + at0;
+  let values_at0 = values * 8u + at0;
+  let q0a = q_at(unit, at0 * 2u) * SCALE;
+  let q0b = q_at(unit, at0 * 2u + 1u) * SCALE;
+  var sum0a = vec4f();
+  var sum0b = vec4f();
   var best = f32(-3.0e38);
   var weight = 0.0;
-  for (var j = 0u; j <= position; j += 128u) {
-    let wanted = Columns(0u, 32u, 64u, 96u) + j + first;
-    let columns = min(wanted, Columns(position));
-    var scores: Scores;
-    scores.x = add_product(0.0, q0, kv_at(keys + columns.x, at0));
-    scores.y = add_product(0.0, q0, kv_at(keys + columns.y, at0));
-    scores.z = add_product(0.0, q0, kv_at(keys + columns.z, at0));
-    scores.w = add_product(0.0, q0, kv_at(keys + columns.w, at0));
-    let value0_0 = kv_at(values + columns.x, at0);
-    let value1_0 = kv_at(values + columns.y, at0);
-    let value2_0 = kv_at(values + columns.z, at0);
-    let value3_0 = kv_at(values + columns.w, at0);
+  let begin = 0u;
+  for (var j = begin; j <= position; j += 128u) {
+    let wanted = columns + j;
+    let read = min(wanted, last);
+    let key0_0 = kv[keys_at0 + read.x * 8u];
+    let key1_0 = kv[keys_at0 + read.y * 8u];
+    let key2_0 = kv[keys_at0 + read.z * 8u];
+    let key3_0 = kv[keys_at0 + read.w * 8u];
+    let value0_0 = kv[values_at0 + read.x * 8u];
+    let value1_0 = kv[values_at0 + read.y * 8u];
+    let value2_0 = kv[values_at0 + read.z * 8u];
+    let value3_0 = kv[values_at0 + read.w * 8u];
+    var scores = Scores(dot(q0a, vec4f(unpack2x16float(key0_0.x), unpack2x16float(key0_0.y)))
+        + dot(q0b, vec4f(unpack2x16float(key0_0.z), unpack2x16float(key0_0.w))),
+        dot(q0a, vec4f(unpack2x16float(key1_0.x), unpack2x16float(key1_0.y)))
+        + dot(q0b, vec4f(unpack2x16float(key1_0.z), unpack2x16float(key1_0.w))),
+        dot(q0a, vec4f(unpack2x16float(key2_0.x), unpack2x16float(key2_0.y)))
+        + dot(q0b, vec4f(unpack2x16float(key2_0.z), unpack2x16float(key2_0.w))),
+        dot(q0a, vec4f(unpack2x16float(key3_0.x), unpack2x16float(key3_0.y)))
+        + dot(q0b, vec4f(unpack2x16float(key3_0.z), unpack2x16float(key3_0.w))));
     scores = over_span(scores, lane);
-    scores *= SCALE;
-    scores = select(Scores(f32(-3.0e38)), scores, wanted <= Columns(position));
+    scores = select(Scores(f32(-3.0e38)), scores, wanted <= last);
     let top = max(max(max(max(best, scores.x), scores.y), scores.z), scores.w);
-    let fade = exp(best - top);
-    let p = exp(scores - top);
+    let fade = exp2(best - top);
+    let p = exp2(scores - top);
     best = top;
     weight = weight * fade + p.x + p.y + p.z + p.w;
-    sum0 = sum0 * fade + p.x * value0_0 + p.y * value1_0 + p.z * value2_0 + p.w * value3_0;
+    sum0a = sum0a * fade + p.x * vec4f(unpack2x16float(value0_0.x), unpack2x16float(value0_0.y))
+        + p.y * vec4f(unpack2x16float(value1_0.x), unpack2x16float(value1_0.y))
+        + p.z * vec4f(unpack2x16float(value2_0.x), unpack2x16float(value2_0.y))
+        + p.w * vec4f(unpack2x16float(value3_0.x), unpack2x16float(value3_0.y));
+    sum0b = sum0b * fade + p.x * vec4f(unpack2x16float(value0_0.z), unpack2x16float(value0_0.w))
+        + p.y * vec4f(unpack2x16float(value1_0.z), unpack2x16float(value1_0.w))
+        + p.z * vec4f(unpack2x16float(value2_0.z), unpack2x16float(value2_0.w))
+        + p.w * vec4f(unpack2x16float(value3_0.z), unpack2x16float(value3_0.w));
   }
-  if (member == 0u) {
-    bests[first] = best;
-    weights[first] = weight;
-  }
-  sums[first * 16u + member * 2u] = sum0[0];
-  sums[first * 16u + member * 2u + 1u] = sum0[1];
-  workgroupBarrier();
-  for (var i = lane; i < 16u; i += 256u) {
-    var top = bests[0];
-    for (var s = 1u; s < 32u; s++) { top = max(top, bests[s]); }
-    var sum = vec4f();
-    var whole = 0.0;
-    for (var s = 0u; s < 32u; s++) {
-      let scale = exp(bests[s] - top);
-      sum += scale * sums[s * 16u + i];
-      whole += scale * weights[s];
+  let own = best;
+  best = max(best, subgroupShuffleXor(best, 8u));
+  best = max(best, subgroupShuffleXor(best, 16u));
+  let share = exp2(own - best);
+  weight *= share;
+  sum0a *= share;
+  sum0b *= share;
+  weight += subgroupShuffleXor(weight, 8u);
+  sum0a += subgroupShuffleXor(sum0a, 8u);
+  sum0b += subgroupShuffleXor(sum0b, 8u);
+  weight += subgroupShuffleXor(weight, 16u);
+  sum0a += subgroupShuffleXor(sum0a, 16u);
+  sum0b += subgroupShuffleXor(sum0b, 16u);
+  let part = lane / 32u;
+  if (lane % 32u < 8u) {
+    if (member == 0u) {
+      bests[part] = best;
+      weights[part] = weight;
     }
+    sums[part * 16u + member * 2u] = sum0a;
+    sums[part * 16u + member * 2u + 1u] = sum0b;
+  }
+  workgroupBarrier();
+  if (lane < 16u) {
+    let i = lane;
+    let top = max(max(max(max(max(max(max(bests[0], bests[1]), bests[2]), bests[3]), bests[4]),
+        bests[5]), bests[6]), bests[7]);
+    let share0 = exp2(bests[0] - top);
+    let share1 = exp2(bests[1] - top);
+    let share2 = exp2(bests[2] - top);
+    let share3 = exp2(bests[3] - top);
+    let share4 = exp2(bests[4] - top);
+    let share5 = exp2(bests[5] - top);
+    let share6 = exp2(bests[6] - top);
+    let share7 = exp2(bests[7] - top);
+    let whole = share0 * weights[0] + share1 * weights[1] + share2 * weights[2]
+        + share3 * weights[3] + share4 * weights[4] + share5 * weights[5] + share6 * weights[6]
+        + share7 * weights[7];
+    let sum = share0 * sums[i] + share1 * sums[16u + i] + share2 * sums[32u + i]
+        + share3 * sums[48u + i] + share4 * sums[64u + i] + share5 * sums[80u + i]
+        + share6 * sums[96u + i] + share7 * sums[112u + i];
     out_put(unit, i, sum / whole);
   }
 }

@@ -76,6 +76,24 @@ export const attention: KernelRecord<AttentionParams> = record<AttentionParams, 
       ],
       few: 1,
     },
+    {
+      variants: [PORTABLE],
+      cases: [
+        { ...wide, kvDtype: 'f16', tile: { size: 32, span: 8, keys: 2, ahead: true } },
+        { ...padded, tile: { size: 64, keys: 4, ahead: true } },
+      ],
+      few: 1,
+    },
+    {
+      // Spans of a subgroup are put together before those of a workgroup.
+      variants: F32_VARIANTS.filter(({ reduce }) => reduce === 'subgroup'),
+      cases: [
+        { ...grouped, kvDtype: 'f16', tile: { size: 64, span: 2, keys: 2, ahead: true } },
+        { ...padded, tile: { size: 128, span: 1, keys: 1 } },
+        { ...uneven, tile: { size: 4, span: 2, keys: 4 } },
+      ],
+      few: 1,
+    },
   ],
   texts: (['f32', 'f16'] as const).flatMap((kvDtype) => {
     const cache = { slots: 3, nKvHead: 2, positions: 17, headDim: 20, kvDtype };
