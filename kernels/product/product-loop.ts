@@ -99,37 +99,59 @@ function ahead({ inDim, width, split, span, parts, columns, weights, serial }: L
 
 /** Variables `square<row>` and those of `sumsOf`, and the loop that fills them with a share of inDim. */
 function loop(layout: Layout): string {
-  const { rows, inDim, outDim, split, weights, normEps, columns, rowTile } = layout;
-  const { width, span, parts, serial } = layout;
-  const norm = normEps !== undefined;
+  const { rows, outDim, weights, columns, rowTile, serial } = layout;
+  const squares = range(squaresOf(layout));
+  const own = (j: number): string => `min(${ownRow(layout, j)}, ${rowTile - 1}u)`;
+  const variables = [
+    ...range(rowTile).map((r) => `let row${r} = min(first + ${r}u, ${rows - 1}u);`),
+    ...range(columns).map(
+      (c) => `let column${c} = min(unit * ${columns}u + ${c}u, ${outDim - 1}u);`,
+    ),
+    ...(serial ? [] : squares.map((j) => `let own${j} = min(first + ${own(j)}, ${rows - 1}u);`)),
+    ...squares.map((j) => `var square${j} = 0.0;`),
+    ...weights.flatMap((w) =>
+      sumsOf(layout, w).map((sum) => `var ${sum} = vec${sumSize(layout)}f();`),
+    ),
+  ];
+  const { begin, end, step } = loadsOf(layout);
+  const { count } = ahead(layout);
+  return `${variables.join('\n  ')}
+  for (var k = ${begin}; k < ${end}; k += ${count * step}u) {
+    ${range(count)
+      .flatMap((u) => loadWeights(layout, u))
+      .join('\n    ')}
+    ${range(count)
+      .map((u) => addRows(layout, u))
+      .join('\n    ')}
+  }`;
+}
+
+/** Which loads of inDim an invocation has: WGSL of the first and of the end, and how far they lie apart. */
+function loadsOf({ inDim, width, split, span, parts }: Layout) {
   const loads = ceilDiv(inDim, width);
   const slice = ceilDiv(loads, split);
   const [begin, end] =
     split > 1
       ? [`slice * ${slice}u + share`, `min((slice + 1u) * ${slice}u, ${loads}u)`]
       : ['share', `${loads}u`];
-  const { count, isExact } = ahead(layout);
-  const step = span * parts;
-  const size = sumSize(layout);
-  const squares = range(squaresOf(layout));
-  // Without barriers as ever: the sums of a row are multiplied with the gain of its input.
-  const gains = norm && serial;
-  const loadRow = (r: number, k: string): string =>
-    gains
-      ? `let raw${r} = ${values(width, 'x', `row${r}`, k)};
-    square${r} = add_squares(square${r}, raw${r});
-    let v${r} = with_gain(raw${r}, gain);`
-      : `let v${r} = ${values(width, 'x', `row${r}`, k)};`;
-  const add = (r: number, u: number): string[] =>
-    weights.flatMap((w) =>
-      range(columns / size).map((v) => {
-        const factors = range(size).map((c) => `${w}_${size * v + c}${at(u)}`);
-        return `${w}_sum${r}_${v} += dots(${factors.join(', ')}, v${r});`;
-      }),
-    );
-  const loadWeights = (u: number): string[] => [
-    ...(u > 0 && isExact ? [`let k_${u} = k + ${u * step}u;`] : []),
-    ...(u > 0 && !isExact ? [`let k_${u} = min(k + ${u * step}u, ${end} - 1u);`] : []),
+  return { begin, end, step: span * parts };
+}
+
+/** What names of the loads after the first end with. */
+const at = (u: number): string => (u > 0 ? `_${u}` : '');
+
+/**
+ * Declares load `u` of those that are ahead, of every weight, with the gain of the norm in it. Without
+ * barriers, where little is shared, the gain is in the input instead (`addRows`).
+ */
+function loadWeights(layout: Layout, u: number): string[] {
+  const { weights, columns, width, normEps, serial } = layout;
+  const { end, step } = loadsOf(layout);
+  const next = `k + ${u * step}u`;
+  const place = ahead(layout).isExact ? next : `min(${next}, ${end} - 1u)`;
+  const norm = normEps !== undefined;
+  return [
+    ...(u > 0 ? [`let k${at(u)} = ${place};`] : []),
     ...(norm ? [`let gain${at(u)} = ${values(width, 'gain', '0u', `k${at(u)}`)};`] : []),
     ...weights.flatMap((w) =>
       range(columns).map((c) => {
@@ -138,36 +160,36 @@ function loop(layout: Layout): string {
       }),
     ),
   ];
-  const addAll = (u: number): string => {
-    const lines = [
-      ...(serial
-        ? []
-        : squares.map(
-            (j) =>
-              `square${j} = add_squares(square${j}, ${values(width, 'x', `own${j}`, `k${at(u)}`)});`,
-          )),
-      ...range(rowTile).flatMap((r) => [loadRow(r, `k${at(u)}`), ...add(r, u)]),
-    ].join('\n    ');
-    if (count === 1) return lines;
-    return u > 0 && !isExact ? `if (k + ${u * step}u < ${end}) {\n${lines}\n}` : `{\n${lines}\n}`;
-  };
-  return `${range(rowTile)
-    .map((r) => `let row${r} = min(first + ${r}u, ${rows - 1}u);`)
-    .join('\n  ')}
-  ${range(columns)
-    .map((c) => `let column${c} = min(unit * ${columns}u + ${c}u, ${outDim - 1}u);`)
-    .join('\n  ')}
-  ${serial ? '' : squares.map((j) => `let own${j} = min(first + min(${ownRow(layout, j)}, ${rowTile - 1}u), ${rows - 1}u);`).join('\n  ')}
-  ${squares.map((j) => `var square${j} = 0.0;`).join('\n  ')}
-  ${weights
-    .flatMap((w) => sumsOf(layout, w))
-    .map((sum) => `var ${sum} = vec${size}f();`)
-    .join('\n  ')}
-  for (var k = ${begin}; k < ${end}; k += ${count * step}u) {
-    ${range(count).flatMap(loadWeights).join('\n    ')}
-    ${range(count).map(addAll).join('\n    ')}
-  }`;
 }
 
-/** What names of the loads after the first end with. */
-const at = (u: number): string => (u > 0 ? `_${u}` : '');
+/** Adds the products of load `u` with every row, and the squares of rows. */
+function addRows(layout: Layout, u: number): string {
+  const { weights, columns, rowTile, width, normEps, serial } = layout;
+  const k = `k${at(u)}`;
+  const size = sumSize(layout);
+  const load = (r: number): string[] => {
+    const row = values(width, 'x', `row${r}`, k);
+    if (normEps === undefined || !serial) return [`let v${r} = ${row};`];
+    return [
+      `let raw${r} = ${row};`,
+      `square${r} = add_squares(square${r}, raw${r});`,
+      `let v${r} = with_gain(raw${r}, gain);`,
+    ];
+  };
+  const add = (r: number): string[] =>
+    weights.flatMap((w) =>
+      range(columns / size).map((v) => {
+        const factors = range(size).map((c) => `${w}_${size * v + c}${at(u)}`);
+        return `${w}_sum${r}_${v} += dots(${factors.join(', ')}, v${r});`;
+      }),
+    );
+  const squares = range(serial ? 0 : squaresOf(layout)).map(
+    (j) => `square${j} = add_squares(square${j}, ${values(width, 'x', `own${j}`, k)});`,
+  );
+  const rows = range(rowTile).flatMap((r) => [...load(r), ...add(r)]);
+  const lines = [...squares, ...rows].join('\n    ');
+  const { count, isExact } = ahead(layout);
+  if (count === 1) return lines;
+  const { end, step } = loadsOf(layout);
+  return `${u > 0 && !isExact ? `if (k + ${u * step}u < ${end}) ` : ''}{\n${lines}\n}`;
+}
