@@ -40,6 +40,7 @@ export {
 export type { Fingerprint } from './load/fingerprint.ts';
 export { estimateMemory } from './load/limits.ts';
 export { type LoadOptions, loadModel, type Model } from './load/model.ts';
+export { loadTextEncoder, type T5Encoder, type TextEncoderOptions } from './load/text-encoder.ts';
 export type { CaptionFeatures } from './models/caption.ts';
 export { GPT_SIZES, type GptConfig, gptConfig, gptParameterCount } from './models/gpt-config.ts';
 export { type ModelJson, parseModelJson } from './models/model-json.ts';
@@ -51,4 +52,5 @@ export {
   WEIGHT_DTYPES,
   type WeightDTypeOption,
 } from './models/precision.ts';
+export type { T5Config } from './models/t5-config.ts';
 export { type ByteSource, type ModelFiles, memorySource } from './weights/source.ts';

@@ -16,7 +16,8 @@ const cases = present
 
 /** Barriers are slow on software adapters: these cases reach every kernel in a few seconds. */
 const SMALL = /^(op_|sample_|c2i_odd_mha|c2i_batch4)/;
-const TOKENIZERS = /^vq_/;
+/** These take them up to a minute. */
+const SLOW = /^(vq|t5)_/;
 
 /** Of the shipped model, those whose greedy tokens are drawn. */
 const classes = few(
@@ -41,6 +42,7 @@ test('every kind of this version is among the cases', () => {
     'op',
     'pt',
     'sampling',
+    't5_encoder',
     'vq',
   ]);
 });
@@ -56,9 +58,9 @@ const others = (['serial', 'workgroup', 'subgroup'] as const).filter(
   (reduce) => reduce !== 'subgroup' || device.features.has('subgroups'),
 );
 const small = cases.filter(({ name }) => SMALL.test(name));
-const tokenizers = cases.filter(({ name }) => TOKENIZERS.test(name));
+const slow = cases.filter(({ name }) => SLOW.test(name));
 describe.each(others)('%s', (reduce) => {
-  test.each([...few(5, small), ...few(0, tokenizers)])('$name', async ({ folder }) => {
+  test.each([...few(5, small), ...few(0, slow)])('$name', async ({ folder }) => {
     expect(await failures(folder, { variant: { reduce } })).toEqual([]);
   });
 });

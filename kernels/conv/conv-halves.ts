@@ -17,7 +17,7 @@ import type { Loop } from '../product/map-product.ts';
 import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTile, matrixOf } from '../product/map-tile.ts';
 import { tiledLoop } from '../product/tiled-product.ts';
 import { halvesMatrix } from './halves-matrix.ts';
-import { HALVES_CHANNELS, halvesProblem, LOAD } from './halves-tile.ts';
+import { fitsMatrices, HALVES_CHANNELS, halvesProblem, LOAD } from './halves-tile.ts';
 
 export interface ConvHalvesParams {
   readonly images: number;
@@ -94,7 +94,7 @@ function dispatchOf(identity: Identity, params: Params, stored: string): Kernel 
   const border = size - 1;
   const taps = size ** 2;
   const outShape = [images, outChannels, height, width];
-  const loop = loopOf(name, params);
+  const loop = loopOf(name, params, stored);
   const bindings: Bindings = {
     x: {
       ...{ role: 'in', dtype: 'f16', element: 'vec4u' },
@@ -122,10 +122,6 @@ fn tap_at(k: u32) -> u32 {
   let tap = k / ${eights}u;
   return (tap / ${size}u * ${columns}u + tap % ${size}u) * ${eights}u + k % ${eights}u;
 }
-fn ${storeName(params)}(batch: u32, m: u32, n: u32, sum: f32) {
-  let at = (batch * ${outChannels}u + m) * ${height * width}u + n;
-  out[at] = ${stored};
-}
 ${loop.code}`;
   const macs = images * outChannels * height * width * inChannels * taps;
   return {
@@ -140,27 +136,36 @@ ${loop.code}`;
 }
 
 /** By matrices, or each invocation a tile in registers. */
-function loopOf(name: string, params: Params): Loop {
+function loopOf(name: string, params: Params, stored: string): Loop {
   const { images, inChannels, outChannels: m, height, width, kernelSize } = params;
   const { split = 1, variant = PORTABLE } = params;
   const tile = mapTile(MAP_TILE, params.tile);
-  const problem = halvesProblem(tile, variant);
-  assert(problem === undefined, `${name}: ${problem}`);
   const [n, k] = [height * width, inChannels * kernelSize ** 2];
+  const problem = halvesProblem(tile, variant, { m, n });
+  assert(problem === undefined, `${name}: ${problem}`);
   const matrix = matrixOf(tile, variant);
   if (!matrix) {
     const lines = { left: { k: 1 }, right: { k: 1 } };
     const product = { name, batch: images, m, n, k, split, ...lines };
-    return tiledLoop({ ...product, fours: true }, foursLib(n, k), tile, variant);
+    const lib = storeLib('store_one', m, n, stored) + foursLib(n, k);
+    return tiledLoop({ ...product, fours: true }, lib, tile, variant);
   }
   const workgroups = [ceilDiv(n, tile.tileN), ceilDiv(m, tile.tileM), images * split] as const;
   assert(Math.max(...workgroups) <= MAX_WORKGROUPS, `${name}: ${m} x ${n} is too large`);
-  const { code, features } = halvesMatrix({ m, n, k, split, images }, tile, matrix);
-  return { code, features, workgroups };
+  const { residual = false } = params;
+  const added = { bias: params.split === undefined, residual };
+  const product = { m, n, k, split, images, ...added };
+  const { code, features } = halvesMatrix(product, tile, matrix);
+  const lib = fitsMatrices(product, matrix) ? '' : storeLib('store', m, n, stored);
+  return { code: `${lib}${code}`, features, workgroups };
 }
 
-/** The loop by matrices stores one value at a time, the other one four. */
-const storeName = ({ tile }: Params): string => (tile?.math === 'matrix' ? 'store' : 'store_one');
+/** Stores one value. */
+const storeLib = (name: string, channels: number, pixels: number, stored: string): string => `
+fn ${name}(batch: u32, m: u32, n: u32, sum: f32) {
+  let at = (batch * ${channels}u + m) * ${pixels}u + n;
+  out[at] = ${stored};
+}`;
 
 /** What the tiled product reads and stores: four values at once. */
 const foursLib = (n: number, k: number): string => `

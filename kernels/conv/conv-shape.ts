@@ -172,7 +172,10 @@ export function convProblem(params: Conv2dParams): string | undefined {
       return `${setting} ${asked[setting]} is ${made[setting]} for this layer`;
     }
   }
-  if (made.method === 'halves') return halvesProblem(made, variant);
+  if (made.method === 'halves') {
+    const { outHeight, outWidth } = convSizes(params);
+    return halvesProblem(made, variant, { m: params.outChannels, n: outHeight * outWidth });
+  }
   const isTiled =
     made.method === 'gemm' || (made.method === 'winograd' && variant.reduce !== 'serial');
   return isTiled ? mapProblem(made, variant) : undefined;

@@ -1,20 +1,24 @@
 /**
  * The loop of a convolution of halves by matrices of subgroups. Both operands are lines along k, of which
  * an invocation brings eight halves at once; those of the next slice are on their way while this one is
- * multiplied.
+ * multiplied. Where matrices fit the result they begin as bias and residual and are stored as they are;
+ * elsewhere workgroup memory hands them on, a matrix of each subgroup at a time.
  */
 import { type Feature, MATRIX_FEATURE, type MatrixConfig, range } from '../kernel.ts';
 import type { MapTile } from '../product/map-tile.ts';
 import {
   loadLeftRows,
   loadRightColumns,
+  loadSum,
   matrixTypes,
   multiplyAdd,
+  rightOfOnes,
   SUBGROUP_ID,
   storeSum,
+  storeSumTo,
 } from '../product/matrix-ops.ts';
 import { drain } from '../product/matrix-product.ts';
-import { type HalvesPlan, halvesPlan, LOAD } from './halves-tile.ts';
+import { fitsMatrices, type HalvesPlan, halvesPlan, LOAD } from './halves-tile.ts';
 
 /** Sizes of the product; k in halves. */
 export interface HalvesProduct {
@@ -23,43 +27,43 @@ export interface HalvesProduct {
   readonly k: number;
   readonly split: number;
   readonly images: number;
+  /** Whether there are bindings that are added. */
+  readonly bias: boolean;
+  readonly residual: boolean;
 }
 
+/** A matrix of a subgroup's tile, by its place there. */
+type Place = readonly [r: number, c: number];
+
 /**
- * The text. `pixel_at(image, n)` and `tap_at(k)`, of which the sum is a place in `x`, must be there, and
- * `store(batch, m, n, sum)`; batches of part s begin with s * images.
+ * The text. `pixel_at(image, n)` and `tap_at(k)`, of which the sum is a place in `x`, must be there, and,
+ * unless matrices fit, `store(batch, m, n, sum)`; batches of part s begin with s * images.
  */
 export function halvesMatrix(
-  { m, n, k, split, images }: HalvesProduct,
+  product: HalvesProduct,
   tile: MapTile,
   matrix: MatrixConfig,
 ): { readonly code: string; readonly features: readonly Feature[] } {
+  const { m, n, k, split, images } = product;
   const { tileM, tileN, eachM, eachN, slice } = tile;
-  const plan = halvesPlan(tile, matrix);
+  const fits = fitsMatrices(product, matrix);
+  const plan = halvesPlan(tile, matrix, fits);
   const { subgroups, across, size, stride, loads } = plan;
   const eights = slice / LOAD;
   const slices = k / slice;
   const perPart = Math.ceil(slices / split);
   const [lefts, rights] = [range(loads.left), range(loads.right)];
   const sums = range(eachM / matrix.m).flatMap((r) =>
-    range(eachN / matrix.n).map((c) => [r, c] as const),
+    range(eachN / matrix.n).map((c): Place => [r, c]),
   );
   const place = (j: number): string => `(lane + ${j * size}u)`;
   const to = (j: number): string =>
-    `${place(j)} / ${eights}u * ${stride}u + ${place(j)} % ${eights}u * ${LOAD}u`;
-  const handOn = ([r, c]: readonly [r: number, c: number]): string =>
-    `if (subgroup < ${subgroups}u) {
-    ${storeSum(`subgroup * ${matrix.m * matrix.n}u`, `sum${r}_${c}`, matrix)};
-  }
-  workgroupBarrier();
-  drain(group, lane, ${r * matrix.m}u, ${c * matrix.n}u);`;
+    `${place(j)} / ${eights}u * ${stride}u + ${place(j)} % ${eights}u`;
   const code = `${matrixTypes(matrix)}
-var<workgroup> left: array<f16, ${tileM * stride}>;
-var<workgroup> right: array<f16, ${tileN * stride}>;
-var<workgroup> sums: array<f32, ${subgroups * matrix.m * matrix.n}>;
-${put('left')}
-${put('right')}
-${drain({ m, n }, tile, matrix, plan)}
+var<workgroup> left: array<vec4u, ${tileM * stride}>; // eight halves each
+var<workgroup> right: array<vec4u, ${tileN * stride}>;
+${fits ? '' : `var<workgroup> sums: array<f32, ${subgroups * matrix.m * matrix.n}>;`}
+${fits ? '' : drain({ m, n }, tile, matrix, plan)}
 
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32, ${SUBGROUP_ID}) {
@@ -78,16 +82,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         `let right${j} = pixel_at(image, min(group.x * ${tileN}u + ${place(j)} / ${eights}u, ${n - 1}u)) + ${place(j)} % ${eights}u;`,
     )
     .join('\n  ')}
-  ${sums.map(([r, c]) => `var sum${r}_${c}: Sum;`).join(' ')}
   let first = group.z / ${images}u * ${perPart}u;
   let end = min(first + ${perPart}u, ${slices}u);
   var k = min(first, ${slices - 1}u) * ${eights}u;
   var start = tap_at(k);
   ${lefts.map((j) => `var a${j} = weight[left${j} + k];`).join('\n  ')}
   ${rights.map((j) => `var b${j} = x[right${j} + start];`).join('\n  ')}
+  ${sums.map(([r, c]) => `var sum${r}_${c}: Sum;`).join(' ')}
+  ${fits ? begin(product, tile, matrix, plan, sums) : ''}
   for (var s = first; s < end; s++) {
-    ${lefts.map((j) => `put_left(${to(j)}, a${j});`).join('\n    ')}
-    ${rights.map((j) => `put_right(${to(j)}, b${j});`).join('\n    ')}
+    ${lefts.map((j) => `left[${to(j)}] = a${j};`).join('\n    ')}
+    ${rights.map((j) => `right[${to(j)}] = b${j};`).join('\n    ')}
     workgroupBarrier();
     k = min(s + 1u, end - 1u) * ${eights}u;
     start = tap_at(k);
@@ -96,22 +101,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     ${multiply(tile, matrix, plan)}
     workgroupBarrier();
   }
-  ${sums.map(handOn).join('\n  workgroupBarrier();\n  ')}
+  ${
+    fits
+      ? eachInside(product, tile, matrix, plan, sums, (sum, at) => storeSumTo('out', at, sum, n))
+      : handOn(matrix, plan, sums)
+  }
 }`;
   return { code, features: ['shader-f16', 'subgroups', MATRIX_FEATURE] };
 }
-
-/** Puts eight halves side by side. */
-const put = (side: 'left' | 'right'): string => `
-fn put_${side}(to: u32, eight: vec4u) {
-  ${range(LOAD / 2)
-    .map(
-      (i) => `let two${i} = bitcast<vec2<f16>>(eight[${i}]);
-  ${side}[to + ${2 * i}u] = two${i}.x;
-  ${side}[to + ${2 * i + 1}u] = two${i}.y;`,
-    )
-    .join('\n  ')}
-}`;
 
 /** Multiplies a slice. */
 function multiply(
@@ -126,7 +123,7 @@ function multiply(
   const add = (r: number, c: number): string =>
     `sum${r}_${c} = ${multiplyAdd(`a_${r}`, `b_${c}`, `sum${r}_${c}`)};`;
   return `if (subgroup < ${subgroups}u) {
-      for (var depth = 0u; depth < ${slice}u; depth += ${k}u) {
+      for (var depth = 0u; depth < ${slice / LOAD}u; depth += ${k / LOAD}u) {
         ${rows.map((r) => `let a_${r} = ${a(r)};`).join('\n        ')}
         ${columns
           .map((c) => [`let b_${c} = ${b(c)};`, ...rows.map((r) => add(r, c))].join('\n        '))
@@ -134,3 +131,85 @@ function multiply(
       }
     }`;
 }
+
+/** Statements about each matrix that is inside of the result, at its place there. */
+function eachInside(
+  { m, n }: HalvesProduct,
+  { tileM, tileN }: MapTile,
+  matrix: MatrixConfig,
+  { subgroups }: HalvesPlan,
+  sums: readonly Place[],
+  statement: (sum: string, at: string) => string,
+): string {
+  const isInside = ([r, c]: Place): string =>
+    [
+      ...(m % tileM === 0 ? [] : [`line + ${r * matrix.m}u < ${m}u`]),
+      ...(n % tileN === 0 ? [] : [`pixel + ${c * matrix.n}u < ${n}u`]),
+    ].join(' && ') || 'true';
+  const at = ([r, c]: Place): string =>
+    `(group.z * ${m}u + line + ${r * matrix.m}u) * ${n}u + pixel + ${c * matrix.n}u`;
+  const all = sums.map(
+    (place) => `if (${isInside(place)}) { ${statement(`sum${place[0]}_${place[1]}`, at(place))}; }`,
+  );
+  return `if (subgroup < ${subgroups}u) {
+    let line = group.y * ${tileM}u + row;
+    let pixel = group.x * ${tileN}u + column;
+    ${all.join('\n    ')}
+  }`;
+}
+
+/**
+ * What sums begin with: the residual, then the bias, as a product with ones. Each of its values is two
+ * halves, the second what is left of it: 21 bits together.
+ */
+function begin(
+  product: HalvesProduct,
+  tile: MapTile,
+  matrix: MatrixConfig,
+  plan: HalvesPlan,
+  sums: readonly Place[],
+): string {
+  const { m, n, bias, residual } = product;
+  const { tileM, eachM } = tile;
+  const { subgroups, size, stride } = plan;
+  const eights = matrix.k / LOAD;
+  const load = (sum: string, at: string): string => `${sum} = ${loadSum('residual', at, n)}`;
+  const added = range(eachM / matrix.m).flatMap((r) => [
+    `let bias${r} = ${loadLeftRows(`(row + ${r * matrix.m}u) * ${stride}u`, stride)};`,
+    ...sums
+      .filter(([of]) => of === r)
+      .map(([, c]) => `sum${r}_${c} = ${multiplyAdd(`bias${r}`, 'ones', `sum${r}_${c}`)};`),
+  ]);
+  return `${residual ? eachInside(product, tile, matrix, plan, sums, load) : ''}
+${
+  bias
+    ? `  for (var i = lane; i < ${tileM * eights}u; i += ${size}u) {
+    var eight = vec4u();
+    if (i % ${eights}u == 0u) {
+      let value = bias[min(group.y * ${tileM}u + i / ${eights}u, ${m - 1}u)];
+      let half = unpack2x16float(pack2x16float(vec2f(value, 0.0))).x;
+      eight.x = pack2x16float(vec2f(value, value - half));
+    }
+    left[i / ${eights}u * ${stride}u + i % ${eights}u] = eight;
+  }
+  workgroupBarrier();
+  if (subgroup < ${subgroups}u) {
+    let ones = ${rightOfOnes(matrix)};
+    ${added.join('\n    ')}
+  }
+  workgroupBarrier();`
+    : ''
+}`;
+}
+
+/** Hands sums on, a matrix of each subgroup at a time. */
+const handOn = (matrix: MatrixConfig, { subgroups }: HalvesPlan, sums: readonly Place[]): string =>
+  sums
+    .map(
+      ([r, c]) => `if (subgroup < ${subgroups}u) {
+    ${storeSum(`subgroup * ${matrix.m * matrix.n}u`, `sum${r}_${c}`, matrix)};
+  }
+  workgroupBarrier();
+  drain(group, lane, ${r * matrix.m}u, ${c * matrix.n}u);`,
+    )
+    .join('\n  workgroupBarrier();\n  ');

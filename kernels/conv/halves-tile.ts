@@ -13,25 +13,29 @@ import {
 export const HALVES_CHANNELS = 32;
 /** Halves that one load brings. */
 export const LOAD = 8;
-/** Halves after each line of a slice, so that the lines of a matrix begin in different banks. */
-const PAD = 8;
+/** Loads after each line of a slice, so that the lines of a matrix begin in different banks. */
+const PAD = 1;
 
 const sized = (
   ...[tileM, tileN, eachM, eachN, slice]: readonly [number, number, number, number, number]
 ): MapTile => ({ tileM, tileN, eachM, eachN, slice, math: 'matrix' });
 
+/** A result of matrices of any size. */
+const WHOLE = { m: 0, n: 0 };
 /** Tiles worth measuring by matrices. The first is for layers of many pixels, the second for the others. */
 const LARGE: MapTile = sized(128, 128, 64, 64, 16);
 const SMALL: MapTile = sized(64, 64, 32, 32, 32);
 export const HALVES_TILES: readonly MapTile[] = [
   ...[LARGE, SMALL],
-  ...[sized(64, 128, 32, 64, 16), sized(128, 64, 64, 32, 16), sized(64, 64, 32, 32, 16)],
+  // Eight subgroups.
+  ...[sized(128, 128, 64, 32, 16), sized(128, 128, 32, 64, 16), sized(128, 64, 32, 32, 32)],
+  ...[sized(64, 128, 32, 64, 32), sized(128, 64, 64, 32, 32), sized(64, 64, 32, 32, 16)],
 ];
 
-/** Tiles worth measuring on a device. */
+/** Tiles worth measuring on a device, for results of whole matrices at least. */
 export const halvesTiles = (variant: Variant): readonly MapTile[] =>
   [...HALVES_TILES, MAP_TILE].filter(
-    (tile) => variant.halves && variant.reduce !== 'serial' && !halvesProblem(tile, variant),
+    (tile) => variant.halves && variant.reduce !== 'serial' && !halvesProblem(tile, variant, WHOLE),
   );
 
 /**
@@ -50,7 +54,7 @@ export function halvesTile(
 
 /** How the subgroups of a workgroup share a tile, and where things lie. */
 export interface HalvesPlan extends Omit<MatrixPlan, 'strides'> {
-  /** Halves from one line of a slice to the next. */
+  /** Loads from one line of a slice to the next. */
   readonly stride: number;
   /** Loads of an invocation for a slice of each side. */
   readonly loads: Readonly<Record<'left' | 'right', number>>;
@@ -58,27 +62,47 @@ export interface HalvesPlan extends Omit<MatrixPlan, 'strides'> {
   readonly bytes: number;
 }
 
-export function halvesPlan(tile: MapTile, matrix: MatrixConfig): HalvesPlan {
+/**
+ * Whether a result of m lines of n pixels is made of whole matrices, which need not be taken apart then.
+ */
+export const fitsMatrices = (
+  { m, n }: { readonly m: number; readonly n: number },
+  matrix: MatrixConfig,
+): boolean => m % matrix.m === 0 && n % matrix.n === 0;
+
+/** @param fits Whether the result is made of whole matrices. */
+export function halvesPlan(tile: MapTile, matrix: MatrixConfig, fits: boolean): HalvesPlan {
   const { subgroups, across, size } = matrixPlan(tile, matrix);
-  const stride = tile.slice + PAD;
+  const stride = tile.slice / LOAD + PAD;
   const loads = (lines: number): number => (lines * tile.slice) / LOAD / size;
   return {
     ...{ subgroups, across, size, stride },
     loads: { left: loads(tile.tileM), right: loads(tile.tileN) },
-    bytes: 2 * stride * (tile.tileM + tile.tileN) + 4 * subgroups * matrix.m * matrix.n,
+    bytes:
+      2 * LOAD * stride * (tile.tileM + tile.tileN) +
+      (fits ? 0 : 4 * subgroups * matrix.m * matrix.n),
   };
 }
 
-/** Why a convolution of halves cannot be made with a tile, or undefined where it can. */
-export function halvesProblem(tile: MapTile, variant: Variant): string | undefined {
+/**
+ * Why a convolution of halves cannot be made with a tile, or undefined where it can.
+ * @param result Lines and pixels of the result. Default: any.
+ */
+export function halvesProblem(
+  tile: MapTile,
+  variant: Variant,
+  result: { readonly m: number; readonly n: number } = { m: 1, n: 1 },
+): string | undefined {
   if (tile.math === 'f16') return 'halves are multiplied as f32 or by matrices, not as "f16"';
-  const problem = mapProblem(tile, variant);
+  const planOf = (matrix: MatrixConfig): HalvesPlan =>
+    halvesPlan(tile, matrix, fitsMatrices(result, matrix));
+  const problem = mapProblem(tile, variant, (matrix) => planOf(matrix).bytes);
   const matrix = matrixOf(tile, variant);
   if (problem || !matrix) return problem;
   if (matrix.operand !== 'f16') return 'matrices of f32 multiply no halves';
-  const { loads, bytes } = halvesPlan(tile, matrix);
+  const { loads, bytes } = planOf(matrix);
   const fits =
-    [loads.left, loads.right].every(Number.isInteger) &&
+    [loads.left, loads.right, matrix.k / LOAD].every(Number.isInteger) &&
     HALVES_CHANNELS % tile.slice === 0 &&
     bytes <= MAX_WORKGROUP_BYTES;
   return fits

@@ -95,15 +95,22 @@ export function mapTile<T extends MapTile>(own: T, tile: Partial<T> = {}): T {
   return { ...own, ...(math !== own.math && TILES[math]?.[0]), ...tile };
 }
 
-/** Why a device cannot make a product with a tile, or undefined where it can. */
-export function mapProblem(tile: MapTile, variant: Variant): string | undefined {
+/**
+ * Why a device cannot make a product with a tile, or undefined where it can.
+ * @param bytesOf Workgroup memory of a product by matrices.
+ */
+export function mapProblem(
+  tile: MapTile,
+  variant: Variant,
+  bytesOf: (matrix: MatrixConfig) => number = (matrix) => matrixBytes(tile, matrix),
+): string | undefined {
   const { math } = tile;
   const known = Object.keys(TILES);
   if (!known.includes(math)) return `math "${math}" expected one of ${known.join(', ')}`;
   const why = missing(math, variant);
   if (why) return `math "${math}" ${why}`;
   const matrix = matrixOf(tile, variant);
-  return matrix ? matrixProblem(tile, matrix) : laneProblem(tile);
+  return matrix ? matrixProblem(tile, matrix, bytesOf(matrix)) : laneProblem(tile);
 }
 
 /** Invocations of a workgroup without matrices. */
@@ -148,13 +155,18 @@ export function matrixPlan(tile: MapTile, { lanes }: MatrixConfig): MatrixPlan {
   return { subgroups, across, size: subgroups * lanes, strides };
 }
 
-function matrixProblem(tile: MapTile, matrix: MatrixConfig): string | undefined {
-  const { tileM, tileN, eachM, eachN, slice } = tile;
-  const { m, n, k, operand } = matrix;
-  const { subgroups, size, strides } = matrixPlan(tile, matrix);
-  const wholes = [tileM / eachM, tileN / eachN, eachM / m, eachN / n, slice / k, eachM / 4];
+function matrixBytes(tile: MapTile, matrix: MatrixConfig): number {
+  const { m, n, operand } = matrix;
+  const { subgroups, strides } = matrixPlan(tile, matrix);
   const width = operand === 'f16' ? 2 : 4;
-  const bytes = width * slice * (strides.left + strides.right) + 4 * subgroups * m * n;
+  return width * tile.slice * (strides.left + strides.right) + 4 * subgroups * m * n;
+}
+
+function matrixProblem(tile: MapTile, matrix: MatrixConfig, bytes: number): string | undefined {
+  const { tileM, tileN, eachM, eachN, slice } = tile;
+  const { m, n, k } = matrix;
+  const { size } = matrixPlan(tile, matrix);
+  const wholes = [tileM / eachM, tileN / eachN, eachM / m, eachN / n, slice / k, eachM / 4];
   const fits =
     [...wholes, eachN / 4].every((v) => Number.isInteger(v) && v > 0) &&
     size <= MAX_INVOCATIONS &&

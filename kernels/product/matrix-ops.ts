@@ -22,13 +22,27 @@ export const loadLeft = (at: string, stride: number): string =>
 export const loadRight = (at: string, stride: number): string =>
   `subgroupMatrixLoad<Right, row_major>(&right, ${at}, ${stride}u)`;
 
-/** A `Left` from the workgroup array `left`, whose rows are `stride` elements apart. */
+/**
+ * A `Left` from the workgroup array `left`, whose rows are `stride` elements apart. Places and distances count
+ * the elements of the array, which may hold several values each.
+ */
 export const loadLeftRows = (at: string, stride: number): string =>
   `subgroupMatrixLoad<Left, row_major>(&left, ${at}, ${stride}u)`;
 
-/** A `Right` from the workgroup array `right`, whose columns are `stride` elements apart. */
+/** A `Right` from the workgroup array `right`, whose columns are `stride` elements apart; likewise. */
 export const loadRightColumns = (at: string, stride: number): string =>
   `subgroupMatrixLoad<Right, col_major>(&right, ${at}, ${stride}u)`;
+
+/** A `Right` of ones. */
+export const rightOfOnes = ({ operand }: MatrixConfig): string => `Right(${operand}(1.0))`;
+
+/** A `Sum` from an array of f32 in memory, whose rows are `stride` elements apart. */
+export const loadSum = (from: string, at: string, stride: number): string =>
+  `subgroupMatrixLoad<Sum, row_major>(&${from}, ${at}, ${stride}u)`;
+
+/** Writes a `Sum` to such an array. */
+export const storeSumTo = (to: string, at: string, sum: string, stride: number): string =>
+  `subgroupMatrixStore<row_major>(&${to}, ${at}, ${sum}, ${stride}u)`;
 
 /** sum + a b. */
 export const multiplyAdd = (a: string, b: string, sum: string): string =>
@@ -36,4 +50,4 @@ export const multiplyAdd = (a: string, b: string, sum: string): string =>
 
 /** Writes a `Sum` to the workgroup array `sums`, row after row. */
 export const storeSum = (at: string, sum: string, { n }: MatrixConfig): string =>
-  `subgroupMatrixStore<row_major>(&sums, ${at}, ${sum}, ${n}u)`;
+  storeSumTo('sums', at, sum, n);

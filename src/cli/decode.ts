@@ -5,7 +5,6 @@ import { OptionError } from '../errors.ts';
 import {
   type DecodeOptions as DecodeSettings,
   type Fingerprint,
-  type GeneratedImage,
   loadModel,
   type Model,
   type PrecisionName,
@@ -20,7 +19,7 @@ import { openProfile, type ProfileOption, reportProfile } from './profile.ts';
 import { describeAdapter, formatMs, type Report } from './report.ts';
 import type { LookOptions } from './sheet-look.ts';
 import { readTokens, type TokensImage } from './tokens-file.ts';
-import { writeAll } from './write-images.ts';
+import { type DrawnImage, writeAll } from './write-images.ts';
 import { planOf } from './write-plan.ts';
 
 export interface DecodeOptions extends CommonOptions, LookOptions {
@@ -47,7 +46,10 @@ export async function runDecode(
   const { name, gpt, vq } = config;
   const limits = { gridSize: gpt.gridSize, codebookSize: vq.codebookSize };
   const { images, made: madeBy } = readTokens(options.tokens, limits);
-  const planned = images.map((image) => ({ label: image.class, seed: image.seed }));
+  const planned = images.map((image) => ({
+    condition: 'prompt' in image ? image.prompt : image.class,
+    seed: image.seed,
+  }));
   const plan = planOf({ ...options, out }, config, planned);
   keepStdout(options, report);
   await withFastDevice(report, async (device, adapter, { kernels }) => {
@@ -105,13 +107,12 @@ async function* decoded(
   model: Model,
   images: readonly TokensImage[],
   settings: DecodeSettings,
-): AsyncGenerator<GeneratedImage, void> {
+): AsyncGenerator<DrawnImage, void> {
   const rest = images.values();
   const grids = images.map(({ tokens }) => tokens);
   for await (const picture of decodeEach(model, grids, settings)) {
     const { value: image } = rest.next();
     if (!image) throw new Error('more pictures than grids');
-    const { class: classIndex, seed, tokens } = image;
-    yield { ...picture, classIndex, seed, tokens: Uint32Array.from(tokens) };
+    yield { ...picture, tokens: Uint32Array.from(image.tokens) };
   }
 }

@@ -19,7 +19,7 @@ import { type AdapterSummary, type CommonOptions, withFastDevice } from './conte
 import { keepStdout, shownDestination } from './destinations.ts';
 import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
-import type { MadeBy } from './picture-text.ts';
+import { type MadeBy, type MadeImage, nameOf } from './picture-text.ts';
 import { previewOptions } from './preview.ts';
 import { openProfile, type ProfileOption, reportProfile } from './profile.ts';
 import { describeAdapter, formatMs, type Report } from './report.ts';
@@ -77,7 +77,7 @@ export async function runGenerate(
   const plan = planOf(
     options,
     config,
-    sequences.map(({ label = 0, seed }) => ({ label, seed })),
+    sequences.map(({ label = 0, seed }) => ({ condition: label, seed })),
   );
   keepStdout(options, report);
   await withFastDevice(report, async (device, adapter, { kernels }) => {
@@ -113,7 +113,8 @@ export async function runGenerate(
     const { profile } = options;
     const describeProfile = () =>
       reportProfile(report, device, profiler, profile, written.stats.runs);
-    await describe(report, { adapter, model, loadMs, ...written, describeProfile });
+    const facts = { adapter, model, made: plan.images, loadMs };
+    await describe(report, { ...facts, ...written, describeProfile });
   });
 }
 
@@ -152,13 +153,14 @@ function samplingOf(options: GenerateOptions): SamplingOptions {
 interface Finished extends Written<GenerateStats> {
   readonly adapter: AdapterSummary;
   readonly model: Model;
+  /** What the images are of. */
+  readonly made: readonly MadeImage[];
   readonly loadMs: number;
   readonly describeProfile: () => Promise<unknown>;
 }
 
 async function describe(report: Report, finished: Finished): Promise<void> {
-  const { adapter, model, loadMs, stats, files, describeProfile } = finished;
-  const { classNames } = model.config;
+  const { adapter, model, made, loadMs, stats, files, describeProfile } = finished;
   const { compileMs, tokensMs, decodeMs } = stats.timings;
   const count = finished.images.reduce((sum, { tokens }) => sum + tokens.length, 0);
   const rate = (count / tokensMs) * 1000;
@@ -170,15 +172,16 @@ async function describe(report: Report, finished: Finished): Promise<void> {
     `tokens   ${formatMs(tokensMs)}  ${count} tokens, ${rate.toFixed(1)} tokens/s${each}`,
   );
   report.line(`decode   ${formatMs(decodeMs)}`);
-  const images = finished.images.map(({ classIndex = 0, seed }, index) => ({
+  const images = made.map((image, index) => ({
     index,
-    class: classIndex,
-    name: classNames[classIndex] ?? '',
-    seed,
+    ...('prompt' in image
+      ? { prompt: image.prompt }
+      : { class: image.class, name: image.className }),
+    seed: image.seed,
     passes: passes[index],
   }));
-  for (const { index, name, seed } of images) {
-    report.line(`image ${index}  ${name}, seed ${seed}`);
+  for (const [index, image] of made.entries()) {
+    report.line(`image ${index}  ${nameOf(image)}, seed ${image.seed}`);
   }
   for (const file of files) report.line(`wrote ${shownDestination(file)}`);
   const profile = await describeProfile();

@@ -2,7 +2,13 @@
 import { readPngFacts } from '../node/png-read.ts';
 import type { OutputOptions } from './context.ts';
 import { compareHere } from './fingerprint-here.ts';
-import { describeSampling, type Made, type MadeImage, readMade } from './picture-text.ts';
+import {
+  describeSampling,
+  fullNameOf,
+  type Made,
+  type MadeImage,
+  readMade,
+} from './picture-text.ts';
 import type { Report } from './report.ts';
 
 /** Most pictures of a sheet that are listed; `--json` has them all. */
@@ -66,10 +72,9 @@ function describeMade(made: Made): string[] {
 }
 
 function describeImages(images: readonly MadeImage[]): string[] {
-  const lines = images.slice(0, MAX_IMAGES).map(({ class: label, className, seed }, i) => {
-    const name = className === '' ? `class ${label}` : `${printable(className)} (class ${label})`;
-    return `image ${i}  ${name}, seed ${seed}`;
-  });
+  const lines = images
+    .slice(0, MAX_IMAGES)
+    .map((image, i) => `image ${i}  ${printable(fullNameOf(image))}, seed ${image.seed}`);
   const more = images.length - lines.length;
   return more > 0 ? [...lines, `         and ${more} more, which --json lists`] : lines;
 }

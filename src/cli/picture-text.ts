@@ -7,12 +7,22 @@ import type { Fingerprint } from '../load/fingerprint.ts';
 import type { PngText } from '../node/png-format.ts';
 import { VERSION } from '../version.ts';
 
-/** One picture of a file. */
-export interface MadeImage {
+/** A picture of a class. */
+export interface MadeClass {
   readonly class: number;
   readonly className: string;
   readonly seed: number;
 }
+
+/** A picture of a text. */
+export interface MadePrompt {
+  /** As it was given; empty where features were given in its place. */
+  readonly prompt: string;
+  readonly seed: number;
+}
+
+/** One picture of a file. */
+export type MadeImage = MadeClass | MadePrompt;
 
 /** How pictures were made, whatever their classes and seeds. */
 export interface MadeBy {
@@ -53,9 +63,26 @@ const SETTINGS = {
   topP: 'top-p',
 } as const satisfies Partial<Record<keyof SamplingOptions, string>>;
 
-/** What is said of images that were asked for by class and seed. */
-export function madeImage(label: number, seed: number, classNames: readonly string[]): MadeImage {
-  return { class: label, className: classNames[label] ?? '', seed };
+/** What is said of images that were asked for by class, or by a text, and seed. */
+export function madeImage(
+  condition: number | string,
+  seed: number,
+  classNames: readonly string[],
+): MadeImage {
+  if (typeof condition === 'string') return { prompt: condition, seed };
+  return { class: condition, className: classNames[condition] ?? '', seed };
+}
+
+/** What a picture is of. */
+export function nameOf(image: MadeImage): string {
+  if ('prompt' in image) return image.prompt || 'features of a text';
+  return image.className || `class ${image.class}`;
+}
+
+/** `nameOf`, with the number of a class. */
+export function fullNameOf(image: MadeImage): string {
+  const isNamed = 'class' in image && image.className !== '';
+  return isNamed ? `${image.className} (class ${image.class})` : nameOf(image);
 }
 
 /**
@@ -89,14 +116,16 @@ function titleOf(images: readonly MadeImage[]): string {
 /** Names come from files, and PNG has no place for some control characters. */
 const oneLine = (text: string): string => text.replace(/\p{Cc}+/gu, ' ');
 
-const nameOf = (image: MadeImage): string => image.className || `class ${image.class}`;
+/** With its number, also where that is its name. */
+const describedName = (image: MadeImage): string =>
+  'class' in image ? `${nameOf(image)} (class ${image.class})` : nameOf(image);
 
 function descriptionOf({ images, model, sampling }: Made): string {
   const [first] = images;
   const inTurn = images.every(({ seed }, i) => seed === (first?.seed ?? 0) + i);
   const what =
     images.length === 1 && first
-      ? `${nameOf(first)} (class ${first.class}), seed ${first.seed}`
+      ? `${describedName(first)}, seed ${first.seed}`
       : `${images.length} images${inTurn ? `, from seed ${first?.seed} on` : ''}`;
   const settings = sampling ? `, ${describeSampling(sampling)}` : '';
   return `${what}, made by the model ${model}${settings}`;
@@ -169,8 +198,10 @@ const number = (value: unknown): number | undefined =>
 
 function imageOf(value: unknown): MadeImage[] {
   if (!isObject(value)) return [];
-  const { class: label, className, seed } = value;
-  if (typeof label !== 'number' || typeof seed !== 'number') return [];
+  const { class: label, className, prompt, seed } = value;
+  if (typeof seed !== 'number') return [];
+  if (typeof prompt === 'string') return [{ prompt, seed }];
+  if (typeof label !== 'number') return [];
   return [{ class: label, className: typeof className === 'string' ? className : '', seed }];
 }
 

@@ -8,9 +8,10 @@ import type { PngText } from '../node/png-format.ts';
 import { writePng } from '../node/png-stream.ts';
 import type { RgbaImage, Sheet } from '../picture/grid.ts';
 import { outputOf } from './destinations.ts';
+import type { MadeImage } from './picture-text.ts';
 import type { Report } from './report.ts';
 
-/** Longest part of a file name that comes from a class. */
+/** Longest part of a file name that comes from a class or a text. */
 const MAX_SLUG_CHARS = 60;
 
 /** Many programs cannot open a picture with a longer side; JPEG has none. */
@@ -18,16 +19,12 @@ const MAX_SIDE = 65_535;
 /** Four bytes each, in a buffer of 2 GiB: more than most programs that open pictures can hold. */
 const MAX_PIXELS = 2 ** 29 - 1;
 
-/** The file of one image among `count`: `{index}-{class}-{seed}.png`, so that names sort like images. */
-export function pictureName(
-  index: number,
-  count: number,
-  classIndex: number,
-  seed: number,
-  classNames: readonly string[],
-): string {
+/** The file of one image among `count`: `{index}-{name}-{seed}.png`, so that names sort like images. */
+export function pictureName(index: number, count: number, image: MadeImage): string {
   const number = String(index).padStart(String(count - 1).length, '0');
-  return `${number}-${slugOf(classNames[classIndex] ?? '') || classIndex}-${seed}.png`;
+  const [name, otherwise] =
+    'prompt' in image ? [image.prompt, 'text'] : [image.className, `${image.class}`];
+  return `${number}-${slugOf(name) || otherwise}-${image.seed}.png`;
 }
 
 const slugOf = (name: string): string =>
@@ -35,7 +32,8 @@ const slugOf = (name: string): string =>
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]+/gu, '-')
     .replace(/^-+|-+$/g, '')
-    .slice(0, MAX_SLUG_CHARS);
+    .slice(0, MAX_SLUG_CHARS)
+    .replace(/-$/, '');
 
 /** @throws OptionError when few programs could open a sheet. */
 export function assertSheetFits({ width, height }: Sheet, count: number, remedy: string): void {

@@ -1,11 +1,11 @@
-/** How sheets of classes look: what is in a row, and what stands below the images. */
+/** How sheets look: what is in a row, and what stands below the images. */
 import type { GridOptions } from '../picture/grid.ts';
-import { classLabel } from '../picture/labels.ts';
-import type { MadeImage } from './picture-text.ts';
+import { classLabel, wrapLabel } from '../picture/labels.ts';
+import { type MadeImage, nameOf } from './picture-text.ts';
 
 /** Options of commands that make sheets. */
 export interface LookOptions {
-  /** Class below each image, and the seed where classes have several images. */
+  /** Class or text below each image, and the seed where it has several images. */
   readonly labels?: boolean | undefined;
   /** How many times as wide and high images become. */
   readonly scale: number;
@@ -17,16 +17,24 @@ const MAX_IN_ROW = 64;
 /** How much longer than the other a side of a sheet may be, in images. */
 const MAX_ASPECT = 16;
 
-/** How a sheet of images looks that stand class by class. */
+/** Most lines of a text below its image. */
+const MAX_LINES = 4;
+
+/**
+ * How a sheet of images looks that stand class by class, or text by text.
+ * @param side Pixels of an image.
+ */
 export function sheetLook(
   images: readonly MadeImage[],
   { labels = false, scale }: LookOptions,
+  side: number,
 ): GridOptions {
-  const perClass = imagesPerClass(images.map((image) => image.class));
+  const perClass = imagesPerClass(images.map(conditionOf));
+  const width = Math.round(side * scale);
   return {
     scale,
     ...(perClass > 1 && placesOf(perClass, images.length / perClass)),
-    ...(labels && { labels: images.map((image) => labelOf(image, perClass > 1)) }),
+    ...(labels && { labels: images.map((image) => labelOf(image, width, perClass > 1)) }),
   };
 }
 
@@ -45,12 +53,20 @@ function placesOf(perClass: number, classes: number): Pick<GridOptions, 'columns
   return { columns: inRow * perClass };
 }
 
-function labelOf({ class: label, className, seed }: MadeImage, withSeed: boolean): string {
-  return classLabel(className, label) + (withSeed ? `\nseed ${seed}` : '');
+/** What neighbours have in common. */
+const conditionOf = (image: MadeImage): number | string =>
+  'prompt' in image ? image.prompt : image.class;
+
+function labelOf(image: MadeImage, width: number, withSeed: boolean): string {
+  const name =
+    'prompt' in image
+      ? wrapLabel(nameOf(image), width, MAX_LINES)
+      : classLabel(image.className, image.class);
+  return name + (withSeed ? `\nseed ${image.seed}` : '');
 }
 
 /** The largest number of images that every class has, once or several times, in a row. */
-function imagesPerClass(classes: readonly number[]): number {
+function imagesPerClass(classes: readonly (number | string)[]): number {
   const runs: number[] = [];
   for (const [i, label] of classes.entries()) {
     if (label !== classes[i - 1]) runs.push(0);

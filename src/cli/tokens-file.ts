@@ -14,12 +14,11 @@ export interface TokensFile {
   readonly made?: MadeBy | undefined;
 }
 
-export interface TokensImage {
-  readonly class: number;
+export type TokensImage = ({ readonly class: number } | { readonly prompt: string }) & {
   readonly seed: number;
   /** Codes row by row, `height * width` of them. */
   readonly tokens: readonly number[];
-}
+};
 
 /** What a model can decode. */
 export interface TokensLimits {
@@ -79,7 +78,8 @@ export function parseTokens(text: string, limits: TokensLimits, where = 'tokens'
 type Fail = (place: string, expected: string, got: unknown) => never;
 
 function parseImage(image: unknown, place: string, limits: TokensLimits, fail: Fail): TokensImage {
-  if (!isObject(image)) return fail(place, 'an object with "class", "seed" and "tokens"', image);
+  if (!isObject(image))
+    return fail(place, 'an object with "class" or "prompt", "seed" and "tokens"', image);
   const { tokens } = image;
   const length = limits.gridSize ** 2;
   if (!Array.isArray(tokens)) return fail(`${place}.tokens`, `a list of ${length} codes`, tokens);
@@ -95,7 +95,9 @@ function parseImage(image: unknown, place: string, limits: TokensLimits, fail: F
     const value = image[name];
     return isWhole(value) ? value : fail(`${place}.${name}`, 'a whole number from 0', value);
   };
-  return { class: whole('class'), seed: whole('seed'), tokens };
+  const { prompt } = image;
+  const condition = typeof prompt === 'string' ? { prompt } : { class: whole('class') };
+  return { ...condition, seed: whole('seed'), tokens };
 }
 
 function readText(text: string, where: string): unknown {

@@ -2,7 +2,7 @@
 
 import type { GeneratedImage } from '../index.ts';
 import { writeFileAtomic } from '../node/output.ts';
-import { imageGrid } from '../picture/grid.ts';
+import { imageGrid, type RgbaImage } from '../picture/grid.ts';
 import { isStdout, shownDestination, writeDestination } from './destinations.ts';
 import { type MadeBy, pictureText } from './picture-text.ts';
 import { writePicture, writeSheet } from './pictures.ts';
@@ -11,8 +11,11 @@ import { imageLook } from './sheet-look.ts';
 import { formatTokens } from './tokens-file.ts';
 import type { FolderPlan, WritePlan } from './write-plan.ts';
 
+/** A picture and the tokens it was made of. */
+export type DrawnImage = RgbaImage & Pick<GeneratedImage, 'tokens'>;
+
 /** What is kept of an image when it is written. */
-type Kept = Pick<GeneratedImage, 'classIndex' | 'seed' | 'tokens'>;
+type Kept = Pick<DrawnImage, 'tokens'>;
 
 export interface Written<Stats> {
   readonly images: readonly Kept[];
@@ -34,13 +37,13 @@ interface Running {
 export async function writeAll<Stats>(
   plan: WritePlan,
   made: MadeBy,
-  run: AsyncGenerator<GeneratedImage, Stats>,
+  run: AsyncGenerator<DrawnImage, Stats>,
   { report, signal }: Running,
 ): Promise<Written<Stats>> {
   const { tokensOut } = plan;
   const kept: Kept[] = [];
   let end: { readonly stats: Stats } | undefined;
-  async function* images(): AsyncGenerator<GeneratedImage, void> {
+  async function* images(): AsyncGenerator<DrawnImage, void> {
     for (;;) {
       const { done, value } = await run.next();
       if (done) {
@@ -49,8 +52,7 @@ export async function writeAll<Stats>(
       }
       yield value;
       // Whoever asks for the next one is done with this one.
-      const { classIndex, seed, tokens } = value;
-      kept.push({ classIndex, seed, tokens });
+      kept.push({ tokens: value.tokens });
     }
   }
   const files: string[] = [];
@@ -82,7 +84,7 @@ interface Stopping extends Running {
 async function writeEach(
   plan: FolderPlan,
   made: MadeBy,
-  images: AsyncIterable<GeneratedImage>,
+  images: AsyncIterable<DrawnImage>,
   { report, signal, kept }: Stopping,
 ): Promise<string[]> {
   const { outDir, names } = plan;
@@ -121,11 +123,17 @@ function keepTokens(plan: WritePlan, made: MadeBy, kept: readonly Kept[], report
   report.note(`their tokens are in ${shownDestination(tokensOut)}`);
 }
 
-function tokensText({ gridSize }: WritePlan, made: MadeBy, images: readonly Kept[]): string {
-  const listed = images.map(({ classIndex = 0, seed, tokens }) => ({
-    class: classIndex,
-    seed,
-    tokens: [...tokens],
-  }));
+function tokensText(
+  { gridSize, images: planned }: WritePlan,
+  made: MadeBy,
+  images: readonly Kept[],
+): string {
+  const listed = images.flatMap(({ tokens }, i) => {
+    const image = planned[i];
+    if (!image) return [];
+    const { seed } = image;
+    const condition = 'prompt' in image ? { prompt: image.prompt } : { class: image.class };
+    return [{ ...condition, seed, tokens: [...tokens] }];
+  });
   return formatTokens({ grid: [gridSize, gridSize], made, images: listed });
 }

@@ -38,8 +38,8 @@ export interface PlanOptions extends Destinations, Sources, LookOptions {
 
 /** An image that is asked for. */
 export interface PlannedImage {
-  /** Class index. */
-  readonly label: number;
+  /** Class index, or a text. */
+  readonly condition: number | string;
   readonly seed: number;
 }
 
@@ -52,14 +52,14 @@ export function planOf(
   const { outDir, out, tokensOut, scale } = options;
   const { gridSize } = gpt;
   const count = planned.length;
-  const images = planned.map(({ label, seed }) => madeImage(label, seed, classNames));
-  const look = sheetLook(images, options);
-  const names = planned.map(({ label, seed }, i) => pictureName(i, count, label, seed, classNames));
+  const side = gridSize * downsampleOf(vq);
+  const images = planned.map(({ condition, seed }) => madeImage(condition, seed, classNames));
+  const look = sheetLook(images, options, side);
+  const names = images.map((image, i) => pictureName(i, count, image));
   const destinations = { ...options, out: outDir === undefined ? out : undefined };
   checkDestinations(destinations, options, outDir === undefined ? [] : names);
   const common = { tokensOut, images, look, gridSize };
   if (outDir !== undefined) return { ...common, outDir, names };
-  const side = gridSize * downsampleOf(vq);
   const sheet = sheetOf({ count, width: side, height: side, ...look });
   const smaller = scale > 1 ? ', or a smaller --scale' : '';
   assertSheetFits(sheet, count, `use --out-dir, or fewer images${smaller}`);

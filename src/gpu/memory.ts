@@ -13,6 +13,8 @@ export class Memory {
   readonly device: GPUDevice;
   readonly #buffers = new Map<GPUBuffer, MemoryKind>();
   #watch: EndingWatch | undefined;
+  #bytes = 0;
+  #peakBytes = 0;
 
   constructor(device: GPUDevice) {
     this.device = device;
@@ -28,6 +30,11 @@ export class Memory {
     const use = { weights: 0, state: 0, temp: 0, staging: 0 };
     for (const [buffer, kind] of this.#buffers) use[kind] += buffer.size;
     return use;
+  }
+
+  /** The most bytes that were in use at once. */
+  get peakBytes(): number {
+    return this.#peakBytes;
   }
 
   /**
@@ -49,12 +56,16 @@ export class Memory {
     }
     const buffer = this.device.createBuffer({ label, size: Math.max(4, size), usage });
     this.#buffers.set(buffer, kind);
+    this.#bytes += buffer.size;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
     return buffer;
   }
 
   free(buffers: Iterable<GPUBuffer>): void {
     for (const buffer of buffers) {
-      if (this.#buffers.delete(buffer)) buffer.destroy();
+      if (!this.#buffers.delete(buffer)) continue;
+      this.#bytes -= buffer.size;
+      buffer.destroy();
     }
   }
 

@@ -2,6 +2,7 @@
 import { byteLength, type Tensor } from '../graph/tensor.ts';
 import type { FileDType, Safetensors } from '../weights/safetensors.ts';
 import { readReusing } from '../weights/source.ts';
+import { abortable } from './abortable.ts';
 import { CHUNK_BYTES, Converter, chunksOf } from './chunks.ts';
 import { type Making, makersFor } from './make-weight.ts';
 import type { Memory } from './memory.ts';
@@ -138,20 +139,4 @@ async function transfer(
 function handled(written: Promise<void>): Promise<void> {
   written.catch(() => {});
   return written;
-}
-
-/** Rejects with the signal's reason as soon as it aborts, even while `work` goes on. */
-async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  let abort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort);
-    if (signal.aborted) abort();
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

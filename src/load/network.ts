@@ -104,7 +104,7 @@ export function checkNetwork<Config>(
 }
 
 /** One piece of work after another; a failed one does not stop the next, but a failed device does. */
-function queue(watch: DeviceWatch): Network<unknown>['exclusive'] {
+export function queue(watch: DeviceWatch): Network<unknown>['exclusive'] {
   let last: Promise<unknown> = Promise.resolve();
   return <T>(work: () => Promise<T>): Promise<T> => {
     const next = last.then(() => {

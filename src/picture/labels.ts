@@ -14,7 +14,7 @@ export interface Canvas {
 export interface LabelStyle {
   /** Pixels of an em. */
   readonly size: number;
-  /** Of the first line, and of those below it. */
+  /** Of the first text, and of those below it. */
   readonly colours: readonly [Colour, Colour];
   /** Pixels from the image down to the end of a label. */
   readonly height: number;
@@ -22,6 +22,10 @@ export interface LabelStyle {
 
 /** Smaller letters cannot be read. */
 const LEAST_SIZE = 11;
+
+/** Between lines: of another kind, or of one text that is too long for a line. */
+const BREAK = /[\n\u2028]/;
+const SAME_TEXT = '\u2028';
 
 /** Beside a label, as a share of its size. */
 const MARGIN = 0.25;
@@ -44,14 +48,36 @@ export function labelStyle(
   width: number,
   [red, green, blue]: Colour,
 ): LabelStyle {
-  const size = Math.max(LEAST_SIZE, Math.round(1.15 * Math.sqrt(width)));
-  const lines = labels.reduce((most, label) => Math.max(most, label.split('\n').length), 1);
+  const size = labelSize(width);
+  const lines = labels.reduce((most, label) => Math.max(most, label.split(BREAK).length), 1);
   const isLight = 0.299 * red + 0.587 * green + 0.114 * blue > 127;
   return {
     size,
     colours: isLight ? ON_LIGHT : ON_DARK,
     height: lines * lineOf(size).height + Math.round(size / 4),
   };
+}
+
+const labelSize = (width: number): number =>
+  Math.max(LEAST_SIZE, Math.round(1.15 * Math.sqrt(width)));
+
+/**
+ * A text in lines for a label below an image of `width` pixels, cut between words; the last line holds
+ * what is left. Characters that the font lacks are question marks.
+ */
+export function wrapLabel(text: string, width: number, maxLines: number): string {
+  const size = labelSize(width);
+  const room = width - 2 * MARGIN * size;
+  const shown = [...text.normalize('NFC')].map((letter) => (canWrite(letter) ? letter : '?'));
+  const lines: string[] = [];
+  for (const word of shown.join('').trim().split(/\s+/)) {
+    const last = lines.at(-1);
+    const longer = last === undefined ? word : `${last} ${word}`;
+    const fits = last === undefined || widthOf(longer, size) <= room;
+    if (fits || lines.length === maxLines) lines[Math.max(0, lines.length - 1)] = longer;
+    else lines.push(word);
+  }
+  return lines.join(SAME_TEXT);
 }
 
 /**
@@ -89,10 +115,14 @@ export function drawLabel(
   { left, top, width }: { readonly left: number; readonly top: number; readonly width: number },
 ): void {
   const { height } = lineOf(size);
-  for (const [i, line] of label.split('\n').entries()) {
+  const lines = label
+    .split('\n')
+    .flatMap((text, kind) => text.split(SAME_TEXT).map((line) => ({ line, kind })));
+  for (const [i, { line, kind }] of lines.entries()) {
     const text = shortened(line, size, width - 2 * MARGIN * size);
     const drawn = drawLine(text, size, width, (width - widthOf(text, size)) / 2);
-    blend(canvas, drawn, left, top + i * height + Math.round(size / 8), colours[i === 0 ? 0 : 1]);
+    const colour = colours[kind === 0 ? 0 : 1];
+    blend(canvas, drawn, left, top + i * height + Math.round(size / 8), colour);
   }
 }
 

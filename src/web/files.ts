@@ -35,7 +35,7 @@ export function openUrl(base: string | URL, options: UrlOptions = {}): ModelFile
     name: folder.href,
     open(file) {
       const url = new URL(folder);
-      url.pathname = `${folder.pathname.replace(/\/$/, '')}/${encodeURIComponent(file)}`;
+      url.pathname = `${folder.pathname.replace(/\/$/, '')}/${file.split('/').map(encodeURIComponent).join('/')}`;
       return openFile(url.href, options, held);
     },
   };

@@ -46,6 +46,22 @@ async function info(text: PngText, json = false) {
   return { file, stdout: stdout(), stderr: stderr() };
 }
 
+test('a picture of a text says the text', async () => {
+  const prompt = 'a cat to the left of a lemon';
+  const made: Made = { model: 'scenes-96', images: [{ prompt, seed: 3 }], sampling };
+  expect(pictureText(made)).toMatchObject({
+    Title: prompt,
+    Description: expect.stringMatching(/^a cat to the left of a lemon, seed 3, made by/),
+  });
+  const { stdout } = await info(pictureText(made));
+  expect(stdout).toContain(`image 0  ${prompt}, seed 3`);
+  const several = { ...made, images: [...made.images, { prompt: '', seed: 4 }], columns: 2 };
+  expect(readMade(new Map(Object.entries(pictureText(several))))?.images).toEqual(several.images);
+  expect((await info(pictureText(several))).stdout).toContain(
+    'image 1  features of a text, seed 4',
+  );
+});
+
 test('texts are for viewers and for programs', () => {
   expect(pictureText(single)).toEqual({
     Title: 'Lemon',

@@ -14,7 +14,7 @@ const imagesOf = (classes: readonly number[], count: number) =>
 const sheetFor = (classes: readonly number[], count: number) => {
   const images = imagesOf(classes, count);
   const shape = { count: images.length, width: 8, height: 8 };
-  return sheetOf({ ...shape, ...sheetLook(images, { scale: 1 }) });
+  return sheetOf({ ...shape, ...sheetLook(images, { scale: 1 }, 8) });
 };
 
 const upTo = (n: number): number[] => [...Array(n).keys()];
@@ -58,8 +58,33 @@ test('every class begins a row, however many images it has', () => {
 
 test('labels have the class, and the seed where there are several', () => {
   const look = { labels: true, scale: 1 };
-  expect(sheetLook(imagesOf([0, 2], 1), look).labels).toEqual(['Orange', 'class 2']);
-  expect(sheetLook(imagesOf([1], 2), look).labels).toEqual(['Kiwi\nseed 5', 'Kiwi\nseed 6']);
-  expect(sheetLook(imagesOf([1], 2), { scale: 1 }).labels).toBeUndefined();
-  expect(sheetLook(imagesOf([1], 2), { scale: 2 }).scale).toBe(2);
+  expect(sheetLook(imagesOf([0, 2], 1), look, 96).labels).toEqual(['Orange', 'class 2']);
+  expect(sheetLook(imagesOf([1], 2), look, 96).labels).toEqual(['Kiwi\nseed 5', 'Kiwi\nseed 6']);
+  expect(sheetLook(imagesOf([1], 2), { scale: 1 }, 96).labels).toBeUndefined();
+  expect(sheetLook(imagesOf([1], 2), { scale: 2 }, 96).scale).toBe(2);
+});
+
+test('texts stand in lines below their images, those of one text in a row', () => {
+  const prompts = ['two lemons', 'a cat to the left of a slice of pizza on a blue ground'];
+  const images = repeatEach([0, 1], 2).map((i) => ({ prompt: prompts[i]!, seed: i }));
+  const look = sheetLook(images, { labels: true, scale: 1 }, 96);
+  expect(look.columns).toBe(2);
+  const [first, , second] = look.labels ?? [];
+  expect(first).toBe('two lemons\nseed 0');
+  const lines = second!.split('\n')[0]!.split('\u2028');
+  expect(lines.join(' ')).toBe(prompts[1]);
+  expect(lines.length).toBeGreaterThan(2);
+  const wide = sheetLook(images.slice(2, 3), { labels: true, scale: 4 }, 96);
+  const fewer = wide.labels![0]!.split('\u2028');
+  expect(fewer.join(' ')).toBe(prompts[1]);
+  expect(fewer.length).toBeLessThan(lines.length);
+});
+
+test('a text that is too long ends in its last line, and letters that the font lacks are marks', () => {
+  const prompt = `梨 ${'word '.repeat(40)}`;
+  const [label] = sheetLook([{ prompt, seed: 1 }], { labels: true, scale: 1 }, 96).labels ?? [];
+  const lines = label!.split('\u2028');
+  expect(lines).toHaveLength(4);
+  expect(lines[0]).toMatch(/^\? word/);
+  expect(lines.join(' ')).toBe(`? ${'word '.repeat(40)}`.trim());
 });

@@ -201,10 +201,17 @@ describe('a sheet', () => {
 });
 
 test('files are named so that they sort like images, and by the class', () => {
-  const names = ['Grape  Blue/2', '橙', '!'];
-  expect(pictureName(3, 11, 0, 7, names)).toBe('03-grape-blue-2-7.png');
-  expect(pictureName(10, 11, 1, 8, names)).toBe('10-橙-8.png');
-  expect(pictureName(0, 1, 2, 9, names)).toBe('0-2-9.png');
+  const named = (className: string, seed: number) => ({ class: 2, className, seed });
+  expect(pictureName(3, 11, named('Grape  Blue/2', 7))).toBe('03-grape-blue-2-7.png');
+  expect(pictureName(10, 11, named('橙', 8))).toBe('10-橙-8.png');
+  expect(pictureName(0, 1, named('!', 9))).toBe('0-2-9.png');
+});
+
+test('files are named by the beginning of a text', () => {
+  const named = (prompt: string) => pictureName(0, 1, { prompt, seed: 3 });
+  expect(named('A cat, to the left of "pizza"!')).toBe('0-a-cat-to-the-left-of-pizza-3.png');
+  expect(named(`${'x'.repeat(59)} ${'y'.repeat(9)}`)).toBe(`0-${'x'.repeat(59)}-3.png`);
+  expect(named('../..')).toBe('0-text-3.png');
 });
 
 describe('the commands', () => {
@@ -232,7 +239,7 @@ describe('the commands', () => {
     const said = readMade(readPngFacts(files.out).text);
     expect(said).toMatchObject({ columns: 2, scale: 2, sampling: { greedy: false } });
     expect(said?.images.map(({ seed }) => seed)).toEqual([5, 6, 7, 8]);
-    expect(said?.images.map((image) => image.class)).toEqual([0, 0, 1, 1]);
+    expect(said?.images.map((image) => 'class' in image && image.class)).toEqual([0, 0, 1, 1]);
     // Each alone: the second is the right half of the first row of the sheet, behind the gap.
     const { out: _, ...alone } = { ...decode, outDir: at('each') };
     await runDecode(alone, recordedReport().report, never);

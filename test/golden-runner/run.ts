@@ -8,6 +8,7 @@ import { runModelFolder } from './model-folder.ts';
 import { runOp } from './op.ts';
 import { runPt } from './pt.ts';
 import { runSampling } from './sampling.ts';
+import { runT5 } from './t5.ts';
 import { runTextGpt } from './text-gpt.ts';
 import { runVq } from './vq.ts';
 
@@ -27,6 +28,7 @@ type Runner = (
 
 const RUNNERS: Readonly<Record<string, Runner>> = {
   gpt_c2i: runGpt,
+  t5_encoder: runT5,
   gpt_t2i: runTextGpt,
   vq: runVq,
   model_folder: runModelFolder,
@@ -35,11 +37,6 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
   pt: runPt,
   full_gpt: runFullGpt,
   full_vq: runFullVq,
-};
-
-/** Kinds of later versions, and why this one skips them. */
-const LATER: Readonly<Record<string, string>> = {
-  t5_encoder: 'the text encoder is not supported yet',
 };
 
 /** Full-size models take a minute each on a software adapter. */
@@ -59,7 +56,7 @@ export function reasonToSkip(
   const { kind } = readConfig(folder);
   if (precision === 'fast' && !FAST.has(kind)) return 'its tolerances are those of exact';
   if (FULL.has(kind) && !full) return 'a full-size model takes minutes: npm run golden:full';
-  return kind in RUNNERS ? undefined : (LATER[kind] ?? `unknown kind "${kind}"`);
+  return kind in RUNNERS ? undefined : `unknown kind "${kind}"`;
 }
 
 export interface CaseOptions extends PrecisionOptions {

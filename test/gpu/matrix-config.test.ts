@@ -98,10 +98,14 @@ describe.skipIf(!real.features.has('subgroups'))('a device', () => {
       'sum in halves',
       (code) => code.replace(/(made.*\]) \+= (.*);/, '$1 = quantizeToF16($1 + $2);'),
     ],
-    ['turn a matrix', (code) => code.replace('j * a.stride + i / 8u', 'i / 8u * a.stride + j')],
+    ['turn a matrix', (code) => code.replace('j * place.stride + i]', 'i * place.stride + j]')],
     [
       'turn one with lines along k',
-      (code) => code.replace('i % 8u * b.stride + j', 'j * b.stride + i % 8u'),
+      (code) =>
+        code.replace(
+          'i * place.stride + j / 8u][j % 8u / 2u])[j % 2u]',
+          'j * place.stride + i / 8u][i % 8u / 2u])[i % 2u]',
+        ),
     ],
   ])('is left without matrices that %s, and says so', async (_, fault) => {
     const { device } = gpuWith(sizes, fault);

@@ -26,14 +26,19 @@ const small = { tileM: 32, tileN: 32, eachM: 16, eachN: 16, slice: 16, math: 'ma
 
 describe('by emulated matrices', () => {
   const odd = { images: 2, inChannels: 32, outChannels: 35, height: 3, width: 7 } as const;
+  const even = { images: 2, inChannels: 32, outChannels: 48, height: 4, width: 12 } as const;
   const cases = [
     { matrix: sized(16, 16, 16), params: { ...odd, kernelSize: 3, residual: true } },
     // More parts than some have slices for.
     { matrix: sized(8, 8, 8), params: { ...odd, kernelSize: 1, split: 3, slice: 8 } },
+    // Of whole matrices, not all of them inside of a tile.
+    { matrix: sized(16, 8, 16, 2 * lanes), params: { ...even, kernelSize: 1, split: 2 } },
+    { matrix: sized(8, 8, 8), params: { ...even, kernelSize: 1, slice: 32 } },
+    { matrix: sized(16, 16, 16), params: { ...even, kernelSize: 3, residual: true } },
     // Subgroups half as large as they may be: twice as many as have something to multiply.
     { matrix: sized(16, 8, 16, 2 * lanes), params: { ...odd, kernelSize: 3, split: 2 } },
   ] as const;
-  test.each(few(1, cases))('$matrix.m x $matrix.n x $matrix.k: $params', async (given) => {
+  test.each(few(2, cases))('$matrix.m x $matrix.n x $matrix.k: $params', async (given) => {
     const { slice = 16, split, ...sizes } = { slice: undefined, split: undefined, ...given.params };
     const params = { ...sizes, tile: { ...small, slice } };
     const variant = variantOf(given.matrix);
@@ -72,7 +77,7 @@ describe('compiles', () => {
 describe('tiles', () => {
   const variant = variantOf(sized(16, 16, 16, 32));
   test.each(HALVES_TILES)('$tileM x $tileN, $eachM x $eachN, $slice can be made', (tile) => {
-    expect(halvesProblem(tile, variant)).toBeUndefined();
+    expect(halvesProblem(tile, variant, { m: 128, n: 256 })).toBeUndefined();
   });
   test.each<[Partial<MapTile>, RegExp]>([
     [{ math: 'f16' }, /multiplied as f32 or by matrices/],

@@ -9,9 +9,11 @@ import {
   loadLeftRows,
   loadRight,
   loadRightColumns,
+  loadSum,
   matrixTypes,
+  rightOfOnes,
   SUBGROUP_ID,
-  storeSum,
+  storeSumTo,
 } from '../../kernels/product/matrix-ops.ts';
 
 /** Text from `from` to `to`, every time; throws unless it is there. */
@@ -20,33 +22,66 @@ function swap(text: string, from: string, to: string): string {
   return text.replaceAll(from, to);
 }
 
+/** How the values of an operand lie in workgroup memory. */
+interface Lying {
+  /** Lines are along k, or across it. */
+  readonly alongK: boolean;
+  /** Elements are eight halves, or one value. */
+  readonly byEights: boolean;
+}
+
+/** A value of an operand: of line i at depth j. */
+function operandValue(side: 'left' | 'right', { alongK, byEights }: Lying): string {
+  const at = alongK ? 'place.at + i * place.stride + j' : 'place.at + j * place.stride + i';
+  const eight = `${side}[place.at + i * place.stride + j / 8u]`;
+  const value = byEights
+    ? `unpack2x16float(${eight}[j % 8u / 2u])[j % 2u]`
+    : side === 'left'
+      ? `left[${at}]`
+      : `right[${at}]`;
+  const type = side === 'left' ? 'Left' : 'Right';
+  return `fn ${side}_value(place: ${type}, i: u32, j: u32) -> f32 {
+  if (place.at == ONES) { return 1.0; }
+  return ${value};
+}`;
+}
+
 /**
  * An operand is the place it is read from, which stays as it is until the next barrier; of a sum, each
  * invocation of a subgroup holds every `subgroup_size`-th element, as many as the smallest one must.
  */
-const matrices = ({ m, n, k }: MatrixConfig, smallest: number, alongK: boolean): string => `
+const matrices = ({ m, n, k }: MatrixConfig, smallest: number, lying: Lying): string => `
+const ONES = 0xffffffffu;
 struct Left { at: u32, stride: u32 }
 struct Right { at: u32, stride: u32 }
 alias Sum = array<f32, ${Math.ceil((m * n) / smallest)}>;
 var<private> own: u32;
 var<private> among: u32;
+${operandValue('left', lying)}
+${operandValue('right', lying)}
 fn subgroupMatrixMultiplyAccumulate(a: Left, b: Right, sum: Sum) -> Sum {
   var made = sum;
   for (var i = own; i < ${m * n}u; i += among) {
     for (var j = 0u; j < ${k}u; j++) {
-      made[i / among] += ${
-        alongK
-          ? `left[a.at + i / ${n}u * a.stride + j] * right[b.at + i % ${n}u * b.stride + j]`
-          : `left[a.at + j * a.stride + i / ${n}u] * right[b.at + j * b.stride + i % ${n}u]`
-      };
+      made[i / among] += left_value(a, i / ${n}u, j) * right_value(b, i % ${n}u, j);
     }
   }
   return made;
-}
-fn store_sum(at: u32, sum: Sum, stride: u32) {
+}`;
+
+const store = ({ m, n }: MatrixConfig, to: string): string => `
+fn store_${to}(at: u32, sum: Sum, stride: u32) {
   for (var i = own; i < ${m * n}u; i += among) {
-    sums[at + i / ${n}u * stride + i % ${n}u] = sum[i / among];
+    ${to}[at + i / ${n}u * stride + i % ${n}u] = sum[i / among];
   }
+}`;
+const load = ({ m, n }: MatrixConfig, from: string): string => `
+fn load_${from}(at: u32, stride: u32) -> Sum {
+  var sum: Sum;
+  for (var i = own; i < ${m * n}u; i += among) {
+    sum[i / among] = ${from}[at + i / ${n}u * stride + i % ${n}u];
+  }
+  return sum;
 }`;
 
 /** More parameters of `main`, and its first statements. */
@@ -57,16 +92,28 @@ const BEGIN = `${SUBGROUP_ID}) {`;
 const head = (call: string): string => call.slice(0, call.indexOf('AT'));
 
 function withoutMatrices(code: string, matrix: MatrixConfig, smallest: number): string {
-  // Lines of operands along k, or across it.
   const alongK = code.includes(head(loadLeftRows('AT', 0)));
+  const byEights = code.includes('left: array<vec4u');
   const [ofLeft, ofRight] = alongK ? [loadLeftRows, loadRightColumns] : [loadLeft, loadRight];
+  const storeOf = (to: string): string => head(storeSumTo(to, 'AT', '', 0));
+  const loadOf = (from: string): string => head(loadSum(from, 'AT', 0));
+  const stores = ['sums', 'out'].filter((to) => code.includes(storeOf(to)));
+  const loads = ['residual'].filter((from) => code.includes(loadOf(from)));
+  const texts = [
+    matrices(matrix, smallest, { alongK, byEights }),
+    ...stores.map((to) => store(matrix, to)),
+    ...loads.map((from) => load(matrix, from)),
+  ];
+  const ones = rightOfOnes(matrix);
   const replaced: readonly (readonly [from: string, to: string])[] = [
     [enable([MATRIX_FEATURE]), ''],
-    [matrixTypes(matrix), matrices(matrix, smallest, alongK)],
+    ...(code.includes(ones) ? [[ones, 'Right(ONES, 0u)'] as const] : []),
+    [matrixTypes(matrix), texts.join('')],
     [BEGIN, `${SUBGROUP_ID}, ${WITHIN}) {\n  own = own_; among = among_;`],
     [head(ofLeft('AT', 0)), 'Left('],
     [head(ofRight('AT', 0)), 'Right('],
-    [head(storeSum('AT', '', matrix)), 'store_sum('],
+    ...stores.map((to) => [storeOf(to), `store_${to}(`] as const),
+    ...loads.map((from) => [loadOf(from), `load_${from}(`] as const),
   ];
   return replaced.reduce((text, [from, to]) => swap(text, from, to), code);
 }

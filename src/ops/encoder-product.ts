@@ -1,0 +1,42 @@
+/** The products of an encoder, whose rows are the tokens of all prompts at once. */
+import type { Columns } from '../../kernels/product/columns.ts';
+import { matmul } from '../../kernels/product/matmul.ts';
+import { rowsProduct } from '../../kernels/product/rows-product.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import type { Operation } from './operation.ts';
+import { type ProductOpTile, productFamily, wholeTile } from './product.ts';
+import type { ProductParams } from './transformer.ts';
+import { callParts, type Matrix } from './weights.ts';
+
+interface EncoderProductInputs {
+  readonly x: Tensor;
+  readonly weight: Matrix;
+  /** Is added. */
+  readonly residual?: Tensor | undefined;
+}
+
+/**
+ * x weight^T (+ residual). Without barriers a weight of f32 in one piece is multiplied by the kernel
+ * whose text serves all shapes, unless a tile says otherwise: an encoder runs once, so compiling counts.
+ */
+export const encoderProduct: Operation<ProductParams, EncoderProductInputs, ProductOpTile> = {
+  ...productFamily((params) => params),
+  call(g, params, { x, weight, residual }, tile) {
+    const { rows, inDim, outDim, dtype, variant } = params;
+    const [first] = weight;
+    const isPlain = variant.reduce === 'serial' && dtype === 'f32' && weight.length === 1;
+    if (isPlain && first && Object.keys(tile).length === 0) {
+      const sizes = { rows, inDim, outDim };
+      const given = { x, weight: first.values };
+      if (!residual) return g.call(rowsProduct(sizes), given).out;
+      return g.call(rowsProduct({ ...sizes, residual: true }), { ...given, residual }).out;
+    }
+    const whole = { ...params, tile: wholeTile(tile) };
+    if (!residual) {
+      return callParts(g, (columns?: Columns) => matmul({ ...whole, columns }), { weight }, { x })
+        .out;
+    }
+    const make = (columns?: Columns) => matmul({ ...whole, residual: true, columns });
+    return callParts(g, make, { weight }, { x, residual }).out;
+  },
+};

@@ -1,0 +1,185 @@
+"""The decoder and its T5 encoder, trained together on codes and captions of scenes."""
+import torch
+from gpt_model import TextTransformer
+from scenes.clock import Mean, Stage, adam, set_rate
+from scenes.image_tokens import CONFIG as VQ
+from scenes.pool import LENGTH, ROLE_COUNT
+from scenes.scene import GRID, MOST, NOUNS
+from t5_model import T5Encoder
+from torch import nn
+from torch.nn import functional as F
+
+T5 = {
+    "architectures": ["T5EncoderModel"],
+    "model_type": "t5",
+    "d_model": 256,
+    "d_kv": 64,
+    "num_heads": 4,
+    "d_ff": 512,
+    "num_layers": 3,
+    "vocab_size": 1920,
+    "relative_attention_num_buckets": 32,
+    "relative_attention_max_distance": 128,
+    "layer_norm_epsilon": 1e-06,
+    "feed_forward_proj": "gated-gelu",
+    "is_encoder_decoder": False,
+    "is_gated_act": True,
+    "dense_act_fn": "gelu_new",
+    "dropout_rate": 0.0,
+    "pad_token_id": 0,
+    "eos_token_id": 1,
+    "tie_word_embeddings": False,
+}
+GPT = {
+    "model_type": "t2i",
+    "dim": 256,
+    "n_layer": 8,
+    "n_head": 4,
+    "n_kv_head": None,
+    "multiple_of": 256,
+    "ffn_dim_multiplier": None,
+    "rope_base": 10000,
+    "norm_eps": 1e-05,
+    "caption_dim": T5["d_model"],
+    "class_dropout_prob": 0.1,
+    "vocab_size": VQ["codebook_size"],
+    "cls_token_num": LENGTH,
+    "block_size": GRID * GRID,
+}
+
+
+class Painter(nn.Module):
+    """Caption ids to token logits: T5, then the decoder."""
+
+    def __init__(self):
+        super().__init__()
+        self.t5 = T5Encoder(T5)
+        self.gpt = TextTransformer(GPT, dropout=0)
+
+    def features(self, ids, valid):
+        return self.t5(ids, valid) * valid.unsqueeze(-1)
+
+
+class Meaning(nn.Module):
+    """Reads nouns, their counts and their roles from the mean of the condition tokens, which is
+    what image tokens see of a caption: it teaches T5 before there is a decoder to do so."""
+
+    def __init__(self, dim):
+        super().__init__()
+        self.read = nn.Linear(dim, len(NOUNS) * (MOST + ROLE_COUNT))
+        nn.init.zeros_(self.read.weight)
+        nn.init.constant_(self.read.bias, -6)
+
+    def forward(self, tokens, valid, meaning):
+        mean = (tokens * valid.unsqueeze(-1)).sum(1) / valid.sum(1, keepdim=True)
+        logits = self.read(mean.to(self.read.weight.dtype)).float()
+        noun, count, role = meaning.long().unbind(-1)
+        width = MOST + ROLE_COUNT
+        wanted = torch.zeros(len(logits), logits.shape[1] + 1, device=logits.device)
+        last = logits.shape[1]
+        for place, is_there in ((noun * width + count - 1, noun >= 0), (noun * width + MOST + role, role >= 0)):
+            wanted.scatter_(1, torch.where(is_there, place, torch.full_like(place, last)), 1.0)
+        return F.binary_cross_entropy_with_logits(logits, wanted[:, :-1], reduction="sum") / len(logits)
+
+
+class DecoderTrainer:
+    def __init__(self, scenes, device, precision, batch=384, rate=1.5e-3, compiled=False):
+        self.scenes, self.device, self.precision = scenes, device, precision
+        self.batch, self.peak = batch, rate
+        self.network = Painter().to(device)
+        self.average = Mean(self.network, 0.998)
+        matrices = [p for p in self.network.parameters() if p.dim() > 1]
+        gains = [p for p in self.network.parameters() if p.dim() <= 1]
+        groups = [{"params": matrices, "weight_decay": 0.02}, {"params": gains, "weight_decay": 0.0}]
+        self.optimizer = adam(groups, device, rate)
+        self.loss_of = token_loss
+        if compiled:
+            # One compilation of one block serves all of them.
+            for layer in self.network.gpt.layers:
+                layer.compile(dynamic=False)
+            self.loss_of = torch.compile(token_loss, dynamic=False)
+
+    def warm_up(self, deadline, report, batch, rate=1e-3):
+        """T5 and the caption MLP learn to say what a caption holds."""
+        t5, embedding = self.network.t5, self.network.gpt.cls_embedding
+        head = Meaning(GPT["dim"]).to(self.device)
+        parts = [*t5.parameters(), *embedding.cap_proj.parameters(), *head.parameters()]
+        optimizer = adam(parts, self.device, rate)
+        stage = Stage("t5", deadline, self.device, report)
+        while stage.goes_on():
+            set_rate(optimizer, stage.rate(rate, floor=0.3))
+            rows = self.scenes.random_rows(batch)
+            ids, valid = self.scenes.captions(rows)
+            with self.precision():
+                tokens = embedding(self.network.features(ids, valid))
+                loss = head(tokens, valid, self.scenes.meaning[rows])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parts, 1.0)
+            optimizer.step()
+            stage.step(batch)
+            if stage.time_to_show(2):
+                stage.log(loss=loss.item())
+        stage.end()
+
+    def step(self, codes, rows, rate):
+        set_rate(self.optimizer, rate)
+        tokens = codes[rows].long()
+        ids, valid = self.scenes.captions(rows)
+        dropped = torch.rand(len(rows), device=self.device) < GPT["class_dropout_prob"]
+        gpt = self.network.gpt
+        with self.precision():
+            states = gpt.states(self.network.features(ids, valid), valid, tokens, dropped)
+            loss = self.loss_of(gpt, states[:, LENGTH - 1 : -1], tokens)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        return loss.detach()
+
+    def train(self, codes, deadline, report, test=None):
+        """`codes` [n, 144] of the first n scenes. `test`: (scenes, codes) never trained."""
+        stage = Stage("decoder", deadline, self.device, report)
+        self.step(codes, torch.arange(min(self.batch, len(codes)), device=self.device), 0.0)
+        stage.wait()
+        print(f"[decoder] first step {stage_seconds(stage):.1f} s", flush=True)
+        stage.begin()
+        order, at = None, len(codes)
+        while stage.goes_on():
+            if at + self.batch > len(codes):
+                order, at = torch.randperm(len(codes), device=self.device), 0
+            loss = self.step(codes, order[at : at + self.batch], stage.rate(self.peak))
+            at += self.batch
+            stage.step(self.batch)
+            self.average.update()
+            if stage.time_to_show():
+                stage.log(loss=loss.item())
+        stage.end(scenes=len(codes))
+        if test:
+            report["decoder"]["test_loss"] = self.test_loss(*test)
+            print(f"[decoder] held-out loss {report['decoder']['test_loss']:.4f}", flush=True)
+
+    @torch.no_grad()
+    def test_loss(self, scenes, codes):
+        """Nats a token of averaged weights on scenes of held-out combinations."""
+        network = self.trained(Painter().to(self.device))
+        rows = torch.arange(min(512, len(codes)), device=self.device)
+        tokens = codes[rows].long()
+        ids, valid = scenes.captions(rows)
+        states = network.gpt.states(network.features(ids, valid), valid, tokens)
+        return token_loss(network.gpt, states[:, LENGTH - 1 : -1], tokens).item()
+
+    def trained(self, network):
+        network.load_state_dict(self.average.state())
+        return network.eval()
+
+
+def token_loss(gpt, states, tokens):
+    logits = gpt.output(gpt.norm(states))
+    return F.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
+
+
+def stage_seconds(stage):
+    import time
+
+    return time.time() - stage.began

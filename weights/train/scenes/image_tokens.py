@@ -1,0 +1,149 @@
+"""The image tokenizer of scenes: trained on drawn scenes, then the codes of the scenes to learn."""
+import torch
+from common import to_bytes
+from metrics import psnr, quick_ssim, ssim
+from scenes.clock import Mean, Stage, adam, set_rate
+from torch.nn import functional as F
+from vq_model import VQModel, quantizer_loss, straight_through
+
+CONFIG = {
+    "ch": 32,
+    "ch_mult": [1, 1, 2, 4],
+    "num_res_blocks": 1,
+    "z_channels": 128,
+    "codebook_size": 2048,
+    "codebook_embed_dim": 8,
+}
+
+
+class CodeUse:
+    """Share of each code, on the device; unused codes are put where latents are (Dhariwal et al. 2020)."""
+
+    def __init__(self, size, device):
+        self.share = torch.zeros(size, device=device)
+
+    @torch.no_grad()
+    def update(self, codes):
+        count = torch.zeros_like(self.share).index_add_(
+            0, codes.flatten(), torch.ones(codes.numel(), device=codes.device)
+        )
+        self.share.lerp_(count / codes.numel(), 0.05)
+
+    @torch.no_grad()
+    def revive(self, weight, z):
+        """Codes used less than a tenth of their even share become random latents of this batch."""
+        dead = self.share < 0.1 / len(self.share)
+        latents = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])
+        chosen = torch.randint(len(latents), (len(weight),), device=weight.device)
+        weight.copy_(torch.where(dead[:, None], latents[chosen].to(weight.dtype), weight))
+        self.share.copy_(torch.where(dead, torch.full_like(self.share, 1 / len(dead)), self.share))
+
+
+def quantise(network, z):
+    """As Quantizer.forward, with the search in f32 and as one matrix product."""
+    with torch.autocast(z.device.type, enabled=False):
+        z = F.normalize(z.float(), dim=1)
+        codebook = network.quantize.codebook.float()
+        with torch.no_grad():
+            rows = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])
+            codes = (rows @ codebook.t()).argmax(1).view(z.shape[0], *z.shape[2:])
+        return network.quantize.lookup(codes, codebook), codes, z
+
+
+def encode(network, x):
+    return quantise(network, network.quant_conv(network.encoder(x)))
+
+
+def edges(y):
+    return y[..., 1:] - y[..., :-1], y[..., 1:, :] - y[..., :-1, :]
+
+
+def picture_loss(y, x, opacity):
+    """Absolute and squared error, more for objects than for the ground; edges; structure."""
+    weight = 0.5 + 1.5 * opacity
+    error = y - x
+    pixels = (weight * (error.abs() + 2 * error.square())).mean()
+    sharp = sum((a - b).abs().mean() for a, b in zip(edges(y), edges(x)))
+    structure = 1 - quick_ssim(y.contiguous(), x.contiguous())
+    return pixels + 0.5 * sharp + 0.15 * structure
+
+
+class TokenizerTrainer:
+    def __init__(self, renderer, scenes, device, precision, batch=256, rate=8e-4, layout=None):
+        self.renderer, self.scenes, self.device, self.precision = renderer, scenes, device, precision
+        self.batch, self.peak = batch, rate
+        self.layout = layout or torch.contiguous_format
+        self.network = VQModel(CONFIG).to(device=device, memory_format=self.layout)
+        self.average = Mean(self.network, 0.998)
+        self.use = CodeUse(CONFIG["codebook_size"], device)
+        self.optimizer = adam(self.network.parameters(), device, rate)
+
+    def step(self, rate):
+        set_rate(self.optimizer, rate)
+        x, opacity = self.scenes.draw(self.renderer, self.scenes.random_rows(self.batch))
+        x = x.contiguous(memory_format=self.layout)
+        with self.precision():
+            quantised, codes, z = encode(self.network, x)
+            y = self.network.decode(straight_through(quantised, z))
+        pictures = picture_loss(y.float(), x, opacity)
+        loss = pictures + quantizer_loss(quantised, z, 0.25)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.use.update(codes)
+        return pictures.detach(), z.detach()
+
+    def train(self, deadline, report):
+        stage = Stage("tokenizer", deadline, self.device, report)
+        while stage.goes_on():
+            pictures, z = self.step(stage.rate(self.peak))
+            stage.step(self.batch)
+            often = 10 if stage.share < 0.1 else 25
+            if stage.share < 0.7 and stage.steps % often == 0:
+                self.use.revive(self.network.quantize.embedding.weight, z)
+            self.average.update()
+            if stage.time_to_show():
+                stage.log(loss=pictures.item())
+        stage.end()
+        return self.trained()
+
+    def trained(self):
+        """The averaged weights as a network of its own."""
+        network = VQModel(CONFIG).to(device=self.device, memory_format=self.layout)
+        network.load_state_dict(self.average.state())
+        return network.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def codes_of(network, renderer, scenes, deadline, device, precision, report, batch=1024):
+    """Codes int16 [n, 144] of as many scenes as the time allows, in their order."""
+    stage = Stage("codes", deadline, device, report)
+    parts = []
+    for begin in range(0, len(scenes), batch):
+        if not stage.goes_on():
+            break
+        rows = torch.arange(begin, min(begin + batch, len(scenes)), device=device)
+        x, _ = scenes.draw(renderer, rows)
+        with precision():
+            _, codes, _ = encode(network, x)
+        parts.append(codes.flatten(1).to(torch.int16))
+        stage.step(len(rows))
+    stage.end()
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def measured(network, renderer, scenes, device, count=512, batch=128):
+    """PSNR and SSIM of reconstructions of held-out scenes, and the share of codes that they use."""
+    sums, used = torch.zeros(2, dtype=torch.float64), set()
+    count = min(count, len(scenes))
+    for begin in range(0, count, batch):
+        rows = torch.arange(begin, min(begin + batch, count), device=device)
+        x, _ = scenes.draw(renderer, rows)
+        quantised, codes, _ = encode(network, x)
+        real, made = (to_bytes(v).permute(0, 3, 1, 2) for v in (x, network.decode(quantised)))
+        sums += torch.stack([psnr(real, made).sum().cpu(), ssim(real, made).sum().cpu()])
+        used.update(codes.flatten().tolist())
+    db, alike = (sums / count).tolist()
+    return {"psnr": db, "ssim": alike, "codes_used": len(used) / CONFIG["codebook_size"]}

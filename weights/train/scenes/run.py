@@ -1,0 +1,327 @@
+#!/usr/bin/env python3
+"""Trains the text model of scenes by the clock: tokenizer, codes, T5 and decoder, judge, evaluation.
+
+Writes to --out: gpt, vq, t5 and judge as f16 safetensors, report.json with every curve and number,
+sheet.png and reconstructions.png. The weights are written before anything is judged.
+"""
+import argparse
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+BEGAN = time.time()
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+import torch
+from common import device_of, fail, main, precision_of, to_bytes
+from PIL import Image
+from safetensors_io import save
+from scenes import evaluate as ev
+from scenes.decoder import GPT, T5, DecoderTrainer, Painter
+from scenes.image_tokens import CONFIG, TokenizerTrainer, codes_of, encode, measured
+from scenes.judge import detections, summary, train_judge
+from scenes.pool import Pool, SceneSet, padded
+from scenes.prepare import SPRITES
+from scenes.render import Renderer
+from scenes.vocabulary import FILE, Words
+from vq_model import compile_norms
+
+# Shares of the time after the start.
+SHARES = {"tokenizer": 0.27, "codes": 0.065, "t5": 0.03, "decoder": 0.475, "judge": 0.07, "evaluation": 0.09}
+SETTINGS = ((1.0, 0), (2.0, 0), (3.0, 0), (4.0, 0), (6.0, 0), (3.0, 256), (5.0, 256), (7.5, 256))
+
+
+def options_of():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=200, help="for everything")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--precision", default="auto", choices=["auto", "f32", "bf16"])
+    parser.add_argument("--sprites", type=Path, default=SPRITES)
+    parser.add_argument("--chunks", type=int, default=80, help="of scenes to make")
+    parser.add_argument("--per-chunk", type=int, default=10000)
+    parser.add_argument("--vq-batch", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=384)
+    parser.add_argument("--vq-rate", type=float, default=8e-4)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--layout", default="contiguous", choices=["contiguous", "channels_last"])
+    parser.add_argument("--compile", action="store_true", help="torch.compile for the decoder's blocks")
+    parser.add_argument("--compile-norms", action="store_true", help="and for the tokenizer's norms")
+    parser.add_argument("--judged", type=float, default=1.0, help="share of the 500 captions")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--bench", type=float, default=0, help="first time each variant so many seconds")
+    return parser.parse_args()
+
+
+class Outputs:
+    """Writes each result as soon as it is there."""
+
+    def __init__(self, folder, report):
+        self.folder, self.report = folder, report
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def weights(self, name, state):
+        half = {k: v.detach().half().contiguous() for k, v in state.items() if v.is_floating_point()}
+        bad = [k for k, v in half.items() if not torch.isfinite(v).all()]
+        if bad:
+            print(f"[{name}] not finite in f16: {bad}", flush=True)
+        save(self.folder / f"{name}.safetensors", half)
+        self.write()
+
+    def write(self):
+        self.report["seconds"] = round(time.time() - BEGAN, 1)
+        (self.folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
+
+
+def attempt(name, part):
+    """A failing stage is told, and does not keep the later ones from what they can do."""
+    try:
+        return part()
+    except Exception:
+        print(f"[{name}] failed\n{traceback.format_exc()}", flush=True)
+        return None
+
+
+def deadlines(began, seconds, start):
+    """When each stage ends (time.time())."""
+    at, ends = start, {}
+    left = began + seconds - start
+    for name, share in SHARES.items():
+        at += share * left
+        ends[name] = at
+    return ends
+
+
+class Training:
+    def __init__(self, options):
+        self.options = options
+        if not options.sprites.exists():
+            fail(f'{options.sprites}: no such file; run "python3 weights/train/scenes/prepare.py" first')
+        self.pool = Pool(max(1, (os.cpu_count() or 2) - 2))
+        seed = options.seed
+        self.asked = self.pool.ask(seed + 1, options.chunks, options.per_chunk, False)
+        judge_chunks = max(1, options.chunks // 5)
+        self.asked_judge = self.pool.ask(seed + 2, judge_chunks, options.per_chunk, None)
+        torch.manual_seed(seed)
+        self.device = device_of(options.device)
+        self.precision = precision_of(options.precision, self.device)
+        if self.device.type == "cuda":
+            torch.backends.cuda.matmul.allow_tf32 = True
+            torch.backends.cudnn.allow_tf32 = True
+        self.layout = getattr(torch, {"contiguous": "contiguous_format"}.get(options.layout, options.layout))
+        compile_norms(options.compile_norms)
+        self.words = Words(FILE)
+        self.report = {"settings": {k: str(v) for k, v in vars(options).items()}, "torch": torch.__version__}
+        if self.device.type == "cuda":
+            self.report["device"] = torch.cuda.get_device_name()
+        self.out = Outputs(options.out, self.report)
+        self.renderer = Renderer(np.load(options.sprites)["sprites"], self.device)
+        self.judged = ev.held_out_scenes(seed + 1000, options.judged)
+        self.packed = ev.arrays(self.judged, self.words, self.device)
+        self.tried = ev.held_out_scenes(seed + 2000, options.judged * 0.6)
+        # The first scenes are enough to begin with; the others come while the tokenizer learns.
+        first = max(1, options.chunks // 8)
+        self.scenes = SceneSet([job.result() for job in self.asked[:first]], self.device)
+        self.say(f"started: {len(self.scenes)} scenes, {self.report.get('device', 'cpu')}")
+
+    def say(self, text):
+        print(f"{time.time() - BEGAN:6.1f} s  {text}", flush=True)
+
+    def wait(self):
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def bench(self, seconds):
+        """Samples a second of the variants that --layout and --compile choose among."""
+        report = {}
+
+        def timed(name, step, batch):
+            step()
+            self.wait()
+            began, steps = time.time(), 0
+            while time.time() - began < seconds:
+                for _ in range(3):
+                    step()
+                self.wait()
+                steps += 3
+            report[name] = round(steps * batch / (time.time() - began))
+            self.say(f"bench {name}: {report[name]}/s")
+
+        batch = self.options.vq_batch
+        for layout, norms in (("contiguous_format", False), ("channels_last", False), ("channels_last", True)):
+            compile_norms(norms)
+            name = f"{layout}{', compiled norms' if norms else ''}"
+            began = time.time()
+            settings = (self.device, self.precision, batch)
+            vq = TokenizerTrainer(self.renderer, self.scenes, *settings, layout=getattr(torch, layout))
+            vq.step(1e-4)
+            self.wait()
+            self.say(f"bench tokenizer {name}: first step {time.time() - began:.1f} s")
+            timed(f"tokenizer {name}", lambda: vq.step(1e-4), batch)
+            rows = self.scenes.random_rows(1024)
+
+            def encoded():
+                with torch.no_grad(), self.precision():
+                    encode(vq.network, self.scenes.draw(self.renderer, rows)[0])
+
+            timed(f"encode {name}", encoded, 1024)
+        codes = torch.randint(CONFIG["codebook_size"], (len(self.scenes), 144), device=self.device)
+        batch = self.options.batch
+        rows = torch.arange(min(batch, len(codes)), device=self.device)
+        for compiled in (False, True):
+            began = time.time()
+            trainer = DecoderTrainer(self.scenes, self.device, self.precision, batch, compiled=compiled)
+            trainer.step(codes, rows, 1e-5)
+            self.wait()
+            name = f"decoder{', compiled' if compiled else ''}"
+            self.say(f"bench {name}: first step {time.time() - began:.1f} s")
+            timed(name, lambda: trainer.step(codes, rows, 1e-5), batch)
+        compile_norms(self.options.compile_norms)
+        self.report["bench"] = report
+
+    def train(self):
+        options, device = self.options, self.device
+        # Searching for the best convolutions pays where shapes stay the same.
+        torch.backends.cudnn.benchmark = True
+        ends = deadlines(BEGAN, options.seconds, time.time())
+        trainer = TokenizerTrainer(
+            self.renderer, self.scenes, device, self.precision, options.vq_batch, options.vq_rate, self.layout
+        )
+        self.tokenizer = trainer.train(ends["tokenizer"], self.report)
+        del trainer
+        self.out.weights("vq", self.tokenizer.state_dict())
+        self.scenes = SceneSet([job.result() for job in self.asked], device)
+        self.asked = None
+        self.say(f"{len(self.scenes)} scenes to learn")
+        codes = codes_of(
+            self.tokenizer, self.renderer, self.scenes, ends["codes"], device, self.precision, self.report
+        )
+        rows = torch.arange(len(self.packed), device=device)
+        with torch.no_grad():
+            test = encode(self.tokenizer, self.packed.draw(self.renderer, rows)[0])[1].flatten(1)
+        decoder = DecoderTrainer(
+            self.scenes, device, self.precision, min(options.batch, len(codes)), options.rate, options.compile
+        )
+        decoder.warm_up(ends["t5"], self.report, 2 * options.batch)
+        decoder.train(codes, ends["decoder"], self.report, (self.packed, test))
+        self.trained_scenes = len(codes)
+        self.painter = decoder.trained(Painter().to(device)).requires_grad_(False)
+        del decoder
+        self.out.weights("gpt", self.painter.gpt.state_dict())
+        self.out.weights("t5", self.painter.t5.state_dict())
+        self.report["model"] = {"gpt": GPT, "vq": CONFIG, "t5": T5}
+        self.out.write()
+        self.say("weights written")
+        torch.backends.cudnn.benchmark = False
+        compile_norms(False)
+        attempt("tokenizer measured", self.measure_tokenizer)
+        self.judge = attempt("judge", lambda: self.train_judge(ends["judge"]))
+        attempt("evaluation", lambda: self.evaluate(ends["evaluation"]))
+        self.out.write()
+        self.say("done")
+
+    def measure_tokenizer(self):
+        quality = measured(self.tokenizer, self.renderer, self.packed, self.device)
+        self.report["tokenizer"].update(quality)
+        self.say(f"tokenizer: {quality}")
+        rows = torch.arange(0, len(self.packed), max(1, len(self.packed) // 24), device=self.device)[:24]
+        x, _ = self.packed.draw(self.renderer, rows)
+        with torch.no_grad():
+            y = self.tokenizer.decode(encode(self.tokenizer, x)[0]).clamp(-1, 1)
+        pairs = to_bytes(torch.cat([torch.cat(p, 2) for p in zip(x, y)], 2).unsqueeze(0))[0]
+        strips = pairs.cpu().numpy().reshape(96, -1, 8 * 192, 3) if len(rows) % 8 == 0 else None
+        if strips is not None:
+            Image.fromarray(strips.transpose(1, 0, 2, 3).reshape(-1, 8 * 192, 3)).save(
+                self.out.folder / "reconstructions.png"
+            )
+
+    def train_judge(self, deadline):
+        parts = [job.result() for job in self.asked_judge]
+        scenes = SceneSet(parts, self.device)
+        settings = (self.device, self.precision, self.report, 2 * self.options.vq_batch)
+        judge = train_judge(scenes, self.renderer, deadline, *settings)
+        self.out.weights("judge", judge.state_dict())
+        quality = ev.judge_quality(judge, self.renderer, self.judged, self.packed)
+        self.report["judge"]["on_drawn_held_out_scenes"] = quality
+        rows = torch.arange(len(self.packed), device=self.device)
+        x, _ = self.packed.draw(self.renderer, rows)
+        with torch.no_grad():
+            y = torch.cat([self.tokenizer.decode(encode(self.tokenizer, part)[0]) for part in x.split(128)])
+        self.report["judge"]["on_their_reconstructions"] = summary(
+            self.judged, detections(judge, y.float().clamp(-1, 1))
+        )
+        self.say(f"judge on drawn scenes: {quality}")
+        self.say(f"judge on reconstructions: {self.report['judge']['on_their_reconstructions']}")
+        return judge
+
+    def paint(self, packed, scale, top_k, seed):
+        ids, valid = packed.captions(torch.arange(len(packed), device=self.device))
+        chooser = ev.Chooser(scale, top_k, seed=seed, device=self.device)
+        return ev.paint(self.painter, self.tokenizer, ids, valid, chooser)
+
+    def evaluate(self, deadline):
+        """Chooses guidance and top k on other captions than those that are then judged."""
+        tried = ev.arrays(self.tried, self.words, self.device)
+        evaluation = self.report.setdefault("evaluation", {"tried": []})
+        best, chosen = -1.0, (4.0, 0)
+        for scale, top_k in SETTINGS:
+            if time.time() > deadline - 4 and best >= 0:
+                break
+            images, _ = self.paint(tried, scale, top_k, seed=1)
+            said = summary(self.tried, detections(self.judge, images))
+            points = sum(said[k]["share"] for k in ("objects", "relation", "count") if k in said)
+            evaluation["tried"].append({"cfg_scale": scale, "top_k": top_k, **said})
+            self.say(f"guidance {scale} top k {top_k}: " + ", ".join(f"{k} {v['share']}" for k, v in said.items()))
+            if points > best:
+                best, chosen = points, (scale, top_k)
+        evaluation["cfg_scale"], evaluation["top_k"] = chosen
+        images, tokens = self.paint(self.packed, *chosen, seed=2)
+        evaluation["held_out"] = summary(self.judged, detections(self.judge, images))
+        self.say(f"500 held-out captions, guidance {chosen}: {evaluation['held_out']}")
+        self.out.write()
+        self.show(images, chosen)
+        singles = ev.single_scenes(3)
+        pictures, _ = self.paint(ev.arrays(singles, self.words, self.device), *chosen, seed=3)
+        evaluation["singles"] = summary(singles, detections(self.judge, pictures))
+        self.say(f"single objects: {evaluation['singles']}")
+        apart = ev.nearest(images, self.renderer, self.scenes, self.trained_scenes)
+        rows = torch.arange(len(self.packed), device=self.device)
+        drawn, _ = self.packed.draw(self.renderer, rows)
+        reference = ev.nearest(drawn, self.renderer, self.scenes, self.trained_scenes)
+        evaluation["nearest_trained_scene"] = {
+            "median": round(apart.median().item(), 2),
+            "below_8": round((apart < 8).float().mean().item(), 4),
+            "drawn_median": round(reference.median().item(), 2),
+            "drawn_below_8": round((reference < 8).float().mean().item(), 4),
+        }
+        self.say(f"nearest trained scene: {evaluation['nearest_trained_scene']}")
+
+    def show(self, images, chosen):
+        """Eight chosen prompts, then held-out captions of every kind."""
+        ids = torch.tensor([padded(self.words.ids(text)) for text in ev.SHOWN], device=self.device)
+        chooser = ev.Chooser(*chosen, seed=4, device=self.device)
+        first, _ = ev.paint(self.painter, self.tokenizer, ids, ids != 0, chooser)
+        rows = torch.linspace(0, len(images) - 1, min(24, len(images))).long().tolist()
+        captions = [*ev.SHOWN, *(self.judged[i].caption for i in rows)]
+        page = ev.sheet(torch.cat([first, images[rows]]), captions)
+        page.save(self.out.folder / "sheet.png")
+
+
+def run():
+    training = Training(options_of())
+    try:
+        if training.options.bench:
+            began = time.time()
+            attempt("bench", lambda: training.bench(training.options.bench))
+            training.options.seconds += time.time() - began
+        training.train()
+    finally:
+        training.pool.close()
+
+
+if __name__ == "__main__":
+    main(run)

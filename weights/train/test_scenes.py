@@ -1,0 +1,169 @@
+"""The recipe of scenes at tiny sizes, and its parts.
+
+python3 -m unittest discover -s weights/train
+"""
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import HERE
+from safetensors_io import load
+from scenes import judge
+from scenes.pool import SceneSet, made, padded
+from scenes.render import Renderer
+from scenes.scene import GRID, NOUNS, Scene, Scenes, apart, as_arrays
+from scenes.vocabulary import END, UNKNOWN, Words
+
+# The whole run with tiny networks, on drawn squares instead of emoji.
+TINY_RUN = """
+import sys
+import common
+from scenes import decoder, image_tokens, judge, run
+decoder.T5.update(d_model=32, d_kv=8, num_heads=2, d_ff=32, num_layers=1)
+decoder.GPT.update(dim=32, n_layer=1, n_head=2, multiple_of=32, caption_dim=32, vocab_size=64)
+image_tokens.CONFIG.update(ch_mult=[1, 1, 1, 1], z_channels=32, codebook_size=64)
+run.SETTINGS = ((2.0, 8),)
+common.main(run.run)
+"""
+
+
+def sprites():
+    """A square of its own colour for each noun, as RGBA."""
+    colours = np.random.default_rng(0).integers(0, 256, (len(NOUNS), 3))
+    pictures = np.zeros((len(NOUNS), 64, 64, 4), np.uint8)
+    pictures[:, 8:56, 8:56, :3] = colours[:, None, None]
+    pictures[:, 8:56, 8:56, 3] = 255
+    return pictures
+
+
+class Whole(unittest.TestCase):
+    def test_a_short_run_writes_everything(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            np.savez(folder / "sprites.npz", sprites=sprites())
+            options = "--seconds 12 --chunks 2 --per-chunk 64 --vq-batch 4 --batch 4 --judged 0.01 --device cpu"
+            done = subprocess.run(
+                [sys.executable, "-c", TINY_RUN, "--out", folder / "out", *options.split()]
+                + ["--sprites", folder / "sprites.npz"],
+                cwd=HERE,
+                capture_output=True,
+                text=True,
+            )
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertNotIn("failed", done.stdout)
+            t5, gpt = (load(folder / "out" / f"{n}.safetensors") for n in ("t5", "gpt"))
+            report = json.loads((folder / "out" / "report.json").read_text())
+            self.assertTrue((folder / "out" / "sheet.png").exists())
+        self.assertEqual(t5["shared.weight"].shape, (1920, 32))
+        self.assertIn("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", t5)
+        self.assertEqual(gpt["cls_embedding.uncond_embedding"].shape, (32, 32))
+        self.assertEqual(gpt["cls_embedding.cap_proj.fc1.weight"].dtype, torch.float16)
+        held_out = report["evaluation"]["held_out"]
+        self.assertEqual(set(held_out), {"objects", "relation", "count", "row", "others"})
+        self.assertIn("nearest_trained_scene", report["evaluation"])
+
+    def test_without_sprites(self):
+        call = [sys.executable, HERE / "scenes" / "run.py", "--out", "x", "--sprites", "nowhere.npz"]
+        done = subprocess.run(call, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("prepare.py", done.stderr)
+
+
+class Parts(unittest.TestCase):
+    def test_held_out_combinations_are_never_trained(self):
+        trained, held_out = Scenes(1), Scenes(2, held_out=True)
+        self.assertFalse(any(trained.scene().holds_out() for _ in range(500)))
+        kinds = (("relation", "count", "row", "groups", "pair"), (1, 1, 1, 1, 1))
+        self.assertTrue(all(held_out.scene(*kinds).holds_out() for _ in range(200)))
+
+    def test_objects_lie_inside_and_apart(self):
+        source = Scenes(3)
+        for _ in range(500):
+            scene = source.scene()
+            self.assertEqual(len(scene.objects), sum(count for _, count in scene.groups))
+            for i, (_, size, x, y) in enumerate(scene.objects):
+                self.assertTrue(0 <= x <= GRID - size and 0 <= y <= GRID - size)
+                self.assertTrue(all(apart(x, y, size, *o[1:]) for o in scene.objects[:i]))
+
+    def test_relations_and_rows_hold_as_drawn(self):
+        """The judge's rules find nothing wrong with what was drawn."""
+        source = Scenes(4)
+        for _ in range(500):
+            scene = source.scene()
+            found = [(n, x + size / 2, y + size / 2) for n, size, x, y in scene.objects]
+            said = judge.verdict(scene, found)
+            self.assertFalse(said.pop("others"))
+            self.assertTrue(all(v in (None, True) for v in said.values()), (scene.caption, said))
+
+    def test_verdicts_on_wrong_pictures(self):
+        relation = Scene("relation", [(3, 1), (7, 1)], "left", None, None, "")
+        a, b = (3, 2.0, 6.0), (7, 9.0, 6.0)
+        self.assertTrue(judge.verdict(relation, [a, b])["relation"])
+        self.assertFalse(judge.verdict(relation, [(3, 9.0, 6.0), (7, 2.0, 6.0)])["relation"])
+        self.assertFalse(judge.verdict(relation, [(3, 6.0, 2.0), (7, 6.5, 9.0)])["relation"])
+        missing = judge.verdict(relation, [a, (8, 9.0, 6.0)])
+        self.assertEqual((missing["objects"], missing["others"]), (False, True))
+        count = Scene("count", [(3, 3)], None, None, None, "")
+        count.in_row = False
+        self.assertFalse(judge.verdict(count, [a, a])["count"])
+        self.assertTrue(judge.verdict(count, [a, a, a])["count"])
+
+    def test_pictures_are_drawn_where_objects_are(self):
+        renderer = Renderer(sprites(), torch.device("cpu"))
+        scene = Scene("single", [(5, 1)], None, [(5, 4, 6, 2)], ("white", "white"), "")
+        objects, ground = (torch.from_numpy(a) for a in as_arrays([scene]))
+        image, opacity = renderer.draw(objects, ground)
+        self.assertEqual(image.shape, (1, 3, 96, 96))
+        rows, columns = opacity[0, 0].nonzero(as_tuple=True)
+        # 4 cells of 8 pixels from (48, 16); the square leaves an eighth of them free at each side.
+        self.assertEqual((columns.min(), columns.max(), rows.min(), rows.max()), (52, 75, 20, 43))
+        wanted = torch.from_numpy(sprites()[5, 32, 32, :3]) / 127.5 - 1
+        self.assertLess((image[0, :, 32, 64] - wanted).abs().max().item(), 0.01)
+        self.assertTrue((image[0, :, 0, 0] == 1).all())
+
+    def test_the_judge_is_taught_the_right_cells(self):
+        objects = torch.full((1, 4, 4), -1)
+        objects[0, 0] = torch.tensor([5, 4, 6, 2])
+        for shift in ((0.0, 0.0), (1.0, -1.0), (-1.0, 1.0)):
+            there, cell, place = judge.targets_of(objects, torch.tensor([shift]))
+            self.assertEqual(there[0].tolist(), [True, False, False, False])
+            self.assertEqual(cell[0, 0].item(), 4 * GRID + 8)
+            self.assertAlmostEqual(place[0, 0, 0].item(), shift[0] / 8, places=5)
+
+    def test_a_disturbed_picture_says_how_it_moved(self):
+        torch.manual_seed(0)
+        x = torch.zeros(8, 3, 96, 96)
+        x[:, :, 40:48, 30:38] = 1
+        moved, shift = judge.disturbed(x)
+        place = torch.arange(96.0)
+        for image, (across, down) in zip(moved.clamp_min(0.3) - 0.3, shift.tolist()):
+            mass = image.mean(0)
+            self.assertAlmostEqual((mass.sum(0) * place).sum().item() / mass.sum().item(), 33.5 + across, delta=0.4)
+            self.assertAlmostEqual((mass.sum(1) * place).sum().item() / mass.sum().item(), 43.5 + down, delta=0.4)
+
+    def test_ids_of_captions(self):
+        words = Words()
+        self.assertEqual(len(words), 1920)
+        ids = words.ids("a cat to the left of a slice of pizza")
+        self.assertEqual(ids[-1], END)
+        self.assertNotIn(UNKNOWN, ids)
+        self.assertEqual(words.ids("a \u4e2d\u56fd")[1:], [words.pieces["\u2581"][0], UNKNOWN, END])
+        self.assertEqual(padded([5, 6, END])[-4:], [0, 5, 6, END])
+        self.assertEqual(padded([*range(2, 50), END])[-2:], [32, END])
+
+    def test_a_seed_fixes_scenes(self):
+        first, again = made(7, 20, False), made(7, 20, False)
+        self.assertTrue(all(np.array_equal(a, b) for a, b in zip(first, again)))
+        scenes = SceneSet([first], torch.device("cpu"))
+        ids, valid = scenes.captions(torch.arange(3))
+        self.assertEqual(ids.shape, (3, 32))
+        self.assertTrue((ids[:, -1] == END).all() and valid[:, -1].all())
+
+
+if __name__ == "__main__":
+    unittest.main()
