@@ -10,7 +10,6 @@ import { bindingLimit } from '../../src/gpu/variants.ts';
 import { checkGpt } from '../../src/load/model.ts';
 import { gptPrecision, type PrecisionOptions } from '../../src/load/precision.ts';
 import { gptConfig, gptWeightShapes, parseGptConfig } from '../../src/models/gpt-config.ts';
-import { type NodeDevice, openDevice } from '../../src/node/device.ts';
 import { keepsPrecision, quantisedEntries, quantizeRows } from '../../src/weights/quantize.ts';
 import { openSafetensors, type Safetensors } from '../../src/weights/safetensors.ts';
 import { memorySource } from '../../src/weights/source.ts';
@@ -21,6 +20,7 @@ import { dequantizeRows } from '../support/dequantize.ts';
 import { testDevice } from '../support/device.ts';
 import { roundF16 } from '../support/f16.ts';
 import { few } from '../support/few.ts';
+import { openPlain } from '../support/plain-device.ts';
 import { normal } from '../support/random.ts';
 import { bytesOf, type StoredTensor, writeSafetensors } from '../support/safetensors.ts';
 import { sampling } from '../support/sampling.ts';
@@ -222,17 +222,3 @@ describe('a device with the default limits', () => {
     }
   });
 });
-
-/** A device of which no limit was asked for: it binds 128 MiB. */
-async function openPlain(): Promise<NodeDevice> {
-  const { prototype } = GPUAdapter;
-  const { requestDevice } = prototype;
-  prototype.requestDevice = function (descriptor) {
-    return requestDevice.call(this, { ...descriptor, requiredLimits: {} });
-  };
-  try {
-    return await openDevice();
-  } finally {
-    prototype.requestDevice = requestDevice;
-  }
-}
