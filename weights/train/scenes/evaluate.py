@@ -75,8 +75,8 @@ def paint(painter, tokenizer, ids, valid, chooser, batch=1024):
 
 
 def small(images):
-    """For nearest neighbours: 24x24 pixels, flat."""
-    return F.avg_pool2d(images.float(), 4).flatten(1)
+    """For nearest neighbours: 24x24 pixels, flat, in f64, as differences of squares cancel."""
+    return F.avg_pool2d(images.float(), 4).flatten(1).double()
 
 
 @torch.no_grad()
@@ -84,7 +84,7 @@ def nearest(images, renderer, scenes, count, batch=8192):
     """Root mean square difference, in levels of 255, of each image to the nearest of the first
     `count` trained scenes, both at 24x24 pixels."""
     ours = small(images)
-    least = torch.full((len(ours),), float("inf"), device=ours.device)
+    least = torch.full_like(ours[:, 0], float("inf"))
     for begin in range(0, count, batch):
         rows = torch.arange(begin, min(begin + batch, count), device=ours.device)
         theirs = small(scenes.draw(renderer, rows)[0])

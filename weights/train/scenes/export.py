@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""A model folder from what run.py wrote: weights, model.json, t5.json; tokenizer.json is there already."""
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from common import fail, main
+from export import vq_fields
+from scenes.scene import NOUNS
+from scenes.vocabulary import FILE
+
+
+def bare(name):
+    """A noun without its article."""
+    return name.split(" ", 1)[1]
+
+
+def model_json(name, report, license, settings):
+    """Settings given by hand go before those that the evaluation chose."""
+    chosen = report["evaluation"]
+    decoder, tokenizer = report["decoder"], report["tokenizer"]
+    return {
+        "format": "llamagen-webgpu/1",
+        "name": name,
+        "description": f"Text-conditional LlamaGen, 96x96 pixels, scenes of one to four of {len(NOUNS)} things",
+        "gpt": report["model"]["gpt"],
+        "vq": vq_fields(report["model"]["vq"]),
+        "text": {
+            "max_length": report["model"]["gpt"]["cls_token_num"],
+            "clean": True,
+            "words": [bare(noun["names"][0]["one"]) for noun in NOUNS],
+        },
+        "sampling": {
+            "cfg_scale": chosen["cfg_scale"] if settings.cfg_scale is None else settings.cfg_scale,
+            "temperature": 1.0,
+            "top_k": chosen["top_k"] if settings.top_k is None else settings.top_k,
+            "top_p": 1.0,
+        },
+        "license": license,
+        "trained": f"On drawn scenes of {len(NOUNS)} pictures of Noto Emoji with captions, on one "
+        f"{report.get('device', 'CPU')}: tokenizer on {tokenizer['samples']} scenes in "
+        f"{tokenizer['seconds']:.0f} s, T5 and decoder on {decoder['samples']} samples of "
+        f"{decoder['scenes']} scenes in {decoder['seconds']:.0f} s; EMA weights",
+    }
+
+
+def run():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--run", type=Path, required=True, help="--out of run.py")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--license", default="Apache-2.0")
+    parser.add_argument("--notice", type=Path, help="licence of the pictures, copied as DATA-LICENSE")
+    parser.add_argument("--cfg-scale", type=float, help="default: what the evaluation chose")
+    parser.add_argument("--top-k", type=int, help="default: what the evaluation chose")
+    options = parser.parse_args()
+    path = options.run / "report.json"
+    if not path.exists():
+        fail(f"{path}: no such file; run \"python3 weights/train/scenes/run.py\" first")
+    report = json.loads(path.read_text())
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in ("gpt", "vq", "t5"):
+        shutil.copyfile(options.run / f"{name}.safetensors", options.out / f"{name}.safetensors")
+    if options.out.resolve() != FILE.parent:
+        shutil.copyfile(FILE, options.out / FILE.name)
+    if options.notice:
+        shutil.copyfile(options.notice, options.out / "DATA-LICENSE")
+    described = model_json(options.out.name, report, options.license, options)
+    (options.out / "model.json").write_text(json.dumps(described, indent=2) + "\n")
+    (options.out / "t5.json").write_text(json.dumps(report["model"]["t5"], indent=2) + "\n")
+    total = sum(f.stat().st_size for f in options.out.iterdir())
+    print(f"{options.out}: {total / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main(run)
