@@ -60,20 +60,23 @@ export function rowsToFill(config: GptConfig, slots: number, captioned: Captione
   ];
 }
 
-/** Rows of the passes that captions are prefilled in: on GPUs, and on adapters whose time grows with them. */
-const PREFILL_ROWS = [32, 128, 512];
-const SOFTWARE_PREFILL_ROWS = [8, 32];
+/** The passes that captions are prefilled in. */
+export interface PrefillShape {
+  /** Rows of those that there can be, in order. */
+  readonly counts: readonly number[];
+  /** Whether time grows with the rows, so that idle ones are to be avoided rather than more passes. */
+  readonly rowsCost: boolean;
+}
 
-export const prefillRows = (software: boolean): readonly number[] =>
-  software ? SOFTWARE_PREFILL_ROWS : PREFILL_ROWS;
+export const prefillShape = (software: boolean): PrefillShape =>
+  software
+    ? { counts: [8, 32], rowsCost: true }
+    : // A tile of the product has 64 rows: with fewer tiles most multiprocessors of a large GPU wait.
+      { counts: [32, 128, 512], rowsCost: false };
 
-/**
- * Rows of the next pass when so many are left: the fewest that hold all of them, else the most; on software
- * adapters, whose time grows with the rows, the most that are filled.
- */
-export function nextRows(left: number, software: boolean): number {
-  const counts = prefillRows(software);
+/** Rows of the next pass when so many are left: the fewest that hold all of them, else the most. */
+export function nextRows(left: number, { counts, rowsCost }: PrefillShape): number {
   const [least = 1] = counts;
-  if (software) return counts.findLast((rows) => rows <= left) ?? least;
+  if (rowsCost) return counts.findLast((rows) => rows <= left) ?? least;
   return counts.find((rows) => rows >= left) ?? counts.at(-1) ?? least;
 }

@@ -12,7 +12,9 @@ import type { Pace } from './feed.ts';
 import {
   type Captioned,
   nextRows,
+  type PrefillShape,
   type ProjectedToken,
+  prefillShape,
   rowsToFill,
   tokensOf,
 } from './plan-prefill.ts';
@@ -39,15 +41,19 @@ type Kind = 'project' | 'fill';
 export class Prefill {
   readonly #network: Network<GptConfig>;
   readonly #slots: Slots;
-  readonly #software: boolean;
+  readonly #shape: PrefillShape;
   readonly #built = new Map<string, Promise<Filler<unknown>>>();
   #noCaption: Promise<void> | undefined;
   #destroyed = false;
 
-  constructor(network: Network<GptConfig>, slots: Slots) {
+  constructor(
+    network: Network<GptConfig>,
+    slots: Slots,
+    shape: PrefillShape = prefillShape(adapterFacts(network.memory.device).software),
+  ) {
     this.#network = network;
     this.#slots = slots;
-    this.#software = adapterFacts(network.memory.device).software;
+    this.#shape = shape;
   }
 
   /** Builds what prefilling captions waits for otherwise. */
@@ -57,8 +63,8 @@ export class Prefill {
     const tokens = captioned.reduce((sum, { caption }) => sum + caption.tokens, 0);
     const rows = captioned.flatMap((one) => rowsToFill(config, this.#slots.count, one)).length;
     await this.#ready();
-    for (const count of countsOf(tokens, this.#software)) await this.#projector(count);
-    for (const count of countsOf(rows, this.#software)) await this.#filler(count);
+    for (const count of countsOf(tokens, this.#shape)) await this.#projector(count);
+    for (const count of countsOf(rows, this.#shape)) await this.#filler(count);
   }
 
   /**
@@ -73,14 +79,14 @@ export class Prefill {
     await this.#ready();
     const tokens = new Rest(captioned, (one) => tokensOf(config, one), isGone);
     for (let left = tokens.count(); left > 0; left = tokens.count()) {
-      const count = nextRows(left, this.#software);
+      const count = nextRows(left, this.#shape);
       const { program, inputs, pace } = await this.#projector(count);
       const taken = tokens.take(count);
       yield { program, pace, write: () => this.#writeTokens(program, inputs, count, taken) };
     }
     const rows = new Rest(captioned, (one) => rowsToFill(config, this.#slots.count, one), isGone);
     for (let left = rows.count(); left > 0; left = rows.count()) {
-      const count = nextRows(left, this.#software);
+      const count = nextRows(left, this.#shape);
       const { program, pace } = await this.#filler(count);
       const taken = rows.take(count);
       yield { program, pace, write: () => this.#slots.write('rows', packRows(taken, count)) };
@@ -178,10 +184,10 @@ export class Prefill {
 }
 
 /** Rows of passes that so many rows are cut into, each once. */
-function countsOf(rows: number, software: boolean): readonly number[] {
+function countsOf(rows: number, shape: PrefillShape): readonly number[] {
   const counts = new Set<number>();
   for (let left = rows; left > 0; ) {
-    const count = nextRows(left, software);
+    const count = nextRows(left, shape);
     counts.add(count);
     left -= count;
   }

@@ -9,7 +9,7 @@ import type { Network } from '../load/network.ts';
 import { gptDecoder } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import { ropeTable } from '../models/rope-table.ts';
-import { prefillRows } from './plan-prefill.ts';
+import { prefillShape } from './plan-prefill.ts';
 
 export interface Slots {
   /** KV slots, and lines of tokens. */
@@ -36,7 +36,7 @@ const WORDS_A_ROW: ReadonlyMap<string, number> = new Map([
 
 /** Rows that a table has room for: captions are prefilled in passes of their own. */
 const roomFor = ({ modelType }: GptConfig, mostRows: number): number =>
-  modelType === 'c2i' ? mostRows : Math.max(mostRows, ...prefillRows(false));
+  modelType === 'c2i' ? mostRows : Math.max(mostRows, ...prefillShape(false).counts);
 
 /**
  * Allocates slots for a decoder, and tables for passes.
