@@ -1,17 +1,19 @@
 /** Requests that join, leave and are aborted at any step, with windows of any size, have the tokens that they have alone. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createEngine, type Engine, type ImageRequest } from '../../src/engine/index.ts';
 import { loadModel, type Model } from '../../src/index.ts';
+import { anyCaption } from '../support/captions.ts';
 import { testDevice } from '../support/device.ts';
 import { few } from '../support/few.ts';
 import { goldenFolder } from '../support/golden-model.ts';
 import { uniform } from '../support/random.ts';
 
-/** Seeds of schedules; `npm test` runs a quarter of them, `npm run test:long` the others. */
-const SEEDS = few(
-  250,
-  Array.from({ length: 1000 }, (_, seed) => seed),
-);
+/** Seeds of schedules; `npm test` runs some of them, `npm run test:long` the others. */
+const seeds = (count: number): readonly number[] =>
+  few(
+    count,
+    Array.from({ length: 1000 }, (_, seed) => seed),
+  );
 /** KV slots: one guided request at a time, one and a half, several. */
 const CAPACITIES = [2, 3, 8];
 /** Rows of a pass, which windows of several requests have to share. */
@@ -37,23 +39,12 @@ const REQUESTS: readonly ImageRequest[] = [
   { classIndex: 9, seed: 9, prefix: Array.from({ length: TOTAL }, (_, i) => 16 * i) },
 ].map((request) => ({ ...request, pixels: false }));
 
-let model: Model;
-let engines: Engine[];
-let alone: string[];
-
-beforeAll(async () => {
-  model = await loadModel(await testDevice(), await goldenFolder());
-  engines = await Promise.all(
-    CAPACITIES.map((capacity) => createEngine(model, { capacity, rows: ROWS })),
-  );
-  alone = [];
-  for (const request of REQUESTS)
-    alone.push(await tokensOf(engines[0]!, { ...request, window: 1 }));
-});
-afterAll(() => {
-  for (const engine of engines) engine.destroy();
-  model.destroy();
-});
+/** The same behind captions of all lengths. */
+const LENGTHS = [1, 12, 2, 11, 5, 7];
+const CAPTIONED: readonly ImageRequest[] = REQUESTS.map(({ classIndex: _, ...request }, i) => ({
+  ...request,
+  caption: anyCaption(LENGTHS[i % LENGTHS.length]!, i),
+}));
 
 /** The tokens of a request, or how it ended without. */
 async function tokensOf(
@@ -73,60 +64,83 @@ async function tokensOf(
   }
 }
 
-test('requests alone differ, and begin with what was given', () => {
-  expect(new Set(alone).size).toBe(REQUESTS.length);
-  for (const [i, { prefix = [] }] of REQUESTS.entries()) {
-    expect(alone[i]!.split(',').slice(0, prefix.length).map(Number)).toEqual(Array.from(prefix));
-  }
-});
+describe.each([
+  { name: 'c2i_tiny', REQUESTS, SEEDS: seeds(250) },
+  { name: 't2i_tiny', REQUESTS: CAPTIONED, SEEDS: seeds(30) },
+] as const)('$name', ({ name, REQUESTS, SEEDS }) => {
+  let model: Model;
+  let engines: Engine[];
+  let alone: string[];
 
-test(`${SEEDS.length} random schedules`, async () => {
-  let aborted = 0;
-  for (const seed of SEEDS) {
-    const next = uniform(seed);
-    const below = (n: number): number => Math.floor(next() * n);
-    const engine = engines[below(engines.length)]!;
-    // Each event of any request is a moment at which the next one may join or leave.
-    let moment = 0;
-    const until: { at: number; act: () => void }[] = [];
-    const tick = (): void => {
-      moment++;
-      for (const { act } of until.filter(({ at }) => at === moment)) act();
-    };
-    const at = (when: number, act: () => void): void => {
-      if (when <= moment) act();
-      else until.push({ at: when, act });
-    };
-    const outcomes: Promise<void>[] = [];
-    const count = 1 + below(5);
-    const join = (left: number): void => {
-      const index = below(REQUESTS.length);
-      const stop = new AbortController();
-      const isAborted = next() < 0.2;
-      if (isAborted) at(moment + below(12), () => stop.abort(new Error('enough')));
-      // Chunks end where a grid is asked for: so requests meet at all steps.
-      const gridEvery = 1 + below(6);
-      const window = WINDOWS[below(WINDOWS.length)]!;
-      const how = { signal: stop.signal, onEvent: tick };
-      const request = { ...REQUESTS[index]!, gridEvery, window };
-      const run = tokensOf(engine, request, how).then((tokens) => {
-        if (tokens === 'aborted') aborted++;
-        if (tokens !== 'aborted' || !isAborted) expect(tokens, `seed ${seed}`).toBe(alone[index]);
-      });
-      outcomes.push(run);
-      if (left > 1) at(moment + below(5), () => join(left - 1));
-    };
-    join(count);
-    // Who joins at a moment that never comes joins when all others are done.
-    for (let done = 0; done < outcomes.length; done++) {
-      await outcomes[done];
-      if (done === outcomes.length - 1 && outcomes.length < count) {
-        const [first] = until.splice(0, 1);
-        first?.act();
-      }
+  beforeAll(async () => {
+    model = await loadModel(await testDevice(), await goldenFolder(name));
+    engines = await Promise.all(
+      CAPACITIES.map((capacity) => createEngine(model, { capacity, rows: ROWS })),
+    );
+    alone = [];
+    for (const request of REQUESTS)
+      alone.push(await tokensOf(engines[0]!, { ...request, window: 1 }));
+  });
+  afterAll(() => {
+    for (const engine of engines) engine.destroy();
+    model.destroy();
+  });
+
+  test('requests alone differ, and begin with what was given', () => {
+    expect(new Set(alone).size).toBe(REQUESTS.length);
+    for (const [i, { prefix = [] }] of REQUESTS.entries()) {
+      expect(alone[i]!.split(',').slice(0, prefix.length).map(Number)).toEqual(Array.from(prefix));
     }
-    await engine.idle();
-    expect(engine.jobs).toBe(0);
-  }
-  expect(aborted).toBeGreaterThan(SEEDS.length / 20);
+  });
+
+  test(`${SEEDS.length} random schedules`, async () => {
+    let aborted = 0;
+    for (const seed of SEEDS) {
+      const next = uniform(seed);
+      const below = (n: number): number => Math.floor(next() * n);
+      const engine = engines[below(engines.length)]!;
+      // Each event of any request is a moment at which the next one may join or leave.
+      let moment = 0;
+      const until: { at: number; act: () => void }[] = [];
+      const tick = (): void => {
+        moment++;
+        for (const { act } of until.filter(({ at }) => at === moment)) act();
+      };
+      const at = (when: number, act: () => void): void => {
+        if (when <= moment) act();
+        else until.push({ at: when, act });
+      };
+      const outcomes: Promise<void>[] = [];
+      const count = 1 + below(5);
+      const join = (left: number): void => {
+        const index = below(REQUESTS.length);
+        const stop = new AbortController();
+        const isAborted = next() < 0.2;
+        if (isAborted) at(moment + below(12), () => stop.abort(new Error('enough')));
+        // Chunks end where a grid is asked for: so requests meet at all steps.
+        const gridEvery = 1 + below(6);
+        const window = WINDOWS[below(WINDOWS.length)]!;
+        const how = { signal: stop.signal, onEvent: tick };
+        const request = { ...REQUESTS[index]!, gridEvery, window };
+        const run = tokensOf(engine, request, how).then((tokens) => {
+          if (tokens === 'aborted') aborted++;
+          if (tokens !== 'aborted' || !isAborted) expect(tokens, `seed ${seed}`).toBe(alone[index]);
+        });
+        outcomes.push(run);
+        if (left > 1) at(moment + below(5), () => join(left - 1));
+      };
+      join(count);
+      // Who joins at a moment that never comes joins when all others are done.
+      for (let done = 0; done < outcomes.length; done++) {
+        await outcomes[done];
+        if (done === outcomes.length - 1 && outcomes.length < count) {
+          const [first] = until.splice(0, 1);
+          first?.act();
+        }
+      }
+      await engine.idle();
+      expect(engine.jobs).toBe(0);
+    }
+    expect(aborted).toBeGreaterThan(SEEDS.length / 20);
+  });
 });
