@@ -6,7 +6,7 @@ struct Sizes {
   rows: u32,
   in_quads: u32,
   out_quads: u32,
-  tiles: u32,
+  row_tiles: u32,
   groups: u32,
 }
 
@@ -16,9 +16,10 @@ struct Sizes {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let s = sizes;
   let tile = (group.y * s.groups + group.x) * 16u + lane;
-  let row = tile / s.tiles * 4u;
-  if (row >= s.rows) { return; }
-  let quad = tile % s.tiles * 2u;
+  // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
+  let row = tile % s.row_tiles * 4u;
+  let quad = tile / s.row_tiles * 2u;
+  if (quad >= s.out_quads) { return; }
   let row0 = min(row, s.rows - 1u) * s.in_quads;
   let row1 = min(row + 1u, s.rows - 1u) * s.in_quads;
   let row2 = min(row + 2u, s.rows - 1u) * s.in_quads;
