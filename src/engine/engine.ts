@@ -20,7 +20,7 @@ import {
 } from './engine-types.ts';
 import { Feed } from './feed.ts';
 import { Job } from './job.ts';
-import { PassClock } from './pass-clock.ts';
+import { countSteps, PassClock } from './pass-clock.ts';
 import { Passes, type PassProgram } from './passes.ts';
 import type { Placed } from './placed.ts';
 import { type PlannedPass, planPass, rowsNeeded, rowsOfWindows, rowsWanted } from './plan-pass.ts';
@@ -193,7 +193,9 @@ class SlotEngine implements Engine {
     for await (const pass of this.#prefill.passes(captioned, ({ job }) => job.isGone)) {
       while (this.#feed.isFed) await this.#feed.settle();
       if (this.#ended) return;
-      this.#feed.submit(pass, 1, { written: memory.checked('writing captions', pass.write) });
+      const timestampWrites = this.#clock?.next('captions');
+      const written = memory.checked('writing captions', pass.write);
+      this.#feed.submit(pass, 1, { timestampWrites, written });
     }
   }
 
@@ -234,7 +236,7 @@ class SlotEngine implements Engine {
       const tell = await this.#running.move(plan, 1);
       tell();
     } else {
-      const timestampWrites = this.#clock?.next(steps);
+      const timestampWrites = this.#clock?.next(countSteps(steps));
       const behind = () => this.#running.move(plan, steps);
       this.#steps += steps;
       const { placing: program, pace } = pass;

@@ -15,10 +15,10 @@ export class PassClock {
     this.#profiler = profiler;
   }
 
-  /** What the next pass, of so many steps, must be begun with; undefined when there is no room. */
-  next(steps: number): GPUComputePassTimestampWrites | undefined {
+  /** What the next pass must be begun with; undefined when there is no room. */
+  next(name: string): GPUComputePassTimestampWrites | undefined {
     const writes = this.#timeline.next();
-    if (writes) this.#names.push(countSteps(steps));
+    if (writes) this.#names.push(name);
     return writes;
   }
 
