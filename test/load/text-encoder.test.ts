@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WeightsError } from '../../src/errors.ts';
 import { type CaptionFeatures, loadTextEncoder, type T5Encoder } from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';
+import { fullDevice } from '../support/full-device.ts';
 import { uniform } from '../support/random.ts';
 import { bytesOf, writeSafetensors } from '../support/safetensors.ts';
 import { filesOf, TINY_T5, t5Folder, t5Tensors } from '../support/tiny-t5.ts';
@@ -107,6 +108,28 @@ describe('layers in groups', () => {
     expect(one.peakBytes).toBeLessThanOrEqual(24_000 + 11 * 256 + passing);
     expect(one.peakBytes).toBeLessThan(resident + passing);
     one.destroy();
+  });
+
+  test('of four are what a device is given that has not the memory for all', async () => {
+    const json = { ...TINY_T5, num_layers: 9 };
+    const folder = () => t5Folder(t5Tensors(json), json);
+    const whole = await loadTextEncoder(device, folder());
+    const expected = await whole.encode(PROMPTS);
+    const { weights } = whole.memory;
+    whole.destroy();
+    const small = await loadTextEncoder(fullDevice(device, 0.9 * weights), folder());
+    expect(small.layersAtOnce).toBe(4);
+    expect(small.memory).toEqual(nothing);
+    expect(await small.encode(PROMPTS)).toEqual(expected);
+    small.destroy();
+    // What was asked for is not made otherwise.
+    const asked = { maxWeightBytes: 2 * weights };
+    const loading = loadTextEncoder(fullDevice(device, 0.9 * weights), folder(), asked);
+    await expect(loading).rejects.toMatchObject({ problem: 'out-of-memory' });
+    const tiny = await loadTextEncoder(fullDevice(device, 1000), folder());
+    await expect(tiny.encode(PROMPTS)).rejects.toMatchObject({ problem: 'out-of-memory' });
+    expect(tiny.memory).toEqual(nothing);
+    tiny.destroy();
   });
 
   test('are too small where no layer fits', async () => {
