@@ -94,6 +94,7 @@ export interface Declaration {
 }
 
 export function declaration(text: string, place: number): Declaration | undefined {
+  if (text.startsWith('<?', place)) return upTo(text, place + 2);
   if (text.startsWith('<!--', place)) {
     const close = matchFrom(COMMENT_END, text, place + 4);
     return close ? { end: close.index + close[0].length, shown: undefined } : undefined;

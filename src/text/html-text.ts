@@ -6,8 +6,9 @@
  * "<" or an "&" in them mostly are.
  */
 import { namedCharacter, windows1252 } from './html-entities.ts';
-import { declaration, endTag, matchFrom, startTag } from './html-scan.ts';
+import { declaration, type End, endTag, matchFrom, startTag } from './html-scan.ts';
 import { ShownText } from './html-shown.ts';
+import { pythonPattern } from './python-text.ts';
 
 /** The text that a browser would show, as far as html.parser sees it. */
 export function htmlText(html: string): string {
@@ -48,23 +49,15 @@ class Reader {
 
   /** Where the text goes on with something else than text; undefined within a script to the end. */
   #nextMarkup(text: string, at: number): number | undefined {
-    const pattern = this.#raw === undefined ? /[&<]/g : new RegExp(`</\\s*${this.#raw}\\s*>`, 'gi');
+    const pattern =
+      this.#raw === undefined ? /[&<]/g : pythonPattern(`</\\s*${this.#raw}\\s*>`, 'gi');
     const found = matchFrom(pattern, text, at);
     return found?.index ?? (this.#raw === undefined ? text.length : undefined);
   }
 
   #markup(text: string, at: number, atEnd: boolean): Step {
-    const isLetter = /[a-zA-Z]/.test(text[at + 1] ?? '');
-    let end: number | undefined;
-    if (isLetter) end = this.#startTag(text, at);
-    else if (text[at + 1] === '/') end = this.#endTag(text, at);
-    else if (text[at + 1] === '!') end = this.#declaration(text, at);
-    else if (text[at + 1] === '?') end = text.indexOf('>', at + 2) + 1 || undefined;
-    else if (at + 1 < text.length) {
-      this.shown.add('<');
-      end = at + 1;
-    } else return { to: at, stop: true };
-    if (text[at + 1] === '?' && end !== undefined) this.shown.cut();
+    if (at + 1 === text.length) return { to: at, stop: true };
+    const end = this.#markupEnd(text, at);
     if (end !== undefined) return { to: end, stop: false };
     if (!atEnd) return { to: at, stop: true };
     // What has no end is text, up to where something else may begin.
@@ -75,7 +68,17 @@ class Reader {
     return { to, stop: false };
   }
 
-  #startTag(text: string, at: number): number | undefined {
+  /** Takes what a "<" begins, and says where it ends; undefined where it has no end yet. */
+  #markupEnd(text: string, at: number): End {
+    const next = text[at + 1] ?? '';
+    if (/[a-zA-Z]/.test(next)) return this.#startTag(text, at);
+    if (next === '/') return this.#endTag(text, at);
+    if (next === '!' || next === '?') return this.#declaration(text, at);
+    this.shown.add('<');
+    return at + 1;
+  }
+
+  #startTag(text: string, at: number): End {
     const tag = startTag(text, at);
     if (tag?.name === undefined) {
       if (tag) this.shown.add(text.slice(at, tag.end));
@@ -86,7 +89,7 @@ class Reader {
     return tag.end;
   }
 
-  #endTag(text: string, at: number): number | undefined {
+  #endTag(text: string, at: number): End {
     const tag = endTag(text, at);
     if (!tag) return undefined;
     const isText = this.#raw !== undefined && !(tag.proper && tag.name === this.#raw);
@@ -102,7 +105,7 @@ class Reader {
     return tag.end;
   }
 
-  #declaration(text: string, at: number): number | undefined {
+  #declaration(text: string, at: number): End {
     const found = declaration(text, at);
     if (found) this.shown.cut(found.shown);
     return found?.end;

@@ -3,6 +3,7 @@
  * Beautiful Soup and ftfy, and wrote what they make of the texts compared here.
  */
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cleanCaption } from '../../src/text/clean-caption.ts';
 import { fixText } from '../../src/text/ftfy/fix-text.ts';
@@ -94,4 +95,36 @@ test('a long prompt takes a moment', () => {
   cleanCaption('the quick brown fox. '.repeat(400));
   cleanCaption('a'.repeat(10_000));
   expect(performance.now() - start).toBeLessThan(2000);
+});
+
+test('any text at all can be cleaned', () => {
+  const odd = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.string(),
+    fc.constantFrom(
+      '<',
+      '</',
+      '<!',
+      '<![',
+      '<!--',
+      '<?',
+      '&',
+      '&#',
+      ';',
+      '>',
+      '%',
+      '%c3',
+      '\ud83d',
+      'Ã',
+      '€',
+    ),
+  );
+  fc.assert(
+    fc.property(fc.array(odd, { maxLength: 12 }), (parts) => {
+      const cleaned = cleanCaption(parts.join(''));
+      expect(cleaned).toBe(cleaned.trim());
+      expect(cleaned).not.toMatch(/\s{2}|\p{Surrogate}/u);
+    }),
+    { numRuns: 100 },
+  );
 });
