@@ -93,8 +93,8 @@ function taken(
   axis: number,
   at: readonly number[],
 ): Float64Array {
-  const size = shape[axis] ?? 1;
-  const inner = shape.slice(axis + 1).reduce((n, d) => n * d, 1);
+  const size = shape.at(axis) ?? 1;
+  const inner = shape.slice(((axis + shape.length) % shape.length) + 1).reduce((n, d) => n * d, 1);
   const outer = values.length / (size * inner);
   const out = new Float64Array(outer * at.length * inner);
   for (let i = 0; i < out.length; i++) {

@@ -30,6 +30,12 @@ export interface ConvHalvesParams {
   readonly width: number;
   /** Rows and columns of the filter; 3 reads a map with a border. */
   readonly kernelSize: 1 | 3;
+  /**
+   * Of a map doubled by nearest neighbour: its columns already are, its rows by the filters. An even row meets
+   * two rows of the map, an odd one the second of them and the next, with what their taps are together. Only
+   * for 3x3, an even height and no residual. Default false.
+   */
+  readonly upsample?: boolean | undefined;
   /** Add the binding `residual`, shaped like the output. Default false. */
   readonly residual?: boolean | undefined;
   readonly variant?: Variant | undefined;
@@ -44,7 +50,8 @@ export interface ConvHalvesParams {
  * done once for each value.
  *
  * Shapes: x f16 [images, rows, columns, inChannels] of `halvesOfMap`, weight f16 [outChannels, k * k, inChannels]
- * of `halvesOfFilter`, bias [outChannels], residual and out f32 [images, outChannels, height, width].
+ * of `halvesOfFilter` (with `upsample` [2, outChannels, 6, inChannels]), bias [outChannels], residual and out f32
+ * [images, outChannels, height, width].
  * Source: Chetlur et al. 2014 (arXiv:1410.0759), implicit GEMM.
  */
 export const convHalves = (params: ConvHalvesParams): Kernel =>
@@ -75,6 +82,7 @@ const RULES = {
   height: 'size',
   width: 'size',
   kernelSize: 'kernelSize',
+  upsample: 'flag?',
   variant: 'variant?',
   tile: 'tile?',
 } as const;
@@ -86,21 +94,28 @@ function dispatchOf(identity: Identity, params: Params, stored: string): Kernel 
   const { name } = identity;
   assertTile(name, params.tile, MAP_SETTINGS);
   const { images, inChannels, outChannels, height, width, kernelSize: size } = params;
-  const { residual = false, split } = params;
+  const { residual = false, split, upsample = false } = params;
+  assert(
+    !upsample || (size === 3 && height % 2 === 0 && !residual),
+    `${name}: "upsample" expected a 3x3 filter, an even height and no residual`,
+  );
   assert(
     inChannels % HALVES_CHANNELS === 0,
     `${name}: "inChannels" expected a multiple of ${HALVES_CHANNELS}, got ${inChannels}`,
   );
   const border = size - 1;
-  const taps = size ** 2;
+  const { taps, turns } = turnsOf(params);
   const outShape = [images, outChannels, height, width];
   const loop = loopOf(name, params, stored);
   const bindings: Bindings = {
     x: {
       ...{ role: 'in', dtype: 'f16', element: 'vec4u' },
-      shape: [images, height + border, width + border, inChannels],
+      shape: [images, height / turns + border, width + border, inChannels],
     },
-    weight: { role: 'in', dtype: 'f16', shape: [outChannels, taps, inChannels], element: 'vec4u' },
+    weight: {
+      ...{ role: 'in', dtype: 'f16', element: 'vec4u' },
+      shape: [...(upsample ? [turns] : []), outChannels, taps, inChannels],
+    },
     ...(split === undefined && { bias: { role: 'in', dtype: 'f32', shape: [outChannels] } }),
     ...(residual && { residual: { role: 'in', dtype: 'f32', shape: outShape } }),
     out: {
@@ -110,23 +125,14 @@ function dispatchOf(identity: Identity, params: Params, stored: string): Kernel 
     },
   };
   assertIndexable(name, bindings);
-  const columns = width + border;
-  const eights = inChannels / LOAD;
   const code = wgsl`${enable(loop.features)}
 ${declare(bindings)}
-// Place of the values that a pixel meets at the first tap; then how far on those of place k of a filter are.
-fn pixel_at(image: u32, n: u32) -> u32 {
-  return ((image * ${height + border}u + n / ${width}u) * ${columns}u + n % ${width}u) * ${eights}u;
-}
-fn tap_at(k: u32) -> u32 {
-  let tap = k / ${eights}u;
-  return (tap / ${size}u * ${columns}u + tap % ${size}u) * ${eights}u + k % ${eights}u;
-}
+${placesLib(params)}
 ${loop.code}`;
   const macs = images * outChannels * height * width * inChannels * taps;
   return {
     ...identity,
-    label: `${name} ${size}x${size}${split === undefined ? '' : ` in ${split}`}${residual ? ' residual' : ''} [${images},${inChannels},${height},${width}]->[${outShape}]`,
+    label: `${name} ${size}x${size}${split === undefined ? '' : ` in ${split}`}${upsample ? ' upsample' : ''}${residual ? ' residual' : ''} [${images},${inChannels},${height},${width}]->[${outShape}]`,
     code,
     bindings,
     workgroups: loop.workgroups,
@@ -135,46 +141,81 @@ ${loop.code}`;
   };
 }
 
+/** Taps of a filter, and how many filters take turns with the rows of the result. */
+const turnsOf = ({
+  kernelSize: size,
+  upsample = false,
+}: Params): { taps: number; turns: number } =>
+  upsample ? { taps: 2 * size, turns: 2 } : { taps: size ** 2, turns: 1 };
+
+/** Where things lie. A batch is an image, or with `upsample` the even rows of one or the odd ones. */
+function placesLib(params: Params): string {
+  const { inChannels, outChannels, height, width, kernelSize: size, upsample = false } = params;
+  const border = size - 1;
+  const { taps, turns } = turnsOf(params);
+  const columns = width + border;
+  const eights = inChannels / LOAD;
+  const [image, odd] = upsample ? ['batch / 2u', ' + batch % 2u'] : ['batch', ''];
+  const row = upsample ? ` + (n / ${width}u + batch % 2u) * ${width}u` : '';
+  return `// Place of the values that a pixel meets at the first tap; then how far on those of place k of a filter are.
+fn pixel_at(batch: u32, n: u32) -> u32 {
+  return ((${image} * ${height / turns + border}u + n / ${width}u${odd}) * ${columns}u + n % ${width}u) * ${eights}u;
+}
+fn tap_at(k: u32) -> u32 {
+  let tap = k / ${eights}u;
+  return (tap / ${size}u * ${columns}u + tap % ${size}u) * ${eights}u + k % ${eights}u;
+}
+fn filter_at(batch: u32, m: u32) -> u32 {
+  return ${upsample ? `(batch % 2u * ${outChannels}u + m)` : 'm'} * ${taps * eights}u;
+}
+fn place_of(batch: u32, m: u32, n: u32) -> u32 {
+  return (${image} * ${outChannels}u + m) * ${height * width}u + n${row};
+}`;
+}
+
 /** By matrices, or each invocation a tile in registers. */
 function loopOf(name: string, params: Params, stored: string): Loop {
-  const { images, inChannels, outChannels: m, height, width, kernelSize } = params;
-  const { split = 1, variant = PORTABLE } = params;
+  const { images, inChannels, outChannels: m, height, width, upsample = false } = params;
+  const { split = 1, variant = PORTABLE, residual = false } = params;
   const tile = mapTile(MAP_TILE, params.tile);
-  const [n, k] = [height * width, inChannels * kernelSize ** 2];
-  const problem = halvesProblem(tile, variant, { m, n });
+  const { taps, turns } = turnsOf(params);
+  const [n, k] = [(height / turns) * width, inChannels * taps];
+  // Pixels that lie next to each other.
+  const result = { m, n: upsample ? width : n };
+  const problem = halvesProblem(tile, variant, result);
   assert(problem === undefined, `${name}: ${problem}`);
+  const batch = images * turns;
   const matrix = matrixOf(tile, variant);
   if (!matrix) {
     const lines = { left: { k: 1 }, right: { k: 1 } };
-    const product = { name, batch: images, m, n, k, split, ...lines };
-    const lib = storeLib('store_one', m, n, stored) + foursLib(n, k);
+    const product = { name, batch, m, n, k, split, ...lines };
+    const lib = storeLib('store_one', stored) + foursLib(n);
     return tiledLoop({ ...product, fours: true }, lib, tile, variant);
   }
-  const workgroups = [ceilDiv(n, tile.tileN), ceilDiv(m, tile.tileM), images * split] as const;
+  const workgroups = [ceilDiv(n, tile.tileN), ceilDiv(m, tile.tileM), batch * split] as const;
   assert(Math.max(...workgroups) <= MAX_WORKGROUPS, `${name}: ${m} x ${n} is too large`);
-  const { residual = false } = params;
   const added = { bias: params.split === undefined, residual };
-  const product = { m, n, k, split, images, ...added };
+  const fits = fitsMatrices(result, matrix);
+  const product = { m, n, k, split, batch, fits, plane: height * width, ...added };
   const { code, features } = halvesMatrix(product, tile, matrix);
-  const lib = fitsMatrices(product, matrix) ? '' : storeLib('store', m, n, stored);
-  return { code: `${lib}${code}`, features, workgroups };
+  return { code: `${fits ? '' : storeLib('store', stored)}${code}`, features, workgroups };
 }
 
 /** Stores one value. */
-const storeLib = (name: string, channels: number, pixels: number, stored: string): string => `
+const storeLib = (name: string, stored: string): string => `
 fn ${name}(batch: u32, m: u32, n: u32, sum: f32) {
-  let at = (batch * ${channels}u + m) * ${pixels}u + n;
+  let at = place_of(batch, m, n);
   out[at] = ${stored};
 }`;
 
 /** What the tiled product reads and stores: four values at once. */
-const foursLib = (n: number, k: number): string => `
+const foursLib = (n: number): string => `
 fn four_of(eight: vec4u, i: u32) -> vec4f {
   let two = select(eight.xy, eight.zw, (i & 1u) == 1u);
   return vec4f(unpack2x16float(two.x), unpack2x16float(two.y));
 }
 fn left_at(batch: u32, k: u32, line: u32) -> vec4f {
-  return four_of(weight[line * ${k / LOAD}u + k / 2u], k);
+  return four_of(weight[filter_at(batch, line) + k / 2u], k);
 }
 fn right_at(batch: u32, k: u32, line: u32) -> vec4f {
   return four_of(x[pixel_at(batch, line) + tap_at(k / 2u)], k);

@@ -174,7 +174,8 @@ export function convProblem(params: Conv2dParams): string | undefined {
   }
   if (made.method === 'halves') {
     const { outHeight, outWidth } = convSizes(params);
-    return halvesProblem(made, variant, { m: params.outChannels, n: outHeight * outWidth });
+    const n = params.upsample ? outWidth : outHeight * outWidth;
+    return halvesProblem(made, variant, { m: params.outChannels, n });
   }
   const isTiled =
     made.method === 'gemm' || (made.method === 'winograd' && variant.reduce !== 'serial');

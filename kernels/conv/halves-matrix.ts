@@ -18,7 +18,7 @@ import {
   storeSumTo,
 } from '../product/matrix-ops.ts';
 import { drain } from '../product/matrix-product.ts';
-import { fitsMatrices, type HalvesPlan, halvesPlan, LOAD } from './halves-tile.ts';
+import { type HalvesPlan, halvesPlan, LOAD } from './halves-tile.ts';
 
 /** Sizes of the product; k in halves. */
 export interface HalvesProduct {
@@ -26,7 +26,12 @@ export interface HalvesProduct {
   readonly n: number;
   readonly k: number;
   readonly split: number;
-  readonly images: number;
+  /** Products beside each other. */
+  readonly batch: number;
+  /** Whether the result is made of whole matrices. */
+  readonly fits: boolean;
+  /** Values from one line of the result to the next. */
+  readonly plane: number;
   /** Whether there are bindings that are added. */
   readonly bias: boolean;
   readonly residual: boolean;
@@ -36,17 +41,17 @@ export interface HalvesProduct {
 type Place = readonly [r: number, c: number];
 
 /**
- * The text. `pixel_at(image, n)` and `tap_at(k)`, of which the sum is a place in `x`, must be there, and,
- * unless matrices fit, `store(batch, m, n, sum)`; batches of part s begin with s * images.
+ * The text. `pixel_at(batch, n)` and `tap_at(k)`, of which the sum is a place in `x`, `filter_at(batch, m)` and
+ * `place_of(batch, m, n)` must be there, or in the place of the last, unless matrices fit, `store(batch, m, n,
+ * sum)`; results of part s begin with s * batch.
  */
 export function halvesMatrix(
   product: HalvesProduct,
   tile: MapTile,
   matrix: MatrixConfig,
 ): { readonly code: string; readonly features: readonly Feature[] } {
-  const { m, n, k, split, images } = product;
+  const { m, n, k, split, batch, fits } = product;
   const { tileM, tileN, eachM, eachN, slice } = tile;
-  const fits = fitsMatrices(product, matrix);
   const plan = halvesPlan(tile, matrix, fits);
   const { subgroups, across, size, stride, loads } = plan;
   const eights = slice / LOAD;
@@ -67,22 +72,22 @@ ${fits ? '' : drain({ m, n }, tile, matrix, plan)}
 
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32, ${SUBGROUP_ID}) {
-  let image = group.z % ${images}u;
+  let batch = group.z % ${batch}u;
   let row = subgroup / ${across}u * ${eachM}u;
   let column = subgroup % ${across}u * ${eachN}u;
   ${lefts
     .map(
       (j) =>
-        `let left${j} = min(group.y * ${tileM}u + ${place(j)} / ${eights}u, ${m - 1}u) * ${k / LOAD}u + ${place(j)} % ${eights}u;`,
+        `let left${j} = filter_at(batch, min(group.y * ${tileM}u + ${place(j)} / ${eights}u, ${m - 1}u)) + ${place(j)} % ${eights}u;`,
     )
     .join('\n  ')}
   ${rights
     .map(
       (j) =>
-        `let right${j} = pixel_at(image, min(group.x * ${tileN}u + ${place(j)} / ${eights}u, ${n - 1}u)) + ${place(j)} % ${eights}u;`,
+        `let right${j} = pixel_at(batch, min(group.x * ${tileN}u + ${place(j)} / ${eights}u, ${n - 1}u)) + ${place(j)} % ${eights}u;`,
     )
     .join('\n  ')}
-  let first = group.z / ${images}u * ${perPart}u;
+  let first = group.z / ${batch}u * ${perPart}u;
   let end = min(first + ${perPart}u, ${slices}u);
   var k = min(first, ${slices - 1}u) * ${eights}u;
   var start = tap_at(k);
@@ -103,7 +108,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   ${
     fits
-      ? eachInside(product, tile, matrix, plan, sums, (sum, at) => storeSumTo('out', at, sum, n))
+      ? eachInside(product, tile, matrix, plan, sums, (sum, at) =>
+          storeSumTo('out', at, sum, product.plane),
+        )
       : handOn(matrix, plan, sums)
   }
 }`;
@@ -147,7 +154,7 @@ function eachInside(
       ...(n % tileN === 0 ? [] : [`pixel + ${c * matrix.n}u < ${n}u`]),
     ].join(' && ') || 'true';
   const at = ([r, c]: Place): string =>
-    `(group.z * ${m}u + line + ${r * matrix.m}u) * ${n}u + pixel + ${c * matrix.n}u`;
+    `place_of(group.z, line + ${r * matrix.m}u, pixel + ${c * matrix.n}u)`;
   const all = sums.map(
     (place) => `if (${isInside(place)}) { ${statement(`sum${place[0]}_${place[1]}`, at(place))}; }`,
   );
@@ -169,11 +176,11 @@ function begin(
   plan: HalvesPlan,
   sums: readonly Place[],
 ): string {
-  const { m, n, bias, residual } = product;
+  const { m, plane, bias, residual } = product;
   const { tileM, eachM } = tile;
   const { subgroups, size, stride } = plan;
   const eights = matrix.k / LOAD;
-  const load = (sum: string, at: string): string => `${sum} = ${loadSum('residual', at, n)}`;
+  const load = (sum: string, at: string): string => `${sum} = ${loadSum('residual', at, plane)}`;
   const added = range(eachM / matrix.m).flatMap((r) => [
     `let bias${r} = ${loadLeftRows(`(row + ${r * matrix.m}u) * ${stride}u`, stride)};`,
     ...sums

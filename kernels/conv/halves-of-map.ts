@@ -22,7 +22,7 @@ export interface HalvesOfMapParams {
   readonly width: number;
   /** Put a pixel of zeros around each image, which 3x3 filters meet there. Default false. */
   readonly border?: boolean | undefined;
-  /** Double the map by nearest neighbour first. Default false. */
+  /** Double the columns by nearest neighbour first; rows are doubled by filters (`convHalves`). Default false. */
   readonly upsample?: boolean | undefined;
   /** Normalise first, with the binding `affine`; as `norm` of `conv2d`. Default none. */
   readonly norm?: 'plain' | 'swish' | undefined;
@@ -44,8 +44,8 @@ const SHARING = 4;
  * 65504 are lost.
  *
  * Shapes: x f32 [images, channels, height, width], affine f32 [images, channels, 4] of `groupAffine`, out f16
- * [images, rows, columns, channels]; rows and columns are height and width, doubled with `upsample`, and two
- * more with `border`.
+ * [images, rows, columns, channels]; rows and columns are height and width, these doubled with `upsample`, and
+ * two more with `border`.
  */
 export function halvesOfMap(params: HalvesOfMapParams): Kernel<HalvesOfMapBindings> {
   const identity = assertParams('halves_of_map', params, {
@@ -58,7 +58,7 @@ export function halvesOfMap(params: HalvesOfMapParams): Kernel<HalvesOfMapBindin
     `halves_of_map: "channels" expected a multiple of ${EACH * SHARING}, got ${channels}`,
   );
   const [scale, around] = [upsample ? 2 : 1, border ? 1 : 0];
-  const [rows, columns] = [scale * height + 2 * around, scale * width + 2 * around];
+  const [rows, columns] = [height + 2 * around, scale * width + 2 * around];
   const shape = [images, channels, height, width];
   const bindings: Bindings = {
     x: { role: 'in', dtype: 'f32', shape },
@@ -106,8 +106,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let y = i32(pixel / COLUMNS) - ${around};
   let column = i32(pixel % COLUMNS) - ${around};
   var made = vec4u();
-  if (y >= 0 && y < ${scale * height} && column >= 0 && column < ${scale * width}) {
-    let start = u32(y) / ${scale}u * ${width}u + u32(column) / ${scale}u;
+  if (y >= 0 && y < ${height} && column >= 0 && column < ${scale * width}) {
+    let start = u32(y) * ${width}u + u32(column) / ${scale}u;
     made = halves_of(image * CHANNELS + eight * ${EACH}u, start);
   }
   out[(image * ${pixels}u + pixel) * ${channels / EACH}u + eight] = made;

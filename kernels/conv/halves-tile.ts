@@ -63,7 +63,8 @@ export interface HalvesPlan extends Omit<MatrixPlan, 'strides'> {
 }
 
 /**
- * Whether a result of m lines of n pixels is made of whole matrices, which need not be taken apart then.
+ * Whether a result of m lines, in which n pixels or a multiple of them lie next to each other, is made of whole
+ * matrices, which need not be taken apart then.
  */
 export const fitsMatrices = (
   { m, n }: { readonly m: number; readonly n: number },
@@ -86,7 +87,7 @@ export function halvesPlan(tile: MapTile, matrix: MatrixConfig, fits: boolean): 
 
 /**
  * Why a convolution of halves cannot be made with a tile, or undefined where it can.
- * @param result Lines and pixels of the result. Default: any.
+ * @param result As of `fitsMatrices`. Default: any.
  */
 export function halvesProblem(
   tile: MapTile,

@@ -60,11 +60,12 @@ export function conv(
 function filters(
   g: Graph,
   name: string,
-  { inChannels, outChannels, kernelSize, dtype = 'f32' }: ConvOpParams,
+  { inChannels, outChannels, kernelSize, upsample = false, dtype = 'f32' }: ConvOpParams,
   halves: boolean,
 ): Tensor {
   if (halves) {
-    return g.madeWeight(name, halvesOfFilter({ inChannels, outChannels, kernelSize, dtype }));
+    const layer = { inChannels, outChannels, kernelSize, upsample, dtype };
+    return g.madeWeight(name, halvesOfFilter(layer));
   }
   return g.weight(name, dtype, [outChannels, inChannels, kernelSize, kernelSize]);
 }

@@ -142,9 +142,10 @@ function convOfHalves(
     'made' in map
       ? formOf(g, map, border ? 'bordered halves' : 'halves', variant)
       : outOf(g, halvesOfMap({ ...sizesOf(map), border, upsample }), { x: map });
-  const filters = halvesOfFilter({ inChannels, outChannels, kernelSize, dtype });
+  const filters = halvesOfFilter({ inChannels, outChannels, kernelSize, upsample, dtype });
   const halves = { x, weight: params.halvesOfWeight ? weight : g.call(filters, { weight }).out };
-  const all = { images, inChannels, outChannels, height, width, kernelSize, variant, tile };
+  const sizes = { images, inChannels, outChannels, height, width, kernelSize, upsample };
+  const all = { ...sizes, variant, tile };
   if (split > 1) {
     return summed(g, outOf(g, convHalvesParts({ ...all, split }), halves), { bias, residual });
   }

@@ -35,10 +35,13 @@ describe('by emulated matrices', () => {
     { matrix: sized(16, 8, 16, 2 * lanes), params: { ...even, kernelSize: 1, split: 2 } },
     { matrix: sized(8, 8, 8), params: { ...even, kernelSize: 1, slice: 32 } },
     { matrix: sized(16, 16, 16), params: { ...even, kernelSize: 3, residual: true } },
+    // Of doubled maps, rows of whole matrices and of others.
+    { matrix: sized(8, 8, 8), params: { ...even, width: 16, kernelSize: 3, upsample: true } },
+    { matrix: sized(8, 8, 8), params: { ...even, kernelSize: 3, upsample: true, split: 2 } },
     // Subgroups half as large as they may be: twice as many as have something to multiply.
     { matrix: sized(16, 8, 16, 2 * lanes), params: { ...odd, kernelSize: 3, split: 2 } },
   ] as const;
-  test.each(few(2, cases))('$matrix.m x $matrix.n x $matrix.k: $params', async (given) => {
+  test.each(few(3, cases))('$matrix.m x $matrix.n x $matrix.k: $params', async (given) => {
     const { slice = 16, split, ...sizes } = { slice: undefined, split: undefined, ...given.params };
     const params = { ...sizes, tile: { ...small, slice } };
     const variant = variantOf(given.matrix);

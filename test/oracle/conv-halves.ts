@@ -14,9 +14,12 @@ export function convHalves(
   { x, weight, bias, residual }: ConvHalvesInputs,
   slice: number,
 ): Float64Array {
-  const { images, inChannels, outChannels, height, width, kernelSize: size, split = 1 } = params;
-  const [rows, columns] = [height + size - 1, width + size - 1];
-  const count = size * size * inChannels;
+  const { images, inChannels, outChannels, height, width, kernelSize: size } = params;
+  const { split = 1, upsample = false } = params;
+  // Of a doubled map: even and odd rows have filters of their own, of two rows.
+  const turns = upsample ? 2 : 1;
+  const [rows, columns] = [height / turns + size - 1, width + size - 1];
+  const count = (upsample ? 2 : size) * size * inChannels;
   const part = Math.ceil(Math.ceil(count / slice) / split) * slice;
   const plane = images * outChannels * height * width;
   const out = new Float64Array(split * plane);
@@ -31,9 +34,10 @@ export function convHalves(
     for (let k = first; k < Math.min(first + part, count); k++) {
       const c = k % inChannels;
       const tap = Math.floor(k / inChannels);
-      const row = y + Math.floor(tap / size);
+      const odd = y % turns;
+      const row = Math.floor(y / turns) + odd + Math.floor(tap / size);
       const from = ((n * rows + row) * columns + column + (tap % size)) * inChannels + c;
-      sum += x[from]! * weight[o * count + k]!;
+      sum += x[from]! * weight[(odd * outChannels + o) * count + k]!;
     }
     out[i] = sum;
   }

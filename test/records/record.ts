@@ -31,7 +31,7 @@ export interface Suite<P extends object = object> {
 export interface Sampled {
   /** The parameter that says how many there are. */
   readonly size: string;
-  /** Where they stand in the shape of each binding that has them. */
+  /** Where they stand in the shape of each binding that has them; below zero, counted from its end. */
   readonly axes: Readonly<Record<string, number>>;
 }
 

@@ -16,10 +16,15 @@ import {
   storeSumTo,
 } from '../../kernels/product/matrix-ops.ts';
 
+/** Finds a text of which lines may have been broken behind commas. */
+const finding = (text: string): RegExp =>
+  new RegExp(text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(', ', ',\\s+'), 'g');
+
 /** Text from `from` to `to`, every time; throws unless it is there. */
 function swap(text: string, from: string, to: string): string {
-  if (!text.includes(from)) throw new Error(`nothing to emulate: no "${from}"`);
-  return text.replaceAll(from, to);
+  const found = finding(from);
+  if (!found.test(text)) throw new Error(`nothing to emulate: no "${from}"`);
+  return text.replaceAll(found, () => to);
 }
 
 /** How the values of an operand lie in workgroup memory. */
@@ -97,8 +102,8 @@ function withoutMatrices(code: string, matrix: MatrixConfig, smallest: number): 
   const [ofLeft, ofRight] = alongK ? [loadLeftRows, loadRightColumns] : [loadLeft, loadRight];
   const storeOf = (to: string): string => head(storeSumTo(to, 'AT', '', 0));
   const loadOf = (from: string): string => head(loadSum(from, 'AT', 0));
-  const stores = ['sums', 'out'].filter((to) => code.includes(storeOf(to)));
-  const loads = ['residual'].filter((from) => code.includes(loadOf(from)));
+  const stores = ['sums', 'out'].filter((to) => finding(storeOf(to)).test(code));
+  const loads = ['residual'].filter((from) => finding(loadOf(from)).test(code));
   const texts = [
     matrices(matrix, smallest, { alongK, byEights }),
     ...stores.map((to) => store(matrix, to)),

@@ -15,10 +15,14 @@ const tile = { tileM: 16, tileN: 16, eachM: 4, eachN: 4, slice: 16 } as const;
 const odd = { images: 2, inChannels: 32, outChannels: 9 } as const;
 
 const inputs = {
-  x: ({ images, inChannels, height, width, kernelSize: k }: ConvHalvesParams) =>
-    exactIn('f16', normal(images * (height + k - 1) * (width + k - 1) * inChannels, 1)),
-  weight: ({ inChannels, outChannels, kernelSize }: ConvHalvesParams) =>
-    exactIn('f16', normal(outChannels * inChannels * kernelSize ** 2, 2, 0.3)),
+  x: ({ images, inChannels, height, width, kernelSize: k, upsample }: ConvHalvesParams) => {
+    const rows = (upsample ? height / 2 : height) + k - 1;
+    return exactIn('f16', normal(images * rows * (width + k - 1) * inChannels, 1));
+  },
+  weight: ({ inChannels, outChannels, kernelSize: k, upsample }: ConvHalvesParams) => {
+    const taps = upsample ? 4 * k : k * k;
+    return exactIn('f16', normal(outChannels * inChannels * taps, 2, 0.3));
+  },
 };
 const sliceOf = ({ tile: { slice } = {} }: ConvHalvesParams): number => slice ?? MAP_TILE.slice;
 // As for `conv2d`: products of halves are exact in f32.
@@ -38,6 +42,7 @@ export const convHalves: KernelRecord<ConvHalvesParams> = record<
       cases: [
         { ...odd, height: 3, width: 7, kernelSize: 3, residual: true, tile },
         { ...odd, inChannels: 64, height: 4, width: 9, kernelSize: 1, tile },
+        { ...odd, height: 6, width: 5, kernelSize: 3, upsample: true, tile },
       ],
       few: 1,
     },
@@ -45,6 +50,7 @@ export const convHalves: KernelRecord<ConvHalvesParams> = record<
   texts: [
     { ...odd, height: 3, width: 5, kernelSize: 3, residual: true },
     { ...odd, height: 3, width: 5, kernelSize: 1 },
+    { ...odd, height: 4, width: 6, kernelSize: 3, upsample: true },
   ],
   inputs: {
     ...inputs,
@@ -56,7 +62,7 @@ export const convHalves: KernelRecord<ConvHalvesParams> = record<
   tolerance,
   sampled: {
     size: 'outChannels',
-    axes: { weight: 0, bias: 0, residual: 1, out: 1 },
+    axes: { weight: -3, bias: 0, residual: 1, out: 1 },
   },
 });
 
@@ -80,5 +86,5 @@ export const convHalvesParts: KernelRecord<ConvHalvesPartsParams> = record<
   inputs,
   oracle: (params, given) => ({ out: oracle(params, given, sliceOf(params)) }),
   tolerance,
-  sampled: { size: 'outChannels', axes: { weight: 0, out: 2 } },
+  sampled: { size: 'outChannels', axes: { weight: -3, out: 2 } },
 });

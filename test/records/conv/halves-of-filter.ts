@@ -11,6 +11,7 @@ const cases: readonly HalvesOfFilterParams[] = [
   { inChannels: 8, outChannels: 3, kernelSize: 1 },
   { inChannels: 24, outChannels: 5, kernelSize: 3 },
   { inChannels: 16, outChannels: 6, kernelSize: 3, dtype: 'f16' },
+  { inChannels: 16, outChannels: 3, kernelSize: 3, upsample: true },
 ];
 
 export const halvesOfFilter: KernelRecord<HalvesOfFilterParams> = record<
@@ -29,5 +30,5 @@ export const halvesOfFilter: KernelRecord<HalvesOfFilterParams> = record<
   oracle: (params, inputs) => ({ out: oracle(params, inputs) }),
   // Halves keep 11 bits, and conversions may truncate: 2^-10 of values of about 1.
   tolerance: () => ({ nmse: 2 ** -20, max: 2e-3 }),
-  sampled: { size: 'outChannels', axes: { weight: 0, out: 0 } },
+  sampled: { size: 'outChannels', axes: { weight: 0, out: -3 } },
 });
