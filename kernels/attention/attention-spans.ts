@@ -13,8 +13,8 @@ export interface AttentionSpans {
   readonly span: number;
   /** Keys that a span takes at once. */
   readonly keys: number;
-  /** Whether the next keys are on their way while some are added. */
-  readonly ahead: boolean;
+  /** Turns whose keys and values are on their way while those of one are added. */
+  readonly ahead: number;
   /** Values of a head that are read at once. */
   readonly width: Width;
   /** Reads of a head. */
@@ -85,48 +85,79 @@ function four({ kvDtype }: AttentionSpans, words: string, n: number): string {
 /**
  * The statements from `unit`, `slot`, `position`, and the rows `keys` and `values` of the cache, to a row
  * of `out`. A span has every so many columns: `best` is their highest score, `weight` the sum of
- * 2^(score - best), and the `sum`s are those of 2^(score - best) * value. All reads of a turn of the loop
- * stand before what needs them, and what is read stays as it was stored until then: where workgroups are
- * few, how long reads take decides.
+ * 2^(score - best), and the `sum`s are those of 2^(score - best) * value.
+ *
+ * Where workgroups are few, how long reads take decides. So all reads of a turn stand before what needs
+ * them, what is read stays as it was stored until then, and the reads of `ahead` more turns are under way:
+ * each turn of those has variables of its own, which are read into again as soon as they were added.
  */
 export function spansMain(spans: AttentionSpans): string {
-  const { size, span, keys, ahead, begin, pieces } = spans;
+  const { size, span, keys, ahead, begin } = spans;
   const count = size / span;
-  const loads = loadsOf(spans);
-  const quads = range(quadsOf(spans));
-  const eachKey = range(keys);
-  const of = componentOf(keys);
-  const eachRead = (statement: (key: number, i: number) => string): string =>
-    eachKey.flatMap((key) => loads.map((i) => statement(key, i))).join('\n    ');
-  const sums = loads.flatMap((i) => quads.map((n) => ({ i, n, name: `${i}${'ab'.charAt(n)}` })));
-  const reads = (declare: string, to: string, columns: string): string =>
-    ['key', 'value']
-      .map((part) =>
-        eachRead(
-          (key, i) =>
-            `${declare}${to}${part}${key}_${i} = kv[${part}s_at${i} + ${of(columns, key)} * ${pieces}u];`,
-        ),
-      )
-      .join('\n    ');
-  const score = (key: number): string =>
-    sums.map(({ i, n, name }) => `dot(q${name}, ${four(spans, `key${key}_${i}`, n)})`).join(' + ');
-  const added = (i: number, n: number): string =>
-    eachKey.map((key) => `${of('p', key)} * ${four(spans, `value${key}_${i}`, n)}`).join(' + ');
-  const step = `${count * keys}u`;
+  const step = count * keys;
+  const columns = range(keys).map((key) => `${key * count}u`);
+  const turns = range(ahead + 1);
   return `
   let member = lane % ${span}u;
-  let columns = Columns(${eachKey.map((key) => `${key * count}u`).join(', ')}) + lane / ${span}u;
+  let columns = Columns(${columns.join(', ')}) + lane / ${span}u;
   let last = Columns(position);
-  ${loads.map((i) => place(spans, i)).join('\n  ')}
-  ${sums.map(({ name }) => `var sum${name} = vec4f();`).join('\n  ')}
+  ${loadsOf(spans)
+    .map((i) => place(spans, i))
+    .join('\n  ')}
+  ${sumsOf(spans)
+    .map(({ name }) => `var sum${name} = vec4f();`)
+    .join('\n  ')}
   var best = ${LOWEST};
   var weight = 0.0;
   let begin = ${begin};
-  ${ahead ? `let before = min(columns + begin, last);\n  ${reads('var ', '', 'before')}` : ''}
-  for (var j = begin; j <= position; j += ${step}) {
-    let wanted = columns + j;
-    ${ahead ? `let next = min(wanted + ${step}, last);` : 'let read = min(wanted, last);'}
-    ${ahead ? reads('let ', 'next_', 'next') : reads('let ', '', 'read')}
+  ${ahead === 0 ? '' : turns.map((turn) => `let begin${turn} = min(columns + begin + ${turn * step}u, last);\n  ${reads(spans, turn, 'var ', `begin${turn}`)}`).join('\n  ')}
+  for (var j = begin; j <= position; j += ${turns.length * step}u) {
+    ${turns.map((turn) => turnOf(spans, turn, step)).join('\n    ')}
+  }
+  ${merge(mergeOf(spans))}`;
+}
+
+/** The sums of an invocation: of which read and which four values of it. */
+const sumsOf = (spans: AttentionSpans): { i: number; n: number; name: string }[] =>
+  loadsOf(spans).flatMap((i) =>
+    range(quadsOf(spans)).map((n) => ({ i, n, name: `${i}${'ab'.charAt(n)}` })),
+  );
+
+/** What is read of a key, or of its value, in one of the turns. */
+const wordsOf = (part: 'key' | 'value', turn: number, key: number, i: number): string =>
+  `${part}${turn}_${key}_${i}`;
+
+/** Reads all keys and values of a turn, at `columns`. */
+function reads(spans: AttentionSpans, turn: number, declare: string, columns: string): string {
+  const column = componentOf(spans.keys);
+  const all = (['key', 'value'] as const).flatMap((part) =>
+    range(spans.keys).flatMap((key) =>
+      loadsOf(spans).map((i) => {
+        const at = `${part}s_at${i} + ${column(columns, key)} * ${spans.pieces}u`;
+        return `${declare}${wordsOf(part, turn, key, i)} = kv[${at}];`;
+      }),
+    ),
+  );
+  return all.join('\n    ');
+}
+
+/** Adds the columns from `j` + `turn` * `step` on. */
+function turnOf(spans: AttentionSpans, turn: number, step: number): string {
+  const { span, keys, ahead } = spans;
+  const eachKey = range(keys);
+  const sums = sumsOf(spans);
+  const of = componentOf(keys);
+  const score = (key: number): string =>
+    sums
+      .map(({ i, n, name }) => `dot(q${name}, ${four(spans, wordsOf('key', turn, key, i), n)})`)
+      .join(' + ');
+  const added = (i: number, n: number): string =>
+    eachKey
+      .map((key) => `${of('p', key)} * ${four(spans, wordsOf('value', turn, key, i), n)}`)
+      .join(' + ');
+  const all = (ahead + 1) * step;
+  const statements = `let wanted = columns + j + ${turn * step}u;
+    ${ahead === 0 ? `let read = min(wanted, last);\n    ${reads(spans, turn, 'let ', 'read')}` : ''}
     var scores = Scores(${eachKey.map(score).join(', ')});
     ${span === 1 ? '' : 'scores = over_span(scores, lane);'}
     scores = select(Scores(${LOWEST}), scores, wanted <= last);
@@ -136,9 +167,10 @@ export function spansMain(spans: AttentionSpans): string {
     best = top;
     weight = weight * fade + ${eachKey.map((key) => of('p', key)).join(' + ')};
     ${sums.map(({ i, n, name }) => `sum${name} = sum${name} * fade + ${added(i, n)};`).join('\n    ')}
-    ${ahead ? ['key', 'value'].map((part) => eachRead((key, i) => `${part}${key}_${i} = next_${part}${key}_${i};`)).join('\n    ') : ''}
-  }
-  ${merge(mergeOf(spans))}`;
+    ${ahead === 0 ? '' : `if (j + ${turn * step + all}u <= position) {\n    let read = min(wanted + ${all}u, last);\n    ${reads(spans, turn, '', 'read')}\n    }`}`;
+  return turn === 0
+    ? statements
+    : `if (j + ${turn * step}u <= position) {\n    ${statements}\n    }`;
 }
 
 /** Where in the cache and in the query an invocation's i-th read is; past the end of a head, its last, times 0. */

@@ -13,8 +13,8 @@ export type AttentionTile = {
   readonly span: number;
   /** Keys that each span takes at once: 1, 2 or 4. */
   readonly keys: number;
-  /** Whether the next keys and values are on their way while some are added; not under `serial`. */
-  readonly ahead: boolean;
+  /** Times `keys` whose reads are under way while some are added: 0 to 7, under `serial` 0. */
+  readonly ahead: number;
 };
 
 export interface AttentionShape extends KvShape {
@@ -31,6 +31,9 @@ export const ATTENTION_SETTINGS: readonly (keyof AttentionTile)[] = [
 
 /** Loads of 16 bytes, of keys alone, that an invocation has under way at once. */
 const MOST_LOADS = 8;
+
+/** Most turns whose reads are under way while one is added. */
+const MOST_AHEAD = 7;
 
 /** The heads as they lie in the cache. */
 type Heads = Pick<KvShape, 'headDim' | 'kvDtype' | 'positions'>;
@@ -77,7 +80,10 @@ export function attentionProblem(
     return `size ${size} and span ${span} expected powers of two, at most ${invocations}, the span within the size`;
   }
   if (![1, 2, 4].includes(keys)) return `keys expected 1, 2 or 4, got ${keys}`;
-  if (ahead && variant.reduce === 'serial') return 'ahead expected false under serial';
+  const mostAhead = variant.reduce === 'serial' ? 0 : MOST_AHEAD;
+  if (!Number.isInteger(ahead) || ahead < 0 || ahead > mostAhead) {
+    return `${variant.reduce}: ahead expected 0 to ${mostAhead}, got ${ahead}`;
+  }
   const most = mostSpan(variant);
   if (span > most) return `${variant.reduce} shares a key among ${most} at most, got span ${span}`;
   const bytes = bytesOf(tile, heads, variant);
@@ -107,7 +113,7 @@ export function wholeAttentionTile(
   tile: Partial<AttentionTile> = {},
 ): AttentionTile {
   // Rows x heads are few, and a software adapter runs one workgroup per thread.
-  if (variant.reduce === 'serial') return { size: 4, span: 1, keys: 1, ahead: false, ...tile };
+  if (variant.reduce === 'serial') return { size: 4, span: 1, keys: 1, ahead: 0, ...tile };
   const own = powerWithin(Math.min(16, mostSpan(variant), loadsOf(heads, 1)));
   const { span = own } = tile;
   const { keys = powerWithin(Math.min(4, MOST_LOADS / loadsOf(heads, span))) } = tile;
@@ -119,7 +125,7 @@ export function wholeAttentionTile(
     size: fitting.find(holdsAll) ?? fitting.at(-1) ?? LEAST_SIZE,
     span,
     keys,
-    ahead: false,
+    ahead: 0,
     ...tile,
   };
 }
@@ -128,10 +134,14 @@ export function wholeAttentionTile(
 export function attentionTiles({ reduce, invocations = 256 }: Variant): readonly AttentionTile[] {
   // One invocation for each row and head, on a software adapter: several keys at once are no faster.
   if (reduce === 'serial') {
-    return [4, 16].map((size) => ({ size, span: 1, keys: 1, ahead: false }));
+    return [4, 16].map((size) => ({ size, span: 1, keys: 1, ahead: 0 }));
   }
   const sizes = [64, 128, 256, 512].filter((size) => size <= invocations);
-  const taken = [{ keys: 2, ahead: false }, ...[false, true].map((ahead) => ({ keys: 4, ahead }))];
+  const taken = [
+    { keys: 2, ahead: 0 },
+    { keys: 4, ahead: 0 },
+    { keys: 2, ahead: 4 },
+  ];
   return sizes.flatMap((size) =>
     [4, 8, 16].flatMap((span) => taken.map((each) => ({ size, span, ...each }))),
   );

@@ -189,7 +189,7 @@ test.each([
   ],
   ['workgroup', { keys: 3 }, /attention: keys expected 1, 2 or 4, got 3/],
   ['subgroup', { span: 8 }, /attention: subgroup shares a key among 4 at most, got span 8/],
-  ['serial', { ahead: true }, /attention: ahead expected false under serial/],
+  ['serial', { ahead: 1 }, /attention: serial: ahead expected 0 to 0, got 1/],
   ['serial', { span: 4 }, /attention: serial shares a key among 1 at most, got span 4/],
 ] as const)('attention under %s refuses the tile %o', (reduce, tile, message) => {
   const variant = { reduce, f16: false, ...(reduce === 'subgroup' && { lanes: 4 }) };

@@ -65,22 +65,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var j = begin; j <= position; j += 128u) {
     let wanted = columns + j;
     let read = min(wanted, last);
-    let key0_0 = kv[keys_at0 + read.x * 8u];
-    let key1_0 = kv[keys_at0 + read.y * 8u];
-    let key2_0 = kv[keys_at0 + read.z * 8u];
-    let key3_0 = kv[keys_at0 + read.w * 8u];
-    let value0_0 = kv[values_at0 + read.x * 8u];
-    let value1_0 = kv[values_at0 + read.y * 8u];
-    let value2_0 = kv[values_at0 + read.z * 8u];
-    let value3_0 = kv[values_at0 + read.w * 8u];
-    var scores = Scores(dot(q0a, vec4f(unpack2x16float(key0_0.x), unpack2x16float(key0_0.y)))
-        + dot(q0b, vec4f(unpack2x16float(key0_0.z), unpack2x16float(key0_0.w))),
-        dot(q0a, vec4f(unpack2x16float(key1_0.x), unpack2x16float(key1_0.y)))
-        + dot(q0b, vec4f(unpack2x16float(key1_0.z), unpack2x16float(key1_0.w))),
-        dot(q0a, vec4f(unpack2x16float(key2_0.x), unpack2x16float(key2_0.y)))
-        + dot(q0b, vec4f(unpack2x16float(key2_0.z), unpack2x16float(key2_0.w))),
-        dot(q0a, vec4f(unpack2x16float(key3_0.x), unpack2x16float(key3_0.y)))
-        + dot(q0b, vec4f(unpack2x16float(key3_0.z), unpack2x16float(key3_0.w))));
+    let key0_0_0 = kv[keys_at0 + read.x * 8u];
+    let key0_1_0 = kv[keys_at0 + read.y * 8u];
+    let key0_2_0 = kv[keys_at0 + read.z * 8u];
+    let key0_3_0 = kv[keys_at0 + read.w * 8u];
+    let value0_0_0 = kv[values_at0 + read.x * 8u];
+    let value0_1_0 = kv[values_at0 + read.y * 8u];
+    let value0_2_0 = kv[values_at0 + read.z * 8u];
+    let value0_3_0 = kv[values_at0 + read.w * 8u];
+    var scores = Scores(dot(q0a, vec4f(unpack2x16float(key0_0_0.x), unpack2x16float(key0_0_0.y)))
+        + dot(q0b, vec4f(unpack2x16float(key0_0_0.z), unpack2x16float(key0_0_0.w))),
+        dot(q0a, vec4f(unpack2x16float(key0_1_0.x), unpack2x16float(key0_1_0.y)))
+        + dot(q0b, vec4f(unpack2x16float(key0_1_0.z), unpack2x16float(key0_1_0.w))),
+        dot(q0a, vec4f(unpack2x16float(key0_2_0.x), unpack2x16float(key0_2_0.y)))
+        + dot(q0b, vec4f(unpack2x16float(key0_2_0.z), unpack2x16float(key0_2_0.w))),
+        dot(q0a, vec4f(unpack2x16float(key0_3_0.x), unpack2x16float(key0_3_0.y)))
+        + dot(q0b, vec4f(unpack2x16float(key0_3_0.z), unpack2x16float(key0_3_0.w))));
     scores = over_span(scores, lane);
     scores = select(Scores(f32(-3.0e38)), scores, wanted <= last);
     let top = max(max(max(max(best, scores.x), scores.y), scores.z), scores.w);
@@ -88,14 +88,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let p = exp2(scores - top);
     best = top;
     weight = weight * fade + p.x + p.y + p.z + p.w;
-    sum0a = sum0a * fade + p.x * vec4f(unpack2x16float(value0_0.x), unpack2x16float(value0_0.y))
-        + p.y * vec4f(unpack2x16float(value1_0.x), unpack2x16float(value1_0.y))
-        + p.z * vec4f(unpack2x16float(value2_0.x), unpack2x16float(value2_0.y))
-        + p.w * vec4f(unpack2x16float(value3_0.x), unpack2x16float(value3_0.y));
-    sum0b = sum0b * fade + p.x * vec4f(unpack2x16float(value0_0.z), unpack2x16float(value0_0.w))
-        + p.y * vec4f(unpack2x16float(value1_0.z), unpack2x16float(value1_0.w))
-        + p.z * vec4f(unpack2x16float(value2_0.z), unpack2x16float(value2_0.w))
-        + p.w * vec4f(unpack2x16float(value3_0.z), unpack2x16float(value3_0.w));
+    sum0a = sum0a * fade + p.x * vec4f(unpack2x16float(value0_0_0.x),
+        unpack2x16float(value0_0_0.y)) + p.y * vec4f(unpack2x16float(value0_1_0.x),
+        unpack2x16float(value0_1_0.y)) + p.z * vec4f(unpack2x16float(value0_2_0.x),
+        unpack2x16float(value0_2_0.y)) + p.w * vec4f(unpack2x16float(value0_3_0.x),
+        unpack2x16float(value0_3_0.y));
+    sum0b = sum0b * fade + p.x * vec4f(unpack2x16float(value0_0_0.z),
+        unpack2x16float(value0_0_0.w)) + p.y * vec4f(unpack2x16float(value0_1_0.z),
+        unpack2x16float(value0_1_0.w)) + p.z * vec4f(unpack2x16float(value0_2_0.z),
+        unpack2x16float(value0_2_0.w)) + p.w * vec4f(unpack2x16float(value0_3_0.z),
+        unpack2x16float(value0_3_0.w));
   }
   let own = best;
   best = max(best, subgroupShuffleXor(best, 8u));

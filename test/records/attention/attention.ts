@@ -79,8 +79,8 @@ export const attention: KernelRecord<AttentionParams> = record<AttentionParams, 
     {
       variants: [PORTABLE],
       cases: [
-        { ...wide, kvDtype: 'f16', tile: { size: 32, span: 8, keys: 2, ahead: true } },
-        { ...padded, tile: { size: 64, keys: 4, ahead: true } },
+        { ...wide, kvDtype: 'f16', tile: { size: 32, span: 8, keys: 2, ahead: 1 } },
+        { ...padded, tile: { size: 64, keys: 4, ahead: 2 } },
       ],
       few: 1,
     },
@@ -88,7 +88,7 @@ export const attention: KernelRecord<AttentionParams> = record<AttentionParams, 
       // Spans of a subgroup are put together before those of a workgroup.
       variants: F32_VARIANTS.filter(({ reduce }) => reduce === 'subgroup'),
       cases: [
-        { ...grouped, kvDtype: 'f16', tile: { size: 64, span: 2, keys: 2, ahead: true } },
+        { ...uneven, kvDtype: 'f16', tile: { size: 8, span: 2, keys: 1, ahead: 2 } },
         { ...padded, tile: { size: 128, span: 1, keys: 1 } },
         { ...uneven, tile: { size: 4, span: 2, keys: 4 } },
       ],
