@@ -112,17 +112,19 @@ def tokenizer_json(file, model):
     # ModelProto.normalizer_spec.precompiled_charsmap
     charsmap = dict(fields(dict(fields(file))[3]))[2]
     metaspace = {"type": "Metaspace", "replacement": "\u2581", "add_prefix_space": True}
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
     names = [model.id_to_piece(i) for i in (PAD, END, UNKNOWN)]
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [{"id": i, "content": name, "special": True} for i, name in enumerate(names)],
+        "added_tokens": [{"id": i, "content": name, **plain, "special": True} for i, name in enumerate(names)],
         "normalizer": {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap).decode()},
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace]},
         "post_processor": {
             "type": "TemplateProcessing",
             "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+            "pair": [],
             "special_tokens": {"</s>": {"id": "</s>", "ids": [END], "tokens": ["</s>"]}},
         },
         "decoder": metaspace,
