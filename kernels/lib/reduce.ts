@@ -44,6 +44,7 @@ export function reducer(params: ReducerParams): Reducer {
   if (subgroup && size <= (params.lanes ?? 1)) {
     return { code: '', call: (value) => `${WHOLE[op]}(${value})` };
   }
+  assert(!subgroup || op !== 'before', `${name}: sums of lower lanes go through workgroup memory`);
   const body = subgroup ? subgroupBody(params) : memoryBody(params);
   const code = wgsl`
 var<workgroup> ${name}_scratch: array<${type}, ${subgroup ? Math.ceil(size / LEAST_LANES) : size}>;
@@ -62,25 +63,19 @@ const combined = (op: ReducerParams['op'], a: string, b: string): string =>
 /** Each subgroup reduces its own values, then all of them what all of them left. */
 function subgroupBody({ name, type, op, size }: ReducerParams): string {
   const scratch = `${name}_scratch`;
-  const before = op === 'before';
-  const whole = before ? WHOLE.sum : WHOLE[op];
   return `
   let part = ${WHOLE[op]}(value);
-  ${
-    before
-      ? `if (lane % lanes == lanes - 1u) { ${scratch}[lane / lanes] = part + value; }`
-      : `if (lane % lanes == 0u) { ${scratch}[lane / lanes] = part; }`
-  }
+  if (lane % lanes == 0u) { ${scratch}[lane / lanes] = part; }
   workgroupBarrier();
   let parts = (${size}u + lanes - 1u) / lanes;
   var total = ${op === 'max' ? `${scratch}[0]` : `${type}()`};
   for (var i = 0u; i < parts; i += lanes) {
     let at = i + lane % lanes;
-    if (at < ${before ? 'lane / lanes' : 'parts'}) { total = ${combined(op, 'total', `${scratch}[at]`)}; }
+    if (at < parts) { total = ${combined(op, 'total', `${scratch}[at]`)}; }
   }
-  total = ${whole}(total);
+  total = ${WHOLE[op]}(total);
   workgroupBarrier();
-  return total${before ? ' + part' : ''};`;
+  return total;`;
 }
 
 function memoryBody({ name, op, size }: ReducerParams): string {

@@ -27,7 +27,7 @@ export function inRegisters(layout: Layout): Made {
 ${layout.normEps === undefined ? '' : squaresLib(layout)}
 ${sumsLib(layout)}`,
     builtins: '',
-    main: `let team = lane / ${span}u${parts > 1 ? ` % ${teams}u` : ''};
+    main: `let team = ${teamOf(layout)};
   let unit = columns * ${teams}u + team;
   ${layout.serial ? '' : `let part = ${parts > 1 ? `lane / ${span * teams}u` : '0u'};`}
   let share = ${shareOf(layout)};
@@ -39,6 +39,10 @@ ${sumsLib(layout)}`,
     features: span > 1 ? ['subgroups'] : [],
   };
 }
+
+/** The team of an invocation: its spans are neighbours of those of other teams. */
+const teamOf = ({ span, parts, teams }: Layout): string =>
+  teams === 1 ? '0u' : `lane${span > 1 ? ` / ${span}u` : ''}${parts > 1 ? ` % ${teams}u` : ''}`;
 
 /** Where an invocation begins among those that share a sum. */
 const shareOf = ({ span, parts }: Layout): string =>

@@ -52,24 +52,25 @@ const MOST = 256;
 const ENOUGH_WORKGROUPS = 256;
 
 /**
- * The own choice, but for what `tile` says. 32 invocations share a sum, four of them through their
- * subgroup: of the narrowest official model (dim 768) each has three loads of 16 bytes. On an H200 128
- * invocations took as long for 2 rows of f16 weights (4.1 us for [2304,768]) and twice as long as 32 for
- * 16 rows, where they had less to do between beginning and end. More rows read more of the input than of
- * the weights, for four columns at once half as often. SwiftShader: eight sums of four invocations are
- * 1.1 to 1.3 times as fast as four of one.
+ * The own choice, but for what `tile` says. H200, f16 weights, ratios of one run: shared by 128
+ * invocations sums of one weight took 0.6 to 1.0 of the time they take shared by 32 for 2 rows, 0.3 to
+ * 0.9 for 16; those of two weights 0.9 and 1.4. More rows read more of the input than of the weights, for
+ * four columns at once half as often. SwiftShader: eight sums of four invocations are 1.1 to 1.3 times as
+ * fast as four of one.
  */
 export function productTile(
   { rows, outDim, weights = 1, norm = false }: ProductShape,
-  { reduce, lanes = 1 }: Variant,
+  { reduce, lanes }: Variant,
   tile: Partial<ProductTile> = {},
 ): WholeTile {
   const serial = reduce === 'serial';
   const own = serial
-    ? { span: Math.min(LEAST_LANES, lanes), parts: 1 }
-    : reduce === 'subgroup'
-      ? { span: LEAST_LANES, parts: 8 }
-      : { span: 1, parts: 64 };
+    ? { span: lanes ? LEAST_LANES : 1, parts: 1 }
+    : reduce === 'workgroup'
+      ? { span: 1, parts: 64 }
+      : weights > 1
+        ? { span: LEAST_LANES, parts: 8 }
+        : { span: Math.min(8, lanes ?? LEAST_LANES), parts: 16 };
   const { span, parts, math } = { ...own, math: 'f32' as const, ...tile };
   const isNarrow = reduce === 'subgroup' && (rows <= 4 || weights > 1) && 2 * span * parts <= MOST;
   const { columns = serial ? 8 / weights : isNarrow ? 2 : 4 } = tile;

@@ -8,6 +8,8 @@ export interface SamplerGroup {
   /** Invocations in the workgroup. */
   readonly size: number;
   readonly reduce: Exclude<Reduce, 'serial'>;
+  /** One subgroup or one invocation, which needs no barrier. */
+  readonly isAlone: boolean;
   /** Quads of logits that each invocation holds in registers; 0: memory is read each time. */
   readonly held: number;
   /** Parameters and arguments of functions that all invocations call together. */
@@ -43,6 +45,7 @@ export function samplerGroup(
     vocabSize,
     size,
     reduce,
+    isAlone,
     held: each <= MOST_HELD && size > 1 ? each : 0,
     lane: {
       params: `lane: u32${isWide ? ', lanes: u32' : ''}`,
@@ -52,7 +55,11 @@ export function samplerGroup(
     edges: reducer({ ...common, name: 'edges', type: 'vec4f', op: 'max' }),
     last: reducer({ ...common, name: 'last', type: 'u32', op: 'max' }),
     sum: reducer({ ...common, name: 'sum', type: 'f32', op: 'sum' }),
-    before: reducer({ ...common, name: 'before', type: 'u32', op: 'before' }),
+    before: reducer({
+      ...{ ...common, name: 'before', type: 'u32', op: 'before' },
+      // A scan by subgroups has been wrong (select.ts).
+      ...(!isAlone && { reduce: 'workgroup' }),
+    }),
   };
 }
 

@@ -5,12 +5,14 @@
  */
 import { eachToken, type SamplerGroup } from './sampler-group.ts';
 
+/** Neighbouring bins are summed in so many groups first, where there are invocations for them. */
+const GROUPS = 32;
+
 /** `fn select_key`, for a struct Filter. */
 export function selectLib(group: SamplerGroup): string {
-  const { size, lane, before } = group;
+  const { size, lane } = group;
   // One for each invocation, where there are as many.
   const bins = Math.max(256, size);
-  const each = bins / size;
   const share = 'share_of(logit, f.low, scale)';
   const inside = 'key_of(logit) - keys.x <= keys.y - keys.x && logit >= f.lowest';
   const add = (condition: string, bin: string): string =>
@@ -50,27 +52,7 @@ fn share_of(logit: f32, low: f32, scale: f32) -> u32 {
   return min(u32(clamp((0.5 * logit - 0.5 * low) * scale, 0.0, f32(BINS - 1u))), BINS - 1u);
 }
 
-// The bin at which what the bins hold reaches the goal, from the top, the sum above it, and what it holds.
-fn choose_bin(above: u32, goal: u32, ${lane.params}) -> vec3u {
-  workgroupBarrier();
-  let top = BINS - 1u - ${each}u * lane;
-  var held_here = 0u;
-  for (var b = 0u; b < ${each}u; b++) { held_here += atomicLoad(&bins[top - b]); }
-  var total = above + ${before.call('held_here')};
-  // Where the goal is above all there is, the lowest bin.
-  if (total < goal && (total + held_here >= goal || lane == ${size - 1}u)) {
-    var bin = top;
-    var inside = atomicLoad(&bins[bin]);
-    while (bin + ${each}u > top + 1u && total + inside < goal) {
-      total += inside;
-      bin--;
-      inside = atomicLoad(&bins[bin]);
-    }
-    chosen = vec3u(bin, total, inside);
-  }
-  for (var b = 0u; b < ${each}u; b++) { atomicStore(&bins[top - b], 0u); }
-  return workgroupUniformLoad(&chosen);
-}
+${chooseLib(group, bins / size)}
 
 // What lane 0 says.
 fn for_all(value: u32, lane: u32) -> u32 {
@@ -115,3 +97,76 @@ fn select_key(own: Own, f: Filter, counts: bool, unit: f32, goal: u32, ${lane.pa
   return vec3u(keys.x, choice.yz);
 }`;
 }
+
+/**
+ * `fn choose_bin`: the bin at which what the bins hold reaches the goal, from the top, the sum above it,
+ * and what it holds; empties them.
+ */
+const chooseLib = (group: SamplerGroup, each: number): string =>
+  group.isAlone ? chooseAlone(group, each) : chooseTogether(group, each);
+
+/** One subgroup, or one invocation: each sums its bins, and the one that has the goal looks closer. */
+const chooseAlone = ({ size, lane, before }: SamplerGroup, each: number): string => `
+fn choose_bin(above: u32, goal: u32, ${lane.params}) -> vec3u {
+  workgroupBarrier();
+  let top = BINS - 1u - ${each}u * lane;
+  var held_here = 0u;
+  for (var b = 0u; b < ${each}u; b++) { held_here += atomicLoad(&bins[top - b]); }
+  var total = above + ${before.call('held_here')};
+  // Where the goal is above all there is, the lowest bin.
+  if (total < goal && (total + held_here >= goal || lane == ${size - 1}u)) {
+    var bin = top;
+    var inside = atomicLoad(&bins[bin]);
+    while (bin + ${each}u > top + 1u && total + inside < goal) {
+      total += inside;
+      bin--;
+      inside = atomicLoad(&bins[bin]);
+    }
+    chosen = vec3u(bin, total, inside);
+  }
+  for (var b = 0u; b < ${each}u; b++) { atomicStore(&bins[top - b], 0u); }
+  return workgroupUniformLoad(&chosen);
+}`;
+
+/**
+ * Groups of bins are summed side by side, then one invocation looks for the group and for the bin in it,
+ * by loops without an end of their own, whose reads need not wait for each other. No scan by subgroups:
+ * of values that atomics had left, an H200 (driver 580.159.04) scanned others than it had read.
+ */
+const chooseTogether = ({ size, lane }: SamplerGroup, each: number): string => {
+  const width = (each * size) / GROUPS;
+  return `
+var<workgroup> groups: array<u32, ${GROUPS}>;
+fn choose_bin(above: u32, goal: u32, ${lane.params}) -> vec3u {
+  workgroupBarrier();
+  if (lane < ${GROUPS}u) {
+    var sum = 0u;
+    for (var b = 0u; b < ${width}u; b++) { sum += atomicLoad(&bins[BINS - 1u - ${width}u * lane - b]); }
+    groups[lane] = sum;
+  }
+  workgroupBarrier();
+  if (lane == 0u) {
+    var total = above;
+    var top = BINS - 1u;
+    var is_short = true;
+    for (var g = 0u; g < ${GROUPS - 1}u; g++) {
+      is_short = is_short && total + groups[g] < goal;
+      total += select(0u, groups[g], is_short);
+      top -= select(0u, ${width}u, is_short);
+    }
+    // Where the goal is above all there is, the lowest bin.
+    var bin = top;
+    is_short = true;
+    for (var b = 0u; b < ${width - 1}u; b++) {
+      let inside = atomicLoad(&bins[top - b]);
+      is_short = is_short && total + inside < goal;
+      total += select(0u, inside, is_short);
+      bin -= select(0u, 1u, is_short);
+    }
+    chosen = vec3u(bin, total, atomicLoad(&bins[bin]));
+  }
+  let choice = workgroupUniformLoad(&chosen);
+  for (var b = 0u; b < ${each}u; b++) { atomicStore(&bins[${each}u * lane + b], 0u); }
+  return choice;
+}`;
+};

@@ -54,6 +54,7 @@ fn over_span(share: f32) -> f32 {
   var sum = share;
   sum += subgroupShuffleXor(sum, 1u);
   sum += subgroupShuffleXor(sum, 2u);
+  sum += subgroupShuffleXor(sum, 4u);
   return sum;
 }
 
@@ -61,35 +62,35 @@ fn trade_vec2f(low: vec2f, high: vec2f, keeps_high: bool, mask: u32) -> vec2f {
   return select(low, high, keeps_high) + subgroupShuffleXor(select(high, low, keeps_high), mask);
 }
 
-var<workgroup> weight_parts: array<vec2f, 32>;
+var<workgroup> weight_parts: array<vec2f, 64>;
 
 fn weight_total(row: u32, quad: u32) -> vec4f {
   var total = vec4f();
-  for (var part = 0u; part < 8u; part++) {
+  for (var part = 0u; part < 16u; part++) {
     let at = part * 4u + row * 2u + quad * 2u;
     total += vec4f(weight_parts[at], weight_parts[at + 1u]);
   }
   return total;
 }
 
-var<workgroup> square_parts: array<f32, 16>;
+var<workgroup> square_parts: array<f32, 32>;
 
 fn square_total(row: u32) -> f32 {
   var total = 0.0;
-  for (var part = 0u; part < 8u; part++) { total += square_parts[part * 2u + row]; }
+  for (var part = 0u; part < 16u; part++) { total += square_parts[part * 2u + row]; }
   return total;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
   let tile = group.y * 192u + group.x;
   let first = 0u;
   let columns = tile;
-  let team = lane / 4u % 2u;
+  let team = lane / 8u % 2u;
   let unit = columns * 2u + team;
-  let part = lane / 8u;
-  let share = part * 4u + lane % 4u;
+  let part = lane / 16u;
+  let share = part * 8u + lane % 8u;
   let row0 = min(first, 1u);
   let row1 = min(first + 1u, 1u);
   let column0 = min(unit * 2u, 767u);
@@ -98,51 +99,28 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var square0 = 0.0;
   var weight_sum0_0 = vec2f();
   var weight_sum1_0 = vec2f();
-  for (var k = share; k < 96u; k += 96u) {
+  for (var k = share; k < 96u; k += 128u) {
     let gain = Values(gain_at(0u, 2u * k), gain_at(0u, 2u * k + 1u));
     let weight_0 = with_gain(weight_at(column0, k), gain);
     let weight_1 = with_gain(weight_at(column1, k), gain);
-    let k_1 = k + 32u;
-    let gain_1 = Values(gain_at(0u, 2u * k_1), gain_at(0u, 2u * k_1 + 1u));
-    let weight_0_1 = with_gain(weight_at(column0, k_1), gain_1);
-    let weight_1_1 = with_gain(weight_at(column1, k_1), gain_1);
-    let k_2 = k + 64u;
-    let gain_2 = Values(gain_at(0u, 2u * k_2), gain_at(0u, 2u * k_2 + 1u));
-    let weight_0_2 = with_gain(weight_at(column0, k_2), gain_2);
-    let weight_1_2 = with_gain(weight_at(column1, k_2), gain_2);
-    {
-      square0 = add_squares(square0, Values(x_at(own0, 2u * k), x_at(own0, 2u * k + 1u)));
-      let v0 = Values(x_at(row0, 2u * k), x_at(row0, 2u * k + 1u));
-      weight_sum0_0 += dots(weight_0, weight_1, v0);
-      let v1 = Values(x_at(row1, 2u * k), x_at(row1, 2u * k + 1u));
-      weight_sum1_0 += dots(weight_0, weight_1, v1);
-    }
-    {
-      square0 = add_squares(square0, Values(x_at(own0, 2u * k_1), x_at(own0, 2u * k_1 + 1u)));
-      let v0 = Values(x_at(row0, 2u * k_1), x_at(row0, 2u * k_1 + 1u));
-      weight_sum0_0 += dots(weight_0_1, weight_1_1, v0);
-      let v1 = Values(x_at(row1, 2u * k_1), x_at(row1, 2u * k_1 + 1u));
-      weight_sum1_0 += dots(weight_0_1, weight_1_1, v1);
-    }
-    {
-      square0 = add_squares(square0, Values(x_at(own0, 2u * k_2), x_at(own0, 2u * k_2 + 1u)));
-      let v0 = Values(x_at(row0, 2u * k_2), x_at(row0, 2u * k_2 + 1u));
-      weight_sum0_0 += dots(weight_0_2, weight_1_2, v0);
-      let v1 = Values(x_at(row1, 2u * k_2), x_at(row1, 2u * k_2 + 1u));
-      weight_sum1_0 += dots(weight_0_2, weight_1_2, v1);
-    }
+    square0 = add_squares(square0, Values(x_at(own0, 2u * k), x_at(own0, 2u * k + 1u)));
+    let v0 = Values(x_at(row0, 2u * k), x_at(row0, 2u * k + 1u));
+    weight_sum0_0 += dots(weight_0, weight_1, v0);
+    let v1 = Values(x_at(row1, 2u * k), x_at(row1, 2u * k + 1u));
+    weight_sum1_0 += dots(weight_0, weight_1, v1);
   }
-  let high2 = (lane & 2u) != 0u;
-  let weight_kept2_0 = trade_vec2f(weight_sum0_0, weight_sum1_0, high2, 2u);
+  let high4 = (lane & 4u) != 0u;
+  let weight_kept4_0 = trade_vec2f(weight_sum0_0, weight_sum1_0, high4, 4u);
+  let weight_kept2_0 = weight_kept4_0 + subgroupShuffleXor(weight_kept4_0, 2u);
   let weight_kept1_0 = weight_kept2_0 + subgroupShuffleXor(weight_kept2_0, 1u);
-  let item = select(0u, 1u, high2);
-  if ((lane & 1u) == 0u) {
+  let item = select(0u, 1u, high4);
+  if ((lane & 3u) == 0u) {
     weight_parts[part * 4u + item * 2u + team] = weight_kept1_0;
   }
   let all0 = over_span(square0);
-  if (lane % 4u == 0u) { square_parts[part * 2u + team] = all0; }
+  if (lane % 8u == 0u) { square_parts[part * 2u + team] = all0; }
   workgroupBarrier();
-  for (var made = lane; made < 2u; made += 64u) {
+  for (var made = lane; made < 2u; made += 256u) {
     let own = made;
     let quad = 0u;
     let row = first + own;

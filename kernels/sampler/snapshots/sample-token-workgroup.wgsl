@@ -209,26 +209,39 @@ fn share_of(logit: f32, low: f32, scale: f32) -> u32 {
   return min(u32(clamp((0.5 * logit - 0.5 * low) * scale, 0.0, f32(BINS - 1u))), BINS - 1u);
 }
 
-// The bin at which what the bins hold reaches the goal, from the top, the sum above it, and what it holds.
+var<workgroup> groups: array<u32, 32>;
+
 fn choose_bin(above: u32, goal: u32, lane: u32) -> vec3u {
   workgroupBarrier();
-  let top = BINS - 1u - 1u * lane;
-  var held_here = 0u;
-  for (var b = 0u; b < 1u; b++) { held_here += atomicLoad(&bins[top - b]); }
-  var total = above + before(held_here, lane);
-  // Where the goal is above all there is, the lowest bin.
-  if (total < goal && (total + held_here >= goal || lane == 255u)) {
-    var bin = top;
-    var inside = atomicLoad(&bins[bin]);
-    while (bin + 1u > top + 1u && total + inside < goal) {
-      total += inside;
-      bin--;
-      inside = atomicLoad(&bins[bin]);
-    }
-    chosen = vec3u(bin, total, inside);
+  if (lane < 32u) {
+    var sum = 0u;
+    for (var b = 0u; b < 8u; b++) { sum += atomicLoad(&bins[BINS - 1u - 8u * lane - b]); }
+    groups[lane] = sum;
   }
-  for (var b = 0u; b < 1u; b++) { atomicStore(&bins[top - b], 0u); }
-  return workgroupUniformLoad(&chosen);
+  workgroupBarrier();
+  if (lane == 0u) {
+    var total = above;
+    var top = BINS - 1u;
+    var is_short = true;
+    for (var g = 0u; g < 31u; g++) {
+      is_short = is_short && total + groups[g] < goal;
+      total += select(0u, groups[g], is_short);
+      top -= select(0u, 8u, is_short);
+    }
+    // Where the goal is above all there is, the lowest bin.
+    var bin = top;
+    is_short = true;
+    for (var b = 0u; b < 7u; b++) {
+      let inside = atomicLoad(&bins[top - b]);
+      is_short = is_short && total + inside < goal;
+      total += select(0u, inside, is_short);
+      bin -= select(0u, 1u, is_short);
+    }
+    chosen = vec3u(bin, total, atomicLoad(&bins[bin]));
+  }
+  let choice = workgroupUniformLoad(&chosen);
+  for (var b = 0u; b < 1u; b++) { atomicStore(&bins[1u * lane + b], 0u); }
+  return choice;
 }
 
 // What lane 0 says.
