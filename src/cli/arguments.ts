@@ -107,9 +107,9 @@ function parseClass(
   return resolveClass(classNames, name, aliases);
 }
 
-/** Each class `count` times, class by class. */
-export function repeatEach(classes: readonly number[], count: number): number[] {
-  return classes.flatMap((label) => Array<number>(count).fill(label));
+/** Each class or text `count` times, one after another. */
+export function repeatEach<T>(subjects: readonly T[], count: number): T[] {
+  return subjects.flatMap((subject) => Array<T>(count).fill(subject));
 }
 
 /** A seed for a run that was given none. */

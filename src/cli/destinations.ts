@@ -21,6 +21,8 @@ export interface Destinations {
   readonly out?: string | undefined;
   readonly outDir?: string | undefined;
   readonly tokensOut?: string | undefined;
+  /** Of `embed`, which makes no pictures. */
+  readonly featuresOut?: string | undefined;
   readonly preview?: string | undefined;
   readonly profile?: ProfileOption | undefined;
   readonly json?: boolean | undefined;
@@ -33,6 +35,10 @@ export interface Sources {
   readonly tokens?: string | undefined;
   /** A picture that images begin with. */
   readonly from?: string | undefined;
+  /** A file of texts. */
+  readonly prompts?: string | undefined;
+  /** A file of features. */
+  readonly features?: string | undefined;
 }
 
 /**
@@ -59,8 +65,9 @@ export function checkDestinations(
   for (const [, path] of named) {
     if (outDir === undefined || !isToBeMadeIn(outDir, path)) assertWritable(path);
   }
+  const { out, preview } = destinations;
   for (const [name, path] of named) {
-    if (name === '--out' || name === '--preview') checkPictureName(name, path);
+    if (path === out || path === preview) checkPictureName(name, path);
   }
 }
 
@@ -68,24 +75,28 @@ export function checkDestinations(
 function filesOf({
   out,
   tokensOut,
+  featuresOut,
   preview,
   profile,
 }: Destinations): (readonly [string, string])[] {
   return [
     ['--out', out] as const,
+    ['--out', featuresOut] as const,
     ['--tokens-out', tokensOut] as const,
     ['--preview', preview] as const,
     ['--profile', profile === true ? undefined : profile] as const,
   ].flatMap(([name, path]) => (path === undefined ? [] : [[name, path] as const]));
 }
 
-function claimSources({ model, tokens, from }: Sources): Claims {
+function claimSources({ model, tokens, from, prompts, features }: Sources): Claims {
   const claims = new Claims();
   for (const descriptor of [1, 2]) claims.keepsOpen('standard output or error', descriptor);
   claims.reads('the file of tuned tiles', tilesPath());
   claims.readsModel('--model', model);
   if (tokens !== undefined) claims.reads('--tokens', tokens);
   if (from !== undefined) claims.reads('--from', from);
+  if (prompts !== undefined && prompts !== STDOUT) claims.reads('--prompts', prompts);
+  if (features !== undefined) claims.reads('--features', features);
   return claims;
 }
 
@@ -101,7 +112,7 @@ function checkStdout(names: readonly string[], json: boolean): void {
   }
   if (first === '--out' && process.stdout.isTTY) {
     throw new OptionError(
-      '--out - writes a picture to standard output, which is a terminal: redirect it, or give a file',
+      '--out - writes bytes to standard output, which is a terminal: redirect it, or give a file',
     );
   }
 }
@@ -134,10 +145,14 @@ export function outputOf(path: string, report: Report): Output {
 }
 
 /** Writes one destination as a whole. */
-export async function writeDestination(path: string, text: string, report: Report): Promise<void> {
+export async function writeDestination(
+  path: string,
+  content: string | Uint8Array<ArrayBuffer>,
+  report: Report,
+): Promise<void> {
   const output = outputOf(path, report);
   try {
-    await output.write(Buffer.from(text));
+    await output.write(Buffer.from(content));
     await output.commit();
   } finally {
     output.discard();

@@ -1,8 +1,10 @@
-/** `llamagen generate`: classes to pictures. */
+/** `llamagen generate`: classes or texts to pictures. */
 import { generateSettings } from '../generate/settings.ts';
 import {
+  type CaptionFeatures,
   type GenerateStats,
   generateImages,
+  type GenerateOptions as LibraryOptions,
   loadModel,
   type Model,
   type PrecisionName,
@@ -13,9 +15,18 @@ import {
 } from '../index.ts';
 import { describePrecision } from '../load/fingerprint.ts';
 import { openFolder } from '../node/files.ts';
-import { parseClasses, randomSeed, repeatEach } from './arguments.ts';
+import { randomSeed, repeatEach } from './arguments.ts';
+import { type Captions, captionsOf, standIns } from './captions.ts';
 import { completionOf } from './completion.ts';
-import { type AdapterSummary, type CommonOptions, withFastDevice } from './context.ts';
+import {
+  type Condition,
+  type ConditionArguments,
+  conditionOf,
+  modelFor,
+  noteTexts,
+  subjectsOf,
+} from './condition.ts';
+import { type AdapterSummary, type OutputOptions, withFastDevice } from './context.ts';
 import { keepStdout, shownDestination } from './destinations.ts';
 import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
@@ -27,8 +38,9 @@ import type { LookOptions } from './sheet-look.ts';
 import { type Written, writeAll } from './write-images.ts';
 import { planOf } from './write-plan.ts';
 
-export interface GenerateOptions extends CommonOptions, LookOptions {
-  readonly class: readonly string[];
+export interface GenerateOptions extends OutputOptions, LookOptions, ConditionArguments {
+  /** Folder of the model. Default: the shipped one that draws what is asked for. */
+  readonly model?: string | undefined;
   readonly count: number;
   readonly seed?: number | undefined;
   readonly cfgScale?: number | undefined;
@@ -61,27 +73,34 @@ export async function runGenerate(
   report: Report,
   signal: AbortSignal,
 ): Promise<void> {
-  const files = openFolder(options.model);
+  const folder = modelFor(options.model, options);
+  const files = openFolder(folder);
   const config = await readModelJson(files);
+  const condition = await conditionOf(folder, config, options);
+  const subjects = subjectsOf(condition, options.count);
   const asked = {
     ...samplingOf(options),
-    classes: repeatEach(parseClasses(config.classNames, options.class), options.count),
     seed: options.seed ?? randomSeed(),
     batch: options.batch,
     window: options.window,
   };
-  const { sequences, note } = generateSettings(config, asked);
+  const { sequences, note } = generateSettings(config, {
+    ...asked,
+    ...drawn(condition, standIns(condition, config), options.count),
+  });
   if (note) report.note(note);
   const completion = completionOf(options, config);
   const previews = previewOptions(options, config);
-  const plan = planOf(
-    options,
-    config,
-    sequences.map(({ label = 0, seed }) => ({ condition: label, seed })),
-  );
+  const planned = sequences.map(({ seed }, i) => ({ condition: subjects[i] ?? '', seed }));
+  const plan = planOf({ ...options, model: folder }, config, planned);
   keepStdout(options, report);
+  if ('prompts' in condition) noteTexts(condition, config, report);
   await withFastDevice(report, async (device, adapter, { kernels }) => {
     const profiler = await openProfile(device, options.profile);
+    const endText = profiler?.begin('text');
+    const where = { device, kernels, folder, report, signal };
+    const captions = 'classes' in condition ? undefined : await captionsOf(condition, where);
+    endText?.();
     const endLoad = profiler?.begin('load');
     const start = performance.now();
     const model = await loadModel(device, files, {
@@ -102,20 +121,32 @@ export async function runGenerate(
     if (completion) report.line(completion.line);
     const images = generateImages(model, {
       ...asked,
+      ...drawn(condition, captions?.features ?? [], options.count),
       prefix,
       ...previews,
       signal,
       profiler,
       onProgress: follower(report, sequences.length),
     });
-    const made = madeBy(model, adapter, sequences);
+    const made = { ...madeBy(model, adapter, sequences), encoder: captions?.encoder };
     const written = await writeAll(plan, made, images, { report, signal });
     const { profile } = options;
     const describeProfile = () =>
       reportProfile(report, device, profiler, profile, written.stats.runs);
-    const facts = { adapter, model, made: plan.images, loadMs };
+    const facts = { adapter, model, made: plan.images, condition, captions, loadMs };
     await describe(report, { ...facts, ...written, describeProfile });
   });
+}
+
+/** What the library is asked to draw. */
+function drawn(
+  condition: Condition,
+  captions: readonly CaptionFeatures[],
+  count: number,
+): Pick<LibraryOptions, 'classes' | 'captions'> {
+  return 'classes' in condition
+    ? { classes: repeatEach(condition.classes, count) }
+    : { captions: repeatEach(captions, count) };
 }
 
 function drawnBy(sequence: Sequence): SamplingOptions {
@@ -155,12 +186,14 @@ interface Finished extends Written<GenerateStats> {
   readonly model: Model;
   /** What the images are of. */
   readonly made: readonly MadeImage[];
+  readonly condition: Condition;
+  readonly captions: Captions | undefined;
   readonly loadMs: number;
   readonly describeProfile: () => Promise<unknown>;
 }
 
 async function describe(report: Report, finished: Finished): Promise<void> {
-  const { adapter, model, made, loadMs, stats, files, describeProfile } = finished;
+  const { adapter, model, made, captions, loadMs, stats, files, describeProfile } = finished;
   const { compileMs, tokensMs, decodeMs } = stats.timings;
   const count = finished.images.reduce((sum, { tokens }) => sum + tokens.length, 0);
   const rate = (count / tokensMs) * 1000;
@@ -191,11 +224,30 @@ async function describe(report: Report, finished: Finished): Promise<void> {
     precision: precisionName(model.gpt.precision),
     fingerprint: model.fingerprint,
     memory: model.memory,
-    timings: { load: loadMs, compile: compileMs, tokens: tokensMs, decode: decodeMs },
+    ...textFacts(finished),
+    timings: {
+      ...(captions && { text: captions.textMs }),
+      ...{ load: loadMs, compile: compileMs, tokens: tokensMs, decode: decodeMs },
+    },
     tokensPerSecond: rate,
     tokensPerPass,
     images,
     files,
     profile,
   });
+}
+
+/** What `--json` says of texts: how each was read, and where its features came from. */
+function textFacts({ condition, captions }: Pick<Finished, 'condition' | 'captions'>): object {
+  if (!captions) return {};
+  const texts =
+    'prompts' in condition
+      ? condition.prompts.map(({ prompt, text, ids, cut }) => ({
+          prompt,
+          text,
+          tokens: ids.length,
+          cut,
+        }))
+      : captions.features.map(({ tokens }) => ({ tokens }));
+  return { encoder: captions.encoder, texts, fromCache: captions.fromCache };
 }

@@ -1,9 +1,11 @@
 /** `llamagen info`: the adapter, what it selects, and the models present. */
-import { isAbsolute, relative, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import type { MatrixDType, TableDType } from '../../kernels/kernel.ts';
 import { estimateMemory, gptParameterCount, type MemoryUse } from '../index.ts';
 import { describePrecision } from '../load/fingerprint.ts';
 import { gptPrecision } from '../load/precision.ts';
+import type { TextSettings } from '../models/model-json.ts';
 import { headDtypeOf, tableDtypeOf } from '../models/precision.ts';
 import type { KernelChoices } from '../node/device.ts';
 import { openFolder } from '../node/files.ts';
@@ -26,14 +28,19 @@ const LIMITS = [
 /** Features every device has, so that listing them says nothing. */
 const COMMON_FEATURES: ReadonlySet<string> = new Set(['core-features-and-limits']);
 
-/** Most class names on the line of a model; `--json` has them all. */
+/** Most classes or words on the line of a model; `info MODEL` and `--json` have them all. */
 const MAX_CLASSES = 50;
 
 /** One model folder, or why it is none. */
 type ModelFacts = { readonly folder: string } & (
   | {
       readonly name: string;
+      /** None where it draws texts. */
       readonly classes: readonly string[];
+      /** Where it draws texts. */
+      readonly text?: TextSettings | undefined;
+      /** Whether it has its text encoder and tokenizer: without them it takes features only. */
+      readonly readsText?: boolean | undefined;
       /** Tokens of a side. */
       readonly gridSize: number;
       readonly parameters: { readonly gpt: number; readonly vq: number };
@@ -95,6 +102,7 @@ async function describeModel(folder: string, device: GPUDevice): Promise<ModelFa
       folder,
       name: config.name,
       classes: config.classNames,
+      ...(config.text && { text: config.text, readsText: hasEncoder(folder) }),
       gridSize: config.gpt.gridSize,
       parameters: { gpt: gptParameterCount(config.gpt), vq: countValues(vq) },
       dtype: precision.dtype,
@@ -106,6 +114,30 @@ async function describeModel(folder: string, device: GPUDevice): Promise<ModelFa
   } catch (error) {
     return { folder, problem: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** Whether a folder has what turns prompts into features. */
+const hasEncoder = (folder: string): boolean =>
+  existsSync(join(folder, 'tokenizer.json')) &&
+  ['t5.json', join('t5', 'config.json')].some((file) => existsSync(join(folder, file)));
+
+/** What it draws. */
+function describeCondition({
+  classes,
+  text,
+  readsText,
+}: Pick<Extract<ModelFacts, { readonly name: string }>, 'classes' | 'text' | 'readsText'>): string {
+  if (!text) return `${classes.length} classes: ${someOf(classes)}`;
+  const { maxLength, words = [] } = text;
+  const known = words.length > 0 ? `, knows ${words.length} things: ${someOf(words)}` : '';
+  return readsText
+    ? `texts of up to ${maxLength} tokens${known}`
+    : `features of texts of up to ${maxLength} tokens: it has no text encoder`;
+}
+
+function someOf(names: readonly string[]): string {
+  const more = names.length > MAX_CLASSES ? ', ...' : '';
+  return names.slice(0, MAX_CLASSES).join(', ') + more;
 }
 
 function countValues({ tensors }: Safetensors): number {
@@ -121,12 +153,10 @@ function printModel(model: ModelFacts, report: Report): void {
     report.line(`model    ${folder}: cannot be used: ${model.problem}`);
     return;
   }
-  const { name, classes, gridSize, parameters, precision, memory } = model;
+  const { name, gridSize, parameters, precision, memory } = model;
   const millions = (count: number): string => `${(count / 1e6).toFixed(1)}M`;
   report.line(`model    ${name} (${folder})`);
-  const listed = classes.slice(0, MAX_CLASSES).join(', ');
-  const more = classes.length > MAX_CLASSES ? ', ...' : '';
-  report.line(`         ${classes.length} classes: ${listed}${more}`);
+  report.line(`         ${describeCondition(model)}`);
   report.line(`         ${gridSize}x${gridSize} tokens an image`);
   report.line(
     `         parameters: decoder ${millions(parameters.gpt)} (${precision}), tokenizer ${millions(parameters.vq)}`,

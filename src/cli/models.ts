@@ -51,12 +51,9 @@ function modelsIn(place: string): string[] {
  */
 export function resolveModel(value: string): string {
   if (value.trim() === '') throw refused('expected a folder or a name, got an empty one');
-  if (isModel(value)) return value;
-  const official = findCheckpoint(value)?.name;
-  const found = places()
-    .flatMap(modelsIn)
-    .find((folder) => [value, official].includes(basename(folder)));
+  const found = modelNamed(value);
   if (found !== undefined) return found;
+  const official = findCheckpoint(value)?.name;
   throw refused(
     existsSync(value) || /[/\\]/.test(value)
       ? noModelAt(value)
@@ -64,6 +61,15 @@ export function resolveModel(value: string): string {
         ? noModelNamed(value)
         : `${official} is not here: run "llamagen pull ${official}" first`,
   );
+}
+
+/** The folder of a model by its path or name; undefined where there is none. */
+export function modelNamed(value: string): string | undefined {
+  if (isModel(value)) return value;
+  const official = findCheckpoint(value)?.name;
+  return places()
+    .flatMap(modelsIn)
+    .find((folder) => [value, official].includes(basename(folder)));
 }
 
 /** A name for a folder in the user's models. */
@@ -113,6 +119,9 @@ function noModelNamed(value: string): string {
     ? `no folder and no model "${value}": did you mean ${near.join(' or ')}?`
     : `no folder and no model "${value}": here are ${known.join(', ')}; "llamagen pull --list" shows the official ones`;
 }
+
+/** Whether something other than a folder is there. */
+export const isFile = (path: string): boolean => existsSync(path) && !isFolder(path);
 
 const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
 

@@ -35,6 +35,8 @@ export interface MadeBy {
   /** The adapter, in words. */
   readonly adapter?: string | undefined;
   readonly fingerprint?: Fingerprint | undefined;
+  /** Digest of the text encoder that made the features of texts. */
+  readonly encoder?: string | undefined;
 }
 
 /** How the pictures of a file were made. */
@@ -103,8 +105,9 @@ export function pictureText(made: Made): PngText {
 }
 
 /** The fields of a JSON object that `readMadeBy` reads. */
-export function madeByFields({ model, sampling, dtype, adapter, fingerprint }: MadeBy): object {
-  return { model, ...sampling, dtype, adapter, fingerprint };
+export function madeByFields(made: MadeBy): object {
+  const { model, sampling, dtype, adapter, fingerprint, encoder } = made;
+  return { model, ...sampling, dtype, adapter, fingerprint, encoder };
 }
 
 function titleOf(images: readonly MadeImage[]): string {
@@ -164,7 +167,7 @@ export function readMade(texts: ReadonlyMap<string, string>): Made | undefined {
  */
 export function readMadeBy(value: unknown): MadeBy | undefined {
   if (!isObject(value) || typeof value.model !== 'string') return undefined;
-  const { model, dtype, adapter, greedy, fingerprint } = value;
+  const { model, dtype, adapter, greedy, fingerprint, encoder } = value;
   const settings = Object.keys(SETTINGS).flatMap((field) => {
     const setting = number(value[field]);
     return setting === undefined ? [] : [[field, setting] as const];
@@ -179,6 +182,7 @@ export function readMadeBy(value: unknown): MadeBy | undefined {
     dtype: text(dtype),
     adapter: text(adapter),
     ...fingerprintIn(fingerprint),
+    ...(typeof encoder === 'string' && { encoder }),
   };
 }
 

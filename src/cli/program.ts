@@ -1,47 +1,28 @@
 /** The commands of `llamagen`, and their options. */
 import { Command, Option } from 'commander';
-import { MOST_ROWS } from '../engine/best-window.ts';
 import { IGNORABLE } from '../models/agreement.ts';
-import { PRECISIONS, WEIGHT_DTYPES } from '../models/precision.ts';
+import { WEIGHT_DTYPES } from '../models/precision.ts';
 import { defaultModelFolder } from '../node/files.ts';
-import { MAX_SCALE } from '../picture/resample.ts';
 import { VERSION } from '../version.ts';
 import { TARGET_DTYPES } from '../weights/formats.ts';
+import { integer, integers, path, words } from './arguments.ts';
 import {
-  collect,
-  decimal,
-  decimalFrom,
-  integer,
-  integerOrAuto,
-  integers,
-  MAX_BATCH,
-  MAX_COUNT,
-  path,
-  words,
-} from './arguments.ts';
-import { type CommonOptions, type OutputOptions, reportFor } from './context.ts';
+  type AddCommand,
+  LABELS,
+  outDir,
+  PROFILE,
+  precision,
+  type Runner,
+  runner,
+  SCALE,
+} from './command-kit.ts';
+import type { CommonOptions } from './context.ts';
 import type { ConvertCommand } from './convert.ts';
 import type { Flags } from './failure.ts';
-import { resolveModel } from './models.ts';
+import { addEmbed, addGenerate } from './generate-command.ts';
+import { isFile, modelNamed, resolveModel } from './models.ts';
 import type { PullOptions } from './pull.ts';
-import type { Report, Streams } from './report.ts';
-
-const PROFILE = [
-  '--profile [file]',
-  'print the time of every kernel; with a file, write a trace for Perfetto',
-] as const;
-
-const LABELS = [
-  '--labels',
-  'write the class below each image, and the seed where classes have several',
-] as const;
-
-const SCALE = [
-  '--scale <x>',
-  'make images up to 8 times as wide and high',
-  decimalFrom(1, MAX_SCALE),
-  1,
-] as const;
+import type { Streams } from './report.ts';
 
 /** Options of the library that have other names here. */
 const OTHER_FLAGS = { classes: '--class', kvDtype: '--kv' } as const;
@@ -49,47 +30,17 @@ const OTHER_FLAGS = { classes: '--class', kvDtype: '--kv' } as const;
 /** Most rows of a decoding step: 128 guided images. */
 const MAX_ROWS = 256;
 
-const MOST = Number.MAX_SAFE_INTEGER;
-
-/** Adds a command with the options that all of its kind have. */
-type AddCommand = (name: string, description: string) => Command;
-
-type Runner = ReturnType<typeof runner>;
-
-/** Does what a command's options say. */
-type Action<O> = (options: O, report: Report, signal: AbortSignal) => Promise<void>;
-
-/**
- * Makes commander call a command's action with its report, its bar removed at the end.
- * @param load Imports the action: help and wrong usage need not wait for the rest of the library.
- */
-function runner(signal: AbortSignal, streams: Streams) {
-  return <O extends OutputOptions>(load: () => Promise<Action<O>>) =>
-    async (options: O): Promise<void> => {
-      const report = reportFor(options, streams);
-      try {
-        const action = await load();
-        await action(options, report, signal);
-      } finally {
-        report.stopProgress();
-      }
-    };
-}
-
-const outDir = (): Option =>
-  new Option('--out-dir <folder>', 'one PNG per image, written when it is there').conflicts('out');
-
-const precision = (): Option =>
+const modelOption = (): Option =>
   new Option(
-    '--precision <name>',
-    'exact: as in f32; fast: f16 cache, halves on matrix units (default: fast on GPUs)',
-  ).choices(PRECISIONS);
+    '--model <folder>',
+    'model folder, or the name of a model that "llamagen info" shows',
+  ).argParser(resolveModel);
 
 /** @param signal Stops whatever runs. */
 export function program(signal: AbortSignal, streams: Streams): Command {
   const run = runner(signal, streams);
   const llamagen = new Command('llamagen')
-    .description('Generates images from class names with LlamaGen on WebGPU.')
+    .description('Generates images from class names and texts with LlamaGen on WebGPU.')
     .version(VERSION)
     .exitOverride()
     .configureOutput({
@@ -105,14 +56,12 @@ export function program(signal: AbortSignal, streams: Streams): Command {
       .option('--verbose', 'print the stack of an error');
   const withModel: AddCommand = (name, description) =>
     command(name, description).addOption(
-      new Option(
-        '--model <folder>',
-        'model folder, or the name of a model that "llamagen info" shows',
-      )
-        .argParser(resolveModel)
-        .default(defaultModelFolder(), 'the one shipped'),
+      modelOption().default(defaultModelFolder(), 'the one shipped'),
     );
-  addGenerate(withModel, run);
+  const withOwnModel: AddCommand = (name, description) =>
+    command(name, description).addOption(modelOption().default(undefined, 'one that is shipped'));
+  addGenerate(withOwnModel, run);
+  addEmbed(withOwnModel, run);
   addDecode(withModel, run);
   addInfo(withModel, run);
   addTune(withModel, run);
@@ -130,52 +79,6 @@ export function program(signal: AbortSignal, streams: Streams): Command {
   return llamagen;
 }
 
-function addGenerate(command: AddCommand, run: Runner): void {
-  command('generate', 'Make images, one per class and count.')
-    .requiredOption(
-      '--class <names>',
-      'class names or indices, with commas between; "all": every class',
-      collect,
-    )
-    .option('--count <n>', 'images per class', integer(1, MAX_COUNT), 1)
-    .option('--seed <s>', 'image i draws with seed s+i (default: random)', integer(0, MOST))
-    .option('--cfg-scale <x>', 'guidance; 1 is none', decimal)
-    .option('--cfg-interval <n>', 'guide only the first tokens; -1 guides all', integer(-1, MOST))
-    .option('--temperature <t>', 'randomness', decimal)
-    .option('--top-k <k>', 'draw from the k best codes; 0 keeps all', integer(0, MOST))
-    .option('--top-p <p>', 'draw from this share of probability', decimal)
-    .option('--greedy', 'take the best code, draw nothing')
-    .addOption(
-      new Option('--dtype <type>', 'storage of the weights on the device')
-        .choices(WEIGHT_DTYPES)
-        .default('auto'),
-    )
-    .addOption(precision())
-    .addOption(
-      new Option(
-        '--kv <type>',
-        'storage of the KV cache (default: f32 in exact, f16 in fast)',
-      ).choices(['f32', 'f16']),
-    )
-    .option('--batch <n>', 'most images side by side (default: 16)', integer(1, MAX_BATCH))
-    .option(
-      '--window <n>',
-      'positions a pass of each image: guesses save passes, tokens are the same (default: auto, as many as pay)',
-      integerOrAuto(1, MOST_ROWS),
-    )
-    .option('--from <file>', 'begin each image with the upper rows of this picture (PNG)')
-    .option('--keep-rows <n>', 'rows of tokens to keep of it', integer(1, MOST))
-    .option('--preview <file>', 'write the first image of each batch while it is drawn')
-    .option('--preview-every <n>', 'tokens between previews (default: a quarter)', integer(1, MOST))
-    .option('--out <file>', 'all images in one PNG; - is standard output', 'llamagen.png')
-    .addOption(outDir())
-    .option('--tokens-out <file>', 'save the tokens as JSON; - is standard output')
-    .option(...LABELS)
-    .option(...SCALE)
-    .option(...PROFILE)
-    .action(run(async () => (await import('./generate.ts')).runGenerate));
-}
-
 function addDecode(command: AddCommand, run: Runner): void {
   command('decode', 'Turn saved tokens into pixels.')
     .requiredOption('--tokens <file>', 'a file of --tokens-out')
@@ -191,14 +94,18 @@ function addDecode(command: AddCommand, run: Runner): void {
 function addInfo(command: AddCommand, run: Runner): void {
   const info = run(async () => (await import('./info.ts')).runInfo);
   const infoPicture = run(async () => (await import('./info-picture.ts')).runInfoPicture);
+  const infoModel = run(async () => (await import('./info-model.ts')).runInfoModel);
   command(
     'info',
-    'Show the adapter, what it selects, and the models present; or how a picture was made.',
+    'Show the adapter, what it selects, and the models present; or how a picture was made, or what a model draws.',
   )
-    .argument('[picture]', 'a PNG file: show how it was made', path)
-    .action((file: string | undefined, options: CommonOptions) =>
-      file === undefined ? info(options) : infoPicture({ ...options, file }),
-    );
+    .argument('[what]', 'a PNG file: show how it was made; a model: show what it draws', path)
+    .action((what: string | undefined, options: CommonOptions) => {
+      if (what === undefined) return info(options);
+      const model = isFile(what) ? undefined : modelNamed(what);
+      if (model !== undefined) return infoModel({ ...options, model });
+      return infoPicture({ ...options, file: what });
+    });
 }
 
 function addTune(command: AddCommand, run: Runner): void {

@@ -27,6 +27,8 @@ export interface ReadPrompt {
 const MAX_CHARS = 100_000;
 /** Control characters apart from blanks that texts have, and halves of characters. */
 const NO_TEXT = /[^\P{Cc}\t\n\r\f\v\u0085]|\p{Surrogate}/u;
+/** Letters, digits, and signs that mean something. */
+const WORD = /[\p{L}\p{N}\p{S}]/u;
 
 const text = (value: unknown): string | undefined =>
   typeof value === 'string' ? undefined : 'a text';
@@ -49,9 +51,9 @@ export function readPrompts(
     const where = prompts.length === 1 ? 'the prompt' : `prompt ${i + 1}`;
     checkPrompt(prompt, where);
     const seen = clean ? cleaned(prompt) : prompt.trim();
-    if (seen.trim() === '') {
+    if (!WORD.test(seen)) {
       throw new OptionError(
-        `${where} ${show(prompt)} is empty once it is cleaned (links, ids and the like are taken out): describe a picture in words`,
+        `${where} ${show(prompt)} has no words once it is cleaned (links, ids and the like are taken out): describe a picture`,
       );
     }
     const { ids, cut } = tokenizer.encode(seen, { maxLength });

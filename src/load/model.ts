@@ -136,7 +136,8 @@ export async function loadModel(
 const destroyed = (name: string): DeviceError =>
   new DeviceError('destroyed', `the model ${name} was destroyed: load it again to use it`);
 
-async function readConfig(files: ModelFiles): Promise<ModelJson> {
+/** The `model.json` of a folder. @throws WeightsError when there is none, or a broken one. */
+export async function readConfig(files: ModelFiles): Promise<ModelJson> {
   const source = await files.open('model.json');
   const bytes = await readExactly(source, 0, source.byteLength);
   return parseModelJson(new TextDecoder().decode(bytes), `${files.name}/model.json`);

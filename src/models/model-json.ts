@@ -33,6 +33,8 @@ export interface TextSettings {
   readonly maxLength: number;
   /** Whether prompts are cleaned as the official sampler cleans them. */
   readonly clean: boolean;
+  /** Things that it was trained to draw, where they are few enough to be listed. */
+  readonly words?: readonly string[] | undefined;
 }
 
 export interface ModelJson {
@@ -123,11 +125,17 @@ function parseText(fields: Fields, { clsTokenNum }: GptConfig): TextSettings {
   }
   const text = new Fields(`${fields.where}: text`, fields.get('text') ?? {});
   const clean = text.get('clean') ?? true;
+  const words = text.get('words');
+  if (words !== undefined && !isTexts(words)) text.fail('words', 'an array of texts', words);
   return {
     maxLength: text.integer('max_length', 1, clsTokenNum, clsTokenNum),
     clean: typeof clean === 'boolean' ? clean : text.fail('clean', 'true or false', clean),
+    ...(isTexts(words) && { words }),
   };
 }
+
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((text) => typeof text === 'string');
 
 /** What the official sampler of texts takes; there is none for classes, whose settings must be given. */
 const TEXT_SAMPLING = { cfgScale: 7.5, temperature: 1, topK: 1000, topP: 1 };

@@ -6,7 +6,14 @@ import { fileProblem } from './file-problem.ts';
 import { identitiesOf, numberOf, realTarget } from './real-path.ts';
 
 /** Files of a model folder that are read, or would be if they were there; others are its shards. */
-const MODEL_FILES = ['model.json', 'gpt.safetensors', 'vq.safetensors'] as const;
+const MODEL_FILES = [
+  'model.json',
+  'gpt.safetensors',
+  'vq.safetensors',
+  't5.safetensors',
+  't5.json',
+  'tokenizer.json',
+] as const;
 const WEIGHTS_FILE = /\.safetensors(\.index\.json)?$/i;
 
 /** Files and folders that a run reads or writes, and by which name they were given. */
@@ -23,7 +30,8 @@ export class Claims {
     this.reads(name, folder);
     const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
     const there = isFolder ? readdirSync(folder).filter((file) => WEIGHTS_FILE.test(file)) : [];
-    const indices = MODEL_FILES.slice(1).map((file) => `${file}.index.json`);
+    const weights = MODEL_FILES.filter((file) => WEIGHTS_FILE.test(file));
+    const indices = weights.map((file) => `${file}.index.json`);
     for (const file of new Set([...MODEL_FILES, ...indices, ...there])) {
       this.reads(`${file} of ${name}`, join(folder, file));
     }

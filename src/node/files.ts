@@ -70,9 +70,14 @@ export function packageFolder(): string {
   return folder;
 }
 
-/** The model that ships with this package. */
+/** The model of classes that ships with this package. */
 export function defaultModelFolder(): string {
   return join(packageFolder(), 'weights', 'fruits-96');
+}
+
+/** The model of texts that ships with this package. */
+export function textModelFolder(): string {
+  return join(packageFolder(), 'weights', 'scenes-96');
 }
 
 async function statFile(path: string): Promise<{ size: number; mtimeMs: number }> {

@@ -60,7 +60,7 @@ describe('--json', () => {
     ['an option that commander refuses', lemon('--count', '0'), /--count.*from 1 to 4096/],
     ['an unknown option', lemon('--cuont', '1'), /unknown option '--cuont'/],
     ['an unknown command', ['paint'], /unknown command 'paint'/],
-    ['no class', ['generate'], /--class <names>' not specified/],
+    ['no class', ['generate'], /what is to be drawn\? give --class NAMES/],
     ['a missing model', ['info', '--model', 'zebra'], /no model "zebra"/],
     ['no name to pull', ['pull'], /which model/],
   ];

@@ -52,7 +52,12 @@ describe('refused', () => {
   test.each([
     ['an empty one', [''], /the prompt is empty/],
     ['blanks', ['a', ' \n '], /prompt 2 is empty/],
-    ['one that cleaning empties', [' http://x.y '], /" http:\/\/x.y " is empty once it is cleaned/],
+    [
+      'one that cleaning empties',
+      [' http://x.y '],
+      /" http:\/\/x.y " has no words once it is cleaned/,
+    ],
+    ['signs of a sentence alone', ['?!'], /has no words/],
     ['a control character', ['a \u001b[31mcat'], /control character U\+001B at 2/],
     ['a zero', ['a\0'], /U\+0000 at 1/],
     ['half a character', ['a \ud83c!'], /half a character, U\+D83C at 2/],

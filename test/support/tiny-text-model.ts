@@ -1,0 +1,50 @@
+/** A model folder of random weights that draws texts, with a T5 and a tokenizer of a few words. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeSafetensors } from './safetensors.ts';
+import { writeTinyFolder } from './tiny-model.ts';
+import { TINY_T5, t5Tensors } from './tiny-t5.ts';
+
+/** Words that the tokenizer has as a whole. */
+export const TINY_WORDS = ['cat', 'lemon', 'two', 'red', 'ground', 'on', 'a'] as const;
+/** Most tokens of a prompt, the end token among them. */
+export const TINY_LENGTH = 8;
+
+/** A `tokenizer.json` of T5's kind. */
+export const TINY_TOKENIZER: string = JSON.stringify({
+  version: '1.0',
+  added_tokens: ['<pad>', '</s>', '<unk>'].map((content, id) => ({ id, content, special: true })),
+  normalizer: null,
+  pre_tokenizer: { type: 'Metaspace', replacement: '▁', add_prefix_space: true },
+  post_processor: {
+    type: 'TemplateProcessing',
+    single: [{ Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: '</s>', type_id: 0 } }],
+  },
+  model: {
+    type: 'Unigram',
+    unk_id: 2,
+    vocab: [
+      ...[
+        ['<pad>', 0],
+        ['</s>', 0],
+        ['<unk>', 0],
+      ],
+      ...TINY_WORDS.map((word) => [`▁${word}`, -2]),
+      ...['▁', ...'abcdefghijklmnopqrstuvwxyz'].map((letter) => [letter, -6]),
+    ],
+  },
+});
+
+/** Writes the model into a folder, which is made. */
+export function writeTinyTextFolder(folder: string): void {
+  writeTinyFolder(folder, {
+    gpt: { model_type: 't2i', caption_dim: TINY_T5.d_model, cls_token_num: TINY_LENGTH },
+  });
+  const path = join(folder, 'model.json');
+  const json = JSON.parse(readFileSync(path, 'utf8'));
+  const text = { max_length: TINY_LENGTH, clean: true, words: TINY_WORDS };
+  writeFileSync(path, JSON.stringify({ ...json, name: 'tiny-texts', text }));
+  writeFileSync(join(folder, 't5.json'), JSON.stringify(TINY_T5));
+  writeFileSync(join(folder, 't5.safetensors'), writeSafetensors(t5Tensors()));
+  writeFileSync(join(folder, 'tokenizer.json'), TINY_TOKENIZER);
+}
