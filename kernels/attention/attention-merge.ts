@@ -120,17 +120,18 @@ function halving(by: Merge, half: number, next: number | undefined, keeps: strin
 /** The parts that are left make the result: each invocation four values of it. */
 function together({ size, stored, quads }: Merge, parts: number): string {
   const all = range(parts);
-  const best = all.reduce((top, s) => (s === 0 ? 'bests[0]' : `max(${top}, bests[${s}])`), '');
-  const weighed = (of: (s: number) => string): string =>
-    all.map((s) => `share${s} * ${of(s)}`).join(' + ');
-  const loop =
-    quads > size ? `for (var i = lane; i < ${quads}u; i += ${size}u)` : `if (lane < ${quads}u)`;
-  return `${loop} {
-    ${quads > size ? '' : 'let i = lane;'}
-    let top = ${best};
+  const others = all.slice(1);
+  const lines = (line: (s: number) => string): string => others.map(line).join('\n    ');
+  const isLoop = quads > size;
+  return `${isLoop ? `for (var i = lane; i < ${quads}u; i += ${size}u)` : `if (lane < ${quads}u)`} {
+    ${isLoop ? '' : 'let i = lane;'}
+    var top = bests[0];
+    ${lines((s) => `top = max(top, bests[${s}]);`)}
     ${all.map((s) => `let share${s} = exp2(bests[${s}] - top);`).join('\n    ')}
-    let whole = ${weighed((s) => `weights[${s}]`)};
-    let sum = ${weighed((s) => `sums[${s * stored}u + i]`)};
+    var whole = share0 * weights[0];
+    ${lines((s) => `whole += share${s} * weights[${s}];`)}
+    var sum = share0 * sums[i];
+    ${lines((s) => `sum += share${s} * sums[${s * stored}u + i];`)}
     out_put(unit, i, sum / whole);
   }`;
 }

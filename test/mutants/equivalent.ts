@@ -87,6 +87,12 @@ export const equivalent: readonly Equivalent[] = [
     why: 'All invocations of a span have its highest score and its weight.',
   },
   {
+    kernels: ['attention'],
+    operators: ['index', 'term'],
+    change: /top = max\(top, bests\[/,
+    why: 'What parts are weighed against falls out, unless a score is beyond it by the range of f32.',
+  },
+  {
     kernels: ['group_norm', 'group_moments'],
     operators: ['bound'],
     change: /span \[< -> <=\] COUNT/,

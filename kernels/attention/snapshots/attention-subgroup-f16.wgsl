@@ -124,8 +124,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   workgroupBarrier();
   if (lane < 16u) {
     let i = lane;
-    let top = max(max(max(max(max(max(max(bests[0], bests[1]), bests[2]), bests[3]), bests[4]),
-        bests[5]), bests[6]), bests[7]);
+    var top = bests[0];
+    top = max(top, bests[1]);
+    top = max(top, bests[2]);
+    top = max(top, bests[3]);
+    top = max(top, bests[4]);
+    top = max(top, bests[5]);
+    top = max(top, bests[6]);
+    top = max(top, bests[7]);
     let share0 = exp2(bests[0] - top);
     let share1 = exp2(bests[1] - top);
     let share2 = exp2(bests[2] - top);
@@ -134,12 +140,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let share5 = exp2(bests[5] - top);
     let share6 = exp2(bests[6] - top);
     let share7 = exp2(bests[7] - top);
-    let whole = share0 * weights[0] + share1 * weights[1] + share2 * weights[2]
-        + share3 * weights[3] + share4 * weights[4] + share5 * weights[5] + share6 * weights[6]
-        + share7 * weights[7];
-    let sum = share0 * sums[i] + share1 * sums[16u + i] + share2 * sums[32u + i]
-        + share3 * sums[48u + i] + share4 * sums[64u + i] + share5 * sums[80u + i]
-        + share6 * sums[96u + i] + share7 * sums[112u + i];
+    var whole = share0 * weights[0];
+    whole += share1 * weights[1];
+    whole += share2 * weights[2];
+    whole += share3 * weights[3];
+    whole += share4 * weights[4];
+    whole += share5 * weights[5];
+    whole += share6 * weights[6];
+    whole += share7 * weights[7];
+    var sum = share0 * sums[i];
+    sum += share1 * sums[16u + i];
+    sum += share2 * sums[32u + i];
+    sum += share3 * sums[48u + i];
+    sum += share4 * sums[64u + i];
+    sum += share5 * sums[80u + i];
+    sum += share6 * sums[96u + i];
+    sum += share7 * sums[112u + i];
     out_put(unit, i, sum / whole);
   }
 }
