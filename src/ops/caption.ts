@@ -5,7 +5,7 @@ import type { TableDType } from '../../kernels/kernel.ts';
 import { gelu } from '../../kernels/product/gelu.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { plainProduct } from './many-rows.ts';
+import { encoderProduct } from './encoder-product.ts';
 import { type Ops, run } from './operation.ts';
 import type { Matrix } from './weights.ts';
 
@@ -37,9 +37,9 @@ export function projectCaption(
   { fc1, fc2 }: CaptionWeights,
 ): Tensor {
   const product = { rows, outDim: dim, dtype, variant: on.variant };
-  const inner = run(on, plainProduct, { ...product, inDim: captionDim }, { x, weight: fc1 });
+  const inner = run(on, encoderProduct, { ...product, inDim: captionDim }, { x, weight: fc1 });
   const active = on.g.call(gelu({ rows, dim }), { x: inner }).out;
-  return run(on, plainProduct, { ...product, inDim: dim }, { x: active, weight: fc2 });
+  return run(on, encoderProduct, { ...product, inDim: dim }, { x: active, weight: fc2 });
 }
 
 /** Writes rows [rows, dim] to their places in a table [lines, dim]. */

@@ -1,4 +1,4 @@
-/** The products of an encoder, whose rows are the tokens of all prompts at once. */
+/** The products of an encoder, and of a decoder that is given many rows: the tokens of prompts, or whole grids. */
 import type { Columns } from '../../kernels/product/columns.ts';
 import { matmul } from '../../kernels/product/matmul.ts';
 import { rowsProduct } from '../../kernels/product/rows-product.ts';
@@ -17,7 +17,7 @@ interface EncoderProductInputs {
 
 /**
  * x weight^T (+ residual). Without barriers a weight of f32 in one piece is multiplied by the kernel
- * whose text serves all shapes, unless a tile says otherwise: an encoder runs once, so compiling counts.
+ * whose text serves all shapes, unless a tile says otherwise: these run once, so compiling counts.
  */
 export const encoderProduct: Operation<ProductParams, EncoderProductInputs, ProductOpTile> = {
   ...productFamily((params) => params),
@@ -25,7 +25,8 @@ export const encoderProduct: Operation<ProductParams, EncoderProductInputs, Prod
     const { rows, inDim, outDim, dtype, variant } = params;
     const [first] = weight;
     const isPlain = variant.reduce === 'serial' && dtype === 'f32' && weight.length === 1;
-    if (isPlain && first && Object.keys(tile).length === 0) {
+    const inFours = inDim % 4 === 0 && outDim % 4 === 0;
+    if (isPlain && inFours && first && Object.keys(tile).length === 0) {
       const sizes = { rows, inDim, outDim };
       const given = { x, weight: first.values };
       if (!residual) return g.call(rowsProduct(sizes), given).out;
