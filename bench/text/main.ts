@@ -1,10 +1,11 @@
-/** `npx tsx bench/text/main.ts`: features of prompts by FLAN-T5-XL, on software adapters by a small encoder. */
+/** `npx tsx bench/text/main.ts`: prompts through FLAN-T5-XL and into GPT-XL, on software adapters through small ones. */
 import { Command } from 'commander';
 import { runScript } from '../../scripts/script.ts';
 import { integer } from '../../src/cli/arguments.ts';
 import { defaultModelFolder } from '../../src/node/files.ts';
 import { writeFileAtomic } from '../../src/node/output.ts';
 import { runSuites } from '../suites.ts';
+import { measurePrefill, type PrefillResult, prefillTables } from './prefill.ts';
 import { measureText, type TextResult, textTables } from './suite.ts';
 
 interface Options {
@@ -14,18 +15,24 @@ interface Options {
 }
 
 const program = new Command('bench text')
-  .description('Measures how long prompts take from token ids to features, weights being random.')
+  .description(
+    'Measures how long prompts take from token ids to features, and from those into the cache of a decoder, weights being random.',
+  )
   .option('--runs <n>', 'runs after the first', integer(1, 1000), 3)
   .option('--quick', 'a small encoder', false)
   .option('--json <file>', 'also write all numbers to a file');
 await runScript(program, async () => {
   const { json, runs, quick } = program.opts<Options>();
   const settings = { runs, quick, budget: 20, model: defaultModelFolder(), images: [] };
-  const file = await runSuites(['text'], settings, {
+  const file = await runSuites(['text', 'prefill'], settings, {
     print: (lines) => console.log(`${lines.join('\n')}\n`),
     note: (line) => console.error(`bench: ${line}`),
     suites: {
       text: { measure: measureText, tables: (result) => textTables(result as TextResult) },
+      prefill: {
+        measure: measurePrefill,
+        tables: (result) => prefillTables(result as PrefillResult),
+      },
     },
   });
   if (json !== undefined) writeFileAtomic(json, `${JSON.stringify(file, null, 2)}\n`);

@@ -13,7 +13,7 @@ import { weightBindings, weightReader } from '../lib/weights.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { type Columns, columnsOf, PRODUCT_RULES } from './columns.ts';
 import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';
-import { MAP_TILE } from './map-tile.ts';
+import { MAP_TILE, type MapTile, mapTile } from './map-tile.ts';
 import { PRODUCT_SETTINGS, type ProductTile } from './product-tile.ts';
 import { tiledLoop } from './tiled-product.ts';
 
@@ -31,6 +31,8 @@ export interface MatmulParams {
   readonly variant?: Variant | undefined;
   /** Settings of `linear`, for kernels without barriers. */
   readonly tile?: Partial<ProductTile> | undefined;
+  /** Settings of the tiled product that differ from the own choice, which the number of rows makes: none changes a sum. */
+  readonly tiled?: Partial<MapTile> | undefined;
 }
 
 /**
@@ -43,11 +45,18 @@ export interface MatmulParams {
 export function matmul(params: MatmulParams & { residual: true }): Kernel<ResidualLinearBindings>;
 export function matmul(params: MatmulParams & { residual?: false }): Kernel<LinearBindings>;
 export function matmul(params: MatmulParams): Kernel {
-  const identity = assertParams('matmul', params, { ...PRODUCT_RULES, residual: 'flag?' });
+  const identity = assertParams('matmul', params, {
+    ...PRODUCT_RULES,
+    residual: 'flag?',
+    tiled: 'record?',
+  });
   assertTile('matmul', params.tile, PRODUCT_SETTINGS);
   const { rows, inDim, outDim, dtype = 'f32', residual = false } = params;
   const { variant = PORTABLE } = params;
-  if (variant.reduce === 'serial') return linear({ ...params, residual: residual as true });
+  if (variant.reduce === 'serial') {
+    const { tiled: _, ...ofLinear } = params;
+    return linear({ ...ofLinear, residual: residual as true });
+  }
   const { first, count } = columnsOf('matmul', params);
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),
@@ -64,7 +73,7 @@ export function matmul(params: MatmulParams): Kernel {
     },
     `fn left_at(batch: u32, k: u32, line: u32) -> vec4f { return x_at(line, k); }
 fn right_at(batch: u32, k: u32, line: u32) -> vec4f { return weight_at(line, k); }`,
-    MAP_TILE,
+    mapTile(MAP_TILE, params.tiled),
     variant,
   );
   const out = { dtype: 'f32', length: outDim } as const;

@@ -17,6 +17,8 @@ const cases: readonly MatmulParams[] = [
   { rows: 65, inDim: 32, outDim: 68, residual: true },
 ];
 
+const WIDE = { tileM: 128, tileN: 128, eachM: 8, eachN: 8 };
+
 export const matmul: KernelRecord<MatmulParams> = record<MatmulParams, Omit<LinearInputs, 'gain'>>({
   name: 'matmul',
   kernel: (params) => kernel(params as MatmulParams & { residual: true }),
@@ -29,7 +31,15 @@ export const matmul: KernelRecord<MatmulParams> = record<MatmulParams, Omit<Line
     // Other storage differs in how weights are read alone.
     cases: (dtype === 'f32' ? cases : cases.slice(3, 5)).map((params) => ({ ...params, dtype })),
     few: 3,
-  })),
+  })).concat({
+    // More rows and columns for each invocation.
+    variants: VARIANTS.filter(({ reduce, f16 }) => reduce === 'workgroup' && !f16),
+    cases: [
+      { rows: 65, inDim: 70, outDim: 130, dtype: 'f32', tiled: WIDE },
+      { rows: 130, inDim: 36, outDim: 68, dtype: 'f32', residual: true, tiled: WIDE },
+    ],
+    few: 1,
+  }),
   texts: MATRIX_DTYPES.flatMap((dtype) => [
     ...[65, 64].map((inDim) => ({ rows: 65, inDim, outDim: 70, dtype })),
     { rows: 5, inDim: 36, outDim: 7, dtype, residual: true },
