@@ -102,10 +102,8 @@ function mostSpan({ reduce, lanes = 1 }: Variant): number {
  * A tile with what the kernels choose for the settings that are left out. Spans read a key in one or two
  * loads of 16 bytes: 8 invocations for a head of 64 halves, 16 for one of 64 floats. With 256
  * invocations, each of which takes 4 keys at once, 32 KB are under way in a workgroup; a cache that fewer
- * hold at once has fewer. On an H200 a probe
- * of this form took 4.0 us for 2 rows of 12 heads at position 288 and 7.6 for 16 rows from halves, 5.3
- * and 10.5 from floats, where one invocation for each key and scores in workgroup memory took 17.9 and
- * 20.7.
+ * hold at once has fewer. On an H200 this took 7.1 us for 2 rows of 12 heads of 64 halves at position 288
+ * and 9.2 for 16 rows, where one invocation for each key and scores in workgroup memory took 17.9 and 20.7.
  */
 export function wholeAttentionTile(
   heads: Heads,
