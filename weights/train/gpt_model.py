@@ -72,7 +72,7 @@ class Attention(nn.Module):
             cache[:] = [k, v]
         if mask.dtype == torch.bool:
             # [batch, 1, query, key], true where a query may look: text models.
-            if fused_attention and q.is_cuda:
+            if fused_attention:
                 h = fused_attention(q, k, v.to(q.dtype), attn_mask=mask)
                 return self.wo(h.transpose(1, 2).flatten(-2))
             mask = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, float("-inf"))

@@ -46,7 +46,7 @@ class Whole(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
             np.savez(folder / "sprites.npz", sprites=sprites())
-            options = "--seconds 12 --chunks 2 --per-chunk 64 --vq-batch 4 --batch 4 --judged 0.01 --device cpu"
+            options = "--seconds 20 --rehearse 3 --chunks 2 --per-chunk 64 --vq-batch 4 --batch 4 --judged 0.01 --device cpu"
             done = subprocess.run(
                 [sys.executable, "-c", TINY_RUN, "--out", folder / "out", *options.split()]
                 + ["--sprites", folder / "sprites.npz"],
@@ -55,7 +55,7 @@ class Whole(unittest.TestCase):
                 text=True,
             )
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertNotIn("failed", done.stdout)
+            self.assertNotIn("failed", done.stdout, done.stdout)
             t5, gpt = (load(folder / "out" / f"{n}.safetensors") for n in ("t5", "gpt"))
             report = json.loads((folder / "out" / "report.json").read_text())
             self.assertTrue((folder / "out" / "sheet.png").exists())

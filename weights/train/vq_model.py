@@ -23,7 +23,7 @@ class Norm(nn.GroupNorm):
 
     def silu(self, x):
         """The norm, then x * sigmoid(x)."""
-        if fused_norm_silu and x.is_cuda:
+        if fused_norm_silu:
             return fused_norm_silu(x, self.weight, self.bias)
         return F.silu(self(x))
 

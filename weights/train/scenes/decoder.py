@@ -1,4 +1,7 @@
 """The decoder and its T5 encoder, trained together on codes and captions of scenes."""
+import time
+import traceback
+
 import torch
 from gpt_model import TextTransformer
 from scenes.clock import Mean, Stage, adam, set_rate
@@ -92,7 +95,7 @@ class DecoderTrainer:
         gains = [p for p in self.network.parameters() if p.dim() <= 1]
         groups = [{"params": matrices, "weight_decay": 0.02}, {"params": gains, "weight_decay": 0.0}]
         self.optimizer = adam(groups, device, rate)
-        self.loss_of = token_loss
+        self.loss_of, self.compiled = token_loss, compiled
         if compiled:
             # One compilation of one block serves all of them.
             for layer in self.network.gpt.layers:
@@ -137,12 +140,25 @@ class DecoderTrainer:
         self.optimizer.step()
         return loss.detach()
 
+    def first_step(self, codes, rows):
+        """Without a change of weights: compiles, or finds that it cannot."""
+        try:
+            self.step(codes, rows, 0.0)
+        except Exception:
+            if not self.compiled:
+                raise
+            print(f"[decoder] goes on without torch.compile\n{traceback.format_exc()}", flush=True)
+            for layer in self.network.gpt.layers:
+                layer._compiled_call_impl = None
+            self.loss_of = token_loss
+            self.step(codes, rows, 0.0)
+
     def train(self, codes, deadline, report, test=None):
         """`codes` [n, 144] of the first n scenes. `test`: (scenes, codes) never trained."""
         stage = Stage("decoder", deadline, self.device, report)
-        self.step(codes, torch.arange(min(self.batch, len(codes)), device=self.device), 0.0)
+        self.first_step(codes, torch.arange(min(self.batch, len(codes)), device=self.device))
         stage.wait()
-        print(f"[decoder] first step {stage_seconds(stage):.1f} s", flush=True)
+        print(f"[decoder] first step {time.time() - stage.began:.1f} s", flush=True)
         stage.begin()
         order, at = None, len(codes)
         while stage.goes_on():
@@ -178,8 +194,3 @@ def token_loss(gpt, states, tokens):
     logits = gpt.output(gpt.norm(states))
     return F.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
 
-
-def stage_seconds(stage):
-    import time
-
-    return time.time() - stage.began

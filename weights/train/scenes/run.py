@@ -7,6 +7,7 @@ sheet.png and reconstructions.png. The weights are written before anything is ju
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -32,6 +33,7 @@ from vq_model import compile_norms
 
 # Shares of the time after the start.
 SHARES = {"tokenizer": 0.27, "codes": 0.065, "t5": 0.03, "decoder": 0.475, "judge": 0.07, "evaluation": 0.09}
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 SETTINGS = ((1.0, 0), (2.0, 0), (3.0, 0), (4.0, 0), (6.0, 0), (3.0, 256), (5.0, 256), (7.5, 256))
 
 
@@ -53,7 +55,15 @@ def options_of():
     parser.add_argument("--compile-norms", action="store_true", help="and for the tokenizer's norms")
     parser.add_argument("--judged", type=float, default=1.0, help="share of the 500 captions")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--bench", type=float, default=0, help="first time each variant so many seconds")
+    parser.add_argument(
+        "--bench", type=float, default=0, help="time each variant so many seconds, and take the fastest"
+    )
+    parser.add_argument(
+        "--rehearse",
+        type=float,
+        default=0,
+        help="first run all of it in so many seconds, and end with exit code 1 if a part fails",
+    )
     return parser.parse_args()
 
 
@@ -77,21 +87,22 @@ class Outputs:
         (self.folder / "report.json").write_text(json.dumps(self.report, indent=1) + "\n")
 
 
-def attempt(name, part):
+def attempt(name, part, strict=False):
     """A failing stage is told, and does not keep the later ones from what they can do."""
     try:
         return part()
     except Exception:
+        if strict:
+            raise
         print(f"[{name}] failed\n{traceback.format_exc()}", flush=True)
         return None
 
 
-def deadlines(began, seconds, start):
+def deadlines(now, end):
     """When each stage ends (time.time())."""
-    at, ends = start, {}
-    left = began + seconds - start
+    at, ends = now, {}
     for name, share in SHARES.items():
-        at += share * left
+        at += share * (end - now)
         ends[name] = at
     return ends
 
@@ -112,8 +123,8 @@ class Training:
         if self.device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = True
             torch.backends.cudnn.allow_tf32 = True
-        self.layout = getattr(torch, {"contiguous": "contiguous_format"}.get(options.layout, options.layout))
         compile_norms(options.compile_norms)
+        self.strict = False
         self.words = Words(FILE)
         self.report = {"settings": {k: str(v) for k, v in vars(options).items()}, "torch": torch.__version__}
         if self.device.type == "cuda":
@@ -140,62 +151,78 @@ class Training:
         report = {}
 
         def timed(name, step, batch):
+            began = time.time()
             step()
             self.wait()
-            began, steps = time.time(), 0
+            first, began, steps = time.time() - began, time.time(), 0
             while time.time() - began < seconds:
                 for _ in range(3):
                     step()
                 self.wait()
                 steps += 3
             report[name] = round(steps * batch / (time.time() - began))
-            self.say(f"bench {name}: {report[name]}/s")
+            self.say(f"bench {name}: {report[name]}/s, first step {first:.1f} s")
+            return True
 
-        batch = self.options.vq_batch
-        for layout, norms in (("contiguous_format", False), ("channels_last", False), ("channels_last", True)):
+        options, batch = self.options, self.options.vq_batch
+        best = 0.0
+        for layout, norms in (("contiguous", False), ("channels_last", False), ("channels_last", True)):
             compile_norms(norms)
-            name = f"{layout}{', compiled norms' if norms else ''}"
-            began = time.time()
-            settings = (self.device, self.precision, batch)
-            vq = TokenizerTrainer(self.renderer, self.scenes, *settings, layout=getattr(torch, layout))
-            vq.step(1e-4)
-            self.wait()
-            self.say(f"bench tokenizer {name}: first step {time.time() - began:.1f} s")
-            timed(f"tokenizer {name}", lambda: vq.step(1e-4), batch)
-            rows = self.scenes.random_rows(1024)
-
-            def encoded():
-                with torch.no_grad(), self.precision():
-                    encode(vq.network, self.scenes.draw(self.renderer, rows)[0])
-
-            timed(f"encode {name}", encoded, 1024)
+            name = f"tokenizer {layout}{', compiled norms' if norms else ''}"
+            vq = TokenizerTrainer(
+                self.renderer, self.scenes, self.device, self.precision, batch, layout=LAYOUTS[layout]
+            )
+            if attempt(name, lambda: timed(name, lambda: vq.step(1e-4), batch)) is None:
+                continue
+            if report[name] > best:
+                best, options.layout, options.compile_norms = report[name], layout, norms
+        compile_norms(options.compile_norms)
         codes = torch.randint(CONFIG["codebook_size"], (len(self.scenes), 144), device=self.device)
-        batch = self.options.batch
-        rows = torch.arange(min(batch, len(codes)), device=self.device)
+        batch = min(options.batch, len(codes))
+        rows = torch.arange(batch, device=self.device)
+        best = 0.0
         for compiled in (False, True):
-            began = time.time()
-            trainer = DecoderTrainer(self.scenes, self.device, self.precision, batch, compiled=compiled)
-            trainer.step(codes, rows, 1e-5)
-            self.wait()
             name = f"decoder{', compiled' if compiled else ''}"
-            self.say(f"bench {name}: first step {time.time() - began:.1f} s")
-            timed(name, lambda: trainer.step(codes, rows, 1e-5), batch)
-        compile_norms(self.options.compile_norms)
+            trainer = DecoderTrainer(self.scenes, self.device, self.precision, batch, compiled=compiled)
+            if attempt(name, lambda: timed(name, lambda: trainer.step(codes, rows, 1e-5), batch)) is None:
+                continue
+            if report[name] > best:
+                best, options.compile = report[name], compiled
         self.report["bench"] = report
+        chosen = (options.layout, options.compile_norms, options.compile)
+        self.say("bench chose layout {}, compiled norms {}, compiled decoder {}".format(*chosen))
 
-    def train(self):
+    def rehearse(self, seconds):
+        """Every stage for a moment, into a folder of its own; any failure ends the program."""
+        whole, self.out = self.out, Outputs(self.options.out / "rehearsal", {})
+        self.report, self.strict = self.out.report, True
+        self.train(time.time() + seconds)
+        self.out, self.report, self.strict = whole, whole.report, False
+        shutil.rmtree(self.options.out / "rehearsal")
+        self.say("rehearsed")
+
+    def train(self, end):
+        """All stages; the last ends at `end` (time.time())."""
         options, device = self.options, self.device
         # Searching for the best convolutions pays where shapes stay the same.
         torch.backends.cudnn.benchmark = True
-        ends = deadlines(BEGAN, options.seconds, time.time())
+        compile_norms(options.compile_norms)
+        ends = deadlines(time.time(), end)
         trainer = TokenizerTrainer(
-            self.renderer, self.scenes, device, self.precision, options.vq_batch, options.vq_rate, self.layout
+            self.renderer,
+            self.scenes,
+            device,
+            self.precision,
+            options.vq_batch,
+            options.vq_rate,
+            LAYOUTS[options.layout],
         )
         self.tokenizer = trainer.train(ends["tokenizer"], self.report)
         del trainer
         self.out.weights("vq", self.tokenizer.state_dict())
-        self.scenes = SceneSet([job.result() for job in self.asked], device)
-        self.asked = None
+        # A rehearsal does with those that are there.
+        jobs = [job for job in self.asked if job.done() or not self.strict]
+        self.scenes = SceneSet([job.result() for job in jobs], device)
         self.say(f"{len(self.scenes)} scenes to learn")
         codes = codes_of(
             self.tokenizer, self.renderer, self.scenes, ends["codes"], device, self.precision, self.report
@@ -217,10 +244,10 @@ class Training:
         self.out.write()
         self.say("weights written")
         torch.backends.cudnn.benchmark = False
-        compile_norms(False)
-        attempt("tokenizer measured", self.measure_tokenizer)
-        self.judge = attempt("judge", lambda: self.train_judge(ends["judge"]))
-        attempt("evaluation", lambda: self.evaluate(ends["evaluation"]))
+        compile_norms(False)  # other shapes than those it was compiled for
+        attempt("tokenizer measured", self.measure_tokenizer, self.strict)
+        self.judge = attempt("judge", lambda: self.train_judge(ends["judge"]), self.strict)
+        attempt("evaluation", lambda: self.evaluate(ends["evaluation"]), self.strict)
         self.out.write()
         self.say("done")
 
@@ -240,7 +267,8 @@ class Training:
             )
 
     def train_judge(self, deadline):
-        parts = [job.result() for job in self.asked_judge]
+        jobs = self.asked_judge[:1] if self.strict else self.asked_judge
+        parts = [job.result() for job in jobs]
         scenes = SceneSet(parts, self.device)
         settings = (self.device, self.precision, self.report, 2 * self.options.vq_batch)
         judge = train_judge(scenes, self.renderer, deadline, *settings)
@@ -269,7 +297,7 @@ class Training:
         evaluation = self.report.setdefault("evaluation", {"tried": []})
         best, chosen = -1.0, (4.0, 0)
         for scale, top_k in SETTINGS:
-            if time.time() > deadline - 4 and best >= 0:
+            if time.time() > deadline - 7 and best >= 0:
                 break
             images, _ = self.paint(tried, scale, top_k, seed=1)
             said = summary(self.tried, detections(self.judge, images))
@@ -312,13 +340,16 @@ class Training:
 
 
 def run():
-    training = Training(options_of())
+    options = options_of()
+    training = Training(options)
     try:
-        if training.options.bench:
-            began = time.time()
-            attempt("bench", lambda: training.bench(training.options.bench))
-            training.options.seconds += time.time() - began
-        training.train()
+        if options.rehearse:
+            training.rehearse(options.rehearse)
+        if options.bench:
+            torch.backends.cudnn.benchmark = True
+            attempt("bench", lambda: training.bench(options.bench))
+        torch.manual_seed(options.seed)
+        training.train(BEGAN + options.seconds)
     finally:
         training.pool.close()
 
