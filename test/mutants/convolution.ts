@@ -107,6 +107,34 @@ const halves = group({ kernel: 'conv2d', tests: kernelTest('product-math'), only
   },
 ]);
 
+const lineTests = { tests: kernelTest('conv-halves'), only: 'by emulated matrices' };
+const ofHalves = group({ ...lineTests, kernel: 'conv_halves' }, [
+  {
+    name: 'of-halves-bias-rounded',
+    fault: 'A bias is one half, not two.',
+    find: 'vec2f(value, value - half)',
+    replace: 'vec2f(value, 0.0)',
+  },
+  {
+    name: 'of-halves-residual-elsewhere',
+    fault: 'All matrices of a line begin with the residual of the first.',
+    find: / = load_residual\((place_of\([^)]*),\s+pixel[^)]*\)/g,
+    replace: ' = load_residual($1, pixel)',
+  },
+  {
+    name: 'of-halves-even-filters',
+    fault: 'Odd rows of a doubled map are made by the filters of even ones.',
+    find: /\(batch % 2u \* (\d+u) \+ m\)/g,
+    replace: '(0u * $1 + m)',
+  },
+  {
+    name: 'of-halves-odd-rows',
+    fault: 'Odd rows of a doubled map are stored over even ones.',
+    find: /\(n \/ (\d+u) \+ batch % 2u\)/g,
+    replace: '(n / $1)',
+  },
+]);
+
 const affine = { tests: kernelTest('group-affine'), only: 'serial' };
 const statistics = [
   ...group({ ...affine, kernel: 'group_moments' }, [
@@ -179,6 +207,7 @@ export const convolution: readonly Mutant[] = [
   ...parts,
   ...matrices,
   ...halves,
+  ...ofHalves,
   ...statistics,
   ...winograd,
 ];
