@@ -1,4 +1,5 @@
 import {
+  assert,
   type Bindings,
   declare,
   type Kernel,
@@ -13,7 +14,7 @@ import { weightBindings, weightReader } from '../lib/weights.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { type Columns, columnsOf, PRODUCT_RULES } from './columns.ts';
 import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';
-import { MAP_TILE, type MapTile, mapTile } from './map-tile.ts';
+import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTile } from './map-tile.ts';
 import { PRODUCT_SETTINGS, type ProductTile } from './product-tile.ts';
 import { tiledLoop } from './tiled-product.ts';
 
@@ -50,6 +51,10 @@ export function matmul(params: MatmulParams): Kernel {
     residual: 'flag?',
     tiled: 'record?',
   });
+  const isKnown = Object.keys(params.tiled ?? {}).every((name) =>
+    MAP_SETTINGS.includes(name as never),
+  );
+  assert(isKnown, `matmul: "tiled" expected some of ${MAP_SETTINGS.join(', ')}`);
   assertTile('matmul', params.tile, PRODUCT_SETTINGS);
   const { rows, inDim, outDim, dtype = 'f32', residual = false } = params;
   const { variant = PORTABLE } = params;
