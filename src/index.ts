@@ -18,6 +18,12 @@ export {
 } from './errors.ts';
 export { type EncodeOptions, encodePictures, type TokenGrid } from './generate/encode.ts';
 export {
+  type FeaturesFile,
+  featuresFile,
+  type PromptFeatures,
+  readFeaturesFile,
+} from './generate/features-file.ts';
+export {
   type GeneratedImage,
   type GenerateOptions,
   type GenerateResult,
@@ -26,6 +32,16 @@ export {
   generateImages,
   type Preview,
 } from './generate/generate.ts';
+export {
+  type EncodedPrompt,
+  generateFromPrompts,
+  loadTextModel,
+  openPromptReader,
+  type PromptOptions,
+  type PromptReader,
+  type TextModel,
+} from './generate/prompts.ts';
+export type { ReadPrompt } from './generate/read-prompts.ts';
 export { type GridToScore, scoreTokens } from './generate/score.ts';
 export { deviceDescriptor } from './gpu/device.ts';
 export { findMatrices } from './gpu/find-matrices.ts';
@@ -43,7 +59,7 @@ export { type LoadOptions, loadModel, type Model } from './load/model.ts';
 export { loadTextEncoder, type T5Encoder, type TextEncoderOptions } from './load/text-encoder.ts';
 export type { CaptionFeatures } from './models/caption.ts';
 export { GPT_SIZES, type GptConfig, gptConfig, gptParameterCount } from './models/gpt-config.ts';
-export { type ModelJson, parseModelJson } from './models/model-json.ts';
+export { type ModelJson, parseModelJson, type TextSettings } from './models/model-json.ts';
 export {
   PRECISIONS,
   type Precision,

@@ -9,11 +9,19 @@ export {
   type SheetOptions,
   sheetOf,
 } from '../picture/grid.ts';
+export { CaptionCache, type CaptionCacheOptions } from './caption-cache.ts';
 export type { Converted, ConvertOptions, ConvertPhase } from './convert.ts';
 export { convertCheckpoint } from './convert.ts';
+export { type TextEncoderFiles, textEncoderFolder } from './convert-text.ts';
 export type { AdapterChoice, NodeDevice, OpenOptions } from './device.ts';
 export { openDevice } from './device.ts';
-export { defaultModelFolder, openFile, openFolder, packageFolder } from './files.ts';
+export {
+  defaultModelFolder,
+  openFile,
+  openFolder,
+  packageFolder,
+  textModelFolder,
+} from './files.ts';
 export {
   type DownloadedFile,
   type DownloadOptions,

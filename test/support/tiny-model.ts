@@ -66,7 +66,8 @@ export function writeTinyFolder(folder: string, options: TinyOptions = {}): void
     writeFileSync(join(folder, file), bytes);
 }
 
-function tinyFiles(options: TinyOptions = {}): Record<string, Uint8Array> {
+/** Its files, by name. */
+export function tinyFiles(options: TinyOptions = {}): Record<string, Uint8Array> {
   const { classes, ...json } = JSON.parse(TINY);
   const hasText = Object(options.gpt).model_type === 't2i';
   const text = JSON.stringify({

@@ -1,8 +1,8 @@
 /** A model folder of random weights that draws texts, with a T5 and a tokenizer of a few words. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeSafetensors } from './safetensors.ts';
-import { writeTinyFolder } from './tiny-model.ts';
+import { tinyFiles } from './tiny-model.ts';
 import { TINY_T5, t5Tensors } from './tiny-t5.ts';
 
 /** Words that the tokenizer has as a whole. */
@@ -35,16 +35,27 @@ export const TINY_TOKENIZER: string = JSON.stringify({
   },
 });
 
-/** Writes the model into a folder, which is made. */
-export function writeTinyTextFolder(folder: string): void {
-  writeTinyFolder(folder, {
+/** The files of the model, by name. */
+export function tinyTextFiles(): Record<string, Uint8Array> {
+  const files = tinyFiles({
     gpt: { model_type: 't2i', caption_dim: TINY_T5.d_model, cls_token_num: TINY_LENGTH },
   });
-  const path = join(folder, 'model.json');
-  const json = JSON.parse(readFileSync(path, 'utf8'));
+  const json = JSON.parse(new TextDecoder().decode(files['model.json']));
   const text = { max_length: TINY_LENGTH, clean: true, words: TINY_WORDS };
-  writeFileSync(path, JSON.stringify({ ...json, name: 'tiny-texts', text }));
-  writeFileSync(join(folder, 't5.json'), JSON.stringify(TINY_T5));
-  writeFileSync(join(folder, 't5.safetensors'), writeSafetensors(t5Tensors()));
-  writeFileSync(join(folder, 'tokenizer.json'), TINY_TOKENIZER);
+  const bytesOf = (value: string): Uint8Array => new TextEncoder().encode(value);
+  return {
+    ...files,
+    'model.json': bytesOf(JSON.stringify({ ...json, name: 'tiny-texts', text })),
+    't5.json': bytesOf(JSON.stringify(TINY_T5)),
+    't5.safetensors': writeSafetensors(t5Tensors()),
+    'tokenizer.json': bytesOf(TINY_TOKENIZER),
+  };
+}
+
+/** Writes the model into a folder, which is made. */
+export function writeTinyTextFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [file, bytes] of Object.entries(tinyTextFiles())) {
+    writeFileSync(join(folder, file), bytes);
+  }
 }

@@ -3,11 +3,19 @@ import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { generate, loadModel } from '../../src/index.ts';
+import {
+  generate,
+  generateFromPrompts,
+  loadModel,
+  loadTextModel,
+  memorySource,
+  WeightsError,
+} from '../../src/index.ts';
 import { openDevice } from '../../src/node/device.ts';
 import { defaultModelFolder, openFolder } from '../../src/node/files.ts';
 import { openCase } from '../golden-runner/case.ts';
 import { ROOT } from '../support/sources.ts';
+import { tinyTextFiles } from '../support/tiny-text-model.ts';
 import { hasChromium, launchChromium } from './chromium.ts';
 import type { PageApi } from './page.ts';
 import { type FileServer, serveFiles } from './server.ts';
@@ -47,6 +55,9 @@ describe.skipIf(!hasChromium)('headless Chromium', () => {
     server = await serveFiles(ROOT, {
       '/': '<!doctype html><title>test</title><script type="module" src="/page.js"></script>',
       '/page.js': await bundlePage(),
+      ...Object.fromEntries(
+        Object.entries(tinyTextFiles()).map(([file, bytes]) => [`/tiny-texts/${file}`, bytes]),
+      ),
     });
     browser = await launchChromium();
     page = await browser.newPage();
@@ -88,6 +99,28 @@ describe.skipIf(!hasChromium)('headless Chromium', () => {
       expect(made.rgba).toHaveLength(images[0]!.rgba.length);
       expect(far).toEqual([]);
     }
+  });
+
+  test('draws texts as Node does', async () => {
+    const prompts = ['Two lemon', 'a cat on a <b>red</b> ground'];
+    const files = tinyTextFiles();
+    const folder = {
+      name: 'tiny-texts',
+      open: async (file: string) => {
+        const bytes = files[file];
+        if (!bytes) throw new WeightsError(`no file ${file}`);
+        return memorySource(file, bytes);
+      },
+    };
+    const { device, close } = await openDevice({ adapter: 'swiftshader' });
+    const text = await loadTextModel(device, folder);
+    const model = await loadModel(device, folder);
+    const { images } = await generateFromPrompts(model, text, prompts, { greedy: true });
+    close();
+    const made = await page.evaluate((asked) => api.draw('/tiny-texts', asked), prompts);
+    expect(made.map((image) => image.text)).toEqual(['two lemon', 'a cat on a red ground']);
+    expect(made.map(({ tokens }) => tokens)).toEqual(images.map(({ tokens }) => [...tokens]));
+    expect(made[0]!.tokens).not.toEqual(made[1]!.tokens);
   });
 
   test('measured tiles are kept for devices that ask for them', async () => {

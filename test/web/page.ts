@@ -1,6 +1,13 @@
 /** What browser.test.ts calls in the browser: the public API, and the checks of the golden runner. */
 import { tilesOf } from '../../src/tune/table.ts';
-import { generate, loadModel, openUrl, openWebDevice } from '../../src/web/index.ts';
+import {
+  generate,
+  generateFromPrompts,
+  loadModel,
+  loadTextModel,
+  openUrl,
+  openWebDevice,
+} from '../../src/web/index.ts';
 import { tunedTiles, tuneModel } from '../../src/web/tune.ts';
 import { decodeF32, isWeightDType } from '../../src/weights/convert.ts';
 import { openSafetensors } from '../../src/weights/safetensors.ts';
@@ -19,6 +26,8 @@ export interface PageApi {
     classIndex: number,
     window: number,
   ): Promise<{ tokens: number[]; rgba: number[] }>;
+  /** Tokens of one greedy image of each prompt, and how the prompts were read. */
+  draw(model: string, prompts: readonly string[]): Promise<{ tokens: number[]; text: string }[]>;
   /**
    * How many kernels were measured and are known, the tiles that are better, and those that
    * another device is given.
@@ -50,6 +59,18 @@ const api: PageApi = {
     model.destroy();
     const [image] = images;
     return { tokens: Array.from(image?.tokens ?? []), rgba: Array.from(image?.rgba ?? []) };
+  },
+  async draw(folder, prompts) {
+    const { device } = await opened;
+    const text = await loadTextModel(device, openUrl(folder));
+    const model = await loadModel(device, openUrl(folder));
+    const made = await generateFromPrompts(model, text, prompts, { greedy: true });
+    text.destroy();
+    model.destroy();
+    return made.images.map(({ tokens }, i) => ({
+      tokens: Array.from(tokens),
+      text: made.captions[i]?.text ?? '',
+    }));
   },
   async tune(folder) {
     const { device, close } = await openWebDevice();

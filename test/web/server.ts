@@ -20,10 +20,10 @@ export interface FileServer {
  */
 export type Fault = 'no-ranges' | 'no-sizes' | 'cut' | 'busy';
 
-/** Serves texts by path, and files below a folder, on 127.0.0.1. */
+/** Serves texts and bytes by path, and files below a folder, on 127.0.0.1. */
 export async function serveFiles(
   folder: string,
-  texts: Readonly<Record<string, string>> = {},
+  texts: Readonly<Record<string, string | Uint8Array>> = {},
   fault?: Fault,
 ): Promise<FileServer> {
   const log: string[] = [];
@@ -33,8 +33,8 @@ export async function serveFiles(
     try {
       const text = texts[pathname];
       if (fault === 'busy') response.writeHead(503).end();
-      else if (text !== undefined) sendText(response, pathname, text);
-      else sendFile(request, response, join(folder, normalize(pathname)), fault);
+      else if (typeof text === 'string') sendText(response, pathname, text);
+      else sendFile(request, response, text ?? join(folder, normalize(pathname)), fault);
     } catch {
       response.writeHead(404).end('not found');
     }
@@ -60,11 +60,13 @@ function sendText(response: ServerResponse, path: string, text: string): void {
 function sendFile(
   { method, headers }: IncomingMessage,
   response: ServerResponse,
-  path: string,
+  file: string | Uint8Array,
   fault: Fault | undefined,
 ): void {
-  const bytes = readFileSync(path);
-  const version = { 'Last-Modified': statSync(path).mtime.toUTCString() };
+  const isPath = typeof file === 'string';
+  const bytes = isPath ? readFileSync(file) : file;
+  const changed = isPath ? statSync(file).mtime : new Date(0);
+  const version = { 'Last-Modified': changed.toUTCString() };
   const asked = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '');
   if (method === 'HEAD' || !asked || fault === 'no-ranges') {
     response.writeHead(200, { ...version, 'Content-Length': bytes.length });
