@@ -90,7 +90,11 @@ const program = new Command('bench')
   .option('--runs <n>', 'runs after the first', integer(1, 1000), 3)
   .option('--quick', 'fewer and shorter cases', false)
   .option('--cases <text,...>', 'only cases whose names contain one of these', list(String))
-  .option('--models <name,...>', 'decoders of kernels, generate and scaling, such as B,XL', models)
+  .option(
+    '--models <name,...>',
+    'decoders of kernels, generate, scaling and gpu, such as B,XL',
+    models,
+  )
   .option('--grids <n,...>', 'sides of the grid of tokens in generate and peers', grids)
   .addOption(
     new Option(
@@ -105,6 +109,7 @@ const program = new Command('bench')
   )
   .addOption(new Option('--kv <dtype>', 'storage of the KV cache').choices(['f32', 'f16']))
   .option('--no-matrix', 'leave matrices of subgroups alone')
+  .option('--seconds <n>', 'after which gpu begins nothing new', integer(1, 3600))
   .option('--budget <seconds>', 'most that a case of scaling may take', integer(1, 3600), 20)
   .addOption(
     new Option('--model <folder>', 'folder or name of the model of the suite model')

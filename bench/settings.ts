@@ -11,7 +11,7 @@ export interface Settings {
   readonly quick: boolean;
   /** Only the cases whose names contain one of these; default all. */
   readonly cases?: readonly string[];
-  /** Decoders of `kernels`, `generate` and `scaling`; the default depends on the adapter. */
+  /** Decoders of `kernels`, `generate`, `scaling` and `gpu`; the default depends on the adapter. */
   readonly models?: readonly GptSize[];
   /** Rows of the token grid in `generate`, of the grid of codes in `peers`. */
   readonly grids?: readonly Grid[];
@@ -25,6 +25,8 @@ export interface Settings {
   readonly kv?: 'f32' | 'f16';
   /** Seconds that one case of `scaling` may be expected to take. */
   readonly budget: number;
+  /** Seconds after which `gpu` begins nothing new. Default: 150 on a GPU. */
+  readonly seconds?: number;
   /** Model folder and batch sizes of the suite `model`. */
   readonly model: string;
   readonly images: readonly number[];

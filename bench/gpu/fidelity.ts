@@ -33,7 +33,7 @@ const CLASSES = [0, 9, 18, 27];
 /** Everything is checked, whatever fails before: a GPU is lent for minutes. */
 export async function measureFidelity(session: Session): Promise<FidelityResult> {
   const checks: FidelityCheck[] = [];
-  for (const way of waysOf(session.environment.variant)) {
+  for (const way of waysOf(session.environment.variant, session.settings)) {
     for (const [name, check] of Object.entries(CHECKS)) {
       session.note(`${name}, ${way.name}`);
       checks.push(await checked(name, way, () => check(sessionOf(session, way), way)));

@@ -68,9 +68,9 @@ const SMALL: Plan = {
   mostSeconds: 600,
 };
 
-/** Steps of all ways first, then windows, images, then kernels: where time runs out, what matters is there. */
+/** All of the way that users get first, kernels last: where time runs out, what matters is there. */
 export async function measureGpu(session: Session): Promise<GpuResult> {
-  const plan = isSmall(session) ? SMALL : GPU;
+  const plan = planOf(session);
   const missing: Missing[] = [];
   const until = performance.now() + 1000 * plan.mostSeconds;
   /** A part that fails leaves the others: a GPU is lent for minutes. */
@@ -89,7 +89,7 @@ export async function measureGpu(session: Session): Promise<GpuResult> {
     missing.push({ name, reason: `no time left after ${plan.mostSeconds} s`, failed: false });
     return undefined;
   };
-  const ways = waysOf(session.environment.variant);
+  const ways = waysOf(session.environment.variant, session.settings);
   const limits = await session.limits();
   const found = new Map(ways.map((way) => [way, emptyOf(way)]));
   for (const [way, result] of found) {
@@ -100,9 +100,6 @@ export async function measureGpu(session: Session): Promise<GpuResult> {
       const step = await attempt(name, () => own.use((d) => steps.measure(d, one)));
       if (step) result.steps.push(step);
     }
-  }
-  for (const [way, result] of found) {
-    const own = sessionOf(session, way);
     for (const model of plan.models) {
       const one = { model, grid: plan.grid, window: plan.window };
       const name = `${windowName(one)}, ${way.name}`;
@@ -111,9 +108,6 @@ export async function measureGpu(session: Session): Promise<GpuResult> {
       );
       if (pass) result.windows.push(pass);
     }
-  }
-  for (const [way, result] of found) {
-    const own = sessionOf(session, way);
     for (const count of plan.images) {
       const image = await attempt(`VQ-16, ${count} images, ${way.name}`, () =>
         own.use((d) => measureImage(d, plan.codes, own.precision(d.device), limits, 2, count)),
@@ -127,6 +121,12 @@ export async function measureGpu(session: Session): Promise<GpuResult> {
     result.kernels = await attempt(`kernels, ${way.name}`, () => measureKernels(own));
   }
   return { ways: [...found.values()].map(finished), missing };
+}
+
+function planOf(session: Session): Plan {
+  const plan = isSmall(session) ? SMALL : GPU;
+  const { models = plan.models, seconds: mostSeconds = plan.mostSeconds } = session.settings;
+  return { ...plan, models, mostSeconds };
 }
 
 interface Growing {

@@ -9,14 +9,21 @@ export interface Way {
   readonly settings: Pick<Settings, 'precision' | 'matrix'>;
 }
 
-/** `fast` first, which is what a user of a GPU gets; without matrix units where there are any. */
-export const waysOf = ({ matrix }: Variant): readonly [Way, ...Way[]] => [
-  { name: 'fast', settings: { precision: 'fast', matrix: true } },
-  ...(matrix
-    ? [{ name: 'fast, no matrix units', settings: { precision: 'fast', matrix: false } } as const]
-    : []),
-  { name: 'exact', settings: { precision: 'exact', matrix: true } },
-];
+/**
+ * `fast` first, which is what a user of a GPU gets; without matrix units where there are any. With
+ * `--precision` those of that one, with `--no-matrix` those without.
+ */
+export function waysOf({ matrix }: Variant, asked: Way['settings'] = {}): readonly Way[] {
+  const { matrix: isMatrix = true } = asked;
+  const ways: readonly Way[] = [
+    { name: 'fast', settings: { precision: 'fast', matrix: isMatrix } },
+    ...(matrix && isMatrix
+      ? [{ name: 'fast, no matrix units', settings: { precision: 'fast', matrix: false } } as const]
+      : []),
+    { name: 'exact', settings: { precision: 'exact', matrix: isMatrix } },
+  ];
+  return ways.filter(({ settings }) => [undefined, settings.precision].includes(asked.precision));
+}
 
 export const sessionOf = (session: Session, { settings }: Way): Session => session.with(settings);
 

@@ -25,7 +25,11 @@ describe('the ways', () => {
     const names = (ways: ReturnType<typeof waysOf>) => ways.map(({ name }) => name);
     expect(names(waysOf({ reduce: 'subgroup', f16: true }))).toEqual(['fast', 'exact']);
     const all = ['fast', 'fast, no matrix units', 'exact'];
-    expect(names(waysOf({ reduce: 'subgroup', f16: true, matrix }))).toEqual(all);
+    const variant = { reduce: 'subgroup', f16: true, matrix } as const;
+    expect(names(waysOf(variant))).toEqual(all);
+    expect(names(waysOf(variant, { precision: 'fast' }))).toEqual(all.slice(0, 2));
+    expect(names(waysOf(variant, { precision: 'exact', matrix: false }))).toEqual(['exact']);
+    expect(names(waysOf(variant, { matrix: false }))).toEqual(['fast', 'exact']);
   });
 
   test('change how models are loaded, in one run', async () => {
