@@ -228,7 +228,7 @@ class Training:
             self.tokenizer, self.renderer, self.scenes, ends["codes"], device, self.precision, self.report
         )
         rows = torch.arange(len(self.packed), device=device)
-        with torch.no_grad():
+        with torch.no_grad(), self.precision():
             test = encode(self.tokenizer, self.packed.draw(self.renderer, rows)[0])[1].flatten(1)
         decoder = DecoderTrainer(
             self.scenes, device, self.precision, min(options.batch, len(codes)), options.rate, options.compile
