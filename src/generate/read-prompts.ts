@@ -23,8 +23,11 @@ export interface ReadPrompt {
   readonly cut?: string | undefined;
 }
 
-/** Longest prompt, in UTF-16 units: a model reads a few hundred of them. */
-const MAX_CHARS = 100_000;
+/**
+ * Longest prompt, in UTF-16 units: a model reads a few hundred of them, and some rules of the cleaning take
+ * a time that grows with the square.
+ */
+const MAX_CHARS = 10_000;
 /** Control characters apart from blanks that texts have, and halves of characters. */
 const NO_TEXT = /[^\P{Cc}\t\n\r\f\v\u0085]|\p{Surrogate}/u;
 /** Letters, digits, and signs that mean something. */
