@@ -23,15 +23,15 @@ export const loadRight = (at: string, stride: number): string =>
   `subgroupMatrixLoad<Right, row_major>(&right, ${at}, ${stride}u)`;
 
 /**
- * A `Left` from the workgroup array `left`, whose rows are `stride` elements apart. Places and distances count
- * the elements of the array, which may hold several values each.
+ * A `Left` from an array, whose rows are `stride` elements apart. Places and distances count the elements of
+ * the array, which may hold several values each.
  */
-export const loadLeftRows = (at: string, stride: number): string =>
-  `subgroupMatrixLoad<Left, row_major>(&left, ${at}, ${stride}u)`;
+export const loadLeftRows = (at: string, stride: number, from = 'left'): string =>
+  `subgroupMatrixLoad<Left, row_major>(&${from}, ${at}, ${stride}u)`;
 
-/** A `Right` from the workgroup array `right`, whose columns are `stride` elements apart; likewise. */
-export const loadRightColumns = (at: string, stride: number): string =>
-  `subgroupMatrixLoad<Right, col_major>(&right, ${at}, ${stride}u)`;
+/** A `Right` from an array, whose columns are `stride` elements apart; likewise. */
+export const loadRightColumns = (at: string, stride: number, from = 'right'): string =>
+  `subgroupMatrixLoad<Right, col_major>(&${from}, ${at}, ${stride}u)`;
 
 /** A `Right` of ones. */
 export const rightOfOnes = ({ operand }: MatrixConfig): string => `Right(${operand}(1.0))`;
@@ -43,6 +43,10 @@ export const loadSum = (from: string, at: string, stride: number): string =>
 /** Writes a `Sum` to such an array. */
 export const storeSumTo = (to: string, at: string, sum: string, stride: number): string =>
   `subgroupMatrixStore<row_major>(&${to}, ${at}, ${sum}, ${stride}u)`;
+
+/** Writes a `Sum` to an array whose elements hold several values, its columns `stride` elements apart. */
+export const storeSumColumns = (to: string, at: string, sum: string, stride: number): string =>
+  `subgroupMatrixStore<col_major>(&${to}, ${at}, ${sum}, ${stride}u)`;
 
 /** sum + a b. */
 export const multiplyAdd = (a: string, b: string, sum: string): string =>

@@ -1,248 +1,302 @@
 /**
- * Products of few rows by matrices of subgroups, which multiply halves and sum in f32. Weights come by
- * wide loads through workgroup memory. Of each row of the input, scaled by a power of two so that its
- * largest value is below 2^15, a value becomes two halves, what it rounds to and the rest, and the same
- * weights are multiplied with both: 21 bits of it count. Rows are filled up to a matrix, which takes as
- * long for one row as for all of them. A workgroup makes one matrix of columns and rows; its subgroups
- * share inDim.
+ * Products of few rows by matrices of subgroups, which multiply halves and sum in f32. Weights come from
+ * memory as matrices, several on their way at once. Of each row of the input, scaled by a power of two, a
+ * value becomes two halves, what it rounds to and the rest, and the same weights are multiplied with both:
+ * 21 bits of it count. Rows are filled up to a matrix, which takes as long for one row as for all of them.
+ * A workgroup makes one matrix of columns, its subgroups sharing inDim, or several, so that fewer
+ * workgroups bring the input.
  */
-import {
-  ceilDiv,
-  MATRIX_FEATURE,
-  MAX_WORKGROUP_BYTES,
-  type MatrixConfig,
-  range,
-} from '../kernel.ts';
+import { MATRIX_FEATURE, MAX_WORKGROUP_BYTES, type MatrixConfig, range } from '../kernel.ts';
 import { quads } from '../lib/accessors.ts';
 import {
-  loadLeft,
-  loadRight,
+  loadLeftRows,
+  loadRightColumns,
   matrixTypes,
   multiplyAdd,
   SUBGROUP_ID,
-  storeSum,
+  storeSumColumns,
 } from './matrix-ops.ts';
-import { halvesOf, type Made, type Product, values } from './product-values.ts';
+import type { Made, Product } from './product-values.ts';
 
-/** Subgroups of a workgroup. */
-const PARTS = 2;
-/** Values of inDim in workgroup memory, at most. */
-const DEPTH = 128;
+/** Eights of values of a row in workgroup memory: whole matrices for two and seven subgroups. */
+const EIGHTS = 28;
+/** Eights between rows there: none more, and eight rows would begin in the same banks. */
+const STRIDE = EIGHTS + 1;
+/** Most invocations of a workgroup (WebGPU default limit). */
+const MOST = 256;
+/** Workgroups that keep a large GPU busy. */
+const ENOUGH_WORKGROUPS = 128;
+/** Matrices of weights that a subgroup has on their way: 512 bytes each of 16x16 halves. */
+const ON_THE_WAY = 8;
+/** Slices of the input on their way. */
+const INPUTS = 2;
 
-/** Values of inDim that a workgroup holds at a time, its invocations and the bytes of its memory. */
-function planOf({ m, n, k, lanes }: MatrixConfig, weights: number) {
-  const size = PARTS * lanes;
-  const bytes = (depth: number): number =>
-    2 * depth * (weights * m + 2 * n) + 4 * weights * PARTS * m * n + 8 * (n + size);
-  let depth = DEPTH;
-  while (depth > PARTS * k && bytes(depth) > MAX_WORKGROUP_BYTES) depth /= 2;
-  return { depth, size, bytes: bytes(depth) };
+/**
+ * A row is multiplied with 2^4 first, whatever is in it: one whose largest value is then at least 2^-4 and
+ * below 2^16 keeps 21 bits. If that was wrong for some row, all is made again with scales that fit.
+ * Exponents have a bias of 127.
+ */
+const GUESS = 127 + 4;
+const [LOWEST, HIGHEST] = [127 - 8, 127 + 11];
+
+/** What a matrix product depends on. */
+type Shape = Pick<Product, 'inDim' | 'outDim'> & { readonly weights: number };
+
+/** How a workgroup divides its columns and inDim, and what it needs for that. */
+function planOf({ m, n, k, lanes }: MatrixConfig, { outDim, weights }: Shape, columns?: number) {
+  const most = Math.floor(MOST / lanes);
+  const several = Math.min(5 - weights, Math.floor(most / 2));
+  const isMany = several > 1 && outDim >= several * m * ENOUGH_WORKGROUPS;
+  /** Matrices of columns, and subgroups that share inDim. */
+  const across = columns === undefined ? (isMany ? several : 1) : columns / m;
+  const parts = across > 1 ? 2 : ([7, 2].find((p) => p <= most) ?? 1);
+  const subgroups = across * parts;
+  const size = subgroups * lanes;
+  /** Matrices of a slice along inDim that a subgroup has, and slices of weights on their way. */
+  const steps = (8 * EIGHTS) / k / parts;
+  const ahead = 2 ** Math.floor(Math.log2(Math.max(1, ON_THE_WAY / (steps * weights))));
+  /** Eights of the workgroup memory for the input, and for sums of f32 after it. */
+  const memory = Math.max(2 * n * STRIDE, (weights * subgroups * m * n) / 4);
+  /** Rows that all invocations load of at once. */
+  const lines = Math.floor(size / EIGHTS);
+  return { across, parts, subgroups, size, steps, ahead, memory, lines };
 }
 
 /** Why a device's matrices cannot make a product, or undefined where they can. */
 export function matrixProblem(
   matrix: MatrixConfig | undefined,
-  weights: number,
+  shape: Shape,
+  columns?: number,
 ): string | undefined {
   if (matrix?.operand !== 'f16')
     return `math "matrix" needs the device feature "${MATRIX_FEATURE}", with products of halves and sums in f32`;
   const { m, n, k, lanes } = matrix;
-  const { size, bytes } = planOf(matrix, weights);
-  const isEven = m % 4 === 0 && DEPTH % (PARTS * k) === 0 && size % n === 0;
-  return isEven && size <= 256 && bytes <= MAX_WORKGROUP_BYTES
+  const { across, size, steps, memory, lines } = planOf(matrix, shape, columns);
+  if (columns !== undefined && (!Number.isInteger(across) || across < 1 || size > MOST))
+    return `math "matrix" has ${m} columns, or a few times as many, got ${columns}`;
+  const isWhole = m % 4 === 0 && k % 8 === 0 && Number.isInteger(steps) && lines > 0;
+  if (!isWhole || lanes > MOST || 16 * memory + 8 * n + 4 > MAX_WORKGROUP_BYTES)
+    return `math "matrix" cannot be made of matrices of ${m}x${n}x${k} and subgroups of ${lanes}`;
+  return shape.outDim % m === 0 && shape.inDim % k === 0
     ? undefined
-    : `math "matrix" cannot be made of matrices of ${m}x${n}x${k} and subgroups of ${lanes}`;
+    : `math "matrix" takes weights of whole matrices of ${m}x${k}, got [${shape.outDim}, ${shape.inDim}]`;
 }
 
-export function byMatrices(product: Product, matrix: MatrixConfig): Made {
+type Plan = ReturnType<typeof planOf>;
+
+export function byMatrices(product: Product, matrix: MatrixConfig, columns?: number): Made {
   const { m, n } = matrix;
-  const { weights } = product;
-  const { depth, size } = planOf(matrix, weights.length);
-  const fetch = fetches(product, matrix, depth, size);
+  const { inDim, outDim, weights } = product;
+  const plan = planOf(matrix, { inDim, outDim, weights: weights.length }, columns);
+  const { across, parts, subgroups, size } = plan;
+  const turn = Math.max(plan.ahead, INPUTS);
+  const all = inDim / 8;
+  const slices = range(turn).map((q) => slice(product, matrix, plan, q));
   return {
     lib: `${matrixTypes(matrix)}
-var<workgroup> left: array<f16, ${weights.length * depth * m}>;
-var<workgroup> right: array<f16, ${2 * depth * n}>;
-var<workgroup> sums: array<f32, ${weights.length * PARTS * m * n}>;
-${scalesLib(product, n, size)}
-${slicesLib(product, matrix, depth)}
-${totalLib(matrix)}`,
+var<workgroup> slab: array<vec4u, ${plan.memory}>; // eight halves each, then four sums
+var<workgroup> scales: array<vec2f, ${n}>;
+var<workgroup> misfit: atomic<u32>;
+${inputLib(product)}
+${scaleLib(product)}
+${totalLib(matrix, plan)}`,
     builtins: `, ${SUBGROUP_ID}`,
-    main: `${weights.map((w) => `var ${w}_sum: Sum;`).join(' ')}
-  ${fetch('var ', '0u')}
-  find_scales(first, lane);
-  for (var depth = 0u; depth < ${product.inDim}u; depth += ${depth}u) {
-    ${puts(product, matrix, depth, size)}
-    workgroupBarrier();
-    // What comes next is on its way while this is multiplied.
-    ${fetch('', `(depth + ${depth}u) / ${product.width}u`)}
-    if (subgroup < ${PARTS}u) {
-      ${multiply(product, matrix, depth)}
+    main: `let own = min(subgroup, ${subgroups - 1}u);
+  let begin = min(columns * ${across}u + own / ${parts}u, ${outDim / m - 1}u) * ${m * all}u;
+  let share = own % ${parts}u * ${(plan.steps * matrix.k) / 8}u;
+  let line = lane / ${EIGHTS}u;
+  let eight = lane % ${EIGHTS}u;
+  ${linesOf(plan, n)
+    .map(
+      ({ j, at }) => `let row${j} = min(first + ${at}, ${product.rows - 1}u);
+  let to${j} = (${at}) * ${STRIDE}u + eight;
+  var scale${j} = bitcast<f32>(${GUESS}u << 23u);`,
+    )
+    .join('\n  ')}
+  if (lane == 0u) { atomicStore(&misfit, 0u); }
+  ${weights.map((w) => `var ${w}_sum: Sum;`).join(' ')}
+  for (var again = 0u; again < 2u; again++) {
+    ${weights.map((w) => `${w}_sum = Sum();`).join(' ')}
+    ${linesOf(plan, n)
+      .map(({ j }) => `var found${j} = vec2f();`)
+      .join(' ')}
+    ${range(plan.ahead)
+      .map((q) => fetchWeights(product, matrix, plan, q, 'var ', `${q * EIGHTS}u`))
+      .join('\n    ')}
+    ${range(INPUTS)
+      .map((q) => fetchInput(product, plan, n, q, 'var ', `${q * EIGHTS}u`))
+      .join('\n    ')}
+    for (var at = 0u; at < ${all}u; at += ${turn * EIGHTS}u) {
+      ${slices.join('\n      ')}
     }
+    ${each(plan, n, ({ j }) => `slab[to${j}] = vec4u(bitcast<vec2u>(found${j}), 0u, 0u);`)}
     workgroupBarrier();
+    if (lane < ${n}u) { find_scale(lane); }
+    if (workgroupUniformLoad(&misfit) == 0u) { break; }
+    ${each(plan, n, ({ j, at }) => `scale${j} = scales[${at}].x;`)}
   }
-  ${store(product, matrix, size)}`,
+  ${store(product, matrix, plan)}`,
     size,
     rowTile: n,
-    columnTile: m,
+    columnTile: across * m,
     features: ['shader-f16', 'subgroups', MATRIX_FEATURE],
   };
 }
 
-/**
- * `scales[row]`: the power of two that a row is multiplied with, and what takes it out of the sums again,
- * with the factor of the norm. Exponents have a bias of 127: the largest value's e becomes 141.
- */
-function scalesLib({ rows, inDim, normEps }: Product, n: number, size: number): string {
-  const each = size / n;
-  const norm = normEps !== undefined;
-  return `
-var<workgroup> found: array<vec2f, ${size}>;
-var<workgroup> scales: array<vec2f, ${n}>;
-fn find_scales(first: u32, lane: u32) {
-  let row = min(first + lane / ${each}u, ${rows - 1}u);
-  var most = vec4f();
-  var square = 0.0;
-  for (var i = lane % ${each}u; i < ${quads(inDim)}u; i += ${each}u) {
-    let v = x_at(row, i);
-    ${norm ? 'square += dot(v, v);' : ''}
-    most = max(most, abs(v${norm ? ' * gain_at(0u, i)' : ''}));
-  }
-  found[lane] = vec2f(max(max(most.x, most.y), max(most.z, most.w)), square);
-  workgroupBarrier();
-  if (lane < ${n}u) {
-    var all = found[lane * ${each}u];
-    for (var i = 1u; i < ${each}u; i++) {
-      let other = found[lane * ${each}u + i];
-      all = vec2f(max(all.x, other.x), all.y + other.y);
-    }
-    let e = clamp(bitcast<u32>(all.x) >> 23u, 15u, 254u);
-    let back = bitcast<f32>((e - 14u) << 23u);
-    scales[lane] = vec2f(bitcast<f32>((268u - e) << 23u), back${norm ? ' * scale_of(all.y)' : ''});
-  }
-  workgroupBarrier();
-}`;
-}
-
-/** Functions that load values of a slice of inDim, zero past its end, and put them there as halves. */
-function slicesLib(
-  { rows, inDim, outDim, weights, normEps, width }: Product,
-  { m, n }: MatrixConfig,
-  depth: number,
-): string {
-  const end = `if (i >= ${ceilDiv(inDim, width)}u) { return Values(); }`;
-  const x = values(width, 'x', 'at_row', 'i');
-  const gain = values(width, 'gain', '0u', 'i');
-  const put = (to: string, name: string, lines: number): string =>
-    halvesOf(width)
-      .flatMap((_, h) =>
-        range(4).map((c) => `${to} + ${(4 * h + c) * lines}u] = ${name}${h}[${c}];`),
-      )
-      .join('\n  ');
-  return `${weights
-    .map(
-      (w) => `
-fn ${w}_values(column: u32, i: u32) -> Values {
-  ${end}
-  return ${w}_at(min(column, ${outDim - 1}u), i);
-}`,
-    )
-    .join('')}
-fn x_values(row: u32, i: u32) -> Values {
-  ${end}
-  let at_row = min(row, ${rows - 1}u);
-  return ${normEps === undefined ? x : `with_gain(${x}, ${gain})`};
-}
-fn put_weight(begin: u32, at: u32, v: Values) {
-  let to = begin + at / ${m}u * ${width * m}u + at % ${m}u;
-  ${halvesOf(width)
-    .map((half, h) => `let half${h} = vec4<f16>(v${half});`)
-    .join('\n  ')}
-  ${put('left[to', 'half', m)}
-}
-fn put_x(at: u32, v: Values) {
-  let to = at / ${n}u * ${width * n}u + at % ${n}u;
-  let scale = scales[at % ${n}u].x;
-  ${halvesOf(width)
-    .map(
-      (half, h) => `let scaled${h} = v${half} * scale;
-  let half${h} = vec4<f16>(scaled${h});
-  let rest${h} = vec4<f16>(scaled${h} - vec4f(half${h}));`,
-    )
-    .join('\n  ')}
-  ${put('right[to', 'half', n)}
-  ${put(`right[${depth * n}u + to`, 'rest', n)}
-}`;
-}
-
-/** Each of an invocation's loads of `lines` lines of a slice: its number, and whether there is such a load. */
-function loadsOf(lines: number, width: number, depth: number, size: number) {
-  const count = (lines * depth) / width;
-  return range(ceilDiv(count, size)).map((i) => {
-    const at = i === 0 ? 'lane' : `(lane + ${i * size}u)`;
-    return { i, at, guard: (i + 1) * size > count ? `if (${at} < ${count}u) ` : '' };
+/** The rows that an invocation loads of: number, WGSL of the row's place, whether others have none. */
+const linesOf = ({ lines, size }: Plan, n: number) =>
+  range(Math.ceil(n / lines)).map((j) => {
+    const most = Math.min(lines, n - j * lines);
+    const guard = most * EIGHTS < size ? `if (line < ${most}u) ` : '';
+    return { j, at: j > 0 ? `line + ${j * lines}u` : 'line', guard };
   });
-}
 
-/** Declares or sets what an invocation loads of the slice that begins with load `from`. */
-const fetches =
-  ({ weights, width }: Product, { m, n }: MatrixConfig, depth: number, size: number) =>
-  (declare: string, from: string): string =>
-    [
-      ...weights.map((name) => ({ name, lines: m, first: `columns * ${m}u` })),
-      { name: 'x', lines: n, first: 'first' },
-    ]
-      .flatMap(({ name, lines, first }) =>
-        loadsOf(lines, width, depth, size).map(
-          ({ i, at }) =>
-            `${declare}${name}_${i} = ${name}_values(${first} + ${at} % ${lines}u, ${from} + ${at} / ${lines}u);`,
-        ),
-      )
-      .join('\n    ');
+/** A statement of each row of an invocation. */
+const each = (
+  plan: Plan,
+  n: number,
+  statement: (line: { readonly j: number; readonly at: string }) => string,
+): string =>
+  linesOf(plan, n)
+    .map((line) => `${line.guard}{ ${statement(line)} }`)
+    .join('\n    ');
 
-/** Puts it into workgroup memory. */
-function puts(
-  { weights, width }: Product,
-  { m, n }: MatrixConfig,
-  depth: number,
-  size: number,
-): string {
-  const calls = (name: string, lines: number, put: string): string[] =>
-    loadsOf(lines, width, depth, size).map(({ i, at, guard }) => {
-      const call = `${put}${at}, ${name}_${i});`;
-      return guard ? `${guard}{ ${call} }` : call;
-    });
-  return [
-    ...weights.flatMap((w, i) => calls(w, m, `put_weight(${i * depth * m}u, `)),
-    ...calls('x', n, 'put_x('),
+/** Matrices of a subgroup in a slice: their names in set `q`, and how many eights behind its first they begin. */
+const stepsOf = (weight: string, { steps }: Plan, { k }: MatrixConfig, q: number) =>
+  range(steps).map((s) => {
+    return { name: `${weight}_${q}_${s}`, behind: `${(s * k) / 8}u` };
+  });
+
+/** Declares or sets set `q` of matrices of weights, of the slice that begins with eight `from`. */
+const fetchWeights = (
+  { weights, inDim }: Product,
+  matrix: MatrixConfig,
+  plan: Plan,
+  q: number,
+  declare: string,
+  from: string,
+): string =>
+  weights
+    .flatMap((w) =>
+      stepsOf(w, plan, matrix, q).map(({ name, behind }) => {
+        // Past the end of a row the input is zero: any finite weights will do.
+        const at = `min(${from} + share + ${behind}, ${(inDim - matrix.k) / 8}u)`;
+        return `${declare}${name} = ${loadLeftRows(`begin + ${at}`, inDim / 8, w)};`;
+      }),
+    )
+    .join('\n    ');
+
+/** The same of the input and of the gain of the norm. */
+const fetchInput = (
+  { normEps }: Product,
+  plan: Plan,
+  n: number,
+  q: number,
+  declare: string,
+  from: string,
+): string =>
+  [
+    ...linesOf(plan, n).map(
+      ({ j }) => `${declare}x${q}_${j} = x_values(row${j}, ${from} + eight);`,
+    ),
+    ...(normEps === undefined ? [] : [`${declare}gain${q} = gain_values(${from} + eight);`]),
   ].join('\n    ');
-}
 
-/** Multiplies a subgroup's share of a slice. */
-function multiply({ weights }: Product, { m, n, k }: MatrixConfig, depth: number): string {
-  const share = depth / PARTS;
-  return `for (var at = subgroup * ${share}u; at < (subgroup + 1u) * ${share}u; at += ${k}u) {
-        let half = ${loadRight(`at * ${n}u`, n)};
-        let rest = ${loadRight(`(at + ${depth}u) * ${n}u`, n)};
-        ${weights
-          .map(
-            (w, i) => `let ${w} = ${loadLeft(`(at + ${i * depth}u) * ${m}u`, m)};
-        ${w}_sum = ${multiplyAdd(w, 'half', `${w}_sum`)};
-        ${w}_sum = ${multiplyAdd(w, 'rest', `${w}_sum`)};`,
-          )
-          .join('\n        ')}
+/** Slice `q` of a turn: puts the input, multiplies it, and sends for what is next of both. */
+function slice(product: Product, matrix: MatrixConfig, plan: Plan, q: number): string {
+  const { weights, inDim, normEps } = product;
+  const { n, k } = matrix;
+  const [input, set] = [q % INPUTS, q % plan.ahead];
+  const gain = normEps === undefined ? '' : `, gain${input}`;
+  const put = each(
+    plan,
+    n,
+    ({ j }) => `found${j} = put_x(to${j}, scale${j}, x${input}_${j}${gain}, found${j});`,
+  );
+  const products = range(plan.steps).map((s) => {
+    const at = (begin: number): string =>
+      loadRightColumns(`share + ${begin + (s * k) / 8}u`, STRIDE, 'slab');
+    const add = weights.flatMap((w) =>
+      ['half', 'rest'].map((x) => `${w}_sum = ${multiplyAdd(`${w}_${set}_${s}`, x, `${w}_sum`)};`),
+    );
+    return `{
+        let half = ${at(0)};
+        let rest = ${at(n * STRIDE)};
+        ${add.join('\n        ')}
+      }`;
+  });
+  const next = `at + ${(q + plan.ahead) * EIGHTS}u`;
+  return `${q > 0 ? `if (at + ${q * EIGHTS}u < ${inDim / 8}u) ` : ''}{
+      ${put}
+      workgroupBarrier();
+      ${fetchInput(product, plan, n, input, '', `at + ${(q + INPUTS) * EIGHTS}u`)}
+      ${products.join('\n      ')}
+      if (${next} < ${inDim / 8}u) {
+        ${fetchWeights(product, matrix, plan, set, '', next)}
+      }
+      workgroupBarrier();
       }`;
 }
 
+/** Functions that load eight values of the input, zero past its end, and put them there as halves. */
+function inputLib({ inDim, normEps }: Product): string {
+  const norm = normEps !== undefined;
+  const end = `if (i >= ${inDim / 8}u) { return Values(); }`;
+  const values = (name: string, row: string): string =>
+    `return Values(${name}_at(${row}, 2u * i), ${name}_at(${row}, 2u * i + 1u));`;
+  const words = ['v[0].xy', 'v[0].zw', 'v[1].xy', 'v[1].zw'];
+  const rests = words.map((v, i) => `rest_of(${v}, half[${i}])`);
+  return `
+fn x_values(row: u32, i: u32) -> Values {
+  ${end}
+  ${values('x', 'row')}
+}
+${norm ? `fn gain_values(i: u32) -> Values {\n  ${end}\n  ${values('gain', '0u')}\n}` : ''}
+fn rest_of(v: vec2f, half: u32) -> u32 {
+  return pack2x16float(v - unpack2x16float(half));
+}
+// Puts the halves of eight values; of these the largest and the sum of squares, with what was found before.
+fn put_x(to: u32, scale: f32, x: Values${norm ? ', gain: Values' : ''}, found: vec2f) -> vec2f {
+  let value = ${norm ? 'with_gain(x, gain)' : 'x'};
+  let most = max(abs(value[0]), abs(value[1]));
+  let v = value * scale;
+  let half = vec4u(${words.map((word) => `pack2x16float(${word})`).join(', ')});
+  slab[to] = half;
+  slab[to + REST] = vec4u(${rests.join(', ')});
+  let all = max(max(most.x, most.y), max(most.z, most.w));
+  return vec2f(max(found.x, all), ${norm ? 'found.y + dot(x[0], x[0]) + dot(x[1], x[1])' : '0.0'});
+}`;
+}
+
+/**
+ * `fn find_scale(row)`: the power of two that a row is to be multiplied with, and what takes it out of the
+ * sums again, with the factor of the norm: the largest value's exponent becomes 141 unless the guess fits.
+ */
+const scaleLib = ({ normEps }: Product): string => `
+fn find_scale(row: u32) {
+  var all = vec2f();
+  for (var i = 0u; i < ${EIGHTS}u; i++) {
+    let found = bitcast<vec2f>(slab[row * ${STRIDE}u + i].xy);
+    all = vec2f(max(all.x, found.x), all.y + found.y);
+  }
+  let e = bitcast<u32>(all.x) >> 23u;
+  var by = ${GUESS}u;
+  if (all.x > 0.0 && (e < ${LOWEST}u || e > ${HIGHEST}u)) {
+    by = 268u - clamp(e, 15u, 254u);
+    atomicStore(&misfit, 1u);
+  }
+  let back = bitcast<f32>((254u - by) << 23u);
+  scales[row] = vec2f(bitcast<f32>(by << 23u), back${normEps === undefined ? '' : ' * scale_of(all.y)'});
+}`;
+
 /** `fn total(begin, row, quad)`: four sums of a row, from the subgroups in their order. */
-const totalLib = ({ m, n }: MatrixConfig): string => `
+const totalLib = ({ m, n }: MatrixConfig, { parts }: Plan): string => `
+const REST = ${n * STRIDE}u;
 fn total(begin: u32, row: u32, quad: u32) -> vec4f {
   var total = vec4f();
-  for (var at = begin; at < begin + ${PARTS * m * n}u; at += ${m * n}u) {
-    let column = at + quad * ${4 * n}u + row;
-    total += vec4f(${range(4)
-      .map((c) => `sums[column + ${c * n}u]`)
-      .join(', ')});
+  let start = begin + (quad / ${m / 4}u * ${parts * n}u + row) * ${m / 4}u + quad % ${m / 4}u;
+  for (var part = 0u; part < ${parts}u; part++) {
+    total += bitcast<vec4f>(slab[start + part * ${(m * n) / 4}u]);
   }
   return total;
 }`;
@@ -250,19 +304,23 @@ fn total(begin: u32, row: u32, quad: u32) -> vec4f {
 /** The end: every invocation stores some quads of columns. */
 function store(
   { rows, outDim, firstQuad, weights }: Product,
-  matrix: MatrixConfig,
-  size: number,
+  { m, n }: MatrixConfig,
+  { across, subgroups, size }: Plan,
 ): string {
-  const { m, n } = matrix;
-  const from = (i: number): string => `${i * PARTS * m * n}u`;
-  return `if (subgroup < ${PARTS}u) {
-    ${weights.map((w, i) => `${storeSum(`${from(i)} + subgroup * ${m * n}u`, `${w}_sum`, matrix)};`).join('\n    ')}
+  const each = (m * n) / 4;
+  const from = (i: number): string => `${i * subgroups * each}u`;
+  const quadsOfTile = (across * m) / 4;
+  const sums = weights.map((w, i) =>
+    storeSumColumns('slab', `${from(i)} + subgroup * ${each}u`, `${w}_sum`, m / 4),
+  );
+  return `if (subgroup < ${subgroups}u) {
+    ${sums.map((sum) => `${sum};`).join('\n    ')}
   }
   workgroupBarrier();
-  for (var item = lane; item < ${(m * n) / 4}u; item += ${size}u) {
-    let row = item % ${n}u;
-    let quad = item / ${n}u;
-    let i = columns * ${m / 4}u + quad;
+  for (var item = lane; item < ${quadsOfTile * n}u; item += ${size}u) {
+    let row = item / ${quadsOfTile}u;
+    let quad = item % ${quadsOfTile}u;
+    let i = columns * ${quadsOfTile}u + quad;
     if (first + row < ${rows}u && i < ${quads(outDim)}u) {
       let scale = scales[row].y;
       store(first + row, ${firstQuad}u + i, ${weights.map((_, i) => `total(${from(i)}, row, quad) * scale`).join(', ')});

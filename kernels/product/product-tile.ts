@@ -1,7 +1,6 @@
 /** How a product of few rows with a weight divides its work. */
 import { MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
 import { shown } from '../lib/params.ts';
-import { isQuantised } from '../lib/quants.ts';
 import { matrixProblem } from './product-matrix.ts';
 
 /** Who shares a sum decides its order; columns do not, so the number of rows may choose them. */
@@ -10,15 +9,19 @@ export type ProductTile = {
   readonly span: number;
   /** Such spans that share sums through workgroup memory; 1 under `serial`, which has no barriers. */
   readonly parts: number;
-  /** `matrix`: by matrices of subgroups (product-matrix.ts), with none of the settings below. Default `f32`. */
+  /** `matrix`: by matrices of subgroups (product-matrix.ts), without span and parts. Default `f32`. */
   readonly math: 'f32' | 'matrix';
-  /** Output columns that an invocation has sums for: 4, or 8 without barriers and 2 with them. */
+  /**
+   * Output columns that an invocation has sums for: 4, or 8 without barriers and 2 with them. By matrices,
+   * those of a workgroup: one matrix of them or several, which decides the order of sums.
+   */
   readonly columns: number;
 };
 
 /** What a tile depends on besides its variant. */
 export interface ProductShape {
   readonly rows: number;
+  readonly inDim: number;
   readonly outDim: number;
   readonly dtype: MatrixDType;
   /** Weights that are multiplied with the same input; default 1. */
@@ -104,7 +107,7 @@ export function productProblem(
   if (Object.keys(tile).some((setting) => !PRODUCT_SETTINGS.some((known) => known === setting)))
     return `"tile" expected some of ${PRODUCT_SETTINGS.join(', ')}, got ${shown(tile)}`;
   const { math, span, parts, columns, teams } = productTile(shape, variant, tile);
-  if (math === 'matrix') return noMatrices(shape, variant);
+  if (math === 'matrix') return noMatrices(shape, variant, tile.columns);
   if (math !== 'f32') return `math "${math}" expected f32 or matrix`;
   const isPower = (n: number): boolean => Number.isInteger(n) && n > 0 && (n & (n - 1)) === 0;
   if (!isPower(span) || !isPower(parts) || span > lanes || span * parts * teams > MOST)
@@ -116,16 +119,15 @@ export function productProblem(
   return undefined;
 }
 
-/** Why matrices cannot make a product: halves hold weights of f16 and bf16, but not others. */
+/** Why matrices cannot make a product: they are read as they are stored, as halves. */
 function noMatrices(
-  { dtype, weights = 1, split = 1 }: ProductShape,
-  { reduce, f16, halves, matrix }: Variant,
+  { inDim, outDim, dtype, weights = 1, split = 1 }: ProductShape,
+  { reduce, f16, matrix }: Variant,
+  columns: number | undefined,
 ): string | undefined {
-  if (dtype === 'f32') return 'math "matrix" would round weights of f32 to halves';
-  if (isQuantised(dtype) && !halves)
-    return `math "matrix" rounds weights of ${dtype} with their scales to halves, for which this variant has no leave`;
+  if (dtype !== 'f16') return `math "matrix" multiplies weights of f16 as they are, got ${dtype}`;
   if (split > 1) return `math "matrix" takes inDim whole, got ${split} parts of it`;
   if (reduce === 'serial') return 'math "matrix" needs barriers, which a serial kernel has not';
   if (!f16) return 'math "matrix" needs the device feature "shader-f16", which this variant lacks';
-  return matrixProblem(matrix, weights);
+  return matrixProblem(matrix, { inDim, outDim, weights }, columns);
 }

@@ -61,7 +61,7 @@ export function productKernel<B extends Bindings>(
   const { first, count: outDim } = columnsOf(name, params);
   assertIndexable(name, bindings);
   const norm = normEps !== undefined;
-  const shape = { rows, outDim, dtype, weights: weights.length, norm, split };
+  const shape = { rows, inDim, outDim, dtype, weights: weights.length, norm, split };
   const problem = productProblem(shape, variant, tile);
   assert(problem === undefined, `${name}: ${problem}`);
   const width = loadWidth(dtype, inDim);
@@ -70,7 +70,7 @@ export function productKernel<B extends Bindings>(
   const whole = productTile(shape, variant, tile);
   const made =
     whole.math === 'matrix' && variant.matrix
-      ? byMatrices(product, variant.matrix)
+      ? byMatrices(product, variant.matrix, tile?.columns)
       : inRegisters({ ...product, ...whole, serial: variant.reduce === 'serial' });
   const rowTiles = ceilDiv(rows, made.rowTile);
   const tiles = ceilDiv(4 * quads(outDim), made.columnTile) * rowTiles;

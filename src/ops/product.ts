@@ -61,6 +61,11 @@ function tiles({
       return [{}, { columns: 2 }, { columns: 4 }].map((c) => ({ span, parts, ...c }));
     }),
   );
-  const byMatrices = matrix ? [{ math: 'matrix' as const }] : [];
+  const { m = 0 } = matrix ?? {};
+  const byMatrices = matrix
+    ? [{}, { columns: m }, { columns: 3 * m }, { columns: 4 * m }].map((c) => {
+        return { math: 'matrix' as const, ...c };
+      })
+    : [];
   return [...whole, ...byMatrices, { split: 2 }, { split: 4 }];
 }

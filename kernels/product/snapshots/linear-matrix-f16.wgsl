@@ -29,153 +29,224 @@ fn store(row: u32, i: u32, a: vec4f) {
 alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 16, 16>;
 alias Sum = subgroup_matrix_result<f32, 16, 16>;
-var<workgroup> left: array<f16, 2048>;
-var<workgroup> right: array<f16, 4096>;
-var<workgroup> sums: array<f32, 512>;
-var<workgroup> found: array<vec2f, 64>;
+var<workgroup> slab: array<vec4u, 928>; // eight halves each, then four sums
 var<workgroup> scales: array<vec2f, 16>;
-
-fn find_scales(first: u32, lane: u32) {
-  let row = min(first + lane / 4u, 15u);
-  var most = vec4f();
-  var square = 0.0;
-  for (var i = lane % 4u; i < 192u; i += 4u) {
-    let v = x_at(row, i);
-    most = max(most, abs(v));
-  }
-  found[lane] = vec2f(max(max(most.x, most.y), max(most.z, most.w)), square);
-  workgroupBarrier();
-  if (lane < 16u) {
-    var all = found[lane * 4u];
-    for (var i = 1u; i < 4u; i++) {
-      let other = found[lane * 4u + i];
-      all = vec2f(max(all.x, other.x), all.y + other.y);
-    }
-    let e = clamp(bitcast<u32>(all.x) >> 23u, 15u, 254u);
-    let back = bitcast<f32>((e - 14u) << 23u);
-    scales[lane] = vec2f(bitcast<f32>((268u - e) << 23u), back);
-  }
-  workgroupBarrier();
-}
-
-fn weight_values(column: u32, i: u32) -> Values {
-  if (i >= 96u) { return Values(); }
-  return weight_at(min(column, 767u), i);
-}
+var<workgroup> misfit: atomic<u32>;
 
 fn x_values(row: u32, i: u32) -> Values {
   if (i >= 96u) { return Values(); }
-  let at_row = min(row, 15u);
-  return Values(x_at(at_row, 2u * i), x_at(at_row, 2u * i + 1u));
+  return Values(x_at(row, 2u * i), x_at(row, 2u * i + 1u));
 }
 
-fn put_weight(begin: u32, at: u32, v: Values) {
-  let to = begin + at / 16u * 128u + at % 16u;
-  let half0 = vec4<f16>(v[0]);
-  let half1 = vec4<f16>(v[1]);
-  left[to] = half0[0];
-  left[to + 16u] = half0[1];
-  left[to + 32u] = half0[2];
-  left[to + 48u] = half0[3];
-  left[to + 64u] = half1[0];
-  left[to + 80u] = half1[1];
-  left[to + 96u] = half1[2];
-  left[to + 112u] = half1[3];
+fn rest_of(v: vec2f, half: u32) -> u32 {
+  return pack2x16float(v - unpack2x16float(half));
 }
 
-fn put_x(at: u32, v: Values) {
-  let to = at / 16u * 128u + at % 16u;
-  let scale = scales[at % 16u].x;
-  let scaled0 = v[0] * scale;
-  let half0 = vec4<f16>(scaled0);
-  let rest0 = vec4<f16>(scaled0 - vec4f(half0));
-  let scaled1 = v[1] * scale;
-  let half1 = vec4<f16>(scaled1);
-  let rest1 = vec4<f16>(scaled1 - vec4f(half1));
-  right[to] = half0[0];
-  right[to + 16u] = half0[1];
-  right[to + 32u] = half0[2];
-  right[to + 48u] = half0[3];
-  right[to + 64u] = half1[0];
-  right[to + 80u] = half1[1];
-  right[to + 96u] = half1[2];
-  right[to + 112u] = half1[3];
-  right[2048u + to] = rest0[0];
-  right[2048u + to + 16u] = rest0[1];
-  right[2048u + to + 32u] = rest0[2];
-  right[2048u + to + 48u] = rest0[3];
-  right[2048u + to + 64u] = rest1[0];
-  right[2048u + to + 80u] = rest1[1];
-  right[2048u + to + 96u] = rest1[2];
-  right[2048u + to + 112u] = rest1[3];
+// Puts the halves of eight values; of these the largest and the sum of squares, with what was found before.
+fn put_x(to: u32, scale: f32, x: Values, found: vec2f) -> vec2f {
+  let value = x;
+  let most = max(abs(value[0]), abs(value[1]));
+  let v = value * scale;
+  let half = vec4u(pack2x16float(v[0].xy), pack2x16float(v[0].zw), pack2x16float(v[1].xy),
+      pack2x16float(v[1].zw));
+  slab[to] = half;
+  slab[to + REST] = vec4u(rest_of(v[0].xy, half[0]), rest_of(v[0].zw, half[1]),
+      rest_of(v[1].xy, half[2]), rest_of(v[1].zw, half[3]));
+  let all = max(max(most.x, most.y), max(most.z, most.w));
+  return vec2f(max(found.x, all), 0.0);
 }
+
+fn find_scale(row: u32) {
+  var all = vec2f();
+  for (var i = 0u; i < 28u; i++) {
+    let found = bitcast<vec2f>(slab[row * 29u + i].xy);
+    all = vec2f(max(all.x, found.x), all.y + found.y);
+  }
+  let e = bitcast<u32>(all.x) >> 23u;
+  var by = 131u;
+  if (all.x > 0.0 && (e < 119u || e > 138u)) {
+    by = 268u - clamp(e, 15u, 254u);
+    atomicStore(&misfit, 1u);
+  }
+  let back = bitcast<f32>((254u - by) << 23u);
+  scales[row] = vec2f(bitcast<f32>(by << 23u), back);
+}
+
+const REST = 464u;
 
 fn total(begin: u32, row: u32, quad: u32) -> vec4f {
   var total = vec4f();
-  for (var at = begin; at < begin + 512u; at += 256u) {
-    let column = at + quad * 64u + row;
-    total += vec4f(sums[column], sums[column + 16u], sums[column + 32u], sums[column + 48u]);
+  let start = begin + (quad / 4u * 112u + row) * 4u + quad % 4u;
+  for (var part = 0u; part < 7u; part++) {
+    total += bitcast<vec4f>(slab[start + part * 64u]);
   }
   return total;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(224)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32,
     @builtin(subgroup_id) subgroup: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
   let tile = group.y * 48u + group.x;
   let first = 0u;
   let columns = tile;
+  let own = min(subgroup, 6u);
+  let begin = min(columns + own / 7u, 47u) * 1536u;
+  let share = own % 7u * 4u;
+  let line = lane / 28u;
+  let eight = lane % 28u;
+  let row0 = min(first + line, 15u);
+  let to0 = (line) * 29u + eight;
+  var scale0 = bitcast<f32>(131u << 23u);
+  let row1 = min(first + line + 8u, 15u);
+  let to1 = (line + 8u) * 29u + eight;
+  var scale1 = bitcast<f32>(131u << 23u);
+  if (lane == 0u) { atomicStore(&misfit, 0u); }
   var weight_sum: Sum;
-  var weight_0 = weight_values(columns * 16u + lane % 16u, lane / 16u);
-  var weight_1 = weight_values(columns * 16u + (lane + 64u) % 16u, (lane + 64u) / 16u);
-  var weight_2 = weight_values(columns * 16u + (lane + 128u) % 16u, (lane + 128u) / 16u);
-  var weight_3 = weight_values(columns * 16u + (lane + 192u) % 16u, (lane + 192u) / 16u);
-  var x_0 = x_values(first + lane % 16u, lane / 16u);
-  var x_1 = x_values(first + (lane + 64u) % 16u, (lane + 64u) / 16u);
-  var x_2 = x_values(first + (lane + 128u) % 16u, (lane + 128u) / 16u);
-  var x_3 = x_values(first + (lane + 192u) % 16u, (lane + 192u) / 16u);
-  find_scales(first, lane);
-  for (var depth = 0u; depth < 768u; depth += 128u) {
-    put_weight(0u, lane, weight_0);
-    put_weight(0u, (lane + 64u), weight_1);
-    put_weight(0u, (lane + 128u), weight_2);
-    put_weight(0u, (lane + 192u), weight_3);
-    put_x(lane, x_0);
-    put_x((lane + 64u), x_1);
-    put_x((lane + 128u), x_2);
-    put_x((lane + 192u), x_3);
-    workgroupBarrier();
-    // What comes next is on its way while this is multiplied.
-    weight_0 = weight_values(columns * 16u + lane % 16u, (depth + 128u) / 8u + lane / 16u);
-    weight_1 = weight_values(columns * 16u + (lane + 64u) % 16u, (depth + 128u) / 8u
-        + (lane + 64u) / 16u);
-    weight_2 = weight_values(columns * 16u + (lane + 128u) % 16u, (depth + 128u) / 8u
-        + (lane + 128u) / 16u);
-    weight_3 = weight_values(columns * 16u + (lane + 192u) % 16u, (depth + 128u) / 8u
-        + (lane + 192u) / 16u);
-    x_0 = x_values(first + lane % 16u, (depth + 128u) / 8u + lane / 16u);
-    x_1 = x_values(first + (lane + 64u) % 16u, (depth + 128u) / 8u + (lane + 64u) / 16u);
-    x_2 = x_values(first + (lane + 128u) % 16u, (depth + 128u) / 8u + (lane + 128u) / 16u);
-    x_3 = x_values(first + (lane + 192u) % 16u, (depth + 128u) / 8u + (lane + 192u) / 16u);
-    if (subgroup < 2u) {
-      for (var at = subgroup * 64u; at < (subgroup + 1u) * 64u; at += 16u) {
-        let half = subgroupMatrixLoad<Right, row_major>(&right, at * 16u, 16u);
-        let rest = subgroupMatrixLoad<Right, row_major>(&right, (at + 128u) * 16u, 16u);
-        let weight = subgroupMatrixLoad<Left, col_major>(&left, at * 16u, 16u);
-        weight_sum = subgroupMatrixMultiplyAccumulate(weight, half, weight_sum);
-        weight_sum = subgroupMatrixMultiplyAccumulate(weight, rest, weight_sum);
+  for (var again = 0u; again < 2u; again++) {
+    weight_sum = Sum();
+    var found0 = vec2f();
+    var found1 = vec2f();
+    var weight_0_0 = subgroupMatrixLoad<Left, row_major>(&weight, begin + min(share, 94u), 96u);
+    var weight_0_1 = subgroupMatrixLoad<Left,
+        row_major>(&weight, begin + min(share + 2u, 94u), 96u);
+    var weight_1_0 = subgroupMatrixLoad<Left,
+        row_major>(&weight, begin + min(28u + share, 94u), 96u);
+    var weight_1_1 = subgroupMatrixLoad<Left,
+        row_major>(&weight, begin + min(28u + share + 2u, 94u), 96u);
+    var weight_2_0 = subgroupMatrixLoad<Left,
+        row_major>(&weight, begin + min(56u + share, 94u), 96u);
+    var weight_2_1 = subgroupMatrixLoad<Left,
+        row_major>(&weight, begin + min(56u + share + 2u, 94u), 96u);
+    var weight_3_0 = subgroupMatrixLoad<Left,
+        row_major>(&weight, begin + min(84u + share, 94u), 96u);
+    var weight_3_1 = subgroupMatrixLoad<Left,
+        row_major>(&weight, begin + min(84u + share + 2u, 94u), 96u);
+    var x0_0 = x_values(row0, eight);
+    var x0_1 = x_values(row1, eight);
+    var x1_0 = x_values(row0, 28u + eight);
+    var x1_1 = x_values(row1, 28u + eight);
+    for (var at = 0u; at < 96u; at += 112u) {
+      {
+        { found0 = put_x(to0, scale0, x0_0, found0); }
+        { found1 = put_x(to1, scale1, x0_1, found1); }
+        workgroupBarrier();
+        x0_0 = x_values(row0, at + 56u + eight);
+        x0_1 = x_values(row1, at + 56u + eight);
+        {
+          let half = subgroupMatrixLoad<Right, col_major>(&slab, share, 29u);
+          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 464u, 29u);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_0_0, half, weight_sum);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_0_0, rest, weight_sum);
+        }
+        {
+          let half = subgroupMatrixLoad<Right, col_major>(&slab, share + 2u, 29u);
+          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 466u, 29u);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_0_1, half, weight_sum);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_0_1, rest, weight_sum);
+        }
+        if (at + 112u < 96u) {
+          weight_0_0 = subgroupMatrixLoad<Left,
+              row_major>(&weight, begin + min(at + 112u + share, 94u), 96u);
+          weight_0_1 = subgroupMatrixLoad<Left,
+              row_major>(&weight, begin + min(at + 112u + share + 2u, 94u), 96u);
+        }
+        workgroupBarrier();
+      }
+      if (at + 28u < 96u) {
+        { found0 = put_x(to0, scale0, x1_0, found0); }
+        { found1 = put_x(to1, scale1, x1_1, found1); }
+        workgroupBarrier();
+        x1_0 = x_values(row0, at + 84u + eight);
+        x1_1 = x_values(row1, at + 84u + eight);
+        {
+          let half = subgroupMatrixLoad<Right, col_major>(&slab, share, 29u);
+          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 464u, 29u);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_1_0, half, weight_sum);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_1_0, rest, weight_sum);
+        }
+        {
+          let half = subgroupMatrixLoad<Right, col_major>(&slab, share + 2u, 29u);
+          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 466u, 29u);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_1_1, half, weight_sum);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_1_1, rest, weight_sum);
+        }
+        if (at + 140u < 96u) {
+          weight_1_0 = subgroupMatrixLoad<Left,
+              row_major>(&weight, begin + min(at + 140u + share, 94u), 96u);
+          weight_1_1 = subgroupMatrixLoad<Left,
+              row_major>(&weight, begin + min(at + 140u + share + 2u, 94u), 96u);
+        }
+        workgroupBarrier();
+      }
+      if (at + 56u < 96u) {
+        { found0 = put_x(to0, scale0, x0_0, found0); }
+        { found1 = put_x(to1, scale1, x0_1, found1); }
+        workgroupBarrier();
+        x0_0 = x_values(row0, at + 112u + eight);
+        x0_1 = x_values(row1, at + 112u + eight);
+        {
+          let half = subgroupMatrixLoad<Right, col_major>(&slab, share, 29u);
+          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 464u, 29u);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_2_0, half, weight_sum);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_2_0, rest, weight_sum);
+        }
+        {
+          let half = subgroupMatrixLoad<Right, col_major>(&slab, share + 2u, 29u);
+          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 466u, 29u);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_2_1, half, weight_sum);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_2_1, rest, weight_sum);
+        }
+        if (at + 168u < 96u) {
+          weight_2_0 = subgroupMatrixLoad<Left,
+              row_major>(&weight, begin + min(at + 168u + share, 94u), 96u);
+          weight_2_1 = subgroupMatrixLoad<Left,
+              row_major>(&weight, begin + min(at + 168u + share + 2u, 94u), 96u);
+        }
+        workgroupBarrier();
+      }
+      if (at + 84u < 96u) {
+        { found0 = put_x(to0, scale0, x1_0, found0); }
+        { found1 = put_x(to1, scale1, x1_1, found1); }
+        workgroupBarrier();
+        x1_0 = x_values(row0, at + 140u + eight);
+        x1_1 = x_values(row1, at + 140u + eight);
+        {
+          let half = subgroupMatrixLoad<Right, col_major>(&slab, share, 29u);
+          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 464u, 29u);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_3_0, half, weight_sum);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_3_0, rest, weight_sum);
+        }
+        {
+          let half = subgroupMatrixLoad<Right, col_major>(&slab, share + 2u, 29u);
+          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 466u, 29u);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_3_1, half, weight_sum);
+          weight_sum = subgroupMatrixMultiplyAccumulate(weight_3_1, rest, weight_sum);
+        }
+        if (at + 196u < 96u) {
+          weight_3_0 = subgroupMatrixLoad<Left,
+              row_major>(&weight, begin + min(at + 196u + share, 94u), 96u);
+          weight_3_1 = subgroupMatrixLoad<Left,
+              row_major>(&weight, begin + min(at + 196u + share + 2u, 94u), 96u);
+        }
+        workgroupBarrier();
       }
     }
+    { slab[to0] = vec4u(bitcast<vec2u>(found0), 0u, 0u); }
+    { slab[to1] = vec4u(bitcast<vec2u>(found1), 0u, 0u); }
     workgroupBarrier();
+    if (lane < 16u) { find_scale(lane); }
+    if (workgroupUniformLoad(&misfit) == 0u) { break; }
+    { scale0 = scales[line].x; }
+    { scale1 = scales[line + 8u].x; }
   }
-  if (subgroup < 2u) {
-    subgroupMatrixStore<row_major>(&sums, subgroup * 256u, weight_sum, 16u);
+  if (subgroup < 7u) {
+    subgroupMatrixStore<col_major>(&slab, subgroup * 64u, weight_sum, 4u);
   }
   workgroupBarrier();
-  for (var item = lane; item < 64u; item += 64u) {
-    let row = item % 16u;
-    let quad = item / 16u;
+  for (var item = lane; item < 64u; item += 224u) {
+    let row = item / 4u;
+    let quad = item % 4u;
     let i = columns * 4u + quad;
     if (first + row < 16u && i < 192u) {
       let scale = scales[row].y;
