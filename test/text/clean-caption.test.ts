@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cleanCaption } from '../../src/text/clean-caption.ts';
+import { isBad } from '../../src/text/ftfy/badness.ts';
 import { fixText } from '../../src/text/ftfy/fix-text.ts';
 import { unescapeHtml } from '../../src/text/html-entities.ts';
 import { htmlText } from '../../src/text/html-text.ts';
@@ -21,9 +22,10 @@ describe('what Python makes of the same texts', () => {
     ['captions', cleanCaption, 400],
     ['html', htmlText, 140],
     ['fixed', fixText, 300],
+    ['bad', (text) => (isBad(text) ? 'True' : 'False'), 200],
     ['unescaped', unescapeHtml, 150],
     ['unquoted', unquotePlus, 30],
-  ] as const)('%s', (name, ours, least) => {
+  ] satisfies [string, (text: string) => string, number][])('%s', (name, ours, least) => {
     const rows = CASES[name]!;
     expect(rows.length).toBeGreaterThanOrEqual(least);
     expect(rows.map(([text]) => [text, ours(text!)])).toEqual(

@@ -3,9 +3,9 @@
     python3 make_caption_cases.py FILE [COUNT] [SEED]
 
 writes as JSON `captions`, rows of [caption, cleaned once, cleaned twice]: those of the table below,
-then COUNT mixtures of fragments; and what steps of it make of other mixtures, COUNT / 2 rows each of
-[text, result]: `html` (Beautiful Soup), `fixed` (ftfy), `unescaped` (html.unescape), `unquoted`
-(urllib). caption-cases.json is of 300 and seed 1, by Python 3.11, bs4 4.11.2 (Debian 12's
+then COUNT mixtures of fragments; and what steps of it make of other texts, rows of [text, result]:
+`html` (Beautiful Soup), `fixed` (ftfy), `bad` (its heuristic), `unescaped` (html.unescape),
+`unquoted` (urllib). caption-cases.json is of 300 and seed 1, by Python 3.11, bs4 4.11.2 (Debian 12's
 python3-bs4) and ftfy 6.3.1.
 
 The rules are those of LlamaGen's language/t5.py, `T5Embedder.clean_caption`.
@@ -20,7 +20,9 @@ import urllib.parse
 import warnings
 
 import ftfy
+import ftfy.badness
 from bs4 import BeautifulSoup
+from ftfy.badness import MOJIBAKE_CATEGORIES
 
 warnings.filterwarnings("ignore")
 
@@ -132,6 +134,8 @@ a — b – c ‒ d ― e ‐ f ‑ g ⸺ h 〜 i ﹘ j － k − l -- m
 at 192.168.0.1 and 1.2.3.4.5 and 999.999.999.9999
 at 5:30 
 at 15:30   
+at 5:30 <br>
+‘‘a’’ b
 line\\none and line\\ntwo
 cat #1 #12 #123 #1234 #12345 #123456 #abc number 12345 123456 1234567
 IMG_1234.jpg and photo.png and a/b/c.jpeg x.pdfs .mp4 a.b.webp
@@ -259,6 +263,42 @@ def mojibake(draw):
     return text
 
 
+# One for each kind of unlikely neighbours in ftfy.badness that mixtures seldom have.
+SIGNS = """
+aЖ¤ x|¤é|¤│| Å€|é«²|é»¿|│Ò|é│|│»|œ!|Œ,|×²|à²|à¾|√±|√†|≈°|≈¢|‚Äì|‚Äô|‚âà|‚óè|вЂ|ГўВЂВ.a|ГўВЂВx |Ã\u00a0|Ã¡
+aÃ |a Ã b|Ã b|a Â b|.Â »|!Â ¿|ΒªΓ|Ξ°Ο|ā€|β€™|β€\u00a0|В°Г|РєР|ØªÙŠØ©|Øªx|ÂºØ|┤Ö|╬»|│€|»€|éÀ|αÀ|²À|│à|£à|₧à|À²|À§|│¶|aÀ‘|aÀ£|£‘|²¿|é‘a|É‹б|À°|Ð€|Îš
+œa|Œz|œ|×4|à4|√4|≈4|‚Äz|‚z|вz|ГўВЂz.a|Ãz|Â|aÂb|БªГ|ΒzΓ|āz|β€z|Øz|‘é|é a|€ é|naïve|El Niño|50 °C|½ cup|«cat»|“cat”|¿qué?|Ñandú
+"""
+
+
+def signs(count, seed):
+    """Neighbours from the classes of ftfy's heuristic, one by one."""
+    yield from SIGNS.strip("\n").replace("\n", "|").split("|")
+    draw = random.Random(seed)
+    classes = list(MOJIBAKE_CATEGORIES.values())
+    members = [re.findall(f"[{part}]", "".join(map(chr, range(0x80, 0x2700))) + "\uf8ff\ufb01\ufb02\ufffd") for part in classes]
+    for _ in range(count):
+        letters = [draw.choice(draw.choice(members)) for _ in range(draw.randint(2, 3))]
+        yield draw.choice(["", "", "a", "A", " ", "a ", "."]) + "".join(letters) + draw.choice(["", "", "b", " "])
+
+
+def losses():
+    """UTF-8 of two, three, four and (as CESU-8) six bytes with one or two bytes lost or made blanks."""
+    for text in ["é", "à", "Š", "П", "٠", "’", "ल", "あ", "日", "😀", "\U000e0041"]:
+        forms = [text.encode("utf-8")]
+        if ord(text) > 0xFFFF:
+            units = text.encode("utf-16-be")
+            pair = "".join(chr(units[i] << 8 | units[i + 1]) for i in (0, 2))
+            forms.append(pair.encode("utf-8", "surrogatepass"))
+        for data in forms:
+            read = data.decode("sloppy-windows-1252")
+            for at in range(1, len(read)):
+                for by in [" ", "\ufffd", "?"]:
+                    lost = read[:at] + by + read[at + 1 :]
+                    yield f"Ã© {lost}x"
+                    yield f"Ã© {lost[:-1]}\ufffdx"
+
+
 def damaged(count, seed):
     """Mojibake, by itself and within other texts and on several lines."""
     draw = random.Random(seed)
@@ -320,7 +360,8 @@ def main(path, count=300, seed=1):
     cases = {
         "captions": rows([*TABLE, *mixtures(count, seed)], clean, clean),
         "html": rows(mixtures(half, seed + 1), soup),
-        "fixed": rows([*damaged(half, seed + 2), *mixtures(half, seed + 5), *references(half // 10, seed + 6)], ftfy.fix_text),
+        "fixed": rows([*losses(), *damaged(half, seed + 2), *mixtures(half, seed + 5), *references(half // 10, seed + 6)], ftfy.fix_text),
+        "bad": rows(signs(half, seed + 7), lambda text: str(ftfy.badness.is_bad(text))),
         "unescaped": rows([every, *references(half, seed + 3)], html.unescape),
         "unquoted": rows(escapes(half // 4, seed + 4), urllib.parse.unquote_plus),
     }
