@@ -63,16 +63,13 @@ const UNLIKELY = [
   'вЂ',
   between('ВГРС', 'µ'),
   'ГўВЂВ[^\\n][A-Za-z ]',
-  // windows-1252 of à and á, and of a blank
-  'Ã[\u00a0¡]',
+  // windows-1252 of à and á
   '[a-z]\\s?[ÃÂ] ',
   '^[ÃÂ] ',
   `${anyOf('a-z.,?!', END)}Â${anyOf(' ', START, END)}`,
   // windows-1253
   'β€[™\u00a0Ά\u00ad®°]',
   between('ΒΓΞΟ', ''),
-  // windows-1257
-  'ā€',
 ];
 
 const PATTERN = pythonPattern(UNLIKELY.join('|'), '');
