@@ -114,6 +114,8 @@ export interface Variant {
   readonly lanes?: number | undefined;
   /** Most invocations of a workgroup. Default 256, as every device has. */
   readonly invocations?: number | undefined;
+  /** Most bytes of workgroup memory, for tiles that are measured. Default 16384, as every device has. */
+  readonly workgroupBytes?: number | undefined;
   /** Where the feature `chromium-experimental-subgroup-matrix` may be used: by which matrices. */
   readonly matrix?: MatrixConfig | undefined;
   /**

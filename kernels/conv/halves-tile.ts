@@ -1,5 +1,5 @@
 /** How a convolution of halves divides its work. */
-import { MAX_WORKGROUP_BYTES, type MatrixConfig, type Variant } from '../kernel.ts';
+import type { MatrixConfig, Variant } from '../kernel.ts';
 import {
   MAP_TILE,
   type MapTile,
@@ -7,6 +7,7 @@ import {
   mapProblem,
   matrixOf,
   matrixPlan,
+  workgroupBytes,
 } from '../product/map-tile.ts';
 
 /** Input channels are a multiple of this: slices are of one tap, and read by eights. */
@@ -27,6 +28,8 @@ const LARGE: MapTile = sized(128, 128, 64, 64, 16);
 const SMALL: MapTile = sized(64, 64, 32, 32, 32);
 export const HALVES_TILES: readonly MapTile[] = [
   ...[LARGE, SMALL],
+  // More than 16 KiB of workgroup memory.
+  ...[sized(128, 128, 64, 64, 32), sized(128, 128, 64, 32, 32)],
   // Eight subgroups.
   ...[sized(128, 128, 64, 32, 16), sized(128, 128, 32, 64, 16), sized(128, 64, 32, 32, 32)],
   ...[sized(64, 128, 32, 64, 32), sized(128, 64, 64, 32, 32), sized(64, 64, 32, 32, 16)],
@@ -102,11 +105,12 @@ export function halvesProblem(
   if (problem || !matrix) return problem;
   if (matrix.operand !== 'f16') return 'matrices of f32 multiply no halves';
   const { loads, bytes } = planOf(matrix);
+  const most = workgroupBytes(variant);
   const fits =
     [loads.left, loads.right, matrix.k / LOAD].every(Number.isInteger) &&
     HALVES_CHANNELS % tile.slice === 0 &&
-    bytes <= MAX_WORKGROUP_BYTES;
+    bytes <= most;
   return fits
     ? undefined
-    : `tile ${JSON.stringify(tile)} is loaded by ${loads.left} and ${loads.right} loads of an invocation into ${bytes} bytes, at most ${MAX_WORKGROUP_BYTES}, in slices of one tap`;
+    : `tile ${JSON.stringify(tile)} is loaded by ${loads.left} and ${loads.right} loads of an invocation into ${bytes} bytes, at most ${most}, in slices of one tap`;
 }

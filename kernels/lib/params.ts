@@ -138,6 +138,7 @@ const VARIANT: Readonly<Record<keyof Variant, Rule>> = {
   f16: 'flag',
   lanes: 'size?',
   invocations: 'size?',
+  workgroupBytes: 'size?',
   matrix: 'record?',
   halves: 'flag?',
 };

@@ -110,7 +110,8 @@ export function mapProblem(
   const why = missing(math, variant);
   if (why) return `math "${math}" ${why}`;
   const matrix = matrixOf(tile, variant);
-  return matrix ? matrixProblem(tile, matrix, bytesOf(matrix)) : laneProblem(tile);
+  if (!matrix) return laneProblem(tile);
+  return matrixProblem(tile, matrix, bytesOf(matrix), workgroupBytes(variant));
 }
 
 /** Invocations of a workgroup without matrices. */
@@ -162,7 +163,16 @@ function matrixBytes(tile: MapTile, matrix: MatrixConfig): number {
   return width * tile.slice * (strides.left + strides.right) + 4 * subgroups * m * n;
 }
 
-function matrixProblem(tile: MapTile, matrix: MatrixConfig, bytes: number): string | undefined {
+/** Workgroup memory that a tile may take, in bytes. */
+export const workgroupBytes = ({ workgroupBytes: most }: Variant): number =>
+  most ?? MAX_WORKGROUP_BYTES;
+
+function matrixProblem(
+  tile: MapTile,
+  matrix: MatrixConfig,
+  bytes: number,
+  most: number,
+): string | undefined {
   const { tileM, tileN, eachM, eachN, slice } = tile;
   const { m, n, k } = matrix;
   const { size } = matrixPlan(tile, matrix);
@@ -170,10 +180,10 @@ function matrixProblem(tile: MapTile, matrix: MatrixConfig, bytes: number): stri
   const fits =
     [...wholes, eachN / 4].every((v) => Number.isInteger(v) && v > 0) &&
     size <= MAX_INVOCATIONS &&
-    bytes <= MAX_WORKGROUP_BYTES;
+    bytes <= most;
   return fits
     ? undefined
-    : `tile ${JSON.stringify(tile)} of ${m}x${n}x${k} matrices has ${size} invocations and ${bytes} bytes, at most ${MAX_INVOCATIONS} and ${MAX_WORKGROUP_BYTES}; each subgroup needs whole matrices`;
+    : `tile ${JSON.stringify(tile)} of ${m}x${n}x${k} matrices has ${size} invocations and ${bytes} bytes, at most ${MAX_INVOCATIONS} and ${most}; each subgroup needs whole matrices`;
 }
 
 /** The matrices of a variant that a tile is made with, if any. */

@@ -11,6 +11,8 @@ export interface AdapterFacts {
   readonly lanes: number;
   /** Most invocations of a workgroup in one dimension; 256 where the adapter does not say. */
   readonly invocations?: number | undefined;
+  /** Most bytes of workgroup memory; 16384 where the adapter does not say. */
+  readonly workgroupBytes?: number | undefined;
   readonly shaderF16: boolean;
   /** Matrices of subgroups that sum in f32, where `findMatrices` has found any. */
   readonly matrix?: MatrixConfig | undefined;
@@ -29,6 +31,7 @@ export function adapterFacts(device: GPUDevice): AdapterFacts {
     subgroups: device.features.has('subgroups'),
     lanes: subgroupMinSize,
     invocations: Math.min(maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX),
+    workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
     shaderF16: device.features.has('shader-f16'),
     matrix: knownMatrices(device)?.config,
   };
@@ -40,7 +43,7 @@ export function adapterFacts(device: GPUDevice): AdapterFacts {
  * multiply halves, which the precision `exact` takes back.
  */
 export function chooseVariant(facts: AdapterFacts): Variant {
-  const { software, subgroups, shaderF16, lanes, invocations, matrix } = facts;
+  const { software, subgroups, shaderF16, lanes, invocations, workgroupBytes, matrix } = facts;
   const shared = subgroups ? 'subgroup' : 'workgroup';
   const reduce = software ? 'serial' : shared;
   return {
@@ -48,6 +51,7 @@ export function chooseVariant(facts: AdapterFacts): Variant {
     ...(subgroups && { lanes }),
     ...(!software && { halves: true }),
     ...(!software && invocations !== undefined && { invocations }),
+    ...(!software && workgroupBytes !== undefined && { workgroupBytes }),
   };
 }
 

@@ -56,6 +56,7 @@ const VARIANT: Checks<Variant> = {
   f16: flag,
   lanes: integer(1),
   invocations: integer(1),
+  workgroupBytes: integer(1),
   matrix: having('an object'),
   halves: flag,
 };

@@ -13,6 +13,11 @@ describe('chooseVariant', () => {
       { reduce: 'subgroup', f16: true, lanes: 32, halves: true, invocations: 1024 },
     ],
     [
+      'a GPU with much workgroup memory',
+      { ...facts, subgroups: false, workgroupBytes: 49152 },
+      { reduce: 'workgroup', f16: true, halves: true, workgroupBytes: 49152 },
+    ],
+    [
       'a GPU without subgroups',
       { ...facts, subgroups: false },
       { reduce: 'workgroup', f16: true, halves: true },
