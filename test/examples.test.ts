@@ -1,12 +1,13 @@
 /** The examples run, and the README shows them as they are. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { normalise } from '../examples/one-kernel.ts';
 import { Memory } from '../src/gpu/memory.ts';
 import { readBuffer } from '../src/gpu/readback.ts';
+import { textModelFolder } from '../src/node/index.ts';
 import { expectClose } from './oracle/compare.ts';
 import { rmsNorm } from './oracle/rms-norm.ts';
 import { testDevice } from './support/device.ts';
@@ -21,21 +22,32 @@ test('one kernel on a device of your own', async () => {
   expectClose('one-kernel', new Float32Array(out), expected, { nmse: 1e-12, max: 1e-5 });
 });
 
-test('generating in Node', () => {
+/** Runs an example, which writes pictures. */
+function runExample(name: string, pictures: readonly string[]): void {
   const cwd = mkdtempSync(join(tmpdir(), 'llamagen-example-'));
-  const example = join(ROOT, 'examples', 'generate.ts');
+  const example = join(ROOT, 'examples', `${name}.ts`);
   const args = ['--import', import.meta.resolve('tsx'), example];
   const { status, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
   expect(stderr).toBe('');
   expect(status).toBe(0);
-  for (const name of ['image-1.png', 'image-2.png']) {
-    expect(readFileSync(join(cwd, name)).subarray(1, 4).toString()).toBe('PNG');
+  for (const picture of pictures) {
+    expect(readFileSync(join(cwd, picture)).subarray(1, 4).toString()).toBe('PNG');
   }
   rmSync(cwd, { recursive: true });
-});
+}
 
-test.each(['generate', 'one-kernel'])('the README shows %s', (name) => {
-  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+test('generating in Node', () => runExample('generate', ['image-1.png', 'image-2.png']));
+
+test.skipIf(!existsSync(join(textModelFolder(), 'model.json')))('drawing texts in Node', () =>
+  runExample('texts', ['text-0.png', 'text-1.png']),
+);
+
+test.each([
+  ['README.md', 'generate'],
+  ['README.md', 'one-kernel'],
+  ['docs/text-to-image.md', 'texts'],
+])('%s shows %s', (file, name) => {
+  const readme = readFileSync(join(ROOT, file), 'utf8');
   const shown = readFileSync(join(ROOT, 'examples', `${name}.ts`), 'utf8')
     .replace("'../src/index.ts'", "'llamagen-webgpu'")
     .replace("'../src/node/index.ts'", "'llamagen-webgpu/node'")

@@ -1,5 +1,6 @@
 /** What a run draws: classes, texts, or features of texts. Settled before anything is loaded. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { OptionError } from '../errors.ts';
 import {
   type FeaturesFile,
@@ -59,7 +60,7 @@ export function modelFor(
   if (model !== undefined) return model;
   if (!isText) return defaultModelFolder();
   const shipped = textModelFolder();
-  if (statSync(shipped, { throwIfNoEntry: false })?.isDirectory()) return shipped;
+  if (existsSync(join(shipped, 'model.json'))) return shipped;
   throw new OptionError(
     '--model: no model of texts ships with this version: "llamagen pull t2i-XL-256" gets an official one',
   );
