@@ -82,6 +82,7 @@ export function rowsProduct(params: RowsProductParams): Kernel {
   const axes = { x: of, weight: '4 * out_quads, 4 * in_quads', residual: into, out: into };
   const code = wgsl`
 ${declare(bindings, sizes, axes)}
+fn put(at: u32, sums: vec4f) { out[at] = sums${residual ? ' + residual[at]' : ''}; }
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let s = sizes;
@@ -90,7 +91,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let row = tile % s.row_tiles * ${ROWS}u;
   let quad = tile / s.row_tiles * ${QUADS}u;
   if (quad >= s.out_quads) { return; }
-  ${body(residual)}
+  ${body()}
 }`;
   return {
     ...identity,
@@ -103,29 +104,34 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   };
 }
 
-/** From `s`, `row` and `quad` to the outputs; rows and columns past the end repeat the last. */
-function body(residual: boolean): string {
+/** From `s`, `row` and `quad`, which are there, to the outputs; what is past the end repeats the last. */
+function body(): string {
   const rows = range(ROWS);
   const columns = range(4 * QUADS);
   const sums = rows.flatMap((r) => range(QUADS).map((q) => ({ r, q })));
+  const rowAt = (r: number): string => (r === 0 ? 'row' : `min(row + ${r}u, s.rows - 1u)`);
+  const columnAt = (c: number): string =>
+    c < 4 ? `(4u * quad + ${c}u)` : `min(4u * quad + ${c}u, 4u * s.out_quads - 1u)`;
   const dots = (r: number, q: number): string =>
     range(4)
       .map((c) => `dot(x${r}, w${4 * q + c})`)
       .join(', ');
-  return `${rows.map((r) => `let row${r} = min(row + ${r}u, s.rows - 1u) * s.in_quads;`).join('\n  ')}
-  ${columns.map((c) => `let column${c} = min(4u * quad + ${c}u, 4u * s.out_quads - 1u) * s.in_quads;`).join('\n  ')}
+  const stored = ({ r, q }: (typeof sums)[number]): string => {
+    const at = `(row + ${r}u) * s.out_quads + quad + ${q}u`;
+    const store = `put(${at}, sum${r}_${q});`;
+    const tests = [
+      ...(r > 0 ? [`row + ${r}u < s.rows`] : []),
+      ...(q > 0 ? [`quad + ${q}u < s.out_quads`] : []),
+    ];
+    return tests.length > 0 ? `if (${tests.join(' && ')}) { ${store} }` : store;
+  };
+  return `${rows.map((r) => `let row${r} = ${rowAt(r)} * s.in_quads;`).join('\n  ')}
+  ${columns.map((c) => `let column${c} = ${columnAt(c)} * s.in_quads;`).join('\n  ')}
   ${sums.map(({ r, q }) => `var sum${r}_${q} = vec4f();`).join('\n  ')}
   for (var k = 0u; k < s.in_quads; k++) {
     ${columns.map((c) => `let w${c} = weight[column${c} + k];`).join('\n    ')}
     ${rows.map((r) => `let x${r} = x[row${r} + k];`).join('\n    ')}
     ${sums.map(({ r, q }) => `sum${r}_${q} += vec4f(${dots(r, q)});`).join('\n    ')}
   }
-  ${sums
-    .map(
-      ({ r, q }) => `if (row + ${r}u < s.rows && quad + ${q}u < s.out_quads) {
-    let at = (row + ${r}u) * s.out_quads + quad + ${q}u;
-    out[at] = sum${r}_${q}${residual ? ' + residual[at]' : ''};
-  }`,
-    )
-    .join('\n  ')}`;
+  ${sums.map(stored).join('\n  ')}`;
 }

@@ -21,6 +21,12 @@ export const equivalent: readonly Equivalent[] = [
     why: 'Rows and columns past the end are computed with and not written.',
   },
   {
+    kernels: ['rows_product'],
+    operators: ['sign'],
+    change: /= min\(.*\[- -> \+\] #u\)/,
+    why: 'Rows and columns past the end are computed with and not written.',
+  },
+  {
     operators: ['bound'],
     change: /if \(lane \[< -> <=\] stride\)/,
     why: 'What the lane of number stride adds is no part of the total: later steps read lower ones.',

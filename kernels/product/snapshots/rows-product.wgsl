@@ -12,6 +12,8 @@ struct Sizes {
 
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
+fn put(at: u32, sums: vec4f) { out[at] = sums + residual[at]; }
+
 @compute @workgroup_size(16)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let s = sizes;
@@ -20,14 +22,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let row = tile % s.row_tiles * 4u;
   let quad = tile / s.row_tiles * 2u;
   if (quad >= s.out_quads) { return; }
-  let row0 = min(row, s.rows - 1u) * s.in_quads;
+  let row0 = row * s.in_quads;
   let row1 = min(row + 1u, s.rows - 1u) * s.in_quads;
   let row2 = min(row + 2u, s.rows - 1u) * s.in_quads;
   let row3 = min(row + 3u, s.rows - 1u) * s.in_quads;
-  let column0 = min(4u * quad, 4u * s.out_quads - 1u) * s.in_quads;
-  let column1 = min(4u * quad + 1u, 4u * s.out_quads - 1u) * s.in_quads;
-  let column2 = min(4u * quad + 2u, 4u * s.out_quads - 1u) * s.in_quads;
-  let column3 = min(4u * quad + 3u, 4u * s.out_quads - 1u) * s.in_quads;
+  let column0 = (4u * quad) * s.in_quads;
+  let column1 = (4u * quad + 1u) * s.in_quads;
+  let column2 = (4u * quad + 2u) * s.in_quads;
+  let column3 = (4u * quad + 3u) * s.in_quads;
   let column4 = min(4u * quad + 4u, 4u * s.out_quads - 1u) * s.in_quads;
   let column5 = min(4u * quad + 5u, 4u * s.out_quads - 1u) * s.in_quads;
   let column6 = min(4u * quad + 6u, 4u * s.out_quads - 1u) * s.in_quads;
@@ -62,36 +64,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     sum3_0 += vec4f(dot(x3, w0), dot(x3, w1), dot(x3, w2), dot(x3, w3));
     sum3_1 += vec4f(dot(x3, w4), dot(x3, w5), dot(x3, w6), dot(x3, w7));
   }
-  if (row < s.rows && quad < s.out_quads) {
-    let at = row * s.out_quads + quad;
-    out[at] = sum0_0 + residual[at];
-  }
-  if (row < s.rows && quad + 1u < s.out_quads) {
-    let at = row * s.out_quads + quad + 1u;
-    out[at] = sum0_1 + residual[at];
-  }
-  if (row + 1u < s.rows && quad < s.out_quads) {
-    let at = (row + 1u) * s.out_quads + quad;
-    out[at] = sum1_0 + residual[at];
-  }
+  put(row * s.out_quads + quad, sum0_0);
+  if (quad + 1u < s.out_quads) { put(row * s.out_quads + quad + 1u, sum0_1); }
+  if (row + 1u < s.rows) { put((row + 1u) * s.out_quads + quad, sum1_0); }
   if (row + 1u < s.rows && quad + 1u < s.out_quads) {
-    let at = (row + 1u) * s.out_quads + quad + 1u;
-    out[at] = sum1_1 + residual[at];
+    put((row + 1u) * s.out_quads + quad + 1u, sum1_1);
   }
-  if (row + 2u < s.rows && quad < s.out_quads) {
-    let at = (row + 2u) * s.out_quads + quad;
-    out[at] = sum2_0 + residual[at];
-  }
+  if (row + 2u < s.rows) { put((row + 2u) * s.out_quads + quad, sum2_0); }
   if (row + 2u < s.rows && quad + 1u < s.out_quads) {
-    let at = (row + 2u) * s.out_quads + quad + 1u;
-    out[at] = sum2_1 + residual[at];
+    put((row + 2u) * s.out_quads + quad + 1u, sum2_1);
   }
-  if (row + 3u < s.rows && quad < s.out_quads) {
-    let at = (row + 3u) * s.out_quads + quad;
-    out[at] = sum3_0 + residual[at];
-  }
+  if (row + 3u < s.rows) { put((row + 3u) * s.out_quads + quad, sum3_0); }
   if (row + 3u < s.rows && quad + 1u < s.out_quads) {
-    let at = (row + 3u) * s.out_quads + quad + 1u;
-    out[at] = sum3_1 + residual[at];
+    put((row + 3u) * s.out_quads + quad + 1u, sum3_1);
   }
 }
