@@ -146,9 +146,16 @@ function alone(quads: number): Body {
   const sums = range(Math.min(quads, HELD));
   const each = (statement: (i: number) => string): string => sums.map(statement).join('\n    ');
   const members = membersOf(quads);
-  // Those past the end of a head repeat its last features.
-  const place = (i: number): string =>
-    quads % HELD && quads > HELD ? `min(first_quad + ${i}u, ${quads - 1}u)` : `first_quad + ${i}u`;
+  const isRagged = quads > HELD && quads % HELD > 0;
+  const last = `${quads - 1}u`;
+  const read = (i: number): string => {
+    const place = `first_quad + ${i}u`;
+    return `v_at(line, ${isRagged && i > 0 ? `min(${place}, ${last})` : place})`;
+  };
+  const put = (i: number): string => {
+    const write = `out_put(unit, first_quad + ${i}u, sum${i} / max(weight, 1.0));`;
+    return isRagged && i > 0 ? `if (first_quad + ${i}u <= ${last}) { ${write} }` : write;
+  };
   return {
     lib: '',
     main: (nHead) => `
@@ -163,9 +170,9 @@ function alone(quads: number): Body {
     let p = exp(score - top);
     best = top;
     weight = weight * fade + p;
-    ${each((i) => `sum${i} = sum${i} * fade + p * v_at(line, ${place(i)});`)}
+    ${each((i) => `sum${i} = sum${i} * fade + p * ${read(i)};`)}
   }
-  ${each((i) => `out_put(unit, ${place(i)}, sum${i} / max(weight, 1.0));`)}`,
+  ${each(put)}`,
   };
 }
 

@@ -58,7 +58,7 @@ export const promptAttention: KernelRecord<PromptAttentionParams> = record<
   ],
   texts: [
     { rows: 3, nHead: 2, headDim: 20, buckets: 5, reach: 3 },
-    { rows: 9, nHead: 1, headDim: 4, buckets: 5, reach: 3 },
+    { rows: 9, nHead: 2, headDim: 12, buckets: 5, reach: 3 },
   ],
   inputs: {
     q: headsOf(1, 1),
