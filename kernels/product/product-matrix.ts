@@ -22,8 +22,8 @@ import type { Made, Product } from './product-values.ts';
 const EIGHTS = 28;
 /** Eights between rows there: none more, and eight rows would begin in the same banks. */
 const STRIDE = EIGHTS + 1;
-/** Most invocations of a workgroup (WebGPU default limit). */
-const MOST = 256;
+/** Most invocations of a workgroup, where the device allows that many. */
+const MOST = 512;
 /** Workgroups that keep a large GPU busy. */
 const ENOUGH_WORKGROUPS = 128;
 /** Matrices of weights that a subgroup has on their way: 512 bytes each of 16x16 halves. */
@@ -40,27 +40,42 @@ const GUESS = 127 + 4;
 const [LOWEST, HIGHEST] = [127 - 8, 127 + 11];
 
 /** What a matrix product depends on. */
-type Shape = Pick<Product, 'inDim' | 'outDim'> & { readonly weights: number };
+type Shape = Pick<Product, 'inDim' | 'outDim'> & {
+  readonly weights: number;
+  /** Most invocations of a workgroup. */
+  readonly invocations: number | undefined;
+};
 
 /** How a workgroup divides its columns and inDim, and what it needs for that. */
-function planOf({ m, n, k, lanes }: MatrixConfig, { outDim, weights }: Shape, columns?: number) {
-  const most = Math.floor(MOST / lanes);
-  const several = Math.min(5 - weights, Math.floor(most / 2));
-  const isMany = several > 1 && outDim >= several * m * ENOUGH_WORKGROUPS;
+function planOf(
+  { m, n, k, lanes }: MatrixConfig,
+  { outDim, weights, invocations = 256 }: Shape,
+  columns?: number,
+) {
+  const most = Math.floor(Math.min(MOST, invocations) / lanes);
+  /** Eights of workgroup memory for so many sums of f32. */
+  const sums = (subgroups: number): number => (weights * subgroups * m * n) / 4;
+  const fits = (subgroups: number): boolean =>
+    subgroups <= most && bytesOf(sums(subgroups), n) <= MAX_WORKGROUP_BYTES;
+  const several = [4, 3].find((c) => fits(2 * c)) ?? 1;
+  const isMany = outDim >= several * m * ENOUGH_WORKGROUPS;
   /** Matrices of columns, and subgroups that share inDim. */
   const across = columns === undefined ? (isMany ? several : 1) : columns / m;
-  const parts = across > 1 ? 2 : ([7, 2].find((p) => p <= most) ?? 1);
+  const parts = [7, 2].find((p) => fits(p * across)) ?? 1;
   const subgroups = across * parts;
   const size = subgroups * lanes;
   /** Matrices of a slice along inDim that a subgroup has, and slices of weights on their way. */
   const steps = (8 * EIGHTS) / k / parts;
   const ahead = 2 ** Math.floor(Math.log2(Math.max(1, ON_THE_WAY / (steps * weights))));
   /** Eights of the workgroup memory for the input, and for sums of f32 after it. */
-  const memory = Math.max(2 * n * STRIDE, (weights * subgroups * m * n) / 4);
+  const memory = Math.max(2 * n * STRIDE, sums(subgroups));
   /** Rows that all invocations load of at once. */
   const lines = Math.floor(size / EIGHTS);
   return { across, parts, subgroups, size, steps, ahead, memory, lines };
 }
+
+/** Workgroup memory of so many eights, scales and a flag. */
+const bytesOf = (eights: number, n: number): number => 16 * eights + 8 * n + 4;
 
 /** Why a device's matrices cannot make a product, or undefined where they can. */
 export function matrixProblem(
@@ -72,10 +87,11 @@ export function matrixProblem(
     return `math "matrix" needs the device feature "${MATRIX_FEATURE}", with products of halves and sums in f32`;
   const { m, n, k, lanes } = matrix;
   const { across, size, steps, memory, lines } = planOf(matrix, shape, columns);
-  if (columns !== undefined && (!Number.isInteger(across) || across < 1 || size > MOST))
+  const most = Math.min(MOST, shape.invocations ?? 256);
+  if (columns !== undefined && (!Number.isInteger(across) || across < 1 || size > most))
     return `math "matrix" has ${m} columns, or a few times as many, got ${columns}`;
   const isWhole = m % 4 === 0 && k % 8 === 0 && Number.isInteger(steps) && lines > 0;
-  if (!isWhole || lanes > MOST || 16 * memory + 8 * n + 4 > MAX_WORKGROUP_BYTES)
+  if (!isWhole || size > most || bytesOf(memory, n) > MAX_WORKGROUP_BYTES)
     return `math "matrix" cannot be made of matrices of ${m}x${n}x${k} and subgroups of ${lanes}`;
   return shape.outDim % m === 0 && shape.inDim % k === 0
     ? undefined
@@ -84,10 +100,16 @@ export function matrixProblem(
 
 type Plan = ReturnType<typeof planOf>;
 
-export function byMatrices(product: Product, matrix: MatrixConfig, columns?: number): Made {
+export function byMatrices(
+  product: Product,
+  matrix: MatrixConfig,
+  invocations?: number,
+  columns?: number,
+): Made {
   const { m, n } = matrix;
   const { inDim, outDim, weights } = product;
-  const plan = planOf(matrix, { inDim, outDim, weights: weights.length }, columns);
+  const shape = { inDim, outDim, weights: weights.length, invocations };
+  const plan = planOf(matrix, shape, columns);
   const { across, parts, subgroups, size } = plan;
   const turn = Math.max(plan.ahead, INPUTS);
   const all = inDim / 8;
@@ -120,11 +142,11 @@ ${totalLib(matrix, plan)}`,
     ${linesOf(plan, n)
       .map(({ j }) => `var found${j} = vec2f();`)
       .join(' ')}
-    ${range(plan.ahead)
-      .map((q) => fetchWeights(product, matrix, plan, q, 'var ', `${q * EIGHTS}u`))
-      .join('\n    ')}
     ${range(INPUTS)
       .map((q) => fetchInput(product, plan, n, q, 'var ', `${q * EIGHTS}u`))
+      .join('\n    ')}
+    ${range(plan.ahead)
+      .map((q) => fetchWeights(product, matrix, plan, q, 'var ', `${q * EIGHTS}u`))
       .join('\n    ')}
     for (var at = 0u; at < ${all}u; at += ${turn * EIGHTS}u) {
       ${slices.join('\n      ')}

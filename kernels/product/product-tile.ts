@@ -122,12 +122,12 @@ export function productProblem(
 /** Why matrices cannot make a product: they are read as they are stored, as halves. */
 function noMatrices(
   { inDim, outDim, dtype, weights = 1, split = 1 }: ProductShape,
-  { reduce, f16, matrix }: Variant,
+  { reduce, f16, matrix, invocations }: Variant,
   columns: number | undefined,
 ): string | undefined {
   if (dtype !== 'f16') return `math "matrix" multiplies weights of f16 as they are, got ${dtype}`;
   if (split > 1) return `math "matrix" takes inDim whole, got ${split} parts of it`;
   if (reduce === 'serial') return 'math "matrix" needs barriers, which a serial kernel has not';
   if (!f16) return 'math "matrix" needs the device feature "shader-f16", which this variant lacks';
-  return matrixProblem(matrix, { inDim, outDim, weights }, columns);
+  return matrixProblem(matrix, { inDim, outDim, weights, invocations }, columns);
 }

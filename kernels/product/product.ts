@@ -70,7 +70,7 @@ export function productKernel<B extends Bindings>(
   const whole = productTile(shape, variant, tile);
   const made =
     whole.math === 'matrix' && variant.matrix
-      ? byMatrices(product, variant.matrix, tile?.columns)
+      ? byMatrices(product, variant.matrix, variant.invocations, tile?.columns)
       : inRegisters({ ...product, ...whole, serial: variant.reduce === 'serial' });
   const rowTiles = ceilDiv(rows, made.rowTile);
   const tiles = ceilDiv(4 * quads(outDim), made.columnTile) * rowTiles;

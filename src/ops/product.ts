@@ -63,7 +63,7 @@ function tiles({
   );
   const { m = 0 } = matrix ?? {};
   const byMatrices = matrix
-    ? [{}, { columns: m }, { columns: 3 * m }, { columns: 4 * m }].map((c) => {
+    ? [{}, ...[1, 2, 3, 4].map((c) => ({ columns: c * m }))].map((c) => {
         return { math: 'matrix' as const, ...c };
       })
     : [];

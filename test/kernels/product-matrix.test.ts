@@ -186,8 +186,10 @@ describe('compiles', () => {
     ['a matrix of columns, seven subgroups', 768, {}, 224, 16],
     ['many columns: four matrices, two subgroups each', 8192, {}, 256, 64],
     ["three at the tile's wish", 768, { columns: 48 }, 192, 48],
+    ['two, seven subgroups each', 768, { columns: 32 }, 448, 32],
   ])('%s', async (_, outDim, columns, size, columnTile) => {
-    const params = { rows: 16, inDim: 3200, dtype: 'f16', variant: nvidia } as const;
+    const variant = { ...nvidia, invocations: columnTile === 32 ? 512 : 256 };
+    const params = { rows: 16, inDim: 3200, dtype: 'f16', variant } as const;
     const kernel = makeLinear({ ...params, outDim, tile: { ...tile, ...columns } });
     const module = nothing.createShaderModule({ code: kernel.code });
     expect((await module.getCompilationInfo()).messages.map((m) => m.message)).toEqual([]);
@@ -216,7 +218,7 @@ describe('refuses matrices', () => {
     const odd = { ...refused, dtype: 'f16', variant: own } as const;
     expect(() => linear({ ...odd, inDim: 24 })).toThrow(/whole matrices of 16x16, got \[16, 24\]/);
     expect(() => linear({ ...odd, outDim: 20 })).toThrow(/whole matrices of 16x16, got \[20, 16\]/);
-    for (const columns of [8, 24, 0, 80])
+    for (const columns of [8, 24, 0, 144])
       expect(() => linear({ ...odd, tile: { columns } })).toThrow(/has 16 columns, or a few times/);
   });
 

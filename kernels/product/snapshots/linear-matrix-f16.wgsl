@@ -107,6 +107,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     weight_sum = Sum();
     var found0 = vec2f();
     var found1 = vec2f();
+    var x0_0 = x_values(row0, eight);
+    var x0_1 = x_values(row1, eight);
+    var x1_0 = x_values(row0, 28u + eight);
+    var x1_1 = x_values(row1, 28u + eight);
     var weight_0_0 = subgroupMatrixLoad<Left, row_major>(&weight, begin + min(share, 94u), 96u);
     var weight_0_1 = subgroupMatrixLoad<Left,
         row_major>(&weight, begin + min(share + 2u, 94u), 96u);
@@ -122,10 +126,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         row_major>(&weight, begin + min(84u + share, 94u), 96u);
     var weight_3_1 = subgroupMatrixLoad<Left,
         row_major>(&weight, begin + min(84u + share + 2u, 94u), 96u);
-    var x0_0 = x_values(row0, eight);
-    var x0_1 = x_values(row1, eight);
-    var x1_0 = x_values(row0, 28u + eight);
-    var x1_1 = x_values(row1, 28u + eight);
     for (var at = 0u; at < 96u; at += 112u) {
       {
         { found0 = put_x(to0, scale0, x0_0, found0); }
