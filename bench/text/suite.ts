@@ -35,7 +35,7 @@ const SMALL: T5Config = {
 interface Shape {
   readonly prompts: number;
   readonly tokens: number;
-  /** Whether a sixth of the layers is on the device at once, and not all of them. */
+  /** Whether an eighth of the layers is on the device at once, and not all of them. */
   readonly streamed?: boolean;
 }
 
@@ -75,7 +75,7 @@ async function measureShape(
   const { variant, tiles } = session.loading;
   // A quarter of a layer more than the matrices take, whatever they are stored as.
   const bytes = (session.software ? 4 : 2) * layerValues(config);
-  const maxWeightBytes = streamed ? (Math.ceil(config.nLayer / 6) + 0.25) * bytes : undefined;
+  const maxWeightBytes = streamed ? (Math.ceil(config.nLayer / 8) + 0.25) * bytes : undefined;
   const files = randomEncoderFiles(config);
   const loaded = await timed(() =>
     loadTextEncoder(device, files, { variant, tiles, maxWeightBytes }),

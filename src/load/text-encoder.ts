@@ -48,7 +48,7 @@ export interface TextEncoderOptions
   /**
    * Most GPU bytes of weights at once. Layers that do not fit together are loaded in groups, one after
    * another, for each `encode`, and leave nothing behind. Default: all layers stay on the device; where
-   * it has not the memory, four at a time.
+   * it has not the memory, three at a time.
    */
   readonly maxWeightBytes?: number | undefined;
 }
@@ -101,7 +101,7 @@ const IS_FOLDER = having('model files, of openFolder or openUrl,', 'open');
 /** The condition tokens of the official models. */
 const MAX_LENGTH = 120;
 /** Layers at a time where the device has not the memory for all. */
-const FEW_LAYERS = 4;
+const FEW_LAYERS = 3;
 /** Tells how matrices are stored. */
 const FIRST_MATRIX = 'encoder.block.0.layer.1.DenseReluDense.wo.weight';
 

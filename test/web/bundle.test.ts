@@ -5,12 +5,12 @@ import { ROOT } from '../support/sources.ts';
 
 /** Most bytes of a minified bundle of everything an entry point exports. */
 const MAX_BYTES = {
-  'kernels/index.ts': 142_000,
+  'kernels/index.ts': 153_000,
   // A sixth is what cleans prompts: names of characters of HTML, and tables of old encodings.
   'src/index.ts': 342_000,
   'src/web/index.ts': 350_000,
   'src/profile.ts': 27_000,
-  'src/web/tune.ts': 160_000,
+  'src/web/tune.ts': 177_000,
   'src/weights/checkpoint.ts': 100_000,
 };
 
