@@ -33,12 +33,21 @@ def wide(x):
     return x if x.dtype == torch.float64 else x.float()
 
 
-# PyTorch 2 has attention in one kernel; 1.13 has not.
+# PyTorch 2 has attention and RMS norms in one kernel each; 1.13 has not.
 fused_attention = getattr(F, "scaled_dot_product_attention", None)
+fused_norm = getattr(F, "rms_norm", None)
+
+
+def is_quick(x):
+    """Where passes over memory count more than having every step in f32 one after the other."""
+    return x.is_cuda and fused_norm is not None
 
 
 def rotate(x, cos, sin):
     """x [batch, head, position, head_dim]; pairs are neighbours (2i, 2i + 1)."""
+    if is_quick(x):
+        turned = torch.view_as_complex(wide(x).unflatten(-1, (-1, 2))) * torch.complex(cos, sin)
+        return torch.view_as_real(turned).flatten(-2).to(x.dtype)
     a, b = wide(x).unflatten(-1, (-1, 2)).unbind(-1)
     return torch.stack([a * cos - b * sin, b * cos + a * sin], -1).flatten(-2).to(x.dtype)
 
@@ -51,6 +60,8 @@ class RMSNorm(nn.Module):
 
     def forward(self, x):
         x = wide(x)
+        if is_quick(x):
+            return fused_norm(x, x.shape[-1:], self.weight, self.eps)
         return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.eps) * self.weight
 
 
@@ -103,12 +114,13 @@ class Block(nn.Module):
 
     def forward(self, x, cos, sin, mask, cache=None):
         h = self.attention(self.attention_norm(x), cos, sin, mask, cache)
-        x = x + self.thinned(wide(h))
+        x = x + self.thinned(h)
         h = self.feed_forward(self.ffn_norm(x))
-        return x + self.thinned(wide(h))
+        return x + self.thinned(h)
 
     def thinned(self, h):
-        return F.dropout(h, self.dropout, self.training) if self.dropout else h
+        # The sum is in f32 as x is.
+        return F.dropout(wide(h), self.dropout, self.training) if self.dropout else h
 
 
 class LabelEmbedding(nn.Module):

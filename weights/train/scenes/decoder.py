@@ -2,6 +2,7 @@
 import time
 import traceback
 
+import gpt_model
 import torch
 from gpt_model import TextTransformer
 from scenes.clock import Mean, Stage, adam, set_rate
@@ -95,7 +96,7 @@ class DecoderTrainer:
         gains = [p for p in self.network.parameters() if p.dim() <= 1]
         groups = [{"params": matrices, "weight_decay": 0.02}, {"params": gains, "weight_decay": 0.0}]
         self.optimizer = adam(groups, device, rate)
-        self.loss_of, self.compiled = token_loss, compiled
+        self.loss_of = token_loss
         if compiled:
             # One compilation of one block serves all of them.
             for layer in self.network.gpt.layers:
@@ -141,16 +142,15 @@ class DecoderTrainer:
         return loss.detach()
 
     def first_step(self, codes, rows):
-        """Without a change of weights: compiles, or finds that it cannot."""
+        """Without a change of weights: what this PyTorch cannot do quickly is done as elsewhere."""
         try:
             self.step(codes, rows, 0.0)
         except Exception:
-            if not self.compiled:
-                raise
-            print(f"[decoder] goes on without torch.compile\n{traceback.format_exc()}", flush=True)
+            print(f"[decoder] goes on without fused parts\n{traceback.format_exc()}", flush=True)
             for layer in self.network.gpt.layers:
                 layer._compiled_call_impl = None
             self.loss_of = token_loss
+            gpt_model.fused_norm = None
             self.step(codes, rows, 0.0)
 
     def train(self, codes, deadline, report, test=None):
@@ -164,7 +164,11 @@ class DecoderTrainer:
         while stage.goes_on():
             if at + self.batch > len(codes):
                 order, at = torch.randperm(len(codes), device=self.device), 0
-            loss = self.step(codes, order[at : at + self.batch], stage.rate(self.peak))
+            try:
+                loss = self.step(codes, order[at : at + self.batch], stage.rate(self.peak))
+            except Exception:
+                print(f"[decoder] ends early\n{traceback.format_exc()}", flush=True)
+                break
             at += self.batch
             stage.step(self.batch)
             self.average.update()

@@ -1,8 +1,11 @@
 """The image tokenizer of scenes: trained on drawn scenes, then the codes of the scenes to learn."""
+import traceback
+
 import torch
 from common import to_bytes
 from metrics import psnr, quick_ssim, ssim
 from scenes.clock import Mean, Stage, adam, set_rate
+from scenes.scene import COLOURS, GRID, NOUNS
 from torch.nn import functional as F
 from vq_model import VQModel, quantizer_loss, straight_through
 
@@ -54,6 +57,27 @@ def encode(network, x):
     return quantise(network, network.quant_conv(network.encoder(x)))
 
 
+# Objects of so many cells, and how many of them fit side by side.
+SIDES = ((3, 4), (4, 3), (5, 2), (6, 2))
+
+
+def full_scenes(count, device):
+    """(objects, ground) of pictures full of objects, a quarter of them of each size."""
+    parts, each = [], count // len(SIDES)
+    for size, side in SIDES:
+        room = GRID - size * side + 1
+        place = torch.arange(side, device=device) * size
+        grid = torch.stack([place.repeat(side), place.repeat_interleave(side)], -1)
+        origin = torch.randint(room, (each, 1, 2), device=device)
+        noun = torch.randint(len(NOUNS), (each, side * side, 1), device=device)
+        noun = torch.where(torch.rand(noun.shape, device=device) < 0.75, noun, torch.full_like(noun, -1))
+        objects = torch.cat([noun, torch.full_like(noun, size), grid + origin], -1)
+        parts.append(F.pad(objects, (0, 0, 0, 16 - side * side), value=-1))
+    ground = torch.randint(len(COLOURS), (each * len(SIDES), 2), device=device)
+    plain = torch.rand(len(ground), 1, device=device) < 0.7
+    return torch.cat(parts), torch.where(plain, ground[:, :1], ground)
+
+
 def edges(y):
     return y[..., 1:] - y[..., :-1], y[..., 1:, :] - y[..., :-1, :]
 
@@ -80,7 +104,12 @@ class TokenizerTrainer:
 
     def step(self, rate):
         set_rate(self.optimizer, rate)
-        x, opacity = self.scenes.draw(self.renderer, self.scenes.random_rows(self.batch))
+        # Full pictures beside true ones: there is more to learn in them.
+        full = self.batch * 2 // 5 // len(SIDES) * len(SIDES)
+        drawn = self.scenes.draw(self.renderer, self.scenes.random_rows(self.batch - full))
+        if full:
+            drawn = (torch.cat(p) for p in zip(drawn, self.renderer.draw(*full_scenes(full, self.device))))
+        x, opacity = drawn
         x = x.contiguous(memory_format=self.layout)
         with self.precision():
             quantised, codes, z = encode(self.network, x)
@@ -97,7 +126,11 @@ class TokenizerTrainer:
     def train(self, deadline, report):
         stage = Stage("tokenizer", deadline, self.device, report)
         while stage.goes_on():
-            pictures, z = self.step(stage.rate(self.peak))
+            try:
+                pictures, z = self.step(stage.rate(self.peak))
+            except Exception:
+                print(f"[tokenizer] ends early\n{traceback.format_exc()}", flush=True)
+                break
             stage.step(self.batch)
             often = 10 if stage.share < 0.1 else 25
             if stage.share < 0.7 and stage.steps % often == 0:

@@ -32,7 +32,7 @@ from scenes.vocabulary import FILE, Words
 from vq_model import compile_norms
 
 # Shares of the time after the start.
-SHARES = {"tokenizer": 0.27, "codes": 0.065, "t5": 0.03, "decoder": 0.475, "judge": 0.07, "evaluation": 0.09}
+SHARES = {"tokenizer": 0.29, "codes": 0.045, "t5": 0.03, "decoder": 0.485, "judge": 0.065, "evaluation": 0.085}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 SETTINGS = ((1.0, 0), (2.0, 0), (3.0, 0), (4.0, 0), (6.0, 0), (3.0, 256), (5.0, 256), (7.5, 256))
 
@@ -46,7 +46,7 @@ def options_of():
     parser.add_argument("--sprites", type=Path, default=SPRITES)
     parser.add_argument("--chunks", type=int, default=80, help="of scenes to make")
     parser.add_argument("--per-chunk", type=int, default=10000)
-    parser.add_argument("--vq-batch", type=int, default=256)
+    parser.add_argument("--vq-batch", type=int, default=128)
     parser.add_argument("--batch", type=int, default=384)
     parser.add_argument("--vq-rate", type=float, default=8e-4)
     parser.add_argument("--rate", type=float, default=1.5e-3)
@@ -204,8 +204,6 @@ class Training:
     def train(self, end):
         """All stages; the last ends at `end` (time.time())."""
         options, device = self.options, self.device
-        # Searching for the best convolutions pays where shapes stay the same.
-        torch.backends.cudnn.benchmark = True
         compile_norms(options.compile_norms)
         ends = deadlines(time.time(), end)
         trainer = TokenizerTrainer(
@@ -233,7 +231,7 @@ class Training:
         decoder = DecoderTrainer(
             self.scenes, device, self.precision, min(options.batch, len(codes)), options.rate, options.compile
         )
-        decoder.warm_up(ends["t5"], self.report, 2 * options.batch)
+        attempt("t5", lambda: decoder.warm_up(ends["t5"], self.report, 2 * options.batch), self.strict)
         decoder.train(codes, ends["decoder"], self.report, (self.packed, test))
         self.trained_scenes = len(codes)
         self.painter = decoder.trained(Painter().to(device)).requires_grad_(False)
@@ -243,7 +241,6 @@ class Training:
         self.report["model"] = {"gpt": GPT, "vq": CONFIG, "t5": T5}
         self.out.write()
         self.say("weights written")
-        torch.backends.cudnn.benchmark = False
         compile_norms(False)  # other shapes than those it was compiled for
         attempt("tokenizer measured", self.measure_tokenizer, self.strict)
         self.judge = attempt("judge", lambda: self.train_judge(ends["judge"]), self.strict)
@@ -270,7 +267,7 @@ class Training:
         jobs = self.asked_judge[:1] if self.strict else self.asked_judge
         parts = [job.result() for job in jobs]
         scenes = SceneSet(parts, self.device)
-        settings = (self.device, self.precision, self.report, 2 * self.options.vq_batch)
+        settings = (self.device, self.precision, self.report, 4 * self.options.vq_batch)
         judge = train_judge(scenes, self.renderer, deadline, *settings)
         self.out.weights("judge", judge.state_dict())
         quality = ev.judge_quality(judge, self.renderer, self.judged, self.packed)
@@ -296,6 +293,10 @@ class Training:
         tried = ev.arrays(self.tried, self.words, self.device)
         evaluation = self.report.setdefault("evaluation", {"tried": []})
         best, chosen = -1.0, (4.0, 0)
+        evaluation["cfg_scale"], evaluation["top_k"] = chosen
+        if self.judge is None:
+            self.show(self.paint(self.packed, *chosen, seed=2)[0], chosen)
+            return
         for scale, top_k in SETTINGS:
             if time.time() > deadline - 7 and best >= 0:
                 break
@@ -346,7 +347,6 @@ def run():
         if options.rehearse:
             training.rehearse(options.rehearse)
         if options.bench:
-            torch.backends.cudnn.benchmark = True
             attempt("bench", lambda: training.bench(options.bench))
         torch.manual_seed(options.seed)
         training.train(BEGAN + options.seconds)
