@@ -6,7 +6,7 @@
  * A workgroup makes one matrix of columns, its subgroups sharing inDim, or several, so that fewer
  * workgroups bring the input.
  */
-import { MATRIX_FEATURE, MAX_WORKGROUP_BYTES, type MatrixConfig, range } from '../kernel.ts';
+import { MATRIX_FEATURE, type MatrixConfig, range } from '../kernel.ts';
 import { quads } from '../lib/accessors.ts';
 import {
   loadLeftRows,
@@ -16,18 +16,9 @@ import {
   SUBGROUP_ID,
   storeSumColumns,
 } from './matrix-ops.ts';
+import { EIGHTS, type MatrixPlan, planOf, STRIDE } from './product-matrix-plan.ts';
 import type { Made, Product } from './product-values.ts';
 
-/** Eights of values of a row in workgroup memory: whole matrices for two and seven subgroups. */
-const EIGHTS = 28;
-/** Eights between rows there: none more, and eight rows would begin in the same banks. */
-const STRIDE = EIGHTS + 1;
-/** Most invocations of a workgroup, where the device allows that many. */
-const MOST = 512;
-/** Workgroups that keep a large GPU busy. */
-const ENOUGH_WORKGROUPS = 128;
-/** Matrices of weights that a subgroup has on their way: 512 bytes each of 16x16 halves. */
-const ON_THE_WAY = 8;
 /** Slices of the input on their way. */
 const INPUTS = 2;
 
@@ -38,67 +29,6 @@ const INPUTS = 2;
  */
 const GUESS = 127 + 4;
 const [LOWEST, HIGHEST] = [127 - 8, 127 + 11];
-
-/** What a matrix product depends on. */
-type Shape = Pick<Product, 'inDim' | 'outDim'> & {
-  readonly weights: number;
-  /** Most invocations of a workgroup. */
-  readonly invocations: number | undefined;
-};
-
-/** How a workgroup divides its columns and inDim, and what it needs for that. */
-function planOf(
-  { m, n, k, lanes }: MatrixConfig,
-  { outDim, weights, invocations = 256 }: Shape,
-  columns?: number,
-) {
-  const most = Math.floor(Math.min(MOST, invocations) / lanes);
-  /** Eights of workgroup memory for so many sums of f32. */
-  const sums = (subgroups: number): number => (weights * subgroups * m * n) / 4;
-  const fits = (subgroups: number): boolean =>
-    subgroups <= most && bytesOf(sums(subgroups), n) <= MAX_WORKGROUP_BYTES;
-  const several = [4, 3].find((c) => fits(2 * c)) ?? 1;
-  const isMany = outDim >= several * m * ENOUGH_WORKGROUPS;
-  /** Matrices of columns, and subgroups that share inDim. */
-  const across = columns === undefined ? (isMany ? several : 1) : columns / m;
-  const parts = [7, 2].find((p) => fits(p * across)) ?? 1;
-  const subgroups = across * parts;
-  const size = subgroups * lanes;
-  /** Matrices of a slice along inDim that a subgroup has, and slices of weights on their way. */
-  const steps = (8 * EIGHTS) / k / parts;
-  const ahead = 2 ** Math.floor(Math.log2(Math.max(1, ON_THE_WAY / (steps * weights))));
-  /** Eights of the workgroup memory for the input, and for sums of f32 after it. */
-  const memory = Math.max(2 * n * STRIDE, sums(subgroups));
-  /** Rows that all invocations load of at once. */
-  const lines = Math.floor(size / EIGHTS);
-  return { across, parts, subgroups, size, steps, ahead, memory, lines };
-}
-
-/** Workgroup memory of so many eights, scales and a flag. */
-const bytesOf = (eights: number, n: number): number => 16 * eights + 8 * n + 4;
-
-/** Why a device's matrices cannot make a product, or undefined where they can. */
-export function matrixProblem(
-  matrix: MatrixConfig | undefined,
-  shape: Shape,
-  columns?: number,
-): string | undefined {
-  if (matrix?.operand !== 'f16')
-    return `math "matrix" needs the device feature "${MATRIX_FEATURE}", with products of halves and sums in f32`;
-  const { m, n, k, lanes } = matrix;
-  const { across, size, steps, memory, lines } = planOf(matrix, shape, columns);
-  const most = Math.min(MOST, shape.invocations ?? 256);
-  if (columns !== undefined && (!Number.isInteger(across) || across < 1 || size > most))
-    return `math "matrix" has ${m} columns, or a few times as many, got ${columns}`;
-  const isWhole = m % 4 === 0 && k % 8 === 0 && Number.isInteger(steps) && lines > 0;
-  if (!isWhole || size > most || bytesOf(memory, n) > MAX_WORKGROUP_BYTES)
-    return `math "matrix" cannot be made of matrices of ${m}x${n}x${k} and subgroups of ${lanes}`;
-  return shape.outDim % m === 0 && shape.inDim % k === 0
-    ? undefined
-    : `math "matrix" takes weights of whole matrices of ${m}x${k}, got [${shape.outDim}, ${shape.inDim}]`;
-}
-
-type Plan = ReturnType<typeof planOf>;
 
 export function byMatrices(
   product: Product,
@@ -166,7 +96,7 @@ ${totalLib(matrix, plan)}`,
 }
 
 /** The rows that an invocation loads of: number, WGSL of the row's place, whether others have none. */
-const linesOf = ({ lines, size }: Plan, n: number) =>
+const linesOf = ({ lines, size }: MatrixPlan, n: number) =>
   range(Math.ceil(n / lines)).map((j) => {
     const most = Math.min(lines, n - j * lines);
     const guard = most * EIGHTS < size ? `if (line < ${most}u) ` : '';
@@ -175,7 +105,7 @@ const linesOf = ({ lines, size }: Plan, n: number) =>
 
 /** A statement of each row of an invocation. */
 const each = (
-  plan: Plan,
+  plan: MatrixPlan,
   n: number,
   statement: (line: { readonly j: number; readonly at: string }) => string,
 ): string =>
@@ -184,7 +114,7 @@ const each = (
     .join('\n    ');
 
 /** Matrices of a subgroup in a slice: their names in set `q`, and how many eights behind its first they begin. */
-const stepsOf = (weight: string, { steps }: Plan, { k }: MatrixConfig, q: number) =>
+const stepsOf = (weight: string, { steps }: MatrixPlan, { k }: MatrixConfig, q: number) =>
   range(steps).map((s) => {
     return { name: `${weight}_${q}_${s}`, behind: `${(s * k) / 8}u` };
   });
@@ -193,7 +123,7 @@ const stepsOf = (weight: string, { steps }: Plan, { k }: MatrixConfig, q: number
 const fetchWeights = (
   { weights, inDim }: Product,
   matrix: MatrixConfig,
-  plan: Plan,
+  plan: MatrixPlan,
   q: number,
   declare: string,
   from: string,
@@ -211,7 +141,7 @@ const fetchWeights = (
 /** The same of the input and of the gain of the norm. */
 const fetchInput = (
   { normEps }: Product,
-  plan: Plan,
+  plan: MatrixPlan,
   n: number,
   q: number,
   declare: string,
@@ -225,7 +155,7 @@ const fetchInput = (
   ].join('\n    ');
 
 /** Slice `q` of a turn: puts the input, multiplies it, and sends for what is next of both. */
-function slice(product: Product, matrix: MatrixConfig, plan: Plan, q: number): string {
+function slice(product: Product, matrix: MatrixConfig, plan: MatrixPlan, q: number): string {
   const { weights, inDim, normEps } = product;
   const { n, k } = matrix;
   const [input, set] = [q % INPUTS, q % plan.ahead];
@@ -312,7 +242,7 @@ fn find_scale(row: u32) {
 }`;
 
 /** `fn total(begin, row, quad)`: four sums of a row, from the subgroups in their order. */
-const totalLib = ({ m, n }: MatrixConfig, { parts }: Plan): string => `
+const totalLib = ({ m, n }: MatrixConfig, { parts }: MatrixPlan): string => `
 const REST = ${n * STRIDE}u;
 fn total(begin: u32, row: u32, quad: u32) -> vec4f {
   var total = vec4f();
@@ -327,7 +257,7 @@ fn total(begin: u32, row: u32, quad: u32) -> vec4f {
 function store(
   { rows, outDim, firstQuad, weights }: Product,
   { m, n }: MatrixConfig,
-  { across, subgroups, size }: Plan,
+  { across, subgroups, size }: MatrixPlan,
 ): string {
   const each = (m * n) / 4;
   const from = (i: number): string => `${i * subgroups * each}u`;

@@ -1,7 +1,7 @@
 /** How a product of few rows with a weight divides its work. */
 import { MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
 import { shown } from '../lib/params.ts';
-import { matrixProblem } from './product-matrix.ts';
+import { matrixProblem } from './product-matrix-plan.ts';
 
 /** Who shares a sum decides its order; columns do not, so the number of rows may choose them. */
 export type ProductTile = {
