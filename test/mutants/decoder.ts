@@ -61,14 +61,20 @@ export const decoder: readonly Mutant[] = [
     {
       name: 'embed-first-label',
       fault: 'All images of a batch get the class of the first.',
-      find: 'labelTable_at(stands.condition, i)',
+      find: 'labelTable_at(line, i)',
       replace: 'labelTable_at(0u, i)',
+    },
+    {
+      name: 'embed-first-of-caption',
+      fault: 'All tokens of a caption are its first.',
+      find: 'stands.condition + position',
+      replace: 'stands.condition',
     },
     {
       name: 'embed-label-row',
       fault: 'Every class is the class after it.',
-      find: 'labelTable_at(stands.condition, i)',
-      replace: 'labelTable_at(stands.condition + 1u, i)',
+      find: 'labelTable_at(line, i)',
+      replace: 'labelTable_at(line + 1u, i)',
     },
     {
       name: 'embed-token-unchecked',
