@@ -11,7 +11,7 @@ export const placeRows: KernelRecord<PlaceRowsParams> = record<PlaceRowsParams, 
   suites: [
     {
       cases: [
-        { rows: 1, lines: 1, dim: 4 },
+        { rows: 1, lines: 2, dim: 8 },
         { rows: 5, lines: 9, dim: 70 },
         { rows: 9, lines: 4, dim: 36 },
       ],
@@ -20,11 +20,11 @@ export const placeRows: KernelRecord<PlaceRowsParams> = record<PlaceRowsParams, 
   texts: [{ rows: 3, lines: 5, dim: 70 }],
   inputs: {
     x: ({ rows, dim }) => normal(rows * dim, 1),
-    // From the end on, every third in no place, and some past the end.
+    // From the end on, every third in no place, then some past the end, the first of them just so.
     places: ({ rows, lines }) =>
       Uint32Array.from({ length: rows }, (_, r) => {
-        if (r % 3 === 1) return NO_ROW;
-        return r < lines ? lines - 1 - r : lines + r;
+        if (r % 3 === 2) return NO_ROW;
+        return r < lines ? lines - 1 - r : r;
       }),
     table: ({ lines, dim }) => normal(lines * dim, 2),
   },
