@@ -3,10 +3,14 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { OptionError, WeightsError } from '../errors.ts';
-import { t5EncoderTensors } from '../models/t5-tensors.ts';
+import { T5_UNREAD } from '../models/t5.ts';
+import { parseT5Json } from '../models/t5-config.ts';
+import { t5EncoderTensors, t5LayerShapes } from '../models/t5-tensors.ts';
+import { loadTokenizer } from '../text/tokenizer.ts';
 import { VERSION } from '../version.ts';
 import { type CheckpointTensor, safetensorsCheckpoint } from '../weights/checkpoint.ts';
 import { formatOf, type Losses } from '../weights/formats.ts';
+import { matchTensors } from '../weights/join.ts';
 import { parseJson } from '../weights/json-text.ts';
 import { reencode } from '../weights/reencode.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
@@ -57,13 +61,24 @@ export async function textEncoderFolder(folder: string): Promise<TextEncoderFile
 }
 
 /**
- * Opens the files, whose weights are read when they are written.
- * @throws WeightsError when one is broken, or when there is no encoder in them.
+ * Opens the files, whose weights are read when they are written, and checks what can be checked before.
+ * @param captionDim Features of a token that the decoder takes.
+ * @throws WeightsError when a file is broken, when the encoder is not whole or is that of another decoder.
  */
 export async function openTextParts(
   { config, tokenizer, weights }: TextEncoderFiles,
+  captionDim: number,
   losses: Losses,
 ): Promise<TextParts> {
+  const [t5Json, tokenizerJson] = [await readJson(config), await readJson(tokenizer)];
+  const t5 = parseT5Json(decoded(t5Json), config);
+  if (t5.dim !== captionDim) {
+    throw new WeightsError(
+      `${config}: the T5 makes ${t5.dim} features of a token ("d_model"), and the decoder takes ${captionDim}: it was trained with another one`,
+    );
+  }
+  loadTokenizer(decoded(tokenizerJson), { where: tokenizer });
+
   const tensors = new Map<string, { readonly file: string; readonly tensor: CheckpointTensor }>();
   for (const file of weights) {
     const checkpoint = safetensorsCheckpoint(await openSafetensors(await openFile(file)));
@@ -75,11 +90,16 @@ export async function openTextParts(
       `${weights.join(', ')}: no encoder of a T5: no tensor is named encoder.*`,
     );
   }
+  const layers = new Map([...tensors].map(([name, { tensor }]) => [name, tensor]));
+  matchTensors({ name: weights.join(', '), tensors: layers }, t5LayerShapes(t5), {
+    model: 'the T5 v1.1 encoder that its config describes',
+    ignore: T5_UNREAD,
+  });
   const wanted = [...tensors].flatMap(([name, found]) => (names.has(name) ? [found] : []));
   return {
     json: new Map([
-      ['t5.json', await readJson(config)],
-      ['tokenizer.json', await readJson(tokenizer)],
+      ['t5.json', t5Json],
+      ['tokenizer.json', tokenizerJson],
     ]),
     tensors: wanted.flatMap(({ file, tensor }) => reencode(file, tensor, formatOf('bf16'), losses)),
     metadata: {
@@ -92,6 +112,8 @@ export async function openTextParts(
   };
 }
 
+const decoded = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
 /** The bytes of a JSON file as they are. */
 async function readJson(path: string): Promise<Uint8Array<ArrayBuffer>> {
   let bytes: Uint8Array<ArrayBuffer>;
@@ -101,7 +123,7 @@ async function readJson(path: string): Promise<Uint8Array<ArrayBuffer>> {
     throw new WeightsError(`${path}: cannot be read: ${fileProblem(cause)}`, { cause });
   }
   try {
-    parseJson(new TextDecoder().decode(bytes));
+    parseJson(decoded(bytes));
   } catch (error) {
     throw new WeightsError(`${path}: not JSON: ${error instanceof Error ? error.message : error}`);
   }

@@ -4,6 +4,7 @@ import { OptionError, WeightsError } from '../errors.ts';
 import type { Ignorable } from '../models/agreement.ts';
 import { recognise } from '../models/checkpoint-config.ts';
 import {
+  type GptConfig,
   gptParameterCount,
   gptWeightShapes,
   type ModelType,
@@ -112,7 +113,7 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
   const shapes = gptWeightShapes(inferred.config, uncondTokensOf(gpt.checkpoint, inferred.config));
   const gptTensors = outputs(gpt, shapes, dtype, losses);
   const vqTensors = outputs(vq, vqWeightShapes(vqConfig), 'f32', losses);
-  const text = await textParts(options, inferred.config.modelType, losses);
+  const text = await textParts(options, inferred.config, losses);
   const total = outputBytes(gpt, gptTensors) + outputBytes(vq, vqTensors) + textBytes(text);
 
   const hashes = await hashCheckpoints([gpt, vq], {
@@ -184,13 +185,13 @@ function metadataOf(
 /** @throws OptionError when a T5 is given for a decoder that reads no text. */
 async function textParts(
   { text }: ConvertOptions,
-  modelType: ModelType,
+  { modelType, captionDim }: GptConfig,
   losses: Losses,
 ): Promise<TextParts | undefined> {
   if (text && modelType !== 't2i') {
     throw new OptionError('"text": a class-conditional decoder reads no text: leave the T5 out');
   }
-  return text && openTextParts(text, losses);
+  return text && openTextParts(text, captionDim, losses);
 }
 
 const textBytes = (text: TextParts | undefined): number =>
