@@ -17,8 +17,16 @@ import type { AdapterView } from '../../src/cli/adapter-view.ts';
 import { resolveModel } from '../../src/cli/models.ts';
 import { type Convert, type PullOptions, type PullTools, runPull } from '../../src/cli/pull.ts';
 import { DeviceError, DownloadError, OptionError } from '../../src/errors.ts';
-import { openFile } from '../../src/node/files.ts';
+import { loadTextEncoder, openPromptReader } from '../../src/index.ts';
+import { gptWeightShapes, parseGptConfig } from '../../src/models/gpt-config.ts';
+import { parseModelJson } from '../../src/models/model-json.ts';
+import { parseVqConfig } from '../../src/models/vq-config.ts';
+import { vqWeightShapes } from '../../src/models/vq-weights.ts';
+import { convertCheckpoint } from '../../src/node/convert.ts';
+import { openDevice } from '../../src/node/device.ts';
+import { openFile, openFolder } from '../../src/node/files.ts';
 import { openSafetensors } from '../../src/weights/safetensors.ts';
+import { counting } from '../support/checkpoints.ts';
 import { commandLine } from '../support/command-line.ts';
 import { type FakeHub, sha256, startHub } from '../support/hub.ts';
 import { llamagen } from '../support/llamagen.ts';
@@ -27,7 +35,10 @@ import { normal } from '../support/random.ts';
 import { recordedReport } from '../support/report.ts';
 import { bytesOf, writeSafetensors } from '../support/safetensors.ts';
 import { ROOT } from '../support/sources.ts';
+import { TINY_T5, t5Tensors } from '../support/tiny-t5.ts';
+import { TINY_TOKENIZER } from '../support/tiny-text-model.ts';
 import { until } from '../support/until.ts';
+import { writePt } from '../support/zip.ts';
 
 const REPO = 'FoundationVision/LlamaGen';
 const GPT = Buffer.from('the decoder');
@@ -217,6 +228,49 @@ describe('pull of a model of texts', () => {
     expect(names).toEqual([['shared.weight', 'encoder.block.0.a'], ['encoder.block.1.a']]);
     expect(stdout).toMatch(/model-00001-of-00002.safetensors, model-00002.* encoder from google/);
     expect(stdout).toMatch(/next {5}llamagen generate --model .* --prompt "a golden retriever/);
+  });
+
+  test('makes a folder that reads texts', async () => {
+    const config = parseGptConfig({
+      ...{ model_type: 't2i', dim: 16, n_layer: 1, n_head: 2, vocab_size: 48, block_size: 256 },
+      ...{ multiple_of: 16, caption_dim: TINY_T5.d_model, cls_token_num: 6 },
+    });
+    const vq = parseVqConfig({
+      ...{ ch: 32, ch_mult: [1, 1, 1, 1, 1], num_res_blocks: 1, z_channels: 32, codebook_size: 48 },
+    });
+    // The RoPE table tells the heads, which an official size would.
+    const table = { name: 'freqs_cis', shape: [6 + 256, 4, 2] };
+    const gptFile = writePt(counting([...gptWeightShapes(config), table]));
+    hub.files.set(`${TEXT_REPO}/t2i_XL_stage1_256.pt`, Buffer.from(gptFile));
+    const vqFile = writePt(counting(vqWeightShapes(vq)));
+    hub.files.set(`${TEXT_REPO}/vq_ds16_t2i.pt`, Buffer.from(vqFile));
+    const names = Object.entries(t5Tensors());
+    const halves = [names.slice(0, 9), names.slice(9)].map((part) => Object.fromEntries(part));
+    const weight_map: Record<string, string> = {};
+    for (const [i, file] of Object.keys(shards).slice(0, 2).entries()) {
+      const tensors = { ...halves[i], [`decoder.block.${i}.a`]: tensor(300_000, i) };
+      hub.files.set(`${T5_REPO}/${file}`, Buffer.from(writeSafetensors(tensors)));
+      for (const name of Object.keys(tensors)) weight_map[name] = file;
+    }
+    const small = {
+      'model.safetensors.index.json': JSON.stringify({ weight_map }),
+      'config.json': JSON.stringify(TINY_T5),
+      'tokenizer.json': TINY_TOKENIZER,
+    };
+    for (const [file, json] of Object.entries(small)) {
+      hub.small.set(`${T5_REPO}/${file}`, Buffer.from(json));
+    }
+    const { error, stdout } = await pull({ name: 't2i-XL-256' }, { convert: convertCheckpoint });
+    expect([error, stdout]).toEqual([undefined, expect.stringContaining('wrote ')]);
+    const files = openFolder(at('model'));
+    const json = parseModelJson(readFileSync(at('model/model.json'), 'utf8'));
+    expect(json).toMatchObject({ name: 't2i-XL-256', gpt: config, text: { maxLength: 6 } });
+    const reader = await openPromptReader(files, json);
+    expect(reader.read(['Two lemon'])[0]?.ids).toEqual([5, 4, 1]);
+    const { device, close } = await openDevice({ adapter: 'swiftshader' });
+    const encoder = await loadTextEncoder(device, files, { maxLength: 6 });
+    expect(await encoder.encode([[5, 4, 1]])).toMatchObject([{ tokens: 3, dim: 24 }]);
+    close();
   });
 
   test('of another size takes the T5 from the cache', async () => {
