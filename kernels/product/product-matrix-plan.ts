@@ -9,8 +9,8 @@ export const STRIDE = 29;
 const MOST = 512;
 /** Workgroups that keep a large GPU busy. */
 const ENOUGH_WORKGROUPS = 128;
-/** Matrices of weights that a subgroup has on their way: 512 bytes each of 16x16 halves. */
-const ON_THE_WAY = 8;
+/** Most matrices of weights that a subgroup has on their way, of 16x16 halves 512 bytes and four registers each. */
+const ON_THE_WAY = 14;
 
 /** What a product by matrices depends on. */
 export interface MatrixShape {
