@@ -113,10 +113,13 @@ export async function loadGroup(
       await runLayers(memory, built, batch, signal);
     },
     async free() {
-      // Freed memory is there for others only when the device is through with it.
-      await memory.watch.race(queue.onSubmittedWorkDone());
-      built?.program.destroy();
-      memory.free(new Set([...weights.values()].map(({ buffer }) => buffer)));
+      try {
+        // Freed memory is there for others only when the device is through with it.
+        await memory.watch.race(queue.onSubmittedWorkDone());
+      } finally {
+        built?.program.destroy();
+        memory.free(new Set([...weights.values()].map(({ buffer }) => buffer)));
+      }
     },
   };
 }
@@ -173,7 +176,9 @@ async function runLayers(
       queue.submit([encoder.finish()]);
     };
     accepted.push(memory.checked('encoding prompts', work));
-    done.push(watch.race(queue.onSubmittedWorkDone()));
+    const finished = watch.race(queue.onSubmittedWorkDone());
+    finished.catch(() => {}); // told to whoever waits for one of them
+    done.push(finished);
     const before = done[layer - AHEAD];
     if (before) await abortable(before, signal);
   }

@@ -148,6 +148,18 @@ describe('memory', () => {
     await expect(gone.encode(PROMPTS)).rejects.toMatchObject({ problem: 'destroyed' });
   });
 
+  test.each([undefined, 24_000])('is free when destroyed meanwhile, budget %s', async (budget) => {
+    const gone = await loadTextEncoder(device, t5Folder(), { maxWeightBytes: budget });
+    const encodings = [gone.encode(PROMPTS), gone.encode(PROMPTS)];
+    const ended = Promise.all(
+      encodings.map((e) => expect(e).rejects.toMatchObject({ problem: 'destroyed' })),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    gone.destroy();
+    await ended;
+    expect(gone.memory).toEqual(nothing);
+  });
+
   test('does not grow with the number of prompts that were encoded', async () => {
     await encoder.encode(PROMPTS);
     const before = encoder.memory;
