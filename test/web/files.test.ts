@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -38,6 +38,14 @@ describe('openUrl', () => {
     const base = await start();
     expect((await openUrl(`${base}/`).open('a')).name).toBe(`${base}/a`);
     expect((await openUrl(`${base}/?key=1`).open('a')).name).toBe(`${base}/a?key=1`);
+  });
+
+  test('opens files in folders within', async () => {
+    mkdirSync(join(folder, 't5'));
+    writeFileSync(join(folder, 't5', 'b'), Uint8Array.of(6, 7));
+    const source = await openUrl(await start()).open('t5/b');
+    expect(source.name).toBe(`${server.url}/t5/b`);
+    expect([...(await source.read(0, 2))]).toEqual([6, 7]);
   });
 
   test('opens an empty file', async () => {
