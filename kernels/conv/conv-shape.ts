@@ -206,10 +206,10 @@ export function convInputs(params: Conv2dParams): Bindings {
   };
 }
 
-/** `fn normed(v: f32, affine: vec4f) -> f32`, for kernels that normalise what they read. */
-export const normedLib = (norm: Conv2dParams['norm']): string =>
+/** `fn normed(v: f32, affine: vec4f) -> f32`, for kernels that normalise what they read; or of vectors. */
+export const normedLib = (norm: Conv2dParams['norm'], type: 'f32' | 'vec4f' = 'f32'): string =>
   norm
-    ? `fn normed(v: f32, affine: vec4f) -> f32 {
+    ? `fn normed(v: ${type}, affine: vec4f) -> ${type} {
   let h = (v - affine.x) * affine.y + affine.z;
   return ${norm === 'swish' ? 'h / (1.0 + exp(-h))' : 'h'};
 }`

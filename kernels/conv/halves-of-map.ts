@@ -36,6 +36,8 @@ export type HalvesOfMapBindings = {
 const SIZE = 64;
 /** Channels that one invocation makes: the halves of a vec4u. */
 const EACH = 8;
+/** Pixels that one invocation makes, if it can. */
+const WIDE = 4;
 /** Neighbouring invocations that share a pixel: what they read and write are whole sectors of 32 bytes. */
 const SHARING = 4;
 
@@ -61,56 +63,72 @@ export function halvesOfMap(params: HalvesOfMapParams): Kernel<HalvesOfMapBindin
   const [rows, columns] = [height + 2 * around, scale * width + 2 * around];
   const shape = [images, channels, height, width];
   const bindings: Bindings = {
-    x: { role: 'in', dtype: 'f32', shape },
+    x: { role: 'in', dtype: 'f32', shape, ...(width % WIDE === 0 && { element: 'vec4f' }) },
     ...(norm && {
       affine: { role: 'in', dtype: 'f32', shape: [images, channels, 4], element: 'vec4f' },
     }),
     out: { role: 'out', dtype: 'f16', shape: [images, rows, columns, channels], element: 'vec4u' },
   };
   assertIndexable('halves_of_map', bindings);
-  const pixels = rows * columns;
   const groups = channels / EACH / SHARING;
-  const units = images * groups * pixels * SHARING;
+  // Four pixels of a row at once, where rows are whole fours: what is read are whole lines of caches.
+  const wide = width % WIDE === 0 ? WIDE : 1;
+  const type = wide === 1 ? 'f32' : 'vec4f';
+  const quads = width / wide;
+  const units = images * groups * rows * quads * SHARING;
   const [gx, gy] = grid(ceilDiv(units, SIZE));
   const read = 'x[channel * PLANE + start]';
+  const pixel = (p: number): string => (wide === 1 ? '' : `[${p}]`);
+  const eight = (p: number): string =>
+    range(EACH / 2)
+      .map((i) => `pack2x16float(vec2f(v${2 * i}${pixel(p)}, v${2 * i + 1}${pixel(p)}))`)
+      .join(', ');
+  const stores = range(wide).flatMap((p) =>
+    range(scale).map((s) => `out[at + ${(p * scale + s) * (channels / EACH)}u] = made${p};`),
+  );
+  const edge = `(start_of_row + ${columns - 1}u) * ${channels / EACH}u + eight`;
   const code = wgsl`
 ${declare(bindings)}
 const CHANNELS = ${channels}u;
-const PLANE = ${height * width}u;
-const ROWS = ${rows}u;
-const COLUMNS = ${columns}u;
-${normedLib(norm)}
+const PLANE = ${height * quads}u; // in what is read at once
+${normedLib(norm, type)}
 
-fn value_of(channel: u32, start: u32) -> f32 {
+fn value_of(channel: u32, start: u32) -> ${type} {
   return ${norm ? `normed(${read}, affine[channel])` : read};
-}
-
-// Eight channels of a pixel, from first of all images on.
-fn halves_of(first: u32, start: u32) -> vec4u {
-  return vec4u(${range(EACH / 2)
-    .map(
-      (i) =>
-        `pack2x16float(vec2f(value_of(first + ${2 * i}u, start), value_of(first + ${2 * i + 1}u, start)))`,
-    )
-    .join(', ')});
 }
 
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let unit = (group.y * ${gx}u + group.x) * ${SIZE}u + lane;
   if (unit >= ${units}u) { return; }
-  let pixel = (unit / ${SHARING}u) % ${pixels}u;
-  let block = unit / ${SHARING * pixels}u;
+  let quad = (unit / ${SHARING}u) % ${quads}u;
+  let row = (unit / ${SHARING * quads}u) % ${rows}u;
+  let block = unit / ${SHARING * quads * rows}u;
   let image = block / ${groups}u;
   let eight = (block % ${groups}u) * ${SHARING}u + unit % ${SHARING}u;
-  let y = i32(pixel / COLUMNS) - ${around};
-  let column = i32(pixel % COLUMNS) - ${around};
-  var made = vec4u();
-  if (y >= 0 && y < ${height} && column >= 0 && column < ${scale * width}) {
-    let start = u32(y) * ${width}u + u32(column) / ${scale}u;
-    made = halves_of(image * CHANNELS + eight * ${EACH}u, start);
+  let start_of_row = (image * ${rows}u + row) * ${columns}u;
+  let y = i32(row) - ${around};
+  ${range(wide)
+    .map((p) => `var made${p} = vec4u();`)
+    .join(' ')}
+  if (y >= 0 && y < ${height}) {
+    let first = image * CHANNELS + eight * ${EACH}u;
+    let start = u32(y) * ${quads}u + quad;
+    ${range(EACH)
+      .map((c) => `let v${c} = value_of(first + ${c}u, start);`)
+      .join('\n    ')}
+    ${range(wide)
+      .map((p) => `made${p} = vec4u(${eight(p)});`)
+      .join('\n    ')}
   }
-  out[(image * ${pixels}u + pixel) * ${channels / EACH}u + eight] = made;
+  let at = (start_of_row + quad * ${wide * scale}u + ${around}u) * ${channels / EACH}u + eight;
+  ${stores.join('\n  ')}
+  ${
+    border
+      ? `if (quad == 0u) { out[start_of_row * ${channels / EACH}u + eight] = vec4u(); }
+  if (quad == ${quads - 1}u) { out[${edge}] = vec4u(); }`
+      : ''
+  }
 }`;
   const notes = [upsample && ' upsample', border && ' border', norm && ` norm ${norm}`];
   return {

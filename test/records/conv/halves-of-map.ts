@@ -13,6 +13,10 @@ const cases: readonly HalvesOfMapParams[] = [
   { ...map, border: true, upsample: true },
   { ...map, norm: 'plain' },
   { ...map, border: true, norm: 'swish' },
+  // Four pixels at once.
+  { ...map, channels: 64, width: 8, norm: 'plain' },
+  { ...map, width: 12, border: true, upsample: true },
+  { ...map, width: 4, border: true, norm: 'swish' },
 ];
 
 export const halvesOfMap: KernelRecord<HalvesOfMapParams> = record<
