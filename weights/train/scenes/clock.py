@@ -16,7 +16,7 @@ class Stage:
 
     def begin(self):
         self.began, self.steps, self.samples = time.time(), 0, 0
-        self.share, self.shown = 0.0, self.began
+        self.share, self.shown, self.is_warm = 0.0, self.began, False
 
     def rate(self, peak, warmup=0.04, floor=0.02):
         """Linear warm-up over the first share of the time, then a cosine down to `floor` of the peak."""
@@ -26,6 +26,10 @@ class Stage:
         return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1, done))))
 
     def goes_on(self):
+        if self.steps == 1 and not self.is_warm:
+            # The first step loads what the device needs, for seconds: no share of the training.
+            self.wait()
+            self.began, self.is_warm = time.time(), True
         if self.steps % self.every == 0:
             self.wait()
             now = time.time()

@@ -34,7 +34,7 @@ from vq_model import compile_norms
 # Shares of the time after the start.
 SHARES = {"tokenizer": 0.29, "codes": 0.045, "t5": 0.03, "decoder": 0.485, "judge": 0.065, "evaluation": 0.085}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-SETTINGS = ((1.0, 0), (2.0, 0), (3.0, 0), (4.0, 0), (6.0, 0), (3.0, 256), (5.0, 256), (7.5, 256))
+SETTINGS = ((3.0, 0), (5.0, 256), (2.0, 0), (4.0, 0), (7.5, 256), (6.0, 0), (3.0, 64), (1.0, 0))
 
 
 def options_of():
