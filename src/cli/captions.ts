@@ -1,5 +1,5 @@
 /** Features of the texts of a run: from the cache, else of the text encoder, which leaves again. */
-import { OptionError } from '../errors.ts';
+import { OptionError, WeightsError } from '../errors.ts';
 import { distinctIds, keyOf } from '../generate/prompts.ts';
 import {
   identifyTextEncoder,
@@ -129,10 +129,10 @@ async function assertSameEncoder(
   { device, kernels, folder, signal }: Encoding,
 ): Promise<void> {
   const files = openFolder(folder);
-  const own = await identifyTextEncoder(device, files, { ...kernels, signal }).catch(() => {
+  const own = await identifyTextEncoder(device, files, { ...kernels, signal }).catch((error) => {
     // A model may come without one, and then takes features of the right size.
-    signal.throwIfAborted();
-    return undefined;
+    if (error instanceof WeightsError) return undefined;
+    throw error;
   });
   if (own === undefined || own.modelDigest === encoder) return;
   throw new OptionError(

@@ -48,12 +48,14 @@ async function info(text: PngText, json = false) {
 
 test('a picture of a text says the text', async () => {
   const prompt = 'a cat to the left of a lemon';
-  const made: Made = { model: 'scenes-96', images: [{ prompt, seed: 3 }], sampling };
+  const encoder = '0123456789abcdef';
+  const made: Made = { model: 'scenes-96', images: [{ prompt, seed: 3 }], sampling, encoder };
   expect(pictureText(made)).toMatchObject({
     Title: prompt,
     Description: expect.stringMatching(/^a cat to the left of a lemon, seed 3, made by/),
   });
   const { stdout } = await info(pictureText(made));
+  expect(stdout).toContain(`texts    by the encoder ${encoder}\n`);
   expect(stdout).toContain(`image 0  ${prompt}, seed 3`);
   const several = { ...made, images: [...made.images, { prompt: '', seed: 4 }], columns: 2 };
   expect(readMade(new Map(Object.entries(pictureText(several))))?.images).toEqual(several.images);

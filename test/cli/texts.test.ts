@@ -1,6 +1,14 @@
 /** `generate` and `embed` with texts, by a tiny model of random weights. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -93,7 +101,12 @@ describe('texts', () => {
         [long, TINY_LENGTH],
       ],
     ]);
-    const { stdout: said } = await generate({ features: out, seed: 7, tokensOut: at('f.json') });
+    // A model without a text encoder draws them too.
+    const drawer = at('drawer');
+    cpSync(at('model'), drawer, { recursive: true });
+    for (const name of ['t5.json', 't5.safetensors', 'tokenizer.json']) rmSync(join(drawer, name));
+    const asked = { model: drawer, features: out, seed: 7, tokensOut: at('f.json') };
+    const { stdout: said } = await generate(asked);
     expect(said).toContain(`image 0  ${LEMONS}, seed 7`);
     expect(tokensIn(at('f.json'))[0]).toEqual(tokensIn(at('all.json'))[2]);
   });
