@@ -6,6 +6,7 @@ import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
 import { linear } from '../../kernels/product/linear.ts';
 import { linearParts } from '../../kernels/product/linear-parts.ts';
+import { matmul } from '../../kernels/product/matmul.ts';
 import type { ProductTile } from '../../kernels/product/product-tile.ts';
 import { swiglu } from '../../kernels/product/swiglu.ts';
 import { testDevice, testKernels } from '../support/device.ts';
@@ -112,6 +113,24 @@ const subjects: readonly Subject[] = [
       attention({ ...KV, rows, nHead: 4, variant, tile }),
     perRow: { q: normal(POOL * 48, 6, 2), rowTable: window },
     shared: { kv: normal(kvLength, 7) },
+    out: 'out',
+  },
+  {
+    name: 'attention behind padding of other lengths',
+    kernel: (rows, { variant, attention: tile }) =>
+      attention({ ...KV, rows, nHead: 4, padded: true, variant, tile }),
+    perRow: { q: normal(POOL * 48, 6, 2), rowTable },
+    shared: {
+      kv: normal(kvLength, 7),
+      firsts: Uint32Array.from({ length: POOL }, (_, slot) => (slot * 5) % 40),
+    },
+    out: 'out',
+  },
+  {
+    name: 'matmul',
+    kernel: (rows, { variant }) => matmul({ rows, inDim: dim, outDim: 22, variant }),
+    perRow: { x },
+    shared: { weight: normal(22 * dim, 3) },
     out: 'out',
   },
 ];
