@@ -138,21 +138,21 @@ const fetchWeights = (
     )
     .join('\n    ');
 
-/** The same of the input and of the gain of the norm. */
+/** The same of the input and of the gain of the norm; past the end of a row its last eight. */
 const fetchInput = (
-  { normEps }: Product,
+  { normEps, inDim }: Product,
   plan: MatrixPlan,
   n: number,
   q: number,
   declare: string,
   from: string,
-): string =>
-  [
-    ...linesOf(plan, n).map(
-      ({ j }) => `${declare}x${q}_${j} = x_values(row${j}, ${from} + eight);`,
-    ),
-    ...(normEps === undefined ? [] : [`${declare}gain${q} = gain_values(${from} + eight);`]),
+): string => {
+  const i = `min(${from} + eight, ${inDim / 8 - 1}u)`;
+  return [
+    ...linesOf(plan, n).map(({ j }) => `${declare}x${q}_${j} = x_values(row${j}, ${i});`),
+    ...(normEps === undefined ? [] : [`${declare}gain${q} = gain_values(${i});`]),
   ].join('\n    ');
+};
 
 /** Slice `q` of a turn: puts the input, multiplies it, and sends for what is next of both. */
 function slice(product: Product, matrix: MatrixConfig, plan: MatrixPlan, q: number): string {
@@ -160,11 +160,13 @@ function slice(product: Product, matrix: MatrixConfig, plan: MatrixPlan, q: numb
   const { n, k } = matrix;
   const [input, set] = [q % INPUTS, q % plan.ahead];
   const gain = normEps === undefined ? '' : `, gain${input}`;
-  const put = each(
-    plan,
-    n,
-    ({ j }) => `found${j} = put_x(to${j}, scale${j}, x${input}_${j}${gain}, found${j});`,
-  );
+  const all = inDim / 8;
+  const behind = (slices: number): string => `at + ${(q + slices) * EIGHTS}u`;
+  const isWhole = all % EIGHTS === 0;
+  const put = each(plan, n, ({ j }) => {
+    const scale = isWhole ? `scale${j}` : `select(0.0, scale${j}, ${behind(0)} + eight < ${all}u)`;
+    return `found${j} = put_x(to${j}, ${scale}, x${input}_${j}${gain}, found${j});`;
+  });
   const products = range(plan.steps).map((s) => {
     const at = (begin: number): string =>
       loadRightColumns(`share + ${begin + (s * k) / 8}u`, STRIDE, 'slab');
@@ -177,33 +179,32 @@ function slice(product: Product, matrix: MatrixConfig, plan: MatrixPlan, q: numb
         ${add.join('\n        ')}
       }`;
   });
-  const next = `at + ${(q + plan.ahead) * EIGHTS}u`;
-  return `${q > 0 ? `if (at + ${q * EIGHTS}u < ${inDim / 8}u) ` : ''}{
+  return `${q > 0 ? `if (${behind(0)} < ${all}u) ` : ''}{
       ${put}
       workgroupBarrier();
-      ${fetchInput(product, plan, n, input, '', `at + ${(q + INPUTS) * EIGHTS}u`)}
+      if (${behind(INPUTS)} < ${all}u) {
+        ${fetchInput(product, plan, n, input, '', behind(INPUTS))}
+      }
       ${products.join('\n      ')}
-      if (${next} < ${inDim / 8}u) {
-        ${fetchWeights(product, matrix, plan, set, '', next)}
+      if (${behind(plan.ahead)} < ${all}u) {
+        ${fetchWeights(product, matrix, plan, set, '', behind(plan.ahead))}
       }
       workgroupBarrier();
       }`;
 }
 
-/** Functions that load eight values of the input, zero past its end, and put them there as halves. */
-function inputLib({ inDim, normEps }: Product): string {
+/** Functions that load eight values of the input, and put them there as halves: zeros where the scale is 0. */
+function inputLib({ normEps }: Product): string {
   const norm = normEps !== undefined;
-  const end = `if (i >= ${inDim / 8}u) { return Values(); }`;
   const values = (name: string, row: string): string =>
     `return Values(${name}_at(${row}, 2u * i), ${name}_at(${row}, 2u * i + 1u));`;
   const words = ['v[0].xy', 'v[0].zw', 'v[1].xy', 'v[1].zw'];
   const rests = words.map((v, i) => `rest_of(${v}, half[${i}])`);
   return `
 fn x_values(row: u32, i: u32) -> Values {
-  ${end}
   ${values('x', 'row')}
 }
-${norm ? `fn gain_values(i: u32) -> Values {\n  ${end}\n  ${values('gain', '0u')}\n}` : ''}
+${norm ? `fn gain_values(i: u32) -> Values {\n  ${values('gain', '0u')}\n}` : ''}
 fn rest_of(v: vec2f, half: u32) -> u32 {
   return pack2x16float(v - unpack2x16float(half));
 }
@@ -216,7 +217,7 @@ fn put_x(to: u32, scale: f32, x: Values${norm ? ', gain: Values' : ''}, found: v
   slab[to] = half;
   slab[to + REST] = vec4u(${rests.join(', ')});
   let all = max(max(most.x, most.y), max(most.z, most.w));
-  return vec2f(max(found.x, all), ${norm ? 'found.y + dot(x[0], x[0]) + dot(x[1], x[1])' : '0.0'});
+  return vec2f(max(found.x, all), ${norm ? 'found.y + select(0.0, dot(x[0], x[0]) + dot(x[1], x[1]), scale > 0.0)' : '0.0'});
 }`;
 }
 

@@ -34,7 +34,6 @@ var<workgroup> scales: array<vec2f, 16>;
 var<workgroup> misfit: atomic<u32>;
 
 fn x_values(row: u32, i: u32) -> Values {
-  if (i >= 96u) { return Values(); }
   return Values(x_at(row, 2u * i), x_at(row, 2u * i + 1u));
 }
 
@@ -107,10 +106,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     weight_sum = Sum();
     var found0 = vec2f();
     var found1 = vec2f();
-    var x0_0 = x_values(row0, eight);
-    var x0_1 = x_values(row1, eight);
-    var x1_0 = x_values(row0, 28u + eight);
-    var x1_1 = x_values(row1, 28u + eight);
+    var x0_0 = x_values(row0, min(eight, 95u));
+    var x0_1 = x_values(row1, min(eight, 95u));
+    var x1_0 = x_values(row0, min(28u + eight, 95u));
+    var x1_1 = x_values(row1, min(28u + eight, 95u));
     var weight_0_0 = subgroupMatrixLoad<Left, row_major>(&weight, begin + min(share, 94u), 96u);
     var weight_0_1 = subgroupMatrixLoad<Left,
         row_major>(&weight, begin + min(share + 2u, 94u), 96u);
@@ -128,11 +127,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         row_major>(&weight, begin + min(84u + share + 2u, 94u), 96u);
     for (var at = 0u; at < 96u; at += 112u) {
       {
-        { found0 = put_x(to0, scale0, x0_0, found0); }
-        { found1 = put_x(to1, scale1, x0_1, found1); }
+        { found0 = put_x(to0, select(0.0, scale0, at + eight < 96u), x0_0, found0); }
+        { found1 = put_x(to1, select(0.0, scale1, at + eight < 96u), x0_1, found1); }
         workgroupBarrier();
-        x0_0 = x_values(row0, at + 56u + eight);
-        x0_1 = x_values(row1, at + 56u + eight);
+        if (at + 56u < 96u) {
+          x0_0 = x_values(row0, min(at + 56u + eight, 95u));
+          x0_1 = x_values(row1, min(at + 56u + eight, 95u));
+        }
         {
           let half = subgroupMatrixLoad<Right, col_major>(&slab, share, 29u);
           let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 464u, 29u);
@@ -154,11 +155,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         workgroupBarrier();
       }
       if (at + 28u < 96u) {
-        { found0 = put_x(to0, scale0, x1_0, found0); }
-        { found1 = put_x(to1, scale1, x1_1, found1); }
+        { found0 = put_x(to0, select(0.0, scale0, at + 28u + eight < 96u), x1_0, found0); }
+        { found1 = put_x(to1, select(0.0, scale1, at + 28u + eight < 96u), x1_1, found1); }
         workgroupBarrier();
-        x1_0 = x_values(row0, at + 84u + eight);
-        x1_1 = x_values(row1, at + 84u + eight);
+        if (at + 84u < 96u) {
+          x1_0 = x_values(row0, min(at + 84u + eight, 95u));
+          x1_1 = x_values(row1, min(at + 84u + eight, 95u));
+        }
         {
           let half = subgroupMatrixLoad<Right, col_major>(&slab, share, 29u);
           let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 464u, 29u);
@@ -180,11 +183,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         workgroupBarrier();
       }
       if (at + 56u < 96u) {
-        { found0 = put_x(to0, scale0, x0_0, found0); }
-        { found1 = put_x(to1, scale1, x0_1, found1); }
+        { found0 = put_x(to0, select(0.0, scale0, at + 56u + eight < 96u), x0_0, found0); }
+        { found1 = put_x(to1, select(0.0, scale1, at + 56u + eight < 96u), x0_1, found1); }
         workgroupBarrier();
-        x0_0 = x_values(row0, at + 112u + eight);
-        x0_1 = x_values(row1, at + 112u + eight);
+        if (at + 112u < 96u) {
+          x0_0 = x_values(row0, min(at + 112u + eight, 95u));
+          x0_1 = x_values(row1, min(at + 112u + eight, 95u));
+        }
         {
           let half = subgroupMatrixLoad<Right, col_major>(&slab, share, 29u);
           let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 464u, 29u);
@@ -206,11 +211,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         workgroupBarrier();
       }
       if (at + 84u < 96u) {
-        { found0 = put_x(to0, scale0, x1_0, found0); }
-        { found1 = put_x(to1, scale1, x1_1, found1); }
+        { found0 = put_x(to0, select(0.0, scale0, at + 84u + eight < 96u), x1_0, found0); }
+        { found1 = put_x(to1, select(0.0, scale1, at + 84u + eight < 96u), x1_1, found1); }
         workgroupBarrier();
-        x1_0 = x_values(row0, at + 140u + eight);
-        x1_1 = x_values(row1, at + 140u + eight);
+        if (at + 140u < 96u) {
+          x1_0 = x_values(row0, min(at + 140u + eight, 95u));
+          x1_1 = x_values(row1, min(at + 140u + eight, 95u));
+        }
         {
           let half = subgroupMatrixLoad<Right, col_major>(&slab, share, 29u);
           let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 464u, 29u);
