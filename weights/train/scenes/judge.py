@@ -5,6 +5,7 @@ blurred and with noise, as a decoder's pictures are not as clean as drawn ones.
 """
 import torch
 from scenes.clock import Stage, adam, set_rate
+from scenes.image_tokens import full_scenes
 from scenes.render import CELL
 from scenes.scene import GRID, NOUNS
 from torch import nn
@@ -82,7 +83,7 @@ def disturbed(x):
 
 
 def targets_of(objects, shift):
-    """Per object [batch, 4]: is there, cell, and (across, down) of its centre in cells."""
+    """Per object [batch, objects]: is there, cell, and (across, down) of its centre in cells."""
     noun, size, x, y = objects.long().unbind(-1)
     centre = torch.stack([x, y], -1) + size.unsqueeze(-1) / 2 + shift[:, None, :] / CELL
     column, row = (centre + AHEAD).floor().long().clamp(0, GRID - 1).unbind(-1)
@@ -113,16 +114,19 @@ def train_judge(scenes, renderer, deadline, device, precision, report, batch, ra
     stage = Stage("judge", deadline, device, report)
     while stage.goes_on():
         set_rate(optimizer, stage.rate(rate))
-        rows = scenes.random_rows(batch)
-        x, shift = disturbed(scenes.draw(renderer, rows)[0])
+        # Half of them full of objects.
+        rows, (more, grounds) = scenes.random_rows(batch // 2), full_scenes(batch // 2, device)
+        objects = torch.cat([F.pad(scenes.objects[rows].long(), (0, 0, 0, 12), value=-1), more])
+        grounds = torch.cat([scenes.ground[rows].long(), grounds])
+        x, shift = disturbed(renderer.draw(objects, grounds)[0])
         with precision():
             out = network(x.contiguous(memory_format=torch.channels_last))
-        loss = loss_of(out, scenes.objects[rows], shift)
+        loss = loss_of(out, objects, shift)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
-        stage.step(batch)
+        stage.step(len(x))
         if stage.time_to_show():
             stage.log(loss=loss.item())
     stage.end()

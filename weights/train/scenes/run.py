@@ -32,7 +32,7 @@ from scenes.vocabulary import FILE, Words
 from vq_model import compile_norms
 
 # Shares of the time after the start.
-SHARES = {"tokenizer": 0.29, "codes": 0.045, "t5": 0.03, "decoder": 0.485, "judge": 0.065, "evaluation": 0.085}
+SHARES = {"tokenizer": 0.29, "codes": 0.04, "t5": 0.025, "decoder": 0.49, "judge": 0.075, "evaluation": 0.08}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 SETTINGS = ((3.0, 0), (5.0, 256), (2.0, 0), (4.0, 0), (7.5, 256), (6.0, 0), (3.0, 64), (1.0, 0))
 
