@@ -1,6 +1,7 @@
 /** A model folder of random weights that draws texts, with a T5 and a tokenizer of a few words. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type ModelFiles, memorySource, WeightsError } from '../../src/index.ts';
 import { writeSafetensors } from './safetensors.ts';
 import { tinyFiles } from './tiny-model.ts';
 import { TINY_T5, t5Tensors } from './tiny-t5.ts';
@@ -49,6 +50,19 @@ export function tinyTextFiles(): Record<string, Uint8Array> {
     't5.json': bytesOf(JSON.stringify(TINY_T5)),
     't5.safetensors': writeSafetensors(t5Tensors()),
     'tokenizer.json': bytesOf(TINY_TOKENIZER),
+  };
+}
+
+/** The model as a folder in memory. */
+export function tinyTextFolder(): ModelFiles {
+  const files = tinyTextFiles();
+  return {
+    name: 'tiny-texts',
+    async open(file) {
+      const bytes = files[file];
+      if (!bytes) throw new WeightsError(`tiny-texts: has no file "${file}"`);
+      return memorySource(file, bytes);
+    },
   };
 }
 

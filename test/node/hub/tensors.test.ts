@@ -106,7 +106,8 @@ describe('tensors of a file', () => {
     expect(again).toBeLessThan(85_000);
   });
 
-  test('go on in another process, and begin again where the part file is another', async () => {
+  /** Stops a download after its first range. */
+  async function interrupt(): Promise<string> {
     const interrupted = new AbortController();
     const stopped = failure({
       signal: interrupted.signal,
@@ -115,9 +116,24 @@ describe('tensors of a file', () => {
       },
     });
     expect((await stopped).message).toBe('stopped');
-    const part = join(cache, 'blobs', blobs().find((name) => name.endsWith('.part'))!);
-    const resumed: number[] = [];
-    const onProgress = ({ resumedBytes }: { resumedBytes: number }) => resumed.push(resumedBytes);
+    return join(cache, 'blobs', blobs().find((name) => name.endsWith('.part'))!);
+  }
+  const resumed: number[] = [];
+  const onProgress = ({ resumedBytes }: { resumedBytes: number }) => resumed.push(resumedBytes);
+  beforeEach(() => void resumed.splice(0));
+
+  test('of a download that was stopped go on in the next one', async () => {
+    const there = readFileSync(await interrupt()).byteLength;
+    expect(there).toBeGreaterThan(90_000);
+    await expectWanted((await fetch({ onProgress })).path);
+    expect(new Set(resumed)).toEqual(new Set([there]));
+    // The header again, and what is missing.
+    const last = hub.fetches().slice(-1)[0]?.headers.range;
+    expect(Number(/^bytes=(\d+)/.exec(last ?? '')?.[1])).toBeGreaterThan(1_280_000);
+  });
+
+  test('begin again where the part file is another', async () => {
+    const part = await interrupt();
     const whole = readFileSync(part);
     writeFileSync(part, Buffer.concat([Buffer.from('x'), whole.subarray(1)]));
     await expectWanted((await fetch({ onProgress })).path);
