@@ -82,14 +82,15 @@ async function encodeTexts(
   }
   const missing = distinct.filter(([key]) => !known.has(key));
   const fromCache = prompts.filter((prompt) => known.has(keyOf(prompt))).length;
-  const ids = missing.map(([, each]) => each);
-  const made = ids.length > 0 ? await encodeIds(ids, files, options, { device, report }) : [];
-  for (const [i, [key, each]] of missing.entries()) {
+  const wanted = missing.map(([, ids]) => ids);
+  const made = wanted.length > 0 ? await encodeIds(wanted, files, options, { device, report }) : [];
+  const kept = missing.flatMap(([key, ids], i) => {
     const features = made[i];
-    if (!features) throw new Error('a text without features');
+    if (!features) return [];
     known.set(key, features);
-    cache.set(fingerprint, each, features);
-  }
+    return [{ ids, features }];
+  });
+  cache.keep(fingerprint, kept);
   const features = prompts.map((prompt) => {
     const found = known.get(keyOf(prompt));
     if (!found) throw new Error('a text without features');

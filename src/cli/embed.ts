@@ -12,6 +12,7 @@ import {
   writeDestination,
 } from './destinations.ts';
 import { readModelJson } from './models.ts';
+import { oneLine } from './picture-text.ts';
 import type { PromptArguments } from './prompt-lines.ts';
 import type { Report } from './report.ts';
 
@@ -47,7 +48,7 @@ export async function runEmbed(
     const kept = features.map((each, i) => ({ ...each, prompt: texts[i]?.prompt }));
     await writeDestination(out, featuresFile({ features: kept, encoder }), report);
     for (const [i, { text, ids }] of texts.entries()) {
-      report.line(`text ${i}   ${ids.length} tokens: ${text}`);
+      report.line(`text ${i}   ${ids.length} tokens: ${oneLine(text)}`);
     }
     report.line(`wrote ${shownDestination(out)}`);
     report.json({

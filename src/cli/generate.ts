@@ -30,7 +30,7 @@ import { type AdapterSummary, type OutputOptions, withFastDevice } from './conte
 import { keepStdout, shownDestination } from './destinations.ts';
 import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
-import { type MadeBy, type MadeImage, nameOf } from './picture-text.ts';
+import { type MadeBy, type MadeImage, nameOf, oneLine } from './picture-text.ts';
 import { previewOptions } from './preview.ts';
 import { openProfile, type ProfileOption, reportProfile } from './profile.ts';
 import { describeAdapter, formatMs, type Report } from './report.ts';
@@ -214,7 +214,7 @@ async function describe(report: Report, finished: Finished): Promise<void> {
     passes: passes[index],
   }));
   for (const [index, image] of made.entries()) {
-    report.line(`image ${index}  ${nameOf(image)}, seed ${image.seed}`);
+    report.line(`image ${index}  ${oneLine(nameOf(image))}, seed ${image.seed}`);
   }
   for (const file of files) report.line(`wrote ${shownDestination(file)}`);
   const profile = await describeProfile();

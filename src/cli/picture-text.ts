@@ -116,8 +116,8 @@ function titleOf(images: readonly MadeImage[]): string {
   return names.slice(0, MAX_TITLE_NAMES).join(', ') + more;
 }
 
-/** Names come from files, and PNG has no place for some control characters. */
-const oneLine = (text: string): string => text.replace(/\p{Cc}+/gu, ' ');
+/** Names and texts come from files: PNG has no place for some control characters, and terminals obey others. */
+export const oneLine = (text: string): string => text.replace(/\p{Cc}+/gu, ' ');
 
 /** With its number, also where that is its name. */
 const describedName = (image: MadeImage): string =>

@@ -29,6 +29,12 @@ export interface CaptionCacheOptions {
   readonly onNote?: ((text: string) => void) | undefined;
 }
 
+/** What an encoder made of the ids of a prompt. */
+export interface FeaturesOfIds {
+  readonly ids: readonly number[];
+  readonly features: CaptionFeatures;
+}
+
 /** `LLAMAGEN_CACHE` and the like say which folder; see `hubSettings`. */
 export const captionsFolder = (env: Environment = process.env): string =>
   join(cacheFolder(env), 'captions');
@@ -71,12 +77,15 @@ export class CaptionCache {
     }
   }
 
-  /** Keeps features. Where that fails a line says so: they are there all the same. */
-  set(encoder: string, ids: readonly number[], features: CaptionFeatures): void {
+  /** Keeps features of an encoder. Where that fails a line says so: they are there all the same. */
+  keep(encoder: string, made: readonly FeaturesOfIds[]): void {
+    if (made.length === 0) return;
     try {
       mkdirSync(this.#folder, { recursive: true });
-      const sealed = { features: [features], encoder: digestOf(encoder, ids, features) };
-      writeFileAtomic(this.#path(encoder, ids), featuresFile(sealed));
+      for (const { ids, features } of made) {
+        const sealed = { features: [features], encoder: digestOf(encoder, ids, features) };
+        writeFileAtomic(this.#path(encoder, ids), featuresFile(sealed));
+      }
       this.#makeRoom();
     } catch (error) {
       this.#note(`features of prompts are not kept: ${fileProblem(error)}`);

@@ -9,7 +9,7 @@ export {
   type SheetOptions,
   sheetOf,
 } from '../picture/grid.ts';
-export { CaptionCache, type CaptionCacheOptions } from './caption-cache.ts';
+export { CaptionCache, type CaptionCacheOptions, type FeaturesOfIds } from './caption-cache.ts';
 export type { Converted, ConvertOptions, ConvertPhase } from './convert.ts';
 export { convertCheckpoint } from './convert.ts';
 export { type TextEncoderFiles, textEncoderFolder } from './convert-text.ts';

@@ -35,7 +35,7 @@ describe('features', () => {
   test('are found by encoder and ids, bit for bit', async () => {
     const cache = cacheOf();
     expect(await cache.get('a', [5, 1])).toBeUndefined();
-    cache.set('a', [5, 1], features(2));
+    cache.keep('a', [{ ids: [5, 1], features: features(2) }]);
     expect(await cache.get('a', [5, 1])).toEqual(features(2));
     expect(await cacheOf().get('a', [5, 1])).toEqual(features(2));
     for (const [encoder, ids] of [
@@ -50,20 +50,20 @@ describe('features', () => {
 
   test('that were used longest ago make room', async () => {
     const probe = cacheOf();
-    probe.set('a', [0], features(10));
+    probe.keep('a', [{ ids: [0], features: features(10) }]);
     const bytes = statSync(files()[0]!).size;
     rmSync(files()[0]!);
     const cache = cacheOf(3 * bytes);
     const ago = (seconds: number): Date => new Date(Date.now() - 1000 * seconds);
     for (const id of [1, 2, 3]) {
       const before = new Set(files());
-      cache.set('a', [id], features(10, id));
+      cache.keep('a', [{ ids: [id], features: features(10, id) }]);
       const [made] = files().filter((path) => !before.has(path));
       utimesSync(made!, ago(100 - id), ago(100 - id));
     }
     // To be used makes it the newest.
     expect(await cache.get('a', [1])).toBeDefined();
-    cache.set('a', [4], features(10, 4));
+    cache.keep('a', [{ ids: [4], features: features(10, 4) }]);
     const there = await Promise.all([1, 2, 3, 4].map((id) => cache.get('a', [id])));
     expect(there.map((found) => found !== undefined)).toEqual([true, false, true, true]);
   });
@@ -77,7 +77,7 @@ describe('features', () => {
       () => Buffer.alloc(0),
     ];
     for (const change of broken) {
-      cache.set('a', [1], features(3));
+      cache.keep('a', [{ ids: [1], features: features(3) }]);
       const [path] = files();
       writeFileSync(path!, change(readFileSync(path!)));
       expect(await cache.get('a', [1])).toBeUndefined();
@@ -89,11 +89,11 @@ describe('features', () => {
 
   test('of another file under this name are none', async () => {
     const cache = cacheOf();
-    cache.set('a', [1], features(3, 1));
+    cache.keep('a', [{ ids: [1], features: features(3, 1) }]);
     const [path] = files();
     const first = readFileSync(path!);
     rmSync(path!);
-    cache.set('a', [2], features(3, 2));
+    cache.keep('a', [{ ids: [2], features: features(3, 2) }]);
     writeFileSync(files()[0]!, first);
     expect(await cache.get('a', [2])).toBeUndefined();
   });
@@ -104,7 +104,7 @@ describe('features', () => {
       folder: join(folder, 'file', 'captions'),
       onNote: (text) => notes.push(text),
     });
-    cache.set('a', [1], features(1));
+    cache.keep('a', [{ ids: [1], features: features(1) }]);
     expect(notes).toEqual([expect.stringMatching(/features of prompts are not kept: /)]);
   });
 });
