@@ -43,6 +43,7 @@ export class Prefill {
   readonly #slots: Slots;
   readonly #shape: PrefillShape;
   readonly #built = new Map<string, Promise<Filler<unknown>>>();
+  readonly #programs = new Set<Program>();
   #noCaption: Promise<void> | undefined;
   #destroyed = false;
 
@@ -104,10 +105,8 @@ export class Prefill {
 
   destroy(): void {
     this.#destroyed = true;
-    for (const building of this.#built.values()) {
-      building.then(({ program }) => program.destroy()).catch(() => {});
-    }
-    this.#built.clear();
+    for (const program of this.#programs) program.destroy();
+    this.#programs.clear();
   }
 
   /** Once: what stands for no caption is at its place for all slots. */
@@ -130,6 +129,7 @@ export class Prefill {
       await watch.race(Promise.all([written, program.run(), queue.onSubmittedWorkDone()]));
     } finally {
       program.destroy();
+      this.#programs.delete(program);
     }
   }
 
@@ -179,6 +179,7 @@ export class Prefill {
     const states = this.#slots.buffers;
     const program = await watch.race(build(memory, g, { weights, states }));
     if (this.#destroyed) program.destroy();
+    else this.#programs.add(program);
     return { program, inputs, pace: { msPerStep: undefined, encode: { ms: 0, steps: 0 } } };
   }
 }

@@ -34,9 +34,11 @@ const WORDS_A_ROW: ReadonlyMap<string, number> = new Map([
   ['drawn', 1],
 ]);
 
-/** Rows that a table has room for: captions are prefilled in passes of their own. */
-const roomFor = ({ modelType }: GptConfig, mostRows: number): number =>
-  modelType === 'c2i' ? mostRows : Math.max(mostRows, ...prefillShape(false).counts);
+/** Lines of a table: captions are prefilled in passes of their own, whose rows have no draws. */
+const linesOf = (table: string, { modelType }: GptConfig, mostRows: number): number =>
+  modelType === 't2i' && table === 'rows'
+    ? Math.max(mostRows, ...prefillShape(false).counts)
+    : mostRows;
 
 /**
  * Allocates slots for a decoder, and tables for passes.
@@ -67,11 +69,13 @@ export async function createSlots(
       for (const tensor of g.residents.filter(({ life }) => life === 'state')) {
         const words = WORDS_A_ROW.get(tensor.name);
         const size =
-          words === undefined ? byteLength(tensor) : roomFor(config, mostRows) * words * 4;
+          words === undefined
+            ? byteLength(tensor)
+            : linesOf(tensor.name, config, mostRows) * words * 4;
         buffers.set(tensor.name, memory.create('state', tensor.name, size, usage));
       }
       write('rope', new Uint32Array(ropeTable(config).buffer));
-      write('drawn', new Uint32Array(roomFor(config, mostRows)).fill(NOT_DRAWN));
+      write('drawn', new Uint32Array(mostRows).fill(NOT_DRAWN));
     });
     await watch.race(made);
   } catch (error) {

@@ -15,7 +15,8 @@ import { vqDecoder } from '../models/vq-decoder.ts';
 /**
  * GPU bytes that passes of a shape and decoding one picture at a time take: weights, KV cache and other
  * state, temps; on GPUs several pictures at once take more (`imagesARun`). What the programs allocate, but for the padding between weights that share a buffer (under 256 bytes each);
- * drivers add their own.
+ * drivers add their own. Captions are prefilled by programs of their own, whose temps are not counted: of
+ * GPT-XL 30 MB where as many rows as there can be stand in a pass.
  */
 export function estimateMemory(
   config: ModelJson,

@@ -98,6 +98,24 @@ test('a grid that is given whole needs no caption in its slots', async () => {
   expect(await tokensOf({ caption: anyCaption(3, 1), prefix, pixels: false })).toEqual(prefix);
 });
 
+test('memory does not grow with captions, and is free when the engine is destroyed', async () => {
+  const before = model.memory;
+  const own = await createEngine(model, { capacity: 2, rows: 8 });
+  const use = async (): Promise<void> => {
+    for (const tokens of [12, 1]) {
+      const request = { caption: anyCaption(tokens, 1), seed: 1, pixels: false, window: 1 };
+      for await (const _ of own.submit(request));
+    }
+  };
+  await use();
+  const used = model.memory;
+  expect(used.state).toBeGreaterThan(before.state);
+  await use();
+  expect(model.memory).toEqual(used);
+  own.destroy();
+  expect(model.memory).toEqual(before);
+});
+
 test('scores are the logits that greedy tokens are drawn from', async () => {
   const captions = [anyCaption(4, 1), anyCaption(12, 2)];
   const tokens = await Promise.all(
