@@ -66,7 +66,7 @@ async function tokensOf(
 
 describe.each([
   { name: 'c2i_tiny', REQUESTS, SEEDS: seeds(250) },
-  { name: 't2i_tiny', REQUESTS: CAPTIONED, SEEDS: seeds(20) },
+  { name: 't2i_tiny', REQUESTS: CAPTIONED, SEEDS: seeds(60) },
 ] as const)('$name', ({ name, REQUESTS, SEEDS }) => {
   let model: Model;
   let engines: Engine[];
