@@ -3,8 +3,10 @@ import { ROW_WORDS } from '../../kernels/lib/row-table.ts';
 import { NOT_DRAWN } from '../../kernels/sampler/drawn.ts';
 import { SEQUENCE_WORDS } from '../../kernels/sampler/sequence-table.ts';
 import { WINDOW_WORDS } from '../../kernels/sampler/window-table.ts';
+import { DeviceError } from '../errors.ts';
+import { bindingLimit } from '../gpu/variants.ts';
 import { Graph } from '../graph/graph.ts';
-import { byteLength } from '../graph/tensor.ts';
+import { byteLength, type Tensor } from '../graph/tensor.ts';
 import type { Network } from '../load/network.ts';
 import { gptDecoder } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
@@ -43,7 +45,7 @@ const linesOf = (table: string, { modelType }: GptConfig, mostRows: number): num
 /**
  * Allocates slots for a decoder, and tables for passes.
  * @param mostRows Rows that a pass may have.
- * @throws DeviceError when the device has no room for them.
+ * @throws DeviceError when the device has no room for them, or (`limit`) cannot bind what they share.
  */
 export async function createSlots(
   network: Network<GptConfig>,
@@ -54,6 +56,8 @@ export async function createSlots(
   const { queue } = memory.device;
   const g = new Graph();
   gptDecoder(g, config, { rows: 1, slots: count }, precision);
+  const states = g.residents.filter(({ life }) => life === 'state');
+  checkRoom(memory.device, states, count);
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const buffers = new Map<string, GPUBuffer>();
   const destroy = (): void => memory.free(buffers.values());
@@ -66,7 +70,7 @@ export async function createSlots(
     queue.writeBuffer(named(name), firstWord * 4, data);
   try {
     const made = memory.checked('making the KV cache', () => {
-      for (const tensor of g.residents.filter(({ life }) => life === 'state')) {
+      for (const tensor of states) {
         const words = WORDS_A_ROW.get(tensor.name);
         const size =
           words === undefined
@@ -83,4 +87,18 @@ export async function createSlots(
     throw error;
   }
   return { count, mostRows, buffers, buffer: named, write, destroy };
+}
+
+/** Each layer's cache of all slots is one binding. */
+function checkRoom(device: GPUDevice, states: readonly Tensor[], slots: number): void {
+  const limit = bindingLimit(device);
+  const [largest] = states.toSorted((a, b) => byteLength(b) - byteLength(a));
+  if (!largest || byteLength(largest) <= limit) return;
+  const bytes = byteLength(largest);
+  const mebibytes = (n: number): string => `${(n / 2 ** 20).toFixed(1)} MiB`;
+  throw new DeviceError(
+    'limit',
+    `${slots} slots need ${mebibytes(bytes)} for "${largest.name}" in one binding, and this adapter binds at most ${mebibytes(limit)}: ` +
+      `${Math.floor((slots * limit) / bytes)} slots fit, two for each guided image (a smaller batch, or capacity of the engine)`,
+  );
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { compile } from '../../kernels/compile.ts';
 import { MAX_WORKGROUPS, type MatrixDType, type Variant } from '../../kernels/kernel.ts';
 import { prefillShape } from '../../src/engine/plan-prefill.ts';
+import { createSlots } from '../../src/engine/slots.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { bindingLimit } from '../../src/gpu/variants.ts';
 import { Graph } from '../../src/graph/graph.ts';
@@ -78,6 +79,10 @@ describe('a layer of full size', () => {
     try {
       expect(bindingLimit(plain.device)).toBe(128 * MIB);
       const network = await checkGpt(plain.device, config, file).load(memory);
+      // Of each layer 3.9 MB a slot.
+      await expect(createSlots(network, 64, 64)).rejects.toThrow(
+        '64 slots need 235.0 MiB for "layers.0.kv" in one binding, and this adapter binds at most 128.0 MiB: 34 slots fit',
+      );
       const loop = await tokenLoop(network, { sequences: 1, guided: true });
       loop.start([{ ...sampling({ cfgScale: 7.5 }), caption }]);
       await loop.run(1);
