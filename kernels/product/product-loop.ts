@@ -87,18 +87,23 @@ export const ownRow = ({ teams }: Layout, j: number): string =>
   j > 0 ? `${j * teams}u + team` : 'team';
 
 /** Most registers that hold weights on their way. */
-const ON_THE_WAY = 64;
+const ON_THE_WAY = 80;
 
 /**
- * Loads of each weight that are on their way at once, and whether they end exactly where inDim does:
- * memory answers an H200 after 0.5 us or more, an eighth of what a whole product takes.
+ * Loads of each weight that are on their way at once, and how many of them are certainly not past the end
+ * of inDim, whatever the invocation: memory answers an H200 after 0.5 us or more, an eighth of what a
+ * whole product takes.
  */
 function ahead({ inDim, width, split, span, parts, columns, weights, serial }: Layout) {
   const loads = ceilDiv(inDim, width);
-  const times = ceilDiv(ceilDiv(loads, split), span * parts);
+  const step = span * parts;
+  const times = ceilDiv(ceilDiv(loads, split), step);
   const most = serial ? 1 : ON_THE_WAY / (4 * columns * weights.length);
-  const count = ceilDiv(times, ceilDiv(times, most));
-  return { count, isExact: loads % (split * span * parts * count) === 0 };
+  const rounds = ceilDiv(times, most);
+  const count = ceilDiv(times, rounds);
+  const isWhole = loads % (split * step * count) === 0;
+  const sure = split > 1 ? 1 : Math.floor(loads / step) - (rounds - 1) * count;
+  return { count, sure: isWhole ? count : Math.max(1, sure) };
 }
 
 /** Variables `square<row>` and those of `sumsOf`, and the loop that fills them with a share of inDim. */
@@ -146,21 +151,25 @@ const at = (u: number): string => (u > 0 ? `_${u}` : '');
 
 /**
  * Declares load `u` of those that are ahead, of every weight, with the gain of the norm in it. Without
- * barriers, where little is shared, the gain is in the input instead (`addRows`).
+ * barriers, where little is shared, the gain is in the input instead (`addRows`). Past the end of inDim
+ * weights are zero: a branch around what is added would keep the input's loads from going ahead.
  */
 function loadWeights(layout: Layout, u: number): string[] {
   const { weights, columns, width, normEps, serial } = layout;
   const { end, step } = loadsOf(layout);
   const next = `k + ${u * step}u`;
-  const place = ahead(layout).isExact ? next : `min(${next}, ${end} - 1u)`;
   const norm = normEps !== undefined;
+  const isCut = u >= ahead(layout).sure;
+  const place = isCut ? `min(${next}, ${end} - 1u)` : next;
   return [
     ...(u > 0 ? [`let k${at(u)} = ${place};`] : []),
+    ...(isCut ? [`let is_there${at(u)} = f32(${next} < ${end});`] : []),
     ...(norm ? [`let gain${at(u)} = ${values(width, 'gain', '0u', `k${at(u)}`)};`] : []),
     ...weights.flatMap((w) =>
       range(columns).map((c) => {
         const load = `${w}_at(column${c}, k${at(u)})`;
-        return `let ${w}_${c}${at(u)} = ${norm && !serial ? `with_gain(${load}, gain${at(u)})` : load};`;
+        const value = norm && !serial ? `with_gain(${load}, gain${at(u)})` : load;
+        return `let ${w}_${c}${at(u)} = ${value}${isCut ? ` * is_there${at(u)}` : ''};`;
       }),
     ),
   ];
@@ -187,13 +196,13 @@ function addRows(layout: Layout, u: number): string {
         return `${w}_sum${r}_${v} += dots(${factors.join(', ')}, v${r});`;
       }),
     );
-  const squares = range(serial ? 0 : squaresOf(layout)).map(
-    (j) => `square${j} = add_squares(square${j}, ${values(width, 'x', `own${j}`, k)});`,
-  );
+  const { count, sure } = ahead(layout);
+  const isCut = u >= sure;
+  const squares = range(serial ? 0 : squaresOf(layout)).map((j) => {
+    const own = values(width, 'x', `own${j}`, k);
+    return `square${j} = add_squares(square${j}, ${own}${isCut ? ` * is_there${at(u)}` : ''});`;
+  });
   const rows = range(rowTile).flatMap((r) => [...load(r), ...add(r)]);
   const lines = [...squares, ...rows].join('\n    ');
-  const { count, isExact } = ahead(layout);
-  if (count === 1) return lines;
-  const { end, step } = loadsOf(layout);
-  return `${u > 0 && !isExact ? `if (k + ${u * step}u < ${end}) ` : ''}{\n${lines}\n}`;
+  return count === 1 ? lines : `{\n${lines}\n}`;
 }

@@ -1,6 +1,7 @@
 /** How a product of few rows with a weight divides its work. */
 import { MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
 import { shown } from '../lib/params.ts';
+import { loadWidth } from '../lib/weights.ts';
 import { matrixProblem } from './product-matrix-plan.ts';
 
 /** Who shares a sum decides its order; columns do not, so the number of rows may choose them. */
@@ -54,27 +55,43 @@ const MOST = 256;
 /** Workgroups that keep a large GPU busy: two for each of an H200's 132 multiprocessors. */
 const ENOUGH_WORKGROUPS = 256;
 
+/** Invocations that may share a sum of one weight, and the least share of them that always has work. */
+const TEAMS = [128, 64, 32];
+const LEAST_USE = 0.75;
+
 /**
- * The own choice, but for what `tile` says. H200, f16 weights, ratios of one run: shared by 128
- * invocations sums of one weight took 0.6 to 1.0 of the time they take shared by 32 for 2 rows, 0.3 to
- * 0.9 for 16; those of two weights 0.9 and 1.4. More rows read more of the input than of the weights, for
+ * How many invocations share a sum. H200, f16 weights, ratios of one run: sums of one weight took 128
+ * invocations 0.6 to 1.0 of the time that they take 32 for 2 rows, 0.3 to 0.9 for 16; those of two
+ * weights 0.9 and 1.4. Where a last load is for few of them, most would wait.
+ */
+function sharedBy(
+  { inDim, dtype, weights = 1 }: ProductShape,
+  { reduce, lanes }: Variant,
+): Pick<ProductTile, 'span' | 'parts'> {
+  if (reduce === 'serial') return { span: lanes ? LEAST_LANES : 1, parts: 1 };
+  if (reduce === 'workgroup') return { span: 1, parts: 64 };
+  if (weights > 1) return { span: LEAST_LANES, parts: 8 };
+  const loads = Math.ceil(inDim / loadWidth(dtype, inDim));
+  const useOf = (team: number): number => loads / (team * Math.ceil(loads / team));
+  const team = TEAMS.find((count) => useOf(count) >= LEAST_USE) ?? 32;
+  const span = Math.min(8, lanes ?? LEAST_LANES);
+  return { span, parts: team / span };
+}
+
+/**
+ * The own choice, but for what `tile` says. More rows read more of the input than of the weights, for
  * four columns at once half as often. SwiftShader: eight sums of four invocations are 1.1 to 1.3 times as
  * fast as four of one.
  */
 export function productTile(
-  { rows, outDim, weights = 1, norm = false }: ProductShape,
-  { reduce, lanes }: Variant,
+  shape: ProductShape,
+  variant: Variant,
   tile: Partial<ProductTile> = {},
 ): WholeTile {
+  const { rows, outDim, weights = 1, norm = false } = shape;
+  const { reduce } = variant;
   const serial = reduce === 'serial';
-  const own = serial
-    ? { span: lanes ? LEAST_LANES : 1, parts: 1 }
-    : reduce === 'workgroup'
-      ? { span: 1, parts: 64 }
-      : weights > 1
-        ? { span: LEAST_LANES, parts: 8 }
-        : { span: Math.min(8, lanes ?? LEAST_LANES), parts: 16 };
-  const { span, parts, math } = { ...own, math: 'f32' as const, ...tile };
+  const { span, parts, math } = { ...sharedBy(shape, variant), math: 'f32' as const, ...tile };
   const isNarrow = reduce === 'subgroup' && (rows <= 4 || weights > 1) && 2 * span * parts <= MOST;
   const { columns = serial ? 8 / weights : isNarrow ? 2 : 4 } = tile;
   // Software adapters run one workgroup a thread; on GPUs small ones are more at once.
