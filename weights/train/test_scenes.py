@@ -3,6 +3,7 @@
 python3 -m unittest discover -s weights/train
 """
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,23 +43,26 @@ def sprites():
 
 
 class Whole(unittest.TestCase):
-    def test_a_short_run_writes_everything(self):
-        with tempfile.TemporaryDirectory() as folder:
-            folder = Path(folder)
-            np.savez(folder / "sprites.npz", sprites=sprites())
-            options = "--seconds 20 --rehearse 3 --chunks 2 --per-chunk 64 --vq-batch 4 --batch 4 --judged 0.01 --device cpu"
-            done = subprocess.run(
-                [sys.executable, "-c", TINY_RUN, "--out", folder / "out", *options.split()]
-                + ["--sprites", folder / "sprites.npz"],
-                cwd=HERE,
-                capture_output=True,
-                text=True,
-            )
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertNotIn("failed", done.stdout, done.stdout)
-            t5, gpt = (load(folder / "out" / f"{n}.safetensors") for n in ("t5", "gpt"))
-            report = json.loads((folder / "out" / "report.json").read_text())
-            self.assertTrue((folder / "out" / "sheet.png").exists())
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        np.savez(self.folder / "sprites.npz", sprites=sprites())
+
+    def trained(self, out, *more):
+        options = "--seconds 10 --chunks 2 --per-chunk 64 --vq-batch 12 --batch 4 --judged 0.01 --device cpu"
+        call = [sys.executable, "-c", TINY_RUN, "--out", self.folder / out, *options.split(), *more]
+        call += ["--sprites", self.folder / "sprites.npz"]
+        done = subprocess.run(call, cwd=HERE, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for word in ("failed", "ends early", "without fused"):
+            self.assertNotIn(word, done.stdout)
+        return json.loads((self.folder / out / "report.json").read_text())
+
+    def test_a_short_run_writes_everything_and_another_goes_on_from_it(self):
+        report = self.trained("first")
+        folder = self.folder / "first"
+        t5, gpt = (load(folder / f"{n}.safetensors") for n in ("t5", "gpt"))
+        self.assertTrue((folder / "sheet.png").exists())
         self.assertEqual(t5["shared.weight"].shape, (1920, 32))
         self.assertIn("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", t5)
         self.assertEqual(gpt["cls_embedding.uncond_embedding"].shape, (32, 32))
@@ -66,6 +70,24 @@ class Whole(unittest.TestCase):
         held_out = report["evaluation"]["held_out"]
         self.assertEqual(set(held_out), {"objects", "relation", "count", "row", "others"})
         self.assertIn("nearest_trained_scene", report["evaluation"])
+        more = self.trained("second", "--init", folder, "--shares", "tokenizer=0.1")
+        self.assertEqual(more["before"]["decoder"], report["decoder"])
+        loss = [r["decoder"]["curve"][0]["loss"] for r in (report, more)]
+        self.assertLess(loss[1], loss[0])
+
+    def test_a_share_of_no_stage(self):
+        call = [sys.executable, HERE / "scenes" / "run.py", "--out", "x", "--shares", "judge=0.5"]
+        call += ["--sprites", self.folder / "sprites.npz"]
+        done = subprocess.run(call, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("tokenizer=0.3", done.stderr)
+
+    def test_from_a_folder_without_weights(self):
+        call = [sys.executable, HERE / "scenes" / "run.py", "--out", "x", "--init", self.folder]
+        call += ["--sprites", self.folder / "sprites.npz"]
+        done = subprocess.run(call, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("--init", done.stderr)
 
     def test_without_sprites(self):
         call = [sys.executable, HERE / "scenes" / "run.py", "--out", "x", "--sprites", "nowhere.npz"]

@@ -93,7 +93,7 @@ def picture_loss(y, x, opacity):
 
 
 class TokenizerTrainer:
-    def __init__(self, renderer, scenes, device, precision, batch=256, rate=8e-4, layout=None):
+    def __init__(self, renderer, scenes, device, precision, batch=512, rate=1e-3, layout=None):
         self.renderer, self.scenes, self.device, self.precision = renderer, scenes, device, precision
         self.batch, self.peak = batch, rate
         self.layout = layout or torch.contiguous_format

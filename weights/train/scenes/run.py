@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Trains the text model of scenes by the clock: tokenizer, codes, T5 and decoder, judge, evaluation.
 
-Writes to --out: gpt, vq, t5 and judge as f16 safetensors, report.json with every curve and number,
-sheet.png and reconstructions.png. The weights are written before anything is judged.
+Writes to --out: gpt, vq, t5 and helpers (the judge, and what teaches T5) as f16 safetensors,
+report.json with every curve and number, sheet.png and reconstructions.png. The weights are written
+before anything is judged. With --init a run goes on from what another wrote, so that several short
+ones add up: the moments of Adam begin anew.
 """
 import argparse
 import json
@@ -20,7 +22,7 @@ import numpy as np
 import torch
 from common import device_of, fail, main, precision_of, to_bytes
 from PIL import Image
-from safetensors_io import save
+from safetensors_io import load, save
 from scenes import evaluate as ev
 from scenes.decoder import GPT, T5, DecoderTrainer, Painter
 from scenes.image_tokens import CONFIG, TokenizerTrainer, codes_of, encode, measured
@@ -31,8 +33,9 @@ from scenes.render import Renderer
 from scenes.vocabulary import FILE, Words
 from vq_model import compile_norms
 
-# Shares of the time after the start.
-SHARES = {"tokenizer": 0.29, "codes": 0.04, "t5": 0.025, "decoder": 0.49, "judge": 0.075, "evaluation": 0.08}
+# Seconds at most, and share of the time after the start; the other stages share what is left.
+LAST = {"judge": (15, 0.08), "evaluation": (20, 0.08)}
+SHARES = {"tokenizer": 0.34, "codes": 0.05, "t5": 0.06, "decoder": 0.55}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 SETTINGS = ((3.0, 0), (5.0, 256), (2.0, 0), (4.0, 0), (7.5, 256), (6.0, 0), (3.0, 64), (1.0, 0))
 
@@ -43,12 +46,14 @@ def options_of():
     parser.add_argument("--seconds", type=float, default=200, help="for everything")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--precision", default="auto", choices=["auto", "f32", "bf16"])
+    parser.add_argument("--init", type=Path, help="go on from the weights in this --out of a run before")
+    parser.add_argument("--shares", default="", help="of the time, e.g. tokenizer=0.1,decoder=0.8")
     parser.add_argument("--sprites", type=Path, default=SPRITES)
     parser.add_argument("--chunks", type=int, default=80, help="of scenes to make")
     parser.add_argument("--per-chunk", type=int, default=10000)
-    parser.add_argument("--vq-batch", type=int, default=128)
-    parser.add_argument("--batch", type=int, default=384)
-    parser.add_argument("--vq-rate", type=float, default=8e-4)
+    parser.add_argument("--vq-batch", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--vq-rate", type=float, default=1e-3)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--layout", default="contiguous", choices=["contiguous", "channels_last"])
     parser.add_argument("--compile", action="store_true", help="torch.compile for the decoder's blocks")
@@ -98,13 +103,44 @@ def attempt(name, part, strict=False):
         return None
 
 
-def deadlines(now, end):
+def deadlines(now, end, shares):
     """When each stage ends (time.time())."""
+    last = {name: min(most, share * (end - now)) for name, (most, share) in LAST.items()}
+    left = end - now - sum(last.values())
+    spans = {**{name: share / sum(shares.values()) * left for name, share in shares.items()}, **last}
     at, ends = now, {}
-    for name, share in SHARES.items():
-        at += share * (end - now)
+    for name, span in spans.items():
+        at += span
         ends[name] = at
     return ends
+
+
+def shares_of(text):
+    """"tokenizer=0.1,decoder=0.8" over SHARES."""
+    shares = dict(SHARES)
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition("=")
+        if name not in SHARES or not value.replace(".", "", 1).isdigit():
+            fail(f'"--shares" expected parts like tokenizer=0.3 of {", ".join(SHARES)}, got "{part}"')
+        shares[name] = float(value)
+    return shares
+
+
+def started_from(folder):
+    """Weights by name of a run before, and what it reported; nothing without one."""
+    if folder is None:
+        return {}
+    names = ("vq", "gpt", "t5", "helpers")
+    for name in names:
+        if not (folder / f"{name}.safetensors").exists():
+            fail(f'{folder / name}.safetensors: no such file; "--init" expected what run.py wrote')
+    weights = {n: {k: v.float() for k, v in load(folder / f"{n}.safetensors").items()} for n in names}
+    return {**weights, "report": json.loads((folder / "report.json").read_text())}
+
+
+def part_of(state, prefix):
+    """The tensors under a prefix, without it."""
+    return {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
 
 
 class Training:
@@ -112,6 +148,8 @@ class Training:
         self.options = options
         if not options.sprites.exists():
             fail(f'{options.sprites}: no such file; run "python3 weights/train/scenes/prepare.py" first')
+        self.shares = shares_of(options.shares)
+        self.before = started_from(options.init)
         self.pool = Pool(max(1, (os.cpu_count() or 2) - 2))
         seed = options.seed
         self.asked = self.pool.ask(seed + 1, options.chunks, options.per_chunk, False)
@@ -127,6 +165,8 @@ class Training:
         self.strict = False
         self.words = Words(FILE)
         self.report = {"settings": {k: str(v) for k, v in vars(options).items()}, "torch": torch.__version__}
+        if self.before:
+            self.report["before"] = self.before["report"]
         if self.device.type == "cuda":
             self.report["device"] = torch.cuda.get_device_name()
         self.out = Outputs(options.out, self.report)
@@ -205,7 +245,7 @@ class Training:
         """All stages; the last ends at `end` (time.time())."""
         options, device = self.options, self.device
         compile_norms(options.compile_norms)
-        ends = deadlines(time.time(), end)
+        ends = deadlines(time.time(), end, self.shares)
         trainer = TokenizerTrainer(
             self.renderer,
             self.scenes,
@@ -215,6 +255,8 @@ class Training:
             options.vq_rate,
             LAYOUTS[options.layout],
         )
+        if self.before:
+            trainer.network.load_state_dict(self.before["vq"])
         self.tokenizer = trainer.train(ends["tokenizer"], self.report)
         del trainer
         self.out.weights("vq", self.tokenizer.state_dict())
@@ -231,19 +273,28 @@ class Training:
         decoder = DecoderTrainer(
             self.scenes, device, self.precision, min(options.batch, len(codes)), options.rate, options.compile
         )
+        if self.before:
+            decoder.network.gpt.load_state_dict(self.before["gpt"])
+            decoder.network.t5.load_state_dict(self.before["t5"])
+            decoder.meaning.load_state_dict(part_of(self.before["helpers"], "meaning."))
         attempt("t5", lambda: decoder.warm_up(ends["t5"], self.report, 2 * options.batch), self.strict)
         decoder.train(codes, ends["decoder"], self.report, (self.packed, test))
         self.trained_scenes = len(codes)
         self.painter = decoder.trained(Painter().to(device)).requires_grad_(False)
+        helpers = {f"meaning.{k}": v for k, v in decoder.meaning.state_dict().items()}
         del decoder
         self.out.weights("gpt", self.painter.gpt.state_dict())
         self.out.weights("t5", self.painter.t5.state_dict())
+        self.out.weights("helpers", helpers)
         self.report["model"] = {"gpt": GPT, "vq": CONFIG, "t5": T5}
         self.out.write()
         self.say("weights written")
         compile_norms(False)  # other shapes than those it was compiled for
         attempt("tokenizer measured", self.measure_tokenizer, self.strict)
         self.judge = attempt("judge", lambda: self.train_judge(ends["judge"]), self.strict)
+        if self.judge is not None:
+            helpers.update({f"judge.{k}": v for k, v in self.judge.state_dict().items()})
+            self.out.weights("helpers", helpers)
         attempt("evaluation", lambda: self.evaluate(ends["evaluation"]), self.strict)
         self.out.write()
         self.say("done")
@@ -269,7 +320,6 @@ class Training:
         scenes = SceneSet(parts, self.device)
         settings = (self.device, self.precision, self.report, 4 * self.options.vq_batch)
         judge = train_judge(scenes, self.renderer, deadline, *settings)
-        self.out.weights("judge", judge.state_dict())
         quality = ev.judge_quality(judge, self.renderer, self.judged, self.packed)
         self.report["judge"]["on_drawn_held_out_scenes"] = quality
         rows = torch.arange(len(self.packed), device=self.device)
