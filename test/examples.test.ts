@@ -1,18 +1,18 @@
 /** The examples run, and the README shows them as they are. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { normalise } from '../examples/one-kernel.ts';
 import { Memory } from '../src/gpu/memory.ts';
 import { readBuffer } from '../src/gpu/readback.ts';
-import { textModelFolder } from '../src/node/index.ts';
 import { expectClose } from './oracle/compare.ts';
 import { rmsNorm } from './oracle/rms-norm.ts';
 import { testDevice } from './support/device.ts';
 import { normal } from './support/random.ts';
 import { ROOT } from './support/sources.ts';
+import { writeTinyTextFolder } from './support/tiny-text-model.ts';
 
 test('one kernel on a device of your own', async () => {
   const device = await testDevice();
@@ -23,10 +23,14 @@ test('one kernel on a device of your own', async () => {
 });
 
 /** Runs an example, which writes pictures. */
-function runExample(name: string, pictures: readonly string[]): void {
+function runExample(
+  name: string,
+  pictures: readonly string[],
+  asked: readonly string[] = [],
+): void {
   const cwd = mkdtempSync(join(tmpdir(), 'llamagen-example-'));
   const example = join(ROOT, 'examples', `${name}.ts`);
-  const args = ['--import', import.meta.resolve('tsx'), example];
+  const args = ['--import', import.meta.resolve('tsx'), example, ...asked];
   const { status, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
   expect(stderr).toBe('');
   expect(status).toBe(0);
@@ -38,9 +42,13 @@ function runExample(name: string, pictures: readonly string[]): void {
 
 test('generating in Node', () => runExample('generate', ['image-1.png', 'image-2.png']));
 
-test.skipIf(!existsSync(join(textModelFolder(), 'model.json')))('drawing texts in Node', () =>
-  runExample('texts', ['text-0.png', 'text-1.png']),
-);
+test('drawing texts in Node', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'llamagen-example-model-'));
+  writeTinyTextFolder(folder);
+  const prompts = ['two lemon', 'a cat'];
+  runExample('texts', ['text-0.png', 'text-1.png'], [folder, ...prompts]);
+  rmSync(folder, { recursive: true });
+});
 
 test.each([
   ['README.md', 'generate'],

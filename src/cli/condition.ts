@@ -1,6 +1,7 @@
 /** What a run draws: classes, texts, or features of texts. Settled before anything is loaded. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { CHECKPOINTS } from '../catalogue/checkpoints.ts';
 import { OptionError } from '../errors.ts';
 import {
   type FeaturesFile,
@@ -62,9 +63,15 @@ export function modelFor(
   const shipped = textModelFolder();
   if (existsSync(join(shipped, 'model.json'))) return shipped;
   throw new OptionError(
-    '--model: no model of texts ships with this version: "llamagen pull t2i-XL-256" gets an official one',
+    `--model: no model of texts ships with this version yet: name one with --model FOLDER; "llamagen pull ${pullable()}" gets an official one, and "llamagen info" shows which are here`,
   );
 }
+
+/** Official models of texts. */
+const pullable = (): string =>
+  CHECKPOINTS.filter(({ t5 }) => t5)
+    .map(({ name }) => name)
+    .join('" or "llamagen pull ');
 
 /**
  * What is to be drawn by the model of a folder.

@@ -75,7 +75,7 @@ export function defaultModelFolder(): string {
   return join(packageFolder(), 'weights', 'fruits-96');
 }
 
-/** The model of texts that ships with this package. */
+/** The model of texts that prompts go to without `--model`, if it is there: none ships with this version yet. */
 export function textModelFolder(): string {
   return join(packageFolder(), 'weights', 'scenes-96');
 }

@@ -20,7 +20,6 @@ export {
   openFile,
   openFolder,
   packageFolder,
-  textModelFolder,
 } from './files.ts';
 export {
   type DownloadedFile,
