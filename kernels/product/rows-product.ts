@@ -12,12 +12,15 @@ import {
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
+import { type Columns, columnsOf } from './columns.ts';
 
 export interface RowsProductParams {
   readonly rows: number;
   /** A multiple of 4, as is outDim. */
   readonly inDim: number;
   readonly outDim: number;
+  /** Make these columns only; parts after the first add to `out`. Default all. */
+  readonly columns?: Columns | undefined;
   /** Add the binding `residual` [rows, outDim] to the result. */
   readonly residual?: boolean | undefined;
 }
@@ -57,9 +60,11 @@ export function rowsProduct(params: RowsProductParams): Kernel {
     rows: 'size',
     inDim: 'size',
     outDim: 'size',
+    columns: 'part?',
     residual: 'flag?',
   });
   const { rows, inDim, outDim, residual = false } = params;
+  const { first, count } = columnsOf('rows_product', params);
   assert(
     inDim % 4 === 0 && outDim % 4 === 0,
     `rows_product: inDim and outDim expected multiples of 4, got ${inDim} and ${outDim}`,
@@ -69,17 +74,19 @@ export function rowsProduct(params: RowsProductParams): Kernel {
   });
   const bindings: Bindings = {
     x: matrix('in', [rows, inDim]),
-    weight: matrix('in', [outDim, inDim]),
+    weight: matrix('in', [count, inDim]),
     ...(residual && { residual: matrix('in', [rows, outDim]) }),
-    out: matrix('out', [rows, outDim]),
+    out: matrix(first > 0 ? 'inout' : 'out', [rows, outDim]),
   };
   assertIndexable('rows_product', bindings);
   const rowTiles = ceilDiv(rows, ROWS);
-  const [gx, gy] = grid(ceilDiv(rowTiles * ceilDiv(outDim, 4 * QUADS), SIZE));
-  const [inQuads, outQuads] = [inDim / 4, outDim / 4];
-  const sizes = { rows, in_quads: inQuads, out_quads: outQuads, row_tiles: rowTiles, groups: gx };
+  const [gx, gy] = grid(ceilDiv(rowTiles * ceilDiv(count, 4 * QUADS), SIZE));
+  const sizes = {
+    ...{ rows, in_quads: inDim / 4, out_quads: outDim / 4 },
+    ...{ first_quad: first / 4, quads: count / 4, row_tiles: rowTiles, groups: gx },
+  };
   const [of, into] = ['rows, 4 * in_quads', 'rows, 4 * out_quads'];
-  const axes = { x: of, weight: '4 * out_quads, 4 * in_quads', residual: into, out: into };
+  const axes = { x: of, weight: '4 * quads, 4 * in_quads', residual: into, out: into };
   const code = wgsl`
 ${declare(bindings, sizes, axes)}
 fn put(at: u32, sums: vec4f) { out[at] = sums${residual ? ' + residual[at]' : ''}; }
@@ -90,17 +97,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
   let row = tile % s.row_tiles * ${ROWS}u;
   let quad = tile / s.row_tiles * ${QUADS}u;
-  if (quad >= s.out_quads) { return; }
+  if (quad >= s.quads) { return; }
   ${body()}
 }`;
   return {
     ...identity,
-    label: `rows_product${residual ? ' residual' : ''} f32[${outDim},${inDim}] x ${rows}`,
+    label: `rows_product${residual ? ' residual' : ''} f32[${count},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}`,
     code,
     bindings,
     workgroups: [gx, gy, 1],
     sizes,
-    cost: { operations: 2 * rows * inDim * outDim },
+    cost: { operations: 2 * rows * inDim * count },
   };
 }
 
@@ -111,17 +118,17 @@ function body(): string {
   const sums = rows.flatMap((r) => range(QUADS).map((q) => ({ r, q })));
   const rowAt = (r: number): string => (r === 0 ? 'row' : `min(row + ${r}u, s.rows - 1u)`);
   const columnAt = (c: number): string =>
-    c < 4 ? `(4u * quad + ${c}u)` : `min(4u * quad + ${c}u, 4u * s.out_quads - 1u)`;
+    c < 4 ? `(4u * quad + ${c}u)` : `min(4u * quad + ${c}u, 4u * s.quads - 1u)`;
   const dots = (r: number, q: number): string =>
     range(4)
       .map((c) => `dot(x${r}, w${4 * q + c})`)
       .join(', ');
   const stored = ({ r, q }: (typeof sums)[number]): string => {
-    const at = `(row + ${r}u) * s.out_quads + quad + ${q}u`;
+    const at = `(row + ${r}u) * s.out_quads + s.first_quad + quad + ${q}u`;
     const store = `put(${at}, sum${r}_${q});`;
     const tests = [
       ...(r > 0 ? [`row + ${r}u < s.rows`] : []),
-      ...(q > 0 ? [`quad + ${q}u < s.out_quads`] : []),
+      ...(q > 0 ? [`quad + ${q}u < s.quads`] : []),
     ];
     return tests.length > 0 ? `if (${tests.join(' && ')}) { ${store} }` : store;
   };

@@ -16,21 +16,23 @@ interface EncoderProductInputs {
 }
 
 /**
- * x weight^T (+ residual). Without barriers a weight of f32 in one piece is multiplied by the kernel
+ * x weight^T (+ residual). Without barriers a weight of f32 is multiplied by the kernel
  * whose text serves all shapes, unless a tile says otherwise: these run once, so compiling counts.
  */
 export const encoderProduct: Operation<ProductParams, EncoderProductInputs, ProductOpTile> = {
   ...productFamily((params) => params),
   call(g, params, { x, weight, residual }, tile) {
     const { rows, inDim, outDim, dtype, variant } = params;
-    const [first] = weight;
-    const isPlain = variant.reduce === 'serial' && dtype === 'f32' && weight.length === 1;
     const inFours = inDim % 4 === 0 && outDim % 4 === 0;
-    if (isPlain && inFours && first && Object.keys(tile).length === 0) {
+    const isPlain = variant.reduce === 'serial' && dtype === 'f32' && inFours;
+    if (isPlain && Object.keys(tile).length === 0) {
       const sizes = { rows, inDim, outDim };
-      const given = { x, weight: first.values };
-      if (!residual) return g.call(rowsProduct(sizes), given).out;
-      return g.call(rowsProduct({ ...sizes, residual: true }), { ...given, residual }).out;
+      if (!residual) {
+        const make = (columns?: Columns) => rowsProduct({ ...sizes, columns });
+        return callParts(g, make, { weight }, { x }).out;
+      }
+      const make = (columns?: Columns) => rowsProduct({ ...sizes, residual: true, columns });
+      return callParts(g, make, { weight }, { x, residual }).out;
     }
     const whole = { ...params, tile: wholeTile(tile) };
     if (!residual) {

@@ -4,6 +4,7 @@ import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import { embed } from '../../kernels/embed/embed.ts';
 import type { Kernel, MatrixDType, Variant } from '../../kernels/kernel.ts';
 import type { Columns } from '../../kernels/product/columns.ts';
+import { rowsProduct } from '../../kernels/product/rows-product.ts';
 import { swiglu } from '../../kernels/product/swiglu.ts';
 import { linear } from '../records/product/linear.ts';
 import { matmul } from '../records/product/matmul.ts';
@@ -153,4 +154,22 @@ describe('embed', () => {
   test('refuses tokens past the vocabulary', () => {
     expect(() => embed({ ...sizes, held: { first: 9, count: 3 } })).toThrow(/tokens 9 \.\. 11/);
   });
+});
+
+test('rows_product', async () => {
+  const sizes = { rows, inDim: 68, outDim: 92, residual: true } as const;
+  const given = { x: normal(rows * 68, 1), residual: normal(rows * 92, 5) };
+  const all = normal(92 * 68, 3, 0.3);
+  const { out: whole } = await runKernel(device, rowsProduct(sizes), { ...given, weight: all });
+  let made: Record<string, Array1> = {};
+  for (const [first, end] of [
+    [0, 8],
+    [8, 20],
+    [20, 92],
+  ] as const) {
+    const weight = all.slice(first * 68, end * 68);
+    const kernel: Kernel = rowsProduct({ ...sizes, columns: { first, count: end - first } });
+    made = { ...made, ...(await runKernel(device, kernel, { ...given, ...made, weight })) };
+  }
+  expect(made.out).toEqual(whole);
 });

@@ -1,11 +1,13 @@
 @group(0) @binding(0) var<storage, read> x: array<vec4f>; // f32 [rows, 4 * in_quads]
-@group(0) @binding(1) var<storage, read> weight: array<vec4f>; // f32 [4 * out_quads, 4 * in_quads]
+@group(0) @binding(1) var<storage, read> weight: array<vec4f>; // f32 [4 * quads, 4 * in_quads]
 @group(0) @binding(2) var<storage, read> residual: array<vec4f>; // f32 [rows, 4 * out_quads]
 @group(0) @binding(3) var<storage, read_write> out: array<vec4f>; // f32 [rows, 4 * out_quads]
 struct Sizes {
   rows: u32,
   in_quads: u32,
   out_quads: u32,
+  first_quad: u32,
+  quads: u32,
   row_tiles: u32,
   groups: u32,
 }
@@ -21,7 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
   let row = tile % s.row_tiles * 4u;
   let quad = tile / s.row_tiles * 2u;
-  if (quad >= s.out_quads) { return; }
+  if (quad >= s.quads) { return; }
   let row0 = row * s.in_quads;
   let row1 = min(row + 1u, s.rows - 1u) * s.in_quads;
   let row2 = min(row + 2u, s.rows - 1u) * s.in_quads;
@@ -30,10 +32,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let column1 = (4u * quad + 1u) * s.in_quads;
   let column2 = (4u * quad + 2u) * s.in_quads;
   let column3 = (4u * quad + 3u) * s.in_quads;
-  let column4 = min(4u * quad + 4u, 4u * s.out_quads - 1u) * s.in_quads;
-  let column5 = min(4u * quad + 5u, 4u * s.out_quads - 1u) * s.in_quads;
-  let column6 = min(4u * quad + 6u, 4u * s.out_quads - 1u) * s.in_quads;
-  let column7 = min(4u * quad + 7u, 4u * s.out_quads - 1u) * s.in_quads;
+  let column4 = min(4u * quad + 4u, 4u * s.quads - 1u) * s.in_quads;
+  let column5 = min(4u * quad + 5u, 4u * s.quads - 1u) * s.in_quads;
+  let column6 = min(4u * quad + 6u, 4u * s.quads - 1u) * s.in_quads;
+  let column7 = min(4u * quad + 7u, 4u * s.quads - 1u) * s.in_quads;
   var sum0_0 = vec4f();
   var sum0_1 = vec4f();
   var sum1_0 = vec4f();
@@ -64,18 +66,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     sum3_0 += vec4f(dot(x3, w0), dot(x3, w1), dot(x3, w2), dot(x3, w3));
     sum3_1 += vec4f(dot(x3, w4), dot(x3, w5), dot(x3, w6), dot(x3, w7));
   }
-  put(row * s.out_quads + quad, sum0_0);
-  if (quad + 1u < s.out_quads) { put(row * s.out_quads + quad + 1u, sum0_1); }
-  if (row + 1u < s.rows) { put((row + 1u) * s.out_quads + quad, sum1_0); }
-  if (row + 1u < s.rows && quad + 1u < s.out_quads) {
-    put((row + 1u) * s.out_quads + quad + 1u, sum1_1);
+  put(row * s.out_quads + s.first_quad + quad, sum0_0);
+  if (quad + 1u < s.quads) { put(row * s.out_quads + s.first_quad + quad + 1u, sum0_1); }
+  if (row + 1u < s.rows) { put((row + 1u) * s.out_quads + s.first_quad + quad, sum1_0); }
+  if (row + 1u < s.rows && quad + 1u < s.quads) {
+    put((row + 1u) * s.out_quads + s.first_quad + quad + 1u, sum1_1);
   }
-  if (row + 2u < s.rows) { put((row + 2u) * s.out_quads + quad, sum2_0); }
-  if (row + 2u < s.rows && quad + 1u < s.out_quads) {
-    put((row + 2u) * s.out_quads + quad + 1u, sum2_1);
+  if (row + 2u < s.rows) { put((row + 2u) * s.out_quads + s.first_quad + quad, sum2_0); }
+  if (row + 2u < s.rows && quad + 1u < s.quads) {
+    put((row + 2u) * s.out_quads + s.first_quad + quad + 1u, sum2_1);
   }
-  if (row + 3u < s.rows) { put((row + 3u) * s.out_quads + quad, sum3_0); }
-  if (row + 3u < s.rows && quad + 1u < s.out_quads) {
-    put((row + 3u) * s.out_quads + quad + 1u, sum3_1);
+  if (row + 3u < s.rows) { put((row + 3u) * s.out_quads + s.first_quad + quad, sum3_0); }
+  if (row + 3u < s.rows && quad + 1u < s.quads) {
+    put((row + 3u) * s.out_quads + s.first_quad + quad + 1u, sum3_1);
   }
 }
