@@ -59,7 +59,7 @@ class Whole(unittest.TestCase):
         return json.loads((self.folder / out / "report.json").read_text())
 
     def test_a_short_run_writes_everything_and_another_goes_on_from_it(self):
-        report = self.trained("first")
+        report = self.trained("first", "--nouns", "16")
         folder = self.folder / "first"
         t5, gpt = (load(folder / f"{n}.safetensors") for n in ("t5", "gpt"))
         self.assertTrue((folder / "sheet.png").exists())
@@ -70,10 +70,27 @@ class Whole(unittest.TestCase):
         held_out = report["evaluation"]["held_out"]
         self.assertEqual(set(held_out), {"objects", "relation", "count", "row", "others"})
         self.assertIn("nearest_trained_scene", report["evaluation"])
-        more = self.trained("second", "--init", folder, "--shares", "tokenizer=0.1")
+        more = self.trained("second", "--init", folder, "--shares", "tokenizer=0.1", "--nouns", "16")
+        self.assertEqual(len(more["nouns"]), 16)
         self.assertEqual(more["before"]["decoder"], report["decoder"])
         loss = [r["decoder"]["curve"][0]["loss"] for r in (report, more)]
         self.assertLess(loss[1], loss[0])
+
+    def test_a_model_folder_of_a_run(self):
+        self.trained("run")
+        out = self.folder / "tiny"
+        for command in (["export.py", "--run", self.folder / "run"], ["golden.py", "--model", out]):
+            target = out if command[0] == "export.py" else self.folder / "golden" / "tiny"
+            call = [sys.executable, HERE / "scenes" / command[0], *command[1:], "--out", target]
+            done = subprocess.run(call, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        described = json.loads((out / "model.json").read_text())
+        self.assertEqual(described["gpt"]["model_type"], "t2i")
+        self.assertEqual(len(described["text"]["words"]), len(NOUNS))
+        self.assertEqual(described["text"]["max_length"], 32)
+        expected = load(self.folder / "golden" / "tiny" / "expected.safetensors")
+        self.assertEqual(len(expected["ids"]), expected["lengths"].sum())
+        self.assertEqual(expected["greedy_tokens"].shape, (32, 144))
 
     def test_a_share_of_no_stage(self):
         call = [sys.executable, HERE / "scenes" / "run.py", "--out", "x", "--shares", "judge=0.5"]

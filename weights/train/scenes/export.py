@@ -10,7 +10,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common import fail, main
 from export import vq_fields
-from scenes.scene import NOUNS
 from scenes.vocabulary import FILE
 
 
@@ -22,17 +21,18 @@ def bare(name):
 def model_json(name, report, license, settings):
     """Settings given by hand go before those that the evaluation chose."""
     chosen = report["evaluation"]
+    nouns = report["nouns"]
     decoder, tokenizer = report["decoder"], report["tokenizer"]
     return {
         "format": "llamagen-webgpu/1",
         "name": name,
-        "description": f"Text-conditional LlamaGen, 96x96 pixels, scenes of one to four of {len(NOUNS)} things",
+        "description": f"Text-conditional LlamaGen, 96x96 pixels, scenes of one to four of {len(nouns)} things",
         "gpt": report["model"]["gpt"],
         "vq": vq_fields(report["model"]["vq"]),
         "text": {
             "max_length": report["model"]["gpt"]["cls_token_num"],
             "clean": True,
-            "words": [bare(noun["names"][0]["one"]) for noun in NOUNS],
+            "words": [bare(noun) for noun in nouns],
         },
         "sampling": {
             "cfg_scale": chosen["cfg_scale"] if settings.cfg_scale is None else settings.cfg_scale,
@@ -41,7 +41,7 @@ def model_json(name, report, license, settings):
             "top_p": 1.0,
         },
         "license": license,
-        "trained": f"On drawn scenes of {len(NOUNS)} pictures of Noto Emoji with captions, on one "
+        "trained": f"On drawn scenes of {len(nouns)} pictures of Noto Emoji with captions, on one "
         f"{report.get('device', 'CPU')}: tokenizer on {tokenizer['samples']} scenes in "
         f"{tokenizer['seconds']:.0f} s, T5 and decoder on {decoder['samples']} samples of "
         f"{decoder['scenes']} scenes in {decoder['seconds']:.0f} s; EMA weights",

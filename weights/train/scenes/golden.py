@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
-from common import HERE, main, to_bytes
+from common import HERE, main, shown, to_bytes
 from exported import load_vq, read_model_json
 from golden import set_tolerance
 from gpt_model import TextTransformer
@@ -80,7 +80,7 @@ def run():
         "kind": "text_model_folder",
         "description": "the shipped text model: ids and features of prompts, greedy tokens without guidance, "
         "logits, pixels",
-        "model": str(options.model.resolve().relative_to(ROOT)),
+        "model": shown(options.model),
         "prompts": prompts,
     }
     (out / "config.json").write_text(json.dumps(config, indent=1) + "\n")

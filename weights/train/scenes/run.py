@@ -30,6 +30,7 @@ from scenes.judge import detections, summary, train_judge
 from scenes.pool import Pool, SceneSet, padded
 from scenes.prepare import SPRITES
 from scenes.render import Renderer
+from scenes.scene import NOUNS, keep_nouns
 from scenes.vocabulary import FILE, Words
 from vq_model import compile_norms
 
@@ -48,6 +49,7 @@ def options_of():
     parser.add_argument("--precision", default="auto", choices=["auto", "f32", "bf16"])
     parser.add_argument("--init", type=Path, help="go on from the weights in this --out of a run before")
     parser.add_argument("--shares", default="", help="of the time, e.g. tokenizer=0.1,decoder=0.8")
+    parser.add_argument("--nouns", type=int, help="only so many of them, for a smaller model (4 or more)")
     parser.add_argument("--sprites", type=Path, default=SPRITES)
     parser.add_argument("--chunks", type=int, default=80, help="of scenes to make")
     parser.add_argument("--per-chunk", type=int, default=10000)
@@ -149,6 +151,11 @@ class Training:
         if not options.sprites.exists():
             fail(f'{options.sprites}: no such file; run "python3 weights/train/scenes/prepare.py" first')
         self.shares = shares_of(options.shares)
+        kept = range(len(NOUNS))
+        if options.nouns is not None:
+            if not 4 <= options.nouns <= len(NOUNS):
+                fail(f'"--nouns" expected a number from 4 to {len(NOUNS)}, got {options.nouns}')
+            kept = keep_nouns(options.nouns)
         self.before = started_from(options.init)
         self.pool = Pool(max(1, (os.cpu_count() or 2) - 2))
         seed = options.seed
@@ -170,7 +177,8 @@ class Training:
         if self.device.type == "cuda":
             self.report["device"] = torch.cuda.get_device_name()
         self.out = Outputs(options.out, self.report)
-        self.renderer = Renderer(np.load(options.sprites)["sprites"], self.device)
+        self.report["nouns"] = [noun["names"][0]["one"] for noun in NOUNS]
+        self.renderer = Renderer(np.load(options.sprites)["sprites"][list(kept)], self.device)
         self.judged = ev.held_out_scenes(seed + 1000, options.judged)
         self.packed = ev.arrays(self.judged, self.words, self.device)
         self.tried = ev.held_out_scenes(seed + 2000, options.judged * 0.6)
