@@ -84,7 +84,7 @@ export const squaresOf = ({ normEps, serial, rowTile, teams }: Layout): number =
 
 /** The row of the tile, of which an invocation has squares number `j`. */
 export const ownRow = ({ teams }: Layout, j: number): string =>
-  j > 0 ? `${j * teams}u + team` : 'team';
+  teams === 1 ? `${j}u` : j > 0 ? `${j * teams}u + team` : 'team';
 
 /** Most registers that hold weights on their way. */
 const ON_THE_WAY = 80;

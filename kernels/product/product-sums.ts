@@ -27,12 +27,16 @@ ${layout.serial || layout.normEps === undefined ? '' : squareLib(layout)}`;
 /** Whether exchanges want more values than there are: a power of two. */
 const isPadded = (span: number, count: number): boolean => span > 1 && (count & (count - 1)) !== 0;
 
+/** Whether a tile's row is one of the product's, where tiles of rows are not whole. */
+const isThere = ({ rows, rowTile }: Layout): string =>
+  rows % rowTile === 0 ? '' : `row < ${rows}u && `;
+
 /** The row that `store` is given, of all parts of inDim. */
 const rowOf = ({ split, rows }: Layout): string => (split > 1 ? `slice * ${rows}u + row` : 'row');
 
 /** `fn store_item(first, unit, item)`: stores one of the values of a team, if it is of a row and column. */
 function storeItemLib(layout: Layout): string {
-  const { weights, rows, rowTile, outDim, columns, firstQuad, split, span } = layout;
+  const { weights, rowTile, outDim, columns, firstQuad, split, span } = layout;
   const n = columns / 4;
   const slice = split > 1 ? 'slice: u32, ' : '';
   const isValue = isPadded(span, rowTile * n) ? `item < ${rowTile * n}u && ` : '';
@@ -40,7 +44,7 @@ function storeItemLib(layout: Layout): string {
 fn store_item(${slice}first: u32, unit: u32, item: u32, ${weights.map((w) => `${w}_sum: vec4f`).join(', ')}) {
   let row = first + item / ${n}u;
   let i = unit * ${n}u + item % ${n}u;
-  if (${isValue}row < ${rows}u && i < ${quads(outDim)}u) {
+  if (${isValue}${isThere(layout)}i < ${quads(outDim)}u) {
     store(${rowOf(layout)}, ${firstQuad}u + i, ${weights.map((w) => `${w}_sum`).join(', ')});
   }
 }`;
@@ -140,8 +144,7 @@ function storeAlone(layout: Layout): string {
 
 /** Through workgroup memory: the sums of parts are added, and one invocation stores four columns of a row. */
 function storeTogether(layout: Layout): string {
-  const { weights, rows, outDim, firstQuad, normEps, span, parts, teams, rowTile, columns } =
-    layout;
+  const { weights, outDim, firstQuad, normEps, span, parts, teams, rowTile, columns } = layout;
   const shares = sharesOf(layout);
   const { lines, left, kept, copies } = overSpan(span, shares);
   const puts = kept.map((j) => {
@@ -156,9 +159,13 @@ function storeTogether(layout: Layout): string {
   const squares = range(squaresOf(layout)).map((j) => {
     const place = ownRow(layout, j);
     const isWhole = rowTile % teams === 0;
-    const whether = `lane % ${span}u == 0u${isWhole ? '' : ` && ${place} < ${rowTile}u`}`;
+    const whether = [
+      ...(span > 1 ? [`lane % ${span}u == 0u`] : []),
+      ...(isWhole ? [] : [`${place} < ${rowTile}u`]),
+    ];
+    const put = `square_parts[part * ${rowTile}u + ${place}] = all${j};`;
     return `let all${j} = over_span(square${j});
-  if (${whether}) { square_parts[part * ${rowTile}u + ${place}] = all${j}; }`;
+  ${whether.length > 0 ? `if (${whether.join(' && ')}) { ${put} }` : put}`;
   });
   const quadsOfTile = (columns * teams) / 4;
   const scale = normEps === undefined ? '' : ' * scale_of(square_total(own))';
@@ -170,7 +177,7 @@ function storeTogether(layout: Layout): string {
     let quad = made % ${quadsOfTile}u;
     let row = first + own;
     let i = columns * ${quadsOfTile}u + quad;
-    if (row < ${rows}u && i < ${quads(outDim)}u) {
+    if (${isThere(layout)}i < ${quads(outDim)}u) {
       store(${rowOf(layout)}, ${firstQuad}u + i, ${totals});
     }
   }`;

@@ -94,7 +94,7 @@ fn over_span(share: f32) -> f32 {
 fn store_item(first: u32, unit: u32, item: u32, weight_sum: vec4f) {
   let row = first + item / 2u;
   let i = unit * 2u + item % 2u;
-  if (row < 2u && i < 576u) {
+  if (i < 576u) {
     store(row, i, weight_sum);
   }
 }

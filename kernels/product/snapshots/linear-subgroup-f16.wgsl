@@ -125,7 +125,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let quad = 0u;
     let row = first + own;
     let i = columns + quad;
-    if (row < 2u && i < 192u) {
+    if (i < 192u) {
       store(row, i, weight_total(own, quad) * scale_of(square_total(own)));
     }
   }

@@ -8,7 +8,7 @@ import { F32_VARIANTS, SERIAL_LANES } from '../../support/variants.ts';
 import { MATRIX_DTYPES, storedWeight } from '../../support/weights.ts';
 import { type KernelRecord, record } from '../record.ts';
 
-/** Parts of different sizes, one with nothing to sum, storage read by fours and by eights. */
+/** Parts of different sizes, one with nothing to sum, one with work for 65 invocations; loads of four and of eight values. */
 const cases: readonly LinearPartsParams[] = [
   { rows: 1, inDim: 36, outDim: 7, split: 2 },
   { rows: 3, inDim: 70, outDim: 10, split: 4 },
@@ -16,6 +16,7 @@ const cases: readonly LinearPartsParams[] = [
   { rows: 17, inDim: 104, outDim: 12, split: 3, dtype: 'bf16' },
   { rows: 9, inDim: 131, outDim: 9, split: 2, dtype: 'int8' },
   { rows: 2, inDim: 256, outDim: 5, split: 16, dtype: 'int4' },
+  { rows: 2, inDim: 520, outDim: 5, split: 2 },
 ];
 
 export const linearParts: KernelRecord<LinearPartsParams> = record<
