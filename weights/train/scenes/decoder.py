@@ -59,6 +59,10 @@ class Painter(nn.Module):
         super().__init__()
         self.t5 = T5Encoder(T5)
         self.gpt = TextTransformer(GPT, dropout=0)
+        # Condition tokens as large as what T5 gives: from the usual 0.02 they start near zero, and
+        # what a caption says is learned several times later.
+        for layer in self.gpt.cls_embedding.cap_proj.values():
+            nn.init.normal_(layer.weight, 0, layer.in_features**-0.5)
 
     def features(self, ids, valid):
         return self.t5(ids, valid) * valid.unsqueeze(-1)
