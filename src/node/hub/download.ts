@@ -1,16 +1,8 @@
 /** Files of the Hugging Face hub, each downloaded once and checked. */
 import { assertRightBytes } from './check.ts';
+import type { DownloadedFile, DownloadOptions } from './download-options.ts';
 import { retrying } from './retry.ts';
-import {
-  cached,
-  type DownloadedFile,
-  type DownloadOptions,
-  fetched,
-  offlineFile,
-  resolveOrCached,
-  transferOf,
-  withRun,
-} from './run.ts';
+import { cached, fetched, offlineFile, resolveOrCached, transferOf, withRun } from './run.ts';
 import { transfer } from './transfer.ts';
 
 export type { DownloadedFile, DownloadOptions };

@@ -1,49 +1,17 @@
 /** One run of a download: what all of its steps need, and what they do with the cache. */
 import { renameSync, rmSync } from 'node:fs';
 import { DownloadError } from '../../errors.ts';
-import type { Environment } from '../environment.ts';
 import { Cache, type PartPaths, removeParts } from './cache.ts';
-import { type FreeBytes, freeBytes } from './disk.ts';
+import { freeBytes } from './disk.ts';
+import type { DownloadedFile, DownloadOptions } from './download-options.ts';
 import { HubHttp } from './http.ts';
 import { withLock } from './lock.ts';
 import { TransientError } from './problems.ts';
-import type { DownloadProgress } from './progress.ts';
 import type { Asked } from './refusal.ts';
 import { type HubFile, resolveFile } from './resolve.ts';
 import { type RetryOptions, retrying } from './retry.ts';
 import { DEFAULT_TIMING, type HubSettings, type HubTiming, hubSettings } from './settings.ts';
 import type { Transfer } from './transfer.ts';
-
-/** Which file, and how to fetch it. */
-export interface DownloadOptions {
-  /** E.g. `FoundationVision/LlamaGen`. */
-  readonly repo: string;
-  /** Path in the repository. */
-  readonly file: string;
-  /** Branch, tag or commit. Default `main`. */
-  readonly revision?: string | undefined;
-  /**
-   * Variables that count: `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_DISABLE_IMPLICIT_TOKEN`,
-   * `HF_HUB_OFFLINE`, `LLAMAGEN_CACHE`, `HF_HOME`, `XDG_CACHE_HOME`, `HTTP_PROXY`, `HTTPS_PROXY`,
-   * `ALL_PROXY`, `NO_PROXY`. Default: those of the process.
-   */
-  readonly env?: Environment | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly timing?: Partial<HubTiming> | undefined;
-  readonly freeBytes?: FreeBytes | undefined;
-  onProgress?(progress: DownloadProgress): void;
-  /** A line for the user: a try that failed, another process at work. */
-  onNote?(text: string): void;
-}
-
-/** A file that is here. */
-export interface DownloadedFile {
-  readonly path: string;
-  readonly sha256: string;
-  readonly bytes: number;
-  /** Whether nothing had to be fetched. */
-  readonly fromCache: boolean;
-}
 
 /** The parts of a run that every step needs. */
 export interface Run {

@@ -4,7 +4,7 @@ import { t5EncoderTensors } from '../../models/t5-tensors.ts';
 import { readShardIndex } from '../../weights/sharded.ts';
 import { openFile } from '../files.ts';
 import { downloadFile } from './download.ts';
-import type { DownloadedFile, DownloadOptions } from './run.ts';
+import type { DownloadedFile, DownloadOptions } from './download-options.ts';
 import { downloadTensors, type TensorChoice, tensorsAreHere } from './tensors.ts';
 
 const INDEX = 'model.safetensors.index.json';

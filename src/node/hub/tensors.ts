@@ -6,6 +6,7 @@ import { openSafetensors, type Safetensors } from '../../weights/safetensors.ts'
 import { openFile } from '../files.ts';
 import { ByteRanges, isHash } from './byte-ranges.ts';
 import { assertSpace } from './disk.ts';
+import type { DownloadedFile, DownloadOptions } from './download-options.ts';
 import {
   discard,
   hashOf,
@@ -21,8 +22,6 @@ import type { HubFile } from './resolve.ts';
 import { retrying } from './retry.ts';
 import {
   cached,
-  type DownloadedFile,
-  type DownloadOptions,
   fetched,
   offlineFile,
   type Run,
