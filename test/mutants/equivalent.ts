@@ -32,6 +32,12 @@ export const equivalent: readonly Equivalent[] = [
     why: 'What the lane of number stride adds is no part of the total: later steps read lower ones.',
   },
   {
+    variants: ['subgroup'],
+    operators: ['condition'],
+    change: /^if \(\[lane % lanes == #u -> !\(lane % lanes == #u\)\]\) \{ \w+_scratch\[/,
+    why: 'What a subgroup reduces is the same in all of its invocations, whichever of them notes it.',
+  },
+  {
     kernels: ['linear', 'linear_parts', 'swiglu', 'qkv_rope_cache'],
     operators: ['condition', 'limit'],
     change: /^if \(\[?\(lane & #u\) == (\[#u ->|#u -> !)/,
