@@ -1,18 +1,8 @@
-import {
-  type Binding,
-  ceilDiv,
-  declare,
-  grid,
-  type Kernel,
-  type MatrixDType,
-  PORTABLE,
-  type Variant,
-} from '../kernel.ts';
-import { quads, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
-import { assertIndexable } from '../lib/indexable.ts';
+import { type Binding, type Kernel, type MatrixDType, PORTABLE, type Variant } from '../kernel.ts';
+import { rowBinding, rowWriter } from '../lib/accessors.ts';
 import { assertParams } from '../lib/params.ts';
+import { siluLib } from '../lib/silu.ts';
 import { weightBindings } from '../lib/weights.ts';
-import { wgsl } from '../lib/wgsl.ts';
 import { type Columns, columnsOf } from './columns.ts';
 import { productKernel } from './product.ts';
 import type { ProductTile } from './product-tile.ts';
@@ -38,8 +28,6 @@ export type SwigluBindings = {
   readonly w3: Binding<'in'>;
   readonly out: Binding<'out'>;
 };
-
-const silu = 'fn silu(v: vec4f) -> vec4f { return v / (1.0 + exp(-v)); }';
 
 /**
  * First half of the feed-forward layer for few rows, in one dispatch:
@@ -70,7 +58,7 @@ export function swiglu(params: SwigluParams): Kernel<SwigluBindings> {
     // A part after the first is given the output of the first; the type is that of a whole kernel.
     out: rowBinding(first > 0 ? ('inout' as 'out') : 'out', [rows, hiddenDim]),
   };
-  const epilogue = `${silu}
+  const epilogue = `${siluLib}
 ${rowWriter({ name: 'out', dtype: 'f32', length: hiddenDim })}
 fn store(row: u32, i: u32, a: vec4f, b: vec4f) { out_put(row, i, silu(a) * b); }`;
   const dispatch = productKernel(
@@ -90,51 +78,4 @@ fn store(row: u32, i: u32, a: vec4f, b: vec4f) { out_put(row, i, silu(a) * b); }
     epilogue,
   );
   return { ...identity, ...dispatch };
-}
-
-export type SiluMulBindings = {
-  readonly gate: Binding<'in'>;
-  readonly up: Binding<'in'>;
-  readonly out: Binding<'out'>;
-};
-
-/**
- * The elementwise middle of the feed-forward layer for many rows: out = silu(gate) * up.
- *
- * Shapes: gate, up and out [rows, hiddenDim] f32.
- * Source: LlamaGen autoregressive/models/gpt.py, FeedForward.
- */
-export function siluMul(params: { rows: number; hiddenDim: number }): Kernel<SiluMulBindings> {
-  const identity = assertParams('silu_mul', params, { rows: 'size', hiddenDim: 'size' });
-  const { rows, hiddenDim } = params;
-  const row = { dtype: 'f32', length: hiddenDim } as const;
-  const bindings: SiluMulBindings = {
-    gate: rowBinding('in', [rows, hiddenDim]),
-    up: rowBinding('in', [rows, hiddenDim]),
-    out: rowBinding('out', [rows, hiddenDim]),
-  };
-  assertIndexable('silu_mul', bindings);
-  const size = 64;
-  const [gx, gy] = grid(ceilDiv(rows * quads(hiddenDim), size));
-  const code = wgsl`
-${declare(bindings)}
-${rowReader({ name: 'gate', ...row })}
-${rowReader({ name: 'up', ...row })}
-${rowWriter({ name: 'out', ...row })}
-${silu}
-@compute @workgroup_size(${size})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let unit = (group.y * ${gx}u + group.x) * ${size}u + lane;
-  let row = unit / ${quads(hiddenDim)}u;
-  if (row >= ${rows}u) { return; }
-  let i = unit % ${quads(hiddenDim)}u;
-  out_put(row, i, silu(gate_at(row, i)) * up_at(row, i));
-}`;
-  return {
-    ...identity,
-    label: `silu_mul f32[${rows},${hiddenDim}]`,
-    code,
-    bindings,
-    workgroups: [gx, gy, 1],
-  };
 }

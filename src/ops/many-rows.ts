@@ -2,7 +2,7 @@
 import { ropeCache } from '../../kernels/attention/rope-cache.ts';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import type { ProductTile } from '../../kernels/product/product-tile.ts';
-import { siluMul } from '../../kernels/product/swiglu.ts';
+import { siluMul } from '../../kernels/product/silu-mul.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { attend } from './attention.ts';

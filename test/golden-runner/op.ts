@@ -5,7 +5,7 @@ import type { Variant } from '../../kernels/kernel.ts';
 import { packRows } from '../../kernels/lib/row-table.ts';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { matmul } from '../../kernels/product/matmul.ts';
-import { siluMul } from '../../kernels/product/swiglu.ts';
+import { siluMul } from '../../kernels/product/silu-mul.ts';
 import { Memory } from '../../src/gpu/memory.ts';
 import { uploadWeights } from '../../src/gpu/upload.ts';
 import { variantOf } from '../../src/gpu/variants.ts';

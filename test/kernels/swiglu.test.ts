@@ -1,5 +1,5 @@
 import { test } from 'vitest';
-import { siluMul } from '../../kernels/product/swiglu.ts';
+import { siluMul } from '../../kernels/product/silu-mul.ts';
 import { expectClose } from '../oracle/compare.ts';
 import { testDevice } from '../support/device.ts';
 import { runKernel } from '../support/run-kernel.ts';

@@ -1,10 +1,11 @@
-import { type GeluMulParams, geluMul as kernel } from '../../../kernels/product/gelu-mul.ts';
+import type { GatedMulParams } from '../../../kernels/product/gated-mul.ts';
+import { geluMul as kernel } from '../../../kernels/product/gelu-mul.ts';
 import { geluMul as oracle } from '../../oracle/gelu-mul.ts';
 import { normal } from '../../support/random.ts';
 import { type KernelRecord, record } from '../record.ts';
 
-export const geluMul: KernelRecord<GeluMulParams> = record<
-  GeluMulParams,
+export const geluMul: KernelRecord<GatedMulParams> = record<
+  GatedMulParams,
   Parameters<typeof oracle>[0]
 >({
   name: 'gelu_mul',

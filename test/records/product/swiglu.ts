@@ -1,8 +1,6 @@
-import {
-  type SwigluParams,
-  siluMul as siluMulKernel,
-  swiglu as swigluKernel,
-} from '../../../kernels/product/swiglu.ts';
+import type { GatedMulParams } from '../../../kernels/product/gated-mul.ts';
+import { siluMul as siluMulKernel } from '../../../kernels/product/silu-mul.ts';
+import { type SwigluParams, swiglu as swigluKernel } from '../../../kernels/product/swiglu.ts';
 import * as oracle from '../../oracle/swiglu.ts';
 import { normal } from '../../support/random.ts';
 import { F32_VARIANTS, SERIAL_LANES, VARIANTS } from '../../support/variants.ts';
@@ -52,10 +50,8 @@ export const swiglu: KernelRecord<SwigluParams> = record<SwigluParams, oracle.Sw
   sampled: { size: 'hiddenDim', axes: { w1: 0, w3: 0, out: 1 } },
 });
 
-type SiluMulParams = Parameters<typeof siluMulKernel>[0];
-
-export const siluMul: KernelRecord<SiluMulParams> = record<
-  SiluMulParams,
+export const siluMul: KernelRecord<GatedMulParams> = record<
+  GatedMulParams,
   { gate: ArrayLike<number>; up: ArrayLike<number> }
 >({
   name: 'silu_mul',
