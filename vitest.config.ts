@@ -1,4 +1,4 @@
-import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { configDefaults, defineConfig, type ViteUserConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
@@ -26,6 +26,8 @@ class LongestFirst extends BaseSequencer {
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // They have configurations of their own: vitest.app.config.ts, vitest.serve.config.ts.
+    exclude: [...configDefaults.exclude, 'test/app/**', 'test/serve/**'],
     testTimeout: 300_000,
     hookTimeout: 300_000,
     maxWorkers: 2,
