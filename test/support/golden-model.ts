@@ -3,9 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelFiles, memorySource } from '../../src/index.ts';
 import { MODEL_FORMAT } from '../../src/models/model-json.ts';
-import { readExactly } from '../../src/weights/source.ts';
 import { ROOT } from './sources.ts';
-import { tinyFolder } from './tiny-model.ts';
+import { tinyFiles } from './tiny-model.ts';
 
 /**
  * Two layers of 64, 256 codes, 4x4 tokens.
@@ -14,15 +13,20 @@ import { tinyFolder } from './tiny-model.ts';
 export async function goldenFolder(
   name: 'c2i_tiny' | 't2i_tiny' = 'c2i_tiny',
 ): Promise<ModelFiles> {
+  const files = goldenFiles(name);
+  return { name, open: async (file) => memorySource(file, files[file]!) };
+}
+
+/** Its files, by name. */
+export function goldenFiles(name: 'c2i_tiny' | 't2i_tiny'): Record<string, Uint8Array> {
   const folder = join(ROOT, 'test', 'golden', name);
   const { model_args: gpt } = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
   const classes = Array.from({ length: gpt.num_classes }, (_, i) => `class ${i}`);
-  const tiny = tinyFolder({
+  const tiny = tinyFiles({
     gpt: { vocab_size: gpt.vocab_size },
     vq: { codebook_size: gpt.vocab_size },
   });
-  const json = await tiny.open('model.json');
-  const { vq } = JSON.parse(new TextDecoder().decode(await readExactly(json, 0, json.byteLength)));
+  const { vq } = JSON.parse(new TextDecoder().decode(tiny['model.json']));
   const model = {
     format: MODEL_FORMAT,
     name,
@@ -34,13 +38,8 @@ export async function goldenFolder(
     trained: 'not at all',
   };
   return {
-    name,
-    async open(file) {
-      if (file === 'model.json') {
-        return memorySource(file, new TextEncoder().encode(JSON.stringify(model)));
-      }
-      if (file !== 'gpt.safetensors') return tiny.open(file);
-      return memorySource(file, readFileSync(join(folder, 'model.safetensors')));
-    },
+    ...tiny,
+    'model.json': new TextEncoder().encode(JSON.stringify(model)),
+    'gpt.safetensors': readFileSync(join(folder, 'model.safetensors')),
   };
 }

@@ -11,6 +11,7 @@ const MAX_BYTES = {
   'src/web/index.ts': 350_000,
   'src/profile.ts': 27_000,
   'src/web/tune.ts': 177_000,
+  'src/web/worker/index.ts': 350_000,
   'src/weights/checkpoint.ts': 100_000,
 };
 

@@ -8,10 +8,10 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import packed, { inflate } from '@sparticuz/chromium';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, chromium, type LaunchOptions } from 'playwright-core';
 import { ROOT } from '../support/sources.ts';
 
 /** Whether the browser of the package runs here. */
@@ -33,8 +33,13 @@ const FONTS = '<fontconfig><dir prefix="relative">fonts</dir></fontconfig>';
 
 /** Close it when done. */
 export async function launchChromium(): Promise<Browser> {
+  return chromium.launch(await chromiumOptions());
+}
+
+/** How it is launched. */
+export async function chromiumOptions(): Promise<LaunchOptions> {
   const folder = await unpack();
-  return chromium.launch({
+  return {
     executablePath: join(folder, 'chromium'),
     args: FLAGS,
     env: {
@@ -42,12 +47,14 @@ export async function launchChromium(): Promise<Browser> {
       LD_LIBRARY_PATH: join(folder, 'al2023', 'lib'),
       FONTCONFIG_FILE: join(folder, FONTS_CONF),
     },
-  });
+  };
 }
 
 /** Unpacks once, whole or not at all, beside the package: `npm ci` clears what is outdated. */
 async function unpack(): Promise<string> {
-  const root = join(dirname(fileURLToPath(import.meta.resolve('@sparticuz/chromium'))), '../..');
+  // As a global setup of vitest can: it has no import.meta.resolve.
+  const { resolve } = createRequire(import.meta.url);
+  const root = join(dirname(resolve('@sparticuz/chromium')), '../..');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const cache = join(ROOT, 'node_modules', '.cache', 'llamagen-webgpu');
   const folder = join(cache, `chromium-${version}`);

@@ -1,0 +1,121 @@
+/** The page's side: a worker with a model, as functions. */
+import { EventQueue } from '../../engine/event-queue.ts';
+import { DeviceError } from '../../errors.ts';
+import { VERSION } from '../../version.ts';
+import { type Caller, callOver, type Endpoint } from './channel.ts';
+import type {
+  AdapterView,
+  DrawEvent,
+  DrawRequest,
+  LoadProgress,
+  ModelSource,
+  ModelView,
+} from './protocol.ts';
+
+/** What can be aborted; it then rejects with the signal's reason at once. */
+export interface ClientOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ClientLoadOptions extends ClientOptions {
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+/**
+ * A worker that draws. What goes wrong there rejects here, with an error of the same class: OptionError,
+ * WeightsError, DeviceError, DownloadError.
+ */
+export interface WorkerClient {
+  /**
+   * Opens the adapter, unless it is open.
+   * @throws DeviceError (`no-adapter`) that says why there is none.
+   */
+  adapter(): Promise<AdapterView>;
+  /**
+   * Loads a model in the place of the one before, which stays where loading fails.
+   */
+  load(source: ModelSource, options?: ClientLoadOptions): Promise<ModelView>;
+  /**
+   * Draws an image by the model that was loaded last. Many at once run side by side. To leave the loop over
+   * its events, or to abort the signal, takes it out.
+   */
+  draw(request: DrawRequest, options?: ClientOptions): AsyncIterableIterator<DrawEvent>;
+  /** Ends the worker, and with it all that runs. */
+  close(): void;
+}
+
+/** A worker, or a port to one that several pages share. */
+export type WorkerLike = Endpoint & Partial<Pick<Worker, 'terminate'> & Pick<MessagePort, 'close'>>;
+
+/**
+ * Connects to a worker that has called `serveWorker`:
+ *
+ *     // worker.ts
+ *     import { serveWorker } from 'llamagen-webgpu/web/worker';
+ *     serveWorker();
+ *
+ *     // page.ts
+ *     import { connectWorker } from 'llamagen-webgpu/web/worker';
+ *     const url = new URL('./worker.ts', import.meta.url);
+ *     const client = await connectWorker(new Worker(url, { type: 'module' }));
+ *     await client.load({ url: '/models/fruits-96' });
+ *     for await (const event of client.draw({ classIndex: 14, seed: 1, previewEvery: 36 })) {
+ *       if (event.type === 'preview' || event.type === 'image') show(event.picture);
+ *     }
+ *     client.close();
+ *
+ * @throws Error when the worker's script fails or is of another version than the page's.
+ */
+export async function connectWorker(worker: WorkerLike): Promise<WorkerClient> {
+  const caller = callOver(worker);
+  const fail = (event: Event): void => caller.close(new Error(reasonOf(event)));
+  for (const type of ['error', 'messageerror']) worker.addEventListener(type as 'message', fail);
+  if (typeof MessagePort === 'function' && worker instanceof MessagePort) worker.start();
+  const version = await caller.call('hello', undefined);
+  if (version !== VERSION) {
+    throw new Error(`the page is of version ${VERSION} and its worker of ${version}: reload it`);
+  }
+  return {
+    adapter: () => caller.call('adapter', undefined),
+    load: (source, { signal, onProgress } = {}) =>
+      caller.call('load', absolute(source), { signal, onTold: onProgress }),
+    draw: (request, { signal } = {}) => eventsOf(caller, request, signal),
+    close() {
+      caller.close(new DeviceError('destroyed', 'the worker was closed: connect to another'));
+      worker.terminate?.();
+      worker.close?.();
+    },
+  };
+}
+
+const reasonOf = (event: Event): string =>
+  'message' in event && event.message
+    ? `the worker failed: ${event.message}`
+    : 'the worker cannot be started: its script is missing, or the page may not run it';
+
+/** Addresses are relative to the page, and not to the script of the worker. */
+function absolute(source: ModelSource): ModelSource {
+  if (!('url' in source)) return source;
+  return { url: new URL(source.url, globalThis.location?.href).href };
+}
+
+function eventsOf(
+  caller: Caller,
+  request: DrawRequest,
+  signal: AbortSignal | undefined,
+): AsyncIterableIterator<DrawEvent> {
+  const left = new AbortController();
+  const events = new EventQueue<DrawEvent>(() => left.abort());
+  const isCount = ({ type }: DrawEvent): boolean => type === 'tokens';
+  caller
+    .call('draw', request, {
+      signal: signal ? AbortSignal.any([signal, left.signal]) : left.signal,
+      // Counts that nobody took make way for the latest, as in an engine.
+      onTold: (event) => events.push(event, (latest) => isCount(event) && isCount(latest)),
+    })
+    .then(
+      () => events.end(),
+      (error: unknown) => events.fail(error),
+    );
+  return events;
+}

@@ -1,0 +1,101 @@
+/** What a page asks a worker for, and what it is told: plain data alone, but for errors. */
+import type { AdapterRoom } from '../../catalogue/checkpoint-memory.ts';
+import type { EngineEvent, ImageRequest } from '../../engine/request.ts';
+import type { Fingerprint } from '../../load/fingerprint.ts';
+import type { SamplingDefaults, TextSettings } from '../../models/model-json.ts';
+import type { PrecisionName } from '../../models/precision.ts';
+
+/** Where a model comes from. */
+export type ModelSource =
+  /** A folder over HTTP; relative to the page. */
+  | { readonly url: string }
+  /** A repository on the hub, `owner/name`. */
+  | { readonly hub: string; readonly revision?: string | undefined }
+  /** Files of the user: the files of a model folder, or an official checkpoint. */
+  | { readonly files: readonly File[] };
+
+/** The adapter that a worker computes on. */
+export interface AdapterView extends AdapterRoom {
+  /** A name for people. */
+  readonly description: string;
+  /** Whether it computes on the CPU, slowly. */
+  readonly software: boolean;
+  /** Lines a user should see. */
+  readonly notes: readonly string[];
+}
+
+/** A model that is ready to draw. */
+export interface ModelView {
+  readonly name: string;
+  readonly description: string;
+  /** `c2i` draws classes, `t2i` prompts. */
+  readonly modelType: 'c2i' | 't2i';
+  /** Names by class index; none where text is the condition. */
+  readonly classNames: readonly string[];
+  /** How prompts are read, where text is the condition. */
+  readonly text?: TextSettings | undefined;
+  /** Pixels of a side of its images. */
+  readonly imageSize: number;
+  /** Rows of tokens of an image, and as many columns. */
+  readonly gridSize: number;
+  /** Settings where a request has none. */
+  readonly sampling: SamplingDefaults;
+  /** Whether it can complete pictures: its tokenizer has an encoder. */
+  readonly canComplete: boolean;
+  /** Most images that are drawn side by side; guidance halves it. */
+  readonly capacity: number;
+  readonly precision: PrecisionName;
+  readonly license: string;
+  /** What pictures depend on besides requests. */
+  readonly fingerprint: Fingerprint;
+  /** Bytes of GPU memory. */
+  readonly gpuBytes: number;
+}
+
+/** How far loading is: bytes kept by this browser, then bytes on the device. */
+export interface LoadProgress {
+  readonly phase: 'download' | 'load';
+  readonly done: number;
+  readonly total: number;
+}
+
+/** A picture to be completed; its middle is taken where it has another shape than the model's. */
+export interface GivenPicture {
+  readonly width: number;
+  readonly height: number;
+  /** 8-bit RGBA, row by row. What is transparent counts as white. */
+  readonly rgba: Uint8ClampedArray<ArrayBuffer>;
+  /** Rows of tokens, from the top, that the image begins with: at least one is drawn. */
+  readonly keepRows: number;
+}
+
+/** One image to be: a class or a prompt, whichever the model takes. */
+export interface DrawRequest extends Omit<ImageRequest, 'caption'> {
+  readonly prompt?: string | undefined;
+  /** Begin with the upper rows of this picture; in the place of `prefix`. */
+  readonly from?: GivenPicture | undefined;
+}
+
+/** What happens to a request. Pixels and tokens are the receiver's. */
+export type DrawEvent =
+  | EngineEvent
+  /** What was read of a prompt: the text as the model sees it, and what it has no room for. */
+  | { readonly type: 'prompt'; readonly text: string; readonly cut?: string | undefined }
+  /** The tokens that a given picture became, so far as they are kept. */
+  | { readonly type: 'prefix'; readonly tokens: Uint32Array<ArrayBuffer> };
+
+/** A call: what it is given, what it tells meanwhile, and its answer. */
+interface Call<Given, Told, Answer> {
+  readonly given: Given;
+  readonly told: Told;
+  readonly answer: Answer;
+}
+
+/** What a worker can be asked for. */
+export interface Calls {
+  /** The version of the package, which has to be the page's. */
+  readonly hello: Call<undefined, never, string>;
+  readonly adapter: Call<undefined, never, AdapterView>;
+  readonly load: Call<ModelSource, LoadProgress, ModelView>;
+  readonly draw: Call<DrawRequest, DrawEvent, undefined>;
+}
