@@ -23,6 +23,7 @@ import { addEmbed, addGenerate } from './generate-command.ts';
 import { isFile, modelNamed, resolveModel } from './models.ts';
 import type { PullOptions } from './pull.ts';
 import type { Streams } from './report.ts';
+import { addServe } from './serve-command.ts';
 
 /** Options of the library that have other names here. */
 const OTHER_FLAGS = { classes: '--class', kvDtype: '--kv' } as const;
@@ -65,6 +66,7 @@ export function program(signal: AbortSignal, streams: Streams): Command {
   addDecode(withModel, run);
   addInfo(withModel, run);
   addTune(withModel, run);
+  addServe(withModel, run);
   addConvert(command, run);
   addPull(command, run);
   llamagen

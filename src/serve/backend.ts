@@ -5,6 +5,9 @@
 import type { SamplingOptions } from '../engine/sampling-options.ts';
 import type { Fingerprint } from '../load/fingerprint.ts';
 import type { SamplingDefaults, TextSettings } from '../models/model-json.ts';
+import type { BackendLoad } from './load.ts';
+
+export type { BackendLoad };
 
 /** A model as clients see it. */
 export interface ServedModel {
@@ -69,28 +72,12 @@ export type JobEvent =
       readonly promptTokens: number;
       /** Passes that it was computed in. */
       readonly passes: number;
+      /** What turning tokens into pixels took. */
+      readonly decodeMs: number;
       /** Digest of the text encoder, of a model of texts. */
       readonly encoder?: string | undefined;
     }
   | { readonly type: 'done' };
-
-/** How busy a backend is. Counts are since it began. */
-export interface BackendLoad {
-  /** Images that wait for slots. */
-  readonly waiting: number;
-  /** Images that have slots, or whose pixels are on their way. */
-  readonly running: number;
-  /** KV slots of all engines; a guided image takes two. */
-  readonly slots: number;
-  /** Rows of passes that slots in use take now. */
-  readonly rowsInUse: number;
-  readonly passes: number;
-  readonly tokens: number;
-  readonly images: number;
-  /** Devices that were lost and opened again. */
-  readonly resets: number;
-  readonly gpuBytes: number;
-}
 
 /** Draws for the API process: an engine of its own, child processes, or workers behind a queue. */
 export interface Backend {

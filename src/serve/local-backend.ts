@@ -1,14 +1,24 @@
 /** A backend that draws in this process, with one engine on one GPU. */
+import { describeAdapter } from '../cli/report.ts';
 import { createEngine } from '../engine/engine.ts';
 import type { Engine } from '../engine/engine-types.ts';
+import type { Picture } from '../engine/images.ts';
 import type { EngineEvent } from '../engine/request.ts';
 import { OptionError } from '../errors.ts';
 import { loadTextModel, type TextModel } from '../generate/prompts.ts';
 import { type LoadOptions, loadModel, type Model } from '../load/model.ts';
 import type { CaptionFeatures } from '../models/caption.ts';
+import { downsampleOf } from '../models/vq-config.ts';
 import { type NodeDevice, openDevice } from '../node/device.ts';
 import type { ModelFiles } from '../weights/source.ts';
-import type { Backend, BackendLoad, ImageJob, JobEvent, ServedModel } from './backend.ts';
+import type {
+  Backend,
+  BackendLoad,
+  ImageJob,
+  JobEvent,
+  JobPicture,
+  ServedModel,
+} from './backend.ts';
 
 export interface LocalOptions {
   readonly files: ModelFiles;
@@ -56,12 +66,7 @@ interface Parts {
 class LocalBackend implements Backend {
   readonly models: readonly ServedModel[];
   readonly #parts: Parts;
-  readonly #stop = new AbortController();
-  #waiting = 0;
-  #running = 0;
-  #rows = 0;
-  #tokens = 0;
-  #images = 0;
+  readonly #counts = { waiting: 0, running: 0, slotsInUse: 0, tokens: 0 };
   #isOpen = true;
 
   constructor(parts: Parts) {
@@ -72,15 +77,15 @@ class LocalBackend implements Backend {
   load(): BackendLoad {
     const { engine, model } = this.#parts;
     return {
-      waiting: this.#waiting,
-      running: this.#running,
+      ...this.#counts,
+      workers: this.#isOpen ? 1 : 0,
       slots: engine.capacity,
-      rowsInUse: this.#rows,
+      rowsInUse: this.#counts.slotsInUse,
       passes: engine.stats.steps,
-      tokens: this.#tokens,
-      images: this.#images,
+      rowsComputed: 0,
+      rowsFull: 0,
       resets: 0,
-      gpuBytes: model.memory.current,
+      gpuBytes: model.memory,
     };
   }
 
@@ -91,24 +96,24 @@ class LocalBackend implements Backend {
     const { engine, model } = this.#parts;
     const { condition, seed, sampling, previewEvery } = job;
     if (job.model !== model.name) throw new OptionError(`there is no model "${job.model}" here`);
-    const signal = AbortSignal.any([options.signal, this.#stop.signal]);
+    const { signal } = options;
     const read = await this.#read(condition, signal);
     const request = { ...sampling, ...read.condition, seed, previewEvery };
     const guided = (sampling?.cfgScale ?? model.config.sampling.cfgScale) > 1;
-    const stage = new Stage(guided ? 2 : 1, (waiting, running, rows) => {
-      this.#waiting += waiting;
-      this.#running += running;
-      this.#rows += rows;
+    const counts = this.#counts;
+    const stage = new Stage(guided ? 2 : 1, (waiting, running, slots) => {
+      counts.waiting += waiting;
+      counts.running += running;
+      counts.slotsInUse += slots;
     });
     let drawn = 0;
     try {
       for await (const event of engine.submit(request, { signal })) {
         stage.follow(event);
         if (event.type === 'tokens') {
-          this.#tokens += event.done - drawn;
+          counts.tokens += event.done - drawn;
           drawn = event.done;
         }
-        if (event.type === 'image') this.#images++;
         yield jobEvent(event, read);
       }
     } finally {
@@ -178,7 +183,10 @@ class Stage {
     if (this.#at === 'decoding') this.#move('gone', 0, -1, 0);
   }
 
-  #move(to: 'waiting' | 'drawing' | 'decoding' | 'gone', ...change: [number, number, number]): void {
+  #move(
+    to: 'waiting' | 'drawing' | 'decoding' | 'gone',
+    ...change: [number, number, number]
+  ): void {
     this.#at = to;
     this.#count(...change);
   }
@@ -188,19 +196,30 @@ function jobEvent(event: EngineEvent, { promptTokens, encoder }: Read): JobEvent
   if (event.type === 'tokens') return { type: 'tokens', done: event.done, total: event.total };
   if (event.type === 'preview') {
     const { done, picture } = event;
-    return { type: 'preview', done, picture };
+    return { type: 'preview', done, picture: bytesOf(picture) };
   }
   if (event.type !== 'image') return event;
-  const { picture, passes } = event;
+  const { picture, passes, decodeMs } = event;
   if (!picture) throw new Error('an image without pixels');
-  return { type: 'image', picture, promptTokens, passes, ...(encoder && { encoder }) };
+  return {
+    type: 'image',
+    picture: bytesOf(picture),
+    promptTokens,
+    passes,
+    decodeMs,
+    ...(encoder && { encoder }),
+  };
 }
+
+const bytesOf = ({ width, height, rgba }: Picture): JobPicture => ({
+  ...{ width, height },
+  rgba: new Uint8Array(rgba.buffer, rgba.byteOffset, rgba.byteLength),
+});
 
 function servedModel({ model, opened, created }: Parts): ServedModel {
   const { name, config, fingerprint, gpt } = model;
   const { gridSize, blockSize, modelType } = config.gpt;
-  const side = gridSize * 2 ** (config.vq.decoderChMult.length - 1);
-  const { vendor, architecture, description } = opened.adapter.info;
+  const side = gridSize * downsampleOf(config.vq);
   return {
     ...{ name, created, modelType, blockSize, fingerprint },
     description: config.description,
@@ -210,6 +229,6 @@ function servedModel({ model, opened, created }: Parts): ServedModel {
     height: side,
     sampling: config.sampling,
     dtype: gpt.precision.dtype,
-    adapter: [vendor, architecture, description].filter(Boolean).join(' '),
+    adapter: describeAdapter(opened.adapter.info, opened.software),
   };
 }
