@@ -1,9 +1,15 @@
 /** LlamaGen on WebGPU: the browser-safe public API. */
 
 export { type ClassAliases, resolveClass } from './catalogue/classes.ts';
-export { type DecodeOptions, decodeTokens } from './engine/decode-tokens.ts';
+export {
+  type DecodeIntoOptions,
+  type DecodeOptions,
+  decodeInto,
+  decodeTokens,
+} from './engine/decode-tokens.ts';
 export type { Picture } from './engine/images.ts';
 export * from './engine/index.ts';
+export type { BufferTarget, PictureTarget, TextureTarget } from './engine/picture-target.ts';
 export type { Progress } from './engine/progress.ts';
 export type { RunOptions, RunStats } from './engine/run-steps.ts';
 export type { SamplingOptions } from './engine/sampling-options.ts';

@@ -6,6 +6,7 @@ export * from './halves-of-map.ts';
 export * from './spatial-mix.ts';
 export * from './spatial-scores.ts';
 export * from './sum-parts.ts';
+export * from './texture-rows.ts';
 export * from './to-rgba.ts';
 export * from './winograd-filter.ts';
 export * from './winograd-input.ts';

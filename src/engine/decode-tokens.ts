@@ -14,8 +14,9 @@ import {
   profiler as profilerCheck,
   show,
 } from '../options.ts';
-import type { Picture } from './images.ts';
+import { type Picture, pictureSize } from './images.ts';
 import { pictureQueue } from './picture-queue.ts';
+import { checkTarget, type PictureTarget } from './picture-target.ts';
 
 export interface DecodeOptions {
   /** Rows and columns of the token grid; default the grid of the decoder. */
@@ -80,6 +81,40 @@ export async function* decodeEach(
       signal?.throwIfAborted();
     }
   }
+}
+
+export interface DecodeIntoOptions {
+  /** Rows and columns of the token grid; default the grid of the decoder. */
+  readonly grid?: readonly [height: number, width: number] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const DECODE_INTO: Checks<DecodeIntoOptions> = { grid: DECODE.grid, signal: DECODE.signal };
+
+/**
+ * Decodes one token grid into a texture or buffer of the model's device. Its pixels are not read: whatever
+ * is submitted when this has resolved finds them there. Nothing is written where it rejects because of them.
+ * @throws OptionError when the grid has another size, a token is outside the codebook or the target cannot
+ * take the picture; WeightsError when pixels are not finite; DeviceError when the device fails, as it does
+ * for a target that was destroyed or is of another device.
+ */
+export async function decodeInto(
+  model: Model,
+  tokens: ArrayLike<number>,
+  target: PictureTarget,
+  options: DecodeIntoOptions = {},
+): Promise<void> {
+  checkModel('decodeInto', model);
+  checkOptions('decodeInto', options, DECODE_INTO);
+  checkValue('tokens', tokens, numbers);
+  const { gridSize } = model.config.gpt;
+  const { grid = [gridSize, gridSize], signal } = options;
+  checkGrid(model, tokens, grid, 0);
+  const into = checkTarget('target', target, pictureSize(model.config.vq, grid));
+  signal?.throwIfAborted();
+  const own = { grid, tokens: Uint32Array.from(tokens), index: 0 };
+  await pictureQueue(model.vq).decodeInto(own, into);
+  signal?.throwIfAborted();
 }
 
 function checkGrid(

@@ -6,9 +6,11 @@ import { Graph } from '../graph/graph.ts';
 import { byteLength } from '../graph/tensor.ts';
 import type { Network } from '../load/network.ts';
 import { vqOptions } from '../models/vq-blocks.ts';
-import type { VqConfig } from '../models/vq-config.ts';
+import { downsampleOf, type VqConfig } from '../models/vq-config.ts';
 import { type VqDecoder, vqDecoder } from '../models/vq-decoder.ts';
 import { assertPixels } from './not-finite.ts';
+import { type PictureRows, pictureRows, type Sent } from './picture-rows.ts';
+import { layoutOf, type PictureTarget } from './picture-target.ts';
 
 /** A picture: 8-bit RGBA, row by row from the top. */
 export interface Picture {
@@ -20,6 +22,15 @@ export interface Picture {
 /** Rows and columns of a token grid. */
 export type GridSize = readonly [height: number, width: number];
 
+/** Pixels of the picture of a grid. */
+export function pictureSize(
+  config: VqConfig,
+  [rows, columns]: GridSize,
+): { readonly width: number; readonly height: number } {
+  const pixels = downsampleOf(config);
+  return { width: columns * pixels, height: rows * pixels };
+}
+
 export interface ImageDecoder {
   readonly program: Program;
   readonly vq: VqDecoder;
@@ -29,6 +40,15 @@ export interface ImageDecoder {
    * @param profiler Times every dispatch.
    */
   run(grids: readonly ArrayLike<number>[], profiler?: Profiler): Promise<readonly Picture[]>;
+  /**
+   * As `run`, but the pixels go into targets of one layout, one a grid. Whoever says that they are there
+   * looks at their flaws with `assertFlawless`, and waits until they are copied.
+   */
+  runInto(
+    grids: readonly ArrayLike<number>[],
+    targets: readonly PictureTarget[],
+    profiler?: Profiler,
+  ): Promise<readonly Sent[]>;
   /**
    * Decodes one grid of tokens that has been checked, with a decoder of one image a run.
    * @throws WeightsError when pixels are not finite.
@@ -64,12 +84,26 @@ export async function imageDecoder(
   const vq = vqDecoder(g, config, { images, height, width }, vqOptions(precision));
   const program = await watch.race(build(memory, g, { weights, keep: [vq.rgba] }));
   const reader = new Reader(memory, 'pixels', byteLength(vq.rgba));
-  const run: ImageDecoder['run'] = (grids, profiler) =>
-    runDecoder(network, { program, vq, reader }, grids, profiler);
+  const laid = new Map<string, PictureRows>();
+  const run: ImageDecoder['run'] = async (grids, profiler) => {
+    await runDecoder(network, { program, vq }, grids, profiler);
+    return readPictures(network, { program, vq, reader }, profiler);
+  };
   return {
     program,
     vq,
     run,
+    async runInto(grids, targets, profiler) {
+      const [target] = targets;
+      if (!target) throw new RangeError('a run without targets');
+      const layout = layoutOf(target, vq.rgba.shape[2] ?? 0);
+      const key = JSON.stringify(layout); // one of three
+      const source = program.bufferOf(vq.rgba);
+      const rows = laid.get(key) ?? (await pictureRows(network, vq.rgba, source, layout));
+      laid.set(key, rows);
+      await runDecoder(network, { program, vq }, grids, profiler);
+      return rows.send(targets);
+    },
     async decode(tokens) {
       const [picture] = await run([tokens]);
       if (!picture) throw new RangeError('a run without pictures');
@@ -79,6 +113,7 @@ export async function imageDecoder(
     destroy() {
       program.destroy();
       reader.destroy();
+      for (const rows of laid.values()) rows.destroy();
     },
   };
 }
@@ -103,15 +138,15 @@ export function assertPicture(
 interface DecoderParts {
   readonly program: Program;
   readonly vq: VqDecoder;
-  readonly reader: Reader;
 }
 
+/** Makes pixels of as many grids as the decoder has images. */
 async function runDecoder(
   { memory, watch }: Network<VqConfig>,
-  { program, vq: { codes, rgba }, reader }: DecoderParts,
+  { program, vq: { codes } }: DecoderParts,
   grids: readonly ArrayLike<number>[],
   profiler: Profiler | undefined,
-): Promise<readonly Picture[]> {
+): Promise<void> {
   const { device } = memory;
   const [images = 0, length = 0] = codes.shape;
   if (grids.length !== images) {
@@ -124,13 +159,21 @@ async function runDecoder(
   );
   const ran = profiler ? profiler.run(memory, program, 'image decode') : program.run();
   await watch.race(Promise.all([written, ran]));
+}
+
+/** Reads the pixels of all images. */
+async function readPictures(
+  { watch }: Network<VqConfig>,
+  { program, vq: { rgba }, reader }: DecoderParts & { readonly reader: Reader },
+  profiler: Profiler | undefined,
+): Promise<readonly Picture[]> {
   const end = profiler?.begin('readback');
   const bytes = await watch.race(reader.read(program.bufferOf(rgba)));
   end?.();
-  const [, height = 0, width = 0] = rgba.shape;
+  const [images = 0, height = 0, width = 0] = rgba.shape;
   const size = 4 * height * width;
   // Each has memory of its own, so that it can be let go.
-  return grids.map((_, i) => {
+  return Array.from({ length: images }, (_, i) => {
     const own = images === 1 ? bytes : bytes.slice(i * size, (i + 1) * size);
     return { width, height, rgba: new Uint8ClampedArray(own) };
   });

@@ -46,6 +46,14 @@ export function assertDrawn(
   );
 }
 
+/** A picture for messages. */
+interface Shown {
+  /** Its number. */
+  readonly image: number;
+  readonly width: number;
+  readonly pixels: number;
+}
+
 /**
  * Checks the pixels of a picture.
  * @param pixels u32 [height, width], as `toRgba` writes them.
@@ -54,14 +62,27 @@ export function assertDrawn(
 export function assertPixels(
   pixels: Uint32Array,
   width: number,
-  { tiles }: Pick<Precision, 'tiles'>,
+  precision: Pick<Precision, 'tiles'>,
   image: number,
 ): void {
-  const at = pixels.indexOf(0);
-  if (at < 0) return;
+  const first = pixels.indexOf(0);
+  if (first < 0) return;
   const count = pixels.reduce((sum, pixel) => sum + (pixel === 0 ? 1 : 0), 0);
+  assertFlawless({ first, count }, { image, width, pixels: pixels.length }, precision);
+}
+
+/**
+ * Checks how many pixels of a picture are not finite, as `textureRows` counts them.
+ * @throws WeightsError that names the image and the first pixel.
+ */
+export function assertFlawless(
+  { first, count }: { readonly first: number; readonly count: number },
+  { image, width, pixels }: Shown,
+  { tiles }: Pick<Precision, 'tiles'>,
+): void {
+  if (count === 0) return;
   throw new WeightsError(
-    `image ${image}: ${count} of its ${pixels.length} pixels are not finite (NaN or infinity), the first at row ${Math.floor(at / width)}, column ${at % width}: ${ofTokenizer(tiles)}`,
+    `image ${image}: ${count} of its ${pixels} pixels are not finite (NaN or infinity), the first at row ${Math.floor(first / width)}, column ${first % width}: ${ofTokenizer(tiles)}`,
   );
 }
 

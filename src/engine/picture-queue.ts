@@ -9,8 +9,11 @@ import {
   type GridSize,
   type ImageDecoder,
   type Picture,
+  pictureSize,
 } from './images.ts';
 import { floorPower, imagesARun } from './images-a-run.ts';
+import { assertFlawless } from './not-finite.ts';
+import { layoutOf, type PictureTarget } from './picture-target.ts';
 
 /** One grid of tokens that has been checked, and the number of its image for messages. */
 export interface GridToDecode {
@@ -20,10 +23,13 @@ export interface GridToDecode {
 }
 
 interface Waiting extends GridToDecode {
+  /** Where its pixels go. Default: they are read. */
+  readonly into: PictureTarget | undefined;
   readonly profiler: Profiler | undefined;
   /** Whether the profiler times every dispatch. */
   readonly timed: boolean;
-  readonly resolve: (picture: Picture) => void;
+  /** With the picture, where its pixels are read. */
+  readonly resolve: (picture?: Picture) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -62,9 +68,28 @@ class PictureQueue {
    * @throws WeightsError when pixels are not finite, DeviceError when the device fails.
    */
   async decode(picture: GridToDecode, profiler?: Profiler, timed = false): Promise<Picture> {
-    const end = profiler?.begin('decode');
-    const made = await new Promise<Picture>((resolve, reject) => {
-      this.#waiting.push({ ...picture, profiler, timed, resolve, reject });
+    const made = await this.#wait({ ...picture, into: undefined, profiler, timed });
+    if (!made) throw new RangeError('a run without pictures');
+    return made;
+  }
+
+  /**
+   * As `decode`, but the pixels go into a target that has been checked: whatever is submitted afterwards
+   * finds them there. Nothing is written where they are not finite.
+   */
+  async decodeInto(
+    picture: GridToDecode,
+    into: PictureTarget,
+    profiler?: Profiler,
+    timed = false,
+  ): Promise<void> {
+    await this.#wait({ ...picture, into, profiler, timed });
+  }
+
+  async #wait(wanted: Omit<Waiting, 'resolve' | 'reject'>): Promise<Picture | undefined> {
+    const end = wanted.profiler?.begin('decode');
+    const made = await new Promise<Picture | undefined>((resolve, reject) => {
+      this.#waiting.push({ ...wanted, resolve, reject });
       // A turn for each: those whose pictures went with others find nothing, or what came later.
       this.#network.exclusive(() => this.#turn()).catch(reject);
     });
@@ -76,29 +101,70 @@ class PictureQueue {
   async #turn(): Promise<void> {
     const [first] = this.#waiting;
     if (!first) return;
+    const kind = this.#kindOf(first);
     const others = this.#waiting.findIndex(
-      ({ grid, profiler }) => profiler || `${grid}` !== `${first.grid}`,
+      (other) => other.profiler || this.#kindOf(other) !== kind,
     );
     const alike = first.profiler ? 1 : others < 0 ? this.#waiting.length : others;
     let taken: readonly Waiting[] = [];
     try {
       const { decoder, images } = await this.#decoder(first.grid, alike);
       taken = this.#waiting.splice(0, images);
-      const grids = taken.map(({ tokens }) => tokens);
-      const pictures = await decoder.run(grids, first.timed ? first.profiler : undefined);
-      for (const [i, { index, resolve, reject }] of taken.entries()) {
-        const picture = pictures[i];
-        if (!picture) continue;
-        try {
-          assertPicture(this.#network, picture, index);
-          resolve(picture);
-        } catch (error) {
-          reject(error);
-        }
-      }
+      const profiler = first.timed ? first.profiler : undefined;
+      if (first.into) await this.#send(decoder, taken, profiler);
+      else await this.#read(decoder, taken, profiler);
     } catch (error) {
       if (taken.length === 0) taken = this.#waiting.splice(0, alike);
       for (const { reject } of taken) reject(error);
+    }
+  }
+
+  /** Grids of one kind can share a run. */
+  #kindOf({ grid, into }: Waiting): string {
+    const { width } = pictureSize(this.#network.config, grid);
+    return JSON.stringify([grid, into && layoutOf(into, width)]);
+  }
+
+  /** Decodes pictures whose pixels are read. */
+  async #read(
+    decoder: ImageDecoder,
+    taken: readonly Waiting[],
+    profiler: Profiler | undefined,
+  ): Promise<void> {
+    const grids = taken.map(({ tokens }) => tokens);
+    const pictures = await decoder.run(grids, profiler);
+    for (const [i, { index, resolve, reject }] of taken.entries()) {
+      const picture = pictures[i];
+      if (!picture) continue;
+      try {
+        assertPicture(this.#network, picture, index);
+        resolve(picture);
+      } catch (error) {
+        reject(error);
+      }
+    }
+  }
+
+  /** Decodes pictures whose pixels go into targets. */
+  async #send(
+    decoder: ImageDecoder,
+    taken: readonly Waiting[],
+    profiler: Profiler | undefined,
+  ): Promise<void> {
+    const grids = taken.map(({ tokens }) => tokens);
+    const targets = taken.flatMap(({ into }) => into ?? []);
+    const sent = await decoder.runInto(grids, targets, profiler);
+    const { config, precision } = this.#network;
+    for (const [i, { grid, index, resolve, reject }] of taken.entries()) {
+      const { width, height } = pictureSize(config, grid);
+      try {
+        const shown = { image: index, width, pixels: width * height };
+        if (sent[i]) assertFlawless(sent[i].flaws, shown, precision);
+        await sent[i]?.copied;
+        resolve();
+      } catch (error) {
+        reject(error);
+      }
     }
   }
 

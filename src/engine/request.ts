@@ -14,7 +14,8 @@ import {
   numbers,
 } from '../options.ts';
 import { MOST_ROWS } from './best-window.ts';
-import type { Picture } from './images.ts';
+import { type Picture, pictureSize } from './images.ts';
+import { checkTarget, type PictureTarget } from './picture-target.ts';
 import { SAMPLING, type SamplingOptions, samplingOf } from './sampling-options.ts';
 
 /** One image to be. Requests of any settings run side by side. */
@@ -33,6 +34,11 @@ export interface ImageRequest extends SamplingOptions {
   readonly gridEvery?: number | undefined;
   /** Whether tokens become a picture. Default true. */
   readonly pixels?: boolean | undefined;
+  /**
+   * A texture or buffer of the model's device, which the picture goes into without being read: when the
+   * event `image` comes it is there for whatever is submitted from then on. Previews are read still.
+   */
+  readonly into?: PictureTarget | undefined;
   /**
    * Positions that a pass computes, from 1 to 64: the first draws a token, the others guess at it and save
    * passes where they are right. The tokens are the same whatever it is. Other requests may leave
@@ -60,7 +66,7 @@ export type EngineEvent =
       readonly type: 'image';
       /** u32 [blockSize], row by row. */
       readonly tokens: Uint32Array<ArrayBuffer>;
-      /** Unless `pixels` is false. */
+      /** Unless `pixels` is false, or it went `into` a target. */
       readonly picture?: Picture | undefined;
       /** Passes that it was computed in. */
       readonly passes: number;
@@ -81,6 +87,7 @@ export interface CheckedRequest {
   readonly previewEvery: number | undefined;
   readonly gridEvery: number | undefined;
   readonly pixels: boolean;
+  readonly into: PictureTarget | undefined;
   readonly window: number | 'auto';
 }
 
@@ -108,6 +115,7 @@ const REQUEST: Checks<ImageRequest> = {
   previewEvery: integer(1),
   gridEvery: integer(1),
   pixels: flag,
+  into: () => undefined, // likewise
   window: WINDOW,
 };
 
@@ -143,7 +151,17 @@ export function checkRequest(
     );
   }
   const window = fittingWindow(asked, blockSize, guided);
-  return { ...condition, sampling, guided, prefix, previewEvery, gridEvery, pixels, window };
+  const wishes = { previewEvery, gridEvery, pixels, into: checkInto(config, request) };
+  return { ...condition, sampling, guided, prefix, ...wishes, window };
+}
+
+function checkInto(
+  { gpt, vq }: ModelJson,
+  { into, pixels }: Pick<ImageRequest, 'into' | 'pixels'>,
+): PictureTarget | undefined {
+  if (into === undefined) return undefined;
+  if (pixels === false) throw new OptionError('"into" needs pixels, and "pixels" is false');
+  return checkTarget('into', into, pictureSize(vq, [gpt.gridSize, gpt.gridSize]));
 }
 
 /** What an image is of: the one of both that the model takes. */

@@ -7,7 +7,7 @@ import { MOST_PENDING } from './feed.ts';
 import type { Picture } from './images.ts';
 import type { Job } from './job.ts';
 import { assertDrawn } from './not-finite.ts';
-import { pictureQueue } from './picture-queue.ts';
+import { type GridToDecode, pictureQueue } from './picture-queue.ts';
 import { filledGrid, hideUndrawn } from './preview.ts';
 import type { Slots } from './slots.ts';
 
@@ -81,7 +81,8 @@ export class Results {
         job.events.push({ type: 'tokens', done: grid, total, tokens: tokens.slice(0, grid) });
       }
       if (seen === undefined || job.isGone) return;
-      const picture = await this.#decode(job, filledGrid(tokens, seen, gridSize));
+      const filled = this.#gridOf(job, filledGrid(tokens, seen, gridSize));
+      const picture = await pictureQueue(this.#model.vq).decode(filled);
       const shown = hideUndrawn(picture, seen, gridSize);
       job.events.push({ type: 'preview', done: seen, picture: shown });
       job.isPreviewing = false;
@@ -110,9 +111,7 @@ export class Results {
       await allRead; // those that became full with it are decoded with it
       if (job.isGone) return;
       const begun = performance.now();
-      const picture = job.request.pixels
-        ? await this.#decode(job, tokens, this.#profiler, isLast())
-        : undefined;
+      const picture = await this.#picture(job, tokens, isLast());
       const decodeMs = performance.now() - begun;
       job.events.push({ type: 'image', tokens, picture, passes, decodeMs });
       job.finish();
@@ -137,10 +136,20 @@ export class Results {
     this.#progress.destroy();
   }
 
-  #decode(job: Job, tokens: Tokens, profiler?: Profiler, timed?: boolean): Promise<Picture> {
+  /** Makes the picture that a request asks for; none where it goes into a target, or there is to be none. */
+  async #picture(job: Job, tokens: Tokens, timed: boolean): Promise<Picture | undefined> {
+    const { pixels, into } = job.request;
+    if (!pixels) return undefined;
+    const queue = pictureQueue(this.#model.vq);
+    const grid = this.#gridOf(job, tokens);
+    if (!into) return queue.decode(grid, this.#profiler, timed);
+    await queue.decodeInto(grid, into, this.#profiler, timed);
+    return undefined;
+  }
+
+  #gridOf({ index }: Job, tokens: Tokens): GridToDecode {
     const { gridSize } = this.#model.config.gpt;
-    const toDecode = { grid: [gridSize, gridSize], tokens, index: job.index } as const;
-    return pictureQueue(this.#model.vq).decode(toDecode, profiler, timed);
+    return { grid: [gridSize, gridSize], tokens, index };
   }
 
   #assertDrawn({ request, index }: Job, tokens: Tokens): void {

@@ -1,8 +1,8 @@
 /**
  * Devices that Dawn does not validate on (its toggle `skip_validation`, a property of a whole device):
  * JavaScript's share of a dispatch is then half. What is left out is checked here where it is rare, in
- * the same words and through the same error scopes: buffers for a use that no buffer has, gone, or of
- * another device. Programs (program.ts) and pipelines (pipelines.ts) do their part. Dawn goes on
+ * the same words and through the same error scopes: buffers for a use that no buffer has; buffers, and
+ * textures that are copied to, which are gone or of another device. Programs (program.ts) and pipelines (pipelines.ts) do their part. Dawn goes on
  * checking texts and writes of the queue, and a device that was destroyed takes nothing.
  */
 import type { Kernel } from '../../kernels/kernel.ts';
@@ -28,7 +28,7 @@ const owners = new WeakMap<GPUBuffer, Guard>();
 class Guard {
   readonly accept: Accept;
   readonly #device: GPUDevice;
-  readonly #states = new WeakMap<GPUBuffer, State>();
+  readonly #states = new WeakMap<GPUBuffer | GPUTexture, State>();
   readonly #scopes: Scope[] = [];
   /** Goes up with each buffer that can be used no more. */
   changes = 0;
@@ -45,6 +45,7 @@ class Guard {
       pushErrorScope: device.pushErrorScope.bind(device),
       popErrorScope: device.popErrorScope.bind(device),
       createBuffer: device.createBuffer.bind(device),
+      createTexture: device.createTexture.bind(device),
       createBindGroup: device.createBindGroup.bind(device),
       createCommandEncoder: device.createCommandEncoder.bind(device),
     };
@@ -57,6 +58,11 @@ class Guard {
       return own.popErrorScope().then((error) => error ?? scope?.error ?? null);
     };
     device.createBuffer = (descriptor) => this.#buffer(descriptor, own.createBuffer);
+    device.createTexture = (descriptor) => {
+      const texture = own.createTexture(descriptor);
+      this.#follow(texture, 'ready');
+      return texture;
+    };
     device.createBindGroup = (descriptor) => {
       const bound = [...descriptor.entries].flatMap(({ resource }) => buffersIn(resource));
       if (bound.every((buffer) => this.#isOwn(buffer))) return own.createBindGroup(descriptor);
@@ -67,12 +73,12 @@ class Guard {
       this.#encoder(own.createCommandEncoder(descriptor));
   }
 
-  /** Whether commands may use buffers; an error where not. */
-  mayUse(buffers: Iterable<GPUBuffer>): boolean {
-    for (const buffer of buffers) {
-      if (!this.#isOwn(buffer)) return false;
-      if (this.#states.get(buffer) !== 'destroyed') continue;
-      this.#report(`${nameOf(buffer)} used in submit while destroyed.`);
+  /** Whether commands may use buffers and textures; an error where not. */
+  mayUse(all: Iterable<GPUBuffer | GPUTexture>): boolean {
+    for (const one of all) {
+      if (!this.#isOwn(one)) return false;
+      if (this.#states.get(one) !== 'destroyed') continue;
+      this.#report(`${nameOf(one)} used in submit while destroyed.`);
       return false;
     }
     return true;
@@ -87,34 +93,43 @@ class Guard {
     const { label = '', size } = descriptor;
     const none = { label, size: Math.min(size, most), usage: GPUBufferUsage.STORAGE };
     const buffer = create(problem ? none : descriptor);
-    this.#states.set(buffer, problem ? 'refused' : 'ready');
+    this.#follow(buffer, problem ? 'refused' : 'ready');
     owners.set(buffer, this);
-    const destroy = buffer.destroy.bind(buffer);
-    buffer.destroy = () => {
-      this.#states.set(buffer, problem ? 'refused' : 'destroyed');
-      this.changes++;
-      return destroy();
-    };
     if (problem) this.#report(`${nameOf(buffer)}: ${problem}`);
     return buffer;
   }
 
-  /** Whether a buffer was made on this device; an error where not. */
-  #isOwn(buffer: GPUBuffer): boolean {
-    const state = this.#states.get(buffer);
+  /** Keeps in mind what becomes of a buffer or a texture. */
+  #follow(one: GPUBuffer | GPUTexture, state: State): void {
+    this.#states.set(one, state);
+    const destroy = one.destroy.bind(one);
+    one.destroy = (): undefined => {
+      if (state === 'ready') this.#states.set(one, 'destroyed');
+      this.changes++;
+      destroy();
+    };
+  }
+
+  /** Whether a buffer or a texture was made on this device; an error where not. */
+  #isOwn(one: GPUBuffer | GPUTexture): boolean {
+    const state = this.#states.get(one);
     if (state === 'ready' || state === 'destroyed') return true;
     const why = state ? 'is invalid' : 'is of another device and cannot be used with this one';
-    this.#report(`${nameOf(buffer)} ${why}.`);
+    this.#report(`${nameOf(one)} ${why}.`);
     return false;
   }
 
   /** Checks the buffers of copies; a pass is checked by the program that fills it. */
   #encoder(encoder: GPUCommandEncoder): GPUCommandEncoder {
     const copy = encoder.copyBufferToBuffer.bind(encoder) as (...args: unknown[]) => undefined;
+    const copyToTexture = encoder.copyBufferToTexture.bind(encoder);
     const resolve = encoder.resolveQuerySet.bind(encoder);
     encoder.copyBufferToBuffer = (...args: unknown[]): undefined => {
       const buffers = args.filter((arg) => arg instanceof GPUBuffer);
       if (this.mayUse(buffers) && this.#fits(args)) copy(...args);
+    };
+    encoder.copyBufferToTexture = (from, to, size) => {
+      if (this.mayUse([from.buffer, to.texture])) copyToTexture(from, to, size);
     };
     encoder.resolveQuerySet = (set, first, count, to, offset) => {
       if (this.mayUse([to])) resolve(set, first, count, to, offset);
@@ -142,7 +157,8 @@ class Guard {
   }
 }
 
-const nameOf = ({ label }: GPUBuffer): string => `[Buffer "${label}"]`;
+const nameOf = (one: GPUBuffer | GPUTexture): string =>
+  `[${one instanceof GPUBuffer ? 'Buffer' : 'Texture'} "${one.label}"]`;
 
 const buffersIn = (resource: GPUBindingResource): GPUBuffer[] =>
   'buffer' in resource && resource.buffer instanceof GPUBuffer ? [resource.buffer] : [];

@@ -100,6 +100,24 @@ describe('a copy', () => {
   });
 });
 
+test('a copy into a texture that is gone, or of another device, is an error', async () => {
+  const size = [4, 4];
+  const wanted = { label: 'mine', size, format: 'rgba8unorm', usage: COPY_DST } as const;
+  const buffer = bufferOf(COPY_SRC, 1024);
+  const copy = (texture: GPUTexture) =>
+    errorOf(() => {
+      const encoder = device.createCommandEncoder();
+      encoder.copyBufferToTexture({ buffer, bytesPerRow: 256 }, { texture }, size);
+      device.queue.submit([encoder.finish()]);
+    });
+  const [there, gone] = [device.createTexture(wanted), device.createTexture(wanted)];
+  gone.destroy();
+  expect(await copy(there)).toBeUndefined();
+  expect(await copy(gone)).toMatch(/^\[Texture "mine"\] used in submit while destroyed/);
+  const foreign = other.createTexture({ ...wanted, label: 'theirs' });
+  expect(await copy(foreign)).toMatch(/^\[Texture "theirs"\] is of another device/);
+});
+
 test('a buffer of another device cannot be bound', async () => {
   const layout = device.createBindGroupLayout({
     entries: [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: 'storage' } }],

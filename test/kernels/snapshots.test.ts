@@ -8,6 +8,7 @@ import { attention } from '../../kernels/attention/attention.ts';
 import { promptAttention } from '../../kernels/attention/prompt-attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import { conv2d } from '../../kernels/conv/conv2d.ts';
+import { textureRows } from '../../kernels/conv/texture-rows.ts';
 import { toRgba } from '../../kernels/conv/to-rgba.ts';
 import { winogradInput } from '../../kernels/conv/winograd-input.ts';
 import { embed } from '../../kernels/embed/embed.ts';
@@ -71,6 +72,7 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   'conv/conv2d-gemm': conv2d({ ...conv, norm: 'swish', variant: workgroup }),
   'conv/conv2d-1x1-quads': conv2d({ ...conv, kernelSize: 1, variant: lanes }),
   'conv/winograd-input': winogradInput({ ...map, channels: 64 }),
+  'conv/texture-rows': textureRows({ ...map, stride: 64, blueFirst: true }),
   'conv/to-rgba': toRgba({ ...map }),
 };
 
