@@ -1,7 +1,13 @@
 /** What an engine offers. */
 import type { Profiler } from '../gpu/profiler.ts';
 import type { CaptionFeatures } from '../models/caption.ts';
-import { abortSignal, type Checks, integer, profiler as profilerCheck } from '../options.ts';
+import {
+  abortSignal,
+  type Checks,
+  callback,
+  integer,
+  profiler as profilerCheck,
+} from '../options.ts';
 import type { EngineEvent, ImageRequest } from './request.ts';
 
 export interface EngineOptions {
@@ -18,6 +24,11 @@ export interface SubmitOptions {
   readonly signal?: AbortSignal | undefined;
   /** Number of the image, for messages. Default: how many were submitted before. */
   readonly index?: number | undefined;
+  /**
+   * Called now and then, and when the grid is full, with the tokens so far. As the `prefix` of the same
+   * request they lead to the same image, also on another engine whose model has the same fingerprint.
+   */
+  readonly onKnown?: ((tokens: Uint32Array<ArrayBuffer>) => void) | undefined;
 }
 
 const MAX_CAPACITY = 2 ** 16;
@@ -26,7 +37,11 @@ export const ENGINE: Checks<EngineOptions> = {
   rows: integer(1, MAX_CAPACITY),
   profiler: profilerCheck,
 };
-export const SUBMIT: Checks<SubmitOptions> = { signal: abortSignal, index: integer(0) };
+export const SUBMIT: Checks<SubmitOptions> = {
+  signal: abortSignal,
+  index: integer(0),
+  onKnown: callback,
+};
 
 /** What an engine has done so far. */
 export interface EngineStats {

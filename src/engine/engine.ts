@@ -98,7 +98,7 @@ class SlotEngine implements Engine {
   submit(request: ImageRequest, options: SubmitOptions = {}): AsyncIterableIterator<EngineEvent> {
     checkOptions('submit', options, SUBMIT);
     const { signal, index = this.#submitted } = options;
-    const job = new Job(checkRequest(this.#model.config, request, this.capacity), index, signal);
+    const job = new Job(checkRequest(this.#model.config, request, this.capacity), index, options);
     this.#submitted++;
     if (this.#ended) job.fail(this.#ended);
     else if (signal?.aborted) job.fail(signal.reason);

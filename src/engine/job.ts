@@ -1,4 +1,5 @@
 /** A request on its way through an engine. */
+import type { SubmitOptions } from './engine-types.ts';
 import { EventQueue } from './event-queue.ts';
 import { onAbort } from './on-abort.ts';
 import type { CheckedRequest, EngineEvent } from './request.ts';
@@ -8,6 +9,7 @@ export class Job {
   /** Its number, for messages. */
   readonly index: number;
   readonly events: EventQueue<EngineEvent>;
+  readonly onKnown: SubmitOptions['onKnown'];
   /** Whether a preview of it is being made. */
   isPreviewing = false;
   /** Tokens that were known when it was last looked at; those before the last given one are not looked at. */
@@ -15,9 +17,10 @@ export class Job {
   readonly #unlisten: () => void;
   #told = 0;
 
-  constructor(request: CheckedRequest, index: number, signal: AbortSignal | undefined) {
+  constructor(request: CheckedRequest, index: number, { signal, onKnown }: SubmitOptions) {
     this.request = request;
     this.index = index;
+    this.onKnown = onKnown;
     this.looked = Math.max(0, request.sampling.given - 1);
     this.events = new EventQueue(() => this.#unlisten());
     this.#unlisten = onAbort(signal, () => this.fail(signal?.reason));

@@ -14,6 +14,9 @@ import type { Slots } from './slots.ts';
 /** Chunks whose reads are under way at once; those of one that is done may come after the next is submitted. */
 const READ_CHUNKS = MOST_PENDING + 2;
 
+/** How often the tokens of a request are read in the course of its grid, for who wants to know them. */
+const KNOWN_PARTS = 16;
+
 type Tokens = Uint32Array<ArrayBuffer>;
 
 export class Results {
@@ -54,9 +57,15 @@ export class Results {
   }
 
   /** Whether a request asks to be looked at somewhere up to `known` tokens. */
-  wantsLook({ request, looked }: Job, known: number): boolean {
-    const { previewEvery, gridEvery } = request;
-    return [previewEvery, gridEvery].some((every) => lastLook(looked, known, every) !== undefined);
+  wantsLook(job: Job, known: number): boolean {
+    const { previewEvery, gridEvery } = job.request;
+    const all = [previewEvery, gridEvery, this.#knownEvery(job)];
+    return all.some((every) => lastLook(job.looked, known, every) !== undefined);
+  }
+
+  /** Tokens from one time that a request is told those so far to the next. No chunk ends for it. */
+  #knownEvery({ onKnown }: Job): number | undefined {
+    return onKnown && Math.ceil(this.#model.config.gpt.blockSize / KNOWN_PARTS);
   }
 
   /**
@@ -69,14 +78,16 @@ export class Results {
     const grid = lastLook(job.looked, known, gridEvery);
     // One at a time: where decoding is slow, pictures are left out and the tokens go on.
     const seen = job.isPreviewing ? undefined : lastLook(job.looked, known, previewEvery);
+    const isTold = lastLook(job.looked, known, this.#knownEvery(job)) !== undefined;
     job.looked = known;
-    if (grid === undefined && seen === undefined) return;
+    if (grid === undefined && seen === undefined && !isTold) return;
     if (seen !== undefined) job.isPreviewing = true;
     const line = read();
     const look = async (): Promise<void> => {
       const { blockSize: total, gridSize } = this.#model.config.gpt;
       const tokens = (await line).slice(0, known);
       this.#assertDrawn(job, tokens);
+      if (isTold && !job.isGone) job.onKnown?.(tokens.slice());
       if (grid !== undefined) {
         job.events.push({ type: 'tokens', done: grid, total, tokens: tokens.slice(0, grid) });
       }
@@ -107,6 +118,7 @@ export class Results {
       const { blockSize: total } = this.#model.config.gpt;
       const tokens = await read;
       this.#assertDrawn(job, tokens);
+      if (!job.isGone) job.onKnown?.(tokens.slice());
       job.tellTokens(total, total);
       await allRead; // those that became full with it are decoded with it
       if (job.isGone) return;

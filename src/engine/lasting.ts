@@ -1,0 +1,272 @@
+/** An engine that outlives its device. */
+import { DeviceError } from '../errors.ts';
+import { differingParts } from '../load/fingerprint.ts';
+import { checkModel, type Model } from '../load/model.ts';
+import type { CaptionFeatures } from '../models/caption.ts';
+import { callback, checkOptions, checkValue } from '../options.ts';
+import { createEngine } from './engine.ts';
+import { type Engine, SUBMIT, type SubmitOptions } from './engine-types.ts';
+import { LastingJob } from './lasting-job.ts';
+import {
+  LASTING,
+  type LastingEngine,
+  type LastingEvent,
+  type LastingOptions,
+  type OpenedModel,
+  type OpenModel,
+} from './lasting-types.ts';
+import { checkRequest, type ImageRequest } from './request.ts';
+
+const MOST_LOSSES = 4;
+const PAUSE_MS = 1000;
+/** A device that lived so long was well: losing it is the first loss in a row. */
+const WELL_MS = 60_000;
+/** Calls on a device fail before it says that it is lost, but not by more. */
+const LOST_WITHIN_MS = 1000;
+
+/** An engine on a device, for as long as that is there. */
+interface Session {
+  readonly opened: OpenedModel;
+  readonly engine: Engine;
+  readonly since: number;
+}
+
+/**
+ * Makes an engine that opens another device, and the model on it, when one is lost. It is the caller's:
+ * destroy it, which closes what was opened.
+ * @throws OptionError for an option that cannot be; what `open` throws, and DeviceError where the first
+ * device has no room: nothing is tried again that never worked.
+ */
+export async function createLastingEngine(
+  open: OpenModel,
+  options: LastingOptions = {},
+): Promise<LastingEngine> {
+  checkValue('open', open, callback);
+  checkOptions('createLastingEngine', options, LASTING);
+  return new ReopeningEngine(open, options, await openSession(open, options));
+}
+
+async function openSession(open: OpenModel, { capacity, rows }: LastingOptions): Promise<Session> {
+  const opened = await open();
+  try {
+    checkModel('createLastingEngine: open', opened.model);
+    const engine = await createEngine(opened.model, { capacity, rows });
+    return { opened, engine, since: performance.now() };
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
+}
+
+class ReopeningEngine implements LastingEngine {
+  readonly capacity: number;
+  readonly #open: OpenModel;
+  readonly #options: LastingOptions;
+  readonly #mostLosses: number;
+  /** In the order in which they were asked for. */
+  readonly #jobs = new Set<LastingJob>();
+  readonly #runs = new Set<Promise<void>>();
+  readonly #whenIdle: (() => void)[] = [];
+  #model: Model;
+  #session: Session | undefined;
+  #ended: Error | undefined;
+  #resets = 0;
+  /** In a row. */
+  #losses = 0;
+
+  constructor(open: OpenModel, options: LastingOptions, session: Session) {
+    this.#open = open;
+    this.#options = options;
+    this.#mostLosses = options.mostLosses ?? MOST_LOSSES;
+    this.capacity = session.engine.capacity;
+    this.#model = session.opened.model;
+    this.#begin(session);
+  }
+
+  get model(): Model {
+    return this.#model;
+  }
+
+  get jobs(): number {
+    return this.#jobs.size;
+  }
+
+  get isOpen(): boolean {
+    return this.#session !== undefined;
+  }
+
+  get resets(): number {
+    return this.#resets;
+  }
+
+  get ended(): Error | undefined {
+    return this.#ended;
+  }
+
+  submit(
+    request: ImageRequest,
+    options: Omit<SubmitOptions, 'onKnown'> = {},
+  ): AsyncIterableIterator<LastingEvent> {
+    const { onKnown: _, ...checks } = SUBMIT;
+    checkOptions('submit', options, checks);
+    checkRequest(this.#model.config, request, this.capacity);
+    const job = new LastingJob(request, options);
+    if (this.#ended) job.fail(this.#ended);
+    else if (options.signal?.aborted) job.fail(options.signal.reason);
+    else {
+      this.#jobs.add(job);
+      if (this.#session) this.#run(job, this.#session);
+      else job.queue(this.#jobs.size - 1);
+    }
+    return job.events;
+  }
+
+  async prepare(
+    rows: number,
+    window?: number | 'auto',
+    captions?: readonly CaptionFeatures[],
+  ): Promise<void> {
+    await this.#session?.engine.prepare(rows, window, captions);
+  }
+
+  idle(): Promise<void> {
+    if (this.#jobs.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  destroy(): void {
+    this.#end(new DeviceError('destroyed', 'the engine was destroyed: create another'));
+  }
+
+  /** Runs what there is on a device, until that is lost. */
+  #begin(session: Session): void {
+    this.#session = session;
+    this.#model = session.opened.model;
+    const { lost } = session.opened.model.device;
+    const reopening = lost.then(({ message, reason }) => {
+      const why = reason === 'destroyed' ? 'it was destroyed' : message || 'no reason was given';
+      return this.#reopen(session, new DeviceError('lost', `the GPU device was lost: ${why}`));
+    });
+    reopening.catch((error: unknown) => this.#end(asError(error))); // of a callback or `close`
+    for (const job of this.#jobs) this.#run(job, session);
+  }
+
+  /** Runs a request until it ends, or its device does. */
+  #run(job: LastingJob, session: Session): void {
+    const onProgress = (): void => {
+      this.#losses = 0;
+    };
+    const run = job.run(session.engine, onProgress).catch(async (error: unknown) => {
+      if (job.isGone) return;
+      if (!(await isLoss(session, error))) {
+        job.fail(error);
+        return;
+      }
+      // A request that no device survives is given up before the engine is.
+      const losses = job.lose();
+      if (losses >= Math.max(1, this.#mostLosses - 1)) job.fail(gaveUp(losses, error));
+    });
+    this.#runs.add(run);
+    void run.then(() => {
+      this.#runs.delete(run);
+      if (job.isGone) this.#drop(job);
+    });
+  }
+
+  #drop(job: LastingJob): void {
+    this.#jobs.delete(job);
+    if (this.#jobs.size > 0) return;
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+
+  /** Opens another device in the place of one that is lost, and goes on there. */
+  async #reopen(lost: Session, why: DeviceError): Promise<void> {
+    if (this.#session !== lost) return;
+    this.#session = undefined;
+    if (performance.now() - lost.since > WELL_MS) this.#losses = 0;
+    close(lost);
+    await Promise.all(this.#runs);
+    let error: unknown = why;
+    while (!this.#ended) {
+      const inARow = ++this.#losses;
+      this.#options.onLost?.({ error, inARow });
+      if (inARow >= this.#mostLosses) {
+        this.#end(gaveUp(inARow, error));
+        return;
+      }
+      const { pauseMs = PAUSE_MS } = this.#options;
+      if (inARow > 1) await sleep(pauseMs * 2 ** (inARow - 2));
+      if (this.#ended) return;
+      try {
+        const session = await openSession(this.#open, {
+          ...this.#options,
+          capacity: this.capacity,
+        });
+        this.#goOn(session);
+        return;
+      } catch (cause) {
+        error = cause;
+      }
+    }
+  }
+
+  /** Goes on with what was opened, if the same tokens come of it. */
+  #goOn(session: Session): void {
+    if (this.#ended) {
+      close(session);
+      return;
+    }
+    const [before, now] = [this.#model.fingerprint, session.opened.model.fingerprint];
+    if (before.digest !== now.digest) {
+      close(session);
+      const parts = differingParts(before.text, now.text).join(', ');
+      const message = `what was opened in the place of a lost device makes other images (${parts}): was "${before.text}", is "${now.text}"`;
+      this.#end(new DeviceError('lost', message));
+      return;
+    }
+    this.#resets++;
+    for (const job of this.#jobs) if (job.isGone) this.#drop(job);
+    this.#begin(session);
+  }
+
+  /** Ends for good. */
+  #end(error: Error): void {
+    this.#ended ??= error;
+    for (const job of this.#jobs) {
+      job.fail(this.#ended);
+      this.#drop(job);
+    }
+    const session = this.#session;
+    this.#session = undefined;
+    if (session) close(session);
+  }
+}
+
+/** Frees what a session has, of a lost device too. */
+function close({ engine, opened }: Session): void {
+  engine.destroy();
+  opened.close();
+}
+
+/** Whether an error comes of a device that is lost. */
+function isLoss({ opened }: Session, error: unknown): Promise<boolean> {
+  if (!(error instanceof DeviceError)) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), LOST_WITHIN_MS);
+    void opened.model.device.lost.then(() => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
+}
+
+const asError = (error: unknown): Error =>
+  error instanceof Error ? error : new Error(String(error));
+
+const gaveUp = (losses: number, cause: unknown): DeviceError => {
+  const why = asError(cause).message;
+  const times = `${losses} times in a row`;
+  return new DeviceError('lost', `the GPU device was lost ${times}, gave up: ${why}`, { cause });
+};
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
