@@ -10,6 +10,7 @@ import { readBuffer } from '../src/gpu/readback.ts';
 import { expectClose } from './oracle/compare.ts';
 import { rmsNorm } from './oracle/rms-norm.ts';
 import { testDevice } from './support/device.ts';
+import { snippet } from './support/examples.ts';
 import { normal } from './support/random.ts';
 import { ROOT } from './support/sources.ts';
 import { writeTinyTextFolder } from './support/tiny-text-model.ts';
@@ -52,14 +53,10 @@ test('drawing texts in Node', () => {
 
 test.each([
   ['README.md', 'generate'],
+  ['README.md', 'browser'],
   ['README.md', 'one-kernel'],
   ['docs/text-to-image.md', 'texts'],
 ])('%s shows %s', (file, name) => {
   const readme = readFileSync(join(ROOT, file), 'utf8');
-  const shown = readFileSync(join(ROOT, 'examples', `${name}.ts`), 'utf8')
-    .replace("'../src/index.ts'", "'llamagen-webgpu'")
-    .replace("'../src/node/index.ts'", "'llamagen-webgpu/node'")
-    .replace("'../kernels/index.ts'", "'llamagen-webgpu/kernels'")
-    .replace(/^\/\*\*.*\*\/\n/, '');
-  expect(readme).toContain(shown);
+  expect(readme).toContain(snippet(name));
 });

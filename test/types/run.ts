@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { runScript } from '../../scripts/script.ts';
+import { installIn, pack } from '../support/npm.ts';
 import { ROOT } from '../support/sources.ts';
 
 /** The least version that the README states first. */
@@ -32,8 +33,7 @@ function check(given: string | undefined): number {
 /** @returns The exit code. */
 function checkIn(folder: string, packed: string): number {
   const compilers = COMPILERS.map((version) => `typescript-${version}@npm:typescript@${version}`);
-  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
-  npm(folder, 'install', '--no-audit', '--no-fund', '--loglevel=error', packed, ...compilers);
+  installIn(folder, packed, ...compilers);
 
   const snippets = readmeSnippets();
   const entries = entryPoints(folder);
@@ -54,23 +54,6 @@ function checkIn(folder: string, packed: string): number {
   console.log(`${snippets.length} snippets, ${entries.length} entry points`);
   console.log(`${checks - failed} passed, ${failed} failed`);
   return failed > 0 ? 1 : 0;
-}
-
-function pack(folder: string): string {
-  npm(ROOT, 'pack', '--silent', '--pack-destination', folder);
-  const name = readdirSync(folder).find((file) => file.endsWith('.tgz'));
-  if (!name) throw new Error('npm pack made no file');
-  return join(folder, name);
-}
-
-function npm(cwd: string, ...args: string[]): void {
-  const path = process.env.npm_execpath;
-  const [command, first] = path ? [process.execPath, [path]] : ['npm', []];
-  const { status } = spawnSync(command, [...first, ...args], {
-    cwd,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  if (status !== 0) throw new Error(`npm ${args[0]} failed`);
 }
 
 function readmeSnippets(): string[] {

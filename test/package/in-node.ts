@@ -1,0 +1,53 @@
+/** The installed package in Node: its command, and what the README says to write. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { transformSync } from 'esbuild';
+import { snippet } from '../support/examples.ts';
+
+interface Ran {
+  readonly status: number | null;
+  readonly stderr: string;
+}
+
+/** Runs a file of a project on the adapter that is everywhere. */
+function run(project: string, file: string, ...args: readonly string[]): Ran {
+  const { status, stderr } = spawnSync(process.execPath, [join(project, file), ...args], {
+    cwd: project,
+    encoding: 'utf8',
+    env: { ...process.env, LLAMAGEN_ADAPTER: 'swiftshader' },
+  });
+  return { status, stderr };
+}
+
+const COMMAND = 'node_modules/.bin/llamagen';
+
+/** Without the packages that are optional, a command says which one it lacks, and how to get it. */
+export function absenceProblems(project: string): string[] {
+  const version = run(project, COMMAND, '--version');
+  const draw = run(project, COMMAND, 'generate', '--class', 'Lemon', '--out', 'lemon.png');
+  return [
+    ...(version.status === 0 ? [] : [`llamagen --version: ${version.stderr}`]),
+    ...(draw.status === 1 && /npm (i|install) .*webgpu/.test(draw.stderr)
+      ? []
+      : [`llamagen generate does not say to install webgpu: ${draw.status}, ${draw.stderr}`]),
+  ];
+}
+
+/** The first picture that the README's program writes, and its class and seed. */
+export const PICTURE = { file: 'image-1.png', of: ['Orange', 1] } as const;
+
+export function nodeProblems(project: string): string[] {
+  const out = ['--seed', '1', '--out', 'lemon.png'];
+  const draw = run(project, COMMAND, 'generate', '--class', 'Lemon', ...out);
+  const { code } = transformSync(snippet('generate'), { loader: 'ts' });
+  writeFileSync(join(project, 'generate.js'), code);
+  const { status, stderr } = run(project, 'generate.js');
+  return [
+    ...(draw.status === 0 ? [] : [`llamagen generate: ${draw.stderr}`]),
+    ...(status === 0 && stderr === '' ? [] : [`the README's program: ${stderr}`]),
+    ...['lemon.png', PICTURE.file, 'image-2.png']
+      .filter((file) => !existsSync(join(project, file)))
+      .map((file) => `no ${file} was written`),
+  ];
+}
