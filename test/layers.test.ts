@@ -6,7 +6,7 @@ import { sourceFiles } from './support/sources.ts';
 const LAYERS: readonly (readonly string[])[] = [
   ['kernels/'],
   ['src/errors.ts', 'src/near-names.ts', 'src/options.ts', 'src/version.ts'],
-  ['src/weights/', 'src/text/'],
+  ['src/weights/', 'src/text/', 'src/hub/'],
   ['src/graph/'],
   ['src/gpu/'],
   ['src/ops/'],

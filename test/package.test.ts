@@ -101,7 +101,7 @@ describe('dependencies', () => {
   });
 
   test('are few', () => {
-    expect(Object.keys(pkg.dependencies).length).toBeLessThanOrEqual(11);
+    expect(Object.keys(pkg.dependencies).length).toBeLessThanOrEqual(13);
   });
 
   test('that are large and for Node only are optional peers, and installed for development', () => {

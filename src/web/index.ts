@@ -2,3 +2,14 @@
 export * from '../index.ts';
 export { openWebDevice, type WebDevice, type WebDeviceOptions } from './device.ts';
 export { openUrl, type UrlOptions } from './files.ts';
+export { openModelStore, type StoreOptions } from './store/store.ts';
+export type {
+  ModelSource,
+  ModelStore,
+  OpenOptions,
+  SourceEstimate,
+  StoredModel,
+  StoreKind,
+  StoreProgress,
+  StoreUsage,
+} from './store/types.ts';

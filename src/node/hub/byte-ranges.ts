@@ -1,10 +1,10 @@
 /** Some bytes of a file of the hub, by their place in it. */
 import { DownloadError } from '../../errors.ts';
+import { TransientError } from '../../hub/transient.ts';
 import type { ByteSource } from '../../weights/source.ts';
 import { contentRange, getBytes } from './get.ts';
 import type { Response } from './http.ts';
 import { discard, validatorOf } from './part-file.ts';
-import { TransientError } from './problems.ts';
 import type { Transfer } from './transfer.ts';
 
 /** Whether the hub names a version by the SHA-256 of its content. */

@@ -1,7 +1,8 @@
 /** Files of the Hugging Face hub, each downloaded once and checked. */
+
+import { retrying } from '../../hub/retry.ts';
 import { assertRightBytes } from './check.ts';
 import type { DownloadedFile, DownloadOptions } from './download-options.ts';
-import { retrying } from './retry.ts';
 import { cached, fetched, offlineFile, resolveOrCached, transferOf, withRun } from './run.ts';
 import { transfer } from './transfer.ts';
 

@@ -1,7 +1,7 @@
 /** Asks for bytes of a file, wherever the hub has them. */
 import { DownloadError } from '../../errors.ts';
+import { TransientError } from '../../hub/transient.ts';
 import { header, type Response } from './http.ts';
-import { TransientError } from './problems.ts';
 import { refusal } from './refusal.ts';
 import type { Transfer } from './transfer.ts';
 

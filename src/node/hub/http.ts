@@ -1,8 +1,9 @@
 /** HTTP as the hub client needs it: proxies, timeouts, and errors that say what to do. */
 import { Agent, type Dispatcher, request } from 'undici';
 import { DownloadError } from '../../errors.ts';
+import { TransientError } from '../../hub/transient.ts';
 import { Connections } from './connections.ts';
-import { connectionError, TransientError } from './problems.ts';
+import { connectionError } from './problems.ts';
 import type { HubSettings, HubTiming } from './settings.ts';
 
 export type Response = Dispatcher.ResponseData;

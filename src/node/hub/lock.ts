@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { DownloadError } from '../../errors.ts';
+import { pause } from '../../hub/retry.ts';
 import { cacheError } from './cache.ts';
-import { pause } from './retry.ts';
 
 /** A holder shows this often that it is alive. */
 const HEARTBEAT_MS = 10_000;

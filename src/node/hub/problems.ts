@@ -1,20 +1,6 @@
 /** What goes wrong between two machines, in words. */
-import { DownloadError, type DownloadProblem } from '../../errors.ts';
-
-/** A failure that another try may mend. */
-export class TransientError extends DownloadError {
-  /** What the server asked to wait, if it did. */
-  readonly waitMs: number;
-
-  constructor(
-    problem: DownloadProblem,
-    message: string,
-    { waitMs = 0, ...options }: ErrorOptions & { readonly waitMs?: number } = {},
-  ) {
-    super(problem, message, options);
-    this.waitMs = waitMs;
-  }
-}
+import { DownloadError } from '../../errors.ts';
+import { TransientError } from '../../hub/transient.ts';
 
 const NO_TLS = 'the answer is not TLS; is http:// or https:// right?';
 

@@ -1,7 +1,7 @@
 /** What an answer that is not the file means, and what to do about it. */
 import { DownloadError } from '../../errors.ts';
+import { TransientError } from '../../hub/transient.ts';
 import { header, type Response, shown } from './http.ts';
-import { TransientError } from './problems.ts';
 import type { HubSettings, HubTiming } from './settings.ts';
 
 /** What was asked for. */

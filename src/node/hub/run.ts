@@ -1,17 +1,23 @@
 /** One run of a download: what all of its steps need, and what they do with the cache. */
 import { renameSync, rmSync } from 'node:fs';
 import { DownloadError } from '../../errors.ts';
+import { type RetryOptions, retrying } from '../../hub/retry.ts';
+import { TransientError } from '../../hub/transient.ts';
 import { Cache, type PartPaths, removeParts } from './cache.ts';
 import { freeBytes } from './disk.ts';
 import type { DownloadedFile, DownloadOptions } from './download-options.ts';
 import { HubHttp } from './http.ts';
 import { withLock } from './lock.ts';
-import { TransientError } from './problems.ts';
 import type { Asked } from './refusal.ts';
 import { type HubFile, resolveFile } from './resolve.ts';
-import { type RetryOptions, retrying } from './retry.ts';
 import { DEFAULT_TIMING, type HubSettings, type HubTiming, hubSettings } from './settings.ts';
 import type { Transfer } from './transfer.ts';
+
+/** What to do when all tries failed. */
+const ADVICE = {
+  alone: 'check the network; some need a proxy (HTTPS_PROXY) or a mirror of the hub (HF_ENDPOINT)',
+  again: 'run it again, and it goes on where it stopped',
+};
 
 /** The parts of a run that every step needs. */
 export interface Run {
@@ -46,7 +52,7 @@ export async function withRun<T>(
     cache: new Cache(settings.cache),
     http,
     retry: {
-      ...{ timing, signal, onNote: note },
+      ...{ timing, signal, advice: ADVICE, onNote: note },
       doneBytes: () => run.doneBytes,
       contacted: () => http.contacted,
     },

@@ -1,6 +1,7 @@
 /** What the environment says about the hub: the variables of the official client, and ours. */
 import { resolve } from 'node:path';
 import { OptionError } from '../../errors.ts';
+import type { RetryTiming } from '../../hub/retry.ts';
 import type { Environment } from '../environment.ts';
 import { type ProxySettings, proxySettings } from './proxy-settings.ts';
 import { expandHome, findToken, userCaches } from './token.ts';
@@ -22,19 +23,9 @@ export interface HubSettings {
 }
 
 /** Waits and limits of a download. Tests make them short. */
-export interface HubTiming {
-  /** Tries that may fail one after the other without a byte gained. */
-  readonly retries: number;
-  /** Wait before the second try; it doubles with each one. */
-  readonly firstWaitMs: number;
-  readonly longestWaitMs: number;
+export interface HubTiming extends RetryTiming {
   /** Longest silence of a server before the try counts as failed; making a connection is one. */
   readonly silenceMs: number;
-  /**
-   * Longest wait for the first connection of a run: without one there is no network. No other try
-   * begins after half of it.
-   */
-  readonly contactMs: number;
   /** Longest wait that a server may ask for (`Retry-After`). */
   readonly longestRetryAfterMs: number;
   /** Between two looks at whether another process is done with the file. */

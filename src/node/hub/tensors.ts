@@ -2,6 +2,8 @@
 import type { Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { DownloadError, WeightsError } from '../../errors.ts';
+import { retrying } from '../../hub/retry.ts';
+import { TransientError } from '../../hub/transient.ts';
 import { openSafetensors, type Safetensors } from '../../weights/safetensors.ts';
 import { openFile } from '../files.ts';
 import { ByteRanges, isHash } from './byte-ranges.ts';
@@ -16,10 +18,8 @@ import {
   writeAll,
   writeError,
 } from './part-file.ts';
-import { TransientError } from './problems.ts';
 import type { Asked } from './refusal.ts';
 import type { HubFile } from './resolve.ts';
-import { retrying } from './retry.ts';
 import {
   cached,
   fetched,

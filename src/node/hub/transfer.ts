@@ -2,6 +2,7 @@
 import type { Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { DownloadError } from '../../errors.ts';
+import { TransientError } from '../../hub/transient.ts';
 import { isWebPageName, isWebPageType } from '../../weights/web-page.ts';
 import type { PartPaths } from './cache.ts';
 import { WEB_PAGE } from './check.ts';
@@ -18,7 +19,6 @@ import {
   writeAll,
   writeError,
 } from './part-file.ts';
-import { TransientError } from './problems.ts';
 import type { DownloadProgress } from './progress.ts';
 import type { Asked } from './refusal.ts';
 import type { HubFile } from './resolve.ts';

@@ -2,7 +2,8 @@
 import { request } from 'node:http';
 import { isIPv6, type Socket } from 'node:net';
 import { DownloadError } from '../../errors.ts';
-import { connectionError, TransientError } from './problems.ts';
+import { TransientError } from '../../hub/transient.ts';
+import { connectionError } from './problems.ts';
 import { type HubProxy, proxyName } from './proxy-settings.ts';
 
 /** Where a connection goes. */

@@ -1,16 +1,30 @@
 /** Trying again, longer and longer apart. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { DownloadError } from '../../errors.ts';
-import { TransientError } from './problems.ts';
-import type { HubTiming } from './settings.ts';
+import { DownloadError } from '../errors.ts';
+import { TransientError } from './transient.ts';
+
+/** Waits between tries. */
+export interface RetryTiming {
+  /** Tries that may fail one after the other without a byte gained. */
+  readonly retries: number;
+  /** Wait before the second try; it doubles with each one. */
+  readonly firstWaitMs: number;
+  readonly longestWaitMs: number;
+  /**
+   * Longest wait for the first connection of a run: without one there is no network. No other try
+   * begins after half of it.
+   */
+  readonly contactMs: number;
+}
 
 export interface RetryOptions {
-  readonly timing: HubTiming;
+  readonly timing: RetryTiming;
   readonly signal: AbortSignal | undefined;
   /** Bytes that are here: a try that gained some counts as a new beginning. */
   doneBytes(): number;
   /** Whether any server was reached. */
   contacted(): boolean;
+  /** What to do where nothing was reached, and where what came is kept. */
+  readonly advice: { readonly alone: string; readonly again: string };
   onNote(text: string): void;
 }
 
@@ -38,7 +52,7 @@ export async function retrying<T>(options: RetryOptions, work: () => Promise<T>)
       const nextAt = performance.now() - start + waitMs;
       const isAlone = !options.contacted();
       if (failures > timing.retries || (isAlone && nextAt > timing.contactMs / 2)) {
-        throw givenUp(error, failures, isAlone);
+        throw givenUp(error, failures, isAlone ? options.advice.alone : options.advice.again);
       }
       onNote(`${error.message}: trying again in ${Math.ceil(waitMs / 1000)} s`);
       await pause(waitMs, signal);
@@ -48,23 +62,27 @@ export async function retrying<T>(options: RetryOptions, work: () => Promise<T>)
 
 /** Waits; an abort ends it with the reason of the signal. */
 export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await sleep(ms, undefined, signal && { signal });
-  } catch (error) {
-    throw signal?.aborted ? signal.reason : error;
-  }
+  signal?.throwIfAborted();
+  await new Promise<void>((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
 }
 
-function spread(failures: number, { firstWaitMs, longestWaitMs }: HubTiming): number {
+function spread(failures: number, { firstWaitMs, longestWaitMs }: RetryTiming): number {
   const wait = Math.min(longestWaitMs, firstWaitMs * 2 ** (failures - 1));
   return wait * (0.5 + Math.random() / 2);
 }
 
-function givenUp(error: TransientError, tries: number, isAlone: boolean): DownloadError {
+function givenUp(error: TransientError, tries: number, todo: string): DownloadError {
   const times = tries === 1 ? '1 try' : `${tries} tries`;
-  const todo = isAlone
-    ? 'check the network; some need a proxy (HTTPS_PROXY) or a mirror of the hub (HF_ENDPOINT)'
-    : 'run it again, and it goes on where it stopped';
   return new DownloadError(error.problem, `${error.message}; gave up after ${times}: ${todo}`, {
     cause: error,
   });

@@ -1,0 +1,55 @@
+/** Where the files of a model come from. */
+import { shortDigest } from '../../weights/digest.ts';
+import type { ModelFiles } from '../../weights/source.ts';
+import { planFolder } from './folder-plan.ts';
+import type { RemoteFile } from './remote.ts';
+import { askFile, folderRefusal, readAll, type Web } from './remote.ts';
+import type { StoredModel } from './types.ts';
+
+/** A place that models are fetched from. */
+export interface Origin {
+  /** Names the model in the store. */
+  readonly id: string;
+  /** For messages. */
+  readonly name: string;
+  readonly source: StoredModel['source'];
+  readonly web: Pick<Web, 'headers' | 'refusal'>;
+  /**
+   * Asks which files there are, in which versions.
+   * @throws DownloadError, WeightsError.
+   */
+  plan(web: Web): Promise<OriginPlan>;
+  /** The model in its files, once they are here. */
+  model(files: ModelFiles): Promise<ModelFiles>;
+}
+
+export interface OriginPlan {
+  readonly name: string;
+  readonly files: readonly RemoteFile[];
+}
+
+/** A model folder at an address. */
+export async function folderOrigin(address: string): Promise<Origin> {
+  const folder = new URL(address, globalThis.location?.href);
+  const urlOf = (file: string): string => {
+    const url = new URL(folder);
+    const names = file.split('/').map(encodeURIComponent).join('/');
+    url.pathname = `${folder.pathname.replace(/\/$/, '')}/${names}`;
+    return url.href;
+  };
+  return {
+    id: await shortDigest(`url ${folder.href}`),
+    name: folder.href,
+    source: { url: folder.href },
+    web: { headers: {}, refusal: folderRefusal },
+    async plan(web) {
+      const { config, files } = await planFolder({
+        name: folder.href,
+        find: (file) => askFile(web, file, urlOf(file)),
+        read: (file) => readAll(web, file),
+      });
+      return { name: config.name, files };
+    },
+    model: async (files) => files,
+  };
+}

@@ -1,0 +1,152 @@
+/** Keeps models in the browser, so that each is downloaded once. */
+import { OptionError } from '../../errors.ts';
+import { Blocks } from './blocks.ts';
+import { cachePlace } from './cache.ts';
+import { withLock } from './locks.ts';
+import { memoryPlace } from './memory.ts';
+import { openRemote } from './open-remote.ts';
+import { opfsPlace } from './opfs.ts';
+import { folderOrigin, type Origin } from './origin.ts';
+import type { Place } from './place.ts';
+import { readRecord } from './record.ts';
+import { type SpillingPlace, spillingPlace } from './spill.ts';
+import type { ModelSource, ModelStore, StoredModel, StoreKind } from './types.ts';
+
+export interface StoreOptions {
+  /** The best kind of store that is tried. Default `opfs`. */
+  readonly kind?: StoreKind | undefined;
+  /** Names the store: models in another are not seen. Default `llamagen-webgpu`. */
+  readonly name?: string | undefined;
+}
+
+const DEFAULT_NAME = 'llamagen-webgpu';
+/** Room that is left to whatever else the origin keeps, such as pictures. */
+const SPARE_BYTES = 64 * 2 ** 20;
+
+/**
+ * Opens the store of this origin: in OPFS where the browser has it, else in the Cache API, else in memory.
+ * Best in a dedicated worker, where writing is fastest.
+ */
+export async function openModelStore(options: StoreOptions = {}): Promise<ModelStore> {
+  const { place, note } = await findPlace(options);
+  const places = new Map<string, SpillingPlace>();
+  /** The place of one model. */
+  const placeOf = (id: string, name: string, onNote?: (note: string) => void): SpillingPlace => {
+    const there = places.get(id);
+    if (there) return there;
+    const made = spillingPlace(place, id, async () => onNote?.(await noRoom(name)));
+    places.set(id, made);
+    return made;
+  };
+  const list = async (): Promise<readonly StoredModel[]> => {
+    const found = (await place.names('')).map((id) => describe(place, id));
+    const models = (await Promise.all(found)).filter((model) => model !== undefined);
+    return models.sort((a, b) => b.usedAt - a.usedAt);
+  };
+  return {
+    kind: place.kind,
+    note,
+    async open(source, given = {}) {
+      const origin = await originOf(source);
+      const { id, name } = origin;
+      return openRemote({
+        origin,
+        place: placeOf(id, name, given.onNote),
+        options: given,
+        freeBytes,
+      });
+    },
+    list,
+    async remove(id) {
+      await withLock(id, { onWait: () => {} }, async () => {
+        await (places.get(id) ?? place).remove(id);
+        places.delete(id);
+      });
+    },
+    async usage() {
+      const models = await list();
+      const sum = models.reduce((all, { storedBytes }) => all + storedBytes, 0);
+      const { usage: used, quota } = await estimate();
+      return { models: sum, used, quota };
+    },
+  };
+}
+
+async function originOf(source: ModelSource): Promise<Origin> {
+  if ('url' in source) return folderOrigin(source.url);
+  throw new OptionError(`source expected { url }, got ${Object.keys(source).join(', ')}`);
+}
+
+/** The best place that works, and why no better one does. */
+async function findPlace({
+  kind = 'opfs',
+  name = DEFAULT_NAME,
+}: StoreOptions): Promise<{ place: Place; note?: string | undefined }> {
+  if (!globalThis.isSecureContext) {
+    const note =
+      'models are kept in memory: browsers store files for secure pages only (https or localhost)';
+    return { place: memoryPlace(), note };
+  }
+  const problems: string[] = [];
+  const ways: readonly [StoreKind, (name: string) => Promise<Place>][] = [
+    ['opfs', opfsPlace],
+    ['cache', cachePlace],
+  ];
+  const first = ways.findIndex(([way]) => way === kind);
+  for (const [way, open] of first < 0 ? [] : ways.slice(first)) {
+    try {
+      const place = await open(name);
+      await tryOut(place);
+      return { place, note: problems.length > 0 ? whyNot(place.kind, problems) : undefined };
+    } catch (error) {
+      problems.push(`${way}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return {
+    place: memoryPlace(),
+    note: problems.length > 0 ? whyNot('memory', problems) : undefined,
+  };
+}
+
+/** Some browsers offer a place and refuse what is written to it. */
+async function tryOut(place: Place): Promise<void> {
+  const name = `try-${crypto.randomUUID()}`;
+  await place.put(`${name}/file`, [Uint8Array.of(1)]);
+  await place.remove(name);
+}
+
+function whyNot(kind: StoreKind, problems: readonly string[]): string {
+  const where = kind === 'memory' ? 'in memory, and fetched again next time' : 'in its cache';
+  const why = `this browser gives no better place, as in a private window or an old version`;
+  return `models are kept ${where}: ${why} (${problems.join('; ')})`;
+}
+
+async function noRoom(name: string): Promise<string> {
+  const { usage = 0, quota = 0 } = await estimate();
+  const [used, all] = [usage, quota].map((bytes) => `${(bytes / 1e6).toFixed(0)} MB`);
+  return `${name} is kept in memory, and fetched again next time: this page uses ${used} of the ${all} that the browser gives it; other stored models can be removed`;
+}
+
+const estimate = async (): Promise<StorageEstimate> => {
+  const storage: StorageManager | undefined = navigator.storage;
+  return (await storage?.estimate?.().catch(() => undefined)) ?? {};
+};
+
+async function freeBytes(): Promise<number | undefined> {
+  const { usage, quota } = await estimate();
+  if (usage === undefined || quota === undefined) return undefined;
+  return Math.max(0, quota - usage - SPARE_BYTES);
+}
+
+/** What is known of a stored model; undefined where nothing can be read. */
+async function describe(place: Place, id: string): Promise<StoredModel | undefined> {
+  const record = await readRecord(place, id).catch(() => undefined);
+  if (!record) return undefined;
+  const { name, source, usedAt, files } = record;
+  const stored = files.map(({ folder, url, bytes }) =>
+    new Blocks(place, folder, url, bytes).storedBytes(),
+  );
+  const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+  const bytes = sum(files.map((file) => file.bytes));
+  return { id, name, source, bytes, storedBytes: sum(await Promise.all(stored)), usedAt };
+}
