@@ -2,9 +2,8 @@
 import { OptionError } from '../errors.ts';
 import { encodePictures } from '../generate/encode.ts';
 import type { Model, ModelJson } from '../index.ts';
-import { downsampleOf } from '../models/vq-config.ts';
 import { readPng } from '../node/png-pixels.ts';
-import { cover } from '../picture/cover.ts';
+import { assertKeepRows, fitted } from '../picture/completion.ts';
 
 export interface CompletionOptions {
   readonly from?: string | undefined;
@@ -25,21 +24,16 @@ export interface Completion {
  */
 export function completionOf(
   { from, keepRows }: CompletionOptions,
-  { gpt: { gridSize }, vq }: ModelJson,
+  config: ModelJson,
 ): Completion | undefined {
   if (from === undefined && keepRows === undefined) return undefined;
   if (from === undefined) throw new OptionError('--keep-rows needs a picture: give --from too');
   if (keepRows === undefined) {
     throw new OptionError('--from needs the number of rows to keep: give --keep-rows too');
   }
-  if (keepRows >= gridSize) {
-    throw new OptionError(
-      `--keep-rows expected a number from 1 to ${gridSize - 1}, got ${keepRows}: a grid of this model has ${gridSize} rows, and one at least is drawn`,
-    );
-  }
-  const side = gridSize * downsampleOf(vq);
-  const { width, height, rgba } = cover(readPng(from), side, side);
-  const picture = { width, height, rgba: Uint8ClampedArray.from(rgba) };
+  assertKeepRows('--keep-rows', keepRows, config);
+  const { gridSize } = config.gpt;
+  const picture = fitted(readPng(from), config);
   return {
     line: `from     ${from}, ${keepRows} of ${gridSize} rows`,
     async prefix(model, signal) {

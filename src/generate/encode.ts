@@ -54,13 +54,24 @@ export async function encodePictures(
   checkModel('encodePictures', model);
   checkOptions('encodePictures', options, ENCODE);
   checkValue('pictures', pictures, listOf('pictures', having('a picture')));
-  const { signal, onProgress } = options;
   const { vq } = model;
   if (!vq.weights.has('quant_conv.weight')) {
     throw new OptionError(
       `${model.name} was loaded without its encoder: load it with encoder: true`,
     );
   }
+  return encodeWith(vq, pictures, options);
+}
+
+/**
+ * Encodes pictures with a tokenizer that has its encoder.
+ * @throws As `encodePictures`.
+ */
+export async function encodeWith(
+  vq: Network<VqConfig>,
+  pictures: readonly Picture[],
+  { signal, onProgress }: EncodeOptions = {},
+): Promise<TokenGrid[]> {
   const factor = downsampleOf(vq.config);
   for (const [i, picture] of pictures.entries()) checkPicture(picture, factor, i);
   return vq.exclusive(async () => {

@@ -43,6 +43,9 @@ export const isIgnored = (name: string): boolean =>
 /** What a VQ model needs only to encode; ignore it when loading just the decoder. */
 export const ENCODER_TENSORS: readonly RegExp[] = [/^encoder\./, /^quant_conv\./];
 
+/** And only to decode. */
+export const DECODER_TENSORS: readonly RegExp[] = [/^decoder\./, /^post_quant_conv\./];
+
 /** Lines shown per list; a wrong file may miss hundreds. */
 const MAX_LINES = 10;
 

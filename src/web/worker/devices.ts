@@ -1,4 +1,5 @@
-/** The device of a worker, opened when it is needed and again when it was lost. */
+/** The device of a worker, opened when it is needed and again when it was lost, and what is made on it. */
+import { DeviceError } from '../../errors.ts';
 import type { WebDevice } from '../device.ts';
 
 /** A device that a worker computes on. */
@@ -12,12 +13,12 @@ export class Devices {
     this.#open = open;
   }
 
-  /** @throws DeviceError when there is none, also when it is asked again: one may have come. */
+  /** @throws DeviceError when there is none. Whoever asks again has it looked for again. */
   async get(): Promise<WorkerDevice> {
     const opened = this.#opened;
     if (opened) {
       const there = await opened.catch(() => undefined);
-      if (there && !(await isLost(there))) return there;
+      if (there && !(await isLost(there.device))) return there;
       // Somebody else may have opened another meanwhile.
       if (this.#opened !== opened) return this.get();
     }
@@ -25,12 +26,77 @@ export class Devices {
     return this.#opened;
   }
 
-  /** As if something outside had taken it away. */
+  /** Loses the device, as if something outside had taken it away. */
   async lose(): Promise<void> {
     const opened = await this.#opened;
     opened?.close();
   }
 }
 
-const isLost = async ({ device }: WorkerDevice): Promise<boolean> =>
-  (await Promise.race([device.lost, undefined])) !== undefined;
+/** Devices that one use of something may outlive. */
+const MOST_LOSSES = 3;
+/** Calls on a device fail before it says that it is lost, but not by more. */
+const LOST_WITHIN_MS = 1000;
+
+/** Something on the device of a worker: made when it is needed first, and again where that was lost. */
+export class OnDevice<T extends { destroy(): void }> {
+  readonly #devices: Devices;
+  readonly #make: (device: GPUDevice) => Promise<T>;
+  #made: { readonly device: GPUDevice; readonly value: Promise<T> } | undefined;
+  #isDestroyed = false;
+
+  constructor(devices: Devices, make: (device: GPUDevice) => Promise<T>) {
+    this.#devices = devices;
+    this.#make = make;
+  }
+
+  /**
+   * Does work with it, from the beginning where the device is lost meanwhile.
+   * @throws What making it or the work throws; DeviceError when devices are lost again and again.
+   */
+  async use<R>(work: (value: T) => Promise<R>): Promise<R> {
+    for (let losses = 0; ; ) {
+      const { device } = await this.#devices.get();
+      try {
+        return await work(await this.#on(device));
+      } catch (error) {
+        const mayBeLoss = error instanceof DeviceError && error.problem !== 'destroyed';
+        const isLoss = mayBeLoss && (await isLost(device, LOST_WITHIN_MS));
+        if (!isLoss || ++losses >= MOST_LOSSES) throw error;
+      }
+    }
+  }
+
+  /** Frees it, also while it is being made. */
+  destroy(): void {
+    this.#isDestroyed = true;
+    this.#free();
+  }
+
+  #on(device: GPUDevice): Promise<T> {
+    if (this.#isDestroyed) throw new DeviceError('destroyed', 'the model was replaced by another');
+    if (this.#made?.device === device) return this.#made.value;
+    this.#free();
+    const made = { device, value: this.#make(device) };
+    this.#made = made;
+    made.value.catch(() => {
+      if (this.#made === made) this.#made = undefined; // whoever asks next tries again
+    });
+    return made.value;
+  }
+
+  #free(): void {
+    this.#made?.value.then(
+      (value) => value.destroy(),
+      () => {}, // told to whoever asked for it
+    );
+    this.#made = undefined;
+  }
+}
+
+/** Whether a device is lost, or will be so soon. */
+async function isLost({ lost }: GPUDevice, withinMs = 0): Promise<boolean> {
+  const wait =
+    withinMs > 0 ? new Promise<undefined>((done) => setTimeout(done, withinMs)) : undefined;
+  return (await Promise.race([lost, wait])) !== undefined;
+}

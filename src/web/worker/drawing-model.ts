@@ -1,13 +1,17 @@
 /** A model on a device that draws: classes or prompts in, events out. */
 import { createEngine } from '../../engine/engine.ts';
-import { takenBy } from '../../engine/request.ts';
+import { type ImageRequest, takenBy } from '../../engine/request.ts';
 import { OptionError } from '../../errors.ts';
+import { hasPictureEncoder, loadPictureEncoder } from '../../generate/picture-encoder.ts';
+import { loadTextModel } from '../../generate/prompts.ts';
 import { type LoadOptions, loadModel, type Model } from '../../load/model.ts';
 import { precisionName } from '../../models/precision.ts';
 import { downsampleOf } from '../../models/vq-config.ts';
+import { assertKeepRows, fitted } from '../../picture/completion.ts';
 import type { ModelFiles } from '../../weights/source.ts';
-import type { Devices } from './devices.ts';
-import type { DrawEvent, DrawRequest, ModelView } from './protocol.ts';
+import { Captions } from './captions.ts';
+import { type Devices, OnDevice } from './devices.ts';
+import type { DrawEvent, DrawRequest, GivenPicture, ModelView } from './protocol.ts';
 
 /** Images that are drawn side by side, two slots each with guidance. */
 const CAPACITY = 8;
@@ -19,6 +23,7 @@ export interface DrawingModel {
   close(): void;
 }
 
+/** @throws What `loadModel` and `createEngine` throw. */
 export async function openDrawingModel(
   files: ModelFiles,
   devices: Devices,
@@ -26,32 +31,56 @@ export async function openDrawingModel(
 ): Promise<DrawingModel> {
   const { device } = await devices.get();
   const model = await loadModel(device, files, options);
+  const { config } = model;
   const engine = await createEngine(model, { capacity: CAPACITY });
+  const texts = new OnDevice(devices, (device) => loadTextModel(device, files));
+  const captions = new Captions(texts);
+  const encoder = new OnDevice(devices, (device) => loadPictureEncoder(device, files));
+
+  const prefixOf = async ({ keepRows, ...image }: GivenPicture, signal: AbortSignal) => {
+    assertKeepRows('"keepRows"', keepRows, config);
+    const picture = fitted(image, config);
+    const [grid] = await encoder.use((loaded) => loaded.encode([picture], { signal }));
+    if (!grid) throw new Error('a picture without tokens');
+    return grid.tokens.slice(0, keepRows * grid.width);
+  };
+
   return {
-    view: viewOf(model),
-    draw(request, signal) {
-      const { prompt, from, ...asked } = request;
+    view: viewOf(model, await hasPictureEncoder(files)),
+    async *draw({ prompt, from, ...asked }, signal) {
+      const request: ImageRequest = asked;
       if (prompt !== undefined) {
-        throw new OptionError(`${takenBy(model.config.gpt)}: give "classIndex", not "prompt"`);
+        if (config.gpt.modelType === 'c2i') {
+          throw new OptionError(`${takenBy(config.gpt)}: give "classIndex", not "prompt"`);
+        }
+        const caption = await captions.of(prompt);
+        yield { type: 'prompt', text: caption.text, cut: caption.cut };
+        Object.assign(request, { caption });
       }
-      if (from) throw new OptionError('this model completes no pictures');
-      return engine.submit(asked, { signal });
+      if (from) {
+        if (asked.prefix) throw new OptionError('give "from" or "prefix", not both');
+        const prefix = await prefixOf(from, signal);
+        yield { type: 'prefix', tokens: prefix };
+        Object.assign(request, { prefix });
+      }
+      yield* engine.submit(request, { signal });
     },
     close() {
       engine.destroy();
+      texts.destroy();
+      encoder.destroy();
       model.destroy();
     },
   };
 }
 
-function viewOf({ config, gpt, memory, fingerprint }: Model): ModelView {
+function viewOf({ config, gpt, memory, fingerprint }: Model, canComplete: boolean): ModelView {
   const { name, description, classNames, text, sampling, license } = config;
   const { modelType, gridSize } = config.gpt;
   return {
     ...{ name, description, modelType, classNames, text, sampling, license, gridSize, fingerprint },
     imageSize: gridSize * downsampleOf(config.vq),
-    canComplete: false,
-    capacity: CAPACITY,
+    ...{ canComplete, capacity: CAPACITY },
     precision: precisionName(gpt.precision),
     gpuBytes: memory.weights + memory.state + memory.temp + memory.staging,
   };

@@ -97,5 +97,5 @@ export interface Calls {
   readonly hello: Call<undefined, never, string>;
   readonly adapter: Call<undefined, never, AdapterView>;
   readonly load: Call<ModelSource, LoadProgress, ModelView>;
-  readonly draw: Call<DrawRequest, DrawEvent, undefined>;
+  readonly draw: Call<DrawRequest, DrawEvent, void>;
 }

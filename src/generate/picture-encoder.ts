@@ -1,0 +1,61 @@
+/** The part of a tokenizer that makes tokens of pictures, alone: for models that were loaded to draw. */
+import type { Picture } from '../engine/images.ts';
+import { DeviceError, OptionError } from '../errors.ts';
+import { Memory } from '../gpu/memory.ts';
+import { readConfig } from '../load/model.ts';
+import { checkNetwork, type Destroyable } from '../load/network.ts';
+import { precisionFor } from '../load/precision.ts';
+import { vqOptions } from '../models/vq-blocks.ts';
+import { vqEncoder } from '../models/vq-encoder.ts';
+import { DECODER_TENSORS } from '../weights/join.ts';
+import { openModelWeights } from '../weights/sharded.ts';
+import type { ModelFiles } from '../weights/source.ts';
+import { type EncodeOptions, encodeWith, type TokenGrid } from './encode.ts';
+
+/** Encodes pictures as `encodePictures` does. */
+export interface PictureEncoder extends Destroyable {
+  encode(pictures: readonly Picture[], options?: EncodeOptions): Promise<TokenGrid[]>;
+}
+
+/** Whether the tokenizer of a model folder came with its encoder. */
+export async function hasPictureEncoder(files: ModelFiles): Promise<boolean> {
+  const { tensors } = await openModelWeights(files, 'vq');
+  return tensors.has('quant_conv.weight');
+}
+
+/**
+ * Loads the encoder of a model folder's tokenizer onto a device.
+ * @throws OptionError when the folder has none; what `loadModel` throws.
+ */
+export async function loadPictureEncoder(
+  device: GPUDevice,
+  files: ModelFiles,
+): Promise<PictureEncoder> {
+  const { name, vq: config } = await readConfig(files);
+  const file = await openModelWeights(files, 'vq');
+  if (!file.tensors.has('quant_conv.weight')) {
+    throw new OptionError(
+      `the tokenizer of ${name} came without its encoder: it completes no pictures`,
+    );
+  }
+  const precision = precisionFor(device, {}, { dtype: 'f32' });
+  const side = 2 ** (config.encoderChMult.length - 1);
+  const checked = checkNetwork(device, {
+    ...{ config, precision, file },
+    define: (g) =>
+      vqEncoder(g, config, { images: 1, height: side, width: side }, vqOptions(precision)),
+    ignore: DECODER_TENSORS,
+  });
+  const memory = new Memory(device);
+  try {
+    const network = await checked.load(memory);
+    return {
+      encode: (pictures, options) => encodeWith(network, pictures, options),
+      destroy: () =>
+        memory.close(new DeviceError('destroyed', `the encoder of ${name} was destroyed`)),
+    };
+  } catch (error) {
+    memory.freeAll();
+    throw error;
+  }
+}

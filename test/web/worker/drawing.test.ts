@@ -1,0 +1,148 @@
+/** What a worker draws, over a port of Node and this machine's adapter: as `generate` does. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  encodePictures,
+  generate,
+  generateFromPrompts,
+  loadModel,
+  loadTextModel,
+  memorySource,
+} from '../../../src/index.ts';
+import { openDevice } from '../../../src/node/device.ts';
+import {
+  connectWorker,
+  type DrawEvent,
+  type DrawRequest,
+  serveWorker,
+  type WorkerClient,
+} from '../../../src/web/worker/index.ts';
+import { testDevice } from '../../support/device.ts';
+import { tinyFiles } from '../../support/tiny-model.ts';
+import { tinyTextFiles, tinyTextFolder } from '../../support/tiny-text-model.ts';
+import { type FileServer, serveFiles } from '../server.ts';
+
+const CLASSES = tinyFiles({ encoder: true });
+const classFiles = {
+  name: 'tiny',
+  open: async (file: string) => memorySource(file, CLASSES[file]!),
+};
+const below = (folder: string, files: Record<string, Uint8Array>) =>
+  Object.fromEntries(Object.entries(files).map(([file, bytes]) => [`${folder}/${file}`, bytes]));
+
+let server: FileServer;
+let client: WorkerClient;
+
+beforeAll(async () => {
+  server = await serveFiles('/', {
+    ...below('/tiny', CLASSES),
+    ...below('/texts', tinyTextFiles()),
+    ...below('/no-encoder', tinyFiles()),
+  });
+  const { port1, port2 } = new MessageChannel();
+  serveWorker({ openDevice: () => openDevice({ tuned: false }) }, port2);
+  client = await connectWorker(port1);
+});
+afterAll(async () => {
+  client?.close();
+  await server?.close();
+});
+
+const load = (folder: string) => client.load({ url: `${server.url}/${folder}` });
+
+async function draw(request: DrawRequest): Promise<DrawEvent[]> {
+  const events: DrawEvent[] = [];
+  for await (const event of client.draw(request)) events.push(event);
+  return events;
+}
+
+const find = <T extends DrawEvent['type']>(events: DrawEvent[], type: T) =>
+  events.find((event): event is Extract<DrawEvent, { type: T }> => event.type === type);
+
+test('a picture is completed from its upper rows', async () => {
+  const view = await load('tiny');
+  expect(view).toMatchObject({ modelType: 'c2i', canComplete: true, imageSize: 8, gridSize: 4 });
+  const rgba = Uint8ClampedArray.from({ length: 4 * 8 * 8 }, (_, i) => (i * 37) % 256).fill(
+    255,
+    4 * 8 * 4,
+  );
+  const model = await loadModel(await testDevice(), classFiles, { encoder: true });
+  const [grid] = await encodePictures(model, [{ width: 8, height: 8, rgba }]);
+  const prefix = grid!.tokens.slice(0, 2 * 4);
+  const { images } = await generate(model, { classes: [1], seed: 5, prefix });
+  model.destroy();
+
+  const from = { width: 8, height: 8, rgba, keepRows: 2 };
+  const events = await draw({ classIndex: 1, seed: 5, from });
+  expect(find(events, 'prefix')?.tokens).toEqual(prefix);
+  expect(find(events, 'image')?.tokens).toEqual(images[0]!.tokens);
+  expect(find(events, 'image')?.picture?.rgba).toEqual(images[0]!.rgba);
+});
+
+test.each([
+  [
+    { from: { width: 1, height: 1, rgba: new Uint8ClampedArray(4), keepRows: 4 } },
+    /"keepRows" expected a number from 1 to 3, got 4/,
+  ],
+  [
+    { from: { width: 1, height: 1, rgba: new Uint8ClampedArray(4), keepRows: 1 }, prefix: [1] },
+    /"from" or "prefix"/,
+  ],
+  [{ prompt: 'a cat' }, /takes no text: give "classIndex", not "prompt"/],
+  [{ size: 3 } as DrawRequest, /there is no option "size"/],
+])('a class is drawn, and %j is refused', async (request, message) => {
+  const failure = await draw({ classIndex: 1, ...request }).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ name: 'OptionError', message: expect.stringMatching(message) });
+});
+
+test('leaving the loop takes a request out', async () => {
+  for await (const { type } of client.draw({ classIndex: 0 })) if (type === 'queued') break;
+  expect((await draw({ classIndex: 0 })).at(-1)?.type).toBe('done');
+});
+
+test('a model whose tokenizer came without its encoder completes nothing, and draws', async () => {
+  expect((await load('no-encoder')).canComplete).toBe(false);
+  const from = { width: 8, height: 8, rgba: new Uint8ClampedArray(4 * 64), keepRows: 1 };
+  await expect(draw({ classIndex: 1, from })).rejects.toThrow(/came without its encoder/);
+  expect((await draw({ classIndex: 1 })).at(-1)?.type).toBe('done');
+});
+
+test('prompts are read, and drawn', async () => {
+  expect(await load('texts')).toMatchObject({ modelType: 't2i', text: { clean: true } });
+  const files = tinyTextFolder();
+  const device = await testDevice();
+  const [text, model] = await Promise.all([loadTextModel(device, files), loadModel(device, files)]);
+  const prompts = ['Two lemon', 'a cat on a <b>red</b> ground'];
+  const { images } = await generateFromPrompts(model, text, prompts, { greedy: true });
+  model.destroy();
+  text.destroy();
+  const drawn = await Promise.all(prompts.map((prompt) => draw({ prompt, greedy: true })));
+  expect(drawn.map((events) => find(events, 'prompt')?.text)).toEqual([
+    'two lemon',
+    'a cat on a red ground',
+  ]);
+  expect(drawn.map((events) => find(events, 'image')?.tokens)).toEqual(
+    images.map(({ tokens }) => tokens),
+  );
+});
+
+test.each([
+  [{ prompt: '' }, /the prompt is empty: describe a picture/],
+  [{ classIndex: 1 }, /of texts and has no classes/],
+  [{}, /"caption" is missing/],
+])('%j is no request of a model of texts', async (request, message) => {
+  const failure = await draw(request).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ name: 'OptionError', message: expect.stringMatching(message) });
+});
+
+test('what a model was drawing ends when another takes its place', async () => {
+  await load('tiny');
+  const seeds = Array.from({ length: 64 }, (_, seed) => seed);
+  const drawing = Promise.allSettled(seeds.map((seed) => draw({ classIndex: 0, seed })));
+  await load('no-encoder');
+  const failures = (await drawing).flatMap((end) =>
+    end.status === 'rejected' ? [end.reason] : [],
+  );
+  expect(failures.length).toBeGreaterThan(0);
+  for (const failure of failures)
+    expect(failure).toMatchObject({ name: 'DeviceError', problem: 'destroyed' });
+});
