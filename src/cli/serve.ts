@@ -4,13 +4,17 @@ import { join } from 'node:path';
 import type { LoadOptions } from '../load/model.ts';
 import { openFolder } from '../node/files.ts';
 import { createApp } from '../serve/app.ts';
+import type { Backend } from '../serve/backend.ts';
 import { createLocalBackend } from '../serve/local-backend.ts';
+import { createWorkersBackend } from '../serve/workers-backend.ts';
 import type { CommonOptions } from './context.ts';
 import type { Report } from './report.ts';
 
 export interface ServeOptions extends CommonOptions {
   readonly host: string;
   readonly port: number;
+  /** Processes with an engine each. Default: one engine, in this process. */
+  readonly workers?: number | undefined;
   readonly capacity?: number | undefined;
   readonly dtype?: LoadOptions['dtype'];
   readonly precision?: LoadOptions['precision'];
@@ -25,19 +29,8 @@ export async function runServe(
   report: Report,
   signal: AbortSignal,
 ): Promise<void> {
-  const { model: folder, host, port, capacity, dtype, precision } = options;
-  const start = performance.now();
-  const backend = await createLocalBackend({
-    files: openFolder(folder),
-    ...{ capacity, signal },
-    load: {
-      ...{ dtype, precision },
-      onProgress: (done, total) =>
-        report.progress({ phase: 'load', done, total, elapsedMs: performance.now() - start }),
-    },
-    created: statSync(join(folder, 'model.json')).mtimeMs / 1000,
-    onNote: (text) => report.note(text),
-  });
+  const { host, port } = options;
+  const backend = await openBackend(options, report, signal);
   try {
     const app = await createApp({ backend });
     const url = await app.listen({ host, port });
@@ -50,6 +43,22 @@ export async function runServe(
   } finally {
     await backend.close(SHUTDOWN_MS);
   }
+}
+
+/** Who draws, as the options say. */
+function openBackend(options: ServeOptions, report: Report, signal: AbortSignal): Promise<Backend> {
+  const { model: folder, workers, capacity, dtype, precision } = options;
+  const created = statSync(join(folder, 'model.json')).mtimeMs / 1000;
+  const onNote = (text: string): void => report.note(text);
+  const common = { capacity, created, onNote };
+  if (workers !== undefined) {
+    return createWorkersBackend({ ...common, workers, folder, load: { dtype, precision }, signal });
+  }
+  const start = performance.now();
+  const onProgress = (done: number, total: number): void =>
+    report.progress({ phase: 'load', done, total, elapsedMs: performance.now() - start });
+  const load = { dtype, precision, onProgress };
+  return createLocalBackend({ ...common, files: openFolder(folder), load, signal });
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>

@@ -1,0 +1,69 @@
+/** A job that others draw for this process, maybe one after another. */
+import { EventQueue } from '../engine/event-queue.ts';
+import { onAbort } from '../engine/on-abort.ts';
+import type { ImageJob, JobEvent } from './backend.ts';
+
+/** Its events are those of one run, whoever drew: what a second worker tells again is left out. */
+export class RemoteJob {
+  readonly id: string;
+  readonly job: ImageJob;
+  readonly events: EventQueue<JobEvent>;
+  /** How often it was given to somebody. */
+  attempts = 0;
+  readonly #leave: () => void;
+  #isQueued = false;
+  #hasStarted = false;
+  #done = 0;
+  #previewed = 0;
+
+  /** @param onGone Called once when nobody waits for it any more, or it is over. */
+  constructor(id: string, job: ImageJob, signal: AbortSignal, onGone: (job: RemoteJob) => void) {
+    this.id = id;
+    this.job = job;
+    let isOver = false;
+    this.#leave = () => {
+      if (isOver) return;
+      isOver = true;
+      unlisten();
+      onGone(this);
+    };
+    this.events = new EventQueue(this.#leave);
+    const unlisten = onAbort(signal, () => this.fail(signal.reason));
+  }
+
+  /** Whether it has slots somewhere. */
+  get hasStarted(): boolean {
+    return this.#hasStarted;
+  }
+
+  take(event: JobEvent): void {
+    if (event.type === 'queued') {
+      if (this.#isQueued) return;
+      this.#isQueued = true;
+    } else if (event.type === 'started') {
+      if (this.#hasStarted) return;
+      this.#hasStarted = true;
+    } else if (event.type === 'tokens') {
+      if (event.done <= this.#done) return;
+      this.#done = event.done;
+    } else if (event.type === 'preview') {
+      if (event.done <= this.#previewed) return;
+      this.#previewed = event.done;
+    }
+    const isNews = event.type === 'tokens' || event.type === 'preview';
+    this.events.push(event, (latest) => isNews && latest.type === event.type);
+    if (event.type !== 'done') return;
+    this.events.end();
+    this.#leave();
+  }
+
+  /** Whoever drew it is gone; another begins it again. */
+  resume(): void {
+    if (this.#hasStarted) this.events.push({ type: 'resumed', done: 0 });
+  }
+
+  fail(error: unknown): void {
+    this.events.fail(error);
+    this.#leave();
+  }
+}

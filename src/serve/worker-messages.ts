@@ -1,0 +1,27 @@
+/** What the API process and its child processes say to each other; pixels travel as bytes. */
+import type { ImageJob, JobEvent, ServedModel } from './backend.ts';
+import type { BackendLoad } from './load.ts';
+import type { LocalOptions } from './local-backend.ts';
+import type { WireError } from './wire-error.ts';
+
+/** What a child opens. */
+export interface WorkerSetup extends Pick<LocalOptions, 'capacity' | 'created'> {
+  /** Of the model. */
+  readonly folder: string;
+  readonly load?: Omit<NonNullable<LocalOptions['load']>, 'onProgress'> | undefined;
+}
+
+export type ToWorker =
+  | { readonly type: 'open'; readonly setup: WorkerSetup }
+  | { readonly type: 'submit'; readonly id: string; readonly job: ImageJob }
+  | { readonly type: 'cancel'; readonly id: string }
+  | { readonly type: 'close'; readonly deadlineMs: number };
+
+export type FromWorker =
+  | { readonly type: 'note'; readonly text: string }
+  | { readonly type: 'ready'; readonly models: readonly ServedModel[] }
+  /** It could not open the model. */
+  | { readonly type: 'refused'; readonly error: WireError }
+  | { readonly type: 'load'; readonly load: BackendLoad }
+  | { readonly type: 'event'; readonly id: string; readonly event: JobEvent }
+  | { readonly type: 'failed'; readonly id: string; readonly error: WireError };
