@@ -29,7 +29,7 @@ export function sourceFiles(...folders: readonly string[]): SourceFile[] {
     .filter((folder) => existsSync(join(ROOT, folder)))
     .flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-        .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+        .filter((name) => /\.tsx?$/.test(name) && !name.endsWith('.d.ts'))
         .filter((name) => !name.split(sep).includes('node_modules'))
         .map((name) => sourceFile(join(ROOT, folder, name))),
     );

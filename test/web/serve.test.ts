@@ -2,8 +2,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type PageServer, servePage } from '../../scripts/page/server.ts';
 import { OptionError } from '../../src/errors.ts';
-import { type PageServer, servePage } from '../../web/server.ts';
 
 describe('the port of the page', () => {
   const open: PageServer[] = [];
@@ -24,7 +24,7 @@ describe('the port of the page', () => {
   });
 
   const serve = async (port?: number): Promise<string> => {
-    const server = await servePage(port);
+    const server = await servePage({ port });
     open.push(server);
     return server.url;
   };
@@ -34,16 +34,16 @@ describe('the port of the page', () => {
   };
 
   test('is the one asked for, else a free one', async () => {
-    expect(await serve(0)).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/web\/$/);
+    expect(await serve(0)).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
     expect(await serve()).not.toContain(`:${taken}/`);
     const port = await freed();
     const url = await serve(port);
-    expect(url).toBe(`http://127.0.0.1:${port}/web/`);
+    expect(url).toBe(`http://127.0.0.1:${port}/`);
     expect(await (await fetch(url)).text()).toContain('<script');
   });
 
   test('that another program has is an error that says what to do', async () => {
-    const problem = await servePage(taken).catch((error: unknown) => error);
+    const problem = await servePage({ port: taken }).catch((error: unknown) => error);
     expect(problem).toBeInstanceOf(OptionError);
     expect(String(problem)).toMatch(`port ${taken} cannot be used (`);
     expect(String(problem)).toMatch(/--port or PORT/);
@@ -61,7 +61,7 @@ describe('the port of the page', () => {
     vi.stubEnv('PORT', env);
     const argv = process.argv;
     process.argv = ['node', 'serve.ts', ...args];
-    await import('../../web/serve.ts');
+    await import('../../scripts/page/serve.ts');
     process.argv = argv;
     return [process.exitCode, said];
   };

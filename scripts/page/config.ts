@@ -1,0 +1,58 @@
+/** How Vite makes the page. */
+import { join } from 'node:path';
+import type { InlineConfig } from 'vite';
+import { defaultModelFolder, packageFolder } from '../../src/node/files.ts';
+import { contentPolicy } from './content-policy.ts';
+import { precache } from './precache.ts';
+import { shippedModel } from './shipped-model.ts';
+
+/** The script that keeps the page usable offline; its name must not change with its text. */
+export const SERVICE_WORKER = 'service-worker';
+
+/** Of the built page: a folder of files for any server, at any address. */
+export function buildConfig(outDir: string): InlineConfig {
+  const root = join(packageFolder(), 'web');
+  return {
+    ...common(root, 'models/fruits-96'),
+    plugins: [contentPolicy(), shippedModel(), precache(SERVICE_WORKER)],
+    build: {
+      outDir,
+      emptyOutDir: true,
+      target: 'es2022',
+      modulePreload: { polyfill: false },
+      assetsInlineLimit: 0,
+      rolldownOptions: {
+        input: {
+          page: join(root, 'index.html'),
+          [SERVICE_WORKER]: join(root, 'service-worker.ts'),
+        },
+        output: {
+          entryFileNames: ({ name }) =>
+            name === SERVICE_WORKER ? `${name}.js` : 'assets/[name]-[hash].js',
+        },
+      },
+    },
+  };
+}
+
+/** Of the page under development: as it stands in `web/`, new at every change. */
+export function developmentConfig(): InlineConfig {
+  const folder = packageFolder();
+  return {
+    ...common(join(folder, 'web'), `/@fs${defaultModelFolder()}`),
+    server: { fs: { allow: [folder] } },
+  };
+}
+
+function common(root: string, model: string): InlineConfig {
+  return {
+    configFile: false,
+    root,
+    base: './',
+    logLevel: 'warn',
+    clearScreen: false,
+    define: { MODEL_URL: JSON.stringify(model) },
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    worker: { format: 'es' },
+  };
+}

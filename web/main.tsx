@@ -1,0 +1,14 @@
+/** Starts the page. */
+import { render } from 'preact';
+import { App } from './app.tsx';
+import { start } from './state/session.ts';
+import './styles/page.css';
+
+const root = document.getElementById('page');
+if (!root) throw new Error('the page has no place to be');
+render(<App />, root);
+void start();
+if (import.meta.env.PROD && 'serviceWorker' in navigator) {
+  // Where it cannot be, such as in a private window, the page works as long as there is a network.
+  navigator.serviceWorker.register('service-worker.js').catch(() => {});
+}

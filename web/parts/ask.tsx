@@ -1,0 +1,64 @@
+/** What to draw. */
+import type { JSX } from 'preact';
+import { draw, run, stop } from '../state/drawing.ts';
+import { model } from '../state/session.ts';
+import { COUNTS, change, settings } from '../state/settings.ts';
+import { ClassPicker } from './class-picker.tsx';
+import { Fine } from './fine.tsx';
+
+export function Ask(): JSX.Element {
+  const view = model.value;
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    if (run.value) stop();
+    else void draw();
+  };
+  return (
+    <form class="ask" aria-label="What to draw" onSubmit={submit}>
+      {view?.modelType === 't2i' ? <PromptField /> : <ClassPicker />}
+      <div class="go">
+        <Count />
+        <button type="submit" class="primary" disabled={!view}>
+          {run.value ? 'Stop' : 'Draw'}
+        </button>
+      </div>
+      <Fine />
+    </form>
+  );
+}
+
+function PromptField(): JSX.Element {
+  return (
+    <label class="field prompt">
+      <span>What to draw</span>
+      <textarea
+        rows={3}
+        required
+        value={settings.value.prompt}
+        onInput={({ currentTarget }) => change({ prompt: currentTarget.value })}
+      />
+    </label>
+  );
+}
+
+function Count(): JSX.Element {
+  return (
+    <fieldset class="count">
+      <legend>How many</legend>
+      <div>
+        {COUNTS.map((count) => (
+          <label key={count}>
+            <input
+              type="radio"
+              name="count"
+              value={count}
+              checked={settings.value.count === count}
+              onChange={() => change({ count })}
+            />
+            <span>{count}</span>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}

@@ -1,0 +1,64 @@
+/** How far the page is: loading, compiling, drawing. */
+import type { JSX } from 'preact';
+import { run, tiles } from '../state/drawing.ts';
+import { loading, stopLoading } from '../state/session.ts';
+
+export function Progress(): JSX.Element | null {
+  if (loading.value) return <LoadProgress />;
+  if (run.value) return <DrawProgress />;
+  return null;
+}
+
+function LoadProgress(): JSX.Element {
+  const { name, progress } = loading.value ?? { name: '' };
+  const { phase = 'download', done = 0, total = 0 } = progress ?? {};
+  const doing = phase === 'load' ? 'Loading' : 'Fetching';
+  const known = total > 0;
+  return (
+    <div class="progress">
+      <Bar label={`${doing} ${name}`} part={known ? done / total : undefined} />
+      <p>
+        <span>
+          {doing} {name}
+        </span>
+        {known && <span class="figures">{megabytes(done, total)}</span>}
+        <button type="button" class="link" onClick={stopLoading}>
+          Stop
+        </button>
+      </p>
+    </div>
+  );
+}
+
+function DrawProgress(): JSX.Element {
+  const { subject = '', total = 0, rate } = run.value ?? {};
+  const all = total * tiles.value.length;
+  const done = tiles.value.reduce((sum, tile) => sum + tile.done, 0);
+  const isCompiling = done === 0;
+  const isDecoding = done === all;
+  const doing = isCompiling ? 'Preparing the GPU' : isDecoding ? 'Developing' : 'Drawing';
+  return (
+    <div class="progress">
+      <Bar label={`Drawing ${subject}`} part={isCompiling ? undefined : done / all} />
+      <p>
+        <span>{doing}</span>
+        {!isCompiling && (
+          <span class="figures">
+            {done} of {all} tokens
+            {rate !== undefined && `, ${rate.toFixed(rate < 100 ? 1 : 0)} a second`}
+          </span>
+        )}
+      </p>
+    </div>
+  );
+}
+
+/** @param part Undefined while it is unknown. */
+function Bar({ label, part }: { label: string; part: number | undefined }): JSX.Element {
+  return <progress aria-label={label} max={1} {...(part !== undefined && { value: part })} />;
+}
+
+function megabytes(done: number, total: number): string {
+  const mb = (bytes: number): string => (bytes / 1e6).toFixed(1);
+  return `${mb(done)} of ${mb(total)} MB`;
+}

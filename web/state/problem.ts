@@ -1,0 +1,43 @@
+/** Errors as the page explains them. */
+
+/** What went wrong, in place of a picture or beside it. */
+export interface Problem {
+  readonly title: string;
+  /** What was wrong and what to do. */
+  readonly text: string;
+  /** Tries again, where that may help. */
+  readonly retry?: (() => unknown) | undefined;
+}
+
+/** What was being done. */
+type During = 'adapter' | 'model' | 'drawing' | 'file' | 'gallery';
+
+const TITLES: Readonly<Record<During, string>> = {
+  adapter: 'This browser cannot draw here',
+  model: 'The model did not load',
+  drawing: 'The picture was not finished',
+  file: 'This file cannot be used',
+  gallery: 'The gallery cannot be kept',
+};
+
+export function problemOf(error: unknown, during: During, retry?: () => unknown): Problem {
+  const offline = isOffline(error);
+  const title = offline ? 'Offline' : TITLES[during];
+  const text = offline
+    ? 'There is no network, and this model is not on this device yet. What is in the gallery stays.'
+    : sentence(error instanceof Error ? error.message : String(error));
+  // A bad file stays one.
+  const isFinal = error instanceof Error && ['WeightsError', 'OptionError'].includes(error.name);
+  return { title, text, retry: isFinal && !offline ? undefined : retry };
+}
+
+function isOffline(error: unknown): boolean {
+  if (!(error instanceof Error) || navigator.onLine) return false;
+  return error.name === 'TypeError' || error.name === 'DownloadError';
+}
+
+/** Messages begin small and end without a full stop. */
+function sentence(text: string): string {
+  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(first) ? first : `${first}.`;
+}

@@ -1,0 +1,93 @@
+/** The worker of the page, its adapter and its model. */
+import { type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import {
+  type AdapterView,
+  connectWorker,
+  type LoadProgress,
+  type ModelSource,
+  type ModelView,
+  type WorkerClient,
+} from '../../src/web/worker/index.ts';
+import { announce } from './announce.ts';
+import { type Problem, problemOf } from './problem.ts';
+
+/** The model that ships with the page. */
+export const SHIPPED: ModelSource = { url: MODEL_URL };
+
+export const adapter: Signal<AdapterView | undefined> = signal(undefined);
+export const model: Signal<ModelView | undefined> = signal(undefined);
+/** While a model loads: what, and how far it is once that is known. */
+export const loading: Signal<Loading | undefined> = signal(undefined);
+/** Why nothing can be drawn, or why the last model did not load. */
+export const problem: Signal<Problem | undefined> = signal(undefined);
+
+interface Loading {
+  readonly name: string;
+  readonly progress?: LoadProgress | undefined;
+  stop(): void;
+}
+
+let connected: Promise<WorkerClient> | undefined;
+const source: Signal<ModelSource> = signal(SHIPPED);
+/** Where the model comes from that was loaded last. */
+export const modelSource: ReadonlySignal<ModelSource> = source;
+
+/** The worker, which is started at first need. */
+export function client(): Promise<WorkerClient> {
+  connected ??= connectWorker(
+    new Worker(new URL('../worker.ts', import.meta.url), { type: 'module' }),
+  );
+  return connected;
+}
+
+/** Opens the adapter and the model that ships with the page. */
+export async function start(): Promise<void> {
+  try {
+    const worker = await client();
+    adapter.value = await worker.adapter();
+  } catch (error) {
+    problem.value = problemOf(error, 'adapter');
+    return;
+  }
+  await load(SHIPPED);
+}
+
+/** Loads a model in the place of the one before, which stays where that fails. */
+export async function load(from: ModelSource): Promise<void> {
+  loading.value?.stop();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const name = nameOf(from);
+  loading.value = { name, stop: () => controller.abort() };
+  problem.value = undefined;
+  announce(`Loading ${name}`);
+  try {
+    const worker = await client();
+    const onProgress = (progress: LoadProgress): void => {
+      if (loading.value && !signal.aborted) loading.value = { ...loading.value, progress };
+    };
+    model.value = await worker.load(from, { signal, onProgress });
+    source.value = from;
+    announce(`${model.value.name} is ready`);
+  } catch (error) {
+    // To stop is no error.
+    if (signal.aborted) return;
+    problem.value = problemOf(error, 'model', () => load(from));
+  } finally {
+    if (!signal.aborted) loading.value = undefined;
+  }
+}
+
+/** Stops loading. */
+export function stopLoading(): void {
+  loading.value?.stop();
+  loading.value = undefined;
+  announce('Loading was stopped');
+}
+
+/** What a model is called before its own name is known. */
+export function nameOf(from: ModelSource): string {
+  if ('hub' in from) return from.hub;
+  if ('files' in from) return from.files.map(({ name }) => name).join(', ');
+  return from.url.split('/').at(-1) || from.url;
+}
