@@ -5,6 +5,11 @@ import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
 
+export interface GeluParams {
+  readonly rows: number;
+  readonly dim: number;
+}
+
 export type GeluBindings = { readonly x: Binding<'in'>; readonly out: Binding<'out'> };
 
 /**
@@ -13,7 +18,7 @@ export type GeluBindings = { readonly x: Binding<'in'>; readonly out: Binding<'o
  * Shapes: x and out f32 [rows, dim].
  * Source: LlamaGen autoregressive/models/gpt.py, MLP.
  */
-export function gelu(params: { rows: number; dim: number }): Kernel<GeluBindings> {
+export function gelu(params: GeluParams): Kernel<GeluBindings> {
   const identity = assertParams('gelu', params, { rows: 'size', dim: 'size' });
   const { rows, dim } = params;
   const row = { dtype: 'f32', length: dim } as const;

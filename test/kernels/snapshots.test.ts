@@ -4,87 +4,16 @@
  */
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { attention } from '../../kernels/attention/attention.ts';
-import { promptAttention } from '../../kernels/attention/prompt-attention.ts';
-import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
-import { conv2d } from '../../kernels/conv/conv2d.ts';
-import { textureRows } from '../../kernels/conv/texture-rows.ts';
-import { toRgba } from '../../kernels/conv/to-rgba.ts';
-import { winogradInput } from '../../kernels/conv/winograd-input.ts';
-import { embed } from '../../kernels/embed/embed.ts';
-import type { Kernel, Variant } from '../../kernels/kernel.ts';
-import { groupNorm } from '../../kernels/norm/group-norm.ts';
-import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
-import { linear } from '../../kernels/product/linear.ts';
-import { matmul } from '../../kernels/product/matmul.ts';
-import { rowsProduct } from '../../kernels/product/rows-product.ts';
-import { swiglu } from '../../kernels/product/swiglu.ts';
-import { advance } from '../../kernels/sampler/advance.ts';
-import { sampleToken } from '../../kernels/sampler/sample-token.ts';
+import { SNAPSHOTS, snapshotFile } from '../support/snapshots.ts';
 
-const serial: Variant = { reduce: 'serial', f16: false };
-const lanes: Variant = { reduce: 'serial', f16: false, lanes: 4 };
-const workgroup: Variant = { reduce: 'workgroup', f16: false };
-const subgroup: Variant = { reduce: 'subgroup', f16: true, lanes: 32 };
-const matrix: Variant = {
-  ...{ ...subgroup, halves: true },
-  matrix: { m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 },
-};
-
-/** Sizes of GPT-B and of the tokenizer, for one guided image. */
-const [rows, dim, normEps] = [2, 768, 1e-5];
-const kv = { slots: 2, nKvHead: 12, positions: 257, headDim: 64 };
-const heads = { rows, nHead: 12, ...kv };
-const prompts = { rows: 24, nHead: 4, headDim: 64, buckets: 32, reach: 128 };
-const grid = { vocabSize: 16384, blockSize: 256 };
-const map = { images: 1, height: 16, width: 16 };
-const conv = { ...map, inChannels: 64, outChannels: 32, kernelSize: 3 } as const;
-
-const KERNELS: Readonly<Record<string, Kernel>> = {
-  'product/linear-serial': linear({ rows, inDim: dim, outDim: dim, variant: serial }),
-  'product/linear-subgroup-f16': linear({
-    ...{ rows, inDim: dim, outDim: dim, normEps, dtype: 'f16', variant: subgroup },
-  }),
-  'product/linear-matrix-f16': linear({
-    ...{ rows: 16, inDim: dim, outDim: dim, dtype: 'f16', variant: matrix },
-    tile: { math: 'matrix' },
-  }),
-  'product/swiglu-serial': swiglu({ rows, dim, hiddenDim: 2048, normEps, variant: serial }),
-  'product/matmul-workgroup': matmul({ rows: 514, inDim: dim, outDim: dim, variant: workgroup }),
-  'product/rows-product': rowsProduct({ rows: 24, inDim: 256, outDim: 256, residual: true }),
-  'attention/qkv-rope-cache-serial': qkvRopeCache({ ...heads, dim, normEps, variant: serial }),
-  'attention/attention-serial': attention({ ...heads, headDim: 16, variant: serial }),
-  'attention/attention-subgroup-f16': attention({ ...heads, kvDtype: 'f16', variant: subgroup }),
-  'attention/prompt-attention-serial': promptAttention({ ...prompts, variant: serial }),
-  'attention/prompt-attention-subgroup': promptAttention({ ...prompts, variant: subgroup }),
-  'sampler/sample-token-workgroup': sampleToken({
-    ...{ sequences: 1, rows, vocabSize: 16384, clsTokenNum: 1, variant: workgroup },
-  }),
-  'sampler/advance-workgroup': advance({
-    ...{ rows: 16, capacity: 2, blockSize: 256, gridSize: 16, clsTokenNum: 1, variant: workgroup },
-  }),
-  'embed/embed-f16': embed({
-    ...{ ...grid, rows, capacity: 1, dim, labels: 1001, dtype: 'f16', variant: workgroup },
-  }),
-  'norm/rms-norm-workgroup': rmsNorm({ rows, dim, variant: workgroup }),
-  'norm/group-norm-serial': groupNorm({ ...map, channels: 64, swish: true, variant: serial }),
-  'conv/conv2d-direct': conv2d({ ...conv, variant: serial, tile: { method: 'direct' } }),
-  'conv/conv2d-gemm': conv2d({ ...conv, norm: 'swish', variant: workgroup }),
-  'conv/conv2d-1x1-quads': conv2d({ ...conv, kernelSize: 1, variant: lanes }),
-  'conv/winograd-input': winogradInput({ ...map, channels: 64 }),
-  'conv/texture-rows': textureRows({ ...map, stride: 64, blueFirst: true }),
-  'conv/to-rgba': toRgba({ ...map }),
-};
-
-const fileOf = (path: string): string => `../../kernels/${path.replace('/', '/snapshots/')}.wgsl`;
-
-test.each(Object.entries(KERNELS))('%s', async (path, { code }) => {
-  await expect(`${code}\n`).toMatchFileSnapshot(fileOf(path));
+test.each(Object.entries(SNAPSHOTS))('%s', async (path, { code }) => {
+  await expect(`${code}\n`).toMatchFileSnapshot(`../../${snapshotFile(path)}`);
 });
 
-test('every file belongs to a kernel above', () => {
+test('every file belongs to a kernel of them', () => {
   const kernels = new URL('../../kernels/', import.meta.url);
-  const files = readdirSync(kernels, { recursive: true, encoding: 'utf8' });
-  const known = Object.keys(KERNELS).map((path) => fileOf(path).replace('../../kernels/', ''));
-  expect(files.filter((file) => file.endsWith('.wgsl')).sort()).toEqual(known.sort());
+  const files = readdirSync(kernels, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.wgsl'))
+    .map((file) => `kernels/${file}`);
+  expect(files.sort()).toEqual(Object.keys(SNAPSHOTS).map(snapshotFile).sort());
 });
