@@ -2,14 +2,15 @@
 import { EventQueue } from '../../engine/event-queue.ts';
 import { DeviceError } from '../../errors.ts';
 import { VERSION } from '../../version.ts';
+import type { ModelSource, StoredModel } from '../store/types.ts';
 import { type Caller, callOver, type Endpoint } from './channel.ts';
 import type {
   AdapterView,
   DrawEvent,
   DrawRequest,
   LoadProgress,
-  ModelSource,
   ModelView,
+  StoreView,
 } from './protocol.ts';
 
 /** What can be aborted; it then rejects with the signal's reason at once. */
@@ -19,6 +20,8 @@ export interface ClientOptions {
 
 export interface ClientLoadOptions extends ClientOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Called with a line that a user should see, such as that the model is kept in memory only. */
+  readonly onNote?: ((note: string) => void) | undefined;
 }
 
 /**
@@ -32,14 +35,24 @@ export interface WorkerClient {
    */
   adapter(): Promise<AdapterView>;
   /**
-   * Loads a model in the place of the one before, which stays where loading fails.
+   * Loads a model in the place of the one before, which stays where loading fails. Its files are kept by the
+   * browser, so that it is downloaded once; a download that was stopped goes on where it was.
    */
   load(source: ModelSource, options?: ClientLoadOptions): Promise<ModelView>;
   /**
    * Draws an image by the model that was loaded last. Many at once run side by side. To leave the loop over
-   * its events, or to abort the signal, takes it out.
+   * its events, or to abort the signal, takes it out. A device that is lost is opened again, and the image
+   * goes on (`resumed`) to the same pixels.
    */
   draw(request: DrawRequest, options?: ClientOptions): AsyncIterableIterator<DrawEvent>;
+  /** Where models are kept, and how many bytes. */
+  store(): Promise<StoreView>;
+  /** Models that are kept, those that were cut included. */
+  models(): Promise<readonly StoredModel[]>;
+  /** Forgets a model that is kept; one that is loaded still draws. */
+  remove(id: string): Promise<void>;
+  /** Loses the device as if something outside had taken it: for tests of what an app does then. */
+  loseDevice(): Promise<void>;
   /** Ends the worker, and with it all that runs. */
   close(): void;
 }
@@ -77,9 +90,16 @@ export async function connectWorker(worker: WorkerLike): Promise<WorkerClient> {
   }
   return {
     adapter: () => caller.call('adapter', undefined),
-    load: (source, { signal, onProgress } = {}) =>
-      caller.call('load', absolute(source), { signal, onTold: onProgress }),
+    load: (source, { signal, onProgress, onNote } = {}) =>
+      caller.call('load', absolute(source), {
+        signal,
+        onTold: (told) => (typeof told === 'string' ? onNote?.(told) : onProgress?.(told)),
+      }),
     draw: (request, { signal } = {}) => eventsOf(caller, request, signal),
+    store: () => caller.call('store', undefined),
+    models: () => caller.call('models', undefined),
+    remove: (id) => caller.call('remove', id),
+    loseDevice: () => caller.call('loseDevice', undefined),
     close() {
       caller.close(new DeviceError('destroyed', 'the worker was closed: connect to another'));
       worker.terminate?.();

@@ -1,5 +1,5 @@
 /** A model on a device that draws: classes or prompts in, events out. */
-import { createEngine } from '../../engine/engine.ts';
+import { createLastingEngine } from '../../engine/lasting.ts';
 import { type ImageRequest, takenBy } from '../../engine/request.ts';
 import { OptionError } from '../../errors.ts';
 import { hasPictureEncoder, loadPictureEncoder } from '../../generate/picture-encoder.ts';
@@ -29,10 +29,15 @@ export async function openDrawingModel(
   devices: Devices,
   options: Pick<LoadOptions, 'signal' | 'onProgress'>,
 ): Promise<DrawingModel> {
-  const { device } = await devices.get();
-  const model = await loadModel(device, files, options);
-  const { config } = model;
-  const engine = await createEngine(model, { capacity: CAPACITY });
+  let first: typeof options | undefined = options;
+  const open = async () => {
+    const { device } = await devices.get();
+    const model = await loadModel(device, files, first);
+    first = undefined; // nobody waits for the next one
+    return { model, close: () => model.destroy() };
+  };
+  const engine = await createLastingEngine(open, { capacity: CAPACITY });
+  const { config } = engine.model;
   const texts = new OnDevice(devices, (device) => loadTextModel(device, files));
   const captions = new Captions(texts);
   const encoder = new OnDevice(devices, (device) => loadPictureEncoder(device, files));
@@ -46,7 +51,7 @@ export async function openDrawingModel(
   };
 
   return {
-    view: viewOf(model, await hasPictureEncoder(files)),
+    view: viewOf(engine.model, await hasPictureEncoder(files)),
     async *draw({ prompt, from, ...asked }, signal) {
       const request: ImageRequest = asked;
       if (prompt !== undefined) {
@@ -69,7 +74,6 @@ export async function openDrawingModel(
       engine.destroy();
       texts.destroy();
       encoder.destroy();
-      model.destroy();
     },
   };
 }

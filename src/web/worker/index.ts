@@ -2,6 +2,8 @@
  * `llamagen-webgpu/web/worker`: models in a worker, so that a page never waits for them. `serveWorker` in the
  * script of the worker, `connectWorker` in the page.
  */
+
+export type { ModelSource, StoredModel } from '../store/types.ts';
 export {
   type ClientLoadOptions,
   type ClientOptions,
@@ -16,7 +18,7 @@ export type {
   DrawRequest,
   GivenPicture,
   LoadProgress,
-  ModelSource,
   ModelView,
+  StoreView,
 } from './protocol.ts';
 export { type ServeOptions, serveWorker } from './serve.ts';

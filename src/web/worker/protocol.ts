@@ -1,18 +1,11 @@
 /** What a page asks a worker for, and what it is told: plain data alone, but for errors. */
 import type { AdapterRoom } from '../../catalogue/checkpoint-memory.ts';
-import type { EngineEvent, ImageRequest } from '../../engine/request.ts';
+import type { LastingEvent } from '../../engine/lasting-types.ts';
+import type { ImageRequest } from '../../engine/request.ts';
 import type { Fingerprint } from '../../load/fingerprint.ts';
 import type { SamplingDefaults, TextSettings } from '../../models/model-json.ts';
 import type { PrecisionName } from '../../models/precision.ts';
-
-/** Where a model comes from. */
-export type ModelSource =
-  /** A folder over HTTP; relative to the page. */
-  | { readonly url: string }
-  /** A repository on the hub, `owner/name`. */
-  | { readonly hub: string; readonly revision?: string | undefined }
-  /** Files of the user: the files of a model folder, or an official checkpoint. */
-  | { readonly files: readonly File[] };
+import type { ModelSource, ModelStore, StoredModel, StoreUsage } from '../store/types.ts';
 
 /** The adapter that a worker computes on. */
 export interface AdapterView extends AdapterRoom {
@@ -52,12 +45,15 @@ export interface ModelView {
   readonly gpuBytes: number;
 }
 
-/** How far loading is: bytes kept by this browser, then bytes on the device. */
+/** How far loading is, in bytes: what this browser keeps of the files, then what is on the device. */
 export interface LoadProgress {
   readonly phase: 'download' | 'load';
   readonly done: number;
   readonly total: number;
 }
+
+/** Where models are kept, and why in no better place. */
+export type StoreView = Pick<ModelStore, 'kind' | 'note'> & StoreUsage;
 
 /** A picture to be completed; its middle is taken where it has another shape than the model's. */
 export interface GivenPicture {
@@ -70,7 +66,7 @@ export interface GivenPicture {
 }
 
 /** One image to be: a class or a prompt, whichever the model takes. */
-export interface DrawRequest extends Omit<ImageRequest, 'caption'> {
+export interface DrawRequest extends Omit<ImageRequest, 'caption' | 'into'> {
   readonly prompt?: string | undefined;
   /** Begin with the upper rows of this picture; in the place of `prefix`. */
   readonly from?: GivenPicture | undefined;
@@ -78,7 +74,7 @@ export interface DrawRequest extends Omit<ImageRequest, 'caption'> {
 
 /** What happens to a request. Pixels and tokens are the receiver's. */
 export type DrawEvent =
-  | EngineEvent
+  | LastingEvent
   /** What was read of a prompt: the text as the model sees it, and what it has no room for. */
   | { readonly type: 'prompt'; readonly text: string; readonly cut?: string | undefined }
   /** The tokens that a given picture became, so far as they are kept. */
@@ -96,6 +92,11 @@ export interface Calls {
   /** The version of the package, which has to be the page's. */
   readonly hello: Call<undefined, never, string>;
   readonly adapter: Call<undefined, never, AdapterView>;
-  readonly load: Call<ModelSource, LoadProgress, ModelView>;
+  /** Tells how far it is, and lines that a user should see. */
+  readonly load: Call<ModelSource, LoadProgress | string, ModelView>;
   readonly draw: Call<DrawRequest, DrawEvent, void>;
+  readonly store: Call<undefined, never, StoreView>;
+  readonly models: Call<undefined, never, readonly StoredModel[]>;
+  readonly remove: Call<string, never, void>;
+  readonly loseDevice: Call<undefined, never, void>;
 }

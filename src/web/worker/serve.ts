@@ -1,17 +1,19 @@
 /** The worker's side: a device, a model, and pictures for whoever asks. */
 import { OptionError } from '../../errors.ts';
 import { VERSION } from '../../version.ts';
-import type { ModelFiles } from '../../weights/source.ts';
 import { openWebDevice } from '../device.ts';
-import { openUrl } from '../files.ts';
+import { openModelStore } from '../store/store.ts';
+import type { ModelStore } from '../store/types.ts';
 import { type Answers, answerOver, type Endpoint } from './channel.ts';
 import { Devices, type WorkerDevice } from './devices.ts';
 import { type DrawingModel, openDrawingModel } from './drawing-model.ts';
-import type { AdapterView, DrawEvent, ModelSource } from './protocol.ts';
+import type { AdapterView, DrawEvent, LoadProgress } from './protocol.ts';
 
 export interface ServeOptions {
   /** Opens a device: at first need, and again whenever it was lost. Default `openWebDevice`. */
   readonly openDevice?: (() => Promise<WorkerDevice>) | undefined;
+  /** Opens what keeps models. Default `openModelStore`. */
+  readonly openStore?: (() => Promise<ModelStore>) | undefined;
 }
 
 /**
@@ -20,20 +22,31 @@ export interface ServeOptions {
  * @param endpoint Default: the worker's global scope.
  */
 export function serveWorker(
-  { openDevice = openWebDevice }: ServeOptions = {},
+  { openDevice = openWebDevice, openStore = openModelStore }: ServeOptions = {},
   endpoint: Endpoint = globalThis,
 ): void {
   const devices = new Devices(openDevice);
+  let opened: Promise<ModelStore> | undefined;
+  const store = (): Promise<ModelStore> => {
+    opened ??= openStore();
+    return opened;
+  };
   let drawing: DrawingModel | undefined;
   const answers: Answers = {
     hello: async () => VERSION,
     adapter: async () => viewOf(await devices.get()),
     async load(source, { signal, tell }) {
-      const files = openSource(source, signal);
-      const next = await openDrawingModel(files, devices, {
-        signal,
-        onProgress: (done, total) => tell({ phase: 'load', done, total }),
+      const progress =
+        (phase: LoadProgress['phase']) =>
+        (done: number, total: number): void =>
+          tell({ phase, done, total });
+      const download = progress('download');
+      const files = await (await store()).open(source, {
+        ...{ signal, onNote: tell },
+        onProgress: ({ done, total }) => download(done, total),
       });
+      const options = { signal, onProgress: progress('load') };
+      const next = await openDrawingModel(files, devices, options);
       drawing?.close();
       drawing = next;
       return next.view;
@@ -42,13 +55,15 @@ export function serveWorker(
       if (!drawing) throw new OptionError('there is no model yet: load one');
       for await (const event of drawing.draw(request, signal)) tell(event, buffersOf(event));
     },
+    async store() {
+      const { kind, note, usage } = await store();
+      return { kind, note, ...(await usage()) };
+    },
+    models: async () => (await store()).list(),
+    remove: async (id) => (await store()).remove(id),
+    loseDevice: () => devices.lose(),
   };
   answerOver(endpoint, answers);
-}
-
-function openSource(source: ModelSource, signal: AbortSignal): ModelFiles {
-  if ('url' in source) return openUrl(source.url, { signal });
-  throw new OptionError('models come from an address so far');
 }
 
 function viewOf({ device, adapter, notes, software }: WorkerDevice): AdapterView {

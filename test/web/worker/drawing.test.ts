@@ -9,6 +9,7 @@ import {
   memorySource,
 } from '../../../src/index.ts';
 import { openDevice } from '../../../src/node/device.ts';
+import { type ModelStore, openUrl } from '../../../src/web/index.ts';
 import {
   connectWorker,
   type DrawEvent,
@@ -29,6 +30,15 @@ const classFiles = {
 const below = (folder: string, files: Record<string, Uint8Array>) =>
   Object.fromEntries(Object.entries(files).map(([file, bytes]) => [`${folder}/${file}`, bytes]));
 
+/** Node has no place for files that pages keep. */
+const noStore: ModelStore = {
+  kind: 'memory',
+  open: async (source) => openUrl((source as { url: string }).url),
+  list: async () => [],
+  remove: async () => {},
+  usage: async () => ({ models: 0 }),
+};
+
 let server: FileServer;
 let client: WorkerClient;
 
@@ -39,7 +49,10 @@ beforeAll(async () => {
     ...below('/no-encoder', tinyFiles()),
   });
   const { port1, port2 } = new MessageChannel();
-  serveWorker({ openDevice: () => openDevice({ tuned: false }) }, port2);
+  serveWorker(
+    { openDevice: () => openDevice({ tuned: false }), openStore: async () => noStore },
+    port2,
+  );
   client = await connectWorker(port1);
 });
 afterAll(async () => {
@@ -106,7 +119,7 @@ test('a model whose tokenizer came without its encoder completes nothing, and dr
   expect((await draw({ classIndex: 1 })).at(-1)?.type).toBe('done');
 });
 
-test('prompts are read, and drawn', async () => {
+test('prompts are read, and drawn, also when the device is lost', async () => {
   expect(await load('texts')).toMatchObject({ modelType: 't2i', text: { clean: true } });
   const files = tinyTextFolder();
   const device = await testDevice();
@@ -115,7 +128,10 @@ test('prompts are read, and drawn', async () => {
   const { images } = await generateFromPrompts(model, text, prompts, { greedy: true });
   model.destroy();
   text.destroy();
-  const drawn = await Promise.all(prompts.map((prompt) => draw({ prompt, greedy: true })));
+  const first = await draw({ prompt: prompts[0], greedy: true });
+  await client.loseDevice();
+  const second = await draw({ prompt: prompts[1], greedy: true });
+  const drawn = [first, second];
   expect(drawn.map((events) => find(events, 'prompt')?.text)).toEqual([
     'two lemon',
     'a cat on a red ground',
