@@ -30,6 +30,8 @@ export interface BareApi {
   load(source: ModelSource): Promise<ModelView>;
   /** @param stopAt Type of the event at which the request is aborted. */
   draw(request: DrawRequest, stopAt?: string): Promise<SeenEvent[]>;
+  /** Loses the device when it has begun. */
+  drawAndLose(request: DrawRequest): Promise<SeenEvent[]>;
   /** What went wrong. */
   failure(work: () => Promise<unknown>): Promise<Failure | undefined>;
 }
@@ -57,6 +59,14 @@ const api: BareApi = {
     for await (const event of (await client).draw(request, { signal: controller.signal })) {
       events.push(seen(event));
       if (event.type === stopAt) controller.abort(new Error('stopped by the test'));
+    }
+    return events;
+  },
+  async drawAndLose(request) {
+    const events: SeenEvent[] = [];
+    for await (const event of (await client).draw(request)) {
+      events.push(seen(event));
+      if (event.type === 'started') await (await client).loseDevice();
     }
     return events;
   },
