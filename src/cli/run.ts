@@ -3,7 +3,7 @@ import { CommanderError } from 'commander';
 import { type Failure, failureOf, stoppedFailure } from './failure.ts';
 import { flagsOf, program } from './program.ts';
 import type { Streams } from './report.ts';
-import type { Stop, Stopped } from './signals.ts';
+import { endsWell, type Stop, type Stopped } from './signals.ts';
 
 /**
  * @param args What stands behind `llamagen`.
@@ -17,7 +17,7 @@ export async function runCommandLine(
   const llamagen = program(stop.signal, streams);
   try {
     await llamagen.parseAsync(args, { from: 'user' });
-    return stop.stopped?.exitCode ?? 0;
+    return endsWell(stop.signal) ? 0 : (stop.stopped?.exitCode ?? 0);
   } catch (error) {
     if (stop.stopped) return sayStopped(stop.stopped, args, streams);
     const failure = failureOf(error, flagsOf(llamagen));

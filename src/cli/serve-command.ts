@@ -1,12 +1,18 @@
 /** The options of `llamagen serve`. */
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { WEIGHT_DTYPES } from '../models/precision.ts';
-import { integer } from './arguments.ts';
+import { DEFAULT_LIMITS } from '../serve/server-options.ts';
+import { collect, decimalFrom, integer, path } from './arguments.ts';
 import { type AddCommand, precision, type Runner } from './command-kit.ts';
 
 const MAX_PORT = 65535;
 const MAX_CAPACITY = 1024;
 const MAX_WORKERS = 64;
+const MAX_WAITING = 100_000;
+const MAX_SECONDS = 86_400;
+const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
+
+const seconds = decimalFrom(0.1, MAX_SECONDS);
 
 /** Adds the command. */
 export function addServe(command: AddCommand, run: Runner): void {
@@ -23,6 +29,50 @@ export function addServe(command: AddCommand, run: Runner): void {
       'KV slots of an engine: a guided image takes two, any other one (default: 32)',
       integer(1, MAX_CAPACITY),
     )
+    .option('--api-key-file <file>', 'keys, one a line: whoever asks needs one of them', path)
+    .option(
+      '--alias <name=model>',
+      'a name that clients may call the model; may be given again',
+      alias,
+    )
+    .option('--resize', 'make images of any size that is asked for out of those of the model')
+    .option(
+      '--cors <origin>',
+      'a page of this origin may ask; * is any; may be given again',
+      origins,
+    )
+    .option('--public-url <url>', 'where clients reach this server, for URLs of images', webUrl)
+    .option(
+      '--max-waiting <n>',
+      'images that may wait; more are refused with 429',
+      integer(0, MAX_WAITING),
+      DEFAULT_LIMITS.waiting,
+    )
+    .option(
+      '--rate-limit <n>',
+      'requests a minute of one client; 0 is any number',
+      integer(0, MAX_WAITING),
+      DEFAULT_LIMITS.requestsAMinute,
+    )
+    .option(
+      '--timeout <s>',
+      'seconds that a request may take',
+      seconds,
+      DEFAULT_LIMITS.requestMs / 1000,
+    )
+    .option(
+      '--url-ttl <s>',
+      'seconds after which URLs of images expire',
+      seconds,
+      DEFAULT_LIMITS.urlMs / 1000,
+    )
+    .option('--shutdown-timeout <s>', 'seconds to finish in when asked to stop', seconds, 30)
+    .addOption(
+      new Option('--log-level <level>', 'lines of JSON on stderr')
+        .choices(LOG_LEVELS)
+        .default('info'),
+    )
+    .option('--log-prompts', 'write prompts into the log')
     .addOption(
       new Option('--dtype <type>', 'storage of the weights on the device')
         .choices(WEIGHT_DTYPES)
@@ -31,3 +81,25 @@ export function addServe(command: AddCommand, run: Runner): void {
     .addOption(precision())
     .action(run(async () => (await import('./serve.ts')).runServe));
 }
+
+/** Names and the models that they mean. */
+type Aliases = ReadonlyMap<string, string>;
+
+function alias(text: string, before: Aliases = new Map()): Aliases {
+  const [, name, model] = /^([^=\s]+)=(\S+)$/.exec(text) ?? [];
+  if (name !== undefined && model !== undefined) return new Map([...before, [name, model]]);
+  throw new InvalidArgumentError('Expected NAME=MODEL.');
+}
+
+function origins(text: string, before?: readonly string[]): string[] {
+  if (text === '*' || asUrl(text)?.origin === text) return collect(text, before);
+  throw new InvalidArgumentError('Expected an origin such as https://example.org, or *.');
+}
+
+function webUrl(text: string): string {
+  const url = /^https?:\/\//.test(text) ? asUrl(text) : undefined;
+  if (url && url.search === '' && url.hash === '') return text.replace(/\/+$/, '');
+  throw new InvalidArgumentError('Expected a URL such as https://images.example.org.');
+}
+
+const asUrl = (text: string): URL | undefined => (URL.canParse(text) ? new URL(text) : undefined);

@@ -18,6 +18,20 @@ export interface Stop {
   readonly stopped: Stopped | undefined;
 }
 
+/** Runs that are meant to be stopped, and the time that they take to end in good order. */
+const graces = new WeakMap<AbortSignal, number>();
+
+/**
+ * Gives a run more time to stop than others have, from now on. One that ends within it has done what it
+ * was asked to, and exits with 0.
+ */
+export function allowGrace(signal: AbortSignal, ms: number): void {
+  graces.set(signal, ms);
+}
+
+/** Whether a run that was stopped and has ended did what it was asked to. */
+export const endsWell = (signal: AbortSignal): boolean => graces.has(signal);
+
 /**
  * Turns signals of the system into one to stop. The process ends when that took too long, and at
  * once with a second one: files are written without a pause or removed at exit, so none is left half
@@ -39,7 +53,7 @@ export function listenForStop(onExit: (stopped: Stopped) => void): Stop {
       };
       if (!first) end();
       // Without work that keeps the process, it ends by itself.
-      setTimeout(end, GRACE_MS).unref();
+      setTimeout(end, graces.get(controller.signal) ?? GRACE_MS).unref();
       controller.abort();
     });
   }

@@ -1,37 +1,138 @@
 /** The API process: HTTP in, jobs for a backend out. */
-import type { FastifyInstance } from 'fastify';
+import { randomUUID } from 'node:crypto';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { addHeaders, checkKeys, guardLoopback } from './access.ts';
 import { ApiError, apiErrorOf } from './api-error.ts';
-import type { Backend } from './backend.ts';
 import { addGenerations } from './generations.ts';
-import { importServer } from './peers.ts';
+import { httpOptions } from './http-options.ts';
+import { ImageStore } from './image-store.ts';
+import { logRequests, noteCode } from './log.ts';
+import { addModels } from './models-route.ts';
+import { addOpenApi } from './openapi.ts';
+import { importServer, type ServerPeers } from './peers.ts';
+import { Runs } from './runs.ts';
+import { checkAliases, DEFAULT_LIMITS, type Limits, type ServerOptions } from './server-options.ts';
+import { cutWhenSlow } from './slow-clients.ts';
+import { addStatus, LastImages } from './status.ts';
 
-export interface AppOptions {
-  readonly backend: Backend;
-  /** Names that clients may give, and the models that they mean. */
-  readonly aliases?: ReadonlyMap<string, string> | undefined;
-  /** Whether images of other sizes are made of the model's. Default false. */
-  readonly resize?: boolean | undefined;
+export interface Server {
+  /** Takes requests from now on. @returns The server's address. */
+  listen(at: { readonly host: string; readonly port: number }): Promise<string>;
+  /**
+   * Takes no more, and finishes what it has; the backend is its owner's to close.
+   * @param deadlineMs What takes longer is handed back with 503.
+   */
+  close(deadlineMs: number): Promise<void>;
+  /** For requests without a network. */
+  readonly app: FastifyInstance;
 }
 
-/** Most bytes of a request's body: a prompt and its settings. */
-const MAX_BODY_BYTES = 2 ** 16;
+/** Of the images that the page shows. */
+const SHOWN = { maxBytes: 32 * 2 ** 20, ttlMs: 3_600_000 };
+/** For answers to requests that were ended. */
+const LAST_WORDS_MS = 2000;
+/** Seconds after which a client may find another server in this one's place. */
+const RESTART = 5;
 
-/**
- * Makes the server; `listen` starts it, and `close` ends it: it takes no more, finishes what it has and
- * leaves the backend to its owner.
- * @throws OptionError that names the packages that are missing.
- */
-export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { backend, aliases = new Map(), resize = false } = options;
-  const { fastify, sharp } = await importServer();
-  const app = fastify({
-    bodyLimit: MAX_BODY_BYTES,
-    ajv: {
-      customOptions: { coerceTypes: false, removeAdditional: false, allowUnionTypes: true },
-    },
+/** @throws OptionError that names the packages that are missing. */
+export async function createServer(options: ServerOptions): Promise<Server> {
+  const peers = await importServer();
+  const models = options.backend.models.map(({ name }) => name);
+  checkAliases(options.aliases ?? new Map(), models);
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const app = peers.fastify({
+    ...httpOptions(limits, options),
+    genReqId: () => randomUUID(),
+    logController: new peers.LogController({ disableRequestLogging: true }),
   });
-  app.setErrorHandler((error, _, reply) => {
+  // A page elsewhere may post text without asking first.
+  app.removeContentTypeParser('text/plain');
+  app.server.maxConnections = limits.connections;
+  let isClosing = false;
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    cutWhenSlow(reply.raw, limits.sendMs, () => request.log.warn('cut: the client is too slow'));
+    if (isClosing && request.url !== '/healthz') {
+      reply.header('connection', 'close');
+      throw shuttingDown();
+    }
+  });
+  const { runs } = await addRoutes(app, options, { peers, limits });
+  return {
+    app,
+    listen: (at) => app.listen(at),
+    async close(deadlineMs) {
+      isClosing = true;
+      const ending = setTimeout(() => runs.abort(shuttingDown()), deadlineMs);
+      const cutting = setTimeout(
+        () => app.server.closeAllConnections(),
+        deadlineMs + LAST_WORDS_MS,
+      );
+      await app.close();
+      clearTimeout(ending);
+      clearTimeout(cutting);
+    },
+  };
+}
+
+const shuttingDown = (): ApiError =>
+  new ApiError(503, 'this server is shutting down: ask again', {
+    code: 'shutting_down',
+    retryAfter: RESTART,
+  });
+
+interface Parts {
+  readonly peers: ServerPeers;
+  readonly limits: Limits;
+}
+
+async function addRoutes(
+  app: FastifyInstance,
+  options: ServerOptions,
+  { peers, limits }: Parts,
+): Promise<{ readonly runs: Runs }> {
+  const { backend, apiKeys, aliases = new Map(), publicUrl } = options;
+  const metrics = peers.createMetrics(() => backend.load());
+  const kept = new ImageStore({ maxBytes: limits.storeBytes, ttlMs: limits.urlMs });
+  const shown = new ImageStore(SHOWN);
+  const lastImages = new LastImages(shown);
+  const runs = new Runs({
+    ...{ backend, limits, metrics, sharp: peers.sharp },
+    onImage: (...image) => lastImages.add(...image),
+  });
+  const urlOf = (id: string, { protocol, host }: FastifyRequest): string =>
+    `${publicUrl ?? `${protocol}://${host}`}/images/${id}`;
+
+  addErrors(app);
+  logRequests(app, metrics);
+  await addHeaders(app, peers, options);
+  if (!apiKeys) guardLoopback(app, publicUrl);
+  await app.register(peers.rateLimit, { global: false });
+  await addOpenApi(app, peers, apiKeys !== undefined);
+  addHealth(app, options);
+  addImages(app, [kept, shown]);
+  await app.register(async (api) => {
+    checkKeys(api, options);
+    addModels(api, backend, aliases);
+    addGenerations(api, {
+      ...{ backend, runs, aliases, requestsAMinute: limits.requestsAMinute },
+      ...{ resize: options.resize ?? false, logPrompts: options.logPrompts ?? false },
+      keep: (image, request) => urlOf(kept.add(image), request),
+    });
+    addStatus(api, { backend, metrics, lastImages, urlOf });
+    api.get('/metrics', { schema: { hide: true } }, async (_, reply) =>
+      reply.type(metrics.contentType).send(await metrics.text()),
+    );
+  });
+  return { runs };
+}
+
+/** Every answer that is none has one form. */
+function addErrors(app: FastifyInstance): void {
+  app.setErrorHandler((error, request, reply) => {
     const told = apiErrorOf(error);
+    noteCode(request, told.body.error.code);
+    if (told.status >= 500) request.log.error({ err: error }, told.message);
     if (told.retryAfter !== undefined) reply.header('retry-after', told.retryAfter);
     return reply.code(told.status).send(told.body);
   });
@@ -40,32 +141,33 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       code: 'not_found',
     });
   });
-  app.get('/healthz', () => ({ status: 'ok' }));
-  app.get('/readyz', (_, reply) => {
+}
+
+function addHealth(app: FastifyInstance, { backend }: ServerOptions): void {
+  app.get('/healthz', { schema: { summary: 'Whether the process runs' } }, () => ({
+    status: 'ok',
+  }));
+  app.get('/readyz', { schema: { summary: 'Whether it can draw now' } }, (_, reply) => {
     const ready = backend.ready();
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready' });
   });
-  addModels(app, backend, aliases);
-  addGenerations(app, { backend, aliases, resize, sharp });
-  return app;
 }
 
-function addModels(
-  app: FastifyInstance,
-  { models }: Backend,
-  aliases: ReadonlyMap<string, string>,
-): void {
-  const listed = [...models.map(({ name }) => [name, name] as const), ...aliases].flatMap(
-    ([id, name]) => {
-      const model = models.find((each) => each.name === name);
-      return model ? [{ id, object: 'model', created: model.created, owned_by: 'llamagen' }] : [];
+/** Whoever knows the address of an image may see it, on any page. */
+function addImages(app: FastifyInstance, stores: readonly ImageStore[]): void {
+  app.get<{ Params: { id: string } }>(
+    '/images/:id',
+    { schema: { summary: 'An image, by the URL that an answer gave', params: IMAGE_PARAMS } },
+    ({ params: { id } }, reply) => {
+      const image = stores.map((store) => store.get(id)).find((found) => found);
+      if (!image) {
+        throw new ApiError(404, 'there is no such image, or it has expired', { code: 'not_found' });
+      }
+      reply.header('cross-origin-resource-policy', 'cross-origin');
+      reply.header('cache-control', 'private, max-age=3600, immutable');
+      return reply.type(image.type).send(image.bytes);
     },
   );
-  app.get('/v1/models', () => ({ object: 'list', data: listed }));
-  app.get<{ Params: { model: string } }>('/v1/models/:model', ({ params }) => {
-    const found = listed.find(({ id }) => id === params.model);
-    if (found) return found;
-    const message = `the model "${params.model}" does not exist here`;
-    throw new ApiError(404, message, { param: 'model', code: 'model_not_found' });
-  });
 }
+
+const IMAGE_PARAMS = { type: 'object', properties: { id: { type: 'string', maxLength: 64 } } };

@@ -1,10 +1,13 @@
 /** The images of one request, drawn side by side. */
 import { EventQueue } from '../engine/event-queue.ts';
+import { onAbort } from '../engine/on-abort.ts';
 import type { Backend, ImageJob, JobEvent, JobPicture } from './backend.ts';
 import type { Asked } from './read-request.ts';
 
 /** What comes of a request, as soon as it is there. */
 export type Drawn =
+  /** The backend took the image: what is wrong about it would have been said. */
+  | { readonly type: 'taken'; readonly image: number }
   /** A picture under way: the `index`th preview of the image. */
   | {
       readonly type: 'partial';
@@ -22,8 +25,8 @@ export type Drawn =
     };
 
 /**
- * Asks a backend for all images of a request. Leaving the loop, or aborting the signal, takes all of them
- * out; where one fails the others are not drawn on.
+ * Asks a backend for all images of a request. Whoever stops taking what comes, or aborts the signal, takes
+ * all of them out; where one fails the others are not drawn on.
  */
 export function drawImages(
   submit: Backend['submit'],
@@ -31,17 +34,16 @@ export function drawImages(
   signal: AbortSignal,
 ): AsyncIterableIterator<Drawn> {
   const stop = new AbortController();
-  const onAbort = (): void => stop.abort(signal.reason);
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) stop.abort(signal.reason);
+  const unlisten = onAbort(signal, () => stop.abort(signal.reason));
   const drawn = new EventQueue<Drawn>(() => stop.abort());
   const images = jobsOf(asked).map(async (job, image) => {
-    let index = 0;
+    let previews = 0;
     for await (const event of submit(job, { signal: stop.signal })) {
-      const told = drawnOf(event, image, job.seed, index);
-      if (told?.type === 'partial') index++;
-      // Previews are about equally far apart, whatever the tokens of an image are divided by.
-      if (told && index <= asked.partialImages) drawn.push(told);
+      if (event.type === 'preview' && previews === asked.partialImages) continue;
+      const told = drawnOf(event, { image, seed: job.seed, previews });
+      if (told?.type === 'partial') previews++;
+      if (told) drawn.push(told);
     }
   });
   void Promise.all(images)
@@ -52,12 +54,21 @@ export function drawImages(
         stop.abort();
       },
     )
-    .finally(() => signal.removeEventListener('abort', onAbort));
+    .finally(unlisten);
   return drawn;
 }
 
-function drawnOf(event: JobEvent, image: number, seed: number, index: number): Drawn | undefined {
-  if (event.type === 'preview') return { type: 'partial', image, index, picture: event.picture };
+interface Place {
+  readonly image: number;
+  readonly seed: number;
+  readonly previews: number;
+}
+
+function drawnOf(event: JobEvent, { image, seed, previews }: Place): Drawn | undefined {
+  if (event.type === 'queued') return { type: 'taken', image };
+  if (event.type === 'preview') {
+    return { type: 'partial', image, index: previews, picture: event.picture };
+  }
   if (event.type !== 'image') return undefined;
   const { picture, promptTokens, encoder } = event;
   return { type: 'image', image, seed, picture, promptTokens, encoder };

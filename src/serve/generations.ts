@@ -1,84 +1,84 @@
 /** `POST /v1/images/generations`. */
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { clientOf } from './access.ts';
+import { answerOf, eventsOf, type Keep } from './answer.ts';
 import { ApiError } from './api-error.ts';
 import type { Backend } from './backend.ts';
-import { type Drawn, drawImages } from './draw.ts';
-import { pictureFile } from './picture-bytes.ts';
+import { IdempotentRuns } from './idempotency.ts';
+import type { StoredImage } from './image-store.ts';
+import { GENERATION_RESPONSES } from './openapi.ts';
+import { CONTENT_TYPES } from './picture-bytes.ts';
 import { type Asked, type ReadOptions, readRequest } from './read-request.ts';
 import { GENERATION_BODY, type GenerationBody } from './request-schema.ts';
+import type { Run } from './run.ts';
+import type { Runs } from './runs.ts';
 
 export interface GenerationOptions extends Omit<ReadOptions, 'models'> {
   readonly backend: Backend;
-  readonly sharp: typeof import('sharp');
+  readonly runs: Runs;
+  readonly requestsAMinute: number;
+  readonly logPrompts: boolean;
+  /** Keeps an image, and says where it can be fetched. */
+  readonly keep: (image: StoredImage, request: FastifyRequest) => string;
 }
+
+type Request = FastifyRequest<{ Body: GenerationBody }>;
 
 export function addGenerations(app: FastifyInstance, options: GenerationOptions): void {
-  const { backend, sharp, ...rest } = options;
-  app.post<{ Body: GenerationBody }>(
-    '/v1/images/generations',
-    { schema: { body: GENERATION_BODY } },
-    async ({ body }, reply) => {
+  const { backend, runs, keep, requestsAMinute, logPrompts, ...names } = options;
+  const keyed = new IdempotentRuns();
+  const runOf = (request: Request, reply: FastifyReply): Run => {
+    const { body } = request;
+    const client = clientOf(request);
+    const key = request.headers['idempotency-key'];
+    const begin = (asked: Asked): Run => runs.begin(asked, client);
+    const asked = readRequest(body, { ...names, models: backend.models });
+    if (logPrompts) request.log.info({ prompt: body.prompt }, 'asked');
+    if (key === undefined) return begin(asked);
+    let isNew = false;
+    const run = keyed.take({ key: String(key), client, body }, (before = asked) => {
+      isNew = true;
+      return begin(before);
+    });
+    if (!isNew) reply.header('idempotent-replayed', 'true');
+    return run;
+  };
+  app.post<{ Body: GenerationBody }>('/v1/images/generations', {
+    schema: {
+      summary: 'Draw images',
+      description: 'As in the OpenAI API; with `stream` the answer is server-sent events.',
+      body: GENERATION_BODY,
+      response: GENERATION_RESPONSES,
+    },
+    config: { rateLimit: rateLimitOf(requestsAMinute) },
+    handler: async (request, reply) => {
       if (!backend.ready()) {
         const details = { code: 'not_ready', retryAfter: 5 };
-        throw new ApiError(503, 'no model is ready to draw yet', details);
+        throw new ApiError(503, 'no model is ready to draw now', details);
       }
-      const asked = readRequest(body, { ...rest, models: backend.models });
-      const signal = signalOf(reply);
-      const submit = backend.submit.bind(backend);
-      return answer(asked, sharp, drawImages(submit, asked, signal));
+      const run = runOf(request, reply);
+      const events = run.follow();
+      reply.raw.once('close', () => void events.return?.());
+      await run.taken;
+      const { asked } = run;
+      const store: Keep = (bytes) => keep({ bytes, type: CONTENT_TYPES[asked.format] }, request);
+      if (!asked.stream) return answerOf(run, events, store);
+      reply.type('text/event-stream').header('cache-control', 'no-store');
+      reply.header('x-accel-buffering', 'no'); // nginx passes on what comes at once
+      return reply.send(Readable.from(eventsOf(run, events, store)));
     },
-  );
-}
-
-/** Aborts when whoever asked goes away. */
-function signalOf(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController();
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) controller.abort();
   });
-  return controller.signal;
 }
 
-/** The body of an answer that is no stream. */
-async function answer(
-  asked: Asked,
-  sharp: GenerationOptions['sharp'],
-  images: AsyncIterable<Drawn>,
-): Promise<object> {
-  const data: object[] = [];
-  let [promptTokens, encoded] = [0, Promise.resolve()];
-  for await (const drawn of images) {
-    if (drawn.type !== 'image') continue;
-    const { image, seed, picture, encoder } = drawn;
-    promptTokens += drawn.promptTokens;
-    encoded = encoded.then(async () => {
-      const file = await pictureFile(sharp, picture, asked, { seed, encoder });
-      data[image] = { b64_json: base64(file), seed, revised_prompt: asked.subject };
-    });
-  }
-  await encoded;
-  return { created: Math.floor(Date.now() / 1000), ...facts(asked, promptTokens), data };
-}
-
-/** What an answer says of all its images. */
-const facts = (asked: Asked, promptTokens: number): object => ({
-  model: asked.modelName,
-  size: `${asked.size.width}x${asked.size.height}`,
-  output_format: asked.format,
-  seed: asked.seed,
-  fingerprint: asked.model.fingerprint.digest,
-  usage: usageOf(asked, asked.count, promptTokens),
-});
-
-function usageOf({ model }: Asked, images: number, promptTokens: number): object {
-  const output = images * model.blockSize;
-  return {
-    input_tokens: promptTokens,
-    input_tokens_details: { text_tokens: promptTokens, image_tokens: 0 },
-    output_tokens: output,
-    total_tokens: promptTokens + output,
+const rateLimitOf = (max: number) =>
+  max > 0 && {
+    max,
+    timeWindow: '1 minute',
+    keyGenerator: (request: FastifyRequest) => `${clientOf(request)} ${request.ip}`,
+    errorResponseBuilder: (_: FastifyRequest, { ttl }: { readonly ttl: number }) => {
+      const retryAfter = Math.ceil(ttl / 1000);
+      const message = `at most ${max} requests a minute: ask again in ${retryAfter} s`;
+      return new ApiError(429, message, { code: 'rate_limit_exceeded', retryAfter });
+    },
   };
-}
-
-const base64 = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
-  Buffer.from(buffer, byteOffset, byteLength).toString('base64');

@@ -2,22 +2,47 @@
 import { OptionError } from '../errors.ts';
 
 /** What the API process is made of. */
-export async function importServer(): Promise<{
+export interface ServerPeers {
   readonly fastify: typeof import('fastify').fastify;
+  readonly LogController: typeof import('fastify').LogController;
+  readonly helmet: typeof import('@fastify/helmet').fastifyHelmet;
+  readonly cors: typeof import('@fastify/cors').default;
+  readonly rateLimit: typeof import('@fastify/rate-limit').default;
+  readonly swagger: typeof import('@fastify/swagger').default;
+  readonly swaggerUi: typeof import('@fastify/swagger-ui').default;
   readonly sharp: typeof import('sharp');
-}> {
-  return imported('llamagen serve', ['fastify', 'sharp'], async () => {
-    const { fastify } = await import('fastify');
-    const { default: sharp } = await import('sharp');
-    return { fastify, sharp };
-  });
+  readonly createMetrics: typeof import('./metrics.ts').createMetrics;
 }
+
+const SERVER = [
+  'fastify',
+  '@fastify/helmet',
+  '@fastify/cors',
+  '@fastify/rate-limit',
+  '@fastify/swagger',
+  '@fastify/swagger-ui',
+  'sharp',
+  'prom-client',
+];
+
+export const importServer = (): Promise<ServerPeers> =>
+  imported('llamagen serve', SERVER, async () => ({
+    fastify: (await import('fastify')).fastify,
+    LogController: (await import('fastify')).LogController,
+    helmet: (await import('@fastify/helmet')).fastifyHelmet,
+    cors: (await import('@fastify/cors')).default,
+    rateLimit: (await import('@fastify/rate-limit')).default,
+    swagger: (await import('@fastify/swagger')).default,
+    swaggerUi: (await import('@fastify/swagger-ui')).default,
+    sharp: (await import('sharp')).default,
+    createMetrics: (await import('./metrics.ts')).createMetrics,
+  }));
 
 /**
  * @param packages All that `load` imports.
- * @throws OptionError that says which of them to install.
+ * @throws OptionError that says what to install.
  */
-async function imported<T>(
+export async function imported<T>(
   command: string,
   packages: readonly string[],
   load: () => Promise<T>,
@@ -26,9 +51,9 @@ async function imported<T>(
     return await load();
   } catch (cause) {
     if (Object(cause).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
-    const names = packages.join(' ');
+    const [, missing = 'one of them'] = /package '([^']+)'/.exec(String(cause)) ?? [];
     throw new OptionError(
-      `${command} needs packages that are not installed with llamagen-webgpu: run "npm install ${names}" (${String(Object(cause).message).split('\n')[0]})`,
+      `${command} needs packages that do not come with llamagen-webgpu, and ${missing} is not installed: run "npm install ${packages.join(' ')}"`,
       { cause },
     );
   }

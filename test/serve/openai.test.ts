@@ -3,45 +3,70 @@ import { OpenAI } from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readMade } from '../../src/cli/picture-text.ts';
 import { defaultModelFolder, openFolder } from '../../src/node/files.ts';
-import { createApp } from '../../src/serve/app.ts';
 import type { Backend } from '../../src/serve/backend.ts';
 import { createLocalBackend } from '../../src/serve/local-backend.ts';
-import { pngFacts } from './support.ts';
+import { bytesOf, pngFacts, type Served, serve } from './support.ts';
 
 let backend: Backend;
-let client: OpenAI;
-let close: () => Promise<void>;
+let served: Served;
 
 beforeAll(async () => {
   backend = await createLocalBackend({ files: openFolder(defaultModelFolder()) });
-  const app = await createApp({ backend });
-  const url = await app.listen({ host: '127.0.0.1', port: 0 });
-  client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
-  close = () => app.close();
+  const aliases = new Map([['gpt-image-1', 'fruits-96']]);
+  served = await serve({ backend, aliases });
 });
 
 afterAll(async () => {
-  await close();
+  await served.close();
   await backend.close(0);
 });
 
+/** What this API knows and the official one does not. */
+const seeded = (seed: number): object => ({ seed });
+
 test('draws a class as a PNG that says how it was made', async () => {
-  const { data } = await client.images.generate({
-    prompt: 'Lemon',
-    // @ts-expect-error the official API has no seeds
-    seed: 7,
-  });
-  const [image] = data ?? [];
-  const { width, height, text } = pngFacts(Buffer.from(image?.b64_json ?? '', 'base64'));
+  const answer = await served.client.images.generate({ prompt: 'Lemon', ...seeded(7) });
+  const [image] = answer.data ?? [];
+  const { width, height, text } = pngFacts(bytesOf(image?.b64_json));
   expect([width, height]).toEqual([96, 96]);
   expect(readMade(text)).toMatchObject({
     model: 'fruits-96',
     images: [{ className: 'Lemon', seed: 7 }],
     fingerprint: backend.models[0]?.fingerprint,
   });
+  expect(answer).toMatchObject({ usage: { input_tokens: 1, output_tokens: 144 } });
 });
 
-test('lists the model', async () => {
-  const models = await client.models.list();
-  expect(models.data.map(({ id }) => id)).toEqual(['fruits-96']);
+test('streams previews and the image that a request without a stream gets', async () => {
+  const asked = { prompt: 'Kiwi', model: 'gpt-image-1', ...seeded(3) };
+  const stream = await served.client.images.generate({ ...asked, stream: true, partial_images: 3 });
+  const events = [];
+  for await (const event of stream) events.push(event);
+  expect(events.map(({ type }) => type)).toEqual([
+    'image_generation.partial_image',
+    'image_generation.partial_image',
+    'image_generation.partial_image',
+    'image_generation.completed',
+  ]);
+  const previews = events.filter((event) => event.type === 'image_generation.partial_image');
+  expect(previews.map((event) => event.partial_image_index)).toEqual([0, 1, 2]);
+  const answer = await served.client.images.generate(asked);
+  expect(events.at(-1)?.b64_json).toBe(answer.data?.[0]?.b64_json);
+});
+
+test('lists the model by its names', async () => {
+  const models = await served.client.models.list();
+  expect(models.data.map(({ id }) => id)).toEqual(['fruits-96', 'gpt-image-1']);
+  const model = await served.client.models.retrieve('gpt-image-1');
+  expect(model).toMatchObject({ object: 'model', name: 'fruits-96', size: '96x96' });
+});
+
+test('errors are those that the client knows', async () => {
+  const images = served.client.images;
+  await expect(images.generate({ prompt: 'Lemom' })).rejects.toMatchObject({
+    ...{ status: 400, param: 'prompt', code: 'unknown_class', type: 'invalid_request_error' },
+    message: '400 unknown class "Lemom": did you mean "Lemon"?',
+  });
+  const unknown = images.generate({ prompt: 'Lemon', model: 'dall-e-3' });
+  await expect(unknown).rejects.toBeInstanceOf(OpenAI.NotFoundError);
 });
