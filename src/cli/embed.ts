@@ -2,6 +2,7 @@
 import { OptionError } from '../errors.ts';
 import { featuresFile } from '../generate/features-file.ts';
 import { openFolder } from '../node/files.ts';
+import { oneLine } from '../picture/made.ts';
 import { captionsOf } from './captions.ts';
 import { conditionOf, modelFor, noteTexts } from './condition.ts';
 import { type OutputOptions, withDevice } from './context.ts';
@@ -12,7 +13,6 @@ import {
   writeDestination,
 } from './destinations.ts';
 import { readModelJson } from './models.ts';
-import { oneLine } from './picture-text.ts';
 import type { PromptArguments } from './prompt-lines.ts';
 import type { Report } from './report.ts';
 

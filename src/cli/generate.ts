@@ -15,6 +15,7 @@ import {
 } from '../index.ts';
 import { describePrecision } from '../load/fingerprint.ts';
 import { openFolder } from '../node/files.ts';
+import { type MadeBy, type MadeImage, nameOf, oneLine } from '../picture/made.ts';
 import { randomSeed, repeatEach } from './arguments.ts';
 import { type Captions, captionsOf, standIns } from './captions.ts';
 import { completionOf } from './completion.ts';
@@ -30,7 +31,6 @@ import { type AdapterSummary, type OutputOptions, withFastDevice } from './conte
 import { keepStdout, shownDestination } from './destinations.ts';
 import { follower } from './estimate.ts';
 import { readModelJson } from './models.ts';
-import { type MadeBy, type MadeImage, nameOf, oneLine } from './picture-text.ts';
 import { previewOptions } from './preview.ts';
 import { openProfile, type ProfileOption, reportProfile } from './profile.ts';
 import { describeAdapter, formatMs, type Report } from './report.ts';

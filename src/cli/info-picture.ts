@@ -1,14 +1,14 @@
 /** `llamagen info FILE.png`: what a picture says about how it was made. */
 import { readPngFacts } from '../node/png-read.ts';
-import type { OutputOptions } from './context.ts';
-import { compareHere } from './fingerprint-here.ts';
 import {
   describeSampling,
   fullNameOf,
   type Made,
   type MadeImage,
   readMade,
-} from './picture-text.ts';
+} from '../picture/made.ts';
+import type { OutputOptions } from './context.ts';
+import { compareHere } from './fingerprint-here.ts';
 import type { Report } from './report.ts';
 
 /** Most pictures of a sheet that are listed; `--json` has them all. */

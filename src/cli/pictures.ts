@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { OptionError } from '../errors.ts';
 import { writeFileAtomic } from '../node/output.ts';
 import { encodePng } from '../node/png.ts';
-import type { PngText } from '../node/png-format.ts';
 import { writePng } from '../node/png-stream.ts';
 import type { RgbaImage, Sheet } from '../picture/grid.ts';
+import type { MadeImage } from '../picture/made.ts';
+import type { PngText } from '../picture/png-format.ts';
 import { outputOf } from './destinations.ts';
-import type { MadeImage } from './picture-text.ts';
 import type { Report } from './report.ts';
 
 /** Longest part of a file name that comes from a class or a text. */

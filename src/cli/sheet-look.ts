@@ -1,7 +1,7 @@
 /** How sheets look: what is in a row, and what stands below the images. */
 import type { GridOptions } from '../picture/grid.ts';
 import { classLabel, wrapLabel } from '../picture/labels.ts';
-import { type MadeImage, nameOf } from './picture-text.ts';
+import { type MadeImage, nameOf } from '../picture/made.ts';
 
 /** Options of commands that make sheets. */
 export interface LookOptions {

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { OptionError } from '../errors.ts';
 import { fileProblem } from '../node/file-problem.ts';
+import { type MadeBy, madeByFields, readMadeBy } from '../picture/made.ts';
 import { parseJson } from '../weights/json-text.ts';
 import { quote } from '../weights/quote.ts';
-import { type MadeBy, madeByFields, readMadeBy } from './picture-text.ts';
 
 export interface TokensFile {
   /** Rows and columns of every image. */

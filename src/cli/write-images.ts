@@ -3,8 +3,8 @@
 import type { GeneratedImage } from '../index.ts';
 import { writeFileAtomic } from '../node/output.ts';
 import { imageGrid, type RgbaImage } from '../picture/grid.ts';
+import { type MadeBy, pictureText } from '../picture/made.ts';
 import { isStdout, shownDestination, writeDestination } from './destinations.ts';
-import { type MadeBy, pictureText } from './picture-text.ts';
 import { writePicture, writeSheet } from './pictures.ts';
 import type { Report } from './report.ts';
 import { imageLook } from './sheet-look.ts';

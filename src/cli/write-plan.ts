@@ -3,8 +3,8 @@
 import type { ModelJson } from '../index.ts';
 import { downsampleOf } from '../models/vq-config.ts';
 import { type GridOptions, type Sheet, sheetOf } from '../picture/grid.ts';
+import { type MadeImage, madeImage } from '../picture/made.ts';
 import { checkDestinations, type Destinations, type Sources } from './destinations.ts';
-import { type MadeImage, madeImage } from './picture-text.ts';
 import { assertSheetFits, pictureName } from './pictures.ts';
 import { type LookOptions, sheetLook } from './sheet-look.ts';
 

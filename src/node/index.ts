@@ -9,6 +9,7 @@ export {
   type SheetOptions,
   sheetOf,
 } from '../picture/grid.ts';
+export type { PngText } from '../picture/png-format.ts';
 export { CaptionCache, type CaptionCacheOptions, type FeaturesOfIds } from './caption-cache.ts';
 export type { Converted, ConvertOptions, ConvertPhase } from './convert.ts';
 export { convertCheckpoint } from './convert.ts';
@@ -32,5 +33,4 @@ export type { DownloadProgress } from './hub/progress.ts';
 export type { HubTiming } from './hub/settings.ts';
 export { assertFolderWritable, assertWritable, writeFileAtomic } from './output.ts';
 export { encodePng, type PngOptions } from './png.ts';
-export type { PngText } from './png-format.ts';
 export type { TunedTiles } from './tiles-file.ts';

@@ -2,16 +2,16 @@
 import { pipeline } from 'node:stream/promises';
 import { createDeflate } from 'node:zlib';
 import { OptionError } from '../errors.ts';
-import type { Output } from './output-file.ts';
 import {
-  DEFLATE,
   dataChunks,
   filterRows,
   MAX_DATA_BYTES,
   type PngText,
   pngEnd,
   pngHeader,
-} from './png-format.ts';
+} from '../picture/png-format.ts';
+import { DEFLATE } from './deflate.ts';
+import type { Output } from './output-file.ts';
 
 /** An opaque picture. */
 export interface PngPicture {

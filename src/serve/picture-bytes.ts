@@ -1,8 +1,8 @@
 /** Pictures as the files that clients asked for. */
 import type { Sharp } from 'sharp';
-import { oneLine, pictureText } from '../cli/picture-text.ts';
 import { samplingOf } from '../engine/sampling-options.ts';
 import { encodePng } from '../node/png.ts';
+import { oneLine, pictureText } from '../picture/made.ts';
 import type { JobPicture } from './backend.ts';
 import type { Asked, Size } from './read-request.ts';
 

@@ -6,10 +6,10 @@ import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compareHere } from '../../src/cli/fingerprint-here.ts';
 import { runInfoPicture } from '../../src/cli/info-picture.ts';
-import { type Made, pictureText, readMade } from '../../src/cli/picture-text.ts';
 import { runCommandLine } from '../../src/cli/run.ts';
 import { encodePng } from '../../src/node/png.ts';
-import type { PngText } from '../../src/node/png-format.ts';
+import { type Made, pictureText, readMade } from '../../src/picture/made.ts';
+import type { PngText } from '../../src/picture/png-format.ts';
 import { VERSION } from '../../src/version.ts';
 import { recordedReport } from '../support/report.ts';
 

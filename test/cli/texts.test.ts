@@ -15,10 +15,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { runDecode } from '../../src/cli/decode.ts';
 import { runEmbed } from '../../src/cli/embed.ts';
 import { type GenerateOptions, runGenerate } from '../../src/cli/generate.ts';
-import { readMade } from '../../src/cli/picture-text.ts';
 import { featuresFile, readFeaturesFile } from '../../src/generate/features-file.ts';
 import { openFile } from '../../src/node/files.ts';
 import { readPngFacts } from '../../src/node/png-read.ts';
+import { readMade } from '../../src/picture/made.ts';
 import { commandLine } from '../support/command-line.ts';
 import { normal } from '../support/random.ts';
 import { recordedReport } from '../support/report.ts';

@@ -1,8 +1,8 @@
 /** The API as the official client sees it, with the model that ships. */
 import { OpenAI } from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readMade } from '../../src/cli/picture-text.ts';
 import { defaultModelFolder, openFolder } from '../../src/node/files.ts';
+import { readMade } from '../../src/picture/made.ts';
 import type { Backend } from '../../src/serve/backend.ts';
 import { createLocalBackend } from '../../src/serve/local-backend.ts';
 import { bytesOf, pngFacts, type Served, serve } from './support.ts';

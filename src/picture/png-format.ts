@@ -1,6 +1,7 @@
 /** The PNG format, written: chunks, rows and text (https://www.w3.org/TR/png-3/). */
-import { constants, crc32 } from 'node:zlib';
 import { OptionError } from '../errors.ts';
+import { crc32 } from './crc32.ts';
+import type { RgbaImage } from './grid.ts';
 
 /** Texts by keyword. A keyword has 1 to 79 characters of Latin-1. */
 export type PngText = Readonly<Record<string, string>>;
@@ -21,20 +22,15 @@ export const MAX_DATA_BYTES: number = 2 ** 20;
 /** Number of the filter that predicts from the left, above and above left. */
 const PAETH = 4;
 
-/** How rows are compressed: the residues of a filter are mostly small (361 for 379 kB by default). */
-export const DEFLATE: { readonly level: number; readonly strategy: number } = {
-  level: 6,
-  strategy: constants.Z_FILTERED,
-};
-
 /**
  * All that comes before the pixels.
  * @throws OptionError when a keyword or text cannot be stored.
  */
 export function pngHeader({ width, height, channels, text = {} }: PngHeader): Uint8Array[] {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
+  const header = new Uint8Array(13);
+  const view = new DataView(header.buffer);
+  view.setUint32(0, width);
+  view.setUint32(4, height);
   header.set([8, COLOUR_TYPES[channels]], 8);
   const texts = Object.entries(text).map(([keyword, value]) => textChunk(keyword, value));
   return [SIGNATURE, chunk('IHDR', header), ...texts];
@@ -106,11 +102,19 @@ function paeth(left: number, up: number, corner: number): number {
 
 /** Length, name, data, and a checksum of name and data. */
 function chunk(name: string, data: Uint8Array): Uint8Array {
-  const bytes = Buffer.alloc(data.length + 12);
-  bytes.writeUInt32BE(data.length, 0);
-  bytes.write(name, 4, 'latin1');
+  const bytes = new Uint8Array(data.length + 12);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, data.length);
+  bytes.set(latin1(name), 4);
   bytes.set(data, 8);
-  bytes.writeUInt32BE(crc32(bytes.subarray(4, -4)), bytes.length - 4);
+  view.setUint32(bytes.length - 4, crc32(bytes.subarray(4, -4)));
+  return bytes;
+}
+
+/** A byte a character. */
+function latin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
 }
 
@@ -129,8 +133,26 @@ function textChunk(keyword: string, text: string): Uint8Array {
   if (text.includes('\0')) {
     throw new OptionError(`PNG text: "${keyword}" has a NUL character, which ends a text in PNG`);
   }
-  if (LATIN1.test(text)) return chunk('tEXt', Buffer.from(`${keyword}\0${text}`, 'latin1'));
+  if (LATIN1.test(text)) return chunk('tEXt', latin1(`${keyword}\0${text}`));
   // Not compressed (two zeros), no language, no translated keyword.
-  const head = Buffer.from(`${keyword}\0\0\0\0\0`, 'latin1');
-  return chunk('iTXt', Buffer.concat([head, Buffer.from(text, 'utf8')]));
+  const head = latin1(`${keyword}\0\0\0\0\0`);
+  const bytes = new TextEncoder().encode(text);
+  const data = new Uint8Array(head.length + bytes.length);
+  data.set(head);
+  data.set(bytes, head.length);
+  return chunk('iTXt', data);
+}
+
+/** Whether a picture needs no alpha. */
+export function isOpaque(rgba: Uint8ClampedArray): boolean {
+  for (let i = 3; i < rgba.length; i += 4) if (rgba[i] !== 255) return false;
+  return true;
+}
+
+/** @throws OptionError when the number of bytes does not fit the size. */
+export function checkPixels({ width, height, rgba }: RgbaImage): void {
+  if (rgba.length === 4 * width * height && rgba.length > 0) return;
+  throw new OptionError(
+    `encodePng: a ${width}x${height} image expected ${4 * width * height} bytes, got ${rgba.length}`,
+  );
 }

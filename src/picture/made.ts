@@ -4,21 +4,25 @@
  */
 import type { SamplingOptions } from '../engine/sampling-options.ts';
 import type { Fingerprint } from '../load/fingerprint.ts';
-import type { PngText } from '../node/png-format.ts';
 import { VERSION } from '../version.ts';
+import type { PngText } from './png-format.ts';
+
+interface MadeFrom {
+  readonly seed: number;
+  /** Tokens that its grid began with, if any. */
+  readonly given?: readonly number[] | undefined;
+}
 
 /** A picture of a class. */
-export interface MadeClass {
+export interface MadeClass extends MadeFrom {
   readonly class: number;
   readonly className: string;
-  readonly seed: number;
 }
 
 /** A picture of a text. */
-export interface MadePrompt {
+export interface MadePrompt extends MadeFrom {
   /** As it was given; empty where features were given in its place. */
   readonly prompt: string;
-  readonly seed: number;
 }
 
 /** One picture of a file. */
@@ -204,9 +208,15 @@ function imageOf(value: unknown): MadeImage[] {
   if (!isObject(value)) return [];
   const { class: label, className, prompt, seed } = value;
   if (typeof seed !== 'number') return [];
-  if (typeof prompt === 'string') return [{ prompt, seed }];
+  const made = { seed, ...givenIn(value) };
+  if (typeof prompt === 'string') return [{ prompt, ...made }];
   if (typeof label !== 'number') return [];
-  return [{ class: label, className: typeof className === 'string' ? className : '', seed }];
+  return [{ class: label, className: typeof className === 'string' ? className : '', ...made }];
+}
+
+function givenIn({ given }: Readonly<Record<string, unknown>>): Pick<MadeFrom, 'given'> {
+  const isToken = (value: unknown): value is number => Number.isSafeInteger(value);
+  return Array.isArray(given) && given.length > 0 && given.every(isToken) ? { given } : {};
 }
 
 function parsed(json: string | undefined): unknown {
