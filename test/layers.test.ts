@@ -14,7 +14,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/load/'],
   ['src/engine/'],
   ['src/generate/', 'src/tune/'],
-  ['src/catalogue/', 'src/picture/'],
+  ['src/catalogue/', 'src/convert/', 'src/picture/'],
   ['src/index.ts', 'src/profile.ts', 'src/node/', 'src/web/'],
   ['src/cli/', 'src/serve/'],
   ['bench/', 'web/', 'test/', 'scripts/'],

@@ -42,24 +42,27 @@ export interface CheckpointMemory {
   readonly largestBuffer: NamedBytes;
 }
 
+/** What decides how much memory a model takes. */
+export type Sized = Pick<Checkpoint, 'gptConfig' | 'vqConfig' | 'grid'>;
+
 /** The types that make a difference: a tokenizer alone is always f32. */
-export function dtypesOf(checkpoint: Checkpoint): readonly WeightDtype[] {
+export function dtypesOf(checkpoint: Sized): readonly WeightDtype[] {
   return checkpoint.gptConfig ? WEIGHT_DTYPES : ['f32'];
 }
 
 type MemoryByDtype = ReadonlyMap<WeightDtype, CheckpointMemory>;
 
 /** Graphs of all official models take a second to build. */
-const known = new WeakMap<Checkpoint, MemoryByDtype>();
+const known = new WeakMap<Sized, MemoryByDtype>();
 
 /** What a model takes at every storage type. */
-export function checkpointMemory(checkpoint: Checkpoint): MemoryByDtype {
+export function checkpointMemory(checkpoint: Sized): MemoryByDtype {
   const memory = known.get(checkpoint) ?? computeMemory(checkpoint);
   known.set(checkpoint, memory);
   return memory;
 }
 
-function computeMemory(checkpoint: Checkpoint): MemoryByDtype {
+function computeMemory(checkpoint: Sized): MemoryByDtype {
   const vqWeights = 4 * vqParameterCount(checkpoint.vqConfig, 'decoder');
   const { buffers, state, temp } = runtimeBuffers(checkpoint);
   return new Map(
@@ -101,7 +104,7 @@ export function roomProblem(memory: CheckpointMemory, room: AdapterRoom): string
 }
 
 /** All weights of the decoder. */
-function gptBytes({ gptConfig }: Checkpoint, dtype: WeightDtype): number {
+function gptBytes({ gptConfig }: Sized, dtype: WeightDtype): number {
   if (!gptConfig) return 0;
   const shapes = gptWeightShapes(gptConfig);
   return shapes.reduce((sum, weight) => sum + weightBytes(weight, dtype), 0);
@@ -118,7 +121,7 @@ function weightBytes({ name, shape }: WantedTensor, dtype: WeightDtype): number 
 }
 
 /** Buffers beside the weights, which depend on the grid and not on the storage type. */
-function runtimeBuffers({ gptConfig, vqConfig, grid }: Checkpoint) {
+function runtimeBuffers({ gptConfig, vqConfig, grid }: Sized) {
   const precision = { variant: PORTABLE, dtype: 'f32', kvDtype: 'f32' } as const;
   const gpt = new Graph();
   if (gptConfig) gptDecoder(gpt, gptConfig, ONE_GUIDED_IMAGE, precision);

@@ -1,29 +1,23 @@
 /** Checkpoints by the paths people give: a file, an index of shards, or a folder with one of them. */
 import { existsSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { NamedCheckpoint } from '../convert/pair.ts';
 import { OptionError, WeightsError } from '../errors.ts';
 import type { Ignorable } from '../models/agreement.ts';
 import { parseConfigJson } from '../models/config-json.ts';
 import type { ArgsSource } from '../models/training-args.ts';
-import { type Checkpoint, openCheckpoint, safetensorsCheckpoint } from '../weights/checkpoint.ts';
+import { openCheckpoint, safetensorsCheckpoint } from '../weights/checkpoint.ts';
 import { openShards } from '../weights/sharded.ts';
 import { type ByteSource, readExactly } from '../weights/source.ts';
 import { fileProblem } from './file-problem.ts';
 import { openFile } from './files.ts';
 
 /** A checkpoint on the disk. */
-export interface CheckpointOnDisk {
-  /** As it was given. */
-  readonly path: string;
+export interface CheckpointOnDisk extends NamedCheckpoint {
   /** The file that was opened: in the folder, if that was given. */
   readonly file: string;
-  /** Names that may tell the size of its images: that of the file, and that of the folder it stands for. */
-  readonly titles: readonly string[];
-  readonly checkpoint: Checkpoint;
   /** Every file with data, in the order of their names. */
   readonly parts: readonly ByteSource[];
-  /** Arguments saved in the file, and in a `config.json` beside it. */
-  readonly args: readonly ArgsSource[];
 }
 
 const INDEX = /\.index\.json$/i;

@@ -1,14 +1,12 @@
 /** Some bytes of a file of the hub, by their place in it. */
 import { DownloadError } from '../../errors.ts';
+import { isSha256 } from '../../hub/answer.ts';
 import { TransientError } from '../../hub/transient.ts';
 import type { ByteSource } from '../../weights/source.ts';
 import { contentRange, getBytes } from './get.ts';
 import type { Response } from './http.ts';
 import { discard, validatorOf } from './part-file.ts';
 import type { Transfer } from './transfer.ts';
-
-/** Whether the hub names a version by the SHA-256 of its content. */
-export const isHash = (etag: string): boolean => /^[0-9a-f]{64}$/.test(etag);
 
 /** Reads ranges of one version of a file. */
 export class ByteRanges {
@@ -19,7 +17,7 @@ export class ByteRanges {
   /** @param validator Of the part file that is to be gone on with, if there is one. */
   constructor(transfer: Transfer, validator: string | undefined) {
     this.#transfer = transfer;
-    this.#validator = isHash(transfer.file.etag) ? undefined : validator;
+    this.#validator = isSha256(transfer.file.etag) ? undefined : validator;
   }
 
   /** The name of the version, which joins what came in several answers. */
@@ -44,7 +42,7 @@ export class ByteRanges {
     const isAsked = status === 206 && range.first === first && range.last === last;
     if (isAsked && total !== undefined && total === (file.bytes ?? total)) {
       // A hash of the content joins what any server sends; else only what one server calls the same.
-      if (!isHash(file.etag)) this.#validator ??= validatorOf(response);
+      if (!isSha256(file.etag)) this.#validator ??= validatorOf(response);
       return { response, total };
     }
     response.body.destroy();

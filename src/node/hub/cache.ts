@@ -11,10 +11,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DownloadError } from '../../errors.ts';
+import type { Asked } from '../../hub/address.ts';
+import type { HubFile } from '../../hub/answer.ts';
 import { fileProblem } from '../file-problem.ts';
 import { writeFileAtomic } from '../output.ts';
-import type { Asked } from './refusal.ts';
-import type { HubFile } from './resolve.ts';
 
 /** What is known of a file that was downloaded. */
 export interface CacheRecord {

@@ -2,17 +2,9 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, renameSync, rmSync } from 'node:fs';
 import { DownloadError } from '../../errors.ts';
-import { isWebPage, isWebPageName } from '../../weights/web-page.ts';
+import type { HubFile } from '../../hub/answer.ts';
+import { gitPrefix, isGitHash, otherContent, START_BYTES } from '../../hub/content.ts';
 import type { PartPaths } from './cache.ts';
-import type { HubFile } from './resolve.ts';
-
-const GIT_HASH = /^[0-9a-f]{40}$/;
-
-/** How the files that stand for large ones in git begin. */
-const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
-
-/** Enough of a file to tell what it is. */
-const START_BYTES = 256;
 
 /**
  * Compares the content with the SHA-256 of a large file or the git hash of a small one. Where the
@@ -28,7 +20,7 @@ export function assertRightBytes(
 ): void {
   const found = file.sha256 === undefined ? gitHash(file.etag, paths.part, bytes) : sha256;
   const expected = file.sha256 ?? file.etag;
-  const other = otherContent(name, paths.part);
+  const other = whatElse(name, paths.part);
   const isRight = found === undefined ? other === undefined : found === expected;
   if (isRight && bytes === (file.bytes ?? bytes)) return;
   renameSync(paths.part, paths.bad);
@@ -46,19 +38,21 @@ export function assertRightBytes(
 export const WEB_PAGE =
   'the server sent a web page in place of the file: this network wants a login, or HF_ENDPOINT names no full mirror';
 
+const WHY = {
+  pointer: 'the server sent the LFS pointer in place of the file: HF_ENDPOINT names no full mirror',
+  page: WEB_PAGE,
+} as const;
+
 /** What a file is in place of the one that its name promises, if that can be told. */
-function otherContent(name: string, path: string): string | undefined {
-  const start = startOf(path);
-  if (start.toString('latin1').startsWith(LFS_POINTER)) {
-    return 'the server sent the LFS pointer in place of the file: HF_ENDPOINT names no full mirror';
-  }
-  return isWebPage(start) && !isWebPageName(name) ? WEB_PAGE : undefined;
+function whatElse(name: string, path: string): string | undefined {
+  const other = otherContent(name, startOf(path));
+  return other && WHY[other];
 }
 
 /** The hash of a small file as git makes it; undefined when the hub's ETag is another kind. */
 function gitHash(etag: string, path: string, bytes: number): string | undefined {
-  if (!GIT_HASH.test(etag)) return undefined;
-  return createHash('sha1').update(`blob ${bytes}\0`).update(readFileSync(path)).digest('hex');
+  if (!isGitHash(etag)) return undefined;
+  return createHash('sha1').update(gitPrefix(bytes)).update(readFileSync(path)).digest('hex');
 }
 
 function startOf(path: string): Buffer {

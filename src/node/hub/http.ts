@@ -82,9 +82,6 @@ export class HubHttp {
   }
 }
 
-/** An address without its query: those of a CDN carry signatures. */
-export const shown = (url: URL): string => `${url.origin}${url.pathname}`;
-
 /** One value of a header. */
 export function header({ headers }: Response, name: string): string | undefined {
   const value = headers[name];

@@ -1,6 +1,8 @@
 /** One run of a download: what all of its steps need, and what they do with the cache. */
 import { renameSync, rmSync } from 'node:fs';
 import { DownloadError } from '../../errors.ts';
+import type { Asked } from '../../hub/address.ts';
+import type { HubFile } from '../../hub/answer.ts';
 import { type RetryOptions, retrying } from '../../hub/retry.ts';
 import { TransientError } from '../../hub/transient.ts';
 import { Cache, type PartPaths, removeParts } from './cache.ts';
@@ -8,8 +10,7 @@ import { freeBytes } from './disk.ts';
 import type { DownloadedFile, DownloadOptions } from './download-options.ts';
 import { HubHttp } from './http.ts';
 import { withLock } from './lock.ts';
-import type { Asked } from './refusal.ts';
-import { type HubFile, resolveFile } from './resolve.ts';
+import { resolveFile } from './resolve.ts';
 import { DEFAULT_TIMING, type HubSettings, type HubTiming, hubSettings } from './settings.ts';
 import type { Transfer } from './transfer.ts';
 

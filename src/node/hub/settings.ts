@@ -1,6 +1,7 @@
 /** What the environment says about the hub: the variables of the official client, and ours. */
 import { resolve } from 'node:path';
 import { OptionError } from '../../errors.ts';
+import { HUB } from '../../hub/address.ts';
 import type { RetryTiming } from '../../hub/retry.ts';
 import type { Environment } from '../environment.ts';
 import { type ProxySettings, proxySettings } from './proxy-settings.ts';
@@ -42,8 +43,6 @@ export const DEFAULT_TIMING: HubTiming = {
   longestRetryAfterMs: 600_000,
   lockPollMs: 500,
 };
-
-const HUB = 'https://huggingface.co';
 
 /** Values that switch a variable on, as the official client reads them. */
 const ON: ReadonlySet<string> = new Set(['1', 'ON', 'YES', 'TRUE']);

@@ -2,11 +2,13 @@
 import type { Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { DownloadError, WeightsError } from '../../errors.ts';
+import type { Asked } from '../../hub/address.ts';
+import { type HubFile, isSha256 } from '../../hub/answer.ts';
 import { retrying } from '../../hub/retry.ts';
 import { TransientError } from '../../hub/transient.ts';
 import { openSafetensors, type Safetensors } from '../../weights/safetensors.ts';
 import { openFile } from '../files.ts';
-import { ByteRanges, isHash } from './byte-ranges.ts';
+import { ByteRanges } from './byte-ranges.ts';
 import { assertSpace } from './disk.ts';
 import type { DownloadedFile, DownloadOptions } from './download-options.ts';
 import {
@@ -18,8 +20,6 @@ import {
   writeAll,
   writeError,
 } from './part-file.ts';
-import type { Asked } from './refusal.ts';
-import type { HubFile } from './resolve.ts';
 import {
   cached,
   fetched,
@@ -95,7 +95,7 @@ async function transferTensors(
 ): Promise<{ sha256: string; bytes: number }> {
   const { paths, signal, asked } = context;
   const ranges = new ByteRanges(context, partValidator(paths));
-  const isVouchedFor = ranges.validator !== undefined || isHash(context.file.etag);
+  const isVouchedFor = ranges.validator !== undefined || isSha256(context.file.etag);
   const plan = planPartialFile(await headerOf(ranges), choice.wants, { format: 'pt' });
   if (plan.runs.length === 0) {
     throw new DownloadError('wrong-bytes', `${asked.repo}/${asked.file} has none of the tensors`);

@@ -2,6 +2,8 @@
 import type { Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { DownloadError } from '../../errors.ts';
+import type { Asked } from '../../hub/address.ts';
+import type { HubFile } from '../../hub/answer.ts';
 import { TransientError } from '../../hub/transient.ts';
 import { isWebPageName, isWebPageType } from '../../weights/web-page.ts';
 import type { PartPaths } from './cache.ts';
@@ -20,8 +22,6 @@ import {
   writeError,
 } from './part-file.ts';
 import type { DownloadProgress } from './progress.ts';
-import type { Asked } from './refusal.ts';
-import type { HubFile } from './resolve.ts';
 import type { HubSettings, HubTiming } from './settings.ts';
 
 /** Between two looks at whether the lock is still held. */

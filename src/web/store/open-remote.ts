@@ -1,4 +1,5 @@
 /** A model of a server, by way of the store. */
+import { openGiven } from '../../convert/given.ts';
 import { DownloadError, WeightsError } from '../../errors.ts';
 import { type RetryTiming, retrying } from '../../hub/retry.ts';
 import { TransientError } from '../../hub/transient.ts';
@@ -214,22 +215,16 @@ async function watch({ origin, place, options }: Opening, signal: AbortSignal): 
   }
 }
 
-/** The model of a record. */
-async function filesOf(opening: Opening, record: ModelRecord): Promise<ModelFiles> {
-  const { origin, place } = opening;
-  const files = new Map(record.files.map((file) => [file.file, file]));
-  return origin.model({
-    name: origin.name,
-    async open(name) {
-      const file = files.get(name);
-      if (!file) {
-        const names = [...files.keys()].join(', ');
-        throw new WeightsError(`${origin.name}: has no file "${name}", but ${names}`);
-      }
-      const blocks = blocksOf(place, file);
-      return blocks.source((index) => mend(opening, file, blocks, index));
-    },
+/** The model of a record: a folder as it is, checkpoints as they are read. */
+async function filesOf(opening: Opening, { files }: ModelRecord): Promise<ModelFiles> {
+  const { origin, place, options } = opening;
+  const sources = files.map((file) => {
+    const blocks = blocksOf(place, file);
+    return [file.file, blocks.source((index) => mend(opening, file, blocks, index))] as const;
   });
+  const model = await openGiven(new Map(sources));
+  for (const note of model.notes) options.onNote?.(note);
+  return { name: origin.name, open: model.open };
 }
 
 /**

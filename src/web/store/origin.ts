@@ -1,6 +1,5 @@
 /** Where the files of a model come from. */
 import { shortDigest } from '../../weights/digest.ts';
-import type { ModelFiles } from '../../weights/source.ts';
 import { planFolder } from './folder-plan.ts';
 import type { RemoteFile } from './remote.ts';
 import { askFile, folderRefusal, readAll, type Web } from './remote.ts';
@@ -19,8 +18,6 @@ export interface Origin {
    * @throws DownloadError, WeightsError.
    */
   plan(web: Web): Promise<OriginPlan>;
-  /** The model in its files, once they are here. */
-  model(files: ModelFiles): Promise<ModelFiles>;
 }
 
 export interface OriginPlan {
@@ -50,6 +47,5 @@ export async function folderOrigin(address: string): Promise<Origin> {
       });
       return { name: config.name, files };
     },
-    model: async (files) => files,
   };
 }

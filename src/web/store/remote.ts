@@ -175,6 +175,17 @@ export async function readAll(web: Web, { url, content, bytes }: RemoteFile): Pr
   );
 }
 
+/** @throws DownloadError when the answer is no JSON. */
+export async function readJson(web: Web, url: string): Promise<unknown> {
+  const response = await sendPlain(web, url);
+  try {
+    return await response.json();
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw brokenOff(web, url, cause);
+    throw new DownloadError('server', `${url}: does not answer like a model hub: no JSON`);
+  }
+}
+
 async function askLength(web: Web, url: string): Promise<number | undefined> {
   const response = await send(web, url, { method: 'HEAD' }).catch(() => undefined);
   web.signal?.throwIfAborted();

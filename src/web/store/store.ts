@@ -1,20 +1,23 @@
 /** Keeps models in the browser, so that each is downloaded once. */
-import { OptionError } from '../../errors.ts';
 import { Blocks } from './blocks.ts';
 import { cachePlace } from './cache.ts';
+import { openFiles } from './given.ts';
+import type { HubOptions } from './hub-origin.ts';
 import { withLock } from './locks.ts';
 import { memoryPlace } from './memory.ts';
 import { openRemote } from './open-remote.ts';
 import { opfsPlace } from './opfs.ts';
-import { folderOrigin, type Origin } from './origin.ts';
+import { originOf } from './origin-of.ts';
 import type { Place } from './place.ts';
 import { readRecord } from './record.ts';
 import { type SpillingPlace, spillingPlace } from './spill.ts';
-import type { ModelSource, ModelStore, StoredModel, StoreKind } from './types.ts';
+import type { ModelStore, StoredModel, StoreKind } from './types.ts';
 
 export interface StoreOptions {
   /** The best kind of store that is tried. Default `opfs`. */
   readonly kind?: StoreKind | undefined;
+  /** Where models of the hub come from. */
+  readonly hub?: HubOptions | undefined;
   /** Names the store: models in another are not seen. Default `llamagen-webgpu`. */
   readonly name?: string | undefined;
 }
@@ -47,7 +50,13 @@ export async function openModelStore(options: StoreOptions = {}): Promise<ModelS
     kind: place.kind,
     note,
     async open(source, given = {}) {
-      const origin = await originOf(source);
+      given.signal?.throwIfAborted();
+      if ('files' in source) {
+        const model = await openFiles(source.files);
+        for (const note of model.notes) given.onNote?.(note);
+        return model;
+      }
+      const origin = await originOf(source, options.hub);
       const { id, name } = origin;
       return openRemote({
         origin,
@@ -70,11 +79,6 @@ export async function openModelStore(options: StoreOptions = {}): Promise<ModelS
       return { models: sum, used, quota };
     },
   };
-}
-
-async function originOf(source: ModelSource): Promise<Origin> {
-  if ('url' in source) return folderOrigin(source.url);
-  throw new OptionError(`source expected { url }, got ${Object.keys(source).join(', ')}`);
 }
 
 /** The best place that works, and why no better one does. */

@@ -1,13 +1,12 @@
-/** The `model.json` of a model folder that is made of checkpoints. */
-import { basename, join, resolve } from 'node:path';
+/** The `model.json` of a model that is made of checkpoints. */
 import { IMAGENET_CLASSES } from '../catalogue/imagenet-classes.ts';
 import { OptionError } from '../errors.ts';
 import type { ModelArgs } from '../models/checkpoint-config.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import { MODEL_FORMAT, parseModelJson } from '../models/model-json.ts';
 import { downsampleOf, type VqConfig } from '../models/vq-config.ts';
-import type { CheckpointOnDisk } from './checkpoint-path.ts';
-import type { ConvertOptions } from './convert.ts';
+import { type NamedCheckpoint, titleOf } from './pair.ts';
+import type { ModelOptions } from './plan.ts';
 
 /** Sampling of the official scripts (sample_c2i.py, sample_t2i.py). */
 const SAMPLING = {
@@ -17,9 +16,9 @@ const SAMPLING = {
 
 /** What is known of a model. */
 export interface Described {
-  readonly options: ConvertOptions;
-  readonly gpt: CheckpointOnDisk;
-  readonly vq: CheckpointOnDisk;
+  readonly options: ModelOptions;
+  readonly gpt: NamedCheckpoint;
+  readonly vq: NamedCheckpoint;
   readonly gptArgs: ModelArgs;
   readonly vqArgs: ModelArgs;
   readonly config: GptConfig;
@@ -33,11 +32,11 @@ export interface Described {
 export function modelJson(described: Described): Uint8Array<ArrayBuffer> {
   const { options, gpt, vq, gptArgs, vqArgs, config, vqConfig } = described;
   const pixels = config.gridSize * downsampleOf(vqConfig);
-  const files = `${basename(gpt.file)} and ${basename(vq.file)}`;
+  const files = `${titleOf(gpt)} and ${titleOf(vq)}`;
   const { kind, length, ...condition } = conditionOf(described);
   const json = {
     format: MODEL_FORMAT,
-    name: options.name ?? basename(resolve(options.out)),
+    name: options.name,
     description: options.description ?? `${kind} LlamaGen, ${pixels}x${pixels} pixels, ${length}`,
     gpt: gptArgs,
     vq: vqArgs,
@@ -47,7 +46,7 @@ export function modelJson(described: Described): Uint8Array<ArrayBuffer> {
     trained: options.trained ?? `converted from ${files}`,
   };
   const text = `${JSON.stringify(json, null, 2)}\n`;
-  parseModelJson(text, join(options.out, 'model.json'));
+  parseModelJson(text, 'model.json');
   return new TextEncoder().encode(text);
 }
 
