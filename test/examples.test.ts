@@ -23,23 +23,33 @@ test('one kernel on a device of your own', async () => {
   expectClose('one-kernel', new Float32Array(out), expected, { nmse: 1e-12, max: 1e-5 });
 });
 
-/** Runs an example, which writes pictures. */
+/**
+ * Runs an example, which writes pictures.
+ * @returns What it printed.
+ */
 function runExample(
   name: string,
   pictures: readonly string[],
   asked: readonly string[] = [],
-): void {
+): string {
   const cwd = mkdtempSync(join(tmpdir(), 'llamagen-example-'));
   const example = join(ROOT, 'examples', `${name}.ts`);
   const args = ['--import', import.meta.resolve('tsx'), example, ...asked];
-  const { status, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
+  const { status, stderr, stdout } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
   expect(stderr).toBe('');
   expect(status).toBe(0);
   for (const picture of pictures) {
     expect(readFileSync(join(cwd, picture)).subarray(1, 4).toString()).toBe('PNG');
   }
   rmSync(cwd, { recursive: true });
+  return stdout;
 }
+
+test('one kernel in Node', () => {
+  const [of1to4, alike] = [[0.032, 0.087, 0.237, 0.644], Array(4).fill(0.25)];
+  const shares = [...of1to4, ...alike].map((share) => share.toFixed(3));
+  expect(runExample('kernel-in-node', [])).toBe(`${shares.join(' ')}\n`);
+});
 
 test('generating in Node', () => runExample('generate', ['image-1.png', 'image-2.png']));
 
