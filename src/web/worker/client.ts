@@ -35,8 +35,9 @@ export interface WorkerClient {
    */
   adapter(): Promise<AdapterView>;
   /**
-   * Loads a model in the place of the one before, which stays where loading fails. Its files are kept by the
-   * browser, so that it is downloaded once; a download that was stopped goes on where it was.
+   * Loads a model in the place of the one before, which draws until then, and stays where loading fails; where
+   * the device has no room for both it goes first. Its files are kept by the browser, so that it is downloaded
+   * once; a download that was stopped goes on where it was.
    */
   load(source: ModelSource, options?: ClientLoadOptions): Promise<ModelView>;
   /**

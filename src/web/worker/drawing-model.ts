@@ -37,6 +37,10 @@ export async function openDrawingModel(
     return { model, close: () => model.destroy() };
   };
   const engine = await createLastingEngine(open, { capacity: CAPACITY });
+  if (options.signal?.aborted) {
+    engine.destroy();
+    throw options.signal.reason;
+  }
   const { config } = engine.model;
   const texts = new OnDevice(devices, (device) => loadTextModel(device, files));
   const captions = new Captions(texts);

@@ -1,12 +1,12 @@
 /** The worker's side: a device, a model, and pictures for whoever asks. */
-import { OptionError } from '../../errors.ts';
 import { VERSION } from '../../version.ts';
 import { openWebDevice } from '../device.ts';
 import { openModelStore } from '../store/store.ts';
 import type { ModelStore } from '../store/types.ts';
 import { type Answers, answerOver, type Endpoint } from './channel.ts';
+import { CurrentModel } from './current-model.ts';
 import { Devices, type WorkerDevice } from './devices.ts';
-import { type DrawingModel, openDrawingModel } from './drawing-model.ts';
+import { openDrawingModel } from './drawing-model.ts';
 import type { AdapterView, DrawEvent, LoadProgress } from './protocol.ts';
 
 export interface ServeOptions {
@@ -31,7 +31,7 @@ export function serveWorker(
     opened ??= openStore();
     return opened;
   };
-  let drawing: DrawingModel | undefined;
+  const current = new CurrentModel();
   const answers: Answers = {
     hello: async () => VERSION,
     adapter: async () => viewOf(await devices.get()),
@@ -41,19 +41,17 @@ export function serveWorker(
         (done: number, total: number): void =>
           tell({ phase, done, total });
       const download = progress('download');
-      const files = await (await store()).open(source, {
-        ...{ signal, onNote: tell },
-        onProgress: ({ done, total }) => download(done, total),
+      const { view } = await current.replace(async () => {
+        const files = await (await store()).open(source, {
+          ...{ signal, onNote: tell },
+          onProgress: ({ done, total }) => download(done, total),
+        });
+        return openDrawingModel(files, devices, { signal, onProgress: progress('load') });
       });
-      const options = { signal, onProgress: progress('load') };
-      const next = await openDrawingModel(files, devices, options);
-      drawing?.close();
-      drawing = next;
-      return next.view;
+      return view;
     },
     async draw(request, { signal, tell }) {
-      if (!drawing) throw new OptionError('there is no model yet: load one');
-      for await (const event of drawing.draw(request, signal)) tell(event, buffersOf(event));
+      for await (const event of current.get().draw(request, signal)) tell(event, buffersOf(event));
     },
     async store() {
       const { kind, note, usage } = await store();

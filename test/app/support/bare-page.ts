@@ -25,9 +25,18 @@ export interface Failure {
   readonly problem?: string;
 }
 
+export interface Loaded {
+  readonly view: ModelView;
+  readonly notes: readonly string[];
+  /** Bytes that were there when the download began; undefined where nothing had to come. */
+  readonly began: number | undefined;
+}
+
 export interface BareApi {
   readonly client: Promise<WorkerClient>;
   load(source: ModelSource): Promise<ModelView>;
+  /** Loads, and tells where the download began, its notes, and the model. */
+  loadNoting(source: ModelSource): Promise<Loaded>;
   /** @param stopAt Type of the event at which the request is aborted. */
   draw(request: DrawRequest, stopAt?: string): Promise<SeenEvent[]>;
   /** Loses the device when it has begun. */
@@ -48,11 +57,24 @@ function seen(event: DrawEvent): SeenEvent {
   };
 }
 
-const client = connectWorker(new Worker('worker.js', { type: 'module' }));
+/** `?plain-worker` for another worker than the app's. */
+const script = `${location.search.slice(1) || 'worker'}.js`;
+const client = connectWorker(new Worker(script, { type: 'module' }));
 
 const api: BareApi = {
   client,
   load: async (source) => (await client).load(source),
+  async loadNoting(source) {
+    const notes: string[] = [];
+    let began: number | undefined;
+    const view = await (await client).load(source, {
+      onNote: (note) => notes.push(note),
+      onProgress({ phase, done }) {
+        if (phase === 'download') began ??= done;
+      },
+    });
+    return { view, notes, began };
+  },
   async draw(request, stopAt) {
     const events: SeenEvent[] = [];
     const controller = new AbortController();

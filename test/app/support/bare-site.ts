@@ -12,7 +12,11 @@ export async function serveBarePage(
 ): Promise<StaticServer> {
   const { outputFiles } = await build({
     absWorkingDir: ROOT,
-    entryPoints: { page: 'test/app/support/bare-page.ts', worker: 'web/worker.ts' },
+    entryPoints: {
+      page: 'test/app/support/bare-page.ts',
+      worker: 'web/worker.ts',
+      'plain-worker': 'test/app/support/plain-worker.ts',
+    },
     bundle: true,
     platform: 'browser',
     format: 'esm',

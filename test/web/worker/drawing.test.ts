@@ -1,5 +1,6 @@
 /** What a worker draws, over a port of Node and this machine's adapter: as `generate` does. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { DeviceError } from '../../../src/errors.ts';
 import {
   encodePictures,
   generate,
@@ -16,8 +17,10 @@ import {
   type DrawRequest,
   serveWorker,
   type WorkerClient,
+  type WorkerDevice,
 } from '../../../src/web/worker/index.ts';
 import { testDevice } from '../../support/device.ts';
+import { fullDevice } from '../../support/full-device.ts';
 import { tinyFiles } from '../../support/tiny-model.ts';
 import { tinyTextFiles, tinyTextFolder } from '../../support/tiny-text-model.ts';
 import { type FileServer, serveFiles } from '../server.ts';
@@ -48,17 +51,18 @@ beforeAll(async () => {
     ...below('/texts', tinyTextFiles()),
     ...below('/no-encoder', tinyFiles()),
   });
-  const { port1, port2 } = new MessageChannel();
-  serveWorker(
-    { openDevice: () => openDevice({ tuned: false }), openStore: async () => noStore },
-    port2,
-  );
-  client = await connectWorker(port1);
+  client = await connect(() => openDevice({ tuned: false }));
 });
 afterAll(async () => {
   client?.close();
   await server?.close();
 });
+
+function connect(openDevice: () => Promise<WorkerDevice>): Promise<WorkerClient> {
+  const { port1, port2 } = new MessageChannel();
+  serveWorker({ openDevice, openStore: async () => noStore }, port2);
+  return connectWorker(port1);
+}
 
 const load = (folder: string) => client.load({ url: `${server.url}/${folder}` });
 
@@ -161,4 +165,51 @@ test('what a model was drawing ends when another takes its place', async () => {
   expect(failures.length).toBeGreaterThan(0);
   for (const failure of failures)
     expect(failure).toMatchObject({ name: 'DeviceError', problem: 'destroyed' });
+});
+
+test('of two models that are asked for, the later one stays', async () => {
+  const [first, second] = await Promise.allSettled([load('no-encoder'), load('tiny')]);
+  expect(first).toMatchObject({ status: 'rejected', reason: { name: 'AbortError' } });
+  expect(second).toMatchObject({ status: 'fulfilled', value: { canComplete: true } });
+  expect((await draw({ classIndex: 1 })).at(-1)?.type).toBe('done');
+});
+
+test('loading that is aborted leaves the model before', async () => {
+  const controller = new AbortController();
+  const loading = client.load(
+    { url: `${server.url}/texts` },
+    { signal: controller.signal, onProgress: () => controller.abort(new Error('enough')) },
+  );
+  await expect(loading).rejects.toThrow('enough');
+  expect((await draw({ classIndex: 1 })).at(-1)?.type).toBe('done');
+});
+
+test('a device without room for two models frees the one before', async () => {
+  const model = await loadModel(await testDevice(), classFiles);
+  const room = 1.5 * model.memory.weights;
+  model.destroy();
+  const small = await connect(async () => {
+    const opened = await openDevice({ tuned: false });
+    return { ...opened, device: fullDevice(opened.device, room) };
+  });
+  await small.load({ url: `${server.url}/tiny` });
+  expect(await small.load({ url: `${server.url}/no-encoder` })).toMatchObject({
+    canComplete: false,
+  });
+  small.close();
+});
+
+test('where there is no adapter, it is said why, and another try may go better', async () => {
+  let tries = 0;
+  const lucky = await connect(async () => {
+    if (tries++ === 0) throw new DeviceError('no-adapter', 'no WebGPU: update the browser');
+    return openDevice({ tuned: false });
+  });
+  await expect(lucky.adapter()).rejects.toMatchObject({
+    name: 'DeviceError',
+    problem: 'no-adapter',
+    message: 'no WebGPU: update the browser',
+  });
+  expect((await lucky.adapter()).maxBufferSize).toBeGreaterThan(2 ** 27);
+  lucky.close();
 });
