@@ -60,7 +60,7 @@ export {
   variantOf,
 } from './gpu/variants.ts';
 export type { Fingerprint } from './load/fingerprint.ts';
-export { estimateMemory } from './load/limits.ts';
+export { estimateMemory } from './load/memory.ts';
 export { type LoadOptions, loadModel, type Model } from './load/model.ts';
 export { loadTextEncoder, type T5Encoder, type TextEncoderOptions } from './load/text-encoder.ts';
 export type { CaptionFeatures } from './models/caption.ts';

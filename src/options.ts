@@ -1,6 +1,6 @@
 /** Checks of what callers in JavaScript pass, whom no compiler tells that an option has another name or type. */
+import { nearest } from '../kernels/lib/nearest.ts';
 import { OptionError } from './errors.ts';
-import { nearNames } from './near-names.ts';
 
 /** What a value was expected to be; undefined when it is that. */
 export type Check = (value: unknown) => string | undefined;
@@ -80,7 +80,7 @@ function wrong(name: string, expected: string, value: unknown): OptionError {
 }
 
 function unknownOption(where: string, name: string, known: readonly string[]): OptionError {
-  const [near] = nearNames(known, name);
+  const near = nearest(name, known);
   return new OptionError(
     near === undefined
       ? `${where}: there is no option "${name}", but ${known.join(', ')}`

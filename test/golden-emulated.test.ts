@@ -53,7 +53,9 @@ test.each(few(0, ['vq_rect']))('%s is within the tolerance of fast, and not of e
   try {
     const options = { precision: 'fast', variant } as const;
     // Its filters become halves while they are loaded.
-    const { weights } = await checkVq(device, config, modelOf(golden), options).load(memory);
+    const { weights } = await (await checkVq(device, config, modelOf(golden), options)).load(
+      memory,
+    );
     const { g, codes, vq } = decoderWithMatrices();
     for (const [i, { kernel, tensors }] of g.nodes.entries()) {
       const emulation = emulated(device, kernel, takesMatrices(kernel) ? matrix : undefined);

@@ -6,9 +6,9 @@ import { Graph } from '../../src/graph/graph.ts';
 import { gptConfig } from '../../src/index.ts';
 import type { GptConfig, GptSize } from '../../src/models/gpt-config.ts';
 import type { Precision } from '../../src/models/precision.ts';
-import { vqOptions } from '../../src/models/vq-blocks.ts';
 import { VQ_16 } from '../../src/models/vq-config.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
+import { vqOptions } from '../../src/models/vq-options.ts';
 import type { Grid } from '../settings.ts';
 import { stepGraph } from '../step-program.ts';
 

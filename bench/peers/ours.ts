@@ -11,8 +11,8 @@ import { byteLength, type Tensor } from '../../src/graph/tensor.ts';
 import { checkGpt, checkVq } from '../../src/load/model.ts';
 import { gptDecoder } from '../../src/models/gpt.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';
-import { vqOptions } from '../../src/models/vq-blocks.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
+import { vqOptions } from '../../src/models/vq-options.ts';
 import { type KernelChoices, openDevice } from '../../src/node/device.ts';
 import { packageFolder } from '../../src/node/files.ts';
 import { timed } from '../repeat.ts';
@@ -46,7 +46,7 @@ async function gptWork(memory: Memory, rows: number, kernels: KernelChoices): Pr
   const { config, file } = await gptWorkload();
   const { device } = memory;
   const sequences = rows / 2;
-  const { weights, precision } = await checkGpt(device, config, file, kernels).load(memory);
+  const { weights, precision } = await (await checkGpt(device, config, file, kernels)).load(memory);
   const g = new Graph();
   const gpt = gptDecoder(g, config, { rows, slots: rows, keep: true }, precision);
   const { logits } = gpt.kept ?? {};
@@ -116,7 +116,7 @@ async function gptWork(memory: Memory, rows: number, kernels: KernelChoices): Pr
 async function vqWork(memory: Memory, side: number, kernels: KernelChoices): Promise<Work> {
   const { config, file, codes } = await vqWorkload(side);
   const { device } = memory;
-  const { weights, precision } = await checkVq(device, config, file, kernels).load(memory);
+  const { weights, precision } = await (await checkVq(device, config, file, kernels)).load(memory);
   const g = new Graph();
   const shape = { images: 1, height: side, width: side };
   const vq = vqDecoder(g, config, shape, vqOptions(precision));

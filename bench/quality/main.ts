@@ -8,7 +8,7 @@ import { gptConfig, gptWeightShapes } from '../../src/models/gpt-config.ts';
 import { openDevice } from '../../src/node/device.ts';
 import { defaultModelFolder, openFolder } from '../../src/node/files.ts';
 import { assertWritable, writeFileAtomic } from '../../src/node/output.ts';
-import { openModelWeights } from '../../src/weights/sharded.ts';
+import { openModelWeights } from '../../src/weights/model-weights.ts';
 import { hashWeights } from '../../test/golden-runner/hash-weights.ts';
 import { environmentLines, environmentOf } from '../environment.ts';
 import { formatTable, percent, type Row } from '../table.ts';

@@ -75,7 +75,7 @@ async function withNetwork<T>(
   const memory = new Memory(device);
   const asked = { ...kernels, ...options };
   try {
-    return await work(await checkGpt(device, config, file, asked).load(memory));
+    return await work(await (await checkGpt(device, config, file, asked)).load(memory));
   } finally {
     memory.freeAll();
   }

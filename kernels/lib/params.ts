@@ -1,5 +1,6 @@
 /** Checks of what kernels and bind groups are given: names first, then what each value may be. */
-import { assert, type Identity, range, type Variant } from '../kernel.ts';
+import { assert, type Identity, type Variant } from '../kernel.ts';
+import { nearest } from './nearest.ts';
 
 /** What a parameter may be; with `?` it may be left out. */
 export type Rule = RuleName | `${RuleName}?`;
@@ -70,23 +71,6 @@ export function assertTile(
 
 const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Least share of pairs of letters that similar names have in common. */
-const SIMILAR = 0.4;
-
-/** The known name most like another: most pairs of letters in common (Dice 1945). */
-function nearest(name: string, known: readonly string[]): string | undefined {
-  const pairs = (s: string): string[] =>
-    range(Math.max(0, s.length - 1)).map((i) => s.slice(i, i + 2).toLowerCase());
-  const own = pairs(name);
-  const likeness = (other: string): number => {
-    const others = pairs(other);
-    const common = own.filter((pair) => others.includes(pair)).length;
-    return (2 * common) / (own.length + others.length);
-  };
-  const [best] = known.toSorted((a, b) => likeness(b) - likeness(a));
-  return best !== undefined && likeness(best) >= SIMILAR ? best : undefined;
-}
 
 /** A value as messages quote it: short, whatever it is. */
 export function shown(value: unknown): string {

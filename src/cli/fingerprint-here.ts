@@ -13,7 +13,7 @@ import { PRECISIONS, WEIGHT_DTYPES } from '../models/precision.ts';
 import { type NodeDevice, openDevice } from '../node/device.ts';
 import { openFolder } from '../node/files.ts';
 import { digestOfFile } from '../weights/digest.ts';
-import { openModelWeights } from '../weights/sharded.ts';
+import { openModelWeights } from '../weights/model-weights.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { findModels, readModelJson } from './models.ts';
 

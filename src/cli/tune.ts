@@ -11,7 +11,7 @@ import { kernelDigest } from '../tune/digest.ts';
 import type { Tuned } from '../tune/table.ts';
 import { type Families, type Result, tune } from '../tune/tune.ts';
 import { rowsToTune, workloadsOf } from '../tune/workloads.ts';
-import { openModelWeights } from '../weights/sharded.ts';
+import { openModelWeights } from '../weights/model-weights.ts';
 import { type CommonOptions, withDevice } from './context.ts';
 import { readModelJson } from './models.ts';
 import type { Report } from './report.ts';

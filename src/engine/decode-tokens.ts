@@ -63,7 +63,7 @@ export async function* decodeEach(
   const { grid = [gridSize, gridSize], signal, onProgress, profiler } = options;
   for (const [i, tokens] of grids.entries()) checkGrid(model, tokens, grid, i);
   const queue = pictureQueue(model.vq);
-  const most = profiler ? 1 : queue.most(grid);
+  const most = profiler ? 1 : await queue.most(grid);
   const compile = (): Promise<void> => queue.prepare(grid, profiler ? 1 : grids.length);
   await (profiler?.phase('compile', compile) ?? compile());
   for (let first = 0; first < grids.length; first += most) {

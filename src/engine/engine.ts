@@ -24,7 +24,7 @@ import { countSteps, PassClock } from './pass-clock.ts';
 import { Passes, type PassProgram } from './passes.ts';
 import type { Placed } from './placed.ts';
 import { type PlannedPass, planPass, rowsNeeded, rowsOfWindows, rowsWanted } from './plan-pass.ts';
-import { Prefill } from './prefill.ts';
+import type { Prefill } from './prefill.ts';
 import { checkRequest, type EngineEvent, type ImageRequest } from './request.ts';
 import { Results } from './results.ts';
 import { Running, type Tokens } from './running.ts';
@@ -43,15 +43,18 @@ export async function createEngine(model: Model, options: EngineOptions = {}): P
   checkModel('createEngine', model);
   checkOptions('createEngine', options, ENGINE);
   const { capacity = DEFAULT_CAPACITY, rows = MOST_ROWS, profiler } = options;
+  // What puts captions into slots, where there are any: code that models of classes do not load.
+  const isText = model.config.gpt.modelType === 't2i';
+  const { Prefill } = isText ? await import('./prefill.ts') : { Prefill: undefined };
   const slots = await createSlots(model.gpt, capacity, Math.max(capacity, rows));
-  return new SlotEngine(model, slots, profiler);
+  return new SlotEngine(model, slots, Prefill && new Prefill(model.gpt, slots), profiler);
 }
 
 class SlotEngine implements Engine {
   readonly #model: Model;
   readonly #slots: Slots;
   readonly #passes: Passes;
-  readonly #prefill: Prefill;
+  readonly #prefill: Prefill | undefined;
   readonly #feed: Feed;
   readonly #results: Results;
   readonly #profiler: Profiler | undefined;
@@ -67,12 +70,17 @@ class SlotEngine implements Engine {
   #steps = 0;
   #ended: DeviceError | undefined;
 
-  constructor(model: Model, slots: Slots, profiler: Profiler | undefined) {
+  constructor(
+    model: Model,
+    slots: Slots,
+    prefill: Prefill | undefined,
+    profiler: Profiler | undefined,
+  ) {
     const { memory, watch } = model.gpt;
     this.#model = model;
     this.#slots = slots;
     this.#passes = new Passes(model.gpt, slots);
-    this.#prefill = new Prefill(model.gpt, slots);
+    this.#prefill = prefill;
     this.#feed = new Feed(memory, watch, { profiler });
     this.#results = new Results(model, slots, profiler);
     this.#profiler = profiler;
@@ -120,7 +128,7 @@ class SlotEngine implements Engine {
     await this.#passes.for(Math.max(rows, this.#fitting(rowsOf(each))));
     if (captions.length === 0) return;
     const uncondSlot = rows > captions.length ? 0 : undefined;
-    await this.#prefill.prepare(captions.map((caption) => ({ caption, uncondSlot })));
+    await this.#prefill?.prepare(captions.map((caption) => ({ caption, uncondSlot })));
   }
 
   /** Rows of a pass in which windows take no more than there are. */
@@ -137,7 +145,7 @@ class SlotEngine implements Engine {
     this.#ended ??= new DeviceError('destroyed', 'the engine was destroyed: create another');
     this.#failAll(this.#ended);
     this.#passes.destroy();
-    this.#prefill.destroy();
+    this.#prefill?.destroy();
     this.#results.destroy();
     this.#clock?.destroy();
     this.#slots.destroy();
@@ -188,7 +196,7 @@ class SlotEngine implements Engine {
   /** Puts the captions of those that were admitted into their slots, before they draw. */
   async #fillCaptions(): Promise<void> {
     const captioned = this.#running.takeCaptioned();
-    if (captioned.length === 0) return;
+    if (captioned.length === 0 || !this.#prefill) return;
     const { memory } = this.#model.gpt;
     for await (const pass of this.#prefill.passes(captioned, ({ job }) => job.isGone)) {
       while (this.#feed.isFed) await this.#feed.settle();

@@ -3,9 +3,8 @@ import { bindingLimit } from '../gpu/variants.ts';
 import { Graph } from '../graph/graph.ts';
 import { plan } from '../graph/plan.ts';
 import type { Network } from '../load/network.ts';
-import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
-import { vqDecoder } from '../models/vq-decoder.ts';
+import { vqOptions } from '../models/vq-options.ts';
 import type { GridSize } from './images.ts';
 
 /** More keep no GPU busier: eight of 384x384 are 1.2 million pixels in the last layers. */
@@ -17,11 +16,12 @@ const MOST_IMAGES = 8;
  * pictures of 384x384 take 1.8 GB. At least 1, which is refused with numbers when it is built where even
  * that does not fit. 1 without barriers: software adapters are as busy with one.
  */
-export function imagesARun(
+export async function imagesARun(
   { config, precision, memory }: Pick<Network<VqConfig>, 'config' | 'precision' | 'memory'>,
   [height, width]: GridSize,
-): number {
+): Promise<number> {
   if (precision.variant.reduce === 'serial') return 1;
+  const { vqDecoder } = await import('../models/vq-decoder.ts');
   const g = new Graph();
   const { rgba } = vqDecoder(g, config, { images: 1, height, width }, vqOptions(precision));
   const { slots } = plan(g.nodes, new Set([rgba]));

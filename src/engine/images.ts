@@ -5,11 +5,11 @@ import { Reader } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
 import { byteLength } from '../graph/tensor.ts';
 import type { Network } from '../load/network.ts';
-import { vqOptions } from '../models/vq-blocks.ts';
 import { downsampleOf, type VqConfig } from '../models/vq-config.ts';
-import { type VqDecoder, vqDecoder } from '../models/vq-decoder.ts';
+import type { VqDecoder } from '../models/vq-decoder.ts';
+import { vqOptions } from '../models/vq-options.ts';
 import { assertPixels } from './not-finite.ts';
-import { type PictureRows, pictureRows, type Sent } from './picture-rows.ts';
+import type { PictureRows, Sent } from './picture-rows.ts';
 import { layoutOf, type PictureTarget } from './picture-target.ts';
 
 /** A picture: 8-bit RGBA, row by row from the top. */
@@ -80,6 +80,7 @@ export async function imageDecoder(
   images = 1,
 ): Promise<ImageDecoder> {
   const { config, precision, memory, weights, watch } = network;
+  const { vqDecoder } = await import('../models/vq-decoder.ts');
   const g = new Graph();
   const vq = vqDecoder(g, config, { images, height, width }, vqOptions(precision));
   const program = await watch.race(build(memory, g, { weights, keep: [vq.rgba] }));
@@ -99,6 +100,7 @@ export async function imageDecoder(
       const layout = layoutOf(target, vq.rgba.shape[2] ?? 0);
       const key = JSON.stringify(layout); // one of three
       const source = program.bufferOf(vq.rgba);
+      const { pictureRows } = await import('./picture-rows.ts');
       const rows = laid.get(key) ?? (await pictureRows(network, vq.rgba, source, layout));
       laid.set(key, rows);
       await runDecoder(network, { program, vq }, grids, profiler);

@@ -52,8 +52,8 @@ class PictureQueue {
   }
 
   /** Most pictures of a run, a power of two. */
-  most(grid: GridSize): number {
-    const most = this.#most.get(`${grid}`) ?? imagesARun(this.#network, grid);
+  async most(grid: GridSize): Promise<number> {
+    const most = this.#most.get(`${grid}`) ?? (await imagesARun(this.#network, grid));
     this.#most.set(`${grid}`, most);
     return most;
   }
@@ -174,7 +174,7 @@ class PictureQueue {
     wanted: number,
   ): Promise<{ readonly decoder: ImageDecoder; readonly images: number }> {
     for (;;) {
-      const images = floorPower(Math.max(1, Math.min(wanted, this.most(grid))));
+      const images = floorPower(Math.max(1, Math.min(wanted, await this.most(grid))));
       try {
         return { decoder: await cachedDecoder(this.#network, grid, images), images };
       } catch (error) {

@@ -8,9 +8,9 @@ import { readBuffer } from '../gpu/readback.ts';
 import { Graph } from '../graph/graph.ts';
 import { checkModel, type Model } from '../load/model.ts';
 import type { Destroyable, Network } from '../load/network.ts';
-import { vqOptions } from '../models/vq-blocks.ts';
 import { downsampleOf, type VqConfig } from '../models/vq-config.ts';
 import { vqEncoder } from '../models/vq-encoder.ts';
+import { vqOptions } from '../models/vq-options.ts';
 import {
   abortSignal,
   bytes,

@@ -5,10 +5,10 @@ import { Memory } from '../gpu/memory.ts';
 import { readConfig } from '../load/model.ts';
 import { checkNetwork, type Destroyable } from '../load/network.ts';
 import { precisionFor } from '../load/precision.ts';
-import { vqOptions } from '../models/vq-blocks.ts';
 import { vqEncoder } from '../models/vq-encoder.ts';
+import { vqOptions } from '../models/vq-options.ts';
 import { DECODER_TENSORS } from '../weights/join.ts';
-import { openModelWeights } from '../weights/sharded.ts';
+import { openModelWeights } from '../weights/model-weights.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { type EncodeOptions, encodeWith, type TokenGrid } from './encode.ts';
 

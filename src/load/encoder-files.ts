@@ -5,9 +5,9 @@ import { T5_TABLES, T5_UNREAD } from '../models/t5.ts';
 import { parseT5Json, type T5Config } from '../models/t5-config.ts';
 import { assertFinite, decodeF32, isWeightDType } from '../weights/convert.ts';
 import { shortDigest } from '../weights/digest.ts';
+import { openModelWeights } from '../weights/model-weights.ts';
 import { quote } from '../weights/quote.ts';
 import type { Safetensors, TensorEntry } from '../weights/safetensors.ts';
-import { openModelWeights } from '../weights/sharded.ts';
 import { type ByteSource, type ModelFiles, readExactly } from '../weights/source.ts';
 
 export interface EncoderFiles {

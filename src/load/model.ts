@@ -2,13 +2,12 @@
 import { DeviceError } from '../errors.ts';
 import { findMatrices } from '../gpu/find-matrices.ts';
 import { Memory, type MemoryUse } from '../gpu/memory.ts';
+import { gptDecoder } from '../models/gpt.ts';
 import { type GptConfig, uncondTokensOf } from '../models/gpt-config.ts';
-import { gptGraphs } from '../models/gpt-graphs.ts';
+import type { gptGraphs } from '../models/gpt-graphs.ts';
 import { type ModelJson, parseModelJson } from '../models/model-json.ts';
-import { vqOptions } from '../models/vq-blocks.ts';
 import type { VqConfig } from '../models/vq-config.ts';
-import { vqDecoder } from '../models/vq-decoder.ts';
-import { vqEncoder } from '../models/vq-encoder.ts';
+import { vqOptions } from '../models/vq-options.ts';
 import {
   abortSignal,
   type Checks,
@@ -19,8 +18,8 @@ import {
   having,
 } from '../options.ts';
 import { ENCODER_TENSORS } from '../weights/join.ts';
+import { openModelWeights } from '../weights/model-weights.ts';
 import type { Safetensors } from '../weights/safetensors.ts';
-import { openModelWeights } from '../weights/sharded.ts';
 import { type ModelFiles, readExactly } from '../weights/source.ts';
 import { codebookInspector } from './codebook.ts';
 import { type Fingerprint, fingerprintOf, modelFacts } from './fingerprint.ts';
@@ -101,8 +100,8 @@ export async function loadModel(
   const config = await readConfig(files);
   const gptFile = await openModelWeights(files, 'gpt');
   const vqFile = await openModelWeights(files, 'vq');
-  const checkedGpt = checkGpt(device, config.gpt, gptFile, options);
-  const checkedVq = checkVq(device, config.vq, vqFile, options);
+  const checkedGpt = await checkGpt(device, config.gpt, gptFile, options);
+  const checkedVq = await checkVq(device, config.vq, vqFile, options);
 
   const memory = new Memory(device);
   const total = checkedGpt.byteLength + checkedVq.byteLength;
@@ -144,29 +143,35 @@ export async function readConfig(files: ModelFiles): Promise<ModelJson> {
 }
 
 /** The decoder alone, checked against its file. */
-export function checkGpt(
+export async function checkGpt(
   device: GPUDevice,
   config: GptConfig,
   file: Safetensors,
   options: PrecisionOptions = {},
-): CheckedNetwork<GptConfig> {
+): Promise<CheckedNetwork<GptConfig>> {
+  const { modelType } = config;
+  const graphs: typeof gptGraphs =
+    modelType === 't2i' ? (await import('../models/gpt-graphs.ts')).gptGraphs : gptDecoder;
   const precision = gptPrecision(device, file, options);
   return checkNetwork(device, {
     config,
     precision,
     file,
     define: (g) =>
-      gptGraphs(g, config, { rows: 1, slots: 1 }, precision, uncondTokensOf(file, config)),
+      graphs(g, config, { rows: 1, slots: 1 }, precision, uncondTokensOf(file, config)),
   });
 }
 
 /** The tokenizer alone, checked against its file. Its weights are f32: the official one always is. */
-export function checkVq(
+export async function checkVq(
   device: GPUDevice,
   config: VqConfig,
   file: Safetensors,
   options: PrecisionOptions & Pick<LoadOptions, 'encoder'> = {},
-): CheckedNetwork<VqConfig> {
+): Promise<CheckedNetwork<VqConfig>> {
+  // Pages have these kernels in a file of its own, which comes before the weights do.
+  const { vqDecoder } = await import('../models/vq-decoder.ts');
+  const encode = options.encoder ? (await import('../models/vq-encoder.ts')).vqEncoder : undefined;
   const precision = precisionFor(device, options, { dtype: 'f32' });
   const settings = vqOptions(precision);
   const side = 2 ** (config.encoderChMult.length - 1);
@@ -177,7 +182,7 @@ export function checkVq(
     define(g) {
       vqDecoder(g, config, { images: 1, height: 1, width: 1 }, settings);
       const image = { images: 1, height: side, width: side };
-      if (options.encoder) vqEncoder(g, config, image, settings);
+      encode?.(g, config, image, settings);
     },
     ignore: options.encoder ? [] : ENCODER_TENSORS,
     inspector: () => codebookInspector(file.name, config),

@@ -8,22 +8,11 @@ import { OptionError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { pixelMix, pixelScores } from '../ops/map.ts';
-import { type OpSettings, run } from '../ops/operation.ts';
+import { run } from '../ops/operation.ts';
 import { conv, join, norm, normed, sizesOf } from './vq-conv.ts';
+import type { VqOptions } from './vq-options.ts';
 
 export { conv, norm, sizesOf } from './vq-conv.ts';
-
-export interface VqOptions extends OpSettings {
-  /** Storage of filters and codebook on the device; norms and biases stay f32. */
-  readonly dtype: 'f32' | 'f16';
-  /** Compute stages that nothing else needs, for tests: `norm_out` before its swish. Default false. */
-  readonly stages?: boolean | undefined;
-}
-
-/** How a tokenizer is built on a device: its weights are f32, as the official ones are. */
-export const vqOptions = ({ variant, tiles, called }: OpSettings): VqOptions => ({
-  ...{ variant, tiles, called, dtype: 'f32' },
-});
 
 /** Images, or grids of codes, of one size. */
 export interface VqShape {

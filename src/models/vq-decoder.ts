@@ -13,11 +13,11 @@ import {
   resnetBlock,
   sizesOf,
   type VqContext,
-  type VqOptions,
   type VqShape,
   type VqStages,
 } from './vq-blocks.ts';
 import { CODEBOOK, type VqConfig } from './vq-config.ts';
+import type { VqOptions } from './vq-options.ts';
 
 export interface VqDecoder {
   /** State u32 [images, height * width]: the codes, row by row. */

@@ -12,11 +12,11 @@ import {
   resnetBlock,
   sizesOf,
   type VqContext,
-  type VqOptions,
   type VqShape,
   type VqStages,
 } from './vq-blocks.ts';
 import { CODEBOOK, type VqConfig } from './vq-config.ts';
+import type { VqOptions } from './vq-options.ts';
 
 export interface VqEncoder {
   /** State f32 [images, inChannels, height, width]: values from -1 to 1. */

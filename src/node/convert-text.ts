@@ -12,10 +12,10 @@ import { type CheckpointTensor, safetensorsCheckpoint } from '../weights/checkpo
 import { formatOf, type Losses } from '../weights/formats.ts';
 import { matchTensors } from '../weights/join.ts';
 import { parseJson } from '../weights/json-text.ts';
+import { openModelWeights } from '../weights/model-weights.ts';
 import { reencode } from '../weights/reencode.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
 import type { TensorOutput } from '../weights/safetensors-writer.ts';
-import { openModelWeights } from '../weights/sharded.ts';
 import { fileProblem } from './file-problem.ts';
 import { openFile, openFolder } from './files.ts';
 

@@ -6,8 +6,8 @@ import { gptDecoder } from '../models/gpt.ts';
 import type { GptConfig } from '../models/gpt-config.ts';
 import type { ModelJson } from '../models/model-json.ts';
 import type { Precision } from '../models/precision.ts';
-import { vqOptions } from '../models/vq-blocks.ts';
 import { vqDecoder } from '../models/vq-decoder.ts';
+import { vqOptions } from '../models/vq-options.ts';
 import type { Called } from '../ops/operation.ts';
 import { forcedOf } from '../ops/tiles.ts';
 

@@ -4,7 +4,7 @@ import { scanJson } from './json-scan.ts';
 import { parseJson } from './json-text.ts';
 import { brief, quote } from './quote.ts';
 import { openSafetensors, type Safetensors, type TensorEntry } from './safetensors.ts';
-import { type ByteSource, type ModelFiles, readExactly } from './source.ts';
+import { type ByteSource, readExactly } from './source.ts';
 
 /** Longest index that is read; the official models need a thousandth of it. */
 const MAX_INDEX_BYTES = 100_000_000;
@@ -12,47 +12,6 @@ const MAX_INDEX_BYTES = 100_000_000;
 const FILE_NAME = /^[^/\\]{1,255}(?<=\.safetensors)$/;
 /** Names shown in one message. */
 const MAX_NAMES = 10;
-
-/**
- * Opens the weights of a model folder, in one file or in shards.
- * @param part Name without ending: STEM.safetensors, else STEM.safetensors.index.json is opened.
- * @throws WeightsError when there is neither, or when what there is is broken.
- */
-export async function openModelWeights(files: ModelFiles, part: string): Promise<Safetensors> {
-  const single = `${part}.safetensors`;
-  let problem: WeightsError;
-  try {
-    return await openSafetensors(await openOf(files, single));
-  } catch (error) {
-    if (!(error instanceof Missing)) throw error;
-    problem = error.cause;
-  }
-  let index: ByteSource;
-  try {
-    index = await openOf(files, `${single}.index.json`);
-  } catch (error) {
-    // Without an index it is the single file that is missing.
-    throw error instanceof Missing ? problem : error;
-  }
-  return openShards(index, (file) => files.open(file));
-}
-
-/** A file that a folder does not give. */
-class Missing extends Error {
-  override readonly cause: WeightsError;
-  constructor(cause: WeightsError) {
-    super(cause.message);
-    this.cause = cause;
-  }
-}
-
-async function openOf(files: ModelFiles, file: string): Promise<ByteSource> {
-  try {
-    return await files.open(file);
-  } catch (error) {
-    throw error instanceof WeightsError ? new Missing(error) : error;
-  }
-}
 
 /**
  * Opens an index (`model.safetensors.index.json`) and every shard it names, as one collection.

@@ -78,7 +78,7 @@ describe('a layer of full size', () => {
     const memory = new Memory(plain.device);
     try {
       expect(bindingLimit(plain.device)).toBe(128 * MIB);
-      const network = await checkGpt(plain.device, config, file).load(memory);
+      const network = await (await checkGpt(plain.device, config, file)).load(memory);
       // Of each layer 3.9 MB a slot.
       await expect(createSlots(network, 64, 64)).rejects.toThrow(
         '64 slots need 235.0 MiB for "layers.0.kv" in one binding, and this adapter binds at most 128.0 MiB: 34 slots fit',

@@ -21,7 +21,7 @@ import { tinyFolder } from '../support/tiny-model.ts';
 // A software adapter decodes one at a time: here it is to do as GPUs do.
 vi.mock(import('../../src/engine/images-a-run.ts'), async (original) => ({
   ...(await original()),
-  imagesARun: () => 8,
+  imagesARun: () => Promise.resolve(8),
 }));
 
 const device = await testDevice();

@@ -18,7 +18,7 @@ import { tinyFolder } from '../support/tiny-model.ts';
 // A software adapter takes one: here it is to do as GPUs do.
 vi.mock(import('../../src/engine/images-a-run.ts'), async (original) => ({
   ...(await original()),
-  imagesARun: () => 8,
+  imagesARun: () => Promise.resolve(8),
 }));
 
 const GRID = [4, 4] as const;
@@ -133,5 +133,5 @@ test('where there is no memory for many, fewer are decoded at once', async () =>
     return create(kind, label, size, usage);
   });
   expect(await runs(() => decodeTokens(fresh, grids.slice(0, 4)))).toBe(2);
-  expect(pictureQueue(fresh.vq).most(GRID)).toBe(2);
+  expect(await pictureQueue(fresh.vq).most(GRID)).toBe(2);
 });

@@ -4,7 +4,7 @@ import { generate, type LoadOptions, loadModel, type Model } from '../../src/ind
 import { differingParts, fingerprintOf, modelFacts } from '../../src/load/fingerprint.ts';
 import { VERSION } from '../../src/version.ts';
 import { digestOfFile } from '../../src/weights/digest.ts';
-import { openModelWeights } from '../../src/weights/sharded.ts';
+import { openModelWeights } from '../../src/weights/model-weights.ts';
 import type { ModelFiles } from '../../src/weights/source.ts';
 import { testDevice } from '../support/device.ts';
 import { tinyFolder } from '../support/tiny-model.ts';

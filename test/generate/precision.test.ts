@@ -101,9 +101,9 @@ function fileOf(dtype: 'f32' | 'int8' | 'int4', as: MatrixDType = 'f32'): Promis
 const GRID = { label: 1, tokens: Array.from({ length: 16 }, (_, i) => (i * 53) % 203) };
 
 async function logitsOf(file: Safetensors, options: PrecisionOptions): Promise<Float32Array> {
-  const network = await checkGpt(device, config, file, { precision: 'exact', ...options }).load(
-    memory,
-  );
+  const network = await (
+    await checkGpt(device, config, file, { precision: 'exact', ...options })
+  ).load(memory);
   return scoreTokens(network, [GRID]);
 }
 
@@ -148,10 +148,12 @@ describe('storage', () => {
       const file = await fileOf('f32');
       const draw = async (labels: readonly number[], maxBindingBytes?: number) => {
         const options = { dtype, ...(maxBindingBytes && { maxBindingBytes }) };
-        const network = await checkGpt(device, config, file, {
-          precision: 'exact',
-          ...options,
-        }).load(memory);
+        const network = await (
+          await checkGpt(device, config, file, {
+            precision: 'exact',
+            ...options,
+          })
+        ).load(memory);
         const loop = await tokenLoop(network, { sequences: labels.length, guided: true });
         loop.start(labels.map((label) => ({ ...sampling({ seed: label, cfgScale: 2 }), label })));
         await loop.run(16);
@@ -209,7 +211,7 @@ describe('a device with the default limits', () => {
       const score = async (on: GPUDevice): Promise<Float32Array> => {
         const own = new Memory(on);
         const file = await hashWeights('big', 'salt', tensors);
-        const network = await checkGpt(on, big, file).load(own);
+        const network = await (await checkGpt(on, big, file)).load(own);
         const logits = await scoreTokens(network, [grid]);
         own.freeAll();
         return logits;

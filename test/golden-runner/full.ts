@@ -11,9 +11,9 @@ import { positionsOf } from '../../src/models/gpt.ts';
 import { type GptConfig, parseGptConfig } from '../../src/models/gpt-config.ts';
 import { gptScorer } from '../../src/models/gpt-scorer.ts';
 import { ropeTable } from '../../src/models/rope-table.ts';
-import { vqOptions } from '../../src/models/vq-blocks.ts';
 import { parseVqConfig } from '../../src/models/vq-config.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
+import { vqOptions } from '../../src/models/vq-options.ts';
 import { ENCODER_TENSORS } from '../../src/weights/join.ts';
 import { type GoldenCase, tensorOf } from './case.ts';
 import { type Check, checkFloats, checkIntegers } from './check.ts';
@@ -35,7 +35,7 @@ export async function runFullGpt(
   const config = parseGptConfig(golden.config.model_args, golden.name);
   const memory = new Memory(device);
   try {
-    const checked = checkGpt(device, config, await weightsOf(golden), options);
+    const checked = await checkGpt(device, config, await weightsOf(golden), options);
     const network = await checked.load(memory);
     return [...(await scoring(network, golden)), ...(await greedy(network, golden))];
   } finally {
@@ -138,7 +138,9 @@ export async function runFullVq(
   const memory = new Memory(device);
   try {
     const file = await weightsOf(golden, ENCODER_TENSORS);
-    const { weights, precision } = await checkVq(device, config, file, options).load(memory);
+    const { weights, precision } = await (await checkVq(device, config, file, options)).load(
+      memory,
+    );
     const [height, width] = golden.config.grid as readonly [number, number];
     const g = new Graph();
     const shape = { images: 1, height, width };

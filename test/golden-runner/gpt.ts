@@ -37,7 +37,7 @@ export async function runGpt(
   const config = parseGptConfig(golden.config.model_args, golden.name);
   const memory = new Memory(device);
   try {
-    const network = await checkGpt(device, config, modelOf(golden), options).load(memory);
+    const network = await (await checkGpt(device, config, modelOf(golden), options)).load(memory);
     const checks = [await teacherForcing(network, golden)];
     for (const run of golden.config.runs as readonly Run[]) {
       checks.push(...(await decoding(network, golden, run)));

@@ -25,7 +25,7 @@ export async function runTextGpt(
   const config = parseGptConfig(golden.config.model_args, golden.name);
   const memory = new Memory(device);
   try {
-    const network = await checkGpt(device, config, modelOf(golden), options).load(memory);
+    const network = await (await checkGpt(device, config, modelOf(golden), options)).load(memory);
     const captions = captionsOf(golden);
     return [
       ...(await singlePass(network, golden, captions)),

@@ -7,10 +7,10 @@ import { checkVq } from '../../src/load/model.ts';
 import type { Network } from '../../src/load/network.ts';
 import type { PrecisionOptions } from '../../src/load/precision.ts';
 import { precisionName } from '../../src/models/precision.ts';
-import { vqOptions } from '../../src/models/vq-blocks.ts';
 import { parseVqConfig, type VqConfig } from '../../src/models/vq-config.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
 import { vqEncoder } from '../../src/models/vq-encoder.ts';
+import { vqOptions } from '../../src/models/vq-options.ts';
 import { type GoldenCase, modelOf, tensorOf } from './case.ts';
 import { type Check, checkFloats, checkIntegers, checkPixels, judge } from './check.ts';
 import { runGraph } from './graph.ts';
@@ -24,7 +24,7 @@ export async function runVq(
   const memory = new Memory(device);
   try {
     const encoder = golden.config.decoder_only !== true;
-    const checked = checkVq(device, config, modelOf(golden), { ...options, encoder });
+    const checked = await checkVq(device, config, modelOf(golden), { ...options, encoder });
     const network = await checked.load(memory);
     const grid = golden.config.grid as [number, number];
     const checks = await decoding(network, golden, '', grid);

@@ -4,9 +4,9 @@ import { MATRIX_FEATURE, PORTABLE, type Variant } from '../../kernels/kernel.ts'
 import { Graph } from '../../src/graph/graph.ts';
 import { gptDecoder } from '../../src/models/gpt.ts';
 import { parseGptConfig } from '../../src/models/gpt-config.ts';
-import { vqOptions } from '../../src/models/vq-blocks.ts';
 import { VQ_16 } from '../../src/models/vq-config.ts';
 import { vqDecoder } from '../../src/models/vq-decoder.ts';
+import { vqOptions } from '../../src/models/vq-options.ts';
 import type { Called, OpSettings } from '../../src/ops/operation.ts';
 import { familyOf, type Tiles } from '../../src/ops/tiles.ts';
 

@@ -13,7 +13,9 @@ const { device, bytes } = discardingDevice();
 const file = await openSafetensors(await openFile(path));
 const options = { dtype } as PrecisionOptions;
 const started = performance.now();
-await checkGpt(device, gptConfig(size as GptSize, 16), file, options).load(new Memory(device));
+await (await checkGpt(device, gptConfig(size as GptSize, 16), file, options)).load(
+  new Memory(device),
+);
 const seconds = (performance.now() - started) / 1000;
 // The most memory that this process ever had, imports and all.
 const peakBytes = process.resourceUsage().maxRSS * 1024;

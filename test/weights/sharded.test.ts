@@ -1,7 +1,7 @@
 /** Weights in shards, with an index. */
 import { describe, expect, test } from 'vitest';
 import { WeightsError } from '../../src/errors.ts';
-import { openModelWeights } from '../../src/weights/sharded.ts';
+import { openModelWeights } from '../../src/weights/model-weights.ts';
 import { type ModelFiles, memorySource, readExactly } from '../../src/weights/source.ts';
 import { writeSafetensors } from '../support/safetensors.ts';
 
