@@ -3,16 +3,20 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { drawThree } from '../examples/engine.ts';
 import { normalise } from '../examples/one-kernel.ts';
 import { Memory } from '../src/gpu/memory.ts';
 import { readBuffer } from '../src/gpu/readback.ts';
+import { loadModel } from '../src/index.ts';
+import { downsampleOf } from '../src/models/vq-config.ts';
 import { expectClose } from './oracle/compare.ts';
 import { rmsNorm } from './oracle/rms-norm.ts';
 import { testDevice } from './support/device.ts';
 import { snippet } from './support/examples.ts';
 import { normal } from './support/random.ts';
 import { ROOT } from './support/sources.ts';
+import { tinyFolder } from './support/tiny-model.ts';
 import { writeTinyTextFolder } from './support/tiny-text-model.ts';
 
 test('one kernel on a device of your own', async () => {
@@ -21,6 +25,20 @@ test('one kernel on a device of your own', async () => {
   const out = await readBuffer(new Memory(device), await normalise(device, x, gain));
   const expected = rmsNorm({ rows: 2, dim: 64, eps: 1e-5 }, { x, gain });
   expectClose('one-kernel', new Float32Array(out), expected, { nmse: 1e-12, max: 1e-5 });
+});
+
+test('three requests in one engine', async () => {
+  const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+  const model = await loadModel(await testDevice(), tinyFolder());
+  await drawThree(model, new Uint32Array(8));
+  const { blockSize } = model.config.gpt;
+  const pixels = blockSize * downsampleOf(model.config.vq) ** 2 * 4;
+  const told = log.mock.calls.filter(([tokens]) => tokens instanceof Uint32Array);
+  expect(told.map(([tokens, rgba]) => [tokens.length, rgba.length])).toEqual(
+    Array(3).fill([blockSize, pixels]),
+  );
+  log.mockRestore();
+  model.destroy();
 });
 
 /**
@@ -64,6 +82,7 @@ test('drawing texts in Node', () => {
 test.each([
   ['README.md', 'generate'],
   ['README.md', 'browser'],
+  ['README.md', 'engine'],
   ['README.md', 'one-kernel'],
   ['docs/text-to-image.md', 'texts'],
 ])('%s shows %s', (file, name) => {

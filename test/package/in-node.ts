@@ -24,15 +24,20 @@ const COMMAND = 'node_modules/.bin/llamagen';
 
 /** Without the packages that are optional, a command says which one it lacks, and how to get it. */
 export function absenceProblems(project: string): string[] {
-  const version = run(project, COMMAND, '--version');
-  const draw = run(project, COMMAND, 'generate', '--class', 'Lemon', '--out', 'lemon.png');
-  return [
-    ...(version.status === 0 ? [] : [`llamagen --version: ${version.stderr}`]),
-    ...(draw.status === 1 && /npm (i|install) .*webgpu/.test(draw.stderr)
-      ? []
-      : [`llamagen generate does not say to install webgpu: ${draw.status}, ${draw.stderr}`]),
-  ];
+  const help = run(project, COMMAND, '--help');
+  const missing = Object.entries(NEEDS).map(([command, names]) => {
+    const { status, stderr } = run(project, COMMAND, ...command.split(' '));
+    const isSaid = status !== 0 && stderr.includes(`npm install ${names}`);
+    return isSaid ? [] : [`llamagen ${command} does not say "npm install ${names}": ${stderr}`];
+  });
+  return [...(help.status === 0 ? [] : [`llamagen --help: ${help.stderr}`]), ...missing.flat()];
 }
+
+/** What commands need that is not installed with the package. */
+const NEEDS: Readonly<Record<string, string>> = {
+  'generate --class Lemon --out lemon.png': 'webgpu',
+  'serve --port 0': 'fastify',
+};
 
 /** The first picture that the README's program writes, and its class and seed. */
 export const PICTURE = { file: 'image-1.png', of: ['Orange', 1] } as const;

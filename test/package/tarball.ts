@@ -15,7 +15,7 @@ const MAX_CODE = 8_000_000;
 
 /** What may be published; whatever else `files` of package.json lets through is a mistake. */
 const PUBLISHED =
-  /^(package\.json|LICENSE|(README|CHANGELOG|CONTRIBUTING|THIRD_PARTY_NOTICES)\.md|(dist|src|kernels|docs)\/.+|weights\/(README\.md|fruits-96\/[^/]+))$/;
+  /^(package\.json|LICENSE|(README|CHANGELOG|CONTRIBUTING|THIRD_PARTY_NOTICES)\.md|(dist|src|kernels|docs|bench\/results)\/.+|weights\/(README\.md|fruits-96\/[^/]+))$/;
 
 const TEXT = /\.(js|ts|md|json|map|wgsl|html|css|txt)$/;
 
