@@ -3,8 +3,8 @@ import { checkpointMemory, type WeightDtype } from '../../catalogue/checkpoint-m
 import { openGiven } from '../../convert/given.ts';
 import { parseModelJson } from '../../models/model-json.ts';
 import { downsampleOf } from '../../models/vq-config.ts';
+import { openModelWeights } from '../../weights/model-weights.ts';
 import type { FileDType } from '../../weights/safetensors.ts';
-import { openModelWeights } from '../../weights/sharded.ts';
 import { type ByteSource, checkRange, type ModelFiles, readExactly } from '../../weights/source.ts';
 import { openFiles } from './given.ts';
 import type { HubOptions } from './hub-origin.ts';
