@@ -54,7 +54,8 @@ export async function runServe(
   if (options.alias) {
     checkAliases(options.alias, [(await readModelJson(openFolder(options.model))).name]);
   }
-  const backend = await openBackend(options, report, signal);
+  const failed = new AbortController();
+  const backend = await openBackend(options, report, { signal, onFailed: (e) => failed.abort(e) });
   const deadlineMs = 1000 * shutdownTimeout;
   try {
     const server = await createServer({
@@ -75,9 +76,10 @@ export async function runServe(
     });
     allowGrace(signal, deadlineMs + LAST_MS);
     describe(report, { ...options, backend, url });
-    await aborted(signal);
+    await Promise.race([aborted(signal), aborted(failed.signal)]);
     report.note(`stopping: what runs has ${shutdownTimeout} s to finish`);
     await server.close(deadlineMs);
+    failed.signal.throwIfAborted();
   } finally {
     await backend.close(0);
   }
@@ -116,8 +118,18 @@ function describe(report: Report, { backend, url, host, apiKeyFile }: Listening)
 
 const isLoopback = (host: string): boolean => /^(localhost|127\..*|::1)$/.test(host);
 
+/** What ends a server: it is asked to stop, or can draw no more. */
+interface Ends {
+  readonly signal: AbortSignal;
+  readonly onFailed: (error: unknown) => void;
+}
+
 /** Who draws, as the options say. */
-function openBackend(options: ServeOptions, report: Report, signal: AbortSignal): Promise<Backend> {
+function openBackend(
+  options: ServeOptions,
+  report: Report,
+  { signal, onFailed }: Ends,
+): Promise<Backend> {
   const { model: folder, workers, capacity, dtype, precision } = options;
   const created = statSync(join(folder, 'model.json')).mtimeMs / 1000;
   const onNote = (text: string): void => report.note(text);
@@ -129,7 +141,7 @@ function openBackend(options: ServeOptions, report: Report, signal: AbortSignal)
   const onProgress = (done: number, total: number): void =>
     report.progress({ phase: 'load', done, total, elapsedMs: performance.now() - start });
   const load = { dtype, precision, onProgress };
-  return createLocalBackend({ ...common, files: openFolder(folder), load, signal });
+  return createLocalBackend({ ...common, files: openFolder(folder), load, signal, onFailed });
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>

@@ -1,16 +1,30 @@
 /** The API as the official client sees it, with the model that ships. */
 import { OpenAI } from 'openai';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { defaultModelFolder, openFolder } from '../../src/node/files.ts';
 import { readMade } from '../../src/picture/made.ts';
 import type { Backend } from '../../src/serve/backend.ts';
 import { createLocalBackend } from '../../src/serve/local-backend.ts';
+import { testDevice } from '../support/device.ts';
 import { bytesOf, pngFacts, type Served, serve } from './support.ts';
 
 let backend: Backend;
 let served: Served;
 
+/** All that were opened. */
+const devices: GPUDevice[] = [];
+
 beforeAll(async () => {
+  await testDevice(); // defines the globals of WebGPU
+  const { requestDevice } = GPUAdapter.prototype;
+  vi.spyOn(GPUAdapter.prototype, 'requestDevice').mockImplementation(async function (
+    this: GPUAdapter,
+    descriptor,
+  ) {
+    const device = await requestDevice.call(this, descriptor);
+    devices.push(device);
+    return device;
+  });
   backend = await createLocalBackend({ files: openFolder(defaultModelFolder()) });
   const aliases = new Map([['gpt-image-1', 'fruits-96']]);
   served = await serve({ backend, aliases });
@@ -37,6 +51,9 @@ test('draws a class as a PNG that says how it was made', async () => {
   expect(answer).toMatchObject({ usage: { input_tokens: 1, output_tokens: 144 } });
 });
 
+/** The kiwi of seed 3. */
+let undisturbed: string | undefined;
+
 test('streams previews and the image that a request without a stream gets', async () => {
   const asked = { prompt: 'Kiwi', model: 'gpt-image-1', ...seeded(3) };
   const stream = await served.client.images.generate({ ...asked, stream: true, partial_images: 3 });
@@ -51,7 +68,21 @@ test('streams previews and the image that a request without a stream gets', asyn
   const previews = events.filter((event) => event.type === 'image_generation.partial_image');
   expect(previews.map((event) => event.partial_image_index)).toEqual([0, 1, 2]);
   const answer = await served.client.images.generate(asked);
-  expect(events.at(-1)?.b64_json).toBe(answer.data?.[0]?.b64_json);
+  undisturbed = answer.data?.[0]?.b64_json;
+  expect(events.at(-1)?.b64_json).toBe(undisturbed);
+});
+
+test('a device that is lost within a stream changes no pixel of it', async () => {
+  const asked = { prompt: 'Kiwi', ...seeded(3) };
+  const stream = await served.client.images.generate({ ...asked, stream: true, partial_images: 3 });
+  const images: string[] = [];
+  const device = devices.at(-1);
+  for await (const event of stream) {
+    if (event.type === 'image_generation.partial_image') device?.destroy();
+    else images.push(event.b64_json);
+  }
+  expect(backend.load().resets).toBe(1);
+  expect(images).toEqual([undisturbed]);
 });
 
 test('lists the model by its names', async () => {

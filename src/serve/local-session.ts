@@ -1,0 +1,125 @@
+/** A model on a device of this process, opened again when the device is lost, and prompts read on it. */
+import { describeAdapter } from '../cli/report.ts';
+import type { OpenedModel } from '../engine/lasting-types.ts';
+import { DeviceError, OptionError } from '../errors.ts';
+import { type EncodedPrompt, loadTextModel, type TextModel } from '../generate/prompts.ts';
+import { type LoadOptions, loadModel, type Model } from '../load/model.ts';
+import { downsampleOf } from '../models/vq-config.ts';
+import { type NodeDevice, openDevice } from '../node/device.ts';
+import type { ModelFiles } from '../weights/source.ts';
+import type { ServedModel } from './backend.ts';
+
+export interface SessionOptions {
+  readonly files: ModelFiles;
+  readonly load?: Pick<LoadOptions, 'dtype' | 'precision' | 'kvDtype' | 'onProgress'> | undefined;
+  /** Takes lines that a user should see. */
+  readonly onNote?: ((text: string) => void) | undefined;
+  /** Stops the loading. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What is there now, or was last. */
+interface Session {
+  readonly opened: NodeDevice;
+  readonly model: Model;
+  readonly text: TextModel | undefined;
+}
+
+/** Features of a prompt, and which encoder made them. */
+export interface ReadPrompt {
+  readonly caption: EncodedPrompt;
+  readonly encoder: string;
+}
+
+/** Prompts whose features are kept: the images of a request have one in common. */
+const KEPT_PROMPTS = 32;
+/** Between two looks at whether there is a device again. */
+const LOOK_MS = 100;
+
+export class LocalSession {
+  readonly #options: SessionOptions;
+  /** From old to new. */
+  readonly #prompts = new Map<string, Promise<ReadPrompt>>();
+  #session: Session | undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  /** Opens the device, and what is needed on it: for `createLastingEngine`. */
+  readonly open = async (): Promise<OpenedModel> => {
+    const { files, load, onNote, signal } = this.#options;
+    const opened = await openDevice({ validation: false });
+    try {
+      if (!this.#session) for (const note of opened.notes) onNote?.(note);
+      const { device, kernels } = opened;
+      const model = await loadModel(device, files, { ...kernels, ...load, signal });
+      const isText = model.config.gpt.modelType === 't2i';
+      const text = isText ? await loadTextModel(device, files, { ...kernels, signal }) : undefined;
+      this.#session = { opened, model, text };
+      const close = (): void => {
+        text?.destroy();
+        model.destroy();
+        opened.close();
+      };
+      return { model, close };
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
+  };
+
+  /**
+   * Reads a prompt, once for all who ask for it; where its device is lost, on the next one.
+   * @param ended Why there will be no other device, once that is so.
+   * @throws OptionError for a prompt that is none, and for a model of classes.
+   */
+  read(prompt: string, ended: () => Error | undefined): Promise<ReadPrompt> {
+    const known = this.#prompts.get(prompt);
+    if (known) return known;
+    const read = this.#read(prompt, ended);
+    this.#prompts.set(prompt, read);
+    read.catch(() => this.#prompts.delete(prompt));
+    const [oldest] = this.#prompts.keys();
+    if (this.#prompts.size > KEPT_PROMPTS && oldest !== undefined) this.#prompts.delete(oldest);
+    return read;
+  }
+
+  async #read(prompt: string, ended: () => Error | undefined): Promise<ReadPrompt> {
+    for (;;) {
+      const session = this.#session;
+      const { text, model } = session ?? {};
+      if (!text) throw new OptionError(`${model?.name} draws classes and reads no text`);
+      try {
+        const [caption] = await text.encode([prompt]);
+        if (!caption) throw new Error('a prompt without features');
+        return { caption, encoder: text.encoder.modelDigest };
+      } catch (error) {
+        if (!(error instanceof DeviceError)) throw error;
+        while (this.#session === session) {
+          const end = ended();
+          if (end) throw end;
+          await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+        }
+      }
+    }
+  }
+
+  /** @param created When its files were made, in seconds since 1970. */
+  served(created: number): ServedModel {
+    if (!this.#session) throw new Error('no model was opened');
+    const { opened, model } = this.#session;
+    const { name, config, fingerprint, gpt } = model;
+    const { gridSize, blockSize, modelType } = config.gpt;
+    const side = gridSize * downsampleOf(config.vq);
+    return {
+      ...{ name, created, modelType, blockSize, fingerprint, width: side, height: side },
+      description: config.description,
+      classNames: config.classNames,
+      text: config.text,
+      sampling: config.sampling,
+      dtype: gpt.precision.dtype,
+      adapter: describeAdapter(opened.adapter.info, opened.software),
+    };
+  }
+}
