@@ -91,7 +91,10 @@ export interface AdapterRoom {
 }
 
 /** Why an adapter cannot hold a model at some storage type; undefined when nothing speaks against it. */
-export function roomProblem(memory: CheckpointMemory, room: AdapterRoom): string | undefined {
+export function roomProblem(
+  memory: Pick<CheckpointMemory, 'total' | 'largestBuffer'>,
+  room: AdapterRoom,
+): string | undefined {
   const names = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
   const { name, bytes } = memory.largestBuffer;
   for (const limit of names) {

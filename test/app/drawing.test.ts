@@ -1,9 +1,22 @@
 /** A worker that draws, called by a page: the same tokens as in Node, previews, stopping, errors. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { generate, loadModel } from '../../src/index.ts';
+import { openGiven } from '../../src/convert/given.ts';
+import {
+  type GeneratedImage,
+  type GenerateOptions,
+  generate,
+  loadModel,
+  type ModelFiles,
+  memorySource,
+} from '../../src/index.ts';
 import { openDevice } from '../../src/node/device.ts';
 import { goldenFiles, goldenFolder } from '../support/golden-model.ts';
+import { ROOT } from '../support/sources.ts';
+import { tinyFiles } from '../support/tiny-model.ts';
+import { type PtInput, writePt } from '../support/zip.ts';
 import { hasChromium } from '../web/chromium.ts';
 import type { BareApi, SeenEvent } from './support/bare-page.ts';
 import { serveBarePage } from './support/bare-site.ts';
@@ -54,20 +67,29 @@ describe.skipIf(!hasChromium)('a worker', () => {
     expect(view.fingerprint.digest).toMatch(/^[0-9a-f]{16}$/);
   });
 
-  test.each([1, 4])('draws the tokens that Node does, window %i', async (window) => {
-    const { device, close } = await openDevice({ adapter: 'swiftshader' });
-    const model = await loadModel(device, await goldenFolder());
-    const { images } = await generate(model, { classes: [3], seed: SEED, window });
-    close();
-    const events = await page.evaluate((asked) => api.draw(asked), {
-      ...{ classIndex: 3, seed: SEED, window, previewEvery: 4 },
-    });
-    const image = events.find(({ type }) => type === 'image');
-    expect(image?.tokens).toEqual([...images[0]!.tokens]);
-    expect(image?.rgba).toEqual([...images[0]!.rgba]);
-    expect(events.map(({ type }) => type)).toEqual(
-      expect.arrayContaining(['queued', 'started', 'tokens', 'preview', 'image', 'done']),
-    );
+  test('draws the pixels that Node does, one token a pass or several, also by default limits', async () => {
+    const asked = { classes: [3], seed: SEED };
+    const expected = await drawInNode(await goldenFolder(), asked);
+    const plain = await browser.newPage();
+    await plain.goto(`${site.url}/?plain-worker`);
+    const adapter = await plain.evaluate(async () => (await api.client).adapter());
+    expect(adapter).toMatchObject({ maxStorageBufferBindingSize: 2 ** 27, notes: [] });
+    await plain.evaluate(() => api.load({ url: 'tiny' }));
+    for (const [on, window] of [
+      [page, 1],
+      [page, 4],
+      [plain, 'auto'],
+    ] as const) {
+      const request = { classIndex: 3, seed: SEED, window, previewEvery: 4 };
+      const events = await on.evaluate((request) => api.draw(request), request);
+      const image = events.find(({ type }) => type === 'image');
+      expect(image?.tokens).toEqual([...expected.tokens]);
+      expect(image?.rgba).toEqual([...expected.rgba]);
+      expect(events.map(({ type }) => type)).toEqual(
+        expect.arrayContaining(['queued', 'started', 'tokens', 'preview', 'image', 'done']),
+      );
+    }
+    await plain.close();
   });
 
   test('tells of pictures on their way, what is not drawn transparent', async () => {
@@ -115,7 +137,112 @@ describe.skipIf(!hasChromium)('a worker', () => {
     expect(events.at(-1)?.type).toBe('done');
   });
 
+  test('draws with official checkpoints that were dropped, as Node does', async () => {
+    const checkpoints = droppedCheckpoints();
+    const sources = Object.entries(checkpoints).map(
+      ([name, bytes]) => [name, memorySource(name, bytes)] as const,
+    );
+    const expected = await drawInNode(await openGiven(new Map(sources)), {
+      classes: [1],
+      seed: SEED,
+    });
+    await page.setInputFiles(
+      '#files',
+      Object.entries(checkpoints).map(([name, bytes]) => ({
+        ...{ name, mimeType: 'application/octet-stream', buffer: Buffer.from(bytes) },
+      })),
+    );
+    const estimate = await page.evaluate(() => api.estimateFiles());
+    expect(estimate).toMatchObject({ name: 'ddp_model', modelType: 'c2i', pixels: 8 });
+    expect(estimate.problem).toBeUndefined();
+    expect(await page.evaluate(() => api.loadFiles())).toMatchObject({ name: 'ddp_model' });
+    const events = await page.evaluate((seed) => api.draw({ classIndex: 1, seed }), SEED);
+    expect(events.find(({ type }) => type === 'image')?.tokens).toEqual([...expected.tokens]);
+  });
+
+  test('says why a file is no checkpoint', async () => {
+    await page.setInputFiles('#files', {
+      ...{ name: 'notes.pt', mimeType: 'text/plain', buffer: Buffer.from('dear diary') },
+    });
+    const failure = await page.evaluate(() => api.failure(() => api.loadFiles()));
+    expect(failure?.name).toBe('WeightsError');
+    expect(failure?.message).toMatch(/notes\.pt/);
+  });
+
+  test('says why there is no WebGPU: a page that is not secure', async () => {
+    const insecure = await browser.newPage();
+    await insecure.route('http://insecure.test/**', async (route) => {
+      const { pathname } = new URL(route.request().url());
+      const response = await fetch(site.url + pathname);
+      await route.fulfill({
+        headers: { 'Content-Type': response.headers.get('content-type') ?? '' },
+        body: Buffer.from(await response.arrayBuffer()),
+      });
+    });
+    await insecure.goto('http://insecure.test/');
+    const failure = await insecure.evaluate(() =>
+      api.failure(async () => (await api.client).adapter()),
+    );
+    expect(failure).toMatchObject({ name: 'DeviceError', problem: 'no-adapter' });
+    expect(failure?.message).toMatch(/secure pages only, so open this one over https/);
+    await insecure.close();
+  });
+
+  test('whose script is missing says so', async () => {
+    const other = await browser.newPage();
+    await other.goto(`${site.url}/?nothing`);
+    const failure = await other.evaluate(() => api.failure(() => api.client));
+    expect(failure?.message).toMatch(/the worker cannot be started: its script is missing/);
+    await other.close();
+  });
+
   test('leaves nothing in the console but the file that is missing', () => {
     expect(problems.filter((text) => !/status of 404/.test(text))).toEqual([]);
   });
 });
+
+/** One image on the adapter that the browser has. */
+async function drawInNode(files: ModelFiles, options: GenerateOptions): Promise<GeneratedImage> {
+  const { device, close } = await openDevice({ adapter: 'swiftshader' });
+  const { images } = await generate(await loadModel(device, files), options);
+  close();
+  return images[0]!;
+}
+
+/** A decoder that the official code saved, and a tokenizer for its codes as that code saves one. */
+function droppedCheckpoints(): Record<string, Uint8Array> {
+  const size = { codebook_size: 48 };
+  const { 'vq.safetensors': vq } = tinyFiles({ gpt: { vocab_size: 48 }, vq: size, encoder: true });
+  return {
+    'ddp_model.pt': readFileSync(join(ROOT, 'test/golden/pt_checkpoints/ddp_model.pt')),
+    'vq.pt': writePt(ptInputs(vq!)),
+    // What shapes do not tell.
+    'config.json': new TextEncoder().encode('{"n_head":2,"block_size":16}'),
+  };
+}
+
+/** The tensors of a safetensors file. */
+function ptInputs(bytes: Uint8Array): Record<string, PtInput> {
+  const begin = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  const header: Record<string, { shape: number[]; data_offsets: [number, number] }> = JSON.parse(
+    new TextDecoder().decode(bytes.subarray(8, begin)),
+  );
+  const tensors = Object.entries(header).filter(([name]) => name !== '__metadata__');
+  return Object.fromEntries(
+    tensors.map(
+      (
+        [
+          name,
+          {
+            shape,
+            data_offsets: [from, to],
+          },
+        ],
+        i,
+      ) => {
+        const data = bytes.slice(begin + from, begin + to);
+        return [name, { key: `${i}`, elements: data.length / 4, shape, data }];
+      },
+    ),
+  );
+}

@@ -9,6 +9,7 @@ import type {
   DrawEvent,
   DrawRequest,
   LoadProgress,
+  ModelEstimate,
   ModelView,
   StoreView,
 } from './protocol.ts';
@@ -34,6 +35,8 @@ export interface WorkerClient {
    * @throws DeviceError (`no-adapter`) that says why there is none.
    */
   adapter(): Promise<AdapterView>;
+  /** What a model takes, and whether this device can hold it, before its weights are fetched. */
+  estimate(source: ModelSource, options?: ClientOptions): Promise<ModelEstimate>;
   /**
    * Loads a model in the place of the one before, which draws until then, and stays where loading fails; where
    * the device has no room for both it goes first. Its files are kept by the browser, so that it is downloaded
@@ -91,6 +94,7 @@ export async function connectWorker(worker: WorkerLike): Promise<WorkerClient> {
   }
   return {
     adapter: () => caller.call('adapter', undefined),
+    estimate: (source, { signal } = {}) => caller.call('estimate', absolute(source), { signal }),
     load: (source, { signal, onProgress, onNote } = {}) =>
       caller.call('load', absolute(source), {
         signal,

@@ -18,6 +18,7 @@ export type {
   DrawRequest,
   GivenPicture,
   LoadProgress,
+  ModelEstimate,
   ModelView,
   StoreView,
 } from './protocol.ts';

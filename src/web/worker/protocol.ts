@@ -5,7 +5,13 @@ import type { ImageRequest } from '../../engine/request.ts';
 import type { Fingerprint } from '../../load/fingerprint.ts';
 import type { SamplingDefaults, TextSettings } from '../../models/model-json.ts';
 import type { PrecisionName } from '../../models/precision.ts';
-import type { ModelSource, ModelStore, StoredModel, StoreUsage } from '../store/types.ts';
+import type {
+  ModelSource,
+  ModelStore,
+  SourceEstimate,
+  StoredModel,
+  StoreUsage,
+} from '../store/types.ts';
 
 /** The adapter that a worker computes on. */
 export interface AdapterView extends AdapterRoom {
@@ -15,6 +21,11 @@ export interface AdapterView extends AdapterRoom {
   readonly software: boolean;
   /** Lines a user should see. */
   readonly notes: readonly string[];
+}
+
+/** What a model takes, and why this device cannot hold it; undefined where nothing speaks against it. */
+export interface ModelEstimate extends SourceEstimate {
+  readonly problem?: string | undefined;
 }
 
 /** A model that is ready to draw. */
@@ -92,6 +103,7 @@ export interface Calls {
   /** The version of the package, which has to be the page's. */
   readonly hello: Call<undefined, never, string>;
   readonly adapter: Call<undefined, never, AdapterView>;
+  readonly estimate: Call<ModelSource, never, ModelEstimate>;
   /** Tells how far it is, and lines that a user should see. */
   readonly load: Call<ModelSource, LoadProgress | string, ModelView>;
   readonly draw: Call<DrawRequest, DrawEvent, void>;

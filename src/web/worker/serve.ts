@@ -1,6 +1,9 @@
 /** The worker's side: a device, a model, and pictures for whoever asks. */
+import { roomProblem } from '../../catalogue/checkpoint-memory.ts';
 import { VERSION } from '../../version.ts';
 import { openWebDevice } from '../device.ts';
+import { estimateSource } from '../store/estimate.ts';
+import type { HubOptions } from '../store/hub-origin.ts';
 import { openModelStore } from '../store/store.ts';
 import type { ModelStore } from '../store/types.ts';
 import { type Answers, answerOver, type Endpoint } from './channel.ts';
@@ -12,6 +15,8 @@ import type { AdapterView, DrawEvent, LoadProgress } from './protocol.ts';
 export interface ServeOptions {
   /** Opens a device: at first need, and again whenever it was lost. Default `openWebDevice`. */
   readonly openDevice?: (() => Promise<WorkerDevice>) | undefined;
+  /** Where models of the hub come from. Default: Hugging Face's, without a token. */
+  readonly hub?: HubOptions | undefined;
   /** Opens what keeps models. Default `openModelStore`. */
   readonly openStore?: (() => Promise<ModelStore>) | undefined;
 }
@@ -21,10 +26,8 @@ export interface ServeOptions {
  * of a dedicated worker starts, without waiting for anything before.
  * @param endpoint Default: the worker's global scope.
  */
-export function serveWorker(
-  { openDevice = openWebDevice, openStore = openModelStore }: ServeOptions = {},
-  endpoint: Endpoint = globalThis,
-): void {
+export function serveWorker(options: ServeOptions = {}, endpoint: Endpoint = globalThis): void {
+  const { hub, openDevice = openWebDevice, openStore = () => openModelStore({ hub }) } = options;
   const devices = new Devices(openDevice);
   let opened: Promise<ModelStore> | undefined;
   const store = (): Promise<ModelStore> => {
@@ -35,6 +38,12 @@ export function serveWorker(
   const answers: Answers = {
     hello: async () => VERSION,
     adapter: async () => viewOf(await devices.get()),
+    async estimate(source, { signal }) {
+      const estimate = await estimateSource(source, { signal, hub });
+      const { gpuBytes: total, largestBuffer } = estimate;
+      const room = viewOf(await devices.get());
+      return { ...estimate, problem: roomProblem({ total, largestBuffer }, room) };
+    },
     async load(source, { signal, tell }) {
       const progress =
         (phase: LoadProgress['phase']) =>

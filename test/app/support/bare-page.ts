@@ -3,6 +3,7 @@ import {
   connectWorker,
   type DrawEvent,
   type DrawRequest,
+  type ModelEstimate,
   type ModelSource,
   type ModelView,
   type WorkerClient,
@@ -35,6 +36,9 @@ export interface Loaded {
 export interface BareApi {
   readonly client: Promise<WorkerClient>;
   load(source: ModelSource): Promise<ModelView>;
+  /** Of the files that were picked. */
+  loadFiles(): Promise<ModelView>;
+  estimateFiles(): Promise<ModelEstimate>;
   /** Loads, and tells where the download began, its notes, and the model. */
   loadNoting(source: ModelSource): Promise<Loaded>;
   /** @param stopAt Type of the event at which the request is aborted. */
@@ -61,9 +65,13 @@ function seen(event: DrawEvent): SeenEvent {
 const script = `${location.search.slice(1) || 'worker'}.js`;
 const client = connectWorker(new Worker(script, { type: 'module' }));
 
+const pickedFiles = (): File[] => [...(document.querySelector('input')?.files ?? [])];
+
 const api: BareApi = {
   client,
   load: async (source) => (await client).load(source),
+  loadFiles: () => api.load({ files: pickedFiles() }),
+  estimateFiles: async () => (await client).estimate({ files: pickedFiles() }),
   async loadNoting(source) {
     const notes: string[] = [];
     let began: number | undefined;

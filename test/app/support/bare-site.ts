@@ -4,7 +4,8 @@ import { build } from 'esbuild';
 import { ROOT } from '../../support/sources.ts';
 import { type Mount, type StaticServer, serveStatic } from './static-server.ts';
 
-const PAGE = '<!doctype html><title>test</title><script type="module" src="page.js"></script>';
+const PAGE =
+  '<!doctype html><title>test</title><input id="files" type="file" multiple><script type="module" src="page.js"></script>';
 
 /** @param mounts More to serve, models for example. `/weights/` is there. */
 export async function serveBarePage(
