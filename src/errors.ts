@@ -33,6 +33,18 @@ export class DeviceError extends Error {
   }
 }
 
+/** So many requests wait already that no more are taken: try again later. */
+export class BusyError extends Error {
+  override readonly name = 'BusyError';
+  /** Requests that wait. */
+  readonly waiting: number;
+
+  constructor(waiting: number, message: string) {
+    super(message);
+    this.waiting = waiting;
+  }
+}
+
 /** Why a file cannot be downloaded. */
 export type DownloadProblem =
   | 'offline'

@@ -15,6 +15,7 @@ export type { RunOptions, RunStats } from './engine/run-steps.ts';
 export type { SamplingOptions } from './engine/sampling-options.ts';
 export { type Sequence, type TokenLoop, tokenLoop } from './engine/token-loop.ts';
 export {
+  BusyError,
   DeviceError,
   type DeviceProblem,
   DownloadError,

@@ -6,6 +6,7 @@ import {
   type Checks,
   callback,
   integer,
+  number,
   profiler as profilerCheck,
 } from '../options.ts';
 import type { EngineEvent, ImageRequest } from './request.ts';
@@ -15,6 +16,14 @@ export interface EngineOptions {
   readonly capacity?: number | undefined;
   /** Most rows of a pass, which windows share; no fewer than there are slots. Default 64. */
   readonly rows?: number | undefined;
+  /** Requests that may wait for slots; `submit` refuses more. Default: any number. */
+  readonly mostWaiting?: number | undefined;
+  /**
+   * Milliseconds of passes that are queued on the device ahead of their results, in chunks of half as many. More
+   * of them hide pauses of JavaScript; with fewer a request joins the others sooner. Default 100: browsers
+   * tell up to 15 ms late that work is done.
+   */
+  readonly aheadMs?: number | undefined;
   /** Follows the engine, which it slows down a little. */
   readonly profiler?: Profiler | undefined;
 }
@@ -22,6 +31,8 @@ export interface EngineOptions {
 export interface SubmitOptions {
   /** Takes the request out within a chunk of steps; its events end with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Of those that wait, the highest begin first, and of equal ones the first that came. Default 0. */
+  readonly priority?: number | undefined;
   /** Number of the image, for messages. Default: how many were submitted before. */
   readonly index?: number | undefined;
   /**
@@ -32,13 +43,17 @@ export interface SubmitOptions {
 }
 
 const MAX_CAPACITY = 2 ** 16;
+const MAX_PRIORITY = 1_000_000;
 export const ENGINE: Checks<EngineOptions> = {
   capacity: integer(1, MAX_CAPACITY),
   rows: integer(1, MAX_CAPACITY),
+  mostWaiting: integer(0),
+  aheadMs: number(1, 10_000),
   profiler: profilerCheck,
 };
 export const SUBMIT: Checks<SubmitOptions> = {
   signal: abortSignal,
+  priority: integer(-MAX_PRIORITY, MAX_PRIORITY),
   index: integer(0),
   onKnown: callback,
 };
@@ -51,8 +66,32 @@ export interface EngineStats {
   readonly chunks: number;
   /** JavaScript time spent encoding and submitting. */
   readonly encodeMs: number;
+  /** JavaScript time spent deciding who runs, and with which rows. */
+  readonly scheduleMs: number;
+  /** Over all passes that draw: their rows, and those of them that belonged to a request. */
+  readonly rowsComputed: number;
+  readonly rowsFull: number;
+  /** Tokens that were drawn; given ones do not count. */
+  readonly tokens: number;
+  /** Requests that ended with their image. */
+  readonly images: number;
   /** With a profiler: how long passes ran on the device, and how long none did in between. */
   readonly device?: { readonly ms: number; readonly idleMs: number } | undefined;
+}
+
+/** What an engine is doing. */
+export interface EngineLoad {
+  /** Requests that wait for slots. */
+  readonly waiting: number;
+  /** Those that have slots. */
+  readonly running: number;
+  /** Those whose tokens are full, and whose pixels are on their way. */
+  readonly finishing: number;
+  readonly slots: number;
+  readonly slotsInUse: number;
+  /** Of the latest passes, and those that belonged to a request; 0 while nothing runs. */
+  readonly rows: number;
+  readonly rowsInUse: number;
 }
 
 /**
@@ -63,11 +102,14 @@ export interface Engine {
   readonly capacity: number;
   /** Requests that wait or run. */
   readonly jobs: number;
+  /** Since it was made. */
   readonly stats: EngineStats;
+  /** Now. */
+  readonly load: EngineLoad;
   /**
    * Asks for an image. Requests wait in their order until there are slots for them. Whoever stops
    * taking events (`return`, as `break` does in a loop) takes the request out.
-   * @throws OptionError at once for a request that can never be met. What goes wrong later ends the
+   * @throws OptionError at once for a request that can never be met, BusyError where `mostWaiting` wait. What goes wrong later ends the
    * events of that request: WeightsError where its logits or pixels are not finite, DeviceError when
    * the device fails, the signal's reason.
    */

@@ -20,6 +20,8 @@ export interface FedProgram {
 export interface FeedOptions {
   /** Steps in one submit; default grows until a chunk takes about 50 ms. */
   readonly chunk?: number | undefined;
+  /** What is queued, in milliseconds, in chunks of half as many. Default 100. */
+  readonly aheadMs?: number | undefined;
   readonly profiler?: Profiler | undefined;
 }
 
@@ -32,9 +34,10 @@ export interface SubmittedSteps {
   readonly behind?: (() => Promise<() => void>) | undefined;
 }
 
-/** Stopping takes a chunk, and encoding one should not hold a page up: 333 fast steps take 20 ms. */
-const CHUNK_MS = 50;
-/** Browsers tell that work is done up to 15 ms late: so much is queued besides, at least two chunks. */
+/**
+ * Browsers tell that work is done up to 15 ms late: so much is queued besides, at least two chunks. Stopping
+ * takes a chunk, and encoding one should not hold a page up: 333 fast steps take 20 ms.
+ */
 const AHEAD_MS = 100;
 const MAX_CHUNK = 1024;
 /** Chunks under way at once: what is read behind each needs a buffer until it has come. */
@@ -56,6 +59,7 @@ export class Feed {
   readonly #memory: Memory;
   readonly #watch: Pick<DeviceWatch, 'race'>;
   readonly #options: FeedOptions;
+  readonly #aheadMs: number;
   readonly #pending: Chunk[] = [];
   /** What the last chunks have in common: since when they run, and how many steps are done. */
   #streak: { readonly pace: Pace | undefined; readonly since: number; steps: number } = {
@@ -72,6 +76,7 @@ export class Feed {
     this.#memory = memory;
     this.#watch = watch;
     this.#options = options;
+    this.#aheadMs = options.aheadMs ?? AHEAD_MS;
   }
 
   /** Chunks that the device has not finished, as far as is known. */
@@ -84,17 +89,17 @@ export class Feed {
     if (this.#pending.length < 2) return false;
     if (this.#options.chunk !== undefined || this.#pending.length >= MOST_PENDING) return true;
     const ahead = this.#pending.reduce(
-      (ms, { size, pace }) => ms + size * (pace.msPerStep ?? AHEAD_MS),
+      (ms, { size, pace }) => ms + size * (pace.msPerStep ?? this.#aheadMs),
       0,
     );
-    return ahead >= AHEAD_MS;
+    return ahead >= this.#aheadMs;
   }
 
   /** Steps that the next chunk of a program should have. */
   chunkOf({ msPerStep }: Pace): number {
     if (this.#options.chunk !== undefined) return this.#options.chunk;
     if (msPerStep === undefined) return 1;
-    return Math.max(1, Math.min(Math.round(CHUNK_MS / msPerStep), this.#most));
+    return Math.max(1, Math.min(Math.round(this.#aheadMs / 2 / msPerStep), this.#most));
   }
 
   /** Encodes and submits steps of a program. */

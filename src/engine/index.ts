@@ -1,6 +1,12 @@
 /** The engine: requests in, events out. */
 export { createEngine } from './engine.ts';
-export type { Engine, EngineOptions, EngineStats, SubmitOptions } from './engine-types.ts';
+export type {
+  Engine,
+  EngineLoad,
+  EngineOptions,
+  EngineStats,
+  SubmitOptions,
+} from './engine-types.ts';
 export { createLastingEngine } from './lasting.ts';
 export type {
   LastingEngine,

@@ -10,6 +10,7 @@ export class Job {
   readonly index: number;
   readonly events: EventQueue<EngineEvent>;
   readonly onKnown: SubmitOptions['onKnown'];
+  readonly priority: number;
   /** Whether a preview of it is being made. */
   isPreviewing = false;
   /** Tokens that were known when it was last looked at; those before the last given one are not looked at. */
@@ -17,10 +18,15 @@ export class Job {
   readonly #unlisten: () => void;
   #told = 0;
 
-  constructor(request: CheckedRequest, index: number, { signal, onKnown }: SubmitOptions) {
+  constructor(
+    request: CheckedRequest,
+    index: number,
+    { signal, onKnown, priority = 0 }: SubmitOptions,
+  ) {
     this.request = request;
     this.index = index;
     this.onKnown = onKnown;
+    this.priority = priority;
     this.looked = Math.max(0, request.sampling.given - 1);
     this.events = new EventQueue(() => this.#unlisten());
     this.#unlisten = onAbort(signal, () => this.fail(signal?.reason));

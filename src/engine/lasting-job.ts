@@ -57,8 +57,7 @@ export class LastingJob {
       this.#losses = 0;
       onProgress();
     };
-    const { index } = this.#options;
-    const options = { index, signal: this.#stop.signal, onKnown };
+    const options = { ...this.#options, signal: this.#stop.signal, onKnown };
     const request = { ...this.#request, prefix: this.#known };
     for await (const event of engine.submit(request, options)) this.#take(event);
     this.#unlisten();

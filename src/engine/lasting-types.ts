@@ -36,9 +36,9 @@ export interface Loss {
 
 const MAX_LOSSES = 1000;
 const MAX_PAUSE_MS = 3_600_000;
-const { capacity, rows } = ENGINE;
+const { profiler: _, ...engine } = ENGINE;
 export const LASTING: Checks<LastingOptions> = {
-  ...{ capacity, rows },
+  ...engine,
   mostLosses: integer(1, MAX_LOSSES),
   pauseMs: number(0, MAX_PAUSE_MS),
   onLost: callback,
@@ -55,7 +55,7 @@ export type LastingEvent =
  * tokens that were read last, to the pixels of an undisturbed run.
  */
 export interface LastingEngine
-  extends Pick<Engine, 'capacity' | 'jobs' | 'prepare' | 'idle' | 'destroy'> {
+  extends Pick<Engine, 'capacity' | 'jobs' | 'stats' | 'load' | 'prepare' | 'idle' | 'destroy'> {
   /** The model that is open, or was last. */
   readonly model: Model;
   /** Whether there is a device; else requests wait for it. */

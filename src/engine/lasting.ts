@@ -4,8 +4,15 @@ import { differingParts } from '../load/fingerprint.ts';
 import { checkModel, type Model } from '../load/model.ts';
 import type { CaptionFeatures } from '../models/caption.ts';
 import { callback, checkOptions, checkValue } from '../options.ts';
+import { addStats, NO_STATS } from './add-stats.ts';
 import { createEngine } from './engine.ts';
-import { type Engine, SUBMIT, type SubmitOptions } from './engine-types.ts';
+import {
+  type Engine,
+  type EngineLoad,
+  type EngineStats,
+  SUBMIT,
+  type SubmitOptions,
+} from './engine-types.ts';
 import { LastingJob } from './lasting-job.ts';
 import {
   LASTING,
@@ -16,6 +23,7 @@ import {
   type OpenModel,
 } from './lasting-types.ts';
 import { checkRequest, type ImageRequest } from './request.ts';
+import { checkRoom } from './waiting-line.ts';
 
 const MOST_LOSSES = 4;
 const PAUSE_MS = 1000;
@@ -46,11 +54,14 @@ export async function createLastingEngine(
   return new ReopeningEngine(open, options, await openSession(open, options));
 }
 
-async function openSession(open: OpenModel, { capacity, rows }: LastingOptions): Promise<Session> {
+async function openSession(
+  open: OpenModel,
+  { capacity, rows, aheadMs }: LastingOptions,
+): Promise<Session> {
   const opened = await open();
   try {
     checkModel('createLastingEngine: open', opened.model);
-    const engine = await createEngine(opened.model, { capacity, rows });
+    const engine = await createEngine(opened.model, { capacity, rows, aheadMs });
     return { opened, engine, since: performance.now() };
   } catch (error) {
     opened.close();
@@ -71,6 +82,8 @@ class ReopeningEngine implements LastingEngine {
   #session: Session | undefined;
   #ended: Error | undefined;
   #resets = 0;
+  /** On devices that were lost. */
+  #before: EngineStats = NO_STATS;
   /** In a row. */
   #losses = 0;
 
@@ -91,6 +104,16 @@ class ReopeningEngine implements LastingEngine {
     return this.#jobs.size;
   }
 
+  get stats(): EngineStats {
+    return addStats(this.#before, this.#session?.engine.stats ?? NO_STATS);
+  }
+
+  get load(): EngineLoad {
+    if (this.#session) return this.#session.engine.load;
+    const idle = { running: 0, finishing: 0, slotsInUse: 0, rows: 0, rowsInUse: 0 };
+    return { waiting: this.#jobs.size, slots: this.capacity, ...idle };
+  }
+
   get isOpen(): boolean {
     return this.#session !== undefined;
   }
@@ -109,7 +132,10 @@ class ReopeningEngine implements LastingEngine {
   ): AsyncIterableIterator<LastingEvent> {
     const { onKnown: _, ...checks } = SUBMIT;
     checkOptions('submit', options, checks);
-    checkRequest(this.#model.config, request, this.capacity);
+    const checked = checkRequest(this.#model.config, request, this.capacity);
+    if (this.#options.mostWaiting !== undefined) {
+      checkRoom(this.load, checked, this.#options.mostWaiting);
+    }
     const job = new LastingJob(request, options);
     if (this.#ended) job.fail(this.#ended);
     else if (options.signal?.aborted) job.fail(options.signal.reason);
@@ -183,6 +209,7 @@ class ReopeningEngine implements LastingEngine {
   async #reopen(lost: Session, why: DeviceError): Promise<void> {
     if (this.#session !== lost) return;
     this.#session = undefined;
+    this.#before = addStats(this.#before, lost.engine.stats);
     if (performance.now() - lost.since > WELL_MS) this.#losses = 0;
     close(lost);
     await Promise.all(this.#runs);

@@ -86,6 +86,8 @@ export class Passes {
   readonly #building = new Map<number, Promise<PassProgram>>();
   readonly #software: boolean;
   readonly #counts: readonly number[];
+  /** Of a program that nobody waited for. */
+  #failure: { readonly error: unknown } | undefined;
   #destroyed = false;
 
   constructor(network: Network<GptConfig>, slots: Slots) {
@@ -105,6 +107,36 @@ export class Passes {
       return { rows, passes: pace.encode.steps, msPerPass: pace.msPerStep };
     });
     return bestWindow({ config: this.#network.config, counts: this.#counts, built, rowsOf });
+  }
+
+  /** Rows of the largest program there is. */
+  get largest(): number {
+    return Math.max(0, ...this.#built.keys());
+  }
+
+  /**
+   * As `for`, but at once: where another program should be built, that is begun, and one that is too large
+   * serves meanwhile, or the largest that has the `least` rows.
+   * @returns undefined where none has.
+   * @throws What went wrong in building one.
+   */
+  now(least: number, needed: number, wanted: number): PassProgram | undefined {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure.error;
+    const built = [...this.#built.keys()].sort((a, b) => a - b);
+    const best = rowsFor(needed, wanted, built, this.#software);
+    if (best === undefined && built.length > 0) this.begin(needed);
+    const meanwhile = built.find((rows) => rows >= needed) ?? built.findLast((n) => n >= least);
+    const rows = best ?? meanwhile;
+    return rows === undefined ? undefined : this.#built.get(rows);
+  }
+
+  /** Begins to build the program for so many rows; `now` says if that fails. */
+  begin(rows: number): void {
+    this.for(rows).catch((error: unknown) => {
+      this.#failure = { error };
+    });
   }
 
   /**

@@ -40,6 +40,7 @@ export class Placed implements Place {
   /** Tokens that were seen to be drawn, over those that were expected. */
   #ratio = 1;
   #seen = 0;
+  #counted: number;
 
   constructor({ slot, uncondSlot, condition, sampling, window }: Place) {
     this.slot = slot;
@@ -47,6 +48,7 @@ export class Placed implements Place {
     this.condition = condition;
     this.sampling = sampling;
     this.window = window;
+    this.#counted = sampling.given;
   }
 
   /** When all that is submitted is done. */
@@ -91,6 +93,13 @@ export class Placed implements Place {
       predicted += isSure ? count : tokensAPass(count);
     }
     return this.#become({ least, most, expected, predicted, passes: this.#at.passes + passes });
+  }
+
+  /** Tokens that were drawn since it was last counted, when so many are known. */
+  count(known: number): number {
+    const more = Math.max(0, known - this.#counted);
+    this.#counted += more;
+    return more;
   }
 
   /** Takes in how many tokens were known at a moment. */

@@ -17,6 +17,16 @@ export interface PlannedPass {
 export const rowsNeeded = (placed: readonly Placed[]): number =>
   placed.reduce((sum, { rowsAPosition }) => sum + rowsAPosition, 0);
 
+/** As many of them, from the first on, as so many rows are enough for. */
+export function leading(placed: readonly Placed[], rows: number): readonly Placed[] {
+  let left = rows;
+  const end = placed.findIndex(({ rowsAPosition }) => {
+    left -= rowsAPosition;
+    return left < 0;
+  });
+  return end < 0 ? placed : placed.slice(0, end);
+}
+
 /**
  * Rows of the windows of sequences.
  * @param auto Window of those that leave it to the engine.

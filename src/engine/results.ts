@@ -106,13 +106,14 @@ export class Results {
    * that fails.
    * @param passes That it was computed in.
    * @param isLast Whether its dispatches are timed, where there is a profiler.
+   * @returns Whether it got its image.
    */
   async finish(
     job: Job,
     read: Promise<Tokens>,
     passes: number,
     isLast: () => boolean,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const allRead = this.#readWith(read);
     try {
       const { blockSize: total } = this.#model.config.gpt;
@@ -121,14 +122,16 @@ export class Results {
       if (!job.isGone) job.onKnown?.(tokens.slice());
       job.tellTokens(total, total);
       await allRead; // those that became full with it are decoded with it
-      if (job.isGone) return;
+      if (job.isGone) return false;
       const begun = performance.now();
       const picture = await this.#picture(job, tokens, isLast());
       const decodeMs = performance.now() - begun;
       job.events.push({ type: 'image', tokens, picture, passes, decodeMs });
       job.finish();
+      return true;
     } catch (error) {
       job.fail(error);
+      return false;
     }
   }
 

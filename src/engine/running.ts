@@ -7,12 +7,14 @@ import type { PlannedPass } from './plan-pass.ts';
 import { type Captioned, conditionOf, firstOf } from './plan-prefill.ts';
 import type { Results } from './results.ts';
 import type { Slots } from './slots.ts';
+import { slotsOf } from './waiting-line.ts';
 
 export type Tokens = Uint32Array<ArrayBuffer>;
 
 /** A request whose caption is not in its slots yet. */
 export interface CaptionedJob extends Captioned {
   readonly job: Job;
+  readonly placed: Placed;
 }
 
 /** Takes a request whose tokens are full. */
@@ -27,6 +29,10 @@ export class Running {
   readonly #onFull: OnFull;
   readonly #free: number[];
   readonly #captioned: CaptionedJob[] = [];
+  /** Those whose captions are not in their slots yet. */
+  readonly #filling = new Set<Placed>();
+  /** Tokens that were drawn, or are once all that is submitted is done. */
+  drawn = 0;
 
   constructor(model: Model, slots: Slots, results: Results, onFull: OnFull) {
     this.#model = model;
@@ -40,8 +46,19 @@ export class Running {
     return [...this.jobs.keys()];
   }
 
+  /** Those that can draw: their captions are in their slots. */
+  get drawing(): readonly Placed[] {
+    return this.#filling.size === 0
+      ? this.placed
+      : this.placed.filter((placed) => !this.#filling.has(placed));
+  }
+
+  get slotsInUse(): number {
+    return this.#slots.count - this.#free.length;
+  }
+
   hasRoomFor({ request }: Job): boolean {
-    return this.#free.length >= (request.guided ? 2 : 1);
+    return this.#free.length >= slotsOf(request);
   }
 
   /** Gives a request its slots, for which there is room. */
@@ -64,7 +81,9 @@ export class Running {
     };
     memory.checked('writing given tokens', write).catch((error) => job.fail(error));
     if (line.length < config.blockSize) {
-      if (caption) this.#captioned.push({ job, slot, uncondSlot, caption });
+      if (!caption) return;
+      this.#filling.add(placed);
+      this.#captioned.push({ job, placed, slot, uncondSlot, caption });
       return;
     }
     this.release(placed);
@@ -76,9 +95,15 @@ export class Running {
     return this.#captioned.splice(0);
   }
 
+  /** Its caption is in its slots. */
+  filled(placed: Placed): void {
+    this.#filling.delete(placed);
+  }
+
   /** Takes its slots back. Passes that are queued still write to them, before others do. */
   release(placed: Placed): void {
     this.jobs.delete(placed);
+    this.#filling.delete(placed);
     this.#free.push(placed.slot);
     if (placed.uncondSlot !== undefined) this.#free.push(placed.uncondSlot);
     this.#free.sort((a, b) => a - b);
@@ -123,6 +148,7 @@ export class Running {
   ): () => void {
     const { blockSize } = this.#model.config.gpt;
     const { given } = placed.sampling;
+    this.drawn += placed.count(known);
     if (known === blockSize) {
       this.release(placed);
       this.#onFull(job, read(), passes); // which tells of the last ones when they have been looked at
