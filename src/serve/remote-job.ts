@@ -13,6 +13,8 @@ export class RemoteJob {
   readonly #leave: () => void;
   #isQueued = false;
   #hasStarted = false;
+  #isDrawn = false;
+  #isDone = false;
   #done = 0;
   #previewed = 0;
 
@@ -31,12 +33,19 @@ export class RemoteJob {
     const unlisten = onAbort(signal, () => this.fail(signal.reason));
   }
 
+  /** Whether it came to its end, rather than being given up. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
   /** Whether it has slots somewhere. */
   get hasStarted(): boolean {
     return this.#hasStarted;
   }
 
   take(event: JobEvent): void {
+    if (this.#isDrawn && event.type !== 'done') return;
+    if (event.type === 'image') this.#isDrawn = true;
     if (event.type === 'queued') {
       if (this.#isQueued) return;
       this.#isQueued = true;
@@ -53,13 +62,14 @@ export class RemoteJob {
     const isNews = event.type === 'tokens' || event.type === 'preview';
     this.events.push(event, (latest) => isNews && latest.type === event.type);
     if (event.type !== 'done') return;
+    this.#isDone = true;
     this.events.end();
     this.#leave();
   }
 
   /** Whoever drew it is gone; another begins it again. */
   resume(): void {
-    if (this.#hasStarted) this.events.push({ type: 'resumed', done: 0 });
+    if (this.#hasStarted && !this.#isDrawn) this.events.push({ type: 'resumed', done: 0 });
   }
 
   fail(error: unknown): void {

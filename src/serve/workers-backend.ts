@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { onAbort } from '../engine/on-abort.ts';
 import { DeviceError, OptionError } from '../errors.ts';
-import { differingParts } from '../load/fingerprint.ts';
 import type { Backend, ImageJob, JobEvent, ServedModel } from './backend.ts';
 import { ChildWorker } from './child-worker.ts';
 import { gpusOf } from './gpus.ts';
 import { addLoads, type BackendLoad, NO_LOAD } from './load.ts';
+import { modelsDifference } from './models-difference.ts';
 import { RemoteJob } from './remote-job.ts';
 import type { WorkerSetup } from './worker-messages.ts';
 
@@ -155,7 +155,7 @@ export class WorkersBackend implements Backend {
       void child.close(0);
       throw error;
     });
-    const problem = differenceOf(this.#models, models);
+    const problem = modelsDifference(this.#models, models);
     if (problem !== undefined) {
       await child.close(0);
       throw new OptionError(`${place.name} would draw other pixels than the others: ${problem}`);
@@ -239,16 +239,3 @@ const closed = (): DeviceError =>
   new DeviceError('destroyed', 'the server is shutting down: ask again');
 const noneLeft = (): DeviceError =>
   new DeviceError('lost', 'no worker is left: all ended again and again');
-
-/** What makes other pixels of equal jobs, if anything. */
-function differenceOf(
-  known: readonly ServedModel[],
-  models: readonly ServedModel[],
-): string | undefined {
-  const parts = known.flatMap(({ fingerprint }, i) => {
-    const other = models[i]?.fingerprint;
-    if (fingerprint.digest === other?.digest) return [];
-    return differingParts(fingerprint.text, other?.text ?? '');
-  });
-  return parts.length > 0 ? `another ${parts.join(', ')}` : undefined;
-}

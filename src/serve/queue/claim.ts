@@ -1,0 +1,38 @@
+/** All workers of a queue draw the same pixels: the first one says which, and the others must too. */
+import type { Redis } from 'ioredis';
+import { OptionError } from '../../errors.ts';
+import type { ServedModel } from '../backend.ts';
+import { modelsDifference } from '../models-difference.ts';
+import { type Claim, GONE_MS, type Keys } from './records.ts';
+
+/** The claim that is valid now. */
+export async function readClaim(redis: Redis, { claim }: Keys): Promise<Claim | undefined> {
+  const text = await redis.get(claim);
+  return text === null ? undefined : JSON.parse(text);
+}
+
+/**
+ * Claims a queue for what a worker draws, or joins those that have, until `GONE_MS` from now.
+ * @throws OptionError when others draw other pixels: it names what differs.
+ */
+export async function claimQueue(
+  redis: Redis,
+  keys: Keys,
+  models: readonly ServedModel[],
+): Promise<void> {
+  const own: Claim = { models };
+  for (;;) {
+    const isFirst = await redis.set(keys.claim, JSON.stringify(own), 'PX', GONE_MS, 'NX');
+    if (isFirst) return;
+    const others = await readClaim(redis, keys);
+    if (!others) continue; // it ran out just now
+    const difference = modelsDifference(others.models, models);
+    if (difference !== undefined) {
+      throw new OptionError(
+        `the workers of this queue draw other pixels (${difference}): take another --queue-name, or stop them first and wait ${GONE_MS / 1000} s`,
+      );
+    }
+    await redis.pexpire(keys.claim, GONE_MS);
+    return;
+  }
+}
