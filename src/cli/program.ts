@@ -24,6 +24,7 @@ import { isFile, modelNamed, resolveModel } from './models.ts';
 import type { PullOptions } from './pull.ts';
 import type { Streams } from './report.ts';
 import { addServe } from './serve-command.ts';
+import { addWorker } from './worker-command.ts';
 
 /** Options of the library that have other names here. */
 const OTHER_FLAGS = { classes: '--class', kvDtype: '--kv' } as const;
@@ -67,6 +68,7 @@ export function program(signal: AbortSignal, streams: Streams): Command {
   addInfo(withModel, run);
   addTune(withModel, run);
   addServe(withModel, run);
+  addWorker(withModel, run);
   addConvert(command, run);
   addPull(command, run);
   llamagen

@@ -1,34 +1,27 @@
 /** The options of `llamagen serve`. */
 import { InvalidArgumentError, Option } from 'commander';
-import { WEIGHT_DTYPES } from '../models/precision.ts';
 import { DEFAULT_LIMITS } from '../serve/server-options.ts';
-import { collect, decimalFrom, integer, path } from './arguments.ts';
-import { type AddCommand, precision, type Runner } from './command-kit.ts';
+import { collect, integer, path } from './arguments.ts';
+import type { AddCommand, Runner } from './command-kit.ts';
+import { queueNameOption, queueOption, seconds, withDrawing } from './drawing-options.ts';
 
 const MAX_PORT = 65535;
-const MAX_CAPACITY = 1024;
-const MAX_WORKERS = 64;
 const MAX_WAITING = 100_000;
-const MAX_SECONDS = 86_400;
 const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
-
-const seconds = decimalFrom(0.1, MAX_SECONDS);
 
 /** Adds the command. */
 export function addServe(command: AddCommand, run: Runner): void {
-  command('serve', 'Answer the OpenAI images API over HTTP, many requests at once.')
+  const serve = command('serve', 'Answer the OpenAI images API over HTTP, many requests at once.');
+  withDrawing(serve)
+    .addOption(
+      queueOption('a Redis: processes of "llamagen worker" draw, on any machine').conflicts([
+        'workers',
+        'capacity',
+      ]),
+    )
+    .addOption(queueNameOption())
     .option('--port <n>', 'port; 0 is any free one', integer(0, MAX_PORT), 8000)
     .option('--host <address>', 'address to listen at', '127.0.0.1')
-    .option(
-      '--workers <n>',
-      'draw in so many processes, one for each GPU: what ends one of them ends no request',
-      integer(1, MAX_WORKERS),
-    )
-    .option(
-      '--capacity <n>',
-      'KV slots of an engine: a guided image takes two, any other one (default: 32)',
-      integer(1, MAX_CAPACITY),
-    )
     .option('--api-key-file <file>', 'keys, one a line: whoever asks needs one of them', path)
     .option(
       '--alias <name=model>',
@@ -66,19 +59,12 @@ export function addServe(command: AddCommand, run: Runner): void {
       seconds,
       DEFAULT_LIMITS.urlMs / 1000,
     )
-    .option('--shutdown-timeout <s>', 'seconds to finish in when asked to stop', seconds, 30)
     .addOption(
       new Option('--log-level <level>', 'lines of JSON on stderr')
         .choices(LOG_LEVELS)
         .default('info'),
     )
     .option('--log-prompts', 'write prompts into the log')
-    .addOption(
-      new Option('--dtype <type>', 'storage of the weights on the device')
-        .choices(WEIGHT_DTYPES)
-        .default('auto'),
-    )
-    .addOption(precision())
     .action(run(async () => (await import('./serve.ts')).runServe));
 }
 

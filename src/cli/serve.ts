@@ -1,29 +1,19 @@
 /** `llamagen serve`: the OpenAI images API over HTTP, until it is asked to stop. */
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import { OptionError } from '../errors.ts';
-import type { LoadOptions } from '../load/model.ts';
 import { openFolder } from '../node/files.ts';
 import { readApiKeys } from '../serve/api-keys.ts';
 import { createServer } from '../serve/app.ts';
 import type { Backend } from '../serve/backend.ts';
-import { createLocalBackend } from '../serve/local-backend.ts';
 import { importServer } from '../serve/peers.ts';
 import { checkAliases } from '../serve/server-options.ts';
-import { createWorkersBackend } from '../serve/workers-backend.ts';
-import type { CommonOptions } from './context.ts';
 import { readModelJson } from './models.ts';
+import { type DrawOptions, openBackend, type QueueOptions } from './open-backend.ts';
 import type { Report } from './report.ts';
 import { allowGrace } from './signals.ts';
 
-export interface ServeOptions extends CommonOptions {
+export interface ServeOptions extends DrawOptions, QueueOptions {
   readonly host: string;
   readonly port: number;
-  /** Processes with an engine each. Default: one engine, in this process. */
-  readonly workers?: number | undefined;
-  readonly capacity?: number | undefined;
-  readonly dtype?: LoadOptions['dtype'];
-  readonly precision?: LoadOptions['precision'];
   readonly apiKeyFile?: string | undefined;
   readonly alias?: ReadonlyMap<string, string> | undefined;
   readonly resize?: boolean | undefined;
@@ -51,7 +41,7 @@ export async function runServe(
   const { host, port, shutdownTimeout, publicUrl } = options;
   await importServer();
   const apiKeys = options.apiKeyFile === undefined ? undefined : readApiKeys(options.apiKeyFile);
-  if (options.alias) {
+  if (options.alias && options.queue === undefined) {
     checkAliases(options.alias, [(await readModelJson(openFolder(options.model))).name]);
   }
   const failed = new AbortController();
@@ -117,32 +107,6 @@ function describe(report: Report, { backend, url, host, apiKeyFile }: Listening)
 }
 
 const isLoopback = (host: string): boolean => /^(localhost|127\..*|::1)$/.test(host);
-
-/** What ends a server: it is asked to stop, or can draw no more. */
-interface Ends {
-  readonly signal: AbortSignal;
-  readonly onFailed: (error: unknown) => void;
-}
-
-/** Who draws, as the options say. */
-function openBackend(
-  options: ServeOptions,
-  report: Report,
-  { signal, onFailed }: Ends,
-): Promise<Backend> {
-  const { model: folder, workers, capacity, dtype, precision } = options;
-  const created = statSync(join(folder, 'model.json')).mtimeMs / 1000;
-  const onNote = (text: string): void => report.note(text);
-  const common = { capacity, created, onNote };
-  if (workers !== undefined) {
-    return createWorkersBackend({ ...common, workers, folder, load: { dtype, precision }, signal });
-  }
-  const start = performance.now();
-  const onProgress = (done: number, total: number): void =>
-    report.progress({ phase: 'load', done, total, elapsedMs: performance.now() - start });
-  const load = { dtype, precision, onProgress };
-  return createLocalBackend({ ...common, files: openFolder(folder), load, signal, onFailed });
-}
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -28,8 +28,10 @@ export class ChildWorker {
     this.#process = start(env);
     this.opened = new Promise((resolve, reject) => {
       this.#process.on('message', (message: FromWorker) => {
-        if (message.type === 'ready') resolve(message.models);
-        else if (message.type === 'refused') reject(errorOf(message.error));
+        if (message.type === 'ready') {
+          this.#load = message.load;
+          resolve(message.models);
+        } else if (message.type === 'refused') reject(errorOf(message.error));
         else if (message.type === 'note') events.note(message.text);
         else if (message.type === 'load') this.#load = message.load;
         else this.#tell(message);

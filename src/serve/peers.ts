@@ -38,6 +38,10 @@ export const importServer = (): Promise<ServerPeers> =>
     createMetrics: (await import('./metrics.ts')).createMetrics,
   }));
 
+/** What puts jobs into a queue and takes them out. */
+export const importQueue = (command: string): Promise<typeof import('./queue/index.ts')> =>
+  imported(command, ['bullmq', 'ioredis'], () => import('./queue/index.ts'));
+
 /**
  * @param packages All that `load` imports.
  * @throws OptionError that says what to install.

@@ -19,7 +19,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'note'; readonly text: string }
-  | { readonly type: 'ready'; readonly models: readonly ServedModel[] }
+  | { readonly type: 'ready'; readonly models: readonly ServedModel[]; readonly load: BackendLoad }
   /** It could not open the model. */
   | { readonly type: 'refused'; readonly error: WireError }
   | { readonly type: 'load'; readonly load: BackendLoad }

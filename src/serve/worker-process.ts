@@ -32,8 +32,11 @@ process.on('message', (message: ToWorker) => {
 async function open({ folder, ...options }: WorkerSetup): Promise<void> {
   try {
     const onNote = (text: string): void => tell({ type: 'note', text });
-    backend = await createLocalBackend({ ...options, files: openFolder(folder), onNote });
-    tell({ type: 'ready', models: backend.models });
+    // The parent starts another in the place of one that can draw no more.
+    const onFailed = (): void => process.exit(1);
+    const files = openFolder(folder);
+    backend = await createLocalBackend({ ...options, files, onNote, onFailed });
+    tell({ type: 'ready', models: backend.models, load: backend.load() });
     let told: BackendLoad | undefined;
     setInterval(() => {
       const load = backend?.load();

@@ -15,6 +15,8 @@ export interface WorkersOptions extends WorkerSetup {
   readonly workers: number;
   /** Takes lines that a user should see. */
   readonly onNote?: ((text: string) => void) | undefined;
+  /** Called when all workers were given up: no job will be drawn any more. */
+  readonly onFailed?: ((error: unknown) => void) | undefined;
   /** Stops opening. */
   readonly signal?: AbortSignal | undefined;
   /** Before a worker is started again, and twice as long after each further failure. Default 1000. */
@@ -232,6 +234,7 @@ export class WorkersBackend implements Backend {
     if (!this.#isLost) return;
     for (const job of this.#jobs.values()) job.fail(noneLeft());
     this.#homeless = [];
+    this.#options.onFailed?.(noneLeft());
   }
 }
 

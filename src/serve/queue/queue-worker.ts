@@ -28,6 +28,8 @@ export interface QueueWorkerOptions {
   readonly concurrency?: number | undefined;
   /** A job whose worker said nothing for so long is taken over. Default 10 s. */
   readonly lockMs?: number | undefined;
+  /** Called when it can draw no more for this queue: others draw other pixels. Close it then. */
+  readonly onFailed?: ((error: unknown) => void) | undefined;
   /** Takes lines that a user should see. */
   readonly onNote?: ((text: string) => void) | undefined;
   /** Stops waiting for the queue. */
@@ -68,8 +70,6 @@ export async function startQueueWorker(options: QueueWorkerOptions): Promise<Que
 
 export class QueueWorker {
   readonly id: string = randomUUID();
-  /** Resolves when it can draw no more, with the reason; never where nothing goes wrong. */
-  readonly failed: Promise<Error>;
   readonly #backend: Backend;
   readonly #note: (text: string) => void;
   readonly #redis: Redis;
@@ -78,14 +78,12 @@ export class QueueWorker {
   readonly #worker: Worker<QueueJob>;
   readonly #running = new Map<string, Running>();
   readonly #beat: NodeJS.Timeout;
-  #fail: (error: Error) => void = () => {};
+  readonly #fail: (error: unknown) => void;
 
   constructor(options: QueueWorkerOptions, redis: Redis, cancels: Redis) {
     const { address, backend, lockMs = LOCK_MS, onNote = () => {} } = options;
     const { concurrency = Math.max(1, Math.floor(backend.load().slots / 2)) } = options;
-    this.failed = new Promise((resolve) => {
-      this.#fail = resolve;
-    });
+    this.#fail = options.onFailed ?? (() => {});
     this.#backend = backend;
     this.#note = onNote;
     this.#redis = redis;
@@ -158,9 +156,7 @@ export class QueueWorker {
       }
       if (stop.signal.aborted) return;
       const { attempts = 1 } = job.opts;
-      const isOurs = error instanceof DeviceError;
-      if (isOurs && !this.#backend.ready()) this.#fail(error);
-      if (isOurs && job.attemptsMade + 1 < attempts) throw error; // for another worker
+      if (error instanceof DeviceError && job.attemptsMade + 1 < attempts) throw error; // for another worker
       await say({ type: 'failed', error: wireError(error) });
     } finally {
       this.#running.delete(id);
