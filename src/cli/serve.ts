@@ -6,6 +6,7 @@ import { createServer } from '../serve/app.ts';
 import type { Backend } from '../serve/backend.ts';
 import { importServer } from '../serve/peers.ts';
 import { checkAliases } from '../serve/server-options.ts';
+import { openTracing } from '../serve/tracing.ts';
 import { readModelJson } from './models.ts';
 import { type DrawOptions, openBackend, type QueueOptions } from './open-backend.ts';
 import type { Report } from './report.ts';
@@ -44,12 +45,13 @@ export async function runServe(
   if (options.alias && options.queue === undefined) {
     checkAliases(options.alias, [(await readModelJson(openFolder(options.model))).name]);
   }
+  const tracing = await openTracing();
   const failed = new AbortController();
   const backend = await openBackend(options, report, { signal, onFailed: (e) => failed.abort(e) });
   const deadlineMs = 1000 * shutdownTimeout;
   try {
     const server = await createServer({
-      ...{ backend, apiKeys, publicUrl },
+      ...{ backend, apiKeys, publicUrl, tracing },
       ...{ aliases: options.alias, resize: options.resize, origins: options.cors },
       log: { level: options.logLevel, stream: process.stderr },
       logPrompts: options.logPrompts,
@@ -72,6 +74,7 @@ export async function runServe(
     failed.signal.throwIfAborted();
   } finally {
     await backend.close(0);
+    await tracing?.close().catch((error) => report.note(`traces were not sent: ${error.message}`));
   }
 }
 

@@ -45,6 +45,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     genReqId: () => randomUUID(),
     logController: new peers.LogController({ disableRequestLogging: true }),
   });
+  options.tracing?.attach(app);
   // A page elsewhere may post text without asking first.
   app.removeContentTypeParser('text/plain');
   app.server.maxConnections = limits.connections;
@@ -97,7 +98,7 @@ async function addRoutes(
   const shown = new ImageStore(SHOWN);
   const lastImages = new LastImages(shown);
   const runs = new Runs({
-    ...{ backend, limits, metrics, sharp: peers.sharp },
+    ...{ backend, limits, metrics, sharp: peers.sharp, tracing: options.tracing },
     onImage: (...image) => lastImages.add(...image),
   });
   const urlOf = (id: string, { protocol, host }: FastifyRequest): string =>

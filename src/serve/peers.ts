@@ -42,6 +42,27 @@ export const importServer = (): Promise<ServerPeers> =>
 export const importQueue = (command: string): Promise<typeof import('./queue/index.ts')> =>
   imported(command, ['bullmq', 'ioredis'], () => import('./queue/index.ts'));
 
+/** What traces are made of. */
+export type TelemetryPeers = Pick<
+  typeof import('@opentelemetry/api'),
+  'context' | 'propagation' | 'trace' | 'SpanKind' | 'SpanStatusCode'
+> &
+  Pick<typeof import('@opentelemetry/sdk-node'), 'NodeSDK' | 'resources'> &
+  Pick<typeof import('@opentelemetry/exporter-trace-otlp-http'), 'OTLPTraceExporter'>;
+
+const TELEMETRY = [
+  '@opentelemetry/api',
+  '@opentelemetry/sdk-node',
+  '@opentelemetry/exporter-trace-otlp-http',
+];
+
+export const importTelemetry = (): Promise<TelemetryPeers> =>
+  imported('tracing, for which variables OTEL_... ask,', TELEMETRY, async () => ({
+    ...(await import('@opentelemetry/api')),
+    ...(await import('@opentelemetry/sdk-node')),
+    ...(await import('@opentelemetry/exporter-trace-otlp-http')),
+  }));
+
 /**
  * @param packages All that `load` imports.
  * @throws OptionError that says what to install.

@@ -8,11 +8,13 @@ import { pictureFile } from './picture-bytes.ts';
 import type { Asked } from './read-request.ts';
 import { Run } from './run.ts';
 import type { Limits } from './server-options.ts';
+import type { Tracing } from './tracing.ts';
 
 export interface RunsOptions {
   readonly backend: Backend;
   readonly limits: Pick<Limits, 'waiting' | 'requestMs'>;
   readonly metrics: Pick<Metrics, 'follow'>;
+  readonly tracing?: Pick<Tracing, 'follow'> | undefined;
   readonly sharp: typeof import('sharp');
   /** Is given each image that is done, and whose it is. */
   readonly onImage: (file: Uint8Array, asked: Asked, seed: number, client: string) => void;
@@ -35,10 +37,12 @@ export class Runs {
    * @throws ApiError (429) where there is no room.
    */
   begin(asked: Asked, client: string): Run {
-    const { backend, metrics, limits, sharp, onImage } = this.#options;
+    const { backend, metrics, tracing, limits, sharp, onImage } = this.#options;
     this.#admission.take(asked.count);
-    const submit: Backend['submit'] = (job, options) =>
-      metrics.follow(backend.submit(job, options));
+    const submit: Backend['submit'] = (job, options) => {
+      const events = metrics.follow(backend.submit(job, options));
+      return tracing?.follow(events) ?? events;
+    };
     const run = new Run({
       asked,
       draw: (signal) => this.#counted(drawImages(submit, asked, signal), asked.count),

@@ -3,6 +3,7 @@
 import { OptionError } from '../errors.ts';
 import type { ApiKeys } from './api-keys.ts';
 import type { Backend } from './backend.ts';
+import type { Tracing } from './tracing.ts';
 
 export interface ServerOptions {
   readonly backend: Backend;
@@ -20,6 +21,8 @@ export interface ServerOptions {
   readonly log?: { readonly level: string; readonly stream: LogStream } | undefined;
   /** Whether prompts are in the log. Default false. */
   readonly logPrompts?: boolean | undefined;
+  /** Follows requests and images; it stays the caller's. Default: nothing does. */
+  readonly tracing?: Tracing | undefined;
   readonly limits?: Partial<Limits> | undefined;
 }
 
