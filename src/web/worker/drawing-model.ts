@@ -1,20 +1,19 @@
 /** A model on a device that draws: classes or prompts in, events out. */
 import { createLastingEngine } from '../../engine/lasting.ts';
+import type { LastingEngine } from '../../engine/lasting-types.ts';
 import { type ImageRequest, takenBy } from '../../engine/request.ts';
 import { OptionError } from '../../errors.ts';
 import { hasPictureEncoder, loadPictureEncoder } from '../../generate/picture-encoder.ts';
 import { loadTextModel } from '../../generate/prompts.ts';
-import { type LoadOptions, loadModel, type Model } from '../../load/model.ts';
+import { type LoadOptions, loadModel, readConfig } from '../../load/model.ts';
 import { precisionName } from '../../models/precision.ts';
 import { downsampleOf } from '../../models/vq-config.ts';
 import { assertKeepRows, fitted } from '../../picture/completion.ts';
 import type { ModelFiles } from '../../weights/source.ts';
+import { capacityFor } from './capacity.ts';
 import { Captions } from './captions.ts';
 import { type Devices, OnDevice } from './devices.ts';
 import type { DrawEvent, DrawRequest, GivenPicture, ModelView } from './protocol.ts';
-
-/** Images that are drawn side by side, two slots each with guidance. */
-const CAPACITY = 8;
 
 export interface DrawingModel {
   readonly view: ModelView;
@@ -36,7 +35,9 @@ export async function openDrawingModel(
     first = undefined; // nobody waits for the next one
     return { model, close: () => model.destroy() };
   };
-  const engine = await createLastingEngine(open, { capacity: CAPACITY });
+  const engine = await createLastingEngine(open, {
+    capacity: capacityFor((await readConfig(files)).gpt),
+  });
   if (options.signal?.aborted) {
     engine.destroy();
     throw options.signal.reason;
@@ -55,7 +56,7 @@ export async function openDrawingModel(
   };
 
   return {
-    view: viewOf(engine.model, await hasPictureEncoder(files)),
+    view: viewOf(engine, await hasPictureEncoder(files)),
     async *draw({ prompt, from, ...asked }, signal) {
       const request: ImageRequest = asked;
       if (prompt !== undefined) {
@@ -82,13 +83,14 @@ export async function openDrawingModel(
   };
 }
 
-function viewOf({ config, gpt, memory, fingerprint }: Model, canComplete: boolean): ModelView {
+function viewOf({ model, capacity }: LastingEngine, canComplete: boolean): ModelView {
+  const { config, gpt, memory, fingerprint } = model;
   const { name, description, classNames, text, sampling, license } = config;
   const { modelType, gridSize } = config.gpt;
   return {
     ...{ name, description, modelType, classNames, text, sampling, license, gridSize, fingerprint },
     imageSize: gridSize * downsampleOf(config.vq),
-    ...{ canComplete, capacity: CAPACITY },
+    ...{ canComplete, capacity },
     precision: precisionName(gpt.precision),
     gpuBytes: memory.weights + memory.state + memory.temp + memory.staging,
   };
