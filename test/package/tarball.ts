@@ -105,7 +105,11 @@ function typeProblems(files: Files): string[] {
   return problems;
 }
 
+const COMMENT = /\/\*[\s\S]*?\*\//g;
+
 const typesOf = (declarations: string): string[] =>
-  [...declarations.matchAll(/(?:from|import\() ?['"]([^'"]+)['"]|<reference \w+="([^"]+)"/g)].map(
-    ([, module, reference]) => module ?? reference ?? '',
-  );
+  [
+    ...declarations
+      .replace(COMMENT, '')
+      .matchAll(/(?:from|import\() ?['"]([^'"]+)['"]|<reference \w+="([^"]+)"/g),
+  ].map(([, module, reference]) => module ?? reference ?? '');
