@@ -51,12 +51,9 @@ describe('imports', () => {
     expect(up).toEqual([]);
   });
 
-  test('of kernels are wgsl-preprocessor and kernels', () => {
+  test('of kernels are kernels', () => {
     const other = found(
-      (path, name) =>
-        path.startsWith('kernels/') &&
-        !name.startsWith('kernels/') &&
-        name !== 'wgsl-preprocessor/wgsl-preprocessor.js',
+      (path, name) => path.startsWith('kernels/') && !name.startsWith('kernels/'),
     );
     expect(other).toEqual([]);
   });

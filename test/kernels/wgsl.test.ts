@@ -133,14 +133,11 @@ describe('layout', () => {
 
   test('comes after the conditions of a template', () => {
     const text = (wide: boolean): string => wgsl`fn f() {
-#if ${wide}
-  wide();
-#else
-  narrow();
-#endif
+  ${wide ? 'wide();' : 'narrow();'}
+  ${wide ? 'again();' : ''}
 }`;
     expect([text(true), text(false)]).toEqual([
-      'fn f() {\n  wide();\n}',
+      'fn f() {\n  wide();\n  again();\n}',
       'fn f() {\n  narrow();\n}',
     ]);
   });
