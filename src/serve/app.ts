@@ -9,6 +9,7 @@ import { ImageStore } from './image-store.ts';
 import { logRequests, noteCode } from './log.ts';
 import { addModels } from './models-route.ts';
 import { addOpenApi } from './openapi.ts';
+import { addPage } from './page.ts';
 import { importServer, type ServerPeers } from './peers.ts';
 import { Runs } from './runs.ts';
 import { checkAliases, DEFAULT_LIMITS, type Limits, type ServerOptions } from './server-options.ts';
@@ -112,6 +113,7 @@ async function addRoutes(
   await addOpenApi(app, peers, apiKeys !== undefined);
   addHealth(app, options);
   addImages(app, [kept, shown]);
+  addPage(app);
   await app.register(async (api) => {
     checkKeys(api, options);
     addModels(api, backend, aliases);
@@ -120,7 +122,7 @@ async function addRoutes(
       ...{ resize: options.resize ?? false, logPrompts: options.logPrompts ?? false },
       keep: (image, request) => urlOf(kept.add(image), request),
     });
-    addStatus(api, { backend, metrics, lastImages, urlOf });
+    addStatus(api, { backend, metrics, lastImages });
     api.get('/metrics', { schema: { hide: true } }, async (_, reply) =>
       reply.type(metrics.contentType).send(await metrics.text()),
     );

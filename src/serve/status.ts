@@ -1,5 +1,5 @@
 /** What the page at `/` shows: how busy the server is, and the last images of whoever asks. */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { clientOf } from './access.ts';
 import type { Backend } from './backend.ts';
 import type { ImageStore } from './image-store.ts';
@@ -14,8 +14,9 @@ const MAX_CLIENTS = 100;
 
 interface Shown {
   readonly id: string;
+  /** What it is of. */
+  readonly subject: string;
   readonly seed: number;
-  readonly model: string;
 }
 
 /** The last images of each client: those of others are nobody's business. */
@@ -31,7 +32,7 @@ export class LastImages {
     const id = this.#store.add({ bytes: file, type: CONTENT_TYPES[asked.format] });
     const before = this.#shown.get(client) ?? [];
     this.#shown.delete(client);
-    this.#shown.set(client, [{ id, seed, model: asked.model.name }, ...before].slice(0, SHOWN));
+    this.#shown.set(client, [{ id, subject: asked.subject, seed }, ...before].slice(0, SHOWN));
     const [oldest] = this.#shown.keys();
     if (this.#shown.size > MAX_CLIENTS && oldest !== undefined) this.#shown.delete(oldest);
   }
@@ -46,12 +47,10 @@ export interface StatusOptions {
   readonly backend: Backend;
   readonly metrics: Pick<Metrics, 'rates'>;
   readonly lastImages: LastImages;
-  /** The address of an image in the store. */
-  readonly urlOf: (id: string, request: FastifyRequest) => string;
 }
 
 export function addStatus(app: FastifyInstance, options: StatusOptions): void {
-  const { backend, metrics, lastImages, urlOf } = options;
+  const { backend, metrics, lastImages } = options;
   app.get('/status', { schema: { hide: true } }, (request, reply) => {
     const { waiting, running, slots, slotsInUse, rowsInUse, workers, resets } = backend.load();
     reply.header('cache-control', 'no-store');
@@ -61,7 +60,7 @@ export function addStatus(app: FastifyInstance, options: StatusOptions): void {
       ...metrics.rates(),
       images: lastImages
         .of(clientOf(request))
-        .map(({ id, ...shown }) => ({ url: urlOf(id, request), ...shown })),
+        .map(({ id, ...shown }) => ({ path: `images/${id}`, ...shown })),
     };
   });
 }
