@@ -4,30 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openGiven } from '../../src/convert/given.ts';
-import { parseVqConfig } from '../../src/models/vq-config.ts';
-import { vqWeightShapes } from '../../src/models/vq-weights.ts';
 import { convertCheckpoint } from '../../src/node/convert.ts';
 import { openSafetensors } from '../../src/weights/safetensors.ts';
 import { memorySource } from '../../src/weights/source.ts';
-import { counting } from '../support/checkpoints.ts';
-import { ROOT } from '../support/sources.ts';
-import { writePt } from '../support/zip.ts';
+import { tinyCheckpoints } from '../support/checkpoints.ts';
 
-const SAMPLES = join(ROOT, 'test', 'golden', 'pt_checkpoints');
-const sample = (name: string): Uint8Array => readFileSync(join(SAMPLES, name));
-const VQ = parseVqConfig({
-  ch: 32,
-  ch_mult: [1, 2],
-  num_res_blocks: 1,
-  z_channels: 32,
-  codebook_size: 48,
-});
+const DECODER = 'ddp_model.pt';
+const FILES = tinyCheckpoints();
+const { [DECODER]: gpt, 'vq.pt': vq, 'config.json': config } = FILES;
 
 let folder: string;
-let vq: Uint8Array;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'llamagen-given-'));
-  vq = writePt(counting(vqWeightShapes(VQ)));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -51,17 +39,12 @@ async function content(
 }
 
 describe('official checkpoints', () => {
-  const DECODER = 'ddp_model.pt';
-  /** What shapes do not tell. */
-  const CONFIG = new TextEncoder().encode('{"n_head":2,"block_size":16}');
-
   test('are read as the folder that a conversion writes', async () => {
-    const files = { [DECODER]: sample(DECODER), 'vq.pt': vq, 'config.json': CONFIG };
-    for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
+    for (const [name, bytes] of Object.entries(FILES)) writeFileSync(join(folder, name), bytes);
     const out = join(folder, 'out');
     const paths = { gpt: join(folder, DECODER), vq: join(folder, 'vq.pt') };
     await convertCheckpoint({ ...paths, out, name: 'ddp_model' });
-    const model = await given(files);
+    const model = await given(FILES);
     expect(model).toMatchObject({ name: 'ddp_model' });
     expect(await content(model, 'model.json')).toEqual(
       new Uint8Array(readFileSync(join(out, 'model.json'))),
@@ -86,8 +69,8 @@ describe('official checkpoints', () => {
     const model = await given({
       'mine/README.md': readme,
       'mine/a.pt': vq,
-      'mine/config.json': CONFIG,
-      [`mine/${DECODER}`]: sample(DECODER),
+      'mine/config.json': config,
+      [`mine/${DECODER}`]: gpt,
     });
     expect(model.name).toBe('ddp_model');
     await expect(model.open('t5.json')).rejects.toThrow(
@@ -97,10 +80,10 @@ describe('official checkpoints', () => {
 
   test.each([
     ['nothing', {}, /no files were given/],
-    ['a decoder alone', { [DECODER]: sample(DECODER) }, /two checkpoints: give a tokenizer, like/],
+    ['a decoder alone', { [DECODER]: gpt }, /two checkpoints: give a tokenizer, like/],
     [
       'two decoders',
-      { [DECODER]: sample(DECODER), 'b.pt': sample(DECODER) },
+      { [DECODER]: gpt, 'b.pt': gpt },
       /ddp_model.pt and b.pt are both decoders|b.pt and ddp_model.pt are both decoders/,
     ],
     [
@@ -109,7 +92,7 @@ describe('official checkpoints', () => {
       /cat.png: expected a checkpoint of torch.save \(.pt\) or a safetensors file; it is neither/,
     ],
     ['an empty file', { 'a.pt': new Uint8Array(0) }, /a.pt: expected .*neither/],
-    ['a file that was cut', { 'a.pt': sample(DECODER).slice(0, 5000) }, /^a.pt: /],
+    ['a file that was cut', { 'a.pt': gpt.slice(0, 5000) }, /^a.pt: /],
     [
       'shards without one of them',
       {
@@ -121,7 +104,7 @@ describe('official checkpoints', () => {
     ],
     [
       'two models',
-      { 'a/model.json': CONFIG, 'b/model.json': CONFIG },
+      { 'a/model.json': config, 'b/model.json': config },
       /a\/model.json, b\/model.json: more than one model/,
     ],
   ] as const)('%s is refused with the reason', async (_, files, message) => {

@@ -21,6 +21,8 @@ export interface FakeHub {
   /** Files in LFS by `owner/repo/path`; others in `small`. */
   readonly files: Map<string, Buffer>;
   readonly small: Map<string, Buffer>;
+  /** Repositories whose files only the token `good` may read. */
+  readonly gated: Set<string>;
   /** Answers the next request to one of the servers in another way. */
   next(part: Part, answer: Answer): void;
   /** Answers all requests to one of the servers in another way. */
@@ -39,35 +41,76 @@ export const sha256 = (bytes: Uint8Array): string =>
 export const lfsPointer = (bytes: Uint8Array): string =>
   `version https://git-lfs.github.com/spec/v1\noid sha256:${sha256(bytes)}\nsize ${bytes.byteLength}\n`;
 
+const COMMIT = 'ce98ec41803a74a90ce68c40ababa9eaeffeb4ec';
+
+/** What the hub lets pages of other origins do and see. */
+const CORS = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-headers': 'authorization, range',
+  'access-control-expose-headers':
+    'x-repo-commit,x-error-code,x-error-message,etag,accept-ranges,content-range,x-linked-size,x-linked-etag',
+};
+
+const gitHash = (bytes: Buffer): string =>
+  createHash('sha1').update(`blob ${bytes.byteLength}\0`).update(bytes).digest('hex');
+
+/** The list of a repository's files, as the API gives it. */
+function sendListing(
+  res: ServerResponse,
+  repo: string,
+  revision: string,
+  { files, small }: Pick<FakeHub, 'files' | 'small'>,
+): void {
+  const within = <T>(map: ReadonlyMap<string, Buffer>, entry: (bytes: Buffer) => T) =>
+    [...map]
+      .filter(([path]) => path.startsWith(`${repo}/`))
+      .map(([path, bytes]) => ({ rfilename: path.slice(repo.length + 1), ...entry(bytes) }));
+  const siblings = [
+    ...within(small, (bytes) => ({ size: bytes.byteLength, blobId: gitHash(bytes) })),
+    ...within(files, (bytes) => ({
+      size: bytes.byteLength,
+      blobId: gitHash(Buffer.from(lfsPointer(bytes))),
+      lfs: { sha256: sha256(bytes), size: bytes.byteLength, pointerSize: 133 },
+    })),
+  ];
+  const isKnown = ['main', COMMIT].includes(revision);
+  const code = siblings.length === 0 ? 'RepoNotFound' : isKnown ? undefined : 'RevisionNotFound';
+  if (code) res.writeHead(code === 'RepoNotFound' ? 401 : 404, { 'x-error-code': code }).end();
+  else res.writeHead(200).end(JSON.stringify({ id: repo, sha: COMMIT, siblings }));
+}
+
 export async function startHub(): Promise<FakeHub> {
   const files = new Map<string, Buffer>();
   const small = new Map<string, Buffer>();
+  const gated = new Set<string>();
   const seen: Seen[] = [];
   const faults: Record<Part, Answer[]> = { hub: [], cdn: [] };
   const standing: Partial<Record<Part, Answer>> = {};
 
   const usual: Record<Part, Answer> = {
     hub(req, res) {
+      const listed = /^\/api\/models\/([^/]+\/[^/]+)\/revision\/([^/]+)\?blobs=true$/.exec(
+        decodeURIComponent(req.url ?? ''),
+      );
+      if (listed) return sendListing(res, listed[1] ?? '', listed[2] ?? '', { files, small });
       const [, repo = '', , file = ''] =
         /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(decodeURIComponent(req.url ?? '')) ?? [];
       const linked = files.get(`${repo}/${file}`);
       const plain = small.get(`${repo}/${file}`);
-      if (linked) {
+      if (gated.has(repo) && req.headers.authorization !== 'Bearer good') {
+        res.writeHead(401, { 'x-error-code': 'GatedRepo' }).end();
+      } else if (linked) {
         res.writeHead(302, {
           location: `${cdn.origin}/${sha256(linked)}?signature=secret`,
           etag: `"${createHash('md5').update(lfsPointer(linked)).digest('hex')}"`,
           'x-linked-etag': `"${sha256(linked)}"`,
           'x-linked-size': String(linked.byteLength),
-          'x-repo-commit': 'ce98ec41803a74a90ce68c40ababa9eaeffeb4ec',
+          'x-repo-commit': COMMIT,
           'accept-ranges': 'bytes',
         });
         res.end();
       } else if (plain) {
-        const etag = createHash('sha1')
-          .update(`blob ${plain.byteLength}\0`)
-          .update(plain)
-          .digest('hex');
-        sendRanges(req, res, plain, `"${etag}"`);
+        sendRanges(req, res, plain, `"${gitHash(plain)}"`);
       } else {
         const known = [...files.keys(), ...small.keys()].some((path) =>
           path.startsWith(`${repo}/`),
@@ -87,6 +130,8 @@ export async function startHub(): Promise<FakeHub> {
   const serve = (part: Part) =>
     listen((req, res) => {
       seen.push({ part, method: req.method ?? '', url: req.url ?? '', headers: req.headers });
+      for (const [name, value] of Object.entries(CORS)) res.setHeader(name, value);
+      if (req.method === 'OPTIONS') return void res.writeHead(204).end();
       const answer = faults[part].shift() ?? standing[part] ?? usual[part];
       answer(req, res);
     });
@@ -98,6 +143,7 @@ export async function startHub(): Promise<FakeHub> {
     seen,
     files,
     small,
+    gated,
     next: (part, answer) => void faults[part].push(answer),
     always: (part, answer) => {
       standing[part] = answer;

@@ -1,5 +1,9 @@
 /** What a model takes, by its headers alone. */
-import { checkpointMemory, type WeightDtype } from '../../catalogue/checkpoint-memory.ts';
+import {
+  checkpointMemory,
+  type Sized,
+  type WeightDtype,
+} from '../../catalogue/checkpoint-memory.ts';
 import { openGiven } from '../../convert/given.ts';
 import { parseModelJson } from '../../models/model-json.ts';
 import { downsampleOf } from '../../models/vq-config.ts';
@@ -9,6 +13,7 @@ import { type ByteSource, checkRange, type ModelFiles, readExactly } from '../..
 import { openFiles } from './given.ts';
 import type { HubOptions } from './hub-origin.ts';
 import { originOf } from './origin-of.ts';
+import type { Bytes } from './place.ts';
 import { type RemoteFile, streamRange, type Web } from './remote.ts';
 import type { ModelSource, SourceEstimate } from './types.ts';
 
@@ -27,6 +32,8 @@ const STORED: Readonly<Partial<Record<FileDType, WeightDtype>>> = {
   U8: 'int4',
 };
 
+/** How official decoders are stored once they are converted. */
+const OFFICIAL_DTYPE: WeightDtype = 'bf16';
 /** A tensor of the decoder that is stored as most of it is. */
 const TYPICAL = 'layers.0.attention.wqkv.weight';
 
@@ -47,13 +54,12 @@ export async function estimateSource(
   }
   const origin = await originOf(source, hub);
   const web: Web = { ...origin.web, signal, contacted: false };
-  const { files } = await origin.plan(web);
+  const { name, files } = await origin.plan(web);
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  // Their sizes are known; a file of torch.save tells them in hundreds of places.
+  if (origin.official) return { name, bytes, ...taken(origin.official, OFFICIAL_DTYPE) };
   const sources = files.map((file) => [file.file, rangesOf(web, file)] as const);
-  const model = await openGiven(new Map(sources));
-  return estimateFiles(
-    model,
-    files.reduce((sum, file) => sum + file.bytes, 0),
-  );
+  return estimateFiles(await openGiven(new Map(sources)), bytes);
 }
 
 async function estimateFiles(files: ModelFiles, bytes: number): Promise<SourceEstimate> {
@@ -62,33 +68,59 @@ async function estimateFiles(files: ModelFiles, bytes: number): Promise<SourceEs
   const { name, gpt, vq } = parseModelJson(new TextDecoder().decode(text), source.name);
   const { tensors } = await openModelWeights(files, 'gpt');
   const dtype = STORED[tensors.get(TYPICAL)?.dtype ?? 'F32'] ?? 'f32';
-  const memory = checkpointMemory({ gptConfig: gpt, vqConfig: vq, grid: gpt.gridSize });
-  const { total = 0, largestBuffer = { name: '', bytes: 0 } } = memory.get(dtype) ?? {};
+  return { name, bytes, ...taken({ gptConfig: gpt, vqConfig: vq, grid: gpt.gridSize }, dtype) };
+}
+
+/** What a model takes with its decoder stored in a type. */
+function taken(model: Sized, dtype: WeightDtype): Omit<SourceEstimate, 'name' | 'bytes'> {
+  const { modelType = 'c2i', gridSize = 0 } = model.gptConfig ?? {};
+  const memory = checkpointMemory(model).get(dtype);
   return {
-    name,
-    modelType: gpt.modelType,
-    pixels: gpt.gridSize * downsampleOf(vq),
-    bytes,
-    gpuBytes: total,
-    largestBuffer,
+    modelType,
+    pixels: gridSize * downsampleOf(model.vqConfig),
+    gpuBytes: memory?.total ?? 0,
+    largestBuffer: memory?.largestBuffer ?? { name: 'nothing', bytes: 0 },
   };
 }
 
-/** A file of a server, of which each read is a request. */
+/** Longest read that is widened, so that the next ones may be answered by it. */
+const CHUNK_BYTES = 2 ** 16;
+
+/** A file of a server, of which longer reads are a request each. */
 function rangesOf(web: Web, file: RemoteFile): ByteSource {
   const { url: name, bytes: byteLength, content } = file;
+  const chunks = new Map<number, Promise<Bytes>>();
+  const fetchRange = async (offset: number, length: number): Promise<Bytes> => {
+    if (content) return content.slice(offset, offset + length);
+    const bytes = new Uint8Array(length);
+    if (length === 0) return bytes;
+    await streamRange(web, file, offset, offset + length - 1, async (chunk, at) => {
+      const from = Math.max(0, offset - at);
+      if (from < chunk.byteLength) bytes.set(chunk.subarray(from), at + from - offset);
+    });
+    return bytes;
+  };
+  const chunkAt = (begin: number): Promise<Bytes> => {
+    const known = chunks.get(begin);
+    if (known) return known;
+    const fetched = fetchRange(begin, Math.min(CHUNK_BYTES, byteLength - begin));
+    chunks.set(begin, fetched);
+    return fetched;
+  };
   return {
     name,
     byteLength,
     async read(offset, length) {
       checkRange({ name, byteLength }, offset, length);
-      if (content) return content.slice(offset, offset + length);
+      if (length > CHUNK_BYTES) return fetchRange(offset, length);
       const bytes = new Uint8Array(length);
-      if (length === 0) return bytes;
-      await streamRange(web, file, offset, offset + length - 1, async (chunk, at) => {
-        const from = Math.max(0, offset - at);
-        if (from < chunk.byteLength) bytes.set(chunk.subarray(from), at + from - offset);
-      });
+      for (let done = 0; done < length; ) {
+        const from = (offset + done) % CHUNK_BYTES;
+        const chunk = await chunkAt(offset + done - from);
+        const piece = chunk.subarray(from, from + length - done);
+        bytes.set(piece, done);
+        done += piece.byteLength;
+      }
       return bytes;
     },
   };

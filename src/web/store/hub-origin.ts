@@ -47,6 +47,7 @@ export async function hubOrigin(
     id: await shortDigest(['hub', endpoint, name, revision].join('\n')),
     name,
     source: stored,
+    official,
     web: {
       headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
       refusal: (url, response) => refused(repository, url, response),
@@ -102,8 +103,10 @@ async function planRepository(web: Web, hub: Repository, place: HubPlace): Promi
     });
     return { name: plan.config.name, files: plan.files };
   }
-  const checkpoints = [...files.values()].filter(({ file }) => CHECKPOINT.test(file));
-  if (checkpoints.length === 2) return { name, files: checkpoints };
+  const here = [...files.values()].filter(({ file }) => !file.includes('/'));
+  const checkpoints = here.filter(({ file }) => CHECKPOINT.test(file));
+  const args = here.filter(({ file }) => file === 'config.json');
+  if (checkpoints.length === 2) return { name, files: [...args, ...checkpoints] };
   throw new WeightsError(
     `${name}: holds no model of LlamaGen: it has neither model.json nor a decoder and a tokenizer alone${whatElse(place, listing)}`,
   );

@@ -1,6 +1,6 @@
 /** A model of a server, by way of the store. */
 import { openGiven } from '../../convert/given.ts';
-import { DownloadError, WeightsError } from '../../errors.ts';
+import { DownloadError, OptionError, WeightsError } from '../../errors.ts';
 import { type RetryTiming, retrying } from '../../hub/retry.ts';
 import { TransientError } from '../../hub/transient.ts';
 import { shortDigest } from '../../weights/digest.ts';
@@ -63,8 +63,18 @@ export async function openRemote(opening: Opening): Promise<ModelFiles> {
     }
     onNote?.(`${before.name}: there is a newer version: fetching what changed`);
   }
-  return filesOf(opening, await fetchModel(opening));
+  const fetched = await fetchModel(opening);
+  try {
+    return await filesOf(opening, fetched);
+  } catch (error) {
+    // Bytes that are right, and of no model: they would take room for nothing.
+    if (isNoModel(error)) await place.remove(origin.id);
+    throw error;
+  }
 }
+
+const isNoModel = (error: unknown): boolean =>
+  error instanceof WeightsError || error instanceof OptionError;
 
 /** What the server has now; undefined where it does not say, so that what is here has to do. */
 async function askAgain(opening: Opening, name: string): Promise<OriginPlan | undefined> {

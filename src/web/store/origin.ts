@@ -1,4 +1,5 @@
 /** Where the files of a model come from. */
+import type { Checkpoint } from '../../catalogue/checkpoints.ts';
 import { shortDigest } from '../../weights/digest.ts';
 import { planFolder } from './folder-plan.ts';
 import type { RemoteFile } from './remote.ts';
@@ -12,6 +13,8 @@ export interface Origin {
   /** For messages. */
   readonly name: string;
   readonly source: StoredModel['source'];
+  /** The official model that it is, if it is one. */
+  readonly official?: Checkpoint | undefined;
   readonly web: Pick<Web, 'headers' | 'refusal'>;
   /**
    * Asks which files there are, in which versions.

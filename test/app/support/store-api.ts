@@ -1,9 +1,12 @@
 /** What tests of the store call, in a worker or a page: the store, and what it said. */
 
 import {
+  estimateSource,
+  type HubOptions,
   type ModelSource,
   type ModelStore,
   openModelStore,
+  type SourceEstimate,
   type StoredModel,
   type StoreOptions,
   type StoreProgress,
@@ -28,6 +31,13 @@ export interface StoreApi {
     options?: StoreOptions & { readonly read?: readonly string[]; readonly stopAt?: number },
   ): Promise<Opened>;
   store(options?: StoreOptions): Promise<ModelStore>;
+  /** Opens files that are fetched, as if a person had dropped them. */
+  drop(files: Readonly<Record<string, string>>, read?: readonly string[]): Promise<Opened>;
+  /** What a model would take, or how the call ended that failed. */
+  estimate(
+    source: ModelSource,
+    hub?: HubOptions,
+  ): Promise<SourceEstimate | NonNullable<Opened['error']>>;
   /** Paths and lengths of everything in OPFS. */
   stored(): Promise<Record<string, number>>;
   /** Turns a byte of every block around, or cuts it. */
@@ -72,9 +82,7 @@ const api: StoreApi = {
         files[name] = await sha256(all);
       }
     } catch (thrown) {
-      const { name, message } = thrown as Error;
-      const { problem } = Object(thrown);
-      error = { name, message, ...(problem && { problem }) };
+      error = failureOf(thrown);
     }
     const { kind, note } = store;
     return {
@@ -86,6 +94,20 @@ const api: StoreApi = {
       models: await store.list(),
       ...(error && { error }),
     };
+  },
+  async drop(files, read) {
+    const dropped = Object.entries(files).map(async ([name, url]) => {
+      const bytes = await (await fetch(url)).arrayBuffer();
+      return new File([bytes], name);
+    });
+    return api.open({ files: await Promise.all(dropped) }, { ...(read && { read }) });
+  },
+  async estimate(source, hub) {
+    try {
+      return await estimateSource(source, { hub });
+    } catch (error) {
+      return failureOf(error);
+    }
   },
   async stored() {
     const found: Record<string, number> = {};
@@ -111,6 +133,12 @@ const api: StoreApi = {
   },
 };
 Object.assign(globalThis, { api });
+
+function failureOf(error: unknown): NonNullable<Opened['error']> {
+  const { name, message } = error as Error;
+  const { problem } = Object(error);
+  return { name, message, ...(problem && { problem }) };
+}
 
 async function eachFile(
   folder: FileSystemDirectoryHandle,
