@@ -3,8 +3,8 @@ import type { Picture } from '../engine/images.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import { Memory } from '../gpu/memory.ts';
 import { readConfig } from '../load/model.ts';
-import { checkNetwork, type Destroyable } from '../load/network.ts';
-import { precisionFor } from '../load/precision.ts';
+import { checkNetwork, type Destroyable, type TransferOptions } from '../load/network.ts';
+import { type PrecisionOptions, precisionFor } from '../load/precision.ts';
 import { vqEncoder } from '../models/vq-encoder.ts';
 import { vqOptions } from '../models/vq-options.ts';
 import { DECODER_TENSORS } from '../weights/join.ts';
@@ -30,6 +30,7 @@ export async function hasPictureEncoder(files: ModelFiles): Promise<boolean> {
 export async function loadPictureEncoder(
   device: GPUDevice,
   files: ModelFiles,
+  options: TransferOptions & Pick<PrecisionOptions, 'precision'> = {},
 ): Promise<PictureEncoder> {
   const { name, vq: config } = await readConfig(files);
   const file = await openModelWeights(files, 'vq');
@@ -38,7 +39,7 @@ export async function loadPictureEncoder(
       `the tokenizer of ${name} came without its encoder: it completes no pictures`,
     );
   }
-  const precision = precisionFor(device, {}, { dtype: 'f32' });
+  const precision = precisionFor(device, { precision: options.precision }, { dtype: 'f32' });
   const side = 2 ** (config.encoderChMult.length - 1);
   const checked = checkNetwork(device, {
     ...{ config, precision, file },
@@ -48,7 +49,7 @@ export async function loadPictureEncoder(
   });
   const memory = new Memory(device);
   try {
-    const network = await checked.load(memory);
+    const network = await checked.load(memory, options);
     return {
       encode: (pictures, options) => encodeWith(network, pictures, options),
       destroy: () =>

@@ -22,8 +22,18 @@ export function assertKeepRows(
   );
 }
 
-/** A picture in the size of a model's images: its middle, where it has another shape. */
+/**
+ * A picture in the size of a model's images: its middle, where it has another shape.
+ * @throws OptionError when it is no picture.
+ */
 export function fitted(image: RgbaImage, { gpt, vq }: Pick<ModelJson, 'gpt' | 'vq'>): Picture {
+  const { length } = Object(image.rgba) as ArrayLike<number>;
+  const isWhole = integer(1)(image.width) === undefined && integer(1)(image.height) === undefined;
+  if (!isWhole || length !== 4 * image.width * image.height) {
+    throw new OptionError(
+      `the picture expected 4 bytes for each of its ${image.width} x ${image.height} pixels, got ${length}`,
+    );
+  }
   const side = gpt.gridSize * downsampleOf(vq);
   const { width, height, rgba } = cover(image, side, side);
   return { width, height, rgba: Uint8ClampedArray.from(rgba) };

@@ -6,6 +6,7 @@ import type { ModelSource, StoredModel } from '../store/types.ts';
 import { type Caller, callOver, type Endpoint } from './channel.ts';
 import type {
   AdapterView,
+  DeviceOptions,
   DrawEvent,
   DrawRequest,
   LoadProgress,
@@ -19,7 +20,7 @@ export interface ClientOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface ClientLoadOptions extends ClientOptions {
+export interface ClientLoadOptions extends ClientOptions, DeviceOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Called with a line that a user should see, such as that the model is kept in memory only. */
   readonly onNote?: ((note: string) => void) | undefined;
@@ -95,11 +96,15 @@ export async function connectWorker(worker: WorkerLike): Promise<WorkerClient> {
   return {
     adapter: () => caller.call('adapter', undefined),
     estimate: (source, { signal } = {}) => caller.call('estimate', absolute(source), { signal }),
-    load: (source, { signal, onProgress, onNote } = {}) =>
-      caller.call('load', absolute(source), {
-        signal,
-        onTold: (told) => (typeof told === 'string' ? onNote?.(told) : onProgress?.(told)),
-      }),
+    load: (source, { signal, onProgress, onNote, ...options } = {}) =>
+      caller.call(
+        'load',
+        { source: absolute(source), ...options },
+        {
+          signal,
+          onTold: (told) => (typeof told === 'string' ? onNote?.(told) : onProgress?.(told)),
+        },
+      ),
     draw: (request, { signal } = {}) => eventsOf(caller, request, signal),
     store: () => caller.call('store', undefined),
     models: () => caller.call('models', undefined),

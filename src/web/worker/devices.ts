@@ -38,27 +38,33 @@ const MOST_LOSSES = 3;
 /** Calls on a device fail before it says that it is lost, but not by more. */
 const LOST_WITHIN_MS = 1000;
 
+/** How many bytes of how many are on the device. */
+export type OnProgress = (done: number, total: number) => void;
+
 /** Something on the device of a worker: made when it is needed first, and again where that was lost. */
 export class OnDevice<T extends { destroy(): void }> {
   readonly #devices: Devices;
-  readonly #make: (device: GPUDevice) => Promise<T>;
+  readonly #make: (device: GPUDevice, onProgress: OnProgress) => Promise<T>;
+  /** Of those who wait for it. */
+  readonly #waiting = new Set<OnProgress>();
   #made: { readonly device: GPUDevice; readonly value: Promise<T> } | undefined;
   #isDestroyed = false;
 
-  constructor(devices: Devices, make: (device: GPUDevice) => Promise<T>) {
+  constructor(devices: Devices, make: (device: GPUDevice, onProgress: OnProgress) => Promise<T>) {
     this.#devices = devices;
     this.#make = make;
   }
 
   /**
    * Does work with it, from the beginning where the device is lost meanwhile.
+   * @param onProgress Called while it is made.
    * @throws What making it or the work throws; DeviceError when devices are lost again and again.
    */
-  async use<R>(work: (value: T) => Promise<R>): Promise<R> {
+  async use<R>(work: (value: T) => Promise<R>, onProgress: OnProgress): Promise<R> {
     for (let losses = 0; ; ) {
       const { device } = await this.#devices.get();
       try {
-        return await work(await this.#on(device));
+        return await work(await this.#when(device, onProgress));
       } catch (error) {
         const mayBeLoss = error instanceof DeviceError && error.problem !== 'destroyed';
         const isLoss = mayBeLoss && (await isLost(device, LOST_WITHIN_MS));
@@ -73,11 +79,23 @@ export class OnDevice<T extends { destroy(): void }> {
     this.#free();
   }
 
+  async #when(device: GPUDevice, onProgress: OnProgress): Promise<T> {
+    this.#waiting.add(onProgress);
+    try {
+      return await this.#on(device);
+    } finally {
+      this.#waiting.delete(onProgress);
+    }
+  }
+
   #on(device: GPUDevice): Promise<T> {
     if (this.#isDestroyed) throw new DeviceError('destroyed', 'the model was replaced by another');
     if (this.#made?.device === device) return this.#made.value;
     this.#free();
-    const made = { device, value: this.#make(device) };
+    const onProgress: OnProgress = (done, total) => {
+      for (const told of this.#waiting) told(done, total);
+    };
+    const made = { device, value: this.#make(device, onProgress) };
     this.#made = made;
     made.value.catch(() => {
       if (this.#made === made) this.#made = undefined; // whoever asks next tries again

@@ -1,84 +1,59 @@
 /** A model on a device that draws: classes or prompts in, events out. */
 import { createLastingEngine } from '../../engine/lasting.ts';
 import type { LastingEngine } from '../../engine/lasting-types.ts';
-import { type ImageRequest, takenBy } from '../../engine/request.ts';
-import { OptionError } from '../../errors.ts';
-import { hasPictureEncoder, loadPictureEncoder } from '../../generate/picture-encoder.ts';
-import { loadTextModel } from '../../generate/prompts.ts';
+import { hasPictureEncoder } from '../../generate/picture-encoder.ts';
 import { type LoadOptions, loadModel, readConfig } from '../../load/model.ts';
 import { precisionName } from '../../models/precision.ts';
 import { downsampleOf } from '../../models/vq-config.ts';
-import { assertKeepRows, fitted } from '../../picture/completion.ts';
 import type { ModelFiles } from '../../weights/source.ts';
 import { capacityFor } from './capacity.ts';
-import { Captions } from './captions.ts';
-import { type Devices, OnDevice } from './devices.ts';
-import type { DrawEvent, DrawRequest, GivenPicture, ModelView } from './protocol.ts';
+import { Conditions } from './conditions.ts';
+import type { Devices } from './devices.ts';
+import type { DrawEvent, DrawRequest, ModelView } from './protocol.ts';
+
+interface DrawOptions {
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: DrawEvent) => void;
+}
 
 export interface DrawingModel {
   readonly view: ModelView;
-  draw(request: DrawRequest, signal: AbortSignal): AsyncIterable<DrawEvent>;
+  /** Draws until the image is there, or the signal aborts. */
+  draw(request: DrawRequest, options: DrawOptions): Promise<void>;
   /** Frees its GPU memory; what it draws ends with a DeviceError (`destroyed`). */
   close(): void;
 }
 
-/** @throws What `loadModel` and `createEngine` throw. */
+/** @throws What `loadModel` and `createLastingEngine` throw. */
 export async function openDrawingModel(
   files: ModelFiles,
   devices: Devices,
-  options: Pick<LoadOptions, 'signal' | 'onProgress'>,
+  { signal, onProgress, ...options }: LoadOptions,
 ): Promise<DrawingModel> {
-  let first: typeof options | undefined = options;
+  let first: LoadOptions = { signal, onProgress };
   const open = async () => {
     const { device } = await devices.get();
-    const model = await loadModel(device, files, first);
-    first = undefined; // nobody waits for the next one
+    const model = await loadModel(device, files, { ...options, ...first });
+    first = {}; // nobody waits for the next one
     return { model, close: () => model.destroy() };
   };
-  const engine = await createLastingEngine(open, {
-    capacity: capacityFor((await readConfig(files)).gpt),
-  });
-  if (options.signal?.aborted) {
+  const canComplete = await hasPictureEncoder(files);
+  const capacity = capacityFor((await readConfig(files)).gpt);
+  const engine = await createLastingEngine(open, { capacity });
+  if (signal?.aborted) {
     engine.destroy();
-    throw options.signal.reason;
+    throw signal.reason;
   }
-  const { config } = engine.model;
-  const texts = new OnDevice(devices, (device) => loadTextModel(device, files));
-  const captions = new Captions(texts);
-  const encoder = new OnDevice(devices, (device) => loadPictureEncoder(device, files));
-
-  const prefixOf = async ({ keepRows, ...image }: GivenPicture, signal: AbortSignal) => {
-    assertKeepRows('"keepRows"', keepRows, config);
-    const picture = fitted(image, config);
-    const [grid] = await encoder.use((loaded) => loaded.encode([picture], { signal }));
-    if (!grid) throw new Error('a picture without tokens');
-    return grid.tokens.slice(0, keepRows * grid.width);
-  };
-
+  const conditions = new Conditions(files, devices, engine.model.config, options);
   return {
-    view: viewOf(engine, await hasPictureEncoder(files)),
-    async *draw({ prompt, from, ...asked }, signal) {
-      const request: ImageRequest = asked;
-      if (prompt !== undefined) {
-        if (config.gpt.modelType === 'c2i') {
-          throw new OptionError(`${takenBy(config.gpt)}: give "classIndex", not "prompt"`);
-        }
-        const caption = await captions.of(prompt);
-        yield { type: 'prompt', text: caption.text, cut: caption.cut };
-        Object.assign(request, { caption });
-      }
-      if (from) {
-        if (asked.prefix) throw new OptionError('give "from" or "prefix", not both');
-        const prefix = await prefixOf(from, signal);
-        yield { type: 'prefix', tokens: prefix };
-        Object.assign(request, { prefix });
-      }
-      yield* engine.submit(request, { signal });
+    view: viewOf(engine, canComplete),
+    async draw(asked, { signal, onEvent }) {
+      const request = await conditions.read(asked, { signal, onEvent });
+      for await (const event of engine.submit(request, { signal })) onEvent(event);
     },
     close() {
       engine.destroy();
-      texts.destroy();
-      encoder.destroy();
+      conditions.destroy();
     },
   };
 }

@@ -14,6 +14,7 @@ export {
 export type { WorkerDevice } from './devices.ts';
 export type {
   AdapterView,
+  DeviceOptions,
   DrawEvent,
   DrawRequest,
   GivenPicture,

@@ -3,6 +3,7 @@ import type { AdapterRoom } from '../../catalogue/checkpoint-memory.ts';
 import type { LastingEvent } from '../../engine/lasting-types.ts';
 import type { ImageRequest } from '../../engine/request.ts';
 import type { Fingerprint } from '../../load/fingerprint.ts';
+import type { LoadOptions } from '../../load/model.ts';
 import type { SamplingDefaults, TextSettings } from '../../models/model-json.ts';
 import type { PrecisionName } from '../../models/precision.ts';
 import type {
@@ -56,6 +57,14 @@ export interface ModelView {
   readonly gpuBytes: number;
 }
 
+/** How a model is put on the device; see `LoadOptions`. */
+export type DeviceOptions = Pick<LoadOptions, 'precision' | 'dtype'>;
+
+/** A model to load. */
+export interface LoadRequest extends DeviceOptions {
+  readonly source: ModelSource;
+}
+
 /** How far loading is, in bytes: what this browser keeps of the files, then what is on the device. */
 export interface LoadProgress {
   readonly phase: 'download' | 'load';
@@ -86,6 +95,13 @@ export interface DrawRequest extends Omit<ImageRequest, 'caption' | 'into'> {
 /** What happens to a request. Pixels and tokens are the receiver's. */
 export type DrawEvent =
   | LastingEvent
+  /** What reads prompts or pictures is loaded, at the first of them: bytes on the device. */
+  | {
+      readonly type: 'loading';
+      readonly part: 'text encoder' | 'picture encoder';
+      readonly done: number;
+      readonly total: number;
+    }
   /** What was read of a prompt: the text as the model sees it, and what it has no room for. */
   | { readonly type: 'prompt'; readonly text: string; readonly cut?: string | undefined }
   /** The tokens that a given picture became, so far as they are kept. */
@@ -105,7 +121,7 @@ export interface Calls {
   readonly adapter: Call<undefined, never, AdapterView>;
   readonly estimate: Call<ModelSource, never, ModelEstimate>;
   /** Tells how far it is, and lines that a user should see. */
-  readonly load: Call<ModelSource, LoadProgress | string, ModelView>;
+  readonly load: Call<LoadRequest, LoadProgress | string, ModelView>;
   readonly draw: Call<DrawRequest, DrawEvent, void>;
   readonly store: Call<undefined, never, StoreView>;
   readonly models: Call<undefined, never, readonly StoredModel[]>;

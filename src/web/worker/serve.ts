@@ -44,7 +44,7 @@ export function serveWorker(options: ServeOptions = {}, endpoint: Endpoint = glo
       const room = viewOf(await devices.get());
       return { ...estimate, problem: roomProblem({ total, largestBuffer }, room) };
     },
-    async load(source, { signal, tell }) {
+    async load({ source, ...options }, { signal, tell }) {
       const progress =
         (phase: LoadProgress['phase']) =>
         (done: number, total: number): void =>
@@ -55,12 +55,15 @@ export function serveWorker(options: ServeOptions = {}, endpoint: Endpoint = glo
           ...{ signal, onNote: tell },
           onProgress: ({ done, total }) => download(done, total),
         });
-        return openDrawingModel(files, devices, { signal, onProgress: progress('load') });
+        return openDrawingModel(files, devices, {
+          ...{ ...options, signal, onProgress: progress('load') },
+        });
       });
       return view;
     },
     async draw(request, { signal, tell }) {
-      for await (const event of current.get().draw(request, signal)) tell(event, buffersOf(event));
+      const onEvent = (event: DrawEvent): void => tell(event, buffersOf(event));
+      await current.get().draw(request, { signal, onEvent });
     },
     async store() {
       const { kind, note, usage } = await store();

@@ -23,7 +23,7 @@ function channel(answers: Partial<Answers>): Caller {
   return callOver(port1);
 }
 
-const SOURCE = { url: 'http://localhost/model' };
+const REQUEST = { source: { url: 'http://localhost/model' } };
 
 test('what a call tells comes in order, before its answer', async () => {
   const told: (LoadProgress | string)[] = [];
@@ -33,7 +33,7 @@ test('what a call tells comes in order, before its answer', async () => {
       return { name: 'tiny' } as never;
     },
   });
-  await expect(call('load', SOURCE, { onTold: (t) => told.push(t) })).resolves.toEqual({
+  await expect(call('load', REQUEST, { onTold: (t) => told.push(t) })).resolves.toEqual({
     name: 'tiny',
   });
   expect(told).toEqual([1, 2].map((done) => ({ phase: 'load', done, total: 2 })));
@@ -103,7 +103,7 @@ test('a signal that is aborted already asks for nothing', async () => {
 test('what cannot be sent rejects', async () => {
   const { call } = channel({});
   const source = { url: () => 'a function' } as never;
-  await expect(call('load', source)).rejects.toThrow(/could not be cloned/);
+  await expect(call('load', { source })).rejects.toThrow(/could not be cloned/);
 });
 
 test('closing ends what runs and what comes', async () => {

@@ -90,6 +90,7 @@ test('a picture is completed from its upper rows', async () => {
 
   const from = { width: 8, height: 8, rgba, keepRows: 2 };
   const events = await draw({ classIndex: 1, seed: 5, from });
+  expect(find(events, 'loading')).toMatchObject({ part: 'picture encoder' });
   expect(find(events, 'prefix')?.tokens).toEqual(prefix);
   expect(find(events, 'image')?.tokens).toEqual(images[0]!.tokens);
   expect(find(events, 'image')?.picture?.rgba).toEqual(images[0]!.rgba);
@@ -104,11 +105,24 @@ test.each([
     { from: { width: 1, height: 1, rgba: new Uint8ClampedArray(4), keepRows: 1 }, prefix: [1] },
     /"from" or "prefix"/,
   ],
+  [
+    { from: { width: 2, height: 1, rgba: new Uint8ClampedArray(4), keepRows: 1 } },
+    /4 bytes for each of its 2 x 1 pixels, got 4/,
+  ],
   [{ prompt: 'a cat' }, /takes no text: give "classIndex", not "prompt"/],
   [{ size: 3 } as DrawRequest, /there is no option "size"/],
 ])('a class is drawn, and %j is refused', async (request, message) => {
   const failure = await draw({ classIndex: 1, ...request }).catch((error: unknown) => error);
   expect(failure).toMatchObject({ name: 'OptionError', message: expect.stringMatching(message) });
+});
+
+test('a model is loaded as precisely as is asked for', async () => {
+  const url = `${server.url}/tiny`;
+  const fast = await client.load({ url }, { precision: 'fast', dtype: 'f16' });
+  expect(fast.precision).toBe('fast');
+  expect(fast.fingerprint.text).toMatch(/fast, f16 weights/);
+  expect((await client.load({ url })).precision).toBe('exact');
+  await expect(client.load({ url }, { dtype: 'f8' as 'f16' })).rejects.toThrow(/"dtype" expected/);
 });
 
 test('leaving the loop takes a request out', async () => {
@@ -136,6 +150,11 @@ test('prompts are read, and drawn, also when the device is lost', async () => {
   await client.loseDevice();
   const second = await draw({ prompt: prompts[1], greedy: true });
   const drawn = [first, second];
+  for (const events of drawn)
+    expect(find(events, 'loading')).toMatchObject({
+      part: 'text encoder',
+      total: expect.any(Number),
+    });
   expect(drawn.map((events) => find(events, 'prompt')?.text)).toEqual([
     'two lemon',
     'a cat on a red ground',
