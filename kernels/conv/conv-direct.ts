@@ -46,23 +46,23 @@ const OUT_PLANE = ${outRows * outColumns}u;
 
 ${normedLib(norm)}
 ${tile.valueLib}
-${
-  k === 1
-    ? valueReader('weight', dtype)
-    : `// Three neighbours in a row of the filter.
+#if ${k === 1}
+${valueReader('weight', dtype)}
+#else
+// Three neighbours in a row of the filter.
 fn weights_at(i: u32) -> vec3f {
-  ${
-    dtype === 'f16'
-      ? `// They lie in two words, whether the first is a low or a high half.
+#if ${dtype === 'f16'}
+  // They lie in two words, whether the first is a low or a high half.
   let a = weight[i >> 1u];
   let b = weight[(i >> 1u) + 1u];
   let odd = (i & 1u) == 1u;
   let pair = select(a, (a >> 16u) | (b << 16u), odd);
-  return vec3f(unpack2x16float(pair), unpack2x16float(select(b, b >> 16u, odd)).x);`
-      : `return vec3f(weight[i], weight[i + 1u], weight[i + 2u]);`
-  }
-}`
+  return vec3f(unpack2x16float(pair), unpack2x16float(select(b, b >> 16u, odd)).x);
+#else
+  return vec3f(weight[i], weight[i + 1u], weight[i + 2u]);
+#endif
 }
+#endif
 
 fn store(channel: u32, at: u32, count: i32, v: vec4f) {
   if (channel >= OUT_CHANNELS) { return; }
@@ -92,13 +92,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var plane = i32(image * IN_CHANNELS) * PLANE;
   for (var c = 0u; c < IN_CHANNELS; c++) {
     ${norm ? 'let channel_affine = affine[image * IN_CHANNELS + c];' : ''}
-    ${
-      k === 1
-        ? `let row = plane;
+#if ${k === 1}
+    let row = plane;
     let row_inside = true;
     let w0 = ${vector}(${range(channels).map((c) => `weight_at(filter${c} + c)`)});
-    ${tile.sums}`
-        : `for (var ky = 0; ky < ${k}; ky++) {
+    ${tile.sums}
+#else
+    for (var ky = 0; ky < ${k}; ky++) {
       let y = ${upsample ? `(${tap}) >> 1u` : tap};
       let row_inside = y >= 0 && y < ROWS;
       let row = plane + clamp(y, 0, ROWS - 1) * COLUMNS;
@@ -109,8 +109,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         .map((kx) => `let w${kx} = ${vector}(${range(channels).map((c) => `f${c}[${kx}]`)});`)
         .join('\n      ')}
       ${tile.sums}
-    }`
     }
+#endif
     plane += PLANE;
   }
   let count = i32(OUT_COLUMNS - out_x);

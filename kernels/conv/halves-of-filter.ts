@@ -59,33 +59,33 @@ export function halvesOfFilter(params: HalvesOfFilterParams): Kernel<HalvesOfFil
   const code = wgsl`
 ${declare(bindings)}
 ${valueReader('weight', dtype)}
-${
-  upsample
-    ? `// A tap, or the sum of it and the one below.
+#if ${upsample}
+// A tap, or the sum of it and the one below.
 fn value_at(place: u32, both: bool) -> f32 {
   let value = weight_at(place);
   if (!both) { return value; }
   return value + weight_at(place + ${k}u);
-}`
-    : `fn value_at(place: u32) -> f32 { return weight_at(place); }`
 }
+#else
+fn value_at(place: u32) -> f32 { return weight_at(place); }
+#endif
 
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let unit = (group.y * ${gx}u + group.x) * ${SIZE}u + lane;
   if (unit >= ${units}u) { return; }
   let eight = unit % ${eights}u;
-  ${
-    upsample
-      ? `let place = (unit / ${eights}u) % ${made}u;
+#if ${upsample}
+  let place = (unit / ${eights}u) % ${made}u;
   let filter_ = unit / ${eights * made}u % ${outChannels}u;
   let odd = unit / ${eights * made * outChannels}u;
   // Even rows: above alone, then the others. Odd rows: below alone, after the others.
   let both = place / ${k}u != odd;
-  let tap = (place / ${k}u + place / ${k}u * odd) * ${k}u + place % ${k}u;`
-      : `let tap = (unit / ${eights}u) % ${taps}u;
-  let filter_ = unit / ${eights * taps}u;`
-  }
+  let tap = (place / ${k}u + place / ${k}u * odd) * ${k}u + place % ${k}u;
+#else
+  let tap = (unit / ${eights}u) % ${taps}u;
+  let filter_ = unit / ${eights * taps}u;
+#endif
   let start = (filter_ * ${inChannels}u + eight * ${EACH}u) * ${taps}u + tap;
   out[unit] = vec4u(${range(EACH / 2)
     .map((i) => `pack2x16float(vec2f(${at(2 * i)}, ${at(2 * i + 1)}))`)

@@ -69,7 +69,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let at = row * ${width}u + column;
   let pixel = rgba[at];
-  ${blueFirst ? `rows[unit] = (pixel & 0xff00ff00u) | ((pixel & 0xffu) << 16u) | ((pixel >> 16u) & 0xffu);` : `rows[unit] = pixel;`}
+#if ${blueFirst}
+  rows[unit] = (pixel & 0xff00ff00u) | ((pixel & 0xffu) << 16u) | ((pixel >> 16u) & 0xffu);
+#else
+  rows[unit] = pixel;
+#endif
   if (pixel == 0u) {
     let image = at / ${height * width}u;
     atomicMin(&flaws[2u * image], at % ${height * width}u);

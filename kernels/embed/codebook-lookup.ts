@@ -60,13 +60,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let known = code < ${codebookSize}u;
   let row = min(code, ${codebookSize - 1}u) * DIM;
   var scale = 1.0;
-  ${
-    l2Norm
-      ? `var square = 0.0;
+#if ${l2Norm}
+  var square = 0.0;
   for (var e = 0u; e < DIM; e++) { square += codebook_at(row + e) * codebook_at(row + e); }
-  scale = 1.0 / max(sqrt(square), MIN_LENGTH);`
-      : ''
-  }
+  scale = 1.0 / max(sqrt(square), MIN_LENGTH);
+#endif
   let image = unit / POSITIONS;
   let at = image * DIM * POSITIONS + unit % POSITIONS;
   for (var e = 0u; e < DIM; e++) {

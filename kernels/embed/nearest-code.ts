@@ -59,31 +59,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var largest = 0u;
   for (var e = 0u; e < DIM; e++) { largest = max(largest, magnitude_of(latents[at + e * POSITIONS])); }
   var latent_scale = 1.0;
-  ${
-    l2Norm
-      ? `var latent_square = 0.0;
+#if ${l2Norm}
+  var latent_square = 0.0;
   for (var e = 0u; e < DIM; e++) {
     let z = latents[at + e * POSITIONS];
     latent_square += z * z;
   }
   largest = max(largest, magnitude_of(latent_square));
-  latent_scale = 1.0 / max(sqrt(latent_square), MIN_LENGTH);`
-      : ''
-  }
+  latent_scale = 1.0 / max(sqrt(latent_square), MIN_LENGTH);
+#endif
   var nearest = NO_TOKEN;
   var shortest = FARTHEST;
   for (var code = 0u; code < ${codebookSize}u; code++) {
     var code_scale = 1.0;
-    ${
-      l2Norm
-        ? `var square = 0.0;
+#if ${l2Norm}
+    var square = 0.0;
     for (var e = 0u; e < DIM; e++) {
       let v = codebook_at(code * DIM + e);
       square += v * v;
     }
-    code_scale = 1.0 / max(sqrt(square), MIN_LENGTH);`
-        : ''
-    }
+    code_scale = 1.0 / max(sqrt(square), MIN_LENGTH);
+#endif
     var distance = 0.0;
     for (var e = 0u; e < DIM; e++) {
       let z = latents[at + e * POSITIONS] * latent_scale;

@@ -1,8 +1,9 @@
 /** Text of kernels as people read it. */
+import { wgsl as preprocessed } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
-/** WGSL in the layout of `tidy`. */
+/** WGSL with the `#if` of wgsl-preprocessor, in the layout of `tidy`. */
 export function wgsl(strings: TemplateStringsArray, ...values: readonly unknown[]): string {
-  const code = String.raw({ raw: strings }, ...values);
+  const code = preprocessed(strings, ...values);
   const known = texts.get(code);
   if (known !== undefined) return known;
   if (texts.size === MAX_TEXTS) texts.clear();

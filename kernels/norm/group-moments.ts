@@ -131,13 +131,13 @@ ${total?.code ?? ''}
 
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
-  ${
-    serial
-      ? `let unit = (group.y * ${gx}u + group.x) * ${size}u + lane;
-  let first = 0u;`
-      : `let unit = group.y * ${gx}u + group.x;
-  let first = lane;`
-  }
+#if ${serial}
+  let unit = (group.y * ${gx}u + group.x) * ${size}u + lane;
+  let first = 0u;
+#else
+  let unit = group.y * ${gx}u + group.x;
+  let first = lane;
+#endif
   if (unit >= ${units}u) { return; }
   let chunk = unit % ${chunks}u;
   let start = (unit / ${chunks}u) * ${count}u + chunk * ${chunk}u;

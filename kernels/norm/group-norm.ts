@@ -119,13 +119,13 @@ ${sumLib('sum_of_squares', '(v - mean) * (v - mean)', ', mean: f32')}
 
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
-  ${
-    serial
-      ? `let unit = (group.y * ${gx}u + group.x) * ${size}u + lane;
-  let first = 0u;`
-      : `let unit = group.y * ${gx}u + group.x;
-  let first = lane;`
-  }
+#if ${serial}
+  let unit = (group.y * ${gx}u + group.x) * ${size}u + lane;
+  let first = 0u;
+#else
+  let unit = group.y * ${gx}u + group.x;
+  let first = lane;
+#endif
   if (unit >= ${images * groups}u) { return; }
   let start = unit * COUNT;
   let channel = (unit % ${groups}u) * ${groupChannels}u;

@@ -68,13 +68,13 @@ ${total?.code ?? ''}
 
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
-  ${
-    serial
-      ? `let row = (group.y * ${gx}u + group.x) * ${size}u + lane;
-  let first = 0u;`
-      : `let row = group.y * ${gx}u + group.x;
-  let first = lane;`
-  }
+#if ${serial}
+  let row = (group.y * ${gx}u + group.x) * ${size}u + lane;
+  let first = 0u;
+#else
+  let row = group.y * ${gx}u + group.x;
+  let first = lane;
+#endif
   if (row >= ${rows}u) { return; }
   let start = row * LENGTH;
   var high = LOWEST;

@@ -133,11 +133,14 @@ describe('layout', () => {
 
   test('comes after the conditions of a template', () => {
     const text = (wide: boolean): string => wgsl`fn f() {
-  ${wide ? 'wide();' : 'narrow();'}
-  ${wide ? 'again();' : ''}
+#if ${wide}
+  wide();
+#else
+  narrow();
+#endif
 }`;
     expect([text(true), text(false)]).toEqual([
-      'fn f() {\n  wide();\n  again();\n}',
+      'fn f() {\n  wide();\n}',
       'fn f() {\n  narrow();\n}',
     ]);
   });
