@@ -12,8 +12,13 @@ import {
 import type { EngineEvent, ImageRequest } from './request.ts';
 
 export interface EngineOptions {
-  /** KV slots: a guided request takes two of them, any other one. Default 32. */
-  readonly capacity?: number | undefined;
+  /**
+   * KV slots: a guided request takes two of them, any other one. Default `auto`: as many as there is memory
+   * for, up to 64, on software adapters up to 32.
+   */
+  readonly capacity?: number | 'auto' | undefined;
+  /** GPU memory that the model and its slots may take together, for `auto`. Default: as the device's limits are. */
+  readonly memoryBytes?: number | undefined;
   /** Most rows of a pass, which windows share; no fewer than there are slots. Default 64. */
   readonly rows?: number | undefined;
   /** Requests that may wait for slots; `submit` refuses more. Default: any number. */
@@ -45,7 +50,11 @@ export interface SubmitOptions {
 const MAX_CAPACITY = 2 ** 16;
 const MAX_PRIORITY = 1_000_000;
 export const ENGINE: Checks<EngineOptions> = {
-  capacity: integer(1, MAX_CAPACITY),
+  capacity: (value) => {
+    const expected = value === 'auto' ? undefined : integer(1, MAX_CAPACITY)(value);
+    return expected && `${expected} or "auto"`;
+  },
+  memoryBytes: integer(1),
   rows: integer(1, MAX_CAPACITY),
   mostWaiting: integer(0),
   aheadMs: number(1, 10_000),

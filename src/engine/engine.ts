@@ -4,7 +4,7 @@ import type { Profiler } from '../gpu/profiler.ts';
 import { checkModel, type Model } from '../load/model.ts';
 import type { CaptionFeatures } from '../models/caption.ts';
 import { checkOptions } from '../options.ts';
-import { MOST_ROWS } from './best-window.ts';
+import { engineSlots } from './capacity.ts';
 import type { CaptionFill } from './caption-fill.ts';
 import { type Chunk, Chunks, writeTables } from './chunks.ts';
 import { Counts } from './counts.ts';
@@ -26,10 +26,8 @@ import { comesToProfiled } from './profiled-steps.ts';
 import { checkRequest, type EngineEvent, type ImageRequest } from './request.ts';
 import { Results } from './results.ts';
 import { Running, type Tokens } from './running.ts';
-import { createSlots, type Slots } from './slots.ts';
+import type { Slots } from './slots.ts';
 import { checkRoom, WaitingLine } from './waiting-line.ts';
-
-const DEFAULT_CAPACITY = 32;
 
 /**
  * Makes an engine for a model, with memory for its capacity. It is the caller's: destroy it.
@@ -38,17 +36,12 @@ const DEFAULT_CAPACITY = 32;
 export async function createEngine(model: Model, options: EngineOptions = {}): Promise<Engine> {
   checkModel('createEngine', model);
   checkOptions('createEngine', options, ENGINE);
-  const { capacity = DEFAULT_CAPACITY, rows = MOST_ROWS } = options;
   // What puts captions into slots, where there are any: code that models of classes do not load.
   const isText = model.config.gpt.modelType === 't2i';
   const captions = isText ? await import('./caption-fill.ts') : undefined;
-  const slots = await createSlots(model.gpt, capacity, Math.max(capacity, rows));
-  return new SlotEngine(
-    model,
-    slots,
-    captions && new captions.CaptionFill(model.gpt, slots),
-    options,
-  );
+  const slots = await engineSlots(model, options);
+  const fill = captions && new captions.CaptionFill(model.gpt, slots);
+  return new SlotEngine(model, slots, fill, options);
 }
 
 class SlotEngine implements Engine {

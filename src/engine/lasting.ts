@@ -56,12 +56,12 @@ export async function createLastingEngine(
 
 async function openSession(
   open: OpenModel,
-  { capacity, rows, aheadMs }: LastingOptions,
+  { capacity, memoryBytes, rows, aheadMs }: LastingOptions,
 ): Promise<Session> {
   const opened = await open();
   try {
     checkModel('createLastingEngine: open', opened.model);
-    const engine = await createEngine(opened.model, { capacity, rows, aheadMs });
+    const engine = await createEngine(opened.model, { capacity, memoryBytes, rows, aheadMs });
     return { opened, engine, since: performance.now() };
   } catch (error) {
     opened.close();

@@ -42,6 +42,16 @@ const linesOf = (table: string, { modelType }: GptConfig, mostRows: number): num
     ? Math.max(mostRows, ...prefillShape(false).counts)
     : mostRows;
 
+/** What a decoder keeps from pass to pass, in the same order for any number of slots. */
+export function statesOf(
+  { config, precision }: Pick<Network<GptConfig>, 'config' | 'precision'>,
+  slots: number,
+): readonly Tensor[] {
+  const g = new Graph();
+  gptDecoder(g, config, { rows: 1, slots }, precision);
+  return g.residents.filter(({ life }) => life === 'state');
+}
+
 /**
  * Allocates slots for a decoder, and tables for passes.
  * @param mostRows Rows that a pass may have.
@@ -52,11 +62,9 @@ export async function createSlots(
   count: number,
   mostRows: number,
 ): Promise<Slots> {
-  const { config, precision, memory, watch } = network;
+  const { config, memory, watch } = network;
   const { queue } = memory.device;
-  const g = new Graph();
-  gptDecoder(g, config, { rows: 1, slots: count }, precision);
-  const states = g.residents.filter(({ life }) => life === 'state');
+  const states = statesOf(network, count);
   checkRoom(memory.device, states, count);
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const buffers = new Map<string, GPUBuffer>();

@@ -1,12 +1,16 @@
-/** A device with room for so many bytes of weights and no more, on top of another. */
+/** A device with room for so many bytes of some buffers and no more, on top of another. */
 
 interface Scope {
   readonly filter: GPUErrorFilter;
   error: GPUError | null;
 }
 
-/** The same device; weights above `mostBytes` at once are out of memory. */
-export function fullDevice(real: GPUDevice, mostBytes: number): GPUDevice {
+/** The same device; buffers of a label above `mostBytes` at once are out of memory. */
+export function fullDevice(
+  real: GPUDevice,
+  mostBytes: number,
+  label: RegExp = /^weights/,
+): GPUDevice {
   const scopes: Scope[] = [];
   let used = 0;
   const own: Partial<GPUDevice> = {
@@ -21,7 +25,7 @@ export function fullDevice(real: GPUDevice, mostBytes: number): GPUDevice {
     },
     createBuffer(descriptor) {
       const buffer = real.createBuffer(descriptor);
-      if (!descriptor.label?.startsWith('weights')) return buffer;
+      if (!label.test(descriptor.label ?? '')) return buffer;
       const scope = scopes.findLast(({ filter }) => filter === 'out-of-memory');
       if (used + descriptor.size > mostBytes && scope) {
         scope.error = new GPUOutOfMemoryError(`no room for ${descriptor.size} bytes`);

@@ -1,0 +1,80 @@
+/** What a process and its engine hold, and whether it grows. */
+import { getEventListeners } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { LastingEngine } from '../../src/index.ts';
+
+export interface Sample {
+  readonly requests: number;
+  /** Bytes that JavaScript holds after its garbage was collected, buffers included. */
+  readonly heap: number;
+  /** Bytes of GPU memory. */
+  readonly gpu: number;
+  /** Who waits for a signal that all requests share. */
+  readonly listeners: number;
+  /** Timers, sockets and the like that keep the process alive. */
+  readonly resources: string;
+  /** Requests and slots that an idle engine still has. */
+  readonly left: number;
+}
+
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
+
+/** Looks at an engine once it is idle. */
+export async function sampleOf(
+  requests: number,
+  engine: LastingEngine,
+  signal: AbortSignal,
+): Promise<Sample> {
+  await engine.idle();
+  for (let i = 0; i < 4; i++) {
+    await setImmediate();
+    collect();
+  }
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  const { waiting, running, finishing, slotsInUse } = engine.load;
+  return {
+    requests,
+    heap: heapUsed + arrayBuffers,
+    gpu: Object.values(engine.model.memory).reduce((a, b) => a + b, 0),
+    listeners: getEventListeners(signal, 'abort').length,
+    // Dawn looks at its devices in immediates.
+    resources: process
+      .getActiveResourcesInfo()
+      .filter((kind) => kind !== 'Immediate')
+      .toSorted()
+      .join(' '),
+    left: engine.jobs + waiting + running + finishing + slotsInUse,
+  };
+}
+
+const MIB = 2 ** 20;
+
+export const shown = ({ requests, heap, gpu }: Sample): string =>
+  `${requests} requests, heap ${(heap / MIB).toFixed(2)} MiB, GPU ${(gpu / MIB).toFixed(3)} MiB`;
+
+/** What V8 keeps besides, of code and of feedback: it does not grow with the requests. */
+const SPARE_HEAP = 0.75 * MIB;
+
+/** Buffers that lines of tokens are read through, of 64 bytes each: as many as were once wanted at a time. */
+const SPARE_GPU = 8 * 1024;
+
+/** What is larger in the last sample than in the first, which was taken when all code had run. */
+export function growth(samples: readonly Sample[]): string[] {
+  const [first, last] = [samples.at(0), samples.at(-1)];
+  if (!first || !last || first === last) return ['nothing to compare'];
+  const faults: string[] = [];
+  if (last.heap > first.heap + SPARE_HEAP)
+    faults.push(`the heap grew: ${shown(first)}; ${shown(last)}`);
+  if (last.gpu > first.gpu + SPARE_GPU)
+    faults.push(`GPU memory grew: ${shown(first)}; ${shown(last)}`);
+  if (last.resources !== first.resources)
+    faults.push(`resources were "${first.resources}" and are "${last.resources}"`);
+  for (const { requests, listeners, left } of samples) {
+    if (listeners > 0) faults.push(`after ${requests} requests ${listeners} listeners are left`);
+    if (left > 0) faults.push(`after ${requests} requests ${left} requests or slots are left`);
+  }
+  return faults;
+}
