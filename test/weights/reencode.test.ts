@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { WeightsError } from '../../src/errors.ts';
 import type { CheckpointTensor } from '../../src/weights/checkpoint.ts';
 import { formatOf, type Losses, type TargetDType } from '../../src/weights/formats.ts';
-import { reencode } from '../../src/weights/reencode.ts';
+import { encodedTensor, reencode } from '../../src/weights/reencode.ts';
 import { DTYPE_BYTES, type FileDType } from '../../src/weights/safetensors.ts';
 import { tensorBytes } from '../../src/weights/safetensors-writer.ts';
 import { toHalfBits } from '../support/f16.ts';
@@ -131,5 +131,44 @@ describe('refused', () => {
   ])('%s', async (_, to, dtype, data, message) => {
     await expect(convert(to, dtype, bytesOf(data))).rejects.toThrow(WeightsError);
     await expect(convert(to, dtype, bytesOf(data))).rejects.toThrow(message);
+  });
+});
+
+describe('a tensor that is encoded where it is read', () => {
+  const tensorOf = (data: Float32Array): CheckpointTensor => ({
+    ...{ name: 'w', dtype: 'F32', shape: [data.length], length: data.length },
+    read: async (start, count) => Uint8Array.from(bytesOf(data.slice(start, start + count))),
+  });
+
+  test.each(['f32', 'f16', 'bf16'] as const)(
+    'gives the elements of %s in any pieces',
+    async (to) => {
+      const { dtype, bytes } = await convert(to, 'F32', bytesOf(VALUES));
+      const tensor = encodedTensor('file', tensorOf(VALUES), to);
+      expect(tensor).toMatchObject({ name: 'w', dtype, shape: [VALUES.length] });
+      for (const [start, count] of [
+        [0, VALUES.length],
+        [3, 1],
+        [5, 4],
+        [VALUES.length, 0],
+      ] as const) {
+        const size = tensor.elementBytes;
+        const expected = bytes.subarray(start * size, (start + count) * size);
+        expect(await tensor.read(start, count)).toEqual(new Uint8Array(expected));
+      }
+    },
+  );
+
+  test('refuses what is not finite, too large or no float', async () => {
+    const wrong = tensorOf(Float32Array.of(1, 1e6, Number.NaN));
+    const tensor = encodedTensor('a.pt', wrong, 'f16');
+    await expect(tensor.read(0, 1)).resolves.toHaveLength(2);
+    await expect(tensor.read(1, 1)).rejects.toThrow(
+      /a.pt: tensor "w" has 1 of 1 values beyond 65504/,
+    );
+    await expect(tensor.read(2, 1)).rejects.toThrow(/expected finite values, got NaN at 2/);
+    expect(() => encodedTensor('a.pt', { ...wrong, dtype: 'I64' }, 'f16')).toThrow(
+      /a.pt: tensor "w" is I64: expected F32, F16, BF16 or F64 weights/,
+    );
   });
 });

@@ -60,15 +60,22 @@ export class Blocks {
   source(mend: (index: number) => Promise<Bytes>): ByteSource {
     const { name, byteLength } = this;
     const checked = new Map<number, Held>();
-    const readBlock = async (index: number, from: number, target: Bytes): Promise<void> => {
-      const known = await checked.get(index)?.read(from, target.byteLength).catch(gone);
-      if (known?.byteLength === target.byteLength) return target.set(known);
+    // Weights are read in order, in pieces that are shorter than blocks.
+    let last: { readonly index: number; readonly bytes: Bytes } | undefined;
+    const whole = async (index: number): Promise<Bytes> => {
       const held = await this.#place.get(this.#path(index));
       const bytes = held && (await readSealed(held).catch(gone));
-      const isWhole = bytes?.byteLength === this.lengthOf(index);
-      if (held && isWhole) checked.set(index, held);
-      const whole = isWhole ? bytes : await mend(index);
-      target.set(whole.subarray(from, from + target.byteLength));
+      const isRight = bytes?.byteLength === this.lengthOf(index);
+      if (held && isRight) checked.set(index, held);
+      return isRight ? bytes : mend(index);
+    };
+    const readBlock = async (index: number, from: number, target: Bytes): Promise<void> => {
+      if (last?.index !== index) {
+        const piece = await checked.get(index)?.read(from, target.byteLength).catch(gone);
+        if (piece?.byteLength === target.byteLength) return target.set(piece);
+        last = { index, bytes: await whole(index) };
+      }
+      target.set(last.bytes.subarray(from, from + target.byteLength));
     };
     const readInto = async (offset: number, target: Bytes): Promise<void> => {
       checkRange({ name, byteLength }, offset, target.byteLength);

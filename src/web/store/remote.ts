@@ -51,7 +51,9 @@ export async function send(web: Web, url: string, init: RequestInit = {}): Promi
   const { signal } = web;
   try {
     const headers = { ...web.headers, ...init.headers };
-    const response = await fetch(url, { ...init, headers, ...(signal && { signal }) });
+    // The browser's own cache would keep weights twice, and answer with versions that are gone.
+    const how: RequestInit = { ...init, headers, cache: 'no-store' };
+    const response = await fetch(url, signal ? { ...how, signal } : how);
     web.contacted = true;
     return response;
   } catch (cause) {
