@@ -1,8 +1,11 @@
 /** The page. */
 import type { JSX } from 'preact';
 import { Ask } from './parts/ask.tsx';
+import { DropZone } from './parts/drop-zone.tsx';
 import { Footer } from './parts/footer.tsx';
+import { Gallery } from './parts/gallery.tsx';
 import { Header } from './parts/header.tsx';
+import { ModelFold } from './parts/model-fold.tsx';
 import { Stage } from './parts/stage.tsx';
 import { announcement } from './state/announce.ts';
 
@@ -12,9 +15,14 @@ export function App(): JSX.Element {
       <Header />
       <main>
         <Stage />
-        <Ask />
+        <div class="side">
+          <Ask />
+          <ModelFold />
+        </div>
+        <Gallery />
       </main>
       <Footer />
+      <DropZone />
       <p class="unseen" role="status">
         {announcement}
       </p>

@@ -1,19 +1,22 @@
 /** How Vite makes the page. */
 import { join } from 'node:path';
 import type { InlineConfig } from 'vite';
-import { defaultModelFolder, packageFolder } from '../../src/node/files.ts';
+import { packageFolder } from '../../src/node/files.ts';
 import { contentPolicy } from './content-policy.ts';
 import { precache } from './precache.ts';
-import { shippedModel } from './shipped-model.ts';
+import { MODEL_PATH, shippedModel } from './shipped-model.ts';
 
 /** The script that keeps the page usable offline; its name must not change with its text. */
 export const SERVICE_WORKER = 'service-worker';
+
+/** Modules that are split off for others are not split off here. */
+const QUIET = { checks: { ineffectiveDynamicImport: false, bundlerTimings: false } };
 
 /** Of the built page: a folder of files for any server, at any address. */
 export function buildConfig(outDir: string): InlineConfig {
   const root = join(packageFolder(), 'web');
   return {
-    ...common(root, 'models/fruits-96'),
+    ...common(root),
     plugins: [contentPolicy(), shippedModel(), precache(SERVICE_WORKER)],
     build: {
       outDir,
@@ -22,6 +25,7 @@ export function buildConfig(outDir: string): InlineConfig {
       modulePreload: { polyfill: false },
       assetsInlineLimit: 0,
       rolldownOptions: {
+        ...QUIET,
         input: {
           page: join(root, 'index.html'),
           [SERVICE_WORKER]: join(root, 'service-worker.ts'),
@@ -39,20 +43,21 @@ export function buildConfig(outDir: string): InlineConfig {
 export function developmentConfig(): InlineConfig {
   const folder = packageFolder();
   return {
-    ...common(join(folder, 'web'), `/@fs${defaultModelFolder()}`),
+    ...common(join(folder, 'web')),
+    plugins: [shippedModel()],
     server: { fs: { allow: [folder] } },
   };
 }
 
-function common(root: string, model: string): InlineConfig {
+function common(root: string): InlineConfig {
   return {
     configFile: false,
     root,
     base: './',
     logLevel: 'warn',
     clearScreen: false,
-    define: { MODEL_URL: JSON.stringify(model) },
+    define: { MODEL_URL: JSON.stringify(MODEL_PATH) },
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
-    worker: { format: 'es' },
+    worker: { format: 'es', rolldownOptions: QUIET },
   };
 }

@@ -1,8 +1,9 @@
 /** What to draw. */
 import type { JSX } from 'preact';
-import { draw, run, stop } from '../state/drawing.ts';
+import { cutPrompt, draw, run, stop } from '../state/drawing.ts';
 import { model } from '../state/session.ts';
 import { COUNTS, change, settings } from '../state/settings.ts';
+import { Beginning } from './beginning.tsx';
 import { ClassPicker } from './class-picker.tsx';
 import { Fine } from './fine.tsx';
 
@@ -22,6 +23,8 @@ export function Ask(): JSX.Element {
           {run.value ? 'Stop' : 'Draw'}
         </button>
       </div>
+      <FixedSeed />
+      <Beginning />
       <Fine />
     </form>
   );
@@ -37,6 +40,7 @@ function PromptField(): JSX.Element {
         value={settings.value.prompt}
         onInput={({ currentTarget }) => change({ prompt: currentTarget.value })}
       />
+      {cutPrompt.value && <small>There was no room for the end: “{cutPrompt.value}”</small>}
     </label>
   );
 }
@@ -55,10 +59,24 @@ function Count(): JSX.Element {
               checked={settings.value.count === count}
               onChange={() => change({ count })}
             />
-            <span>{count}</span>
+            <span class="choice">{count}</span>
           </label>
         ))}
       </div>
     </fieldset>
+  );
+}
+
+/** Without this line a fixed seed would look like a page that draws the same picture forever. */
+function FixedSeed(): JSX.Element | null {
+  const { seed } = settings.value;
+  if (seed === undefined) return null;
+  return (
+    <p class="fixed figures">
+      Seed {seed} is fixed: the same settings give the same picture.{' '}
+      <button type="button" class="link" onClick={() => change({ seed: undefined })}>
+        Another each time
+      </button>
+    </p>
   );
 }

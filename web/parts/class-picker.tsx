@@ -27,7 +27,7 @@ export function ClassPicker(): JSX.Element {
               checked={view !== undefined && i === classIndex}
               onChange={() => change({ classIndex: i })}
             />
-            <span style={{ '--x': i % 8, '--y': Math.floor(i / 8) }} />
+            <span class="swatch" style={{ '--x': i % 8, '--y': Math.floor(i / 8) }} />
           </label>
         ))}
       </div>
@@ -37,7 +37,6 @@ export function ClassPicker(): JSX.Element {
 
 /** On small screens the pictures are a strip, which begins where the chosen one is. */
 function useChosenInView(strip: RefObject<HTMLDivElement | null>, model: string | undefined): void {
-  // biome-ignore lint/correctness/useExhaustiveDependencies: once for a model
   useEffect(() => {
     const chosen = strip.current?.querySelector('input:checked')?.parentElement;
     if (!strip.current || !chosen) return;

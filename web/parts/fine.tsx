@@ -4,9 +4,10 @@ import { model } from '../state/session.ts';
 import { change, ownSampling, type Settings, settings } from '../state/settings.ts';
 
 interface NumberProps {
-  readonly name: 'cfgScale' | 'temperature' | 'topK' | 'topP';
+  readonly name: 'cfgScale' | 'cfgInterval' | 'temperature' | 'topK' | 'topP';
   readonly label: string;
   readonly hint: string;
+  readonly min?: number;
   readonly max: number;
   readonly step: number;
 }
@@ -28,6 +29,10 @@ const NUMBERS: readonly NumberProps[] = [
     ...{ name: 'topP', label: 'Top-p', max: 1, step: 0.01 },
     hint: 'Draw from the likeliest, up to this share; 1 from all.',
   },
+  {
+    ...{ name: 'cfgInterval', label: 'Guided tokens', min: -1, max: 65536, step: 1 },
+    hint: 'Guidance ends after this token; -1 never.',
+  },
 ];
 
 export function Fine(): JSX.Element {
@@ -41,6 +46,14 @@ export function Fine(): JSX.Element {
           <NumberField key={props.name} {...props} />
         ))}
       </div>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={settings.value.greedy}
+          onChange={({ currentTarget }) => change({ greedy: currentTarget.checked })}
+        />
+        Always the likeliest token, whatever the seed
+      </label>
       {view && (
         <button type="button" class="link" onClick={() => change(ownSampling(view))}>
           As the model prefers
@@ -50,26 +63,28 @@ export function Fine(): JSX.Element {
   );
 }
 
-function NumberField({ name, label, hint, max, step }: NumberProps): JSX.Element {
+function NumberField({ name, label, hint, min = 0, max, step }: NumberProps): JSX.Element {
   const set = (text: string): void => {
     const value = Number(text);
-    if (text.trim() !== '' && value >= 0 && value <= max) {
+    if (text.trim() !== '' && value >= min && value <= max) {
       change({ [name]: value } satisfies Partial<Settings>);
     }
   };
   return (
-    <label class="field">
-      <span>{label}</span>
-      <input
-        type="number"
-        inputMode="decimal"
-        {...{ min: 0, max, step }}
-        value={settings.value[name]}
-        aria-describedby={`${name}-hint`}
-        onInput={({ currentTarget }) => set(currentTarget.value)}
-      />
+    <div class="hinted">
+      <label class="field">
+        <span>{label}</span>
+        <input
+          type="number"
+          inputMode="decimal"
+          {...{ min, max, step }}
+          value={settings.value[name]}
+          aria-describedby={`${name}-hint`}
+          onInput={({ currentTarget }) => set(currentTarget.value)}
+        />
+      </label>
       <small id={`${name}-hint`}>{hint}</small>
-    </label>
+    </div>
   );
 }
 
@@ -81,18 +96,20 @@ function SeedField(): JSX.Element {
     else if (Number.isSafeInteger(value) && value >= 0) change({ seed: value });
   };
   return (
-    <label class="field">
-      <span>Seed</span>
-      <input
-        type="number"
-        inputMode="numeric"
-        {...{ min: 0, step: 1 }}
-        placeholder="another each time"
-        value={seed ?? ''}
-        aria-describedby="seed-hint"
-        onInput={({ currentTarget }) => set(currentTarget.value)}
-      />
+    <div class="hinted">
+      <label class="field">
+        <span>Seed</span>
+        <input
+          type="number"
+          inputMode="numeric"
+          {...{ min: 0, step: 1 }}
+          placeholder="another each time"
+          value={seed ?? ''}
+          aria-describedby="seed-hint"
+          onInput={({ currentTarget }) => set(currentTarget.value)}
+        />
+      </label>
       <small id="seed-hint">The same seed and settings give the same picture.</small>
-    </label>
+    </div>
   );
 }

@@ -1,6 +1,7 @@
 /** Explains in place what went wrong. */
 import type { JSX } from 'preact';
 import type { Problem } from '../state/problem.ts';
+import type { Note } from '../state/recall.ts';
 
 export function Notice({ problem }: { problem: Problem }): JSX.Element {
   const { title, text, retry } = problem;
@@ -11,6 +12,21 @@ export function Notice({ problem }: { problem: Problem }): JSX.Element {
       {retry && (
         <button type="button" onClick={() => retry()}>
           Try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** What is to know, and no problem. */
+export function Remark({ note }: { note: Note }): JSX.Element {
+  const { text, action } = note;
+  return (
+    <div class="remark">
+      <p>{text}</p>
+      {action && (
+        <button type="button" class="link" onClick={() => action.run()}>
+          {action.label}
         </button>
       )}
     </div>

@@ -1,7 +1,7 @@
 /** Pixels on the page. */
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import type { Pixels } from '../state/drawing.ts';
+import type { Pixels } from '../state/pixels.ts';
 
 interface PictureProps {
   readonly pixels: Pixels;

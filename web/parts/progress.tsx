@@ -1,7 +1,8 @@
 /** How far the page is: loading, compiling, drawing. */
 import type { JSX } from 'preact';
-import { run, tiles } from '../state/drawing.ts';
+import { run } from '../state/drawing.ts';
 import { loading, stopLoading } from '../state/session.ts';
+import { tiles } from '../state/stage.ts';
 
 export function Progress(): JSX.Element | null {
   if (loading.value) return <LoadProgress />;
@@ -31,8 +32,7 @@ function LoadProgress(): JSX.Element {
 }
 
 function DrawProgress(): JSX.Element {
-  const { subject = '', total = 0, rate } = run.value ?? {};
-  const all = total * tiles.value.length;
+  const { subject = '', total: all = 0, rate } = run.value ?? {};
   const done = tiles.value.reduce((sum, tile) => sum + tile.done, 0);
   const isCompiling = done === 0;
   const isDecoding = done === all;

@@ -1,54 +1,84 @@
-/** The picture under way, or the one that is looked at. */
+/** The pictures under way, or those that are looked at. */
 import type { JSX } from 'preact';
-import { drawProblem, run, type Tile, tiles } from '../state/drawing.ts';
+import { drawProblem, run } from '../state/drawing.ts';
+import { fileProblem } from '../state/files.ts';
+import { recallNote } from '../state/recall.ts';
+import { subject } from '../state/recipe.ts';
 import { loading, model, problem } from '../state/session.ts';
-import { settings, subjectOf } from '../state/settings.ts';
-import { Notice } from './notice.tsx';
+import { select, selected, type Tile, tiles } from '../state/stage.ts';
+import { Caption } from './caption.tsx';
+import { Notice, Remark } from './notice.tsx';
 import { Picture } from './picture.tsx';
 import { Progress } from './progress.tsx';
 
 export function Stage(): JSX.Element {
   const view = model.value;
-  const columns = Math.ceil(Math.sqrt(tiles.value.length || 1));
-  const size = view?.imageSize ?? 96;
-  const grid = view?.gridSize ?? 12;
+  const all = tiles.value;
+  const pixels = all.find(({ now }) => now)?.now?.width ?? view?.imageSize ?? 96;
+  const style = {
+    '--columns': Math.ceil(Math.sqrt(all.length || 1)),
+    '--pixels': pixels,
+    '--cells': view?.gridSize ?? 12,
+  };
+  const problems = [problem.value, drawProblem.value, fileProblem.value];
   return (
-    <section class="stage" aria-label="Picture">
-      <div
-        class="tiles"
-        aria-busy={run.value !== undefined}
-        style={{ '--columns': columns, '--pixels': size, '--cells': grid }}
-      >
-        {tiles.value.length > 0 ? (
-          tiles.value.map((tile) => <StageTile key={tile.seed} tile={tile} />)
-        ) : (
+    <section class="stage" aria-label="Picture" aria-busy={run.value !== undefined}>
+      <div class="tiles" style={style}>
+        {all.length === 0 && (
           <div class="tile empty">
             <p>{emptyText()}</p>
           </div>
         )}
+        {all.length === 1 && all[0] && <SingleTile tile={all[0]} />}
+        {all.length > 1 && all.map((tile, i) => <OneOfTiles key={i} {...{ tile, i }} />)}
       </div>
       <Progress />
-      {problem.value && <Notice problem={problem.value} />}
-      {drawProblem.value && <Notice problem={drawProblem.value} />}
+      <Caption />
+      {recallNote.value && <Remark note={recallNote.value} />}
+      {problems.map((found) => found && <Notice key={found.title} problem={found} />)}
     </section>
   );
 }
 
 function emptyText(): string {
-  if (problem.value) return '';
+  if (problem.value) return 'Nothing to see yet';
   if (loading.value || !model.value) return 'Getting ready';
   return 'Choose, then draw';
 }
 
-function StageTile({ tile }: { tile: Tile }): JSX.Element {
-  const view = model.value;
-  const subject = run.value?.subject ?? (view ? subjectOf(settings.value, view) : '');
-  const { before, now, state, seed } = tile;
-  const label = state === 'done' ? `${subject}, seed ${seed}` : `${subject}, not finished`;
+function SingleTile({ tile }: { tile: Tile }): JSX.Element {
   return (
-    <div class={`tile ${state}`}>
-      {before && <Picture pixels={before} class="before" />}
-      {now && <Picture pixels={now} class="now" label={label} />}
+    <div class={`tile ${tile.state}`}>
+      <TilePicture tile={tile} />
     </div>
+  );
+}
+
+/** Of several, one is looked at. */
+function OneOfTiles({ tile, i }: { tile: Tile; i: number }): JSX.Element {
+  return (
+    <button
+      type="button"
+      class={`tile ${tile.state}`}
+      aria-pressed={selected.value === i}
+      onClick={() => select(i)}
+    >
+      <TilePicture tile={tile} />
+    </button>
+  );
+}
+
+function TilePicture({ tile }: { tile: Tile }): JSX.Element {
+  const { before, now, state, recipe } = tile;
+  const name = `${subject(recipe)}, seed ${recipe.seed}`;
+  return (
+    <>
+      {before && <Picture pixels={before} class="before" />}
+      {now ? (
+        <Picture pixels={now} class="now" label={state === 'done' ? name : `${name}, unfinished`} />
+      ) : (
+        <span class="unseen">{name}, not begun</span>
+      )}
+    </>
   );
 }

@@ -36,8 +36,9 @@ function isOffline(error: unknown): boolean {
   return error.name === 'TypeError' || error.name === 'DownloadError';
 }
 
-/** Messages begin small and end without a full stop. */
+/** Messages begin small, with a word or with the name of a file, and end without a full stop. */
 function sentence(text: string): string {
-  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  const isWord = /^[a-z]+[ ,]/.test(text);
+  const first = isWord ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }

@@ -21,6 +21,9 @@ export const loading: Signal<Loading | undefined> = signal(undefined);
 /** Why nothing can be drawn, or why the last model did not load. */
 export const problem: Signal<Problem | undefined> = signal(undefined);
 
+/** What is to know of how the model was loaded. */
+export const notes: Signal<readonly string[]> = signal([]);
+
 interface Loading {
   readonly name: string;
   readonly progress?: LoadProgress | undefined;
@@ -66,8 +69,13 @@ export async function load(from: ModelSource): Promise<void> {
     const onProgress = (progress: LoadProgress): void => {
       if (loading.value && !signal.aborted) loading.value = { ...loading.value, progress };
     };
-    model.value = await worker.load(from, { signal, onProgress });
+    notes.value = [];
+    const onNote = (note: string): void => {
+      notes.value = [...notes.value, note];
+    };
+    model.value = await worker.load(from, { signal, onProgress, onNote });
     source.value = from;
+    void askToKeep();
     announce(`${model.value.name} is ready`);
   } catch (error) {
     // To stop is no error.
@@ -76,6 +84,11 @@ export async function load(from: ModelSource): Promise<void> {
   } finally {
     if (!signal.aborted) loading.value = undefined;
   }
+}
+
+/** So that the browser does not clear models when it is short of room. */
+async function askToKeep(): Promise<void> {
+  await navigator.storage?.persist?.().catch(() => false);
 }
 
 /** Stops loading. */

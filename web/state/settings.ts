@@ -1,9 +1,28 @@
 /** What is asked for: the condition, and how it is drawn. */
 import { effect, type Signal, signal } from '@preact/signals';
 import type { ModelView } from '../../src/web/worker/index.ts';
+import type { Pixels } from './pixels.ts';
+import { isPossible } from './recipe.ts';
 import { model } from './session.ts';
 
-export interface Settings {
+/** How tokens are drawn. */
+export interface Sampling {
+  readonly cfgScale: number;
+  readonly cfgInterval: number;
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly greedy: boolean;
+}
+
+/** What a picture begins with. */
+export type Beginning =
+  /** Upper rows of a picture; the rest of it is drawn anew. */
+  | { readonly picture: Pixels; readonly keepRows: number }
+  /** Tokens of a link or a file. */
+  | { readonly tokens: readonly number[] };
+
+export interface Settings extends Sampling {
   /** Of a model of classes. */
   readonly classIndex: number;
   /** Of a model of texts. */
@@ -12,24 +31,30 @@ export interface Settings {
   readonly count: number;
   /** Undefined: another one each time. */
   readonly seed: number | undefined;
-  readonly cfgScale: number;
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
+  readonly beginning: Beginning | undefined;
 }
 
 /** How many can be drawn at once. */
 export const COUNTS = [1, 2, 4, 9, 16] as const;
 
+/** The settings of the last visit. */
+const REMEMBERED = 'llamagen-settings';
+
+/** What a new visitor is shown. */
+const FIRST_CLASS = 'Strawberry';
+
 export const settings: Signal<Settings> = signal({
-  classIndex: 0,
+  classIndex: -1,
   prompt: '',
   count: 1,
   seed: undefined,
+  beginning: undefined,
   cfgScale: 2,
+  cfgInterval: -1,
   temperature: 1,
   topK: 0,
   topP: 1,
+  greedy: false,
 });
 
 export function change(changed: Partial<Settings>): void {
@@ -37,14 +62,14 @@ export function change(changed: Partial<Settings>): void {
 }
 
 /** How the model draws where it is not told otherwise. */
-export function ownSampling({ sampling }: ModelView): Partial<Settings> {
-  const { cfgScale, temperature, topK, topP } = sampling;
-  return { cfgScale, temperature, topK, topP };
+export function ownSampling({ sampling }: ModelView): Sampling {
+  const { cfgScale, cfgInterval, temperature, topK, topP } = sampling;
+  return { cfgScale, cfgInterval, temperature, topK, topP, greedy: false };
 }
 
 /** What a picture of these settings is of, in words. */
 export function subjectOf(asked: Pick<Settings, 'classIndex' | 'prompt'>, of: ModelView): string {
-  if (of.modelType === 't2i') return asked.prompt;
+  if (of.modelType === 't2i') return asked.prompt.trim();
   return of.classNames[asked.classIndex] || `class ${asked.classIndex}`;
 }
 
@@ -55,10 +80,51 @@ effect(() => {
   if (!view || view === last) return;
   const isFirst = last === undefined;
   last = view;
-  const { classIndex } = settings.peek();
-  const start = isFirst ? Math.max(0, view.classNames.indexOf('Strawberry')) : classIndex;
+  const { classIndex, count } = settings.peek();
+  const first = Math.max(0, view.classNames.indexOf(FIRST_CLASS));
   change({
     ...ownSampling(view),
-    classIndex: start < view.classNames.length ? start : 0,
+    beginning: undefined,
+    classIndex: classIndex >= 0 && classIndex < view.classNames.length ? classIndex : first,
+    count,
+    ...(isFirst && remembered(view)),
   });
 });
+
+effect(() => {
+  const { beginning: _, seed: __, ...kept } = settings.value;
+  if (model.value) {
+    try {
+      localStorage.setItem(REMEMBERED, JSON.stringify({ ...kept, model: model.value.name }));
+    } catch {
+      // A browser that keeps nothing forgets them.
+    }
+  }
+});
+
+function remembered(view: ModelView): Partial<Settings> {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(REMEMBERED) ?? 'null');
+    if (typeof kept !== 'object' || kept === null) return {};
+    const fields = kept as Readonly<Record<string, unknown>>;
+    if (fields.model !== view.name) return {};
+    const numbers = (['cfgScale', 'cfgInterval', 'temperature', 'topK', 'topP'] as const).flatMap(
+      (field) => {
+        const value = fields[field];
+        return typeof value === 'number' && isPossible(field, value) ? [[field, value]] : [];
+      },
+    );
+    const { classIndex, prompt, count, greedy } = fields;
+    return {
+      ...Object.fromEntries(numbers),
+      ...(typeof prompt === 'string' && { prompt }),
+      ...(typeof greedy === 'boolean' && { greedy }),
+      ...(COUNTS.some((known) => known === count) && { count: Number(count) }),
+      ...(Number.isInteger(classIndex) &&
+        Number(classIndex) >= 0 &&
+        Number(classIndex) < view.classNames.length && { classIndex: Number(classIndex) }),
+    };
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,145 @@
+/** What the page weighs, what it asks for, who can use it, and where: offline, without WebGPU. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium } from '../web/chromium.ts';
+import { connectBrowser } from './support/browser.ts';
+import { button, drawClass, ready } from './support/page-kit.ts';
+import { servePageSite } from './support/page-site.ts';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+describe.skipIf(!hasChromium)('the site', () => {
+  let site: Awaited<ReturnType<typeof servePageSite>>;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    [site, browser] = await Promise.all([servePageSite(), connectBrowser()]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  /** What axe-core has against the page as it stands. */
+  async function faults(page: Page): Promise<unknown[]> {
+    // Not as a script of the page, which its policy forbids.
+    await page.evaluate(AXE);
+    return page.evaluate(async () => {
+      const axe = Reflect.get(globalThis, 'axe');
+      const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+      return violations.map(({ id, nodes }: { id: string; nodes: { html: string }[] }) => [
+        id,
+        ...nodes.map(({ html }) => html),
+      ]);
+    });
+  }
+
+  test('its policy lets nothing else in', async () => {
+    const page = await browser.newPage();
+    await page.goto(site.page);
+    const blocked = await page.evaluate(async () => {
+      const seen: string[] = [];
+      document.addEventListener('securitypolicyviolation', (e) => seen.push(e.effectiveDirective));
+      const inline = document.createElement('script');
+      inline.textContent = 'globalThis.intruded = true';
+      document.body.append(inline);
+      const image = new Image();
+      image.src = 'http://127.0.0.1:9/x.png';
+      await fetch('http://127.0.0.1:9/').catch(() => {});
+      await new Promise((done) => setTimeout(done, 100));
+      return [...seen, Reflect.get(globalThis, 'intruded')];
+    });
+    expect(blocked).toEqual(
+      expect.arrayContaining(['script-src-elem', 'img-src', 'connect-src', undefined]),
+    );
+    await page.context().close();
+  });
+
+  test.each(['light', 'dark'] as const)('axe-core finds nothing, %s', async (colorScheme) => {
+    for (const width of [320, 1280]) {
+      const page = await browser.newPage({ colorScheme, viewport: { width, height: 800 } });
+      await page.goto(site.page);
+      await ready(page);
+      for (const fold of await page.locator('summary').all()) await fold.click();
+      expect(await faults(page)).toEqual([]);
+      const { scrollWidth } = await page.evaluate(() => ({
+        scrollWidth: document.documentElement.scrollWidth,
+      }));
+      expect(scrollWidth).toBe(width);
+      await page.context().close();
+    }
+  });
+
+  test('axe-core finds nothing while a picture is made, nor in the gallery', async () => {
+    const page = await browser.newPage();
+    await page.goto(site.page);
+    await ready(page);
+    await drawClass(page, 'Lychee');
+    expect(await faults(page)).toEqual([]);
+    await page.getByRole('radio', { name: '4', exact: true }).check();
+    await button(page, 'Draw').click();
+    await page.locator('canvas.now').first().waitFor();
+    expect(await faults(page)).toEqual([]);
+    await page.context().close();
+  });
+
+  test('everything can be reached and used by keyboard', async () => {
+    const page = await browser.newPage();
+    await page.goto(site.page);
+    await ready(page);
+    const reached: string[] = [];
+    for (let i = 0; i < 8; i++) {
+      await page.keyboard.press('Tab');
+      const name = await page.evaluate(() => {
+        const at = document.activeElement;
+        const style =
+          at &&
+          getComputedStyle(at.matches('input[type=radio]') ? (at.nextElementSibling ?? at) : at);
+        return `${at?.tagName} ${style?.outlineStyle}`;
+      });
+      reached.push(name);
+    }
+    expect(reached).toContain('INPUT solid');
+    expect(reached).toContain('BUTTON solid');
+    expect(reached).toContain('SUMMARY solid');
+    await page.getByRole('radio', { name: 'Strawberry' }).focus();
+    await page.keyboard.press('ArrowRight');
+    expect(await page.getByRole('radio', { name: 'Walnut' }).isChecked()).toBe(true);
+    await page.keyboard.press('Enter');
+    await button(page, 'Stop').waitFor();
+    await page.context().close();
+  });
+
+  test('explains a browser without WebGPU, and shows the gallery all the same', async () => {
+    const page = await browser.newPage();
+    // The page asks in a worker, where nothing can be put before its script.
+    await page.route('**/assets/worker-*.js', async (route) => {
+      const answer = await route.fetch();
+      const body = `Object.defineProperty(navigator, 'gpu', { value: undefined });\n${await answer.text()}`;
+      await route.fulfill({ response: answer, body });
+    });
+    await page.goto(site.page);
+    await page
+      .getByRole('alert')
+      .getByText(/this browser has no WebGPU/i)
+      .waitFor();
+    expect(await button(page, 'Draw').isDisabled()).toBe(true);
+    await page.getByRole('heading', { name: 'Gallery' }).waitFor();
+    expect(await faults(page)).toEqual([]);
+    await page.context().close();
+  });
+
+  test('a model that is missing is explained, and tried again', async () => {
+    const page = await browser.newPage();
+    await page.route('**/vq.safetensors', (route) => route.fulfill({ status: 404 }));
+    await page.goto(site.page);
+    await page
+      .getByRole('alert')
+      .getByText(/vq\.safetensors/)
+      .waitFor();
+    expect(await button(page, 'Draw').isDisabled()).toBe(true);
+    await page.context().close();
+  });
+});

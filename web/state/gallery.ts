@@ -1,0 +1,127 @@
+/** Finished pictures, kept in this browser. */
+import { type Signal, signal } from '@preact/signals';
+import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
+import { type Problem, problemOf } from './problem.ts';
+import { keyOf, type PartOfRecipe, type Recipe } from './recipe.ts';
+
+/** A finished picture. */
+export interface Kept {
+  readonly id: number;
+  /** Of its recipe. */
+  readonly key: string;
+  readonly recipe: Recipe;
+  /** The file, which says how it was made too. */
+  readonly png: Blob;
+  readonly width: number;
+  readonly height: number;
+  /** Milliseconds since 1970. */
+  readonly madeAt: number;
+  readonly seconds?: number | undefined;
+  readonly tokens?: number | undefined;
+  readonly passes?: number | undefined;
+}
+
+interface Schema extends DBSchema {
+  readonly pictures: {
+    key: number;
+    value: Omit<Kept, 'id'> & { id?: number };
+    indexes: { key: string };
+  };
+}
+
+/** The latest first. */
+export const gallery: Signal<readonly Kept[]> = signal([]);
+/** Why pictures are gone when this tab is closed. */
+export const galleryProblem: Signal<Problem | undefined> = signal(undefined);
+
+const others =
+  typeof BroadcastChannel === 'function' ? new BroadcastChannel('llamagen-gallery') : undefined;
+let opened: Promise<IDBPDatabase<Schema> | undefined> | undefined;
+/** Of pictures that the browser does not keep. */
+let nextId = -1;
+
+function database(): Promise<IDBPDatabase<Schema> | undefined> {
+  opened ??= openDB<Schema>('llamagen-gallery', 1, {
+    upgrade(db) {
+      db.createObjectStore('pictures', { keyPath: 'id', autoIncrement: true }).createIndex(
+        'key',
+        'key',
+      );
+    },
+  }).catch((error: unknown) => {
+    galleryProblem.value = problemOf(error, 'gallery');
+    return undefined;
+  });
+  return opened;
+}
+
+/** Reads what is kept, and follows what other tabs do to it. */
+export async function openGallery(): Promise<void> {
+  if (others) others.onmessage = () => void readAll();
+  await readAll();
+}
+
+async function readAll(): Promise<void> {
+  const all = await (await database())?.getAll('pictures');
+  if (!all) return;
+  const unkept = gallery.value.filter(({ id }) => id < 0);
+  gallery.value = [...all.filter(hasId), ...unkept].sort(latestFirst);
+}
+
+const hasId = (kept: { id?: number }): kept is Kept => kept.id !== undefined;
+
+/** The picture of a recipe that is here already, on a device that computes alike. */
+export const find = (recipe: PartOfRecipe): Kept | undefined => {
+  const key = keyOf(recipe);
+  return gallery.value.find((kept) => kept.key === key);
+};
+
+/** Keeps a picture, unless the same one is here. */
+export async function keep(picture: Omit<Kept, 'id' | 'key'>): Promise<Kept> {
+  const known = find(picture.recipe);
+  if (known) return known;
+  const entry = { ...picture, key: keyOf(picture.recipe) };
+  let id = nextId--;
+  try {
+    id = (await (await database())?.add('pictures', entry)) ?? id;
+    others?.postMessage('changed');
+  } catch (error) {
+    // Most likely there is no room left: it stays as long as the tab does.
+    galleryProblem.value = problemOf(error, 'gallery');
+  }
+  const kept = { ...entry, id };
+  gallery.value = [kept, ...gallery.value];
+  return kept;
+}
+
+/** The picture that was taken out last; it can be put back. */
+export const removed: Signal<Kept | undefined> = signal(undefined);
+
+/** Takes a picture out. */
+export async function remove(kept: Kept): Promise<void> {
+  gallery.value = gallery.value.filter(({ id }) => id !== kept.id);
+  removed.value = kept;
+  await (await database())?.delete('pictures', kept.id);
+  others?.postMessage('changed');
+}
+
+/** Puts the picture that was taken out last in its place again. */
+export async function putBack(): Promise<void> {
+  const kept = removed.value;
+  if (!kept) return;
+  removed.value = undefined;
+  gallery.value = [...gallery.value, kept].sort(latestFirst);
+  if (kept.id > 0) await (await database())?.put('pictures', kept);
+  others?.postMessage('changed');
+}
+
+const latestFirst = (a: Kept, b: Kept): number => b.madeAt - a.madeAt || b.id - a.id;
+
+const urls = new Map<number, string>();
+
+/** An address of its file, for as long as the page lives. */
+export function urlOf({ id, png }: Kept): string {
+  const url = urls.get(id) ?? URL.createObjectURL(png);
+  urls.set(id, url);
+  return url;
+}
