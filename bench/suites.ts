@@ -22,6 +22,7 @@ import type { PeerResult } from './peers/result.ts';
 import { measurePeers, peersAreThere, peersNotes, peersTables } from './peers/suite.ts';
 import { measureTorch, type TorchResult, torchNotes, torchTables } from './peers/torch.ts';
 import { measureScaling, type ScalingResult, scalingNotes, scalingTables } from './scaling.ts';
+import { measureServe, type ServeResult, serveTables } from './serve/suite.ts';
 import { Session } from './session.ts';
 import type { Settings } from './settings.ts';
 import { type Table, tableLines } from './table.ts';
@@ -39,6 +40,7 @@ export interface Results {
   readonly torch?: TorchResult;
   readonly peers?: readonly PeerResult[];
   readonly windows?: WindowsResult;
+  readonly serve?: ServeResult;
 }
 
 /** A file of results. */
@@ -71,6 +73,7 @@ export const SUITES: Suites = {
   torch: { measure: () => measureTorch(), tables: torchTables, notes: torchNotes },
   peers: { measure: measurePeers, tables: peersTables, notes: peersNotes },
   windows: { measure: measureWindows, tables: windowsTables },
+  serve: { measure: measureServe, tables: serveTables },
 };
 
 /** Without names: what needs nothing but this checkout, and fits ten minutes without a GPU. */

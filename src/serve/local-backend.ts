@@ -12,7 +12,6 @@ import type {
   JobPicture,
   ServedModel,
 } from './backend.ts';
-import { Stage } from './job-stage.ts';
 import { LocalSession, type SessionOptions } from './local-session.ts';
 
 export interface LocalOptions extends SessionOptions {
@@ -57,7 +56,8 @@ class LocalBackend implements Backend {
   readonly models: readonly ServedModel[];
   readonly #session: LocalSession;
   readonly #engine: LastingEngine;
-  readonly #counts = { waiting: 0, running: 0, slotsInUse: 0, tokens: 0 };
+  /** Jobs whose prompts are being read, before the engine knows of them. */
+  #reading = 0;
   #isClosing = false;
 
   constructor(session: LocalSession, engine: LastingEngine, model: ServedModel) {
@@ -67,14 +67,14 @@ class LocalBackend implements Backend {
   }
 
   load(): BackendLoad {
-    const { capacity, model, resets } = this.#engine;
+    const { load, stats, model, resets } = this.#engine;
+    const { slots, slotsInUse, rowsInUse } = load;
+    const { steps: passes, tokens, rowsComputed, rowsFull } = stats;
     return {
-      ...this.#counts,
       workers: this.ready() ? 1 : 0,
-      slots: capacity,
-      rowsInUse: this.#counts.slotsInUse,
-      ...{ passes: 0, rowsComputed: 0, rowsFull: 0 },
-      resets,
+      waiting: this.#reading + load.waiting,
+      running: load.running + load.finishing,
+      ...{ slots, slotsInUse, rowsInUse, passes, tokens, rowsComputed, rowsFull, resets },
       gpuBytes: model.memory,
     };
   }
@@ -86,18 +86,9 @@ class LocalBackend implements Backend {
     const { sampling, condition, seed, previewEvery } = job;
     const { config } = this.#engine.model;
     if (job.model !== config.name) throw new OptionError(`there is no model "${job.model}" here`);
-    const guided = (sampling?.cfgScale ?? config.sampling.cfgScale) > 1;
-    const stage = new Stage(guided ? 2 : 1, this.#counts);
-    try {
-      const read = await this.#read(condition);
-      const request = { ...sampling, ...read.condition, seed, previewEvery };
-      for await (const event of this.#engine.submit(request, { signal })) {
-        stage.follow(event);
-        yield jobEvent(event, read);
-      }
-    } finally {
-      stage.leave();
-    }
+    const read = await this.#read(condition);
+    const request = { ...sampling, ...read.condition, seed, previewEvery };
+    for await (const event of this.#engine.submit(request, { signal })) yield jobEvent(event, read);
   }
 
   ready(): boolean {
@@ -118,10 +109,10 @@ class LocalBackend implements Backend {
   /** What the engine is asked for: of texts what the text encoder makes of them. */
   async #read(condition: ImageJob['condition']): Promise<Read> {
     if ('classIndex' in condition) return { condition, promptTokens: 1 };
-    const { caption, encoder } = await this.#session.read(
-      condition.prompt,
-      () => this.#engine.ended,
-    );
+    this.#reading++;
+    const { caption, encoder } = await this.#session
+      .read(condition.prompt, () => this.#engine.ended)
+      .finally(() => this.#reading--);
     const { values, tokens, dim } = caption;
     return { condition: { caption: { values, tokens, dim } }, promptTokens: tokens, encoder };
   }

@@ -12,6 +12,8 @@ import { eventsOf, jobOf } from './worker-jobs.ts';
 const [what, ...rest] = process.argv.slice(2);
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const onNote = say;
+// Whatever becomes of the test, this ends with it.
+process.stdin.resume().on('end', () => process.exit(1));
 
 if (what === 'worker') {
   const [folder = '', url = ''] = rest;

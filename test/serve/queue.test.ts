@@ -12,7 +12,7 @@ import { createLocalBackend } from '../../src/serve/local-backend.ts';
 import { DEFAULT_QUEUE, queueAddress } from '../../src/serve/queue/address.ts';
 import { createQueueBackend } from '../../src/serve/queue/queue-backend.ts';
 import { startQueueWorker } from '../../src/serve/queue/queue-worker.ts';
-import { BEAT_MS, PREFIX } from '../../src/serve/queue/records.ts';
+import { BEAT_MS, keysOf, PREFIX } from '../../src/serve/queue/records.ts';
 import { ROOT } from '../support/sources.ts';
 import { HAS_REDIS, startRedis, type TestRedis } from './redis.ts';
 import {
@@ -44,7 +44,7 @@ interface Child {
 function startChild(...args: readonly string[]): Child {
   const script = join(ROOT, 'test/serve/queue-child.ts');
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), script, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   let said = '';
   child.stdout.on('data', (text) => {
@@ -186,6 +186,24 @@ describe.skipIf(!HAS_REDIS)('a queue', () => {
     const error = await eventsOf(backend, bad).catch((e) => e);
     expect(error).toBeInstanceOf(OptionError);
     expect(error.message).toMatch(/"classIndex" expected/);
+  });
+
+  test('what others write into the queue is dropped, and said', async () => {
+    const client = new Redis(redis.url);
+    const keys = keysOf(DEFAULT_QUEUE);
+    const [api = ''] = await client.keys(keys.api('*'));
+    const stream = keys.events(api.slice(keys.api('').length));
+    const picture = { width: 1000, height: 1000 };
+    const events = ['{', '7', '{}', JSON.stringify({ type: 'preview', done: 1, picture })];
+    for (const event of events)
+      await client.xadd(stream, '*', 'job', 'a', 'by', 'b', 'event', event);
+    await client.xadd(stream, '*', 'nothing', 'known');
+    client.disconnect();
+    const queue = new Queue(DEFAULT_QUEUE, { prefix: PREFIX, connection: { url: redis.url } });
+    for (const data of [{}, { format: 99 }, 'text']) await queue.add('image', data);
+    await queue.close();
+    expectPixels(1, await eventsOf(backend, jobOf(1)));
+    await until(() => second?.said().match(/it is dropped/g)?.length === 3);
   });
 
   test('a worker that would draw other pixels is refused, and told what differs', async () => {

@@ -32,7 +32,9 @@ export async function tell(redis: Redis, stream: string, { job, by, event }: Tol
   const transaction = redis.multi();
   transaction.xadd(stream, 'MAXLEN', '~', MOST_WAITING, '*', ...fields);
   transaction.pexpire(stream, LEFT_MS);
-  await transaction.exec();
+  const results = await transaction.exec();
+  const [error] = results?.find(([problem]) => problem) ?? [];
+  if (error) throw error;
 }
 
 /**
@@ -49,7 +51,10 @@ export async function* hear(redis: Redis, stream: string): AsyncGenerator<Told, 
     });
     const entries = (streams as StreamReply | null)?.[0]?.[1] ?? [];
     const ids = entries.map(([id]) => id.toString());
-    for (const [, fields] of entries) yield toldOf(fields);
+    for (const [, fields] of entries) {
+      const told = toldOf(fields);
+      if (told) yield told;
+    }
     if (ids.length === 0) continue;
     last = ids.at(-1) ?? last;
     await redis.xdel(stream, ...ids).catch(() => {}); // it disappears by itself too
@@ -59,20 +64,32 @@ export async function* hear(redis: Redis, stream: string): AsyncGenerator<Told, 
 type StreamReply = readonly (readonly [stream: Buffer, entries: readonly StreamEntry[]])[];
 type StreamEntry = readonly [id: Buffer, fields: readonly Buffer[]];
 
-function toldOf(fields: readonly Buffer[]): Told {
+/** Nothing where it is no event: others can write there too. */
+function toldOf(fields: readonly Buffer[]): Told | undefined {
   const values = new Map<string, Buffer>();
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const [name, value] = [fields[i], fields[i + 1]];
     if (name && value) values.set(name.toString(), value);
   }
-  const text = (name: string): string => values.get(name)?.toString() ?? '';
-  const event = JSON.parse(text('event'));
-  const rgba = values.get('rgba');
-  if (rgba) event.picture = pictureOf(event.picture, rgba);
-  return { job: text('job'), by: text('by'), event };
+  const [job, by] = [values.get('job')?.toString(), values.get('by')?.toString()];
+  const event = eventOf(values.get('event')?.toString() ?? '', values.get('rgba'));
+  if (job === undefined || by === undefined || event === undefined) return undefined;
+  return { job, by, event };
 }
 
-/** A copy of its own: what Redis answered is one large buffer. */
-function pictureOf({ width, height }: Omit<JobPicture, 'rgba'>, rgba: Buffer): JobPicture {
-  return { width, height, rgba: new Uint8Array(rgba) };
+function eventOf(text: string, rgba: Buffer | undefined): QueueEvent | undefined {
+  let event: { readonly type?: unknown; picture?: Partial<JobPicture> };
+  try {
+    event = Object(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+  if (typeof event.type !== 'string') return undefined;
+  if (event.picture) {
+    const { width = 0, height = 0 } = event.picture;
+    if (rgba?.byteLength !== 4 * width * height) return undefined;
+    // A copy of its own: what Redis answered is one large buffer.
+    event.picture = { width, height, rgba: new Uint8Array(rgba) };
+  }
+  return event as QueueEvent;
 }
