@@ -7,7 +7,7 @@ import { checkNetwork, type Destroyable, type TransferOptions } from '../load/ne
 import { type PrecisionOptions, precisionFor } from '../load/precision.ts';
 import { vqEncoder } from '../models/vq-encoder.ts';
 import { vqOptions } from '../models/vq-options.ts';
-import { DECODER_TENSORS } from '../weights/join.ts';
+import { DECODER_TENSORS, hasEncoder } from '../weights/join.ts';
 import { openModelWeights } from '../weights/model-weights.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { type EncodeOptions, encodeWith, type TokenGrid } from './encode.ts';
@@ -15,12 +15,6 @@ import { type EncodeOptions, encodeWith, type TokenGrid } from './encode.ts';
 /** Encodes pictures as `encodePictures` does. */
 export interface PictureEncoder extends Destroyable {
   encode(pictures: readonly Picture[], options?: EncodeOptions): Promise<TokenGrid[]>;
-}
-
-/** Whether the tokenizer of a model folder came with its encoder. */
-export async function hasPictureEncoder(files: ModelFiles): Promise<boolean> {
-  const { tensors } = await openModelWeights(files, 'vq');
-  return tensors.has('quant_conv.weight');
 }
 
 /**
@@ -34,7 +28,7 @@ export async function loadPictureEncoder(
 ): Promise<PictureEncoder> {
   const { name, vq: config } = await readConfig(files);
   const file = await openModelWeights(files, 'vq');
-  if (!file.tensors.has('quant_conv.weight')) {
+  if (!hasEncoder(file)) {
     throw new OptionError(
       `the tokenizer of ${name} came without its encoder: it completes no pictures`,
     );

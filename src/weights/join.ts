@@ -43,6 +43,10 @@ export const isIgnored = (name: string): boolean =>
 /** What a VQ model needs only to encode; ignore it when loading just the decoder. */
 export const ENCODER_TENSORS: readonly RegExp[] = [/^encoder\./, /^quant_conv\./];
 
+/** Whether the file of a tokenizer came with its encoder. */
+export const hasEncoder = ({ tensors }: Pick<NamedTensors, 'tensors'>): boolean =>
+  tensors.has('quant_conv.weight');
+
 /** And only to decode. */
 export const DECODER_TENSORS: readonly RegExp[] = [/^decoder\./, /^post_quant_conv\./];
 

@@ -1,13 +1,13 @@
 /** From what a page asks to what an engine takes: prompts become features, given pictures tokens. */
 import { type ImageRequest, takenBy } from '../../engine/request.ts';
 import { OptionError } from '../../errors.ts';
-import { loadPictureEncoder, type PictureEncoder } from '../../generate/picture-encoder.ts';
-import { loadTextModel } from '../../generate/prompts.ts';
+import type { PictureEncoder } from '../../generate/picture-encoder.ts';
+import type { TextModel } from '../../generate/prompts.ts';
 import type { ModelJson } from '../../models/model-json.ts';
 import { assertKeepRows, fitted } from '../../picture/completion.ts';
 import type { ModelFiles } from '../../weights/source.ts';
 import { Captions } from './captions.ts';
-import { type Devices, OnDevice, type OnProgress } from './devices.ts';
+import { type Devices, type Make, OnDevice, type OnProgress } from './devices.ts';
 import type { DeviceOptions, DrawEvent, DrawRequest, GivenPicture } from './protocol.ts';
 
 interface ReadOptions {
@@ -15,7 +15,7 @@ interface ReadOptions {
   readonly onEvent: (event: DrawEvent) => void;
 }
 
-/** What reads prompts and pictures takes no memory before the first of them. */
+/** What reads prompts and pictures is neither fetched nor in memory before the first of them. */
 export class Conditions {
   readonly #config: ModelJson;
   readonly #captions: Captions;
@@ -28,12 +28,16 @@ export class Conditions {
     { precision }: DeviceOptions,
   ) {
     this.#config = config;
-    this.#captions = new Captions(
-      new OnDevice(devices, (device, onProgress) => loadTextModel(device, files, { onProgress })),
-    );
-    this.#pictures = new OnDevice(devices, (device, onProgress) =>
-      loadPictureEncoder(device, files, { precision, onProgress }),
-    );
+    const loadText: Make<TextModel> = async (device, onProgress) => {
+      const { loadTextModel } = await import('../../generate/prompts.ts');
+      return loadTextModel(device, files, { onProgress });
+    };
+    const loadPictures: Make<PictureEncoder> = async (device, onProgress) => {
+      const { loadPictureEncoder } = await import('../../generate/picture-encoder.ts');
+      return loadPictureEncoder(device, files, { precision, onProgress });
+    };
+    this.#captions = new Captions(new OnDevice(devices, loadText));
+    this.#pictures = new OnDevice(devices, loadPictures);
   }
 
   /** @throws OptionError for what this model does not take; what loading and reading throw. */

@@ -41,16 +41,19 @@ const LOST_WITHIN_MS = 1000;
 /** How many bytes of how many are on the device. */
 export type OnProgress = (done: number, total: number) => void;
 
+/** Makes something on a device. */
+export type Make<T> = (device: GPUDevice, onProgress: OnProgress) => Promise<T>;
+
 /** Something on the device of a worker: made when it is needed first, and again where that was lost. */
 export class OnDevice<T extends { destroy(): void }> {
   readonly #devices: Devices;
-  readonly #make: (device: GPUDevice, onProgress: OnProgress) => Promise<T>;
+  readonly #make: Make<T>;
   /** Of those who wait for it. */
   readonly #waiting = new Set<OnProgress>();
   #made: { readonly device: GPUDevice; readonly value: Promise<T> } | undefined;
   #isDestroyed = false;
 
-  constructor(devices: Devices, make: (device: GPUDevice, onProgress: OnProgress) => Promise<T>) {
+  constructor(devices: Devices, make: Make<T>) {
     this.#devices = devices;
     this.#make = make;
   }

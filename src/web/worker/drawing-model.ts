@@ -1,10 +1,11 @@
 /** A model on a device that draws: classes or prompts in, events out. */
 import { createLastingEngine } from '../../engine/lasting.ts';
 import type { LastingEngine } from '../../engine/lasting-types.ts';
-import { hasPictureEncoder } from '../../generate/picture-encoder.ts';
 import { type LoadOptions, loadModel, readConfig } from '../../load/model.ts';
 import { precisionName } from '../../models/precision.ts';
 import { downsampleOf } from '../../models/vq-config.ts';
+import { hasEncoder } from '../../weights/join.ts';
+import { openModelWeights } from '../../weights/model-weights.ts';
 import type { ModelFiles } from '../../weights/source.ts';
 import { capacityFor } from './capacity.ts';
 import { Conditions } from './conditions.ts';
@@ -37,7 +38,7 @@ export async function openDrawingModel(
     first = {}; // nobody waits for the next one
     return { model, close: () => model.destroy() };
   };
-  const canComplete = await hasPictureEncoder(files);
+  const canComplete = hasEncoder(await openModelWeights(files, 'vq'));
   const capacity = capacityFor((await readConfig(files)).gpt);
   const engine = await createLastingEngine(open, { capacity });
   if (signal?.aborted) {

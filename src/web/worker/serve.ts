@@ -1,15 +1,12 @@
 /** The worker's side: a device, a model, and pictures for whoever asks. */
-import { roomProblem } from '../../catalogue/checkpoint-memory.ts';
 import { VERSION } from '../../version.ts';
 import { openWebDevice } from '../device.ts';
-import { estimateSource } from '../store/estimate.ts';
 import type { HubOptions } from '../store/hub-origin.ts';
 import { openModelStore } from '../store/store.ts';
 import type { ModelStore } from '../store/types.ts';
 import { type Answers, answerOver, type Endpoint } from './channel.ts';
 import { CurrentModel } from './current-model.ts';
 import { Devices, type WorkerDevice } from './devices.ts';
-import { openDrawingModel } from './drawing-model.ts';
 import type { AdapterView, DrawEvent, LoadProgress } from './protocol.ts';
 
 export interface ServeOptions {
@@ -39,6 +36,10 @@ export function serveWorker(options: ServeOptions = {}, endpoint: Endpoint = glo
     hello: async () => VERSION,
     adapter: async () => viewOf(await devices.get()),
     async estimate(source, { signal }) {
+      const [{ estimateSource }, { roomProblem }] = await Promise.all([
+        import('../store/estimate.ts'),
+        import('../../catalogue/checkpoint-memory.ts'),
+      ]);
       const estimate = await estimateSource(source, { signal, hub });
       const { gpuBytes: total, largestBuffer } = estimate;
       const room = viewOf(await devices.get());
@@ -55,6 +56,8 @@ export function serveWorker(options: ServeOptions = {}, endpoint: Endpoint = glo
           ...{ signal, onNote: tell },
           onProgress: ({ done, total }) => download(done, total),
         });
+        // Its code is not waited for by those who only look at what there is.
+        const { openDrawingModel } = await import('./drawing-model.ts');
         return openDrawingModel(files, devices, {
           ...{ ...options, signal, onProgress: progress('load') },
         });
