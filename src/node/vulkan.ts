@@ -11,6 +11,9 @@ const RTLD_NODELETE = 0x1000;
 
 const DRIVER_VARIABLES = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const;
 
+/** How Node, Bun and Deno complain that a library is not an addon, after it was loaded to stay. */
+const NO_ADDON = /self-register|napi_register_module|register Node-API module/;
+
 /**
  * Loads a Vulkan loader for good, so that Dawn's own request for `libvulkan.so.1` finds it.
  * @param path A file, or a bare name to search for where the system keeps its libraries.
@@ -22,8 +25,7 @@ export function loadVulkan(path: string): boolean {
     process.dlopen({ exports: {} }, path, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    // Node complains that the library is not an addon, after it was loaded to stay.
-    if (message.includes('self-register')) return true;
+    if (NO_ADDON.test(message)) return true;
     if (!path.includes('/')) return false;
     throw new DeviceError('no-adapter', `the Vulkan loader cannot be loaded: ${message}`);
   }
