@@ -39,7 +39,8 @@ const RESTART = 5;
 export async function createServer(options: ServerOptions): Promise<Server> {
   const peers = await importServer();
   const models = options.backend.models.map(({ name }) => name);
-  checkAliases(options.aliases ?? new Map(), models);
+  // Workers of a queue may come later, with their models.
+  if (models.length > 0) checkAliases(options.aliases ?? new Map(), models);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const app = peers.fastify({
     ...httpOptions(limits, options),

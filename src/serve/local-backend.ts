@@ -25,6 +25,8 @@ export interface LocalOptions extends SessionOptions {
 
 /** Losses of a device in a row after which no other is opened. */
 const MOST_LOSSES = 4;
+/** Work that is queued on the device: less than for one user, so that a request that joins starts sooner. */
+const AHEAD_MS = 30;
 
 /**
  * Loads a model, and its text encoder where it has one, on the best device.
@@ -36,6 +38,7 @@ export async function createLocalBackend(options: LocalOptions): Promise<Backend
   const engine = await createLastingEngine(session.open, {
     capacity,
     mostLosses: MOST_LOSSES,
+    aheadMs: AHEAD_MS,
     onLost({ error, inARow }) {
       const reason = error instanceof Error ? error.message : String(error);
       onNote?.(`${reason}: ${inARow < MOST_LOSSES ? 'opening it again' : 'giving up'}`);

@@ -48,14 +48,17 @@ export class LocalSession {
 
   /** Opens the device, and what is needed on it: for `createLastingEngine`. */
   readonly open = async (): Promise<OpenedModel> => {
-    const { files, load, onNote, signal } = this.#options;
+    const { files, load, onNote } = this.#options;
+    // A device that is opened again serves what was asked for before it was said to stop.
+    const signal = this.#session ? undefined : this.#options.signal;
     const opened = await openDevice({ validation: false });
     try {
       if (!this.#session) for (const note of opened.notes) onNote?.(note);
       const { device, kernels } = opened;
-      const model = await loadModel(device, files, { ...kernels, ...load, signal });
+      const common = { ...kernels, signal };
+      const model = await loadModel(device, files, { ...common, ...load });
       const isText = model.config.gpt.modelType === 't2i';
-      const text = isText ? await loadTextModel(device, files, { ...kernels, signal }) : undefined;
+      const text = isText ? await loadTextModel(device, files, common) : undefined;
       this.#session = { opened, model, text };
       const close = (): void => {
         text?.destroy();

@@ -5,17 +5,15 @@ import type { Backend, ServedModel } from './backend.ts';
 
 export function addModels(
   app: FastifyInstance,
-  { models }: Backend,
+  backend: Backend,
   aliases: ReadonlyMap<string, string>,
 ): void {
-  const named = [...models.map(({ name }) => [name, name] as const), ...aliases];
-  const find = (id: string): ServedModel | undefined => {
-    const [, name] = named.find(([each]) => each === id) ?? [];
-    return models.find((model) => model.name === name);
-  };
+  // Those of workers behind a queue come and go.
+  const find = (id: string): ServedModel | undefined =>
+    backend.models.find(({ name }) => name === (aliases.get(id) ?? id));
   app.get('/v1/models', { schema: { summary: 'List the models' } }, () => ({
     object: 'list',
-    data: named.flatMap(([id]) => {
+    data: [...backend.models.map(({ name }) => name), ...aliases.keys()].flatMap((id) => {
       const model = find(id);
       return model ? [entryOf(id, model)] : [];
     }),
