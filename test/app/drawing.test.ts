@@ -35,7 +35,7 @@ describe.skipIf(!hasChromium)('a worker', () => {
   let problems: string[];
 
   beforeAll(async () => {
-    const mounts = { '/tiny/': goldenFiles('c2i_tiny') };
+    const mounts = { '/tiny/': goldenFiles('c2i_tiny'), '/huge/': hugeFiles() };
     [site, browser] = await Promise.all([serveBarePage(mounts), connectBrowser()]);
     page = await browser.newPage();
     problems = problemsOf(page);
@@ -160,6 +160,18 @@ describe.skipIf(!hasChromium)('a worker', () => {
     expect(events.find(({ type }) => type === 'image')?.tokens).toEqual([...expected.tokens]);
   });
 
+  test('says before a download why a device cannot hold a model', async () => {
+    const { problem, ...estimate } = await page.evaluate(async () =>
+      (await api.client).estimate({ url: 'huge' }),
+    );
+    expect(estimate).toMatchObject({ pixels: 320 });
+    expect(problem).toMatch(/takes 2621\.4 MB, and max\w+ of this adapter is \d+\.\d MB$/);
+    const read = site.log.filter((line) => line.includes('/huge/gpt.safetensors'));
+    expect(read.length).toBeGreaterThan(0);
+    // The header, of half a megabyte.
+    for (const line of read) expect(line).toMatch(/ bytes=0-(0|65535)$/);
+  });
+
   test('says why a file is no checkpoint', async () => {
     await page.setInputFiles('#files', {
       ...{ name: 'notes.pt', mimeType: 'text/plain', buffer: Buffer.from('dear diary') },
@@ -219,6 +231,14 @@ function droppedCheckpoints(): Record<string, Uint8Array> {
     // What shapes do not tell.
     'config.json': new TextEncoder().encode('{"n_head":2,"block_size":16}'),
   };
+}
+
+/** A model of pictures that are too large for any device here. */
+function hugeFiles(): Record<string, Uint8Array> {
+  const files = goldenFiles('c2i_tiny');
+  const json = JSON.parse(new TextDecoder().decode(files['model.json']));
+  const gpt = { ...json.gpt, block_size: 160 ** 2 };
+  return { ...files, 'model.json': new TextEncoder().encode(JSON.stringify({ ...json, gpt })) };
 }
 
 /** The tensors of a safetensors file. */
