@@ -82,6 +82,7 @@ test('drawing texts in Node', () => {
 test.each([
   ['README.md', 'generate'],
   ['README.md', 'browser'],
+  ['README.md', 'worker/page'],
   ['README.md', 'engine'],
   ['README.md', 'one-kernel'],
   ['docs/text-to-image.md', 'texts'],

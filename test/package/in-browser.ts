@@ -13,9 +13,12 @@ import { normal } from '../support/random.ts';
 import { launchChromium } from '../web/chromium.ts';
 import { PICTURE } from './in-node.ts';
 
+type Draw = (canvas: HTMLCanvasElement, name: string, seed: number) => Promise<void>;
+
 /** What the page offers to this file. */
 declare const app: {
-  draw(canvas: HTMLCanvasElement, name: string, seed: number): Promise<void>;
+  draw: Draw;
+  drawBeside: Draw;
   normalise(
     device: GPUDevice,
     x: Float32Array<ArrayBuffer>,
@@ -32,9 +35,18 @@ const PAGE = `<!doctype html>
 <script type="module" src="/main.ts"></script>
 `;
 
+/** Files of the project, and the examples that they are. */
+const SNIPPETS = {
+  'browser.ts': 'browser',
+  'beside.ts': 'worker/page',
+  'worker.ts': 'worker/worker',
+  'one-kernel.ts': 'one-kernel',
+};
+
 const MAIN = `import { draw } from './browser.ts';
+import { drawBeside } from './beside.ts';
 import { normalise } from './one-kernel.ts';
-Object.assign(globalThis, { app: { draw, normalise } });
+Object.assign(globalThis, { app: { draw, drawBeside, normalise } });
 `;
 
 /** After `nodeProblems`, with whose picture those of the pages are compared. */
@@ -43,8 +55,9 @@ export async function browserProblems(project: string): Promise<string[]> {
   const browser = await launchChromium();
   try {
     return [
-      ...(await pageProblems(browser, project, 'by-vite')),
-      ...(await pageProblems(browser, project, 'by-esbuild')),
+      // Vite makes a bundle of the worker too.
+      ...(await pageProblems(browser, project, 'by-vite', 'drawBeside')),
+      ...(await pageProblems(browser, project, 'by-esbuild', 'draw')),
     ];
   } finally {
     await browser.close();
@@ -53,8 +66,8 @@ export async function browserProblems(project: string): Promise<string[]> {
 
 /** As the README says: its snippets, and the model's folder among the files that are served. */
 async function bundle(project: string): Promise<void> {
-  for (const name of ['browser', 'one-kernel'])
-    writeFileSync(join(project, `${name}.ts`), snippet(name));
+  for (const [file, name] of Object.entries(SNIPPETS))
+    writeFileSync(join(project, file), snippet(name));
   writeFileSync(join(project, 'main.ts'), MAIN);
   writeFileSync(join(project, 'index.html'), PAGE);
   const weights = join(project, 'node_modules/llamagen-webgpu/weights/fruits-96');
@@ -73,7 +86,12 @@ async function bundle(project: string): Promise<void> {
 }
 
 /** @param folder Of the page, in the project. */
-async function pageProblems(browser: Browser, project: string, folder: string): Promise<string[]> {
+async function pageProblems(
+  browser: Browser,
+  project: string,
+  folder: string,
+  how: 'draw' | 'drawBeside',
+): Promise<string[]> {
   const server = await preview({
     ...{ root: project, configFile: false, logLevel: 'error', build: { outDir: folder } },
     preview: { host: '127.0.0.1', port: 0 },
@@ -89,7 +107,7 @@ async function pageProblems(browser: Browser, project: string, folder: string): 
   page.on('console', (m) => ['error', 'warning'].includes(m.type()) && problems.push(m.text()));
   try {
     await page.goto(server.resolvedUrls?.local[0] ?? '');
-    problems.push(...(await pictureProblems(page, project)), ...(await kernelProblems(page)));
+    problems.push(...(await pictureProblems(page, project, how)), ...(await kernelProblems(page)));
   } catch (error) {
     problems.push(String(error));
   } finally {
@@ -104,15 +122,22 @@ async function pageProblems(browser: Browser, project: string, folder: string): 
 }
 
 /** Pixels are those that Node has written, on the same adapter. */
-async function pictureProblems(page: Page, project: string): Promise<string[]> {
+async function pictureProblems(
+  page: Page,
+  project: string,
+  how: 'draw' | 'drawBeside',
+): Promise<string[]> {
   const { data, width, height } = decode(readFileSync(join(project, PICTURE.file)));
-  const drawn = await page.evaluate(async ([name, seed]) => {
-    const canvas = document.createElement('canvas');
-    await app.draw(canvas, name, seed);
-    const { width, height } = canvas;
-    const pixels = canvas.getContext('2d')?.getImageData(0, 0, width, height).data ?? [];
-    return { width, height, pixels: Array.from(pixels).filter((_, i) => i % 4 < 3) };
-  }, PICTURE.of);
+  const drawn = await page.evaluate(
+    async ([how, name, seed]) => {
+      const canvas = document.createElement('canvas');
+      await app[how](canvas, name, seed);
+      const { width, height } = canvas;
+      const pixels = canvas.getContext('2d')?.getImageData(0, 0, width, height).data ?? [];
+      return { width, height, pixels: Array.from(pixels).filter((_, i) => i % 4 < 3) };
+    },
+    [how, ...PICTURE.of] as const,
+  );
   const channels = data.length / (width * height);
   const expected = Array.from(data).filter((_, i) => i % channels < 3);
   const isEqual = drawn.pixels.length > 0 && String(drawn.pixels) === String(expected);

@@ -37,6 +37,7 @@ export function absenceProblems(project: string): string[] {
 const NEEDS: Readonly<Record<string, string>> = {
   'generate --class Lemon --out lemon.png': 'webgpu',
   'serve --port 0': 'fastify',
+  'worker --queue redis://127.0.0.1:1': 'bullmq',
 };
 
 /** The first picture that the README's program writes, and its class and seed. */

@@ -15,7 +15,7 @@ const MAX_CODE = 8_000_000;
 
 /** What may be published; whatever else `files` of package.json lets through is a mistake. */
 const PUBLISHED =
-  /^(package\.json|LICENSE|(README|CHANGELOG|CONTRIBUTING|THIRD_PARTY_NOTICES)\.md|(dist|src|kernels|docs|bench\/results)\/.+|weights\/(README\.md|fruits-96\/[^/]+))$/;
+  /^(package\.json|LICENSE|(README|CHANGELOG|CONTRIBUTING|THIRD_PARTY_NOTICES)\.md|(dist|src|kernels|docs|examples|bench\/results)\/.+|weights\/(README\.md|fruits-96\/[^/]+))$/;
 
 const TEXT = /\.(js|ts|md|json|map|wgsl|html|css|txt)$/;
 
@@ -42,7 +42,9 @@ export function contentProblems(files: Files, packedBytes: number): string[] {
     ...(codeBytes > MAX_CODE ? [`${codeBytes} bytes of code: at most ${MAX_CODE}`] : []),
     ...names.filter((name) => !PUBLISHED.test(name)).map((name) => `${name}: not to be published`),
     ...names.filter((name) => namesThisMachine(files, name)).map((name) => `${name}: a local path`),
-    ...names.filter((name) => name.endsWith('.js')).flatMap((name) => mapProblems(files, name)),
+    ...names
+      .filter((name) => /^dist\/.*\.js$/.test(name))
+      .flatMap((name) => mapProblems(files, name)),
     ...names.filter((name) => name.endsWith('.md')).flatMap((name) => linkProblems(files, name)),
     ...typeProblems(files),
   ];

@@ -8,6 +8,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   '../src/index.ts': 'llamagen-webgpu',
   '../src/node/index.ts': 'llamagen-webgpu/node',
   '../src/web/index.ts': 'llamagen-webgpu/web',
+  '../../src/web/worker/index.ts': 'llamagen-webgpu/web/worker',
   '../kernels/index.ts': 'llamagen-webgpu/kernels',
 };
 

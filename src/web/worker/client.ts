@@ -74,8 +74,9 @@ export type WorkerLike = Endpoint & Partial<Pick<Worker, 'terminate'> & Pick<Mes
  *
  *     // page.ts
  *     import { connectWorker } from 'llamagen-webgpu/web/worker';
- *     const url = new URL('./worker.ts', import.meta.url);
- *     const client = await connectWorker(new Worker(url, { type: 'module' }));
+ *     // In one expression, which bundlers look for.
+ *     const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+ *     const client = await connectWorker(worker);
  *     await client.load({ url: '/models/fruits-96' });
  *     for await (const event of client.draw({ classIndex: 14, seed: 1, previewEvery: 36 })) {
  *       if (event.type === 'preview' || event.type === 'image') show(event.picture);
