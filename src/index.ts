@@ -60,8 +60,8 @@ export {
   chooseVariant,
   variantOf,
 } from './gpu/variants.ts';
+export { estimateMemory } from './load/estimate-memory.ts';
 export type { Fingerprint } from './load/fingerprint.ts';
-export { estimateMemory } from './load/memory.ts';
 export { type LoadOptions, loadModel, type Model } from './load/model.ts';
 export { loadTextEncoder, type T5Encoder, type TextEncoderOptions } from './load/text-encoder.ts';
 export type { CaptionFeatures } from './models/caption.ts';

@@ -2,7 +2,9 @@
 import { DeviceError, OptionError } from '../errors.ts';
 import { adapterFacts, bindingLimit } from '../gpu/variants.ts';
 import { byteLength } from '../graph/tensor.ts';
+import { memoryOf } from '../load/memory.ts';
 import type { Model } from '../load/model.ts';
+import { modelGraphs } from '../load/model-graphs.ts';
 import { MOST_ROWS } from './best-window.ts';
 import type { EngineOptions } from './engine-types.ts';
 import { createSlots, type Slots, statesOf } from './slots.ts';
@@ -43,8 +45,8 @@ export function fittingSlots({
 export async function engineSlots(model: Model, options: EngineOptions): Promise<Slots> {
   const { capacity = 'auto', rows = MOST_ROWS, memoryBytes } = options;
   if (capacity !== 'auto') return createSlots(model.gpt, capacity, Math.max(capacity, rows));
-  const { estimateMemory } = await import('../load/memory.ts');
-  const { temp } = estimateMemory(model.config, { rows, slots: 1 }, model.gpt.precision);
+  const graphs = await modelGraphs(model.config.gpt);
+  const { temp } = memoryOf(graphs, model.config, { rows, slots: 1 }, model.gpt.precision);
   for (let count = fittingSlots(roomOf(model, memoryBytes, temp)); ; count >>= 1) {
     try {
       return await slotsBeside(model, count, Math.max(count, rows), temp);

@@ -12,7 +12,7 @@ import {
   packF16,
   type WeightDType,
 } from '../weights/convert.ts';
-import { quantizeRows } from '../weights/quantize.ts';
+import type { quantizeRows } from '../weights/quantize-rows.ts';
 import type { Job, Place } from './upload-plan.ts';
 
 /**
@@ -62,12 +62,17 @@ const quantising = (dtype: Tensor['dtype']): dtype is 'int8' | 'int4' =>
 export class Converter {
   readonly #job: Job;
   readonly #file: string;
+  readonly #quantizeRows: typeof quantizeRows | undefined;
   readonly #losses: Losses = { overflowed: 0, flushed: 0 };
 
-  /** @param file For messages. */
-  constructor(file: string, job: Job) {
+  /**
+   * @param file For messages.
+   * @param rows What makes integers of floats, for jobs that ask for it.
+   */
+  constructor(file: string, job: Job, rows?: typeof quantizeRows) {
     this.#file = file;
     this.#job = job;
+    this.#quantizeRows = rows;
   }
 
   /**
@@ -122,13 +127,16 @@ export class Converter {
     bytes: Uint8Array<ArrayBuffer>,
   ): Write[] {
     const { entry, values, scales } = this.#job;
-    if (!scales) throw new RangeError(`"${entry.name}" is quantised, but nothing takes its scales`);
+    const quantise = this.#quantizeRows;
+    if (!scales || !quantise) {
+      throw new RangeError(`"${entry.name}" is quantised, but nothing makes or takes its scales`);
+    }
     const inDim = values.tensor.shape[1] ?? 1;
     const floats = decodeF32(dtype, bytes);
     const row = first / inDim;
     const rows = floats.length / inDim;
     const origin = { file: this.#file, tensor: entry.name };
-    const quantised = quantizeRows(as, floats, rows, inDim, origin);
+    const quantised = quantise(as, floats, rows, inDim, origin);
     const words = new Uint16Array(Math.ceil(quantised.scales.length / 2) * 2);
     words.set(quantised.scales);
     return [

@@ -101,8 +101,12 @@ async function transfer(
   let queuedBytes = 0;
   let before: Promise<unknown> = Promise.resolve();
   let writes: Promise<void>[] = [];
+  const makesIntegers = jobs.some(({ scales }) => scales);
+  const { quantizeRows } = makesIntegers
+    ? await import('../weights/quantize-rows.ts')
+    : { quantizeRows: undefined };
   for (const job of jobs) {
-    const converter = new Converter(file, job);
+    const converter = new Converter(file, job, quantizeRows);
     for (const chunk of chunksOf(job, chunkBytes)) {
       const { source } = job.entry;
       const read = readReusing(source, job.offset + chunk.offset, chunk.byteLength, scratch);

@@ -2,9 +2,7 @@
 import { DeviceError } from '../errors.ts';
 import { findMatrices } from '../gpu/find-matrices.ts';
 import { Memory, type MemoryUse } from '../gpu/memory.ts';
-import { gptDecoder } from '../models/gpt.ts';
 import { type GptConfig, uncondTokensOf } from '../models/gpt-config.ts';
-import type { gptGraphs } from '../models/gpt-graphs.ts';
 import { type ModelJson, parseModelJson } from '../models/model-json.ts';
 import type { VqConfig } from '../models/vq-config.ts';
 import { vqOptions } from '../models/vq-options.ts';
@@ -23,6 +21,7 @@ import type { Safetensors } from '../weights/safetensors.ts';
 import { type ModelFiles, readExactly } from '../weights/source.ts';
 import { codebookInspector } from './codebook.ts';
 import { type Fingerprint, fingerprintOf, modelFacts } from './fingerprint.ts';
+import { gptGraphsOf } from './model-graphs.ts';
 import {
   type CheckedNetwork,
   checkNetwork,
@@ -149,9 +148,7 @@ export async function checkGpt(
   file: Safetensors,
   options: PrecisionOptions = {},
 ): Promise<CheckedNetwork<GptConfig>> {
-  const { modelType } = config;
-  const graphs: typeof gptGraphs =
-    modelType === 't2i' ? (await import('../models/gpt-graphs.ts')).gptGraphs : gptDecoder;
+  const graphs = await gptGraphsOf(config);
   const precision = gptPrecision(device, file, options);
   return checkNetwork(device, {
     config,
@@ -169,7 +166,6 @@ export async function checkVq(
   file: Safetensors,
   options: PrecisionOptions & Pick<LoadOptions, 'encoder'> = {},
 ): Promise<CheckedNetwork<VqConfig>> {
-  // Pages have these kernels in a file of its own, which comes before the weights do.
   const { vqDecoder } = await import('../models/vq-decoder.ts');
   const encode = options.encoder ? (await import('../models/vq-encoder.ts')).vqEncoder : undefined;
   const precision = precisionFor(device, options, { dtype: 'f32' });

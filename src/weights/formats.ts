@@ -1,7 +1,8 @@
 /** The element types a converter can write: how a tensor is laid out in each, and how it is encoded. */
 import type { Origin } from './convert.ts';
 import { roundToHalf } from './half.ts';
-import { quantisedParts, storageOf } from './quantize.ts';
+import { storageOf } from './quantize.ts';
+import { quantisedParts } from './quantize-rows.ts';
 import type { FileDType } from './safetensors.ts';
 
 /** Types that a decoder can be converted to. */

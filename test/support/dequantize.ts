@@ -2,7 +2,7 @@
 import type { QuantDType } from '../../kernels/kernel.ts';
 import { QUANT_LAYOUT, quantGroups, quantWords } from '../../kernels/lib/quants.ts';
 import { halfTable } from '../../src/weights/half.ts';
-import type { QuantisedRows } from '../../src/weights/quantize.ts';
+import type { QuantisedRows } from '../../src/weights/quantize-rows.ts';
 
 /** The values that quants and scales stand for, [rows, inDim], as kernels see them. */
 export function dequantizeRows(

@@ -2,7 +2,7 @@
 
 import type { MatrixDType } from '../../kernels/kernel.ts';
 import { isQuantised, scalesOf } from '../../kernels/lib/quants.ts';
-import { quantizeRows } from '../../src/weights/quantize.ts';
+import { quantizeRows } from '../../src/weights/quantize-rows.ts';
 import { dequantizeRows } from './dequantize.ts';
 import { fromHalfBits } from './f16.ts';
 import { fromHalves, toHalves } from './halves.ts';

@@ -4,10 +4,9 @@ import {
   keepsPrecision,
   quantDTypeOf,
   quantisedEntries,
-  quantisedParts,
-  quantizeRows,
   storageOf,
 } from '../../src/weights/quantize.ts';
+import { quantisedParts, quantizeRows } from '../../src/weights/quantize-rows.ts';
 import { dequantizeRows } from '../support/dequantize.ts';
 import { fromHalfBits } from '../support/f16.ts';
 import { normal } from '../support/random.ts';
