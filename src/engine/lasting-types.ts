@@ -66,10 +66,11 @@ export interface LastingEngine
   readonly ended: Error | undefined;
   /**
    * As `Engine.submit`. What ends the events with a DeviceError (`lost`) is only that it gave up: on the
-   * device, or on this request, at whose every attempt a device was lost.
+   * device, or on this request, at whose every attempt a device was lost. Pictures do not go `into` what is of
+   * one device.
    */
   submit(
-    request: ImageRequest,
+    request: Omit<ImageRequest, 'into'>,
     options?: Omit<SubmitOptions, 'onKnown'>,
   ): AsyncIterableIterator<LastingEvent>;
 }

@@ -1,5 +1,5 @@
 /** An engine that outlives its device. */
-import { DeviceError } from '../errors.ts';
+import { DeviceError, OptionError } from '../errors.ts';
 import { differingParts } from '../load/fingerprint.ts';
 import { checkModel, type Model } from '../load/model.ts';
 import type { CaptionFeatures } from '../models/caption.ts';
@@ -133,6 +133,11 @@ class ReopeningEngine implements LastingEngine {
     const { onKnown: _, ...checks } = SUBMIT;
     checkOptions('submit', options, checks);
     const checked = checkRequest(this.#model.config, request, this.capacity);
+    if (checked.into) {
+      throw new OptionError(
+        '"into" is of one device, and a lasting engine may go on on another: take the picture of the event "image"',
+      );
+    }
     if (this.#options.mostWaiting !== undefined) {
       checkRoom(this.load, checked, this.#options.mostWaiting);
     }

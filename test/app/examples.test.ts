@@ -1,4 +1,5 @@
 /** The examples for pages, as they are, in a browser. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { decode } from 'fast-png';
@@ -83,6 +84,8 @@ describe.skipIf(!hasChromium)('examples/web', () => {
   });
 
   test('page.html: a page in under 40 lines', async () => {
+    const text = readFileSync(join(ROOT, 'examples/web/page.html'), 'utf8');
+    expect(text.trimEnd().split('\n').length).toBeLessThan(40);
     await look('page', await run('page', '#status', /^Kiwi, seed 8, [0-9a-f]{16}$/));
     expect(new Set(shown.get('page')).size).toBeGreaterThan(50);
   });

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   createEngine,
+  createLastingEngine,
   DeviceError,
   decodeInto,
   decodeTokens,
@@ -285,6 +286,16 @@ describe('is refused with what it has to be:', () => {
     );
     expect(() => engine.submit({ classIndex: 1, into: { texture }, pixels: false })).toThrow(
       '"into" needs pixels, and "pixels" is false',
+    );
+    engine.destroy();
+  });
+
+  test('by a lasting engine, whose devices change', async () => {
+    const close = (): void => {};
+    const engine = await createLastingEngine(async () => ({ model, close }), { capacity: 2 });
+    const into = { texture };
+    expect(() => engine.submit({ classIndex: 1, into } as ImageRequest)).toThrow(
+      /^"into" is of one device, and a lasting engine may go on on another/,
     );
     engine.destroy();
   });
