@@ -6,8 +6,7 @@ declare const MODEL_URL: string;
 /** A digest of the page's files, then their paths: the build writes it into the service worker. */
 declare const PRECACHE: readonly string[];
 
-interface ImportMeta {
-  readonly env: { readonly PROD: boolean };
-}
+/** Whether the page was built: under development it changes too often to be kept for offline. */
+declare const IS_BUILT: boolean;
 
 declare module '*.css';

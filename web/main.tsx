@@ -10,7 +10,7 @@ const root = document.getElementById('page');
 if (!root) throw new Error('the page has no place to be');
 render(<App />, root);
 void begin();
-if (import.meta.env.PROD && 'serviceWorker' in navigator) {
+if (IS_BUILT && 'serviceWorker' in navigator) {
   // Where it cannot be, such as in a private window, the page works as long as there is a network.
   navigator.serviceWorker.register('service-worker.js').catch(() => {});
 }

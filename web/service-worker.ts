@@ -26,12 +26,16 @@ const PREFIX = 'llamagen-page ';
 const NAME = `${PREFIX}${scope.registration.scope} ${digest}`;
 const urls = new Set(files.map((file) => new URL(file, scope.registration.scope).href));
 
+/** Their names have digests, so those that are not in the list can be kept when they are used. */
+const assets = new URL('assets/', scope.registration.scope).href;
+
 scope.addEventListener('install', (event) => event.waitUntil(fill()));
 scope.addEventListener('activate', (event) => event.waitUntil(forgetOthers()));
 scope.addEventListener('fetch', (event) => {
   const { method, url, mode } = event.request;
   const { origin, pathname } = new URL(url);
-  if (method !== 'GET' || !urls.has(origin + pathname)) return;
+  const path = origin + pathname;
+  if (method !== 'GET' || !(urls.has(path) || path.startsWith(assets))) return;
   event.respondWith(mode === 'navigate' ? newest(event.request) : kept(event.request));
 });
 
@@ -58,5 +62,9 @@ async function newest(request: Request): Promise<Response> {
 
 /** What it consists of has its digest in its name, so what is kept is never stale. */
 async function kept(request: Request): Promise<Response> {
-  return (await caches.match(request, { ignoreSearch: true })) ?? fetch(request);
+  const known = await caches.match(request, { ignoreSearch: true });
+  if (known) return known;
+  const answer = await fetch(request);
+  if (answer.ok) await (await caches.open(NAME)).put(request, answer.clone());
+  return answer;
 }

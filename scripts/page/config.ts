@@ -16,7 +16,7 @@ const QUIET = { checks: { ineffectiveDynamicImport: false, bundlerTimings: false
 export function buildConfig(outDir: string): InlineConfig {
   const root = join(packageFolder(), 'web');
   return {
-    ...common(root),
+    ...common(root, true),
     plugins: [contentPolicy(), shippedModel(), precache(SERVICE_WORKER)],
     build: {
       outDir,
@@ -43,20 +43,21 @@ export function buildConfig(outDir: string): InlineConfig {
 export function developmentConfig(): InlineConfig {
   const folder = packageFolder();
   return {
-    ...common(join(folder, 'web')),
+    ...common(join(folder, 'web'), false),
     plugins: [shippedModel()],
     server: { fs: { allow: [folder] } },
   };
 }
 
-function common(root: string): InlineConfig {
+function common(root: string, isBuilt: boolean): InlineConfig {
   return {
     configFile: false,
     root,
     base: './',
     logLevel: 'warn',
     clearScreen: false,
-    define: { MODEL_URL: JSON.stringify(MODEL_PATH) },
+    // Vite's own word for it depends on NODE_ENV.
+    define: { MODEL_URL: JSON.stringify(MODEL_PATH), IS_BUILT: `${isBuilt}` },
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
     worker: { format: 'es', rolldownOptions: QUIET },
   };

@@ -7,6 +7,12 @@ import type { Plugin } from 'vite';
 /** What stands for the list in the script. */
 const PLACE = /\bPRECACHE\b/;
 
+/**
+ * Parts that most visitors never need, by the module they are split off for: kept once they are used.
+ * Reading official checkpoints takes as much as drawing does.
+ */
+const LATER = ['given-checkpoints'] as const;
+
 /** @param script Name of the service worker, without `.js`. */
 export function precache(script: string): Plugin {
   let folder = '';
@@ -31,9 +37,18 @@ export function precache(script: string): Plugin {
           // Models are kept elsewhere, verified and by the megabyte.
           .filter((file) => file !== `${script}.js` && !file.startsWith('models/'))
           .sort();
+        const isLater = (file: string): boolean =>
+          LATER.some((name) => file.startsWith(`assets/${name}-`));
+        if (files.filter(isLater).length !== LATER.length) {
+          throw new Error(`${LATER.join(', ')}: expected a file each among ${files.join(', ')}`);
+        }
         const hash = createHash('sha256');
         for (const file of files) hash.update(file).update(readFileSync(join(folder, file)));
-        const list = [hash.digest('hex').slice(0, 16), './', ...files];
+        const list = [
+          hash.digest('hex').slice(0, 16),
+          './',
+          ...files.filter((file) => !isLater(file)),
+        ];
         writeFileSync(
           path,
           text.replace(PLACE, () => JSON.stringify(list)),

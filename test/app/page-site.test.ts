@@ -1,13 +1,15 @@
 /** What the page weighs, what it asks for, who can use it, and where: offline, without WebGPU. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { gzipSync } from 'node:zlib';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium } from '../web/chromium.ts';
-import { connectBrowser } from './support/browser.ts';
+import { connectBrowser, problemsOf } from './support/browser.ts';
 import { button, drawClass, ready } from './support/page-kit.ts';
 import { servePageSite } from './support/page-site.ts';
 
+const MOST_BYTES = 250_000;
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 describe.skipIf(!hasChromium)('the site', () => {
@@ -35,6 +37,48 @@ describe.skipIf(!hasChromium)('the site', () => {
       ]);
     });
   }
+
+  test('a first visit: light, soon usable, from here alone, and kept for the next', async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const problems = problemsOf(page);
+    const asked = new Set<string>();
+    page.on('request', (request) => asked.add(request.url()));
+    const before = site.log.length;
+    await page.goto(site.page);
+    await page.getByRole('radio').first().waitFor({ state: 'attached' });
+    const shownAfter = await page.evaluate(
+      () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0,
+    );
+    await ready(page);
+    await page.evaluate(async () => {
+      await navigator.serviceWorker.ready;
+    });
+    const elsewhere = [...asked].filter((url) => !url.startsWith(site.page));
+    expect(elsewhere.filter((url) => !url.startsWith('blob:'))).toEqual([]);
+    // Those of the service worker too.
+    const paths = new Set(site.log.slice(before).map((line) => line.split(' ')[1] ?? ''));
+    const files = [...paths].filter((path) => !path.includes('/models/'));
+    const bodies = await Promise.all(files.map((path) => fetch(`${site.url}${path}`)));
+    expect(bodies.filter(({ ok }) => !ok).map(({ url }) => url)).toEqual([]);
+    let bytes = 0;
+    for (const body of bodies) bytes += gzipSync(new Uint8Array(await body.arrayBuffer())).length;
+    expect(bytes).toBeGreaterThan(50_000);
+    expect(bytes).toBeLessThan(MOST_BYTES);
+    expect(shownAfter).toBeGreaterThan(0);
+    expect(shownAfter).toBeLessThan(1000);
+
+    // Then the network goes away.
+    await drawClass(page, 'Kiwi');
+    await context.setOffline(true);
+    await page.reload();
+    await ready(page);
+    await drawClass(page, 'Orange');
+    expect(await page.getByRole('region', { name: 'Gallery' }).getByRole('img').count()).toBe(2);
+    const expected = /ERR_INTERNET_DISCONNECTED/;
+    expect(problems.filter((text) => !expected.test(text))).toEqual([]);
+    await context.close();
+  });
 
   test('its policy lets nothing else in', async () => {
     const page = await browser.newPage();

@@ -1,6 +1,11 @@
 /** Models that this browser keeps, and those that it could fetch. */
 import { type Signal, signal } from '@preact/signals';
-import type { ModelSource, StoredModel, StoreView } from '../../src/web/worker/index.ts';
+import type {
+  ModelEstimate,
+  ModelSource,
+  StoredModel,
+  StoreView,
+} from '../../src/web/worker/index.ts';
 import { client } from './session.ts';
 
 /** Where models are kept, and how much there is room for. */
@@ -17,6 +22,14 @@ export async function look(): Promise<void> {
 export async function forget({ id }: StoredModel): Promise<void> {
   await (await client()).remove(id);
   await look();
+}
+
+/** What a model takes, and why this device cannot hold it. */
+export type Estimate = ModelEstimate;
+
+/** Asks what a model takes: its settings and the headers of its files are read, and no weights. */
+export async function estimate(source: ModelSource): Promise<Estimate> {
+  return (await client()).estimate(source);
 }
 
 /** What is said of sizes. */
