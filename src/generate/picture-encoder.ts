@@ -17,6 +17,9 @@ export interface PictureEncoder extends Destroyable {
   encode(pictures: readonly Picture[], options?: EncodeOptions): Promise<TokenGrid[]>;
 }
 
+/** How near to f32 it computes, and by which kernels. */
+type EncoderPrecision = Pick<PrecisionOptions, 'precision' | 'variant' | 'tiles'>;
+
 /**
  * Loads the encoder of a model folder's tokenizer onto a device.
  * @throws OptionError when the folder has none; what `loadModel` throws.
@@ -24,7 +27,7 @@ export interface PictureEncoder extends Destroyable {
 export async function loadPictureEncoder(
   device: GPUDevice,
   files: ModelFiles,
-  options: TransferOptions & Pick<PrecisionOptions, 'precision'> = {},
+  { signal, onProgress, ...options }: TransferOptions & EncoderPrecision = {},
 ): Promise<PictureEncoder> {
   const { name, vq: config } = await readConfig(files);
   const file = await openModelWeights(files, 'vq');
@@ -33,7 +36,7 @@ export async function loadPictureEncoder(
       `the tokenizer of ${name} came without its encoder: it completes no pictures`,
     );
   }
-  const precision = precisionFor(device, { precision: options.precision }, { dtype: 'f32' });
+  const precision = precisionFor(device, options, { dtype: 'f32' });
   const side = 2 ** (config.encoderChMult.length - 1);
   const checked = checkNetwork(device, {
     ...{ config, precision, file },
@@ -43,7 +46,7 @@ export async function loadPictureEncoder(
   });
   const memory = new Memory(device);
   try {
-    const network = await checked.load(memory, options);
+    const network = await checked.load(memory, { signal, onProgress });
     return {
       encode: (pictures, options) => encodeWith(network, pictures, options),
       destroy: () =>

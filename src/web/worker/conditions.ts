@@ -28,13 +28,13 @@ export class Conditions {
     { precision }: DeviceOptions,
   ) {
     this.#config = config;
-    const loadText: Make<TextModel> = async (device, onProgress) => {
+    const loadText: Make<TextModel> = async ({ device, kernels }, onProgress) => {
       const { loadTextModel } = await import('../../generate/prompts.ts');
-      return loadTextModel(device, files, { onProgress });
+      return loadTextModel(device, files, { ...kernels, onProgress });
     };
-    const loadPictures: Make<PictureEncoder> = async (device, onProgress) => {
+    const loadPictures: Make<PictureEncoder> = async ({ device, kernels }, onProgress) => {
       const { loadPictureEncoder } = await import('../../generate/picture-encoder.ts');
-      return loadPictureEncoder(device, files, { precision, onProgress });
+      return loadPictureEncoder(device, files, { ...kernels, precision, onProgress });
     };
     this.#captions = new Captions(new OnDevice(devices, loadText));
     this.#pictures = new OnDevice(devices, loadPictures);

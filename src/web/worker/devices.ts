@@ -1,9 +1,14 @@
 /** The device of a worker, opened when it is needed and again when it was lost, and what is made on it. */
 import { DeviceError } from '../../errors.ts';
+import type { LoadOptions } from '../../load/model.ts';
 import type { WebDevice } from '../device.ts';
 
 /** A device that a worker computes on. */
-export type WorkerDevice = Pick<WebDevice, 'device' | 'adapter' | 'notes' | 'software' | 'close'>;
+export interface WorkerDevice
+  extends Pick<WebDevice, 'device' | 'adapter' | 'notes' | 'software' | 'close'> {
+  /** How kernels are made on it: `{ tiles: await tunedTiles(device) }` where it was tuned. */
+  readonly kernels?: Pick<LoadOptions, 'variant' | 'tiles'> | undefined;
+}
 
 export class Devices {
   readonly #open: () => Promise<WorkerDevice>;
@@ -42,7 +47,7 @@ const LOST_WITHIN_MS = 1000;
 export type OnProgress = (done: number, total: number) => void;
 
 /** Makes something on a device. */
-export type Make<T> = (device: GPUDevice, onProgress: OnProgress) => Promise<T>;
+export type Make<T> = (on: WorkerDevice, onProgress: OnProgress) => Promise<T>;
 
 /** Something on the device of a worker: made when it is needed first, and again where that was lost. */
 export class OnDevice<T extends { destroy(): void }> {
@@ -50,7 +55,7 @@ export class OnDevice<T extends { destroy(): void }> {
   readonly #make: Make<T>;
   /** Of those who wait for it. */
   readonly #waiting = new Set<OnProgress>();
-  #made: { readonly device: GPUDevice; readonly value: Promise<T> } | undefined;
+  #made: { readonly on: WorkerDevice; readonly value: Promise<T> } | undefined;
   #isDestroyed = false;
 
   constructor(devices: Devices, make: Make<T>) {
@@ -65,12 +70,12 @@ export class OnDevice<T extends { destroy(): void }> {
    */
   async use<R>(work: (value: T) => Promise<R>, onProgress: OnProgress): Promise<R> {
     for (let losses = 0; ; ) {
-      const { device } = await this.#devices.get();
+      const on = await this.#devices.get();
       try {
-        return await work(await this.#when(device, onProgress));
+        return await work(await this.#when(on, onProgress));
       } catch (error) {
         const mayBeLoss = error instanceof DeviceError && error.problem !== 'destroyed';
-        const isLoss = mayBeLoss && (await isLost(device, LOST_WITHIN_MS));
+        const isLoss = mayBeLoss && (await isLost(on.device, LOST_WITHIN_MS));
         if (!isLoss || ++losses >= MOST_LOSSES) throw error;
       }
     }
@@ -82,23 +87,23 @@ export class OnDevice<T extends { destroy(): void }> {
     this.#free();
   }
 
-  async #when(device: GPUDevice, onProgress: OnProgress): Promise<T> {
+  async #when(on: WorkerDevice, onProgress: OnProgress): Promise<T> {
     this.#waiting.add(onProgress);
     try {
-      return await this.#on(device);
+      return await this.#on(on);
     } finally {
       this.#waiting.delete(onProgress);
     }
   }
 
-  #on(device: GPUDevice): Promise<T> {
+  #on(on: WorkerDevice): Promise<T> {
     if (this.#isDestroyed) throw new DeviceError('destroyed', 'the model was replaced by another');
-    if (this.#made?.device === device) return this.#made.value;
+    if (this.#made?.on === on) return this.#made.value;
     this.#free();
     const onProgress: OnProgress = (done, total) => {
       for (const told of this.#waiting) told(done, total);
     };
-    const made = { device, value: this.#make(device, onProgress) };
+    const made = { on, value: this.#make(on, onProgress) };
     this.#made = made;
     made.value.catch(() => {
       if (this.#made === made) this.#made = undefined; // whoever asks next tries again

@@ -33,8 +33,8 @@ export async function openDrawingModel(
 ): Promise<DrawingModel> {
   let first: LoadOptions = { signal, onProgress };
   const open = async () => {
-    const { device } = await devices.get();
-    const model = await loadModel(device, files, { ...options, ...first });
+    const { device, kernels } = await devices.get();
+    const model = await loadModel(device, files, { ...kernels, ...options, ...first });
     first = {}; // nobody waits for the next one
     return { model, close: () => model.destroy() };
   };

@@ -218,6 +218,16 @@ test('a device without room for two models frees the one before', async () => {
   small.close();
 });
 
+test('kernels are made as the device says', async () => {
+  const tuned = await connect(async () => ({
+    ...(await openDevice({ tuned: false })),
+    kernels: { tiles: { product: { columns: 8 } } },
+  }));
+  const { fingerprint } = await tuned.load({ url: `${server.url}/tiny` });
+  expect(fingerprint.text).toMatch(/, tiles [0-9a-f]{16}$/);
+  tuned.close();
+});
+
 test('where there is no adapter, it is said why, and another try may go better', async () => {
   let tries = 0;
   const lucky = await connect(async () => {
