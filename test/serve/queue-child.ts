@@ -3,6 +3,7 @@
  * and says when they are being drawn.
  */
 import { openFolder } from '../../src/node/files.ts';
+import type { JobEvent } from '../../src/serve/backend.ts';
 import { createLocalBackend } from '../../src/serve/local-backend.ts';
 import { queueAddress } from '../../src/serve/queue/address.ts';
 import { createQueueBackend } from '../../src/serve/queue/queue-backend.ts';
@@ -15,14 +16,21 @@ const onNote = say;
 // Whatever becomes of the test, this ends with it.
 process.stdin.resume().on('end', () => process.exit(1));
 
+/** Says of each image that it is being drawn. */
+async function* saying(events: AsyncIterable<JobEvent>): AsyncGenerator<JobEvent> {
+  let isSaid = false;
+  for await (const event of events) {
+    if (event.type === 'tokens' && !isSaid) say('draws');
+    isSaid ||= event.type === 'tokens';
+    yield event;
+  }
+}
+
 if (what === 'worker') {
   const [folder = '', url = ''] = rest;
   const backend = await createLocalBackend({ files: openFolder(folder), capacity: 4 });
   const submit = backend.submit.bind(backend);
-  backend.submit = (job, options) => {
-    say('draws');
-    return submit(job, options);
-  };
+  backend.submit = (job, options) => saying(submit(job, options));
   const worker = await startQueueWorker({
     address: queueAddress(url),
     backend,

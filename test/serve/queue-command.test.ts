@@ -1,51 +1,21 @@
 /** `llamagen serve --queue` and `llamagen worker` as processes, over HTTP. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openFolder } from '../../src/node/files.ts';
 import { createLocalBackend } from '../../src/serve/local-backend.ts';
-import { ROOT } from '../support/sources.ts';
+import { generate, type Run, startLlamagen, stop } from './commands.ts';
 import { HAS_REDIS, startRedis, type TestRedis } from './redis.ts';
 import { jobOf, pixelsOf, tempFolder, until, writeSlowModel } from './worker-jobs.ts';
-
-interface Run {
-  readonly process: ChildProcess;
-  readonly out: () => string;
-  readonly err: () => string;
-}
 
 const folder = tempFolder();
 const runs: Run[] = [];
 let redis: TestRedis;
 
-function llamagen(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
-  const main = join(ROOT, 'src/cli/main.ts');
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
-  });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (text) => {
-    out += text;
-  });
-  child.stderr.on('data', (text) => {
-    err += text;
-  });
-  const run = { process: child, out: () => out, err: () => err };
+function llamagen(args: readonly string[], env?: Readonly<Record<string, string>>): Run {
+  const run = startLlamagen(args, env);
   runs.push(run);
   return run;
-}
-
-/** Asks it to stop. @returns Its exit code. */
-async function stop({ process: child }: Run, signal: NodeJS.Signals): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) {
-    const exit = once(child, 'exit');
-    child.kill(signal);
-    await exit;
-  }
-  return child.exitCode;
 }
 
 describe.skipIf(!HAS_REDIS)('the commands of a queue', () => {
@@ -68,11 +38,7 @@ describe.skipIf(!HAS_REDIS)('the commands of a queue', () => {
     expect(api.err()).toMatch(/no worker has come to the queue "llamagen" yet/);
     const { url, model } = JSON.parse(api.out());
     expect(model).toBe('tiny');
-    const response = await fetch(`${url}/v1/images/generations`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ prompt: 'class:1', seed: 1, response_format: 'b64_json' }),
-    });
+    const response = await generate(url, { prompt: 'class:1', seed: 1 });
     expect(response.status).toBe(200);
     const { data } = (await response.json()) as { data: { b64_json: string }[] };
     const png = Buffer.from(data[0]?.b64_json ?? '', 'base64');

@@ -48,6 +48,22 @@ describe('a job that others draw', () => {
     expect(gone).toEqual(['a']);
   });
 
+  test('that two drew side by side has one image and one end', async () => {
+    const { job, gone } = begin();
+    for (const event of RUN) {
+      job.take(event);
+      job.take(event);
+      if (event.type === 'image') job.resume();
+    }
+    const types: string[] = [];
+    for await (const { type } of job.events) types.push(type);
+    expect(types.filter((type) => ['image', 'done', 'resumed'].includes(type))).toEqual([
+      ...['image', 'done'],
+    ]);
+    expect(gone).toEqual(['a']);
+    expect(job.isDone).toBe(true);
+  });
+
   test('keeps no more than the latest preview for a reader that is slow', async () => {
     const { job } = begin();
     for (let done = 1; done <= 1000; done++) job.take({ type: 'preview', done, picture });
