@@ -21,7 +21,7 @@ export const withDrawing = (command: Command): Command =>
     )
     .option(
       '--capacity <n>',
-      'KV slots of an engine: a guided image takes two, any other one (default: 32)',
+      'KV slots of an engine: a guided image takes two, any other one (default: as memory allows, 64 at most)',
       integer(1, MAX_CAPACITY),
     )
     .addOption(

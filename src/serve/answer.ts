@@ -80,8 +80,7 @@ async function* withPings<T>(values: AsyncIterable<T>): AsyncGenerator<T | undef
       const silence = new Promise<undefined>((resolve) => {
         timer = setTimeout(() => resolve(undefined), PING_MS);
       });
-      const result = await Promise.race([next, silence]);
-      clearTimeout(timer);
+      const result = await Promise.race([next, silence]).finally(() => clearTimeout(timer));
       if (result?.done) return;
       yield result?.value;
       if (result) next = iterator.next();

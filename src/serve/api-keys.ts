@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { OptionError } from '../errors.ts';
+import { fileProblem } from '../node/file-problem.ts';
 
 /** Shortest key that is taken: it cannot be tried out. */
 const MIN_LENGTH = 16;
@@ -42,7 +43,9 @@ export function readApiKeys(path: string): ApiKeys {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new OptionError(`--api-key-file: ${path} cannot be read: ${messageOf(cause)}`, { cause });
+    throw new OptionError(`--api-key-file: ${path} cannot be read: ${fileProblem(cause)}`, {
+      cause,
+    });
   }
   const lines = text.split(/\r?\n/).map((line) => line.trim());
   for (const [i, line] of lines.entries()) {
@@ -57,6 +60,3 @@ export function readApiKeys(path: string): ApiKeys {
   if (keys.length === 0) throw new OptionError(`--api-key-file: ${path} has no key`);
   return new ApiKeys(keys);
 }
-
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error);

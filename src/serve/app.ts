@@ -55,6 +55,8 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
     cutWhenSlow(reply.raw, limits.sendMs, () => request.log.warn('cut: the client is too slow'));
+    // A connection that is kept for the next request would keep the server.
+    reply.raw.once('finish', () => isClosing && request.socket.destroySoon());
     if (isClosing && request.url !== '/healthz') {
       reply.header('connection', 'close');
       throw shuttingDown();
@@ -136,7 +138,7 @@ function addErrors(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => {
     const told = apiErrorOf(error);
     noteCode(request, told.body.error.code);
-    if (told.status >= 500) request.log.error({ err: error }, told.message);
+    if (told.status >= 500 && told !== error) request.log.error({ err: error }, told.message);
     if (told.retryAfter !== undefined) reply.header('retry-after', told.retryAfter);
     return reply.code(told.status).send(told.body);
   });

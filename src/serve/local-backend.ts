@@ -15,7 +15,7 @@ import type {
 import { LocalSession, type SessionOptions } from './local-session.ts';
 
 export interface LocalOptions extends SessionOptions {
-  /** KV slots; a guided image takes two. Default 32. */
+  /** KV slots; a guided image takes two. Default: as memory allows, 64 at most. */
   readonly capacity?: number | undefined;
   /** When the model's files were made, in seconds since 1970. Default: now. */
   readonly created?: number | undefined;
