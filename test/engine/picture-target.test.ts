@@ -102,12 +102,10 @@ describe('a texture gets the bits of the picture that is read', () => {
     },
   );
 
-  // Rows of 256 bytes, of less and of more than a multiple of it.
+  // Rows of 256 bytes, and of more; those above have fewer.
   test.each([
     [2, 32],
-    [3, 31],
-    [2, 33],
-    [5, 1],
+    [1, 33],
   ] as const)('of %i x %i tokens', async (...grid) => {
     const texture = textureOf(2 * grid[1], 2 * grid[0]);
     await decodeInto(model, gridOf(grid[0] * grid[1]), { texture }, { grid });
