@@ -1,5 +1,5 @@
 /** What bundlers make of code that imports the installed package. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build as esbuild } from 'esbuild';
 import { build as vite } from 'vite';
@@ -43,7 +43,8 @@ export async function byEsbuild(file: string): Promise<Bundle> {
     const waited = imports.filter(({ kind }) => kind === 'import-statement');
     return [path, { code: texts[i] ?? '', imports: waited.map((to) => to.path) }] as const;
   });
-  const [entry] = Object.entries(metafile.outputs).find(([, output]) => output.entryPoint) ?? [];
+  const isEntry = ({ entryPoint = '' }): boolean => entryPoint === basename(file); // also chunks of import() have one
+  const [entry] = Object.entries(metafile.outputs).find(([, output]) => isEntry(output)) ?? [];
   return bundleOf('esbuild', new Map(chunks), entry);
 }
 

@@ -1,7 +1,6 @@
 /** The installed package in pages that Vite and esbuild have bundled: the README's snippets in Chromium. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import { build as esbuild } from 'esbuild';
 import { decode } from 'fast-png';
 import type { Browser, Page } from 'playwright-core';
@@ -98,11 +97,6 @@ async function pageProblems(
   });
   const page = await browser.newPage();
   const problems: string[] = [];
-  const scripts = new Set<string>();
-  page.on('request', (request) => {
-    const { pathname } = new URL(request.url());
-    if (pathname.endsWith('.js')) scripts.add(pathname);
-  });
   page.on('pageerror', ({ message }) => problems.push(message));
   page.on('console', (m) => ['error', 'warning'].includes(m.type()) && problems.push(m.text()));
   try {
@@ -113,11 +107,6 @@ async function pageProblems(
   } finally {
     await server.close();
   }
-  const bytes = [...scripts].map(
-    (path) => gzipSync(readFileSync(join(project, folder, path))).length,
-  );
-  const all = bytes.reduce((sum, size) => sum + size, 0);
-  console.log(`  ${folder}: ${all} bytes of code gzipped were loaded for a picture and a kernel`);
   return problems.map((problem) => `a page ${folder}: ${problem}`);
 }
 

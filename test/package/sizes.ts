@@ -10,8 +10,8 @@ import { type Bundle, bundles, byEsbuild, foreignIn } from './bundles.ts';
  * rest for some models and devices. esbuild cuts into many small files, each gzipped by itself.
  */
 const MAX_CORE: Readonly<Record<string, Pick<Bundle, 'first' | 'whole'>>> = {
-  Vite: { first: 61_440, whole: 98_000 },
-  esbuild: { first: 67_500, whole: 105_000 },
+  Vite: { first: 61_440, whole: 98_500 },
+  esbuild: { first: 68_000, whole: 106_000 },
 };
 /** Of an app with one kernel: products hold what multiplies in registers and what does by matrices. */
 const MAX_KERNEL = 17_500;
