@@ -7,7 +7,7 @@ import { ROOT } from '../support/sources.ts';
 const MAX_BYTES = {
   'kernels/index.ts': 153_000,
   // A sixth is what cleans prompts: names of characters of HTML, and tables of old encodings.
-  'src/index.ts': 342_000,
+  'src/index.ts': 372_000,
   // The store of models adds what converts checkpoints and two hashes.
   'src/web/index.ts': 420_000,
   'src/profile.ts': 27_000,
