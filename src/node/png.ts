@@ -1,5 +1,6 @@
 /** Pixels to PNG bytes. */
-import { deflateSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { deflate, deflateSync } from 'node:zlib';
 import type { RgbaImage } from '../picture/grid.ts';
 import {
   checkPixels,
@@ -22,11 +23,28 @@ export interface PngOptions {
  * @throws OptionError when the number of bytes does not fit the size, or a keyword or text cannot be
  * stored.
  */
-export function encodePng(image: RgbaImage, { text }: PngOptions = {}): Uint8Array<ArrayBuffer> {
+export function encodePng(image: RgbaImage, options: PngOptions = {}): Uint8Array<ArrayBuffer> {
+  const { header, rows } = partsOf(image, options);
+  return pngBytes(header, deflateSync(rows, DEFLATE));
+}
+
+/** `encodePng` that compresses in another thread, so that this one can go on. */
+export async function encodePngAside(
+  image: RgbaImage,
+  options: PngOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { header, rows } = partsOf(image, options);
+  return pngBytes(header, await promisify(deflate)(rows, DEFLATE));
+}
+
+/** What comes before the pixels, and what is compressed. */
+function partsOf(
+  image: RgbaImage,
+  { text }: PngOptions,
+): { readonly header: Uint8Array[]; readonly rows: Uint8Array } {
   checkPixels(image);
   const { width, height, rgba } = image;
   const channels = isOpaque(rgba) ? 3 : 4;
-  const rows = filterRows(rgba, width, channels);
-  const data = deflateSync(rows, DEFLATE);
-  return pngBytes(pngHeader({ width, height, channels, text }), data);
+  const header = pngHeader({ width, height, channels, text });
+  return { header, rows: filterRows(rgba, width, channels) };
 }

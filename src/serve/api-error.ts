@@ -116,9 +116,15 @@ const FIELDS: Readonly<Record<string, string>> = {
 /** Messages of the library begin with the option in quotes, where it is one. */
 function optionProblem(error: OptionError): ApiError {
   const [, name] = /^"(\w+)"/.exec(error.message) ?? [];
-  const field = name === undefined ? undefined : (FIELDS[name] ?? name);
+  const isPrompt = error.message.startsWith('the prompt ');
+  const field = name === undefined ? isPrompt && 'prompt' : (FIELDS[name] ?? name);
   const message = error.message.replace(/^"\w+"/, `"${field}"`);
-  return new ApiError(400, message, { param: field, code: 'invalid_value' }, { cause: error });
+  return new ApiError(
+    400,
+    message,
+    { param: field || undefined, code: 'invalid_value' },
+    { cause: error },
+  );
 }
 
 function violationProblem({ keyword, instancePath, params, message }: Violation): ApiError {

@@ -1,7 +1,7 @@
 /** Pictures as the files that clients asked for. */
 import type { Sharp } from 'sharp';
 import { samplingOf } from '../engine/sampling-options.ts';
-import { encodePng } from '../node/png.ts';
+import { encodePngAside } from '../node/png.ts';
 import { oneLine, pictureText } from '../picture/made.ts';
 import type { JobPicture } from './backend.ts';
 import type { Asked, Size } from './read-request.ts';
@@ -37,7 +37,7 @@ export async function pictureFile(
   const { format, quality } = asked;
   if (format === 'png') {
     const { width, height, rgba } = await resized(sharp, picture, asked.size);
-    return encodePng({ width, height, rgba: clamped(rgba) }, { text });
+    return encodePngAside({ width, height, rgba: clamped(rgba) }, { text });
   }
   const image = ofPixels(sharp, picture, asked.size);
   if (text) image.withExif({ IFD0: exifOf(text) });
