@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import * as exported from '../../kernels/index.ts';
 import { KERNELS_PAGE, kernelsPage, takenBy } from '../../scripts/kernel-docs/page.ts';
 import { kernelSource } from '../../scripts/kernel-docs/source.ts';
 import { FOLDERS } from '../records/index.ts';
@@ -26,6 +27,14 @@ test('links to what there is', () => {
 const kernels = [...FOLDERS].flatMap(([folder, records]) =>
   records.map((record) => [`${folder}/${record.name}`, folder, record] as const),
 );
+
+test('its examples call what the package exports', () => {
+  const calls = [...page.matchAll(/^const kernel = (\w+)\(\{ .* \}\);$/gm)].map(
+    ([, name]) => name!,
+  );
+  expect(new Set(calls).size).toBe(kernels.length);
+  expect(calls.filter((name) => typeof Reflect.get(exported, name) !== 'function')).toEqual([]);
+});
 
 test.each(kernels)('says what it computes and takes: %s', (_, folder, record) => {
   const { paragraphs, parameters } = kernelSource(folder, record.name);
