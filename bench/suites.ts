@@ -1,6 +1,7 @@
 /** The suites by name, and running some of them as one run. */
 import { OptionError } from '../src/errors.ts';
 import type { NodeDevice } from '../src/node/device.ts';
+import { type EngineResult, engineTables, measureEngine } from './engine.ts';
 import { type Environment, environmentLines } from './environment.ts';
 import { type GenerateResult, generateTables, measureGenerate } from './generate/suite.ts';
 import {
@@ -40,6 +41,7 @@ export interface Results {
   readonly torch?: TorchResult;
   readonly peers?: readonly PeerResult[];
   readonly windows?: WindowsResult;
+  readonly engine?: EngineResult;
   readonly serve?: ServeResult;
 }
 
@@ -73,6 +75,7 @@ export const SUITES: Suites = {
   torch: { measure: () => measureTorch(), tables: torchTables, notes: torchNotes },
   peers: { measure: measurePeers, tables: peersTables, notes: peersNotes },
   windows: { measure: measureWindows, tables: windowsTables },
+  engine: { measure: measureEngine, tables: engineTables },
   serve: { measure: measureServe, tables: serveTables },
 };
 
@@ -81,7 +84,7 @@ export const DEFAULT_SUITES: readonly SuiteName[] = ['limits', 'kernels', 'gener
 
 /** With --gpu: fidelity first; other runtimes where they are. */
 export const gpuSuites = (): readonly SuiteName[] => [
-  ...(['fidelity', 'limits', 'gpu', 'windows', 'torch'] as const),
+  ...(['fidelity', 'limits', 'gpu', 'windows', 'engine', 'torch'] as const),
   ...(peersAreThere() ? (['peers'] as const) : []),
 ];
 

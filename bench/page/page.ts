@@ -26,6 +26,7 @@ const TITLES: Readonly<Record<SuiteName, string>> = {
   torch: 'PyTorch on the same machine',
   peers: 'Other runtimes on the same work',
   windows: 'Tokens a pass by window',
+  engine: 'Requests side by side',
   serve: 'Many requests at once',
 };
 

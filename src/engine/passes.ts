@@ -11,6 +11,9 @@ import { bestWindow } from './best-window.ts';
 import type { Pace } from './feed.ts';
 import type { Slots } from './slots.ts';
 
+/** Before a program is tried again that could not be built, as where there is no memory. */
+const RETRY_MS = 5000;
+
 /** A decoder for passes of some rows. */
 export interface PassProgram {
   readonly rows: number;
@@ -86,8 +89,8 @@ export class Passes {
   readonly #building = new Map<number, Promise<PassProgram>>();
   readonly #software: boolean;
   readonly #counts: readonly number[];
-  /** Of a program that nobody waited for. */
-  #failure: { readonly error: unknown } | undefined;
+  /** When programs that nobody waited for could not be built, by their rows. */
+  readonly #failedAt = new Map<number, number>();
   #destroyed = false;
 
   constructor(network: Network<GptConfig>, slots: Slots) {
@@ -118,25 +121,25 @@ export class Passes {
    * As `for`, but at once: where another program should be built, that is begun, and one that is too large
    * serves meanwhile, or the largest that has the `least` rows.
    * @returns undefined where none has.
-   * @throws What went wrong in building one.
    */
   now(least: number, needed: number, wanted: number): PassProgram | undefined {
-    const failure = this.#failure;
-    this.#failure = undefined;
-    if (failure) throw failure.error;
     const built = [...this.#built.keys()].sort((a, b) => a - b);
     const best = rowsFor(needed, wanted, built, this.#software);
     if (best === undefined && built.length > 0) this.begin(needed);
+    // Given tokens pass sooner where a pass has more of them.
+    const filled = this.#counts.findLast((rows) => rows <= wanted) ?? 0;
+    if (!this.#software && filled > needed && built.length > 0) this.begin(filled);
     const meanwhile = built.find((rows) => rows >= needed) ?? built.findLast((n) => n >= least);
     const rows = best ?? meanwhile;
     return rows === undefined ? undefined : this.#built.get(rows);
   }
 
-  /** Begins to build the program for so many rows; `now` says if that fails. */
+  /** Begins to build the program for so many rows, if there is none. Where it cannot be, those there are will do. */
   begin(rows: number): void {
-    this.for(rows).catch((error: unknown) => {
-      this.#failure = { error };
-    });
+    const count = this.#counts.find((n) => n >= rows) ?? rows;
+    const failedAt = this.#failedAt.get(count) ?? Number.NEGATIVE_INFINITY;
+    if (this.#built.has(count) || performance.now() - failedAt < RETRY_MS) return;
+    this.#build(count).catch(() => this.#failedAt.set(count, performance.now()));
   }
 
   /**

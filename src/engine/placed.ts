@@ -22,6 +22,8 @@ export interface Bounds {
   readonly expected: number;
   /** Tokens that the passes so far were expected to draw. */
   readonly predicted: number;
+  /** Positions of the passes so far. */
+  readonly positions: number;
   readonly passes: number;
 }
 
@@ -36,7 +38,9 @@ export class Placed implements Place {
   readonly window: number | 'auto';
   /** Steps that a profiler has looked into, or that are behind it. */
   profiled = 0;
-  #at: Bounds = { least: 0, most: 0, expected: 0, predicted: 0, passes: 0 };
+  #at: Bounds = {
+    ...{ least: 0, most: 0, expected: 0, predicted: 0, positions: 0, passes: 0 },
+  };
   /** Tokens that were seen to be drawn, over those that were expected. */
   #ratio = 1;
   #seen = 0;
@@ -92,7 +96,9 @@ export class Placed implements Place {
       expected += isSure ? count : this.rate(count);
       predicted += isSure ? count : tokensAPass(count);
     }
-    return this.#become({ least, most, expected, predicted, passes: this.#at.passes + passes });
+    const positions = this.#at.positions + count * passes;
+    const all = this.#at.passes + passes;
+    return this.#become({ least, most, expected, predicted, positions, passes: all });
   }
 
   /** Tokens that were drawn since it was last counted, when so many are known. */
@@ -104,15 +110,15 @@ export class Placed implements Place {
 
   /** Takes in how many tokens were known at a moment. */
   see(known: number, then: Bounds): void {
-    const { least, most, expected, passes, predicted } = this.#at;
+    const { least, most, passes, positions, predicted } = this.#at;
     this.#seen = known;
     this.#ratio = (known + PRIOR_TOKENS) / (then.predicted + PRIOR_TOKENS);
     this.#become({
+      // Of the passes since: what was thought of those before is over.
       least: Math.max(least, known + passes - then.passes),
-      most: Math.min(most, known + most - then.most),
-      expected: known + expected - then.expected,
-      predicted,
-      passes,
+      most: Math.min(most, known + positions - then.positions),
+      expected: known + this.#ratio * (predicted - then.predicted),
+      ...{ predicted, positions, passes },
     });
   }
 

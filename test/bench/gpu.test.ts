@@ -145,7 +145,9 @@ describe('llamagen bench', () => {
 
 test.each(few(0, ['bench --gpu --small']))('%s runs from end to end', async () => {
   const print = () => {};
-  const suites = gpuSuites().filter((name) => !['windows', 'torch', 'peers'].includes(name));
+  const suites = gpuSuites().filter(
+    (name) => !['windows', 'engine', 'torch', 'peers'].includes(name),
+  );
   const { results } = await runSuites(suites, SETTINGS, { print, note: print });
   expect(fidelityNotes(results.fidelity ?? { checks: [] })).toEqual([]);
   expect(results.fidelity?.checks.every(({ passed }) => passed > 0)).toBe(true);

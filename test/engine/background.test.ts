@@ -1,6 +1,6 @@
 /** On GPUs programs of other numbers of rows are built after the first picture, behind the requests. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createEngine, type Engine, loadModel, type Model } from '../../src/index.ts';
+import { createEngine, DeviceError, type Engine, loadModel, type Model } from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';
 import { type GpuLike, gpuLike } from '../support/gpu-like-device.ts';
 import { tinyFolder } from '../support/tiny-model.ts';
@@ -95,4 +95,29 @@ test('an engine that is destroyed meanwhile leaves no memory behind', async () =
   // What was still being compiled is let go of too.
   await new Promise((resolve) => setTimeout(resolve, 200));
   expect(model.memory).toEqual({ weights, state: 0, temp: 0, staging: 0 });
+});
+
+test('given tokens take the passes of a program for many rows, once it is there', async () => {
+  const each = await groupsOfProgram();
+  const prefix = Array.from({ length: 15 }, (_, i) => i);
+  const request = { classIndex: 1, cfgScale: 1, pixels: false, window: 1, prefix };
+  const passes = async (): Promise<number> => {
+    for await (const event of engine.submit(request)) {
+      if (event.type === 'image') return event.passes;
+    }
+    throw new Error('no image');
+  };
+  expect(await passes()).toBeGreaterThan(4);
+  await until(() => gpu.made.groups === 3 * each);
+  await engine.prepare(4); // it is there now
+  expect(await passes()).toBe(4);
+});
+
+test('where there is no memory for more rows, requests take turns with those there are', async () => {
+  const each = await groupsOfProgram();
+  gpu.fail.with = new DeviceError('out-of-memory', 'no room');
+  const together = await tokensOf(1, 2, 3);
+  expect(gpu.made.groups).toBe(each);
+  gpu.fail.with = undefined;
+  for (const [i, seed] of [1, 2, 3].entries()) expect(await tokensOf(seed)).toEqual([together[i]]);
 });

@@ -181,7 +181,7 @@ describe('a request that can never be met is refused at once', () => {
 
   test('and so is an engine without slots', async () => {
     await expect(createEngine(model, { capacity: 0 })).rejects.toThrow(
-      /"capacity" expected an integer from 1 to \d+, got 0/,
+      /"capacity" expected an integer from 1 to \d+ or "auto", got 0/,
     );
   });
 });

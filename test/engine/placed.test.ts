@@ -43,6 +43,19 @@ describe('a sequence', () => {
     expect(one.isExact).toBe(true);
   });
 
+  test('is seen as it was then, whatever was seen meanwhile', () => {
+    const one = placed();
+    const first = one.submit(8, 1);
+    const second = one.submit(8, 1);
+    one.see(1, first);
+    expect(one.at).toMatchObject({ least: 2, most: 9 });
+    one.submit(8, 1);
+    one.see(2, second);
+    expect(one.at).toMatchObject({ least: 3, most: 10 });
+    expect(one.isExact).toBe(false);
+    expect(one.at.expected).toBeLessThan(5);
+  });
+
   test('is expected to go on as it went', () => {
     const [fast, slow] = [placed(), placed()];
     fast.see(60, fast.submit(8, 10));
