@@ -1,9 +1,10 @@
 /** What package.json promises. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { join } from 'node:path';
+import { join, posix, sep } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { VERSION } from '../src/version.ts';
+import { linkProblems } from './package/tarball.ts';
 import { ROOT, sourceFiles } from './support/sources.ts';
 
 interface Package {
@@ -70,6 +71,23 @@ test('files holds what is published, and nothing that is only for development', 
   );
   for (const name of ['test', 'bench', 'weights', 'node_modules'])
     expect(pkg.files).not.toContain(name);
+});
+
+test('what published documents link is published with them', () => {
+  const names = ['README.md', ...pkg.files].flatMap((name) =>
+    statSync(join(ROOT, name), { throwIfNoEntry: false })?.isDirectory()
+      ? readdirSync(join(ROOT, name), { recursive: true, encoding: 'utf8' }).map((file) =>
+          posix.join(name, file.replaceAll(sep, '/')),
+        )
+      : [name],
+  );
+  const isDocument = (name: string): boolean => name.endsWith('.md');
+  const bytesOf = (name: string): Uint8Array =>
+    isDocument(name) ? readFileSync(join(ROOT, name)) : new Uint8Array();
+  const files = new Map(names.map((name) => [name, bytesOf(name)]));
+  const documents = names.filter(isDocument);
+  expect(documents).toEqual(expect.arrayContaining(['README.md', 'docs/kernels.md']));
+  expect(documents.flatMap((name) => linkProblems(files, name))).toEqual([]);
 });
 
 describe('dependencies', () => {

@@ -69,7 +69,7 @@ function mapProblems(files: Files, name: string): string[] {
 }
 
 /** Links and images of a document that are no address must be files of the package, or folders. */
-function linkProblems(files: Files, name: string): string[] {
+export function linkProblems(files: Files, name: string): string[] {
   const text = textOf(files, name).replace(/^```[\s\S]*?^```/gm, '');
   const links = [...text.matchAll(/\]\(([^)\s]+)\)|(?:src|href|srcset)="([^"]+)"/g)];
   return links
