@@ -7,7 +7,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OptionError } from '../../src/errors.ts';
 import { openFolder } from '../../src/node/files.ts';
-import type { Backend, JobEvent } from '../../src/serve/backend.ts';
+import type { Backend, JobEvent, ServedModel } from '../../src/serve/backend.ts';
 import { createLocalBackend } from '../../src/serve/local-backend.ts';
 import { DEFAULT_QUEUE, queueAddress } from '../../src/serve/queue/address.ts';
 import { createQueueBackend } from '../../src/serve/queue/queue-backend.ts';
@@ -93,6 +93,13 @@ async function idle(): Promise<number> {
   await new Promise((resolve) => setTimeout(resolve, 2.5 * BEAT_MS));
   return backend.load().tokens;
 }
+
+/** The models here, as workers with other kernels have them. */
+const otherModels = (): ServedModel[] =>
+  local.models.map((model) => ({
+    ...model,
+    fingerprint: { text: model.fingerprint.text.replace('serial', 'other'), digest: 'other' },
+  }));
 
 describe.skipIf(!HAS_REDIS)('a queue', () => {
   let [first, second]: (Child | undefined)[] = [];
@@ -203,12 +210,8 @@ describe.skipIf(!HAS_REDIS)('a queue', () => {
   });
 
   test('a worker that would draw other pixels is refused, and told what differs', async () => {
-    const models = local.models.map((model) => ({
-      ...model,
-      fingerprint: { text: model.fingerprint.text.replace('serial', 'other'), digest: 'other' },
-    }));
     const other: Backend = {
-      models,
+      models: otherModels(),
       load: () => local.load(),
       submit: (job, options) => local.submit(job, options),
       ready: () => local.ready(),
@@ -216,6 +219,20 @@ describe.skipIf(!HAS_REDIS)('a queue', () => {
     };
     const joining = startQueueWorker({ address: queueAddress(redis.url), backend: other });
     await expect(joining).rejects.toThrow(/draw other pixels \(another kernels\)/);
+  });
+
+  test('a worker whose queue others took meanwhile stops drawing for it', async () => {
+    const failures: unknown[] = [];
+    const address = queueAddress(redis.url, 'taken');
+    const onFailed = (error: unknown): void => void failures.push(error);
+    const worker = await startQueueWorker({ address, backend: local, onFailed });
+    const client = new Redis(redis.url);
+    await client.set(keysOf('taken').claim, JSON.stringify({ models: otherModels() }));
+    client.disconnect();
+    await until(() => failures.length > 0);
+    expect(failures[0]).toBeInstanceOf(OptionError);
+    expect(String(failures[0])).toMatch(/another kernels/);
+    await worker.close(0);
   });
 
   test('an API process that was killed: nobody draws for it, and another one serves', async () => {
