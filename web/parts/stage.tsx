@@ -22,8 +22,8 @@ export function Stage(): JSX.Element {
   };
   const problems = [problem.value, drawProblem.value, fileProblem.value];
   return (
-    <section class="stage" aria-label="Picture" aria-busy={run.value !== undefined}>
-      <div class="tiles" style={style}>
+    <section class="stage" aria-label="Picture" aria-busy={run.value !== undefined} style={style}>
+      <div class="tiles">
         {all.length === 0 && (
           <div class="tile empty">
             <p>{emptyText()}</p>
