@@ -142,11 +142,35 @@ describe.skipIf(!hasChromium)('a model of a server', () => {
       if (bytes.length < 1e5 || req.headers.range === 'bytes=0-0' || cuts-- <= 0) {
         return sendOpenly(req, res, bytes, etag);
       }
+      res.setHeader('access-control-expose-headers', 'etag');
       res.writeHead(200, { 'content-length': bytes.length, etag });
-      res.write(bytes.subarray(0, 1000), () => res.destroy());
+      res.write(bytes.subarray(0, 1000), () => setTimeout(() => res.destroy(), 100));
     };
     const opened = await open();
-    expect(opened.notes).toEqual([expect.stringMatching(/trying again in \d s$/)]);
+    expect(opened.error).toBeUndefined();
+    expect(opened.notes).toEqual([
+      expect.stringMatching(/: the answer broke off: .*: trying again in \d s$/),
+    ]);
+    expect(opened.files).toEqual(HASHES);
+  });
+
+  test('that falls silent is asked again, and goes on', async () => {
+    let silences = 1;
+    server.send = (req, res, bytes, etag) => {
+      if (bytes.length < 1e5 || req.headers.range === 'bytes=0-0' || silences-- <= 0) {
+        return sendOpenly(req, res, bytes, etag);
+      }
+      res.setHeader('access-control-expose-headers', 'etag');
+      res.writeHead(200, { 'content-length': bytes.length, etag }).write(bytes.subarray(0, 1000));
+    };
+    const opened = await worker.evaluate(
+      (url) => api.open({ url }, { silenceMs: 500 }),
+      server.url,
+    );
+    expect(opened.error).toBeUndefined();
+    expect(opened.notes).toEqual([
+      expect.stringMatching(/^127.0.0.1:\d+: nothing came for 0.5 s: trying again in \d s$/),
+    ]);
     expect(opened.files).toEqual(HASHES);
   });
 

@@ -126,8 +126,13 @@ describe.skipIf(!hasChromium)('the store in a worker', () => {
   });
 
   test('needs no network for what is stored, and says when it would', async () => {
+    const estimate = (from: string) =>
+      worker.evaluate(async (asked) => (await api.store()).estimate({ url: asked }), from);
+    const before = await estimate(url);
+    expect(before).toMatchObject({ name: 'fruits-96', bytes: BYTES, storedBytes: 0, pixels: 96 });
     await worker.evaluate((from) => api.open({ url: from }), url);
     await context.setOffline(true);
+    expect(await estimate(url)).toEqual({ ...before, storedBytes: BYTES });
     const offline = await worker.evaluate((from) => api.open({ url: from }), url);
     expect(offline.files).toEqual(HASHES);
     expect(offline.notes).toEqual([
@@ -149,6 +154,8 @@ describe.skipIf(!hasChromium)('the store in a worker', () => {
     const tab = await openWorker(await context.newPage(), site.url);
     const first = worker.evaluate((from) => api.open({ url: from }), url);
     await storedBeyond(1);
+    const stopped = await tab.evaluate((from) => api.open({ url: from }, { stopAt: 1 }), url);
+    expect(stopped.error).toEqual({ name: 'Error', message: 'stop' });
     const second = await tab.evaluate((from) => api.open({ url: from }), url);
     site.bytesPerSecond = undefined;
     expect((await first).files).toEqual(HASHES);

@@ -7,7 +7,11 @@ import { gitPrefix, otherContent } from '../../hub/content.ts';
 import { TransientError } from '../../hub/transient.ts';
 import { BLOCK_BYTES, type Blocks } from './blocks.ts';
 import type { Bytes } from './place.ts';
-import { type RemoteFile, streamRange, type Web } from './remote.ts';
+import { type RemoteFile, streamRange } from './remote.ts';
+import type { Web } from './requests.ts';
+
+/** Looks at what is missing. */
+const MAX_ROUNDS = 2;
 
 /** The hash of a whole file, made of its blocks in order. */
 class Running {
@@ -53,17 +57,21 @@ export async function fetchBlocks(
 ): Promise<void> {
   const isHashed = file.sha256 !== undefined || file.gitHash !== undefined;
   const running = isHashed ? new Running(file) : undefined;
-  const missing = await blocks.missing();
-  let done = missing.reduce((sum, index) => sum - blocks.lengthOf(index), blocks.byteLength);
+  let done = 0;
   const keep = async (index: number, bytes: Bytes): Promise<void> => {
     await blocks.write(index, bytes);
     running?.add(index, bytes);
     done += bytes.byteLength;
     onBytes(done);
   };
-  onBytes(done);
-  for (const { from, to } of runs(missing)) {
-    await fetchRun(web, file, blocks, { from, to }, keep, (more) => onBytes(done + more));
+  // What was torn when the room gave out is missing once more.
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const missing = await blocks.missing();
+    done = await blocks.storedBytes();
+    onBytes(done);
+    for (const { from, to } of runs(missing)) {
+      await fetchRun(web, file, blocks, { from, to }, keep, (more) => onBytes(done + more));
+    }
   }
   if (!running) return;
   for (let index = running.next; index < blocks.count; index++) {

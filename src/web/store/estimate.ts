@@ -12,9 +12,12 @@ import type { FileDType } from '../../weights/safetensors.ts';
 import { type ByteSource, checkRange, type ModelFiles, readExactly } from '../../weights/source.ts';
 import { openFiles } from './given.ts';
 import type { HubOptions } from './hub-origin.ts';
+import type { Origin } from './origin.ts';
 import { originOf } from './origin-of.ts';
 import type { Bytes } from './place.ts';
-import { type RemoteFile, streamRange, type Web } from './remote.ts';
+import { type RemoteFile, streamRange } from './remote.ts';
+import type { Web } from './requests.ts';
+import { SILENCE_MS, type SilenceOptions } from './silence.ts';
 import type { ModelSource, SourceEstimate } from './types.ts';
 
 export interface EstimateOptions {
@@ -48,31 +51,47 @@ export async function estimateSource(
   { signal, hub }: EstimateOptions = {},
 ): Promise<SourceEstimate> {
   signal?.throwIfAborted();
-  if ('files' in source) {
-    const bytes = source.files.reduce((sum, { size }) => sum + size, 0);
-    return estimateFiles(await openFiles(source.files), bytes);
-  }
+  if ('files' in source) return estimateGiven(source.files);
   const origin = await originOf(source, hub);
-  const web: Web = { ...origin.web, signal, contacted: false };
-  const { name, files } = await origin.plan(web);
+  return estimateOrigin(origin, { signal, silenceMs: SILENCE_MS });
+}
+
+/** What a model takes in files that somebody gave. */
+export async function estimateGiven(files: readonly File[]): Promise<SourceEstimate> {
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  return estimateFiles(await openFiles(files), bytes);
+}
+
+/** What a model takes, by what its server says. */
+export async function estimateOrigin(
+  { web: asked, official, plan }: Origin,
+  options: SilenceOptions,
+): Promise<SourceEstimate> {
+  const web: Web = { ...asked, ...options, contacted: false };
+  const { name, files } = await plan(web);
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   // Their sizes are known; a file of torch.save tells them in hundreds of places.
-  if (origin.official) return { name, bytes, ...taken(origin.official, OFFICIAL_DTYPE) };
+  if (official) return { name, bytes, storedBytes: 0, ...taken(official, OFFICIAL_DTYPE) };
   const sources = files.map((file) => [file.file, rangesOf(web, file)] as const);
   return estimateFiles(await openGiven(new Map(sources)), bytes);
 }
 
-async function estimateFiles(files: ModelFiles, bytes: number): Promise<SourceEstimate> {
+/** What a model takes whose files can be read. */
+export async function estimateFiles(files: ModelFiles, bytes: number): Promise<SourceEstimate> {
   const source = await files.open('model.json');
   const text = await readExactly(source, 0, source.byteLength);
   const { name, gpt, vq } = parseModelJson(new TextDecoder().decode(text), source.name);
   const { tensors } = await openModelWeights(files, 'gpt');
   const dtype = STORED[tensors.get(TYPICAL)?.dtype ?? 'F32'] ?? 'f32';
-  return { name, bytes, ...taken({ gptConfig: gpt, vqConfig: vq, grid: gpt.gridSize }, dtype) };
+  const sizes = { gptConfig: gpt, vqConfig: vq, grid: gpt.gridSize };
+  return { name, bytes, storedBytes: 0, ...taken(sizes, dtype) };
 }
 
 /** What a model takes with its decoder stored in a type. */
-function taken(model: Sized, dtype: WeightDtype): Omit<SourceEstimate, 'name' | 'bytes'> {
+function taken(
+  model: Sized,
+  dtype: WeightDtype,
+): Omit<SourceEstimate, 'name' | 'bytes' | 'storedBytes'> {
   const { modelType = 'c2i', gridSize = 0 } = model.gptConfig ?? {};
   const memory = checkpointMemory(model).get(dtype);
   return {

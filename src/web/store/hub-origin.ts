@@ -14,7 +14,8 @@ import { refusal } from '../../hub/refusal.ts';
 import { shortDigest } from '../../weights/digest.ts';
 import { planFolder } from './folder-plan.ts';
 import type { Origin, OriginPlan } from './origin.ts';
-import { type RemoteFile, readAll, readJson, type Web } from './remote.ts';
+import { type RemoteFile, readAll, readJson } from './remote.ts';
+import type { Web } from './requests.ts';
 import type { StoredModel } from './types.ts';
 
 export interface HubOptions {

@@ -2,8 +2,8 @@
 import type { Checkpoint } from '../../catalogue/checkpoints.ts';
 import { shortDigest } from '../../weights/digest.ts';
 import { planFolder } from './folder-plan.ts';
-import type { RemoteFile } from './remote.ts';
-import { askFile, folderRefusal, readAll, type Web } from './remote.ts';
+import { askFile, type RemoteFile, readAll } from './remote.ts';
+import { folderRefusal, type Web } from './requests.ts';
 import type { StoredModel } from './types.ts';
 
 /** A place that models are fetched from. */

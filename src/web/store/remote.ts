@@ -1,9 +1,10 @@
 /** Files of a server: how long they are, which version they are, and their bytes as a stream. */
-import { DownloadError, WeightsError } from '../../errors.ts';
+import { DownloadError } from '../../errors.ts';
 import { TransientError } from '../../hub/transient.ts';
-import { isWebPageName, isWebPageType } from '../../weights/web-page.ts';
 import { drop, readWhole } from '../body.ts';
 import type { Bytes } from './place.ts';
+import { assertContent, brokenOff, isPage, NOT_HERE, send, type Web } from './requests.ts';
+import { Silence } from './silence.ts';
 
 /** A file of a server. */
 export interface RemoteFile {
@@ -23,87 +24,11 @@ export interface RemoteFile {
   readonly content?: Bytes | undefined;
 }
 
-/** What an answer that is no file means, for a kind of server. */
-export type Refusal = (url: string, response: Response) => Error;
-
-/** Sends the requests of one run. */
-export interface Web {
-  readonly signal?: AbortSignal | undefined;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly refusal: Refusal;
-  /** Whether any server answered. */
-  contacted: boolean;
-}
-
 /** Longest file that is held in memory because its server tells no length. */
 const MAX_HELD_BYTES = 2 ** 30;
 /** Longest file that is read to see which files there are. */
 const MAX_SHORT_BYTES = 100_000_000;
-const NOT_HERE: readonly number[] = [404, 410];
 const NO_SUCH_RANGE = 416;
-
-/**
- * Sends a request.
- * @throws TransientError when nothing answers, DownloadError (`offline`) when there is no network; the
- * reason of the signal.
- */
-export async function send(web: Web, url: string, init: RequestInit = {}): Promise<Response> {
-  const { signal } = web;
-  try {
-    const headers = { ...web.headers, ...init.headers };
-    // The browser's own cache would keep weights twice, and answer with versions that are gone.
-    const how: RequestInit = { ...init, headers, cache: 'no-store' };
-    const response = await fetch(url, signal ? { ...how, signal } : how);
-    web.contacted = true;
-    return response;
-  } catch (cause) {
-    throw brokenOff(web, url, cause);
-  }
-}
-
-/** What to throw when a connection broke: the reason of an abort, else a DownloadError. */
-function brokenOff({ signal }: Web, url: string, cause: unknown): unknown {
-  if (signal?.aborted) return signal.reason;
-  if (cause instanceof DownloadError || cause instanceof WeightsError) return cause;
-  const { host } = new URL(url);
-  if (!navigator.onLine) {
-    return new DownloadError('offline', `${host}: there is no network`, { cause });
-  }
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new TransientError(
-    'network',
-    `${host}: no answer: ${why} (is the server up, and does it allow this page's origin?)`,
-    { cause },
-  );
-}
-
-/** What a model folder on any server answers in place of a file. */
-export const folderRefusal: Refusal = (url, { status, statusText }) => {
-  if (NOT_HERE.includes(status)) return new WeightsError(`${url}: no such file (HTTP ${status})`);
-  const message = `${url}: the server answered ${status} ${statusText}`.trimEnd();
-  if (status === 401 || status === 403) return new DownloadError('denied', message);
-  return status >= 500 || [408, 425, 429].includes(status)
-    ? new TransientError('server', message)
-    : new DownloadError('server', message);
-};
-
-const isPage = (url: string, { headers }: Response): boolean =>
-  isWebPageType(headers.get('content-type')) && !isWebPageName(new URL(url).pathname);
-
-/** @throws unless the answer is content of the file. */
-function assertContent({ refusal }: Web, url: string, response: Response): void {
-  if (!response.ok) throw refusal(url, response);
-  // Servers of single-page apps answer so for every name that they do not know.
-  if (isPage(url, response)) {
-    throw new WeightsError(`${url}: no such file: the server sent a web page in its place`);
-  }
-  if (response.status !== 200 && response.status !== 206) {
-    throw new DownloadError(
-      'server',
-      `${url}: the server answered ${response.status}, which is no content`,
-    );
-  }
-}
 
 /**
  * Length and version of a file, by an answer for its first byte.
@@ -228,15 +153,19 @@ export async function streamRange(
   take: (chunk: Uint8Array, at: number) => Promise<void>,
 ): Promise<void> {
   const { url, bytes } = file;
-  const response = await send(web, url, { headers: { Range: `bytes=${first}-${last}` } });
+  const silence = new Silence(web, url);
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   try {
+    const range = { Range: `bytes=${first}-${last}` };
+    const response = await send(web, url, { headers: range }, silence);
     assertContent(web, url, response);
     assertVersion(file, response);
     let at = startOf(response, url, first);
     reader = response.body?.getReader();
     for (;;) {
+      silence.begin();
       const { done, value } = (await reader?.read()) ?? { done: true };
+      silence.end();
       if (done || !value) break;
       const chunk = value.subarray(0, Math.max(0, last + 1 - at));
       if (at + value.byteLength > bytes) throw changed(url, `more than its ${bytes} bytes came`);
@@ -249,11 +178,12 @@ export async function streamRange(
       `${url}: the connection was cut after ${at - first} of ${last + 1 - first} bytes`,
     );
   } catch (error) {
-    throw brokenOff(web, url, error);
+    throw brokenOff(web, url, silence.tooLong ?? error);
   } finally {
+    silence.end();
     // What is left of the body is not transferred.
-    reader?.cancel().catch(() => {});
-    drop(response);
+    if (reader) reader.cancel().catch(() => {});
+    else silence.stop();
   }
 }
 

@@ -1,13 +1,13 @@
 /** A place that goes on in memory when the browser has no more room. */
 import { memoryPlace } from './memory.ts';
 import { isQuotaError, type Place } from './place.ts';
-import { readSealed } from './sealed.ts';
+import { putSealed, readSealed } from './sealed.ts';
 
 export interface SpillingPlace extends Place {
   /** Whether what is written goes to memory. */
   readonly isFull: boolean;
-  /** Keeps the files of a folder in memory from now on, and frees the room that they took. */
-  spill(folder: string): Promise<void>;
+  /** Keeps the model in memory from now on, and frees the room that it took. */
+  spill(): Promise<void>;
 }
 
 /**
@@ -26,10 +26,9 @@ export function spillingPlace(
     for (const name of await place.names(within)) {
       const path = `${within}/${name}`;
       const held = await place.get(path).catch(() => undefined);
+      const bytes = held && (await readSealed(held));
       if (!held) await move(path);
-      else if (await readSealed(held)) {
-        await memory.put(path, [await held.read(0, held.byteLength)]);
-      }
+      else if (bytes) await putSealed(memory, path, bytes);
     }
   };
   const spill = async (): Promise<void> => {

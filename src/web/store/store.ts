@@ -5,19 +5,23 @@ import { openFiles } from './given.ts';
 import type { HubOptions } from './hub-origin.ts';
 import { withLock } from './locks.ts';
 import { memoryPlace } from './memory.ts';
-import { openRemote } from './open-remote.ts';
+import { openRemote, storedFiles } from './open-remote.ts';
+import type { Opening } from './opening.ts';
 import { opfsPlace } from './opfs.ts';
 import { originOf } from './origin-of.ts';
 import type { Place } from './place.ts';
 import { readRecord } from './record.ts';
+import { SILENCE_MS } from './silence.ts';
 import { type SpillingPlace, spillingPlace } from './spill.ts';
-import type { ModelStore, StoredModel, StoreKind } from './types.ts';
+import type { ModelStore, OpenOptions, RemoteSource, StoredModel, StoreKind } from './types.ts';
 
 export interface StoreOptions {
   /** The best kind of store that is tried. Default `opfs`. */
   readonly kind?: StoreKind | undefined;
   /** Where models of the hub come from. */
   readonly hub?: HubOptions | undefined;
+  /** Longest silence of a server, in milliseconds, before a request is tried again. Default 30,000. */
+  readonly silenceMs?: number | undefined;
   /** Names the store: models in another are not seen. Default `llamagen-webgpu`. */
   readonly name?: string | undefined;
 }
@@ -33,13 +37,17 @@ const SPARE_BYTES = 64 * 2 ** 20;
 export async function openModelStore(options: StoreOptions = {}): Promise<ModelStore> {
   const { place, note } = await findPlace(options);
   const places = new Map<string, SpillingPlace>();
-  /** The place of one model. */
-  const placeOf = (id: string, name: string, onNote?: (note: string) => void): SpillingPlace => {
-    const there = places.get(id);
-    if (there) return there;
-    const made = spillingPlace(place, id, async () => onNote?.(await noRoom(name)));
-    places.set(id, made);
-    return made;
+  /** Who hears that there is no room, by model. */
+  const notes = new Map<string, OpenOptions['onNote']>();
+  const opening = async (source: RemoteSource, given: OpenOptions): Promise<Opening> => {
+    const origin = await originOf(source, options.hub);
+    const { id, name } = origin;
+    notes.set(id, given.onNote);
+    const tell = async (): Promise<void> => notes.get(id)?.(await noRoom(name));
+    const own = places.get(id) ?? spillingPlace(place, id, tell);
+    places.set(id, own);
+    const { silenceMs = SILENCE_MS } = options;
+    return { origin, place: own, disk: place, options: given, silenceMs, freeBytes };
   };
   const list = async (): Promise<readonly StoredModel[]> => {
     const found = (await place.names('')).map((id) => describe(place, id));
@@ -56,14 +64,20 @@ export async function openModelStore(options: StoreOptions = {}): Promise<ModelS
         for (const note of model.notes) given.onNote?.(note);
         return model;
       }
-      const origin = await originOf(source, options.hub);
-      const { id, name } = origin;
-      return openRemote({
-        origin,
-        place: placeOf(id, name, given.onNote),
-        options: given,
-        freeBytes,
-      });
+      return openRemote(await opening(source, given));
+    },
+    async estimate(source, { signal } = {}) {
+      signal?.throwIfAborted();
+      const { estimateFiles, estimateGiven, estimateOrigin } = await import('./estimate.ts');
+      if ('files' in source) return estimateGiven(source.files);
+      const asked = await opening(source, { signal });
+      const { origin, silenceMs } = asked;
+      const { bytes = 0, storedBytes = 0 } = (await describe(asked.place, origin.id)) ?? {};
+      const kept = await storedFiles(asked);
+      const estimated = kept
+        ? await estimateFiles(kept, bytes)
+        : await estimateOrigin(origin, { signal, silenceMs });
+      return { ...estimated, storedBytes };
     },
     list,
     async remove(id) {
@@ -75,7 +89,7 @@ export async function openModelStore(options: StoreOptions = {}): Promise<ModelS
     async usage() {
       const models = await list();
       const sum = models.reduce((all, { storedBytes }) => all + storedBytes, 0);
-      const { usage: used, quota } = await estimate();
+      const { usage: used, quota } = await askRoom();
       return { models: sum, used, quota };
     },
   };
@@ -126,18 +140,18 @@ function whyNot(kind: StoreKind, problems: readonly string[]): string {
 }
 
 async function noRoom(name: string): Promise<string> {
-  const { usage = 0, quota = 0 } = await estimate();
+  const { usage = 0, quota = 0 } = await askRoom();
   const [used, all] = [usage, quota].map((bytes) => `${(bytes / 1e6).toFixed(0)} MB`);
   return `${name} is kept in memory, and fetched again next time: this page uses ${used} of the ${all} that the browser gives it; other stored models can be removed`;
 }
 
-const estimate = async (): Promise<StorageEstimate> => {
+const askRoom = async (): Promise<StorageEstimate> => {
   const storage: StorageManager | undefined = navigator.storage;
   return (await storage?.estimate?.().catch(() => undefined)) ?? {};
 };
 
 async function freeBytes(): Promise<number | undefined> {
-  const { usage, quota } = await estimate();
+  const { usage, quota } = await askRoom();
   if (usage === undefined || quota === undefined) return undefined;
   return Math.max(0, quota - usage - SPARE_BYTES);
 }

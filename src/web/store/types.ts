@@ -8,15 +8,19 @@ import type { ModelFiles } from '../../weights/source.ts';
  */
 export type StoreKind = 'opfs' | 'cache' | 'memory';
 
-/** Where a model comes from. */
-export type ModelSource =
+/** Where a model is fetched from. */
+export type RemoteSource =
   /** A model folder, by its address, absolute or relative to the page. */
   | { readonly url: string }
   /**
    * A repository of the Hugging Face hub (`owner/name`, or its address), or an official model such as
    * `c2i-B-256`.
    */
-  | { readonly hub: string; readonly revision?: string | undefined }
+  | { readonly hub: string; readonly revision?: string | undefined };
+
+/** Where a model comes from. */
+export type ModelSource =
+  | RemoteSource
   /** Files that a person gave: those of a model folder, or a decoder and a tokenizer (`.pt`, safetensors). */
   | { readonly files: readonly File[] };
 
@@ -43,7 +47,7 @@ export interface OpenOptions {
 export interface StoredModel {
   readonly id: string;
   readonly name: string;
-  readonly source: Exclude<ModelSource, { readonly files: readonly File[] }>;
+  readonly source: RemoteSource;
   /** Bytes of all its files. */
   readonly bytes: number;
   /** Bytes that are here. */
@@ -61,6 +65,23 @@ export interface StoreUsage {
   readonly quota?: number | undefined;
 }
 
+/** What is known of a model before its weights are fetched. */
+export interface SourceEstimate {
+  /** Of the model. */
+  readonly name: string;
+  readonly modelType: ModelType;
+  /** Pixels of a side of its pictures. */
+  readonly pixels: number;
+  /** Bytes of its files. */
+  readonly bytes: number;
+  /** Bytes of them that the store has: all, where nothing is to be fetched; none of files that were given. */
+  readonly storedBytes: number;
+  /** GPU bytes for one guided picture. */
+  readonly gpuBytes: number;
+  /** The largest buffer that is not a weight; weights are cut into parts that fit. */
+  readonly largestBuffer: { readonly name: string; readonly bytes: number };
+}
+
 /** Keeps models, so that each is downloaded once. */
 export interface ModelStore {
   readonly kind: StoreKind;
@@ -72,24 +93,17 @@ export interface ModelStore {
    * when the source is none; the reason of `signal` once it is aborted.
    */
   open(source: ModelSource, options?: OpenOptions): Promise<ModelFiles>;
+  /**
+   * What a model takes, before it is fetched; of one that is kept without a network.
+   * @throws as `open`.
+   */
+  estimate(
+    source: ModelSource,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<SourceEstimate>;
   /** What is kept, what was used last first. */
   list(): Promise<readonly StoredModel[]>;
   /** Forgets a model; nothing happens where there is no such one. */
   remove(id: string): Promise<void>;
   usage(): Promise<StoreUsage>;
-}
-
-/** What is known of a model before its weights are fetched. */
-export interface SourceEstimate {
-  /** Of the model. */
-  readonly name: string;
-  readonly modelType: ModelType;
-  /** Pixels of a side of its pictures. */
-  readonly pixels: number;
-  /** Bytes of its files. */
-  readonly bytes: number;
-  /** GPU bytes for one guided picture. */
-  readonly gpuBytes: number;
-  /** The largest buffer that is not a weight; weights are cut into parts that fit. */
-  readonly largestBuffer: { readonly name: string; readonly bytes: number };
 }

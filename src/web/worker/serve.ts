@@ -36,11 +36,8 @@ export function serveWorker(options: ServeOptions = {}, endpoint: Endpoint = glo
     hello: async () => VERSION,
     adapter: async () => viewOf(await devices.get()),
     async estimate(source, { signal }) {
-      const [{ estimateSource }, { roomProblem }] = await Promise.all([
-        import('../store/estimate.ts'),
-        import('../../catalogue/checkpoint-memory.ts'),
-      ]);
-      const estimate = await estimateSource(source, { signal, hub });
+      const estimate = await (await store()).estimate(source, { signal });
+      const { roomProblem } = await import('../../catalogue/checkpoint-memory.ts');
       const { gpuBytes: total, largestBuffer } = estimate;
       const room = viewOf(await devices.get());
       return { ...estimate, problem: roomProblem({ total, largestBuffer }, room) };

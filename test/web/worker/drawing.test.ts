@@ -10,7 +10,7 @@ import {
   memorySource,
 } from '../../../src/index.ts';
 import { openDevice } from '../../../src/node/device.ts';
-import { type ModelStore, openUrl } from '../../../src/web/index.ts';
+import { estimateSource, type ModelStore, openUrl } from '../../../src/web/index.ts';
 import {
   connectWorker,
   type DrawEvent,
@@ -37,6 +37,7 @@ const below = (folder: string, files: Record<string, Uint8Array>) =>
 const noStore: ModelStore = {
   kind: 'memory',
   open: async (source) => openUrl((source as { url: string }).url),
+  estimate: (source) => estimateSource(source),
   list: async () => [],
   remove: async () => {},
   usage: async () => ({ models: 0 }),
