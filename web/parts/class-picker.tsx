@@ -13,7 +13,7 @@ export function ClassPicker(): JSX.Element {
   const names = view?.classNames ?? Array.from({ length: 32 }, () => '');
   const { classIndex } = settings.value;
   const strip = useRef<HTMLDivElement>(null);
-  useChosenInView(strip, view?.name);
+  useChosenInView(strip, `${view?.name} ${classIndex}`);
   return (
     <fieldset class="classes" disabled={!view}>
       <legend>{view ? subjectOf(settings.value, view) : ' '}</legend>
@@ -35,13 +35,16 @@ export function ClassPicker(): JSX.Element {
   );
 }
 
-/** On small screens the pictures are a strip, which begins where the chosen one is. */
-function useChosenInView(strip: RefObject<HTMLDivElement | null>, model: string | undefined): void {
+/** On small screens the pictures are a strip, which goes to the chosen one where that is out of sight. */
+function useChosenInView(strip: RefObject<HTMLDivElement | null>, chosen: string): void {
   useEffect(() => {
-    const chosen = strip.current?.querySelector('input:checked')?.parentElement;
-    if (!strip.current || !chosen) return;
-    strip.current.scrollLeft = chosen.offsetLeft - strip.current.clientWidth / 2;
-  }, [model]);
+    const { current } = strip;
+    const label = current?.querySelector('input:checked')?.parentElement;
+    if (!current || !label) return;
+    const [view, own] = [current.getBoundingClientRect(), label.getBoundingClientRect()];
+    if (own.left >= view.left && own.right <= view.right) return;
+    current.scrollLeft += own.left - view.left - (view.width - own.width) / 2;
+  }, [chosen]);
 }
 
 /** Accepts a name of the list, or the number of a class. */
