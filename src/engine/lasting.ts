@@ -22,6 +22,7 @@ import {
   type OpenedModel,
   type OpenModel,
 } from './lasting-types.ts';
+import { asError, gaveUp, isLoss } from './loss.ts';
 import { checkRequest, type ImageRequest } from './request.ts';
 import { checkRoom } from './waiting-line.ts';
 
@@ -29,8 +30,6 @@ const MOST_LOSSES = 4;
 const PAUSE_MS = 1000;
 /** A device that lived so long was well: losing it is the first loss in a row. */
 const WELL_MS = 60_000;
-/** Calls on a device fail before it says that it is lost, but not by more. */
-const LOST_WITHIN_MS = 1000;
 
 /** An engine on a device, for as long as that is there. */
 interface Session {
@@ -189,7 +188,7 @@ class ReopeningEngine implements LastingEngine {
     };
     const run = job.run(session.engine, onProgress).catch(async (error: unknown) => {
       if (job.isGone) return;
-      if (!(await isLoss(session, error))) {
+      if (!(await isLoss(session.opened.model.device, error))) {
         job.fail(error);
         return;
       }
@@ -279,26 +278,5 @@ function close({ engine, opened }: Session): void {
   engine.destroy();
   opened.close();
 }
-
-/** Whether an error comes of a device that is lost. */
-function isLoss({ opened }: Session, error: unknown): Promise<boolean> {
-  if (!(error instanceof DeviceError)) return Promise.resolve(false);
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), LOST_WITHIN_MS);
-    void opened.model.device.lost.then(() => {
-      clearTimeout(timer);
-      resolve(true);
-    });
-  });
-}
-
-const asError = (error: unknown): Error =>
-  error instanceof Error ? error : new Error(String(error));
-
-const gaveUp = (losses: number, cause: unknown): DeviceError => {
-  const why = asError(cause).message;
-  const times = `${losses} times in a row`;
-  return new DeviceError('lost', `the GPU device was lost ${times}, gave up: ${why}`, { cause });
-};
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
