@@ -62,9 +62,15 @@ async function newest(request: Request): Promise<Response> {
 
 /** What it consists of has its digest in its name, so what is kept is never stale. */
 async function kept(request: Request): Promise<Response> {
-  const known = await caches.match(request, { ignoreSearch: true });
+  const known = await caches.match(request, { ignoreSearch: true }).catch(() => undefined);
   if (known) return known;
   const answer = await fetch(request);
-  if (answer.ok) await (await caches.open(NAME)).put(request, answer.clone());
+  // Without room for it the page goes on, and needs a network next time.
+  if (answer.ok) store(request, answer.clone()).catch(() => {});
   return answer;
+}
+
+async function store(request: Request, answer: Response): Promise<void> {
+  const cache = await caches.open(NAME);
+  await cache.put(request, answer);
 }

@@ -26,6 +26,18 @@ export const MAIN = 'main';
 /** Letters, digits, dots, dashes and underscores, as the hub allows them. */
 const NAME = /^(?!.*(?:\.\.|--))[\w-](?:[\w.-]{0,94}[\w-])?$/;
 
+/** Hosts of the hub of Hugging Face. */
+const HOSTS: readonly string[] = ['huggingface.co', 'www.huggingface.co', 'hf.co'];
+
+/** A path of an address as it was meant; empty where its percent signs stand for nothing. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return '';
+  }
+}
+
 const encoded = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
 
 /** Address of a file: `{endpoint}/{repo}/resolve/{revision}/{file}`. */
@@ -41,13 +53,23 @@ export const listAddress = (endpoint: string, { repo, revision }: HubPlace): URL
 /**
  * Reads `owner/name`, `owner/name/folder`, each with `@revision`, or the address of a page of a
  * repository.
+ * @param endpoint The hub or mirror that is asked: addresses are its own, or Hugging Face's.
  * @throws OptionError when it is none of them.
  */
-export function readHubPlace(text: string, revision?: string | undefined): HubPlace {
+export function readHubPlace(
+  text: string,
+  revision?: string | undefined,
+  endpoint: string = HUB,
+): HubPlace {
   const given = text.trim();
   const url = /^https?:\/\//i.test(given) && URL.canParse(given) ? new URL(given) : undefined;
+  if (url && ![...HOSTS, new URL(endpoint).host].includes(url.host)) {
+    throw new OptionError(
+      `"${text}" is no address of the hub: expected owner/name, or an address that begins with ${endpoint}`,
+    );
+  }
   const [, path = '', asked] = url
-    ? [undefined, decodeURIComponent(url.pathname.slice(1)), undefined]
+    ? [undefined, decoded(url.pathname.slice(1)), undefined]
     : (/^([^@]*)(?:@(.+))?$/.exec(given) ?? []);
   const [owner = '', name = '', ...rest] = path.replace(/\/+$/, '').split('/');
   // Pages of a repository: /tree/REVISION/FOLDER.

@@ -40,16 +40,19 @@ export async function readPart(
 /**
  * A whole body.
  * @param expected Its length as far as one knows: packed bodies are longer once they are unpacked.
+ * @param onChunk Called whenever some of it came.
  * @returns undefined when it is longer than `most`.
  */
 export async function readWhole(
   response: Response,
   expected: number | undefined,
   most: number,
+  onChunk: () => void = () => {},
 ): Promise<Bytes | undefined> {
   let bytes = new Uint8Array(Math.min(expected ?? FIRST_BYTES, most));
   let length = 0;
   await eachChunk(response, (chunk) => {
+    onChunk();
     const end = length + chunk.byteLength;
     if (end <= most && end > bytes.byteLength) {
       const larger = new Uint8Array(Math.min(most, Math.max(end, 2 * bytes.byteLength)));

@@ -11,7 +11,7 @@ describe('a repository', () => {
     ['a/b/models/tiny@refs/pr/1', 'a/b', 'refs/pr/1', 'models/tiny'],
     ['https://huggingface.co/a/b', 'a/b', 'main', ''],
     ['https://huggingface.co/a/b/tree/dev/x/y?show=1', 'a/b', 'dev', 'x/y'],
-    ['https://hf-mirror.com/a/b/blob/main/x/model.json', 'a/b', 'main', 'x'],
+    ['https://huggingface.co/a/b/blob/main/x/model.json', 'a/b', 'main', 'x'],
     ['https://huggingface.co/a/b/resolve/1234/gpt.safetensors', 'a/b', '1234', ''],
   ])('"%s" is %s at %s, folder "%s"', (text, repo, revision, folder) => {
     expect(readHubPlace(text)).toEqual({ repo, revision, folder });
@@ -29,6 +29,7 @@ describe('a repository', () => {
     'a b/c',
     'a/b/../../c',
     'https://huggingface.co/a',
+    'https://huggingface.co/a/b%zz',
     '../x',
     'a/b--c',
   ])('"%s" names none', (text) => {
@@ -37,6 +38,15 @@ describe('a repository', () => {
       /names no repository of the hub: expected owner\/name/,
     );
   });
+});
+
+test('an address is the hub’s or that of the mirror that is asked, and no other', () => {
+  const text = 'https://hf-mirror.com/a/b/blob/main/x/model.json';
+  expect(() => readHubPlace(text)).toThrow(OptionError);
+  expect(() => readHubPlace(text)).toThrow(/begins with https:\/\/huggingface\.co/);
+  const expected = { repo: 'a/b', revision: 'main', folder: 'x' };
+  expect(readHubPlace(text, undefined, 'https://hf-mirror.com')).toEqual(expected);
+  expect(readHubPlace('https://hf.co/a/b', undefined, 'https://hf-mirror.com').repo).toBe('a/b');
 });
 
 test('addresses keep slashes of folders, and nothing else that could lead elsewhere', () => {

@@ -55,7 +55,7 @@ export async function start(): Promise<void> {
   await load(SHIPPED);
 }
 
-/** Loads a model in the place of the one before, which stays where that fails. */
+/** Loads a model in the place of the one before, which stays where that fails, if there is room for both. */
 export async function load(from: ModelSource): Promise<void> {
   loading.value?.stop();
   const controller = new AbortController();
@@ -73,7 +73,10 @@ export async function load(from: ModelSource): Promise<void> {
     const onNote = (note: string): void => {
       notes.value = [...notes.value, note];
     };
-    model.value = await worker.load(from, { signal, onProgress, onNote });
+    const onClosed = (): void => {
+      model.value = undefined;
+    };
+    model.value = await worker.load(from, { signal, onProgress, onNote, onClosed });
     source.value = from;
     void askToKeep();
     announce(`${model.value.name} is ready`);

@@ -39,7 +39,7 @@ export async function hubOrigin(
 ): Promise<Origin> {
   const endpoint = given.replace(/\/+$/, '');
   const official = findCheckpoint(source.hub);
-  const place = official ? undefined : readHubPlace(source.hub, source.revision);
+  const place = official ? undefined : readHubPlace(source.hub, source.revision, endpoint);
   const name = official?.name ?? [place?.repo, place?.folder].filter(Boolean).join('/');
   const revision = place?.revision ?? source.revision ?? MAIN;
   const repository: Repository = { endpoint, token };

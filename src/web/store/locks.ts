@@ -8,6 +8,15 @@ export interface LockOptions {
 
 const NAME = 'llamagen-webgpu/';
 
+/** Runs `work` with the lock of that name, or not at all while another tab or worker has it. */
+export async function ifUnlocked(name: string, work: () => Promise<void>): Promise<void> {
+  const locks: LockManager | undefined = navigator.locks;
+  if (!locks) return work();
+  await locks.request(NAME + name, { ifAvailable: true }, async (lock) => {
+    if (lock) await work();
+  });
+}
+
 /**
  * Runs `work` while no other page or worker of this origin holds the lock of that name. It is given up
  * when the tab closes. Where there are no Web Locks, which every browser with WebGPU has, nobody waits.

@@ -5,7 +5,7 @@ import type { ModelFiles } from '../../weights/source.ts';
 import type { Blocks } from './blocks.ts';
 import { fetchBlock } from './download.ts';
 import { fetchModel } from './fetch-model.ts';
-import { withLock } from './locks.ts';
+import { ifUnlocked, withLock } from './locks.ts';
 import { blocksOf, type Opening, recordOf, webOf } from './opening.ts';
 import type { Origin, OriginPlan } from './origin.ts';
 import type { Bytes } from './place.ts';
@@ -25,7 +25,7 @@ export async function openRemote(opening: Opening): Promise<ModelFiles> {
   if (before) {
     const plan = await askAgain(opening, before.name);
     if (!plan || (await isSame(origin, before, plan))) {
-      await noteUse(opening, before);
+      await noteUse(opening);
       return filesOf(opening, before);
     }
     onNote?.(`${before.name}: there is a newer version: fetching what changed`);
@@ -54,10 +54,14 @@ async function wholeRecord({ place, origin }: Opening): Promise<ModelRecord | un
   return missing.every((blocks) => blocks.length === 0) ? record : undefined;
 }
 
-async function noteUse({ disk, place, origin }: Opening, record: ModelRecord): Promise<void> {
+async function noteUse({ disk, place, origin: { id } }: Opening): Promise<void> {
   if (place.isFull) return;
-  // A full disk, or another tab that writes the same: the time is not worth a failure.
-  await writeRecord(disk, origin.id, { ...record, usedAt: Date.now() }).catch(() => {});
+  const write = async (): Promise<void> => {
+    const record = await readRecord(disk, id);
+    if (record) await writeRecord(disk, id, { ...record, usedAt: Date.now() });
+  };
+  // A full disk, or another tab that is writing: the time is not worth a failure here or there.
+  await ifUnlocked(id, write).catch(() => {});
 }
 
 const isNoModel = (error: unknown): boolean =>

@@ -52,7 +52,7 @@ export async function askFile(
     assertContent(web, url, response);
     const bytes = total ?? (await askLength(web, url));
     if (bytes !== undefined) return { ...known, bytes };
-    const content = await readWhole(await sendPlain(web, url), undefined, MAX_HELD_BYTES);
+    const content = await readBody(web, url, undefined, MAX_HELD_BYTES);
     if (content) return { ...known, bytes: content.byteLength, content };
     throw new DownloadError(
       'server',
@@ -80,10 +80,27 @@ async function sendFirst(web: Web, url: string): Promise<Response> {
   }
 }
 
-async function sendPlain(web: Web, url: string): Promise<Response> {
-  const response = await send(web, url);
-  assertContent(web, url, response);
-  return response;
+/** All of a file whose server goes on sending; undefined when it is longer than `most`. */
+async function readBody(
+  web: Web,
+  url: string,
+  expected: number | undefined,
+  most: number,
+): Promise<Bytes | undefined> {
+  const silence = new Silence(web, url);
+  try {
+    const response = await send(web, url, {}, silence);
+    assertContent(web, url, response);
+    silence.begin();
+    const bytes = await readWhole(response, expected, most, () => silence.begin());
+    silence.end();
+    return bytes;
+  } catch (error) {
+    const { tooLong } = silence;
+    // What is left of the body is not transferred.
+    silence.stop();
+    throw brokenOff(web, url, tooLong ?? error);
+  }
 }
 
 /**
@@ -92,23 +109,24 @@ async function sendPlain(web: Web, url: string): Promise<Response> {
  */
 export async function readAll(web: Web, { url, content, bytes }: RemoteFile): Promise<Bytes> {
   if (content) return content;
-  const all = await readWhole(await sendPlain(web, url), bytes, MAX_SHORT_BYTES).catch((error) => {
-    throw brokenOff(web, url, error);
-  });
+  const all = await readBody(web, url, bytes, MAX_SHORT_BYTES);
   if (all) return all;
-  throw new DownloadError(
+  throw tooLong(url);
+}
+
+const tooLong = (url: string): DownloadError =>
+  new DownloadError(
     'wrong-bytes',
     `${url}: has more than ${MAX_SHORT_BYTES} bytes, which is no description of a model`,
   );
-}
 
 /** @throws DownloadError when the answer is no JSON. */
 export async function readJson(web: Web, url: string): Promise<unknown> {
-  const response = await sendPlain(web, url);
+  const bytes = await readBody(web, url, undefined, MAX_SHORT_BYTES);
+  if (!bytes) throw tooLong(url);
   try {
-    return await response.json();
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw brokenOff(web, url, cause);
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
     throw new DownloadError('server', `${url}: does not answer like a model hub: no JSON`);
   }
 }

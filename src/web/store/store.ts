@@ -42,7 +42,6 @@ export async function openModelStore(options: StoreOptions = {}): Promise<ModelS
   const opening = async (source: RemoteSource, given: OpenOptions): Promise<Opening> => {
     const origin = await originOf(source, options.hub);
     const { id, name } = origin;
-    notes.set(id, given.onNote);
     const tell = async (): Promise<void> => notes.get(id)?.(await noRoom(name));
     const own = places.get(id) ?? spillingPlace(place, id, tell);
     places.set(id, own);
@@ -64,7 +63,9 @@ export async function openModelStore(options: StoreOptions = {}): Promise<ModelS
         for (const note of model.notes) given.onNote?.(note);
         return model;
       }
-      return openRemote(await opening(source, given));
+      const asked = await opening(source, given);
+      notes.set(asked.origin.id, given.onNote);
+      return openRemote(asked);
     },
     async estimate(source, { signal } = {}) {
       signal?.throwIfAborted();

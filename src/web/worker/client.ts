@@ -24,6 +24,8 @@ export interface ClientLoadOptions extends ClientOptions, DeviceOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Called with a line that a user should see, such as that the model is kept in memory only. */
   readonly onNote?: ((note: string) => void) | undefined;
+  /** Called when the model before went to make room: nothing can be drawn until the load ends. */
+  readonly onClosed?: (() => void) | undefined;
 }
 
 /**
@@ -40,7 +42,7 @@ export interface WorkerClient {
   estimate(source: ModelSource, options?: ClientOptions): Promise<ModelEstimate>;
   /**
    * Loads a model in the place of the one before, which draws until then, and stays where loading fails; where
-   * the device has no room for both it goes first. Its files are kept by the browser, so that it is downloaded
+   * the device has no room for both it goes first (`onClosed`), and is gone where loading fails. Its files are kept by the browser, so that it is downloaded
    * once; a download that was stopped goes on where it was.
    */
   load(source: ModelSource, options?: ClientLoadOptions): Promise<ModelView>;
@@ -97,13 +99,17 @@ export async function connectWorker(worker: WorkerLike): Promise<WorkerClient> {
   return {
     adapter: () => caller.call('adapter', undefined),
     estimate: (source, { signal } = {}) => caller.call('estimate', absolute(source), { signal }),
-    load: (source, { signal, onProgress, onNote, ...options } = {}) =>
+    load: (source, { signal, onProgress, onNote, onClosed, ...options } = {}) =>
       caller.call(
         'load',
         { source: absolute(source), ...options },
         {
           signal,
-          onTold: (told) => (typeof told === 'string' ? onNote?.(told) : onProgress?.(told)),
+          onTold: (told) => {
+            if (typeof told === 'string') onNote?.(told);
+            else if (told.phase === 'closed') onClosed?.();
+            else onProgress?.(told);
+          },
         },
       ),
     draw: (request, { signal } = {}) => eventsOf(caller, request, signal),

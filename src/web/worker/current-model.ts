@@ -15,20 +15,34 @@ export class CurrentModel {
   /**
    * Puts another in its place once that is ready. Where the device has no room for both, the one before goes
    * first.
-   * @throws What `open` throws: then it stays, if there was room for it; AbortError when a later call came
-   * first, or is on its way.
+   * @param onClosed Called when it went for the sake of room: from then on there is no model until `open` is
+   * done, and none where that fails.
+   * @throws What `open` throws: then the one before stays, unless `onClosed` was called; AbortError when a
+   * later call came first, or is on its way.
    */
-  async replace(open: () => Promise<DrawingModel>): Promise<DrawingModel> {
+  async replace(
+    open: () => Promise<DrawingModel>,
+    onClosed: () => void = () => {},
+  ): Promise<DrawingModel> {
     const replacement = ++this.#replacements;
+    const assertLatest = (): void => {
+      if (replacement === this.#replacements) return;
+      throw new DOMException('another model was asked for meanwhile', 'AbortError');
+    };
     const next = await open().catch((error: unknown) => {
       const isFull = error instanceof DeviceError && error.problem === 'out-of-memory';
       if (!isFull || !this.#model) throw error;
+      // What is there now may be that of a later call.
+      assertLatest();
       this.#close();
+      onClosed();
       return open();
     });
-    if (replacement !== this.#replacements) {
+    try {
+      assertLatest();
+    } catch (error) {
       next.close();
-      throw new DOMException('another model was asked for meanwhile', 'AbortError');
+      throw error;
     }
     this.#close();
     this.#model = next;

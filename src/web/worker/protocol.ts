@@ -72,6 +72,11 @@ export interface LoadProgress {
   readonly total: number;
 }
 
+/** The model before went to make room: there is none until the load ends, and none where that fails. */
+export interface ModelClosed {
+  readonly phase: 'closed';
+}
+
 /** Where models are kept, and why in no better place. */
 export type StoreView = Pick<ModelStore, 'kind' | 'note'> & StoreUsage;
 
@@ -121,7 +126,7 @@ export interface Calls {
   readonly adapter: Call<undefined, never, AdapterView>;
   readonly estimate: Call<ModelSource, never, ModelEstimate>;
   /** Tells how far it is, and lines that a user should see. */
-  readonly load: Call<LoadRequest, LoadProgress | string, ModelView>;
+  readonly load: Call<LoadRequest, LoadProgress | ModelClosed | string, ModelView>;
   readonly draw: Call<DrawRequest, DrawEvent, void>;
   readonly store: Call<undefined, never, StoreView>;
   readonly models: Call<undefined, never, readonly StoredModel[]>;

@@ -7,6 +7,7 @@ import type { ModelStore } from '../store/types.ts';
 import { type Answers, answerOver, type Endpoint } from './channel.ts';
 import { CurrentModel } from './current-model.ts';
 import { Devices, type WorkerDevice } from './devices.ts';
+import type { DrawingModel } from './drawing-model.ts';
 import type { AdapterView, DrawEvent, LoadProgress } from './protocol.ts';
 
 export interface ServeOptions {
@@ -48,7 +49,7 @@ export function serveWorker(options: ServeOptions = {}, endpoint: Endpoint = glo
         (done: number, total: number): void =>
           tell({ phase, done, total });
       const download = progress('download');
-      const { view } = await current.replace(async () => {
+      const open = async (): Promise<DrawingModel> => {
         const files = await (await store()).open(source, {
           ...{ signal, onNote: tell },
           onProgress: ({ done, total }) => download(done, total),
@@ -58,7 +59,8 @@ export function serveWorker(options: ServeOptions = {}, endpoint: Endpoint = glo
         return openDrawingModel(files, devices, {
           ...{ ...options, signal, onProgress: progress('load') },
         });
-      });
+      };
+      const { view } = await current.replace(open, () => tell({ phase: 'closed' }));
       return view;
     },
     async draw(request, { signal, tell }) {
