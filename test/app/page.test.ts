@@ -148,6 +148,28 @@ describe.skipIf(!hasChromium)('the page', () => {
     await button(page, 'Stop').click();
   });
 
+  test('what is being drawn gives way to a picture that is dropped, and to a link', async () => {
+    const shelf = page.getByRole('region', { name: 'Gallery' }).getByRole('img');
+    const before = await shelf.count();
+    const begin = async (): Promise<void> => {
+      await page.getByRole('radio', { name: 'Orange' }).check();
+      await button(page, 'Draw').click();
+      await page.getByRole('img', { name: /^Orange, .*unfinished/ }).waitFor();
+    };
+    await begin();
+    await drop(page, [{ name: 'kiwi.png', type: 'image/png', bytes: png }]);
+    await page.getByText('The settings of this picture are back').waitFor();
+    await finished(page);
+    expect(await pixels(page)).toEqual(drawn);
+    await button(page, 'Another each time').click();
+    await begin();
+    await page.goto(`${site.page}#model=fruits-96&class=Lychee&seed=3`);
+    await page.getByRole('img', { name: 'Lychee, seed 3' }).first().waitFor();
+    await finished(page);
+    expect(await shelf.count()).toBe(before + 1);
+    expect(await shelf.first().getAttribute('alt')).toBe('Lychee, seed 3');
+  });
+
   test.each([
     ['a broken link', 'model=fruits-96&class=Kiwi&seed=-1', /broken and were left out: seed=-1/],
     ['an unknown class', 'model=fruits-96&class=Durian&seed=1', /has no class "Durian"/],

@@ -45,7 +45,7 @@ function Entry({ kept }: { kept: Kept }): JSX.Element {
   const { recipe, width, height } = kept;
   const name = subject(recipe);
   const open = async (): Promise<void> => {
-    await show(kept);
+    if (!(await show(kept))) return;
     address(recipe);
     scrollTo({ top: 0 });
   };

@@ -1,6 +1,7 @@
 /** Fetches a model by its name, after saying what it takes. */
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
+import type { ModelSource } from '../../src/web/worker/index.ts';
 import { announce } from '../state/announce.ts';
 import { type Problem, problemOf } from '../state/problem.ts';
 import { recallWaiting } from '../state/recall.ts';
@@ -10,7 +11,7 @@ import { Notice } from './notice.tsx';
 
 export function HubForm(): JSX.Element {
   const [name, setName] = useState('');
-  const [found, setFound] = useState<Estimate>();
+  const [found, setFound] = useState<{ model: Estimate; source: ModelSource }>();
   const [problem, setProblem] = useState<Problem>();
   const [isLooking, setLooking] = useState(false);
   const look = async (event: Event): Promise<void> => {
@@ -19,8 +20,9 @@ export function HubForm(): JSX.Element {
     setProblem(undefined);
     setLooking(true);
     try {
-      const model = await estimate(sourceOf(name));
-      setFound(model);
+      const source = sourceOf(name);
+      const model = await estimate(source);
+      setFound({ model, source });
       announce(`${model.name}: ${size(model.bytes)} to fetch`);
     } catch (error) {
       setProblem(problemOf(error, 'model'));
@@ -28,9 +30,9 @@ export function HubForm(): JSX.Element {
       setLooking(false);
     }
   };
-  const fetchIt = async (): Promise<void> => {
+  const fetchIt = async (source: ModelSource): Promise<void> => {
     setFound(undefined);
-    await load(sourceOf(name));
+    await load(source);
     await recallWaiting();
   };
   return (
@@ -45,7 +47,11 @@ export function HubForm(): JSX.Element {
             spellcheck={false}
             placeholder="c2i-B-256"
             value={name}
-            onInput={({ currentTarget }) => setName(currentTarget.value)}
+            onInput={({ currentTarget }) => {
+              setName(currentTarget.value);
+              // What was found is not what is named now.
+              setFound(undefined);
+            }}
           />
         </label>
         <button type="submit" disabled={isLooking || loading.value !== undefined}>
@@ -53,7 +59,7 @@ export function HubForm(): JSX.Element {
         </button>
       </form>
       {problem && <Notice problem={problem} />}
-      {found && <Found model={found} onFetch={() => void fetchIt()} />}
+      {found && <Found model={found.model} onFetch={() => void fetchIt(found.source)} />}
     </>
   );
 }

@@ -2,7 +2,6 @@
 import type { JSX } from 'preact';
 import { run } from '../state/drawing.ts';
 import { loading, stopLoading } from '../state/session.ts';
-import { tiles } from '../state/stage.ts';
 
 export function Progress(): JSX.Element | null {
   if (loading.value) return <LoadProgress />;
@@ -32,8 +31,7 @@ function LoadProgress(): JSX.Element {
 }
 
 function DrawProgress(): JSX.Element {
-  const { subject = '', total: all = 0, rate } = run.value ?? {};
-  const done = tiles.value.reduce((sum, tile) => sum + tile.done, 0);
+  const { subject = '', total: all = 0, done = 0, rate } = run.value ?? {};
   const isCompiling = done === 0;
   const isDecoding = done === all;
   const doing = isCompiling ? 'Preparing the GPU' : isDecoding ? 'Developing' : 'Drawing';

@@ -30,7 +30,7 @@ export function Stage(): JSX.Element {
           </div>
         )}
         {all.length === 1 && all[0] && <SingleTile tile={all[0]} />}
-        {all.length > 1 && all.map((tile, i) => <OneOfTiles key={i} {...{ tile, i }} />)}
+        {all.length > 1 && all.map((tile, i) => <OneOfTiles key={tile.id} {...{ tile, i }} />)}
       </div>
       <Progress />
       <Caption />

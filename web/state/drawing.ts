@@ -16,8 +16,18 @@ interface Run {
   readonly subject: string;
   /** Tokens of all its pictures. */
   readonly total: number;
+  /** Those that are known. */
+  readonly done: number;
   /** Tokens a second of all of them; undefined before there are any. */
   readonly rate?: number | undefined;
+}
+
+/** A picture of a run. What it is does not change by what else is put on the stage. */
+interface Sheet {
+  /** Of its tile. */
+  readonly id: number;
+  recipe: Recipe;
+  done: number;
 }
 
 const running: Signal<Run | undefined> = signal(undefined);
@@ -30,10 +40,18 @@ export const cutPrompt: Signal<string | undefined> = signal(undefined);
 
 const MAX_SEED = 2 ** 32;
 let stopping: AbortController | undefined;
+let ended: Promise<void> = Promise.resolve();
 
 /** Stops what is being drawn; what is finished stays. */
 export function stop(): void {
   stopping?.abort(new DOMException('stopped by the user', 'AbortError'));
+}
+
+/** Stops what is being drawn, and waits until something else can be. */
+export async function halt(): Promise<void> {
+  if (!running.value) return;
+  stop();
+  await ended;
 }
 
 /** Draws what is asked for. */
@@ -42,27 +60,39 @@ export async function draw(
 ): Promise<void> {
   const view = model.value;
   if (!view || running.value) return;
-  const asked = settings.value;
+  ended = drawAll(view, settings.value, seed);
+  await ended;
+}
+
+async function drawAll(view: ModelView, asked: Settings, seed: number): Promise<void> {
   const recipes = Array.from({ length: asked.count }, (_, i) => recipeOf(view, asked, seed + i));
   const controller = new AbortController();
+  const { signal } = controller;
   stopping = controller;
-  const follow = follower(begin(view, asked, recipes));
+  const sheets = begin(view, asked, recipes);
+  const follow = follower(sheets);
   try {
     const worker = await client();
     await Promise.all(
-      recipes.map(async (recipe, i) => {
-        const request = requestOf(view, asked, recipe);
+      sheets.map(async (sheet) => {
+        const request = requestOf(view, asked, sheet.recipe);
         const started = performance.now();
-        const { signal } = controller;
         for await (const event of worker.draw(request, { signal })) {
-          follow(i, event);
-          if (event.type === 'image') await finish(i, event, performance.now() - started);
+          follow(sheet, event);
+          if (event.type !== 'image') continue;
+          await finish(sheet, event, performance.now() - started, sheets.length === 1);
         }
       }),
     );
     announce(`Finished: ${subjectOf(asked, view)}`);
   } catch (error) {
-    fail(error, controller.signal.aborted);
+    for (const { id } of sheets) {
+      const tile = tiles.value.find((tile) => tile.id === id);
+      if (tile && tile.state !== 'done') put(id, { state: 'stopped' });
+    }
+    // A stop by the user is no error.
+    if (signal.aborted) announce('Stopped');
+    else drawProblem.value = problemOf(error, 'drawing', () => draw(seed));
   } finally {
     // One that failed takes the others with it.
     controller.abort();
@@ -100,18 +130,16 @@ function requestOf(view: ModelView, { beginning }: Settings, recipe: Recipe): Dr
   };
 }
 
-/** @returns Tokens of all pictures. */
-function begin(view: ModelView, asked: Settings, recipes: readonly Recipe[]): number {
+function begin(view: ModelView, asked: Settings, recipes: readonly Recipe[]): readonly Sheet[] {
   const [first] = recipes;
   const name = subjectOf(asked, view);
-  clear(recipes);
-  const total = view.gridSize ** 2 * recipes.length;
-  running.value = { subject: name, total };
+  const ids = clear(recipes);
+  running.value = { subject: name, total: view.gridSize ** 2 * recipes.length, done: 0 };
   drawProblem.value = undefined;
   cutPrompt.value = undefined;
   if (first) address({ ...first, count: recipes.length });
   announce(`Drawing ${name}${recipes.length > 1 ? `, ${recipes.length} pictures` : ''}`);
-  return total;
+  return recipes.map((recipe, i) => ({ id: ids[i] ?? -1, recipe, done: 0 }));
 }
 
 /** The page's own address is a link to what it shows. */
@@ -119,40 +147,41 @@ export function address(recipe: Recipe): void {
   history.replaceState(null, '', `#${toHash(recipe)}`);
 }
 
-/** Takes the events of all tiles. */
-function follower(total: number): (place: number, event: DrawEvent) => void {
+/** Takes the events of all pictures of a run. */
+function follower(sheets: readonly Sheet[]): (sheet: Sheet, event: DrawEvent) => void {
   let first: { readonly at: number; readonly done: number } | undefined;
   let quarter = 0;
   const count = (): void => {
-    const done = tiles.value.reduce((sum, tile) => sum + tile.done, 0);
+    if (!running.value) return;
+    const { total } = running.value;
+    const done = sheets.reduce((sum, sheet) => sum + sheet.done, 0);
     const at = performance.now();
     first ??= { at, done };
-    if (running.value && at > first.at) {
-      running.value = { ...running.value, rate: ((done - first.done) / (at - first.at)) * 1000 };
-    }
+    const rate = at > first.at ? ((done - first.done) / (at - first.at)) * 1000 : undefined;
+    running.value = { ...running.value, done, rate };
     const reached = Math.floor((4 * done) / total);
     if (reached > quarter && reached < 4) announce(QUARTERS[reached] ?? '');
     quarter = Math.max(quarter, reached);
   };
-  return (place, event) => {
+  return (sheet, event) => {
     switch (event.type) {
       case 'started':
-        put(place, { state: 'drawing' });
+        put(sheet.id, { state: 'drawing' });
         break;
       case 'prompt':
         cutPrompt.value = event.cut;
         break;
-      case 'prefix': {
-        const recipe = tiles.value[place]?.recipe;
-        if (recipe) put(place, { recipe: { ...recipe, given: [...event.tokens] } });
+      case 'prefix':
+        sheet.recipe = { ...sheet.recipe, given: [...event.tokens] };
+        put(sheet.id, { recipe: sheet.recipe });
         break;
-      }
       case 'tokens':
-        put(place, { done: event.done });
+        sheet.done = event.done;
+        put(sheet.id, { done: event.done });
         count();
         break;
       case 'preview':
-        put(place, { now: event.picture });
+        put(sheet.id, { now: event.picture });
         break;
     }
   };
@@ -162,13 +191,19 @@ const QUARTERS = ['', 'A quarter', 'Half', 'Three quarters'] as const;
 
 type ImageEvent = Extract<DrawEvent, { type: 'image' }>;
 
-/** Shows and keeps a picture. */
-async function finish(place: number, event: ImageEvent, ms: number): Promise<void> {
-  const { picture, passes, tokens } = event;
-  const recipe = tiles.value[place]?.recipe;
-  if (!picture || !recipe) return;
-  put(place, { now: picture, done: tokens.length, state: 'done', before: undefined });
-  if (recipe.given && tiles.value.length === 1) address(recipe);
+/**
+ * Shows and keeps a picture.
+ * @param isAlone Whether nothing else is drawn with it, so that it can be the page's address.
+ */
+async function finish(
+  { id, recipe }: Sheet,
+  { picture, passes, tokens }: ImageEvent,
+  ms: number,
+  isAlone: boolean,
+): Promise<void> {
+  if (!picture) return;
+  const shown = { now: picture, done: tokens.length, state: 'done', before: undefined } as const;
+  if (put(id, shown) && recipe.given && isAlone) address(recipe);
   const png = await encodePng(picture, pictureText(madeOf(recipe, adapter.value?.description)));
   const kept = await keep({
     recipe,
@@ -177,14 +212,5 @@ async function finish(place: number, event: ImageEvent, ms: number): Promise<voi
     madeAt: Date.now(),
     seconds: ms / 1000,
   });
-  put(place, { kept });
-}
-
-function fail(error: unknown, stopped: boolean): void {
-  tiles.value = tiles.value.map((tile) =>
-    tile.state === 'done' ? tile : { ...tile, state: 'stopped' },
-  );
-  // A stop by the user is no error.
-  if (stopped) announce('Stopped');
-  else drawProblem.value = problemOf(error, 'drawing', () => draw(tiles.value[0]?.recipe.seed));
+  put(id, { kept });
 }

@@ -3,6 +3,7 @@ import { type Signal, signal } from '@preact/signals';
 import { readMade } from '../../src/picture/made.ts';
 import { readPngFacts } from '../../src/web/png.ts';
 import { announce } from './announce.ts';
+import { halt } from './drawing.ts';
 import { find, keep } from './gallery.ts';
 import { pixelsOf } from './pixels.ts';
 import { type Problem, problemOf } from './problem.ts';
@@ -59,6 +60,7 @@ async function takePicture(file: File): Promise<void> {
 }
 
 async function restore(file: File, recipe: PartOfRecipe, images: number): Promise<void> {
+  await halt();
   if (images === 1) await show(find(recipe) ?? (await keepFile(file, recipe)));
   recallNote.value = undefined;
   await recall(recipe, 'later');

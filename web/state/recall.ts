@@ -2,7 +2,7 @@
 import { type Signal, signal } from '@preact/signals';
 import type { ModelView } from '../../src/web/worker/index.ts';
 import { announce } from './announce.ts';
-import { draw, run } from './drawing.ts';
+import { draw, halt } from './drawing.ts';
 import { find } from './gallery.ts';
 import { classOf, fromHash, type PartOfRecipe, SHIPPED_NAME } from './recipe.ts';
 import { load, model, SHIPPED } from './session.ts';
@@ -33,7 +33,10 @@ async function recallAddress(): Promise<void> {
     recallNote.value = { text };
   }
   const here = find(recipe);
-  if (here && (recipe.count ?? 1) === 1) await show(here);
+  if (here && (recipe.count ?? 1) === 1) {
+    await halt();
+    await show(here);
+  }
   if (recipe.model === undefined && recipe.hub === undefined) return;
   await recall(recipe, here ? 'drawn' : 'now');
 }
@@ -54,11 +57,19 @@ export async function recall(recipe: PartOfRecipe, draws: Draws): Promise<void> 
   }
   waiting = undefined;
   const { seed } = recipe;
+  if (draws === 'now' && seed !== undefined) {
+    // What is being drawn gives way to what was asked for last.
+    const call = ++calls;
+    await halt();
+    if (call !== calls) return;
+  }
   if (!takeSettings({ ...recipe, seed: draws === 'later' ? seed : undefined }, view)) return;
   compare(recipe, view);
-  if (draws === 'now' && seed !== undefined && !run.value) await draw(seed);
+  if (draws === 'now' && seed !== undefined) await draw(seed);
 }
 
+/** Counts pictures that are to be drawn at once. */
+let calls = 0;
 let waiting: { readonly recipe: PartOfRecipe; readonly draws: Draws } | undefined;
 
 /** Goes on once a model is there. */

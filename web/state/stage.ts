@@ -6,6 +6,8 @@ import type { Recipe } from './recipe.ts';
 
 /** A place of the stage. */
 export interface Tile {
+  /** No other tile has had it: what comes late for one that is gone finds nothing. */
+  readonly id: number;
   readonly recipe: Recipe;
   readonly state: 'waiting' | 'drawing' | 'done' | 'stopped';
   /** The picture that was here before, dimmed while the next one is made. */
@@ -20,6 +22,9 @@ export interface Tile {
 
 export const tiles: Signal<readonly Tile[]> = signal([]);
 const index = signal(0);
+let nextId = 0;
+/** Counts what was put on the stage. */
+let changes = 0;
 /** Which of several is looked at. */
 export const selected: ReadonlySignal<number> = index;
 /** The tile that is looked at. */
@@ -29,30 +34,48 @@ export function select(place: number): void {
   index.value = place;
 }
 
-/** Makes room for pictures to come; those that were there shine through until then. */
-export function clear(recipes: readonly Recipe[]): void {
+/**
+ * Makes room for pictures to come; those that were there shine through until then.
+ * @returns The ids of their tiles.
+ */
+export function clear(recipes: readonly Recipe[]): readonly number[] {
+  changes++;
   const old = tiles.value;
   const chosen = current.value;
   tiles.value = recipes.map((recipe, i) => {
     const { now, before, state } = (recipes.length === 1 ? chosen : old[i]) ?? {};
-    return { recipe, state: 'waiting', done: 0, before: state === 'done' ? now : before };
+    const id = nextId++;
+    return { id, recipe, state: 'waiting', done: 0, before: state === 'done' ? now : before };
   });
   index.value = 0;
+  return tiles.value.map(({ id }) => id);
 }
 
-export function put(place: number, changed: Partial<Tile>): void {
-  tiles.value = tiles.value.map((tile, i) => (i === place ? { ...tile, ...changed } : tile));
+/** @returns Whether the tile is still there. */
+export function put(id: number, changed: Partial<Tile>): boolean {
+  if (!tiles.value.some((tile) => tile.id === id)) return false;
+  tiles.value = tiles.value.map((tile) => (tile.id === id ? { ...tile, ...changed } : tile));
+  return true;
 }
 
-/** Looks at a picture of the gallery. */
-export async function show(kept: Kept): Promise<void> {
+/**
+ * Looks at a picture of the gallery; nothing may be drawn meanwhile.
+ * @returns Whether it is there: not where something else was put on the stage before it could be.
+ */
+export async function show(kept: Kept): Promise<boolean> {
+  const change = ++changes;
   const now = await pixelsOf(kept.png);
-  tiles.value = [{ recipe: kept.recipe, state: 'done', now, done: kept.tokens ?? 0, kept }];
+  if (change !== changes) return false;
+  const { recipe, tokens: done = 0 } = kept;
+  tiles.value = [{ id: nextId++, recipe, state: 'done', now, done, kept }];
   index.value = 0;
+  return true;
 }
 
 /** Takes a picture off the stage. */
 export function leave({ id }: Kept): void {
+  const chosen = current.value?.id;
   tiles.value = tiles.value.filter(({ kept }) => kept?.id !== id);
-  index.value = Math.max(0, Math.min(index.value, tiles.value.length - 1));
+  const place = tiles.value.findIndex((tile) => tile.id === chosen);
+  index.value = place >= 0 ? place : Math.max(0, Math.min(index.value, tiles.value.length - 1));
 }
