@@ -25,6 +25,8 @@ export interface LastingOptions extends Omit<EngineOptions, 'profiler'> {
   readonly pauseMs?: number | undefined;
   /** Called when a device was lost, before another is opened. */
   readonly onLost?: ((loss: Loss) => void) | undefined;
+  /** Called once when it gave up, as `ended` tells; not for `destroy`. */
+  readonly onEnded?: ((error: Error) => void) | undefined;
 }
 
 export interface Loss {
@@ -42,6 +44,7 @@ export const LASTING: Checks<LastingOptions> = {
   mostLosses: integer(1, MAX_LOSSES),
   pauseMs: number(0, MAX_PAUSE_MS),
   onLost: callback,
+  onEnded: callback,
 };
 
 /** What happens to a request: no event comes twice because a device was lost. */

@@ -165,7 +165,7 @@ class ReopeningEngine implements LastingEngine {
   }
 
   destroy(): void {
-    this.#end(new DeviceError('destroyed', 'the engine was destroyed: create another'));
+    this.#close(new DeviceError('destroyed', 'the engine was destroyed: create another'));
   }
 
   /** Runs what there is on a device, until that is lost. */
@@ -260,8 +260,15 @@ class ReopeningEngine implements LastingEngine {
     this.#begin(session);
   }
 
-  /** Ends for good. */
+  /** Gives up. */
   #end(error: Error): void {
+    const isNews = this.#ended === undefined;
+    this.#close(error);
+    if (isNews) this.#options.onEnded?.(error);
+  }
+
+  /** Ends for good. */
+  #close(error: Error): void {
     this.#ended ??= error;
     for (const job of this.#jobs) {
       job.fail(this.#ended);

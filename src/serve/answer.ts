@@ -1,7 +1,7 @@
 /** What is said of images that were drawn: one JSON object, or server-sent events. */
 
 import { apiErrorOf } from './api-error.ts';
-import type { Asked } from './read-request.ts';
+import type { Asked, Size } from './read-request.ts';
 import type { Delivered, Run } from './run.ts';
 
 /** Keeps a file for a URL, which it returns. */
@@ -54,7 +54,10 @@ export async function* eventsOf(
       const name = type === 'partial' ? 'partial_image' : 'completed';
       const own =
         type === 'partial'
-          ? { b64_json: base64(file), partial_image_index: event.index }
+          ? {
+              ...{ b64_json: base64(file), partial_image_index: event.index },
+              size: nameOf(asked.model), // previews are not resized
+            }
           : {
               ...fileField(asked, file, keep),
               ...{ seed: event.seed, revised_prompt: asked.subject },
@@ -90,10 +93,12 @@ async function* withPings<T>(values: AsyncIterable<T>): AsyncGenerator<T | undef
   }
 }
 
+const nameOf = ({ width, height }: Size): string => `${width}x${height}`;
+
 /** What is true of all images of an answer. */
 const factsOf = ({ modelName, model, size, format }: Asked): object => ({
   model: modelName,
-  size: `${size.width}x${size.height}`,
+  size: nameOf(size),
   ...{ quality: 'auto', background: 'opaque', output_format: format },
   fingerprint: model.fingerprint.digest,
 });

@@ -73,9 +73,12 @@ export async function createServer(options: ServerOptions): Promise<Server> {
         () => app.server.closeAllConnections(),
         deadlineMs + LAST_WORDS_MS,
       );
-      await app.close();
-      clearTimeout(ending);
-      clearTimeout(cutting);
+      try {
+        await app.close();
+      } finally {
+        clearTimeout(ending);
+        clearTimeout(cutting);
+      }
     },
   };
 }

@@ -3,11 +3,13 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { ServedModel } from './backend.ts';
 import { type BackendLoad, NO_LOAD } from './load.ts';
 import type { RemoteJob } from './remote-job.ts';
-import { errorOf } from './wire-error.ts';
+import { errorOf, isWorkersFault } from './wire-error.ts';
 import type { FromWorker, ToWorker, WorkerSetup } from './worker-messages.ts';
 
 export interface ChildEvents {
   readonly note: (text: string) => void;
+  /** It could not draw this one, and another worker may. */
+  readonly handedBack: (job: RemoteJob) => void;
   /** The process is there no more, whatever the reason, and the jobs it had are nobody's. */
   readonly gone: (why: string, jobs: readonly RemoteJob[]) => void;
 }
@@ -21,11 +23,13 @@ export class ChildWorker {
   finished = 0;
   #load: BackendLoad = NO_LOAD;
   readonly #process: ChildProcess;
+  readonly #events: ChildEvents;
   #isGone = false;
 
   /** @param env Added to the environment of this process. */
   constructor(setup: WorkerSetup, env: Readonly<Record<string, string>>, events: ChildEvents) {
     this.#process = start(env);
+    this.#events = events;
     this.opened = new Promise((resolve, reject) => {
       this.#process.on('message', (message: FromWorker) => {
         if (message.type === 'ready') {
@@ -93,7 +97,9 @@ export class ChildWorker {
       job.take(event);
     } else {
       this.jobs.delete(job.id);
-      job.fail(errorOf(message.error));
+      const error = errorOf(message.error);
+      if (isWorkersFault(error)) this.#events.handedBack(job);
+      else job.fail(error);
     }
   }
 

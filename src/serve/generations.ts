@@ -32,7 +32,7 @@ export function addGenerations(app: FastifyInstance, options: GenerationOptions)
     const { body } = request;
     const client = clientOf(request);
     const key = request.headers['idempotency-key'];
-    const begin = (asked: Asked): Run => runs.begin(asked, client);
+    const begin = (asked: Asked): Run => runs.begin(asked, client, key !== undefined);
     const asked = readRequest(body, { ...names, models: backend.models });
     if (logPrompts) request.log.info({ prompt: body.prompt }, 'asked');
     if (key === undefined) return begin(asked);

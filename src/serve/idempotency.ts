@@ -57,6 +57,7 @@ export class IdempotentRuns {
     const run = begin(before?.run.asked);
     this.#entries.delete(name);
     this.#entries.set(name, { digest, run, expires: this.#now() + TTL_MS });
+    void run.ended.then(() => this.#clean());
     return run;
   }
 

@@ -42,8 +42,8 @@ export async function createLocalBackend(options: LocalOptions): Promise<Backend
     onLost({ error, inARow }) {
       const reason = error instanceof Error ? error.message : String(error);
       onNote?.(`${reason}: ${inARow < MOST_LOSSES ? 'opening it again' : 'giving up'}`);
-      if (inARow >= MOST_LOSSES) onFailed?.(error);
     },
+    onEnded: (error) => onFailed?.(error),
   });
   try {
     // Two rows are a guided image: the first one need not wait for a compiler.

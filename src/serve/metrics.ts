@@ -31,7 +31,8 @@ const BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 const HTTP_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600];
 
 /**
- * Metrics in a registry of their own, so that several servers of one process do not meet.
+ * Metrics in a registry of their own, so that several servers of one process do not meet; those of the process
+ * itself they have in common.
  * @param load Is asked whenever metrics are read.
  * @param now Milliseconds of a clock that never goes back.
  */
@@ -40,7 +41,6 @@ export function createMetrics(
   now: () => number = () => performance.now(),
 ): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
   registerLoad(registry, load);
   const times = registerTimes(registry);
   const window = new RateWindow(load, now);
@@ -58,7 +58,7 @@ export function createMetrics(
     registers: [registry],
   });
   return {
-    text: () => registry.metrics(),
+    text: async () => (await registry.metrics()) + (await ofProcess().metrics()),
     contentType: registry.contentType,
     follow: (events) => follow(events, times, now),
     http: (method, route, status, seconds) =>
@@ -66,6 +66,16 @@ export function createMetrics(
     refused: (code) => refused.inc({ code }),
     rates: () => window.rates(),
   };
+}
+
+let processMetrics: Registry | undefined;
+
+/** Those of the process: they watch it without an end, so that all servers have them in common. */
+function ofProcess(): Registry {
+  if (processMetrics) return processMetrics;
+  processMetrics = new Registry();
+  collectDefaultMetrics({ register: processMetrics });
+  return processMetrics;
 }
 
 /** What is read of the load: gauges of now, counters since the start. */

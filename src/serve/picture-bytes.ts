@@ -25,7 +25,7 @@ export type FileAsked = Pick<
 /**
  * A PNG says how it was made, as those of the command line do, and has the same bytes where it is not
  * resized; of others the description of the picture says it.
- * @param made Left out for previews, which say nothing.
+ * @param made Left out for previews, which say nothing and have the model's size.
  */
 export async function pictureFile(
   sharp: SharpFunction,
@@ -35,11 +35,12 @@ export async function pictureFile(
 ): Promise<Uint8Array> {
   const text = made && textOf(asked, made);
   const { format, quality } = asked;
+  const size = made ? asked.size : picture;
   if (format === 'png') {
-    const { width, height, rgba } = await resized(sharp, picture, asked.size);
+    const { width, height, rgba } = await resized(sharp, picture, size);
     return encodePngAside({ width, height, rgba: clamped(rgba) }, { text });
   }
-  const image = ofPixels(sharp, picture, asked.size);
+  const image = ofPixels(sharp, picture, size);
   if (text) image.withExif({ IFD0: exifOf(text) });
   // Previews are transparent where nothing is drawn yet, and JPEG has no transparency.
   if (format === 'jpeg')

@@ -22,6 +22,8 @@ export type Delivered =
 export interface RunParts {
   readonly asked: Asked;
   readonly draw: (signal: AbortSignal) => AsyncIterable<Drawn>;
+  /** Whether others may follow it later, who get what was told before. */
+  readonly isShared: boolean;
   readonly encode: (drawn: Exclude<Drawn, { type: 'taken' }>) => Promise<Uint8Array>;
 }
 
@@ -33,6 +35,7 @@ export class Run {
   readonly taken: Promise<void>;
   /** Resolves when nothing comes any more, whyever. */
   readonly ended: Promise<void>;
+  readonly #isShared: boolean;
   readonly #stop = new AbortController();
   readonly #followers = new Set<EventQueue<Delivered>>();
   readonly #told: Delivered[] = [];
@@ -40,6 +43,7 @@ export class Run {
 
   constructor(parts: RunParts) {
     this.asked = parts.asked;
+    this.#isShared = parts.isShared;
     const { promise, resolve, reject } = withResolvers();
     this.taken = promise;
     promise.catch(() => {}); // who waits for it is told
@@ -61,12 +65,12 @@ export class Run {
     return this.#end !== undefined;
   }
 
-  /** Of all that was told. */
+  /** Of all that was told and is kept for who follows later. */
   get byteLength(): number {
     return this.#told.reduce((sum, { file }) => sum + file.byteLength, 0);
   }
 
-  /** All that came and comes. When the last one who follows leaves (`return`), nothing is drawn on. */
+  /** All that came and comes; of a run that is not shared, what comes from now on. When the last one who follows leaves (`return`), nothing is drawn on. */
   follow(): AsyncIterableIterator<Delivered> {
     const follower = new EventQueue<Delivered>(() => this.#leave(follower));
     for (const event of this.#told) follower.push(event);
@@ -97,7 +101,7 @@ export class Run {
   }
 
   #tell(event: Delivered): void {
-    this.#told.push(event);
+    if (this.#isShared) this.#told.push(event);
     for (const follower of this.#followers) follower.push(event);
   }
 

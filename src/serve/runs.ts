@@ -34,9 +34,10 @@ export class Runs {
 
   /**
    * Begins to draw.
+   * @param isShared Whether others than who asks may follow it, later too.
    * @throws ApiError (429) where there is no room.
    */
-  begin(asked: Asked, client: string): Run {
+  begin(asked: Asked, client: string, isShared: boolean): Run {
     const { backend, metrics, tracing, limits, sharp, onImage } = this.#options;
     this.#admission.take(asked.count);
     const submit: Backend['submit'] = (job, options) => {
@@ -44,7 +45,7 @@ export class Runs {
       return tracing?.follow(events) ?? events;
     };
     const run = new Run({
-      asked,
+      ...{ asked, isShared },
       draw: (signal) => this.#counted(drawImages(submit, asked, signal), asked.count),
       encode: async (drawn) => {
         if (drawn.type === 'partial') return pictureFile(sharp, drawn.picture, asked);

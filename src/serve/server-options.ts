@@ -49,7 +49,7 @@ export interface Limits {
   readonly waiting: number;
   /** Requests for images of one client a minute; 0 is any number. */
   readonly requestsAMinute: number;
-  /** From taking a request to the end of its answer. */
+  /** From taking a request to the last of its images. */
   readonly requestMs: number;
   /** For the head of a request, then for all of it. */
   readonly receiveMs: number;

@@ -71,6 +71,12 @@ class OtlpTracing implements Tracing {
   attach(app: FastifyInstance): void {
     const { context, propagation, trace, SpanKind, SpanStatusCode } = this.#peers;
     const spans = new WeakMap<FastifyRequest, Span>();
+    // An answer whose client has gone may end too.
+    const take = (request: FastifyRequest): Span | undefined => {
+      const span = spans.get(request);
+      spans.delete(request);
+      return span;
+    };
     app.addHook('onRequest', (request, _, done) => {
       const { method, headers, routeOptions } = request;
       const route = routeOptions.url ?? 'none';
@@ -83,13 +89,13 @@ class OtlpTracing implements Tracing {
       context.with(trace.setSpan(parent, span), done);
     });
     app.addHook('onResponse', async (request, { statusCode }) => {
-      const span = spans.get(request);
+      const span = take(request);
       span?.setAttribute('http.response.status_code', statusCode);
       if (statusCode >= 500) span?.setStatus({ code: SpanStatusCode.ERROR });
       span?.end();
     });
     app.addHook('onRequestAbort', async (request) => {
-      spans.get(request)?.setAttribute('llamagen.aborted', true).end();
+      take(request)?.setAttribute('llamagen.aborted', true).end();
     });
   }
 

@@ -33,7 +33,10 @@ async function open({ folder, ...options }: WorkerSetup): Promise<void> {
   try {
     const onNote = (text: string): void => tell({ type: 'note', text });
     // The parent starts another in the place of one that can draw no more.
-    const onFailed = (): void => process.exit(1);
+    const onFailed = (error: unknown): void => {
+      onNote(error instanceof Error ? error.message : String(error));
+      process.exit(1);
+    };
     const files = openFolder(folder);
     backend = await createLocalBackend({ ...options, files, onNote, onFailed });
     tell({ type: 'ready', models: backend.models, load: backend.load() });

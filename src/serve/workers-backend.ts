@@ -150,11 +150,12 @@ export class WorkersBackend implements Backend {
     const setup = { folder, capacity, created, load };
     const child = new ChildWorker(setup, place.env, {
       note: (text) => this.#note(`${place.name}: ${text}`),
+      handedBack: (job) => this.#giveAgain(job, child),
       gone: (why, jobs) => this.#onGone(place, child, why, jobs),
     });
     place.child = child;
-    const models = await child.opened.catch((error) => {
-      void child.close(0);
+    const models = await child.opened.catch(async (error) => {
+      await child.close(0);
       throw error;
     });
     const problem = modelsDifference(this.#models, models);
@@ -172,11 +173,14 @@ export class WorkersBackend implements Backend {
     return this.#places.every(({ isReady, deaths }) => !isReady && deaths >= MOST_DEATHS);
   }
 
-  /** To the one that has least to do. */
-  #give(job: RemoteJob): void {
+  /**
+   * To the one that has least to do.
+   * @param last Is asked only where there is no other.
+   */
+  #give(job: RemoteJob, last?: ChildWorker): void {
     const [least] = this.#places
       .flatMap(({ child, isReady }) => (child && isReady ? [child] : []))
-      .sort((a, b) => a.jobs.size - b.jobs.size);
+      .sort((a, b) => Number(a === last) - Number(b === last) || a.jobs.size - b.jobs.size);
     if (!least) {
       job.take({ type: 'queued', ahead: this.#homeless.length });
       this.#homeless.push(job);
@@ -187,13 +191,12 @@ export class WorkersBackend implements Backend {
   }
 
   #onGone(place: Place, child: ChildWorker, why: string, jobs: readonly RemoteJob[]): void {
+    if (this.#isClosed) for (const job of jobs) job.fail(closed());
+    if (place.child !== child) return; // another has its place
     const wasReady = place.isReady;
     place.child = undefined;
     place.isReady = false;
-    if (this.#isClosed) {
-      for (const job of jobs) job.fail(closed());
-      return;
-    }
+    if (this.#isClosed) return;
     if (!wasReady) return; // whoever started it hears of it
     this.#deaths++;
     this.#past = addLoads([this.#past, child.load]);
@@ -204,14 +207,19 @@ export class WorkersBackend implements Backend {
     void this.#restart(place);
   }
 
-  #giveAgain(job: RemoteJob): void {
+  /** @param from Could not draw it. */
+  #giveAgain(job: RemoteJob, from?: ChildWorker): void {
+    if (this.#isClosed) {
+      job.fail(closed());
+      return;
+    }
     if (job.attempts >= MOST_ATTEMPTS) {
-      const message = `${job.attempts} workers ended while they drew this image: it is not tried again`;
+      const message = `${job.attempts} workers ended or lost their device while they drew this image: it is not tried again`;
       job.fail(new DeviceError('lost', message));
       return;
     }
     job.resume();
-    this.#give(job);
+    this.#give(job, from);
   }
 
   async #restart(place: Place): Promise<void> {

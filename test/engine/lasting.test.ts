@@ -241,10 +241,14 @@ describe('it gives up, loudly and for good,', () => {
     const opener = new Opener(tinyFolder());
     const other = new Opener(tinyFolder({ change: (_, values) => void values.fill(0.5) }));
     const open = () => (opener.devices.length > 0 ? other.model() : opener.model());
-    const engine = await createLastingEngine(open, OPTIONS);
+    const ends: Error[] = [];
+    const onEnded = (error: Error): void => void ends.push(error);
+    const engine = await createLastingEngine(open, { ...OPTIONS, onEnded });
     const running = eventsOf(engine.submit(asked));
     opener.lose();
     await expect(running).rejects.toThrow(/makes other images \(model\): was ".*", is ".*"/);
+    engine.destroy();
+    expect(ends).toEqual([engine.ended]);
     expect([opener.open, other.open]).toEqual([0, 0]);
   });
 

@@ -36,3 +36,14 @@ export async function claimQueue(
     return;
   }
 }
+
+/** The last one leaves a queue to whoever comes: in one step, so that nobody comes in between. */
+const LEAVE = `
+redis.call('del', KEYS[1])
+redis.call('srem', KEYS[2], ARGV[1])
+if redis.call('scard', KEYS[2]) == 0 then redis.call('del', KEYS[3]) end`;
+
+/** @param id Of the worker, which is one of the queue's by its key and the set of all of them. */
+export async function leaveQueue(redis: Redis, keys: Keys, id: string): Promise<void> {
+  await redis.eval(LEAVE, 3, keys.worker(id), keys.workers, keys.claim, id);
+}

@@ -157,6 +157,7 @@ class QueueBackend implements Backend {
     const end = performance.now() + deadlineMs;
     while (this.#jobs.size > 0 && performance.now() < end) await pause(CLOSE_STEP_MS);
     const left = [...this.#jobs.values()].map(({ remote }) => remote);
+    this.#jobs.clear(); // they are cancelled below, which is waited for
     for (const remote of left) remote.fail(closed());
     clearInterval(this.#timer);
     if (this.#redis.status === 'ready') {
@@ -222,7 +223,7 @@ class QueueBackend implements Backend {
   /** Nobody waits for a job any more. */
   #leave(remote: RemoteJob): void {
     const isPut = this.#jobs.delete(remote.id);
-    const isReachable = this.#redis.status === 'ready' && !this.#isClosed;
+    const isReachable = this.#redis.status === 'ready';
     if (remote.isDone || !isPut || !isReachable) return;
     this.#cancel(remote.id).catch(() => {}); // then workers find it out themselves
   }

@@ -2,11 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { type Job, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { DeviceError } from '../../errors.ts';
 import type { Backend } from '../backend.ts';
-import { wireError } from '../wire-error.ts';
+import { isWorkersFault, wireError } from '../wire-error.ts';
 import { connectionOf, openRedis, type QueueAddress } from './address.ts';
-import { claimQueue } from './claim.ts';
+import { claimQueue, leaveQueue } from './claim.ts';
 import { type QueueEvent, tell } from './events.ts';
 import {
   type Announcement,
@@ -58,18 +57,23 @@ interface Running {
 export async function startQueueWorker(options: QueueWorkerOptions): Promise<QueueWorker> {
   const { address, backend, signal, onNote = () => {} } = options;
   const redis = await openRedis(address, onNote, signal);
+  const id = randomUUID();
+  const keys = keysOf(address.name);
   try {
-    await claimQueue(redis, keysOf(address.name), backend.models);
+    // One that is leaving meanwhile must not take the claim for its own.
+    await redis.multi().set(keys.worker(id), '', 'PX', GONE_MS).sadd(keys.workers, id).exec();
+    await claimQueue(redis, keys, backend.models);
     const cancels = redis.duplicate();
-    return new QueueWorker(options, redis, cancels);
+    return new QueueWorker(id, options, redis, cancels);
   } catch (error) {
+    if (redis.status === 'ready') await leaveQueue(redis, keys, id).catch(() => {}); // it expires
     redis.disconnect();
     throw error;
   }
 }
 
 export class QueueWorker {
-  readonly id: string = randomUUID();
+  readonly id: string;
   readonly #backend: Backend;
   readonly #note: (text: string) => void;
   readonly #redis: Redis;
@@ -80,7 +84,8 @@ export class QueueWorker {
   readonly #beat: NodeJS.Timeout;
   readonly #fail: (error: unknown) => void;
 
-  constructor(options: QueueWorkerOptions, redis: Redis, cancels: Redis) {
+  constructor(id: string, options: QueueWorkerOptions, redis: Redis, cancels: Redis) {
+    this.id = id;
     const { address, backend, lockMs = LOCK_MS, onNote = () => {} } = options;
     const { concurrency = Math.max(1, Math.floor(backend.load().slots / 2)) } = options;
     this.#fail = options.onFailed ?? (() => {});
@@ -116,17 +121,9 @@ export class QueueWorker {
     const isReachable = this.#redis.status === 'ready';
     await this.#worker.close(!isReachable);
     clearInterval(this.#beat);
-    if (isReachable) await this.#leave();
+    if (isReachable) await leaveQueue(this.#redis, this.#keys, this.id);
     this.#cancels.disconnect();
     this.#redis.disconnect();
-  }
-
-  async #leave(): Promise<void> {
-    const { workers, worker, claim } = this.#keys;
-    await this.#redis.del(worker(this.id));
-    await this.#redis.srem(workers, this.id);
-    // The last one leaves the queue to whoever comes.
-    if ((await this.#redis.scard(workers)) === 0) await this.#redis.del(claim);
   }
 
   async #draw(job: Job<QueueJob>, token: string): Promise<void> {
@@ -156,7 +153,7 @@ export class QueueWorker {
       }
       if (stop.signal.aborted) return;
       const { attempts = 1 } = job.opts;
-      if (error instanceof DeviceError && job.attemptsMade + 1 < attempts) throw error; // for another worker
+      if (isWorkersFault(error) && job.attemptsMade + 1 < attempts) throw error; // for another worker
       await say({ type: 'failed', error: wireError(error) });
     } finally {
       this.#running.delete(id);
