@@ -36,6 +36,13 @@ export class IdempotentRuns {
     this.#now = now;
   }
 
+  /** Of the files that are kept. */
+  get byteLength(): number {
+    let bytes = 0;
+    for (const { run } of this.#entries.values()) bytes += run.byteLength;
+    return bytes;
+  }
+
   /**
    * @param begin Draws; given what was asked for the first time, that, with its seed.
    * @throws ApiError for a key that is none, and for one that another request came with.
@@ -64,8 +71,7 @@ export class IdempotentRuns {
   /** Forgets the oldest where there are too many, too large ones, or too old ones; not those that run. */
   #clean(): void {
     const now = this.#now();
-    let bytes = 0;
-    for (const { run } of this.#entries.values()) bytes += run.byteLength;
+    let bytes = this.byteLength;
     for (const [name, { run, expires }] of this.#entries) {
       const isDue = expires <= now || bytes > MAX_BYTES || this.#entries.size > MAX_ENTRIES;
       if (!isDue || !run.hasEnded) continue;

@@ -89,7 +89,7 @@ class LocalBackend implements Backend {
     const { sampling, condition, seed, previewEvery } = job;
     const { config } = this.#engine.model;
     if (job.model !== config.name) throw new OptionError(`there is no model "${job.model}" here`);
-    const read = await this.#read(condition);
+    const read = await this.#read(condition, signal);
     const request = { ...sampling, ...read.condition, seed, previewEvery };
     for await (const event of this.#engine.submit(request, { signal })) yield jobEvent(event, read);
   }
@@ -110,11 +110,11 @@ class LocalBackend implements Backend {
   }
 
   /** What the engine is asked for: of texts what the text encoder makes of them. */
-  async #read(condition: ImageJob['condition']): Promise<Read> {
+  async #read(condition: ImageJob['condition'], signal: AbortSignal): Promise<Read> {
     if ('classIndex' in condition) return { condition, promptTokens: 1 };
     this.#reading++;
     const { caption, encoder } = await this.#session
-      .read(condition.prompt, () => this.#engine.ended)
+      .read(condition.prompt, { ended: () => this.#engine.ended, signal })
       .finally(() => this.#reading--);
     const { values, tokens, dim } = caption;
     return { condition: { caption: { values, tokens, dim } }, promptTokens: tokens, encoder };

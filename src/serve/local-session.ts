@@ -1,6 +1,7 @@
 /** A model on a device of this process, opened again when the device is lost, and prompts read on it. */
 import { describeAdapter } from '../cli/report.ts';
 import type { OpenedModel } from '../engine/lasting-types.ts';
+import { onAbort } from '../engine/on-abort.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import { type EncodedPrompt, loadTextModel, type TextModel } from '../generate/prompts.ts';
 import { type LoadOptions, loadModel, type Model } from '../load/model.ts';
@@ -31,6 +32,21 @@ export interface ReadPrompt {
   readonly encoder: string;
 }
 
+export interface ReadOptions {
+  /** Why there will be no other device, once that is so. */
+  readonly ended: () => Error | undefined;
+  /** Waits no more. A prompt that nobody waits for any more is not read to its end. */
+  readonly signal: AbortSignal;
+}
+
+/** A prompt that is read, for all who wait for it. */
+interface Reading {
+  readonly result: Promise<ReadPrompt>;
+  readonly stop: AbortController;
+  waiting: number;
+  isDone: boolean;
+}
+
 /** Prompts whose features are kept: the images of a request have one in common. */
 const KEPT_PROMPTS = 32;
 /** Between two looks at whether there is a device again. */
@@ -39,7 +55,7 @@ const LOOK_MS = 100;
 export class LocalSession {
   readonly #options: SessionOptions;
   /** From old to new. */
-  readonly #prompts = new Map<string, Promise<ReadPrompt>>();
+  readonly #prompts = new Map<string, Reading>();
   #session: Session | undefined;
 
   constructor(options: SessionOptions) {
@@ -74,27 +90,49 @@ export class LocalSession {
 
   /**
    * Reads a prompt, once for all who ask for it; where its device is lost, on the next one.
-   * @param ended Why there will be no other device, once that is so.
-   * @throws OptionError for a prompt that is none, and for a model of classes.
+   * @throws OptionError for a prompt that is none, and for a model of classes; the signal's reason.
    */
-  read(prompt: string, ended: () => Error | undefined): Promise<ReadPrompt> {
-    const known = this.#prompts.get(prompt);
-    if (known) return known;
-    const read = this.#read(prompt, ended);
-    this.#prompts.set(prompt, read);
-    read.catch(() => this.#prompts.delete(prompt));
-    const [oldest] = this.#prompts.keys();
-    if (this.#prompts.size > KEPT_PROMPTS && oldest !== undefined) this.#prompts.delete(oldest);
-    return read;
+  async read(prompt: string, { ended, signal }: ReadOptions): Promise<ReadPrompt> {
+    signal.throwIfAborted();
+    const reading = this.#prompts.get(prompt) ?? this.#begin(prompt, ended);
+    reading.waiting++;
+    try {
+      return await unlessAborted(reading.result, signal);
+    } finally {
+      if (--reading.waiting === 0 && !reading.isDone) {
+        reading.stop.abort();
+        this.#forget(prompt, reading); // who asks from now on is not cut off with it
+      }
+    }
   }
 
-  async #read(prompt: string, ended: () => Error | undefined): Promise<ReadPrompt> {
+  #begin(prompt: string, ended: () => Error | undefined): Reading {
+    const stop = new AbortController();
+    const result = this.#read(prompt, { ended, signal: stop.signal });
+    const reading: Reading = { result, stop, waiting: 0, isDone: false };
+    this.#prompts.set(prompt, reading);
+    result.then(
+      () => {
+        reading.isDone = true;
+      },
+      () => this.#forget(prompt, reading),
+    );
+    const [oldest] = this.#prompts.keys();
+    if (this.#prompts.size > KEPT_PROMPTS && oldest !== undefined) this.#prompts.delete(oldest);
+    return reading;
+  }
+
+  #forget(prompt: string, reading: Reading): void {
+    if (this.#prompts.get(prompt) === reading) this.#prompts.delete(prompt);
+  }
+
+  async #read(prompt: string, { ended, signal }: ReadOptions): Promise<ReadPrompt> {
     for (;;) {
       const session = this.#session;
       const { text, model } = session ?? {};
       if (!text) throw new OptionError(`${model?.name} draws classes and reads no text`);
       try {
-        const [caption] = await text.encode([prompt]);
+        const [caption] = await text.encode([prompt], { signal });
         if (!caption) throw new Error('a prompt without features');
         return { caption, encoder: text.encoder.modelDigest };
       } catch (error) {
@@ -102,6 +140,7 @@ export class LocalSession {
         while (this.#session === session) {
           const end = ended();
           if (end) throw end;
+          signal.throwIfAborted();
           await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
         }
       }
@@ -125,4 +164,13 @@ export class LocalSession {
       adapter: describeAdapter(opened.adapter.info, opened.software),
     };
   }
+}
+
+/** A result, or the signal's reason as soon as it aborts. */
+function unlessAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  let unlisten = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    unlisten = onAbort(signal, () => reject(signal.reason));
+  });
+  return Promise.race([result, aborted]).finally(unlisten);
 }

@@ -58,6 +58,23 @@ test.each([
   }
 });
 
+test('a prompt that nobody waits for any more is let go at once, and read anew for who comes', async () => {
+  const stop = new AbortController();
+  const [model] = backend.models;
+  if (!model) throw new Error('no model');
+  const job = { model: model.name, condition: { prompt: 'three lemon' }, sampling: {}, seed: 1 };
+  const left = backend.submit(job, { signal: stop.signal });
+  const waiting = left[Symbol.asyncIterator]().next();
+  expect(backend.load().waiting).toBe(1);
+  stop.abort(new Error('gone'));
+  const types: string[] = [];
+  const stays = backend.submit(job, { signal: new AbortController().signal });
+  await expect(waiting).rejects.toBe(stop.signal.reason);
+  expect(backend.load().waiting).toBe(0);
+  for await (const { type } of stays) types.push(type);
+  expect(types).toContain('image');
+});
+
 test('the model says what it knows', async () => {
   const response = await fetch(`${served.url}/v1/models/tiny-texts`);
   expect(await response.json()).toMatchObject({ words: expect.arrayContaining(['lemon']) });
