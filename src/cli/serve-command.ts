@@ -1,4 +1,5 @@
 /** The options of `llamagen serve`. */
+import { isIP } from 'node:net';
 import { InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_LIMITS } from '../serve/server-options.ts';
 import { collect, integer, path } from './arguments.ts';
@@ -35,6 +36,11 @@ export function addServe(command: AddCommand, run: Runner): void {
       origins,
     )
     .option('--public-url <url>', 'where clients reach this server, for URLs of images', webUrl)
+    .option(
+      '--trust-proxy <address>',
+      'a proxy that tells whom it asks for by X-Forwarded-For; an address or 10.0.0.0/8; may be given again',
+      proxies,
+    )
     .option(
       '--max-waiting <n>',
       'images that may wait; more are refused with 429',
@@ -80,6 +86,13 @@ function alias(text: string, before: Aliases = new Map()): Aliases {
 function origins(text: string, before?: readonly string[]): string[] {
   if (text === '*' || asUrl(text)?.origin === text) return collect(text, before);
   throw new InvalidArgumentError('Expected an origin such as https://example.org, or *.');
+}
+
+function proxies(text: string, before?: readonly string[]): string[] {
+  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const most = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+  if (most > 0 && Number(bits ?? 1) >= 1 && Number(bits ?? 1) <= most) return collect(text, before);
+  throw new InvalidArgumentError('Expected an address such as 127.0.0.1, or 10.0.0.0/8.');
 }
 
 function webUrl(text: string): string {

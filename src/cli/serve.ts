@@ -20,6 +20,7 @@ export interface ServeOptions extends DrawOptions, QueueOptions {
   readonly resize?: boolean | undefined;
   readonly cors?: readonly string[] | undefined;
   readonly publicUrl?: string | undefined;
+  readonly trustProxy?: readonly string[] | undefined;
   readonly maxWaiting: number;
   readonly rateLimit: number;
   /** Seconds. */
@@ -53,6 +54,7 @@ export async function runServe(
     const server = await createServer({
       ...{ backend, apiKeys, publicUrl, tracing },
       ...{ aliases: options.alias, resize: options.resize, origins: options.cors },
+      proxies: options.trustProxy,
       log: { level: options.logLevel, stream: process.stderr },
       logPrompts: options.logPrompts,
       limits: {

@@ -43,7 +43,9 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/i;
  */
 export function guardLoopback(app: FastifyInstance, publicUrl: string | undefined): void {
   const own = publicUrl === undefined ? undefined : new URL(publicUrl).hostname;
-  app.addHook('onRequest', async ({ hostname, socket }) => {
+  app.addHook('onRequest', async ({ headers, socket }) => {
+    // Not what a proxy says that it was asked for: a page may say that too.
+    const hostname = hostOf(headers.host);
     const isLocal = LOOPBACK.test(hostname) || hostname === own;
     if (isLocal || !isLoopbackAddress(socket.localAddress)) return;
     throw new ApiError(
@@ -53,6 +55,10 @@ export function guardLoopback(app: FastifyInstance, publicUrl: string | undefine
     );
   });
 }
+
+/** Without the port. */
+const hostOf = (host = ''): string =>
+  URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : '';
 
 const isLoopbackAddress = (address = ''): boolean => /^(::ffff:)?127\.|^::1$/.test(address);
 

@@ -18,9 +18,10 @@ const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, message: 
 
 export const httpOptions = (
   limits: Limits,
-  options: Pick<ServerOptions, 'log'>,
+  options: Pick<ServerOptions, 'log' | 'proxies'>,
 ): FastifyHttpOptions<import('node:http').Server> => ({
   bodyLimit: limits.bodyBytes,
+  trustProxy: options.proxies ? [...options.proxies] : false,
   requestTimeout: 2 * limits.receiveMs,
   keepAliveTimeout: KEEP_ALIVE_MS,
   http: {

@@ -17,6 +17,8 @@ export interface ServerOptions {
   readonly origins?: readonly string[] | undefined;
   /** Where clients reach the server, for URLs of images. Default: what their requests say. */
   readonly publicUrl?: string | undefined;
+  /** Addresses and networks of proxies, whose `X-Forwarded-...` are believed. Default: nobody's are. */
+  readonly proxies?: readonly string[] | undefined;
   /** Where the log goes. Default: there is none. */
   readonly log?: { readonly level: string; readonly stream: LogStream } | undefined;
   /** Whether prompts are in the log. Default false. */

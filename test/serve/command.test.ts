@@ -105,6 +105,8 @@ describe('is refused', () => {
     );
     expect(await refused('--alias', 'gpt-image-1')).toMatch(/Expected NAME=MODEL/);
     expect(await refused('--cors', 'example.org')).toMatch(/Expected an origin/);
+    expect(await refused('--trust-proxy', 'any')).toMatch(/Expected an address/);
+    expect(await refused('--trust-proxy', '10.0.0.0/33')).toMatch(/Expected an address/);
     expect(await refused('--public-url', 'example.org')).toMatch(/Expected a URL/);
     expect(await refused('--port', '70000')).toMatch(/from 0 to 65535/);
   });

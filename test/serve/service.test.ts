@@ -162,6 +162,20 @@ describe('bounds', () => {
     await small.close();
   });
 
+  test('of requests a minute, of each client behind a proxy that is trusted', async () => {
+    const statuses = async (proxies: readonly string[]) => {
+      const small = await serve({ backend, proxies, limits: { requestsAMinute: 1 } });
+      const codes = [];
+      for (const ip of ['192.0.2.1', '192.0.2.2', '192.0.2.2']) {
+        codes.push((await small.post({ prompt: 'none' }, { 'x-forwarded-for': ip })).status);
+      }
+      await small.close();
+      return codes;
+    };
+    expect(await statuses(['127.0.0.0/8'])).toEqual([400, 400, 429]);
+    expect(await statuses(['10.0.0.1'])).toEqual([400, 429, 429]);
+  });
+
   test('of time', async () => {
     const brief = await serve({ backend, limits: { requestMs: 5 } });
     const response = await brief.post({ prompt: '1', n: 10 });
