@@ -37,12 +37,12 @@ export class Job {
     return this.events.hasEnded;
   }
 
-  /** So many tokens are known. */
-  tellTokens(done: number, total: number): void {
+  /** So many tokens are known, after so many passes. */
+  tellTokens(done: number, total: number, passes: number): void {
     if (done <= this.#told) return;
     this.#told = done;
     this.events.push(
-      { type: 'tokens', done, total },
+      { type: 'tokens', done, total, passes },
       (latest) => latest.type === 'tokens' && latest.tokens === undefined,
     );
   }

@@ -57,6 +57,8 @@ export type EngineEvent =
       readonly type: 'tokens';
       readonly done: number;
       readonly total: number;
+      /** Passes that it took so far. */
+      readonly passes?: number | undefined;
       /** Those that are known, row by row, where `gridEvery` asks for them. */
       readonly tokens?: Uint32Array<ArrayBuffer> | undefined;
     }

@@ -120,7 +120,7 @@ export class Results {
       const tokens = await read;
       this.#assertDrawn(job, tokens);
       if (!job.isGone) job.onKnown?.(tokens.slice());
-      job.tellTokens(total, total);
+      job.tellTokens(total, total, passes);
       await allRead; // those that became full with it are decoded with it
       if (job.isGone) return false;
       const begun = performance.now();

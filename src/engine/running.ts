@@ -155,7 +155,7 @@ export class Running {
       return () => {};
     }
     if (known >= given) this.#results.look(job, known, read);
-    return () => job.tellTokens(Math.max(known, given), blockSize);
+    return () => job.tellTokens(Math.max(known, given), blockSize, passes);
   }
 
   /**

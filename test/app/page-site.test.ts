@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium } from '../web/chromium.ts';
 import { connectBrowser, problemsOf } from './support/browser.ts';
-import { button, drawClass, ready } from './support/page-kit.ts';
+import { button, drawClass, finished, ready } from './support/page-kit.ts';
 import { servePageSite } from './support/page-site.ts';
 
 const MOST_BYTES = 250_000;
@@ -38,7 +38,7 @@ describe.skipIf(!hasChromium)('the site', () => {
     });
   }
 
-  test('a first visit: light, soon usable, from here alone, and kept for the next', async () => {
+  test('a first visit: light, shown within a second, from here alone, and kept for the next', async () => {
     const context = await browser.newContext();
     const page = await context.newPage();
     const problems = problemsOf(page);
@@ -151,8 +151,31 @@ describe.skipIf(!hasChromium)('the site', () => {
     await page.getByRole('radio', { name: 'Strawberry' }).focus();
     await page.keyboard.press('ArrowRight');
     expect(await page.getByRole('radio', { name: 'Walnut' }).isChecked()).toBe(true);
+    await page.context().close();
+  });
+
+  test('a picture is drawn and kept by keyboard alone', async () => {
+    const page = await browser.newPage();
+    await page.goto(site.page);
+    await ready(page);
+    /** Goes on to what is named so; fails where that is not among the next stops. */
+    const tabTo = async (name: RegExp): Promise<void> => {
+      for (let i = 0; i < 12; i++) {
+        await page.keyboard.press('Tab');
+        const at = await page.evaluate(() => {
+          const { activeElement } = document;
+          return activeElement?.getAttribute('aria-label') ?? activeElement?.textContent ?? '';
+        });
+        if (name.test(at)) return;
+      }
+      throw new Error(`${name} is not reached by Tab`);
+    };
+    await tabTo(/^Strawberry$/);
+    await page.keyboard.press('ArrowRight');
+    await tabTo(/^Draw$/);
     await page.keyboard.press('Enter');
-    await button(page, 'Stop').waitFor();
+    await finished(page);
+    expect(await page.getByRole('img', { name: /^Walnut, seed \d+$/ }).count()).toBe(2);
     await page.context().close();
   });
 
@@ -184,6 +207,26 @@ describe.skipIf(!hasChromium)('the site', () => {
       .getByText(/vq\.safetensors/)
       .waitFor();
     expect(await button(page, 'Draw').isDisabled()).toBe(true);
+    await page.unroute('**/vq.safetensors');
+    await button(page, 'Try again').click();
+    await ready(page);
+    expect(await page.getByRole('alert').count()).toBe(0);
+    await page.context().close();
+  });
+
+  test('a browser without room says that the model is not kept, and draws', async () => {
+    const page = await browser.newPage();
+    await page.goto(`${site.page}icon.svg`);
+    const cdp = await page.context().newCDPSession(page);
+    await cdp.send('Storage.overrideQuotaForOrigin', { origin: site.url, quotaSize: 10_000_000 });
+    await page.goto(site.page);
+    await ready(page);
+    await page
+      .getByRole('region', { name: 'Picture' })
+      .getByText(/^fruits-96 is kept in memory.* 10 MB/)
+      .waitFor();
+    expect(await page.getByRole('status').textContent()).toMatch(/is ready.*is kept in memory/);
+    expect(await button(page, 'Draw').isEnabled()).toBe(true);
     await page.context().close();
   });
 });

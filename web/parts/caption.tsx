@@ -7,7 +7,14 @@ import { completeFrom, fileProblem } from '../state/files.ts';
 import type { Kept } from '../state/gallery.ts';
 import { problemOf } from '../state/problem.ts';
 import { recall } from '../state/recall.ts';
-import { type Recipe, subject, toHash } from '../state/recipe.ts';
+import {
+  perPassText,
+  type Recipe,
+  rateText,
+  subject,
+  toHash,
+  tokensDrawn,
+} from '../state/recipe.ts';
 import { model } from '../state/session.ts';
 import { current } from '../state/stage.ts';
 import { SaveLink } from './save-link.tsx';
@@ -28,14 +35,17 @@ export function Caption(): JSX.Element | null {
   );
 }
 
-function facts({ seed, given }: Recipe, kept: Kept | undefined): string {
-  const { seconds, tokens, passes } = kept ?? {};
-  const perPass = tokens && passes ? tokens / passes : 1;
+function facts(recipe: Recipe, kept: Kept | undefined): string {
+  const { seed, given } = recipe;
+  const { seconds, tokens = 0, passes = 0 } = kept ?? {};
+  const drawn = tokensDrawn(tokens, recipe);
+  const perPass = perPassText(drawn / passes);
   return [
     `seed ${seed}`,
     ...(given ? [`${given.length} tokens given`] : []),
     ...(seconds === undefined ? [] : [`${seconds.toFixed(1)} s`]),
-    ...(perPass > 1.05 ? [`${perPass.toFixed(1)} tokens a pass`] : []),
+    ...(seconds && drawn > 0 ? [`${rateText(drawn / seconds)} tokens a second`] : []),
+    ...(perPass ? [perPass] : []),
   ].join(' · ');
 }
 

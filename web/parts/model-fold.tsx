@@ -1,11 +1,14 @@
 /** Which model draws, and others that could. */
 import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import type { StoredModel } from '../../src/web/worker/index.ts';
 
 import { MODEL_FILES } from '../state/files.ts';
-
-import { load, model, notes } from '../state/session.ts';
+import { type Note, offerOf } from '../state/offer.ts';
+import { load, model } from '../state/session.ts';
 import { forget, look, models, size, store } from '../state/store.ts';
 import { HubForm } from './hub-form.tsx';
+import { Remark } from './notice.tsx';
 import { OpenFiles } from './open-files.tsx';
 
 export function ModelFold(): JSX.Element {
@@ -15,11 +18,6 @@ export function ModelFold(): JSX.Element {
       <summary>Model {view && <span class="soft">{view.name}</span>}</summary>
       <div class="models">
         {view?.description && <p>{view.description}.</p>}
-        {notes.value.map((note) => (
-          <p key={note} class="soft">
-            {note}
-          </p>
-        ))}
         <Stored />
         <HubForm />
         <OpenFiles label="Open files of a model" accept={MODEL_FILES.join(',')} multiple />
@@ -33,11 +31,17 @@ export function ModelFold(): JSX.Element {
 }
 
 function Stored(): JSX.Element | null {
-  const { kind, note } = store.value ?? {};
+  const [note, setNote] = useState<Note>();
+  const { kind } = store.value ?? {};
   if (!kind) return null;
+  const open = async ({ name, source, bytes, storedBytes }: StoredModel): Promise<void> => {
+    setNote(undefined);
+    if (storedBytes >= bytes) await load(source);
+    else setNote(await offerOf(source, name, () => setNote(undefined)));
+  };
   return (
     <>
-      {note && <p>{note}</p>}
+      {note && <Remark note={note} />}
       <ul class="stored">
         {models.value.map((kept) => (
           <li key={kept.id}>
@@ -49,7 +53,7 @@ function Stored(): JSX.Element | null {
               </span>
             </span>
             {kept.name !== model.value?.name && (
-              <button type="button" class="link" onClick={() => void load(kept.source)}>
+              <button type="button" class="link" onClick={() => void open(kept)}>
                 Load<span class="unseen"> {kept.name}</span>
               </button>
             )}

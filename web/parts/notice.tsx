@@ -1,7 +1,7 @@
 /** Explains in place what went wrong. */
 import type { JSX } from 'preact';
+import type { Note } from '../state/offer.ts';
 import type { Problem } from '../state/problem.ts';
-import type { Note } from '../state/recall.ts';
 
 export function Notice({ problem }: { problem: Problem }): JSX.Element {
   const { title, text, retry } = problem;

@@ -1,6 +1,7 @@
 /** How far the page is: loading, compiling, drawing. */
 import type { JSX } from 'preact';
 import { run } from '../state/drawing.ts';
+import { perPassText, rateText } from '../state/recipe.ts';
 import { loading, stopLoading } from '../state/session.ts';
 
 export function Progress(): JSX.Element | null {
@@ -31,7 +32,7 @@ function LoadProgress(): JSX.Element {
 }
 
 function DrawProgress(): JSX.Element {
-  const { subject = '', total: all = 0, done = 0, rate } = run.value ?? {};
+  const { subject = '', total: all = 0, done = 0, rate, perPass } = run.value ?? {};
   const isCompiling = done === 0;
   const isDecoding = done === all;
   const doing = isCompiling ? 'Preparing the GPU' : isDecoding ? 'Developing' : 'Drawing';
@@ -43,7 +44,8 @@ function DrawProgress(): JSX.Element {
         {!isCompiling && (
           <span class="figures">
             {done} of {all} tokens
-            {rate !== undefined && `, ${rate.toFixed(rate < 100 ? 1 : 0)} a second`}
+            {rate !== undefined && `, ${rateText(rate)} a second`}
+            {perPassText(perPass) && `, ${perPassText(perPass)}`}
           </span>
         )}
       </p>

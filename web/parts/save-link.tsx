@@ -1,9 +1,11 @@
 /** A picture as a file. */
 import type { JSX } from 'preact';
-import { type Kept, urlOf } from '../state/gallery.ts';
+import { gallery, type Kept, urlOf } from '../state/gallery.ts';
 import { subject } from '../state/recipe.ts';
 
 export function SaveLink({ kept }: { kept: Kept }): JSX.Element {
+  // Its address may change with the gallery.
+  void gallery.value;
   return (
     <a class="button" href={urlOf(kept)} download={fileName(kept)}>
       Save PNG

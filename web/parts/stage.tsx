@@ -2,9 +2,10 @@
 import type { JSX } from 'preact';
 import { drawProblem, run } from '../state/drawing.ts';
 import { fileProblem } from '../state/files.ts';
+import { sentence } from '../state/problem.ts';
 import { recallNote } from '../state/recall.ts';
 import { subject } from '../state/recipe.ts';
-import { loading, model, problem } from '../state/session.ts';
+import { loading, model, notes, problem } from '../state/session.ts';
 import { select, selected, type Tile, tiles } from '../state/stage.ts';
 import { Caption } from './caption.tsx';
 import { Notice, Remark } from './notice.tsx';
@@ -34,6 +35,9 @@ export function Stage(): JSX.Element {
       </div>
       <Progress />
       <Caption />
+      {notes.value.map((note) => (
+        <Remark key={note} note={{ text: sentence(note) }} />
+      ))}
       {recallNote.value && <Remark note={recallNote.value} />}
       {problems.map((found) => found && <Notice key={found.title} problem={found} />)}
     </section>

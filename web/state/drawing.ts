@@ -6,7 +6,7 @@ import type { DrawEvent, DrawRequest, ModelView } from '../../src/web/worker/ind
 import { announce } from './announce.ts';
 import { keep } from './gallery.ts';
 import { type Problem, problemOf } from './problem.ts';
-import { madeOf, type Recipe, toHash } from './recipe.ts';
+import { madeOf, type Recipe, toHash, tokensDrawn } from './recipe.ts';
 import { adapter, client, model, modelSource } from './session.ts';
 import { type Settings, settings, subjectOf } from './settings.ts';
 import { clear, put, tiles } from './stage.ts';
@@ -20,6 +20,8 @@ interface Run {
   readonly done: number;
   /** Tokens a second of all of them; undefined before there are any. */
   readonly rate?: number | undefined;
+  /** Tokens a pass; more than one where guesses are right. */
+  readonly perPass?: number | undefined;
 }
 
 /** A picture of a run. What it is does not change by what else is put on the stage. */
@@ -28,6 +30,7 @@ interface Sheet {
   readonly id: number;
   recipe: Recipe;
   done: number;
+  passes: number;
 }
 
 const running: Signal<Run | undefined> = signal(undefined);
@@ -139,7 +142,7 @@ function begin(view: ModelView, asked: Settings, recipes: readonly Recipe[]): re
   cutPrompt.value = undefined;
   if (first) address({ ...first, count: recipes.length });
   announce(`Drawing ${name}${recipes.length > 1 ? `, ${recipes.length} pictures` : ''}`);
-  return recipes.map((recipe, i) => ({ id: ids[i] ?? -1, recipe, done: 0 }));
+  return recipes.map((recipe, i) => ({ id: ids[i] ?? -1, recipe, done: 0, passes: 0 }));
 }
 
 /** The page's own address is a link to what it shows. */
@@ -154,11 +157,15 @@ function follower(sheets: readonly Sheet[]): (sheet: Sheet, event: DrawEvent) =>
   const count = (): void => {
     if (!running.value) return;
     const { total } = running.value;
-    const done = sheets.reduce((sum, sheet) => sum + sheet.done, 0);
+    const sum = (of: (sheet: Sheet) => number): number =>
+      sheets.reduce((all, sheet) => all + of(sheet), 0);
+    const done = sum((sheet) => sheet.done);
+    const perPass =
+      sum(({ done, recipe }) => tokensDrawn(done, recipe)) / sum((sheet) => sheet.passes);
     const at = performance.now();
     first ??= { at, done };
     const rate = at > first.at ? ((done - first.done) / (at - first.at)) * 1000 : undefined;
-    running.value = { ...running.value, done, rate };
+    running.value = { ...running.value, done, rate, perPass };
     const reached = Math.floor((4 * done) / total);
     if (reached > quarter && reached < 4) announce(QUARTERS[reached] ?? '');
     quarter = Math.max(quarter, reached);
@@ -177,6 +184,7 @@ function follower(sheets: readonly Sheet[]): (sheet: Sheet, event: DrawEvent) =>
         break;
       case 'tokens':
         sheet.done = event.done;
+        sheet.passes = event.passes ?? sheet.passes;
         put(sheet.id, { done: event.done });
         count();
         break;

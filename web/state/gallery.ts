@@ -66,6 +66,7 @@ async function readAll(): Promise<void> {
   if (!all) return;
   const unkept = gallery.value.filter(({ id }) => id < 0);
   gallery.value = [...all.filter(hasId), ...unkept].sort(latestFirst);
+  revokeGone();
 }
 
 const hasId = (kept: { id?: number }): kept is Kept => kept.id !== undefined;
@@ -101,8 +102,8 @@ export const removed: Signal<Kept | undefined> = signal(undefined);
 export async function remove(kept: Kept): Promise<void> {
   gallery.value = gallery.value.filter(({ id }) => id !== kept.id);
   removed.value = kept;
-  await (await database())?.delete('pictures', kept.id);
-  others?.postMessage('changed');
+  revokeGone();
+  await write((db) => db.delete('pictures', kept.id));
 }
 
 /** Puts the picture that was taken out last in its place again. */
@@ -111,15 +112,35 @@ export async function putBack(): Promise<void> {
   if (!kept) return;
   removed.value = undefined;
   gallery.value = [...gallery.value, kept].sort(latestFirst);
-  if (kept.id > 0) await (await database())?.put('pictures', kept);
-  others?.postMessage('changed');
+  if (kept.id > 0) await write((db) => db.put('pictures', kept));
+}
+
+/** Changes what is kept, and tells other tabs. */
+async function write(change: (db: IDBPDatabase<Schema>) => Promise<unknown>): Promise<void> {
+  try {
+    const db = await database();
+    if (db) await change(db);
+    others?.postMessage('changed');
+  } catch (error) {
+    galleryProblem.value = problemOf(error, 'gallery');
+  }
 }
 
 const latestFirst = (a: Kept, b: Kept): number => b.madeAt - a.madeAt || b.id - a.id;
 
 const urls = new Map<number, string>();
 
-/** An address of its file, for as long as the page lives. */
+/** Frees the files of pictures that are no longer in the gallery. */
+function revokeGone(): void {
+  const here = new Set(gallery.value.map(({ id }) => id));
+  for (const [id, url] of urls) {
+    if (here.has(id)) continue;
+    URL.revokeObjectURL(url);
+    urls.delete(id);
+  }
+}
+
+/** An address of its file, until the gallery changes and it is not in it. */
 export function urlOf({ id, png }: Kept): string {
   const url = urls.get(id) ?? URL.createObjectURL(png);
   urls.set(id, url);

@@ -10,11 +10,12 @@ export interface Problem {
 }
 
 /** What was being done. */
-type During = 'adapter' | 'model' | 'drawing' | 'file' | 'gallery';
+type During = 'adapter' | 'model' | 'given' | 'drawing' | 'file' | 'gallery';
 
 const TITLES: Readonly<Record<During, string>> = {
   adapter: 'This browser cannot draw here',
   model: 'The model did not load',
+  given: 'The model did not load',
   drawing: 'The picture was not finished',
   file: 'This file cannot be used',
   gallery: 'The gallery cannot be kept',
@@ -26,8 +27,9 @@ export function problemOf(error: unknown, during: During, retry?: () => unknown)
   const text = offline
     ? 'There is no network, and this model is not on this device yet. What is in the gallery stays.'
     : sentence(error instanceof Error ? error.message : String(error));
-  // A bad file stays one.
-  const isFinal = error instanceof Error && ['WeightsError', 'OptionError'].includes(error.name);
+  // A bad file stays one, but a server may have a better one by now.
+  const final = during === 'model' ? ['OptionError'] : ['OptionError', 'WeightsError'];
+  const isFinal = error instanceof Error && final.includes(error.name);
   return { title, text, retry: isFinal && !offline ? undefined : retry };
 }
 
@@ -37,7 +39,7 @@ function isOffline(error: unknown): boolean {
 }
 
 /** Messages begin small, with a word or with the name of a file, and end without a full stop. */
-function sentence(text: string): string {
+export function sentence(text: string): string {
   const isWord = /^[a-z]+[ ,]/.test(text);
   const first = isWord ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   return /[.!?]$/.test(first) ? first : `${first}.`;

@@ -1,21 +1,16 @@
 /** Makes a picture of a link or a file again. */
 import { type Signal, signal } from '@preact/signals';
-import type { ModelView } from '../../src/web/worker/index.ts';
+import type { ModelSource, ModelView } from '../../src/web/worker/index.ts';
 import { announce } from './announce.ts';
 import { draw, halt } from './drawing.ts';
 import { find } from './gallery.ts';
+import { type Note, offerOf } from './offer.ts';
 import { classOf, fromHash, type PartOfRecipe, SHIPPED_NAME } from './recipe.ts';
-import { load, model, SHIPPED } from './session.ts';
+import { model, SHIPPED } from './session.ts';
 import { change, ownSampling, type Settings } from './settings.ts';
 import { show } from './stage.ts';
 
 /** What a user should know of a picture that was asked for by a link or a file. */
-export interface Note {
-  readonly text: string;
-  /** What to do about it. */
-  readonly action?: { readonly label: string; run(): void } | undefined;
-}
-
 export const recallNote: Signal<Note | undefined> = signal(undefined);
 
 /** Follows the page's address: now, and when the user changes it. */
@@ -80,10 +75,14 @@ export async function recallWaiting(): Promise<void> {
 /** No model is fetched for a link without being asked for: it may be large. */
 function offer({ model: name, hub }: PartOfRecipe): void {
   const from = hub !== undefined ? { hub } : name === SHIPPED_NAME ? SHIPPED : undefined;
+  const ask = async (source: ModelSource): Promise<void> => {
+    const asked = await offerOf(source, hub ?? name ?? '', () => void recallWaiting());
+    if (asked) recallNote.value = asked;
+  };
   recallNote.value = from
     ? {
         text: `This picture was drawn by the model ${hub ?? name}.`,
-        action: { label: `Load ${hub ?? name}`, run: () => void load(from).then(recallWaiting) },
+        action: { label: `Load ${hub ?? name}`, run: () => void ask(from) },
       }
     : { text: `This picture was drawn by the model ${name}, which is not here: open its files.` };
 }

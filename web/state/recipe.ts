@@ -36,6 +36,19 @@ export type PartOfRecipe = { readonly [Field in keyof Recipe]?: Recipe[Field] | 
 export const subject = (recipe: Recipe): string =>
   recipe.prompt ?? (recipe.class || `class ${recipe.classIndex}`);
 
+/** Those of so many tokens that were drawn, and not given. */
+export const tokensDrawn = (tokens: number, { given }: Recipe): number =>
+  Math.max(0, tokens - (given?.length ?? 0));
+
+/** Tokens a second, as they are said. */
+export const rateText = (rate: number): string => rate.toFixed(rate < 100 ? 1 : 0);
+
+/** What is said of tokens a pass where they are more than one; empty where they are not. */
+export const perPassText = (perPass: number | undefined): string =>
+  perPass !== undefined && Number.isFinite(perPass) && perPass > 1.05
+    ? `${perPass.toFixed(1)} tokens a pass`
+    : '';
+
 /** Equal for pictures that are asked for alike on devices that compute alike. */
 export function keyOf(recipe: PartOfRecipe): string {
   const { model, prompt, seed, given, fingerprint } = recipe;

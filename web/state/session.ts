@@ -21,7 +21,7 @@ export const loading: Signal<Loading | undefined> = signal(undefined);
 /** Why nothing can be drawn, or why the last model did not load. */
 export const problem: Signal<Problem | undefined> = signal(undefined);
 
-/** What is to know of how the model was loaded. */
+/** What is to know of how the model was loaded, and of where it is kept. */
 export const notes: Signal<readonly string[]> = signal([]);
 
 interface Loading {
@@ -71,7 +71,9 @@ export async function load(from: ModelSource): Promise<void> {
     };
     notes.value = [];
     const onNote = (note: string): void => {
+      if (signal.aborted || notes.value.includes(note)) return;
       notes.value = [...notes.value, note];
+      announce(note);
     };
     const onClosed = (): void => {
       model.value = undefined;
@@ -79,11 +81,15 @@ export async function load(from: ModelSource): Promise<void> {
     model.value = await worker.load(from, { signal, onProgress, onNote, onClosed });
     source.value = from;
     void askToKeep();
-    announce(`${model.value.name} is ready`);
+    const { note } = await worker.store().catch(() => ({ note: undefined }));
+    if (signal.aborted) return;
+    if (note !== undefined) onNote(note);
+    // The last of them would hardly be heard otherwise.
+    announce([`${model.value?.name} is ready`, ...notes.value].join('. '));
   } catch (error) {
     // To stop is no error.
     if (signal.aborted) return;
-    problem.value = problemOf(error, 'model', () => load(from));
+    problem.value = problemOf(error, 'files' in from ? 'given' : 'model', () => load(from));
   } finally {
     if (!signal.aborted) loading.value = undefined;
   }

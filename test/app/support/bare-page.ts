@@ -15,7 +15,7 @@ export interface SeenEvent {
   readonly done?: number;
   readonly tokens?: readonly number[];
   readonly rgba?: readonly number[];
-  readonly passes?: number;
+  readonly passes?: number | undefined;
   readonly text?: string;
 }
 
