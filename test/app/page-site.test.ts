@@ -4,6 +4,8 @@ import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { goldenFiles } from '../support/golden-model.ts';
+import { startHub } from '../support/hub.ts';
 import { hasChromium } from '../web/chromium.ts';
 import { connectBrowser, problemsOf } from './support/browser.ts';
 import { button, drawClass, finished, ready } from './support/page-kit.ts';
@@ -212,6 +214,42 @@ describe.skipIf(!hasChromium)('the site', () => {
     await ready(page);
     expect(await page.getByRole('alert').count()).toBe(0);
     await page.context().close();
+  });
+
+  test('a model of a link is fetched once the user knows what it takes', async () => {
+    const hub = await startHub();
+    for (const [name, bytes] of Object.entries(goldenFiles('c2i_tiny'))) {
+      const map = name.endsWith('.json') ? hub.small : hub.files;
+      map.set(`someone/tiny/${name}`, Buffer.from(bytes));
+    }
+    const page = await browser.newPage();
+    await page.route('https://huggingface.co/**', async (route) => {
+      const { pathname, search } = new URL(route.request().url());
+      const response = await route.fetch({ url: `${hub.endpoint}${pathname}${search}` });
+      const open = { 'access-control-allow-origin': '*', 'access-control-expose-headers': '*' };
+      await route.fulfill({ response, headers: { ...response.headers(), ...open } });
+    });
+    await page.goto(`${site.page}#model=c2i_tiny&hub=someone/tiny&class=class+3&seed=1`);
+    await ready(page);
+    await button(page, 'Load someone/tiny').click();
+    await page.getByText(/^someone\/tiny: .* to fetch, .* of GPU memory/).waitFor();
+    // What was looked at is what is fetched: not what is named since.
+    await page.getByText('Model fruits-96').click();
+    const name = page.getByLabel('Model of the hub, or address');
+    await name.fill('someone/tiny');
+    await button(page, 'Look').click();
+    const found = page.locator('.found').getByRole('button', { name: /^Fetch/ });
+    await found.waitFor();
+    await name.fill('someone/other');
+    await expect.poll(() => found.count()).toBe(0);
+    await page
+      .getByRole('region', { name: 'Picture' })
+      .getByRole('button', { name: /^Fetch \d/ })
+      .click();
+    await page.getByRole('img', { name: 'class 3, seed 1' }).first().waitFor();
+    await finished(page);
+    await page.context().close();
+    await hub.close();
   });
 
   test('a browser without room says that the model is not kept, and draws', async () => {

@@ -11,7 +11,7 @@ export function Progress(): JSX.Element | null {
 }
 
 function LoadProgress(): JSX.Element {
-  const { name, progress } = loading.value ?? { name: '' };
+  const { name, progress, note } = loading.value ?? { name: '' };
   const { phase = 'download', done = 0, total = 0 } = progress ?? {};
   const doing = phase === 'load' ? 'Loading' : 'Fetching';
   const known = total > 0;
@@ -27,6 +27,7 @@ function LoadProgress(): JSX.Element {
           Stop
         </button>
       </p>
+      {note && <p class="soft">{note}</p>}
     </div>
   );
 }

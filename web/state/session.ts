@@ -27,6 +27,8 @@ export const notes: Signal<readonly string[]> = signal([]);
 interface Loading {
   readonly name: string;
   readonly progress?: LoadProgress | undefined;
+  /** What it waits for, or why it begins anew. */
+  readonly note?: string | undefined;
   stop(): void;
 }
 
@@ -70,9 +72,10 @@ export async function load(from: ModelSource): Promise<void> {
       if (loading.value && !signal.aborted) loading.value = { ...loading.value, progress };
     };
     notes.value = [];
-    const onNote = (note: string): void => {
+    const onNote = (note: string, isPassing = false): void => {
       if (signal.aborted || notes.value.includes(note)) return;
-      notes.value = [...notes.value, note];
+      if (!isPassing) notes.value = [...notes.value, note];
+      else if (loading.value) loading.value = { ...loading.value, note };
       announce(note);
     };
     const onClosed = (): void => {

@@ -37,7 +37,7 @@ export async function fetchModel(opening: Opening): Promise<ModelRecord> {
   const { signal, onNote } = options;
   const waiting = new AbortController();
   const onWait = (): void => {
-    onNote?.(`another tab fetches ${origin.name}: waiting for it`);
+    onNote?.(`another tab fetches ${origin.name}: waiting for it`, true);
     watch(opening, waiting.signal).catch(() => {}); // it only tells
   };
   try {
@@ -49,7 +49,7 @@ export async function fetchModel(opening: Opening): Promise<ModelRecord> {
         ...{ timing: TIMING, signal, advice: ADVICE },
         doneBytes: () => doneBytes,
         contacted: () => web.contacted,
-        onNote: (note: string) => onNote?.(note),
+        onNote: (note: string) => onNote?.(note, true),
       };
       return retrying(retry, () =>
         fetchOnce(opening, web, (done) => {

@@ -28,7 +28,7 @@ export async function openRemote(opening: Opening): Promise<ModelFiles> {
       await noteUse(opening);
       return filesOf(opening, before);
     }
-    onNote?.(`${before.name}: there is a newer version: fetching what changed`);
+    onNote?.(`${before.name}: there is a newer version: fetching what changed`, true);
   }
   const fetched = await fetchModel(opening);
   try {

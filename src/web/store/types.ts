@@ -39,8 +39,11 @@ export interface OpenOptions {
   /** Stops the download; what came is kept, and the next one goes on behind it. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: StoreProgress) => void) | undefined;
-  /** A line that a user should see: another tab at work, no room, a stored file that was mended. */
-  readonly onNote?: ((note: string) => void) | undefined;
+  /**
+   * A line that a user should see: no room, a stored file that was mended. `isPassing` where it says what is
+   * going on just now: another tab at work, a server that is asked again.
+   */
+  readonly onNote?: ((note: string, isPassing?: boolean) => void) | undefined;
 }
 
 /** A model that is kept, or a part of one whose download was cut. */

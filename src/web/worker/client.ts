@@ -22,8 +22,11 @@ export interface ClientOptions {
 
 export interface ClientLoadOptions extends ClientOptions, DeviceOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
-  /** Called with a line that a user should see, such as that the model is kept in memory only. */
-  readonly onNote?: ((note: string) => void) | undefined;
+  /**
+   * Called with a line that a user should see, such as that the model is kept in memory only; `isPassing` where
+   * it says what is going on just now, such as that another tab is waited for.
+   */
+  readonly onNote?: ((note: string, isPassing?: boolean) => void) | undefined;
   /** Called when the model before went to make room: nothing can be drawn until the load ends. */
   readonly onClosed?: (() => void) | undefined;
 }
@@ -107,6 +110,7 @@ export async function connectWorker(worker: WorkerLike): Promise<WorkerClient> {
           signal,
           onTold: (told) => {
             if (typeof told === 'string') onNote?.(told);
+            else if (told.phase === 'passing') onNote?.(told.note, true);
             else if (told.phase === 'closed') onClosed?.();
             else onProgress?.(told);
           },

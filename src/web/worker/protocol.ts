@@ -77,6 +77,12 @@ export interface ModelClosed {
   readonly phase: 'closed';
 }
 
+/** What is going on just now, such as that another tab is waited for. */
+export interface PassingNote {
+  readonly phase: 'passing';
+  readonly note: string;
+}
+
 /** Where models are kept, and why in no better place. */
 export type StoreView = Pick<ModelStore, 'kind' | 'note'> & StoreUsage;
 
@@ -126,7 +132,7 @@ export interface Calls {
   readonly adapter: Call<undefined, never, AdapterView>;
   readonly estimate: Call<ModelSource, never, ModelEstimate>;
   /** Tells how far it is, and lines that a user should see. */
-  readonly load: Call<LoadRequest, LoadProgress | ModelClosed | string, ModelView>;
+  readonly load: Call<LoadRequest, LoadProgress | ModelClosed | PassingNote | string, ModelView>;
   readonly draw: Call<DrawRequest, DrawEvent, void>;
   readonly store: Call<undefined, never, StoreView>;
   readonly models: Call<undefined, never, readonly StoredModel[]>;

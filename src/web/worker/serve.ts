@@ -51,7 +51,8 @@ export function serveWorker(options: ServeOptions = {}, endpoint: Endpoint = glo
       const download = progress('download');
       const open = async (): Promise<DrawingModel> => {
         const files = await (await store()).open(source, {
-          ...{ signal, onNote: tell },
+          signal,
+          onNote: (note, isPassing) => tell(isPassing ? { phase: 'passing', note } : note),
           onProgress: ({ done, total }) => download(done, total),
         });
         // Its code is not waited for by those who only look at what there is.
