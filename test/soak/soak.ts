@@ -10,7 +10,7 @@ import {
 import { openDevice } from '../../src/node/device.ts';
 import { goldenFolder } from '../support/golden-model.ts';
 import { uniform } from '../support/random.ts';
-import { type Sample, sampleOf } from './steady.ts';
+import { engineWatched, type Sample, sampleOf } from './steady.ts';
 
 /** More than slots and those that may wait: some are refused. */
 const CLIENTS = 24;
@@ -69,7 +69,7 @@ export async function soak(traffic: Soak, onSample: (sample: Sample) => void): P
   for (let i = 1; i <= SAMPLES; i++) {
     await clients.run(losing + Math.floor((i * (count - losing)) / SAMPLES));
     // Programs of all kinds are there only then: the first sample is not compared.
-    const sample = await sampleOf(clients.begun, engine, clients.signal);
+    const sample = await sampleOf(clients.begun, engineWatched(engine, clients.signal));
     if (i > 1) onSample(sample);
   }
   const spent = engine.stats.scheduleMs - begun.ms;

@@ -5,13 +5,22 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { LastingEngine } from '../../src/index.ts';
 
+/** What is looked at while it does nothing. */
+export interface Watched {
+  /** Resolves when nothing is asked for any more. */
+  idle(): Promise<void>;
+  gpuBytes(): number;
+  listeners(): number;
+  left(): number;
+}
+
 export interface Sample {
   readonly requests: number;
   /** Bytes that JavaScript holds after its garbage was collected, buffers included. */
   readonly heap: number;
   /** Bytes of GPU memory. */
   readonly gpu: number;
-  /** Who waits for a signal that all requests share. */
+  /** Who waits for what all requests share: a signal, a server. */
   readonly listeners: number;
   /** Timers, sockets and the like that keep the process alive. */
   readonly resources: string;
@@ -22,31 +31,43 @@ export interface Sample {
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
 
-/** Looks at an engine once it is idle. */
-export async function sampleOf(
-  requests: number,
-  engine: LastingEngine,
-  signal: AbortSignal,
-): Promise<Sample> {
-  await engine.idle();
+/** An engine, and a signal that requests share. */
+export const engineWatched = (engine: LastingEngine, signal: AbortSignal): Watched => ({
+  idle: () => engine.idle(),
+  gpuBytes: () => sumOf(engine.model.memory),
+  listeners: () => getEventListeners(signal, 'abort').length,
+  left() {
+    const { waiting, running, finishing, slotsInUse } = engine.load;
+    return engine.jobs + waiting + running + finishing + slotsInUse;
+  },
+});
+
+export const sumOf = (bytes: Readonly<Record<string, number>>): number =>
+  Object.values(bytes).reduce((a, b) => a + b, 0);
+
+/** What keeps the process alive, by its kind. Dawn looks at its devices in immediates. */
+export const resourcesNow = (): string =>
+  process
+    .getActiveResourcesInfo()
+    .filter((kind) => kind !== 'Immediate')
+    .toSorted()
+    .join(' ');
+
+/** Looks once it is idle. */
+export async function sampleOf(requests: number, watched: Watched): Promise<Sample> {
+  await watched.idle();
   for (let i = 0; i < 4; i++) {
     await setImmediate();
     collect();
   }
   const { heapUsed, arrayBuffers } = process.memoryUsage();
-  const { waiting, running, finishing, slotsInUse } = engine.load;
   return {
     requests,
     heap: heapUsed + arrayBuffers,
-    gpu: Object.values(engine.model.memory).reduce((a, b) => a + b, 0),
-    listeners: getEventListeners(signal, 'abort').length,
-    // Dawn looks at its devices in immediates.
-    resources: process
-      .getActiveResourcesInfo()
-      .filter((kind) => kind !== 'Immediate')
-      .toSorted()
-      .join(' '),
-    left: engine.jobs + waiting + running + finishing + slotsInUse,
+    gpu: watched.gpuBytes(),
+    listeners: watched.listeners(),
+    resources: resourcesNow(),
+    left: watched.left(),
   };
 }
 
@@ -62,11 +83,11 @@ const SPARE_HEAP = 0.75 * MIB;
 const SPARE_GPU = 8 * 1024;
 
 /** What is larger in the last sample than in the first, which was taken when all code had run. */
-export function growth(samples: readonly Sample[]): string[] {
+export function growth(samples: readonly Sample[], spareHeap: number = SPARE_HEAP): string[] {
   const [first, last] = [samples.at(0), samples.at(-1)];
   if (!first || !last || first === last) return ['nothing to compare'];
   const faults: string[] = [];
-  if (last.heap > first.heap + SPARE_HEAP)
+  if (last.heap > first.heap + spareHeap)
     faults.push(`the heap grew: ${shown(first)}; ${shown(last)}`);
   if (last.gpu > first.gpu + SPARE_GPU)
     faults.push(`GPU memory grew: ${shown(first)}; ${shown(last)}`);
