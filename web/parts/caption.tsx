@@ -44,7 +44,7 @@ function facts(recipe: Recipe, kept: Kept | undefined): string {
     `seed ${seed}`,
     ...(given ? [`${given.length} tokens given`] : []),
     ...(seconds === undefined ? [] : [`${seconds.toFixed(1)} s`]),
-    ...(seconds && drawn > 0 ? [`${rateText(drawn / seconds)} tokens a second`] : []),
+    ...(seconds && drawn > 0 ? [`${rateText(drawn / seconds)} tokens/s`] : []),
     ...(perPass ? [perPass] : []),
   ].join(' · ');
 }
