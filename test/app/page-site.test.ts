@@ -131,7 +131,7 @@ describe.skipIf(!hasChromium)('the site', () => {
     await page.context().close();
   });
 
-  test('everything can be reached and used by keyboard', async () => {
+  test('focus is seen wherever the keyboard takes it, and arrows choose classes', async () => {
     const page = await browser.newPage();
     await page.goto(site.page);
     await ready(page);
