@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiKeys } from '../../src/serve/api-keys.ts';
 import type { Backend } from '../../src/serve/backend.ts';
 import { until } from '../support/until.ts';
-import { answerOf, bytesOf, type Served, serve, tinyBackend } from './support.ts';
+import { answerOf, bytesOf, pngFacts, type Served, serve, tinyBackend } from './support.ts';
 
 let backend: Backend;
 let served: Served;
@@ -46,6 +46,21 @@ describe('streams', () => {
       expect(of(image).at(-1)?.data).toMatchObject({ seed: 8 + image, output_format: 'png' });
     }
   });
+});
+
+test('previews of images of another size have the size of the model', async () => {
+  const any = await serve({ backend, resize: true });
+  const body = { prompt: '1', stream: true, partial_images: 1, size: '64x32' };
+  const events = eventsOf(await (await any.post(body)).text());
+  const sizes = events.map(({ data }) => {
+    const { width, height } = pngFacts(bytesOf(String(data.b64_json)));
+    return [data.size, `${width}x${height}`];
+  });
+  expect(sizes).toEqual([
+    ['8x8', '8x8'],
+    ['64x32', '64x32'],
+  ]);
+  await any.close();
 });
 
 describe('URLs', () => {
