@@ -14,10 +14,12 @@ export function App(): JSX.Element {
     <>
       <Header />
       <main>
-        <Stage />
-        <div class="side">
-          <Ask />
-          <ModelFold />
+        <div class="work">
+          <Stage />
+          <div class="side">
+            <Ask />
+            <ModelFold />
+          </div>
         </div>
         <Gallery />
       </main>

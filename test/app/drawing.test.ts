@@ -1,6 +1,4 @@
 /** A worker that draws, called by a page: the same tokens as in Node, previews, stopping, errors. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openGiven } from '../../src/convert/given.ts';
@@ -14,13 +12,11 @@ import {
 } from '../../src/index.ts';
 import { openDevice } from '../../src/node/device.ts';
 import { goldenFiles, goldenFolder } from '../support/golden-model.ts';
-import { ROOT } from '../support/sources.ts';
-import { tinyFiles } from '../support/tiny-model.ts';
-import { type PtInput, writePt } from '../support/zip.ts';
 import { hasChromium } from '../web/chromium.ts';
 import type { BareApi, SeenEvent } from './support/bare-page.ts';
 import { serveBarePage } from './support/bare-site.ts';
 import { connectBrowser, problemsOf } from './support/browser.ts';
+import { droppedCheckpoints } from './support/dropped-checkpoints.ts';
 import type { StaticServer } from './support/static-server.ts';
 
 declare const api: BareApi;
@@ -221,48 +217,10 @@ async function drawInNode(files: ModelFiles, options: GenerateOptions): Promise<
   return images[0]!;
 }
 
-/** A decoder that the official code saved, and a tokenizer for its codes as that code saves one. */
-function droppedCheckpoints(): Record<string, Uint8Array> {
-  const size = { codebook_size: 48 };
-  const { 'vq.safetensors': vq } = tinyFiles({ gpt: { vocab_size: 48 }, vq: size, encoder: true });
-  return {
-    'ddp_model.pt': readFileSync(join(ROOT, 'test/golden/pt_checkpoints/ddp_model.pt')),
-    'vq.pt': writePt(ptInputs(vq!)),
-    // What shapes do not tell.
-    'config.json': new TextEncoder().encode('{"n_head":2,"block_size":16}'),
-  };
-}
-
 /** A model of pictures that are too large for any device here. */
 function hugeFiles(): Record<string, Uint8Array> {
   const files = goldenFiles('c2i_tiny');
   const json = JSON.parse(new TextDecoder().decode(files['model.json']));
   const gpt = { ...json.gpt, block_size: 160 ** 2 };
   return { ...files, 'model.json': new TextEncoder().encode(JSON.stringify({ ...json, gpt })) };
-}
-
-/** The tensors of a safetensors file. */
-function ptInputs(bytes: Uint8Array): Record<string, PtInput> {
-  const begin = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const header: Record<string, { shape: number[]; data_offsets: [number, number] }> = JSON.parse(
-    new TextDecoder().decode(bytes.subarray(8, begin)),
-  );
-  const tensors = Object.entries(header).filter(([name]) => name !== '__metadata__');
-  return Object.fromEntries(
-    tensors.map(
-      (
-        [
-          name,
-          {
-            shape,
-            data_offsets: [from, to],
-          },
-        ],
-        i,
-      ) => {
-        const data = bytes.slice(begin + from, begin + to);
-        return [name, { key: `${i}`, elements: data.length / 4, shape, data }];
-      },
-    ),
-  );
 }

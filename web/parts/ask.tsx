@@ -1,6 +1,7 @@
 /** What to draw. */
 import type { JSX } from 'preact';
-import { cutPrompt, draw, run, stop } from '../state/drawing.ts';
+import { useEffect, useRef } from 'preact/hooks';
+import { cutPrompt, draw, lacksPrompt, run, stop } from '../state/drawing.ts';
 import { model } from '../state/session.ts';
 import { COUNTS, change, settings } from '../state/settings.ts';
 import { Beginning } from './beginning.tsx';
@@ -19,7 +20,12 @@ export function Ask(): JSX.Element {
       {view?.modelType === 't2i' ? <PromptField /> : <ClassPicker />}
       <div class="go">
         <Count />
-        <button type="submit" class="primary" disabled={!view}>
+        <button
+          type="submit"
+          class="primary"
+          disabled={!view}
+          formNoValidate={run.value !== undefined}
+        >
           {run.value ? 'Stop' : 'Draw'}
         </button>
       </div>
@@ -31,15 +37,24 @@ export function Ask(): JSX.Element {
 }
 
 function PromptField(): JSX.Element {
+  const { prompt } = settings.value;
+  const isMissing = lacksPrompt.value && prompt.trim() === '';
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    if (isMissing) field.current?.focus();
+  }, [isMissing]);
   return (
     <label class="field prompt">
       <span>What to draw</span>
       <textarea
+        ref={field}
         rows={3}
-        required
-        value={settings.value.prompt}
+        aria-required="true"
+        aria-invalid={isMissing}
+        value={prompt}
         onInput={({ currentTarget }) => change({ prompt: currentTarget.value })}
       />
+      {isMissing && <small role="alert">Say what to draw, in a few words.</small>}
       {cutPrompt.value && <small>There was no room for the end: “{cutPrompt.value}”</small>}
     </label>
   );

@@ -38,6 +38,8 @@ const running: Signal<Run | undefined> = signal(undefined);
 export const run: ReadonlySignal<Run | undefined> = running;
 /** Why the last run failed. */
 export const drawProblem: Signal<Problem | undefined> = signal(undefined);
+/** Whether a picture was asked for without a prompt, of a model of texts. */
+export const lacksPrompt: Signal<boolean> = signal(false);
 /** What a prompt had no room for. */
 export const cutPrompt: Signal<string | undefined> = signal(undefined);
 
@@ -63,6 +65,8 @@ export async function draw(
 ): Promise<void> {
   const view = model.value;
   if (!view || running.value) return;
+  lacksPrompt.value = view.modelType === 't2i' && settings.value.prompt.trim() === '';
+  if (lacksPrompt.value) return;
   ended = drawAll(view, settings.value, seed);
   await ended;
 }
