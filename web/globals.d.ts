@@ -3,6 +3,9 @@
 /** Address of the model that ships with the page, from the page. */
 declare const MODEL_URL: string;
 
+/** Its classes, which can be chosen before it is there. */
+declare const MODEL_CLASSES: readonly string[];
+
 /** A digest of the page's files, then their paths: the build writes it into the service worker. */
 declare const PRECACHE: readonly string[];
 

@@ -4,7 +4,7 @@ import type { InlineConfig } from 'vite';
 import { packageFolder } from '../../src/node/files.ts';
 import { contentPolicy } from './content-policy.ts';
 import { precache } from './precache.ts';
-import { MODEL_PATH, shippedModel } from './shipped-model.ts';
+import { MODEL_PATH, shippedClasses, shippedModel } from './shipped-model.ts';
 
 /** The script that keeps the page usable offline; its name must not change with its text. */
 export const SERVICE_WORKER = 'service-worker';
@@ -57,7 +57,11 @@ function common(root: string, isBuilt: boolean): InlineConfig {
     logLevel: 'warn',
     clearScreen: false,
     // Vite's own word for it depends on NODE_ENV.
-    define: { MODEL_URL: JSON.stringify(MODEL_PATH), IS_BUILT: `${isBuilt}` },
+    define: {
+      MODEL_URL: JSON.stringify(MODEL_PATH),
+      MODEL_CLASSES: JSON.stringify(shippedClasses()),
+      IS_BUILT: `${isBuilt}`,
+    },
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
     worker: { format: 'es', rolldownOptions: QUIET },
   };

@@ -1,5 +1,5 @@
 /** Puts the model of classes that ships with this package beside the page. */
-import { cpSync, createReadStream, mkdirSync, statSync } from 'node:fs';
+import { cpSync, createReadStream, mkdirSync, readFileSync, statSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join, resolve } from 'node:path';
 import type { Connect, Plugin } from 'vite';
@@ -9,6 +9,11 @@ import { defaultModelFolder } from '../../src/node/files.ts';
 export const MODEL_PATH = 'models/fruits-96';
 
 const FILES = ['model.json', 'gpt.safetensors', 'vq.safetensors', 'DATA-LICENSE'] as const;
+
+/** Names of its classes. */
+export function shippedClasses(): readonly string[] {
+  return JSON.parse(readFileSync(join(defaultModelFolder(), 'model.json'), 'utf8')).classes;
+}
 
 export function shippedModel(): Plugin {
   let folder = '';

@@ -1,8 +1,8 @@
 /** What to draw. */
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { cutPrompt, draw, lacksPrompt, run, stop } from '../state/drawing.ts';
-import { model } from '../state/session.ts';
+import { awaitsModel, cutPrompt, draw, lacksPrompt, run, stop } from '../state/drawing.ts';
+import { hasOrAwaitsModel, model } from '../state/session.ts';
 import { COUNTS, change, settings } from '../state/settings.ts';
 import { Beginning } from './beginning.tsx';
 import { ClassPicker } from './class-picker.tsx';
@@ -10,9 +10,10 @@ import { Fine } from './fine.tsx';
 
 export function Ask(): JSX.Element {
   const view = model.value;
+  const isAsked = run.value !== undefined || awaitsModel.value;
   const submit = (event: Event): void => {
     event.preventDefault();
-    if (run.value) stop();
+    if (isAsked) stop();
     else void draw();
   };
   return (
@@ -23,10 +24,10 @@ export function Ask(): JSX.Element {
         <button
           type="submit"
           class="primary"
-          disabled={!view}
-          formNoValidate={run.value !== undefined}
+          disabled={!hasOrAwaitsModel.value}
+          formNoValidate={isAsked}
         >
-          {run.value ? 'Stop' : 'Draw'}
+          {awaitsModel.value ? 'Do not draw' : run.value ? 'Stop' : 'Draw'}
         </button>
       </div>
       <FixedSeed />

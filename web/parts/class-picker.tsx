@@ -2,7 +2,7 @@
 import type { JSX, RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { model } from '../state/session.ts';
-import { change, settings, subjectOf } from '../state/settings.ts';
+import { change, settings } from '../state/settings.ts';
 
 /** The model whose classes were drawn for this page. */
 const PICTURED = 'fruits-96';
@@ -10,13 +10,13 @@ const PICTURED = 'fruits-96';
 export function ClassPicker(): JSX.Element {
   const view = model.value;
   if (view && view.name !== PICTURED) return <NameField names={view.classNames} />;
-  const names = view?.classNames ?? Array.from({ length: 32 }, () => '');
+  const names = view?.classNames ?? MODEL_CLASSES;
   const { classIndex } = settings.value;
   const strip = useRef<HTMLDivElement>(null);
   useChosenInView(strip, `${view?.name} ${classIndex}`);
   return (
-    <fieldset class="classes" disabled={!view}>
-      <legend>{view ? subjectOf(settings.value, view) : ' '}</legend>
+    <fieldset class="classes">
+      <legend>{names[classIndex] || `class ${classIndex}`}</legend>
       <div class="swatches" ref={strip}>
         {names.map((name, i) => (
           <label key={i} title={name}>
@@ -24,7 +24,7 @@ export function ClassPicker(): JSX.Element {
               type="radio"
               name="class"
               aria-label={name || `class ${i}`}
-              checked={view !== undefined && i === classIndex}
+              checked={i === classIndex}
               onChange={() => change({ classIndex: i })}
             />
             <span class="swatch" style={{ '--x': i % 8, '--y': Math.floor(i / 8) }} />

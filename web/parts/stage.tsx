@@ -1,6 +1,6 @@
 /** The pictures under way, or those that are looked at. */
 import type { JSX } from 'preact';
-import { drawProblem, run } from '../state/drawing.ts';
+import { awaitsModel, drawProblem, run } from '../state/drawing.ts';
 import { fileProblem } from '../state/files.ts';
 import { sentence } from '../state/problem.ts';
 import { recallNote } from '../state/recall.ts';
@@ -46,6 +46,7 @@ export function Stage(): JSX.Element {
 
 function emptyText(): string {
   if (problem.value) return 'Nothing to see yet';
+  if (awaitsModel.value) return 'Drawing begins once the model is there';
   if (loading.value || !model.value) return 'Getting ready';
   return 'Choose, then draw';
 }

@@ -1,5 +1,5 @@
 /** Pictures under way. */
-import { type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import { effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { pictureText } from '../../src/picture/made.ts';
 import { encodePng } from '../../src/web/png.ts';
 import type { DrawEvent, DrawRequest, ModelView } from '../../src/web/worker/index.ts';
@@ -7,7 +7,7 @@ import { announce } from './announce.ts';
 import { keep } from './gallery.ts';
 import { type Problem, problemOf } from './problem.ts';
 import { madeOf, type Recipe, toHash, tokensDrawn } from './recipe.ts';
-import { adapter, client, model, modelSource } from './session.ts';
+import { adapter, client, hasOrAwaitsModel, model, modelSource } from './session.ts';
 import { type Settings, settings, subjectOf } from './settings.ts';
 import { clear, put, tiles } from './stage.ts';
 
@@ -49,6 +49,8 @@ let ended: Promise<void> = Promise.resolve();
 
 /** Stops what is being drawn; what is finished stays. */
 export function stop(): void {
+  if (awaiting.value) announce('Nothing is drawn');
+  awaiting.value = false;
   stopping?.abort(new DOMException('stopped by the user', 'AbortError'));
 }
 
@@ -59,12 +61,27 @@ export async function halt(): Promise<void> {
   await ended;
 }
 
-/** Draws what is asked for. */
+const awaiting = signal(false);
+/** Whether a picture was asked for that waits for the model. */
+export const awaitsModel: ReadonlySignal<boolean> = awaiting;
+effect(() => {
+  if (!awaiting.value || (hasOrAwaitsModel.value && !model.value)) return;
+  awaiting.value = false;
+  // Settings that suit the model come first.
+  if (model.value) queueMicrotask(() => void draw());
+});
+
+/** Draws what is asked for; where the model is on its way, once it is there. */
 export async function draw(
   seed: number = settings.value.seed ?? Math.floor(Math.random() * MAX_SEED),
 ): Promise<void> {
   const view = model.value;
-  if (!view || running.value) return;
+  if (running.value) return;
+  if (!view) {
+    awaiting.value = hasOrAwaitsModel.value;
+    if (awaiting.value) announce('Drawing begins once the model is there');
+    return;
+  }
   lacksPrompt.value = view.modelType === 't2i' && settings.value.prompt.trim() === '';
   if (lacksPrompt.value) return;
   ended = drawAll(view, settings.value, seed);

@@ -1,5 +1,5 @@
 /** The worker of the page, its adapter and its model. */
-import { type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import {
   type AdapterView,
   connectWorker,
@@ -20,6 +20,12 @@ export const model: Signal<ModelView | undefined> = signal(undefined);
 export const loading: Signal<Loading | undefined> = signal(undefined);
 /** Why nothing can be drawn, or why the last model did not load. */
 export const problem: Signal<Problem | undefined> = signal(undefined);
+
+const starting = signal(true);
+/** Whether there is a model, or one is on its way. */
+export const hasOrAwaitsModel: ReadonlySignal<boolean> = computed(
+  () => model.value !== undefined || loading.value !== undefined || starting.value,
+);
 
 /** What is to know of how the model was loaded, and of where it is kept. */
 export const notes: Signal<readonly string[]> = signal([]);
@@ -51,10 +57,13 @@ export async function start(): Promise<void> {
     const worker = await client();
     adapter.value = await worker.adapter();
   } catch (error) {
+    starting.value = false;
     problem.value = problemOf(error, 'adapter');
     return;
   }
-  await load(SHIPPED);
+  const loaded = load(SHIPPED);
+  starting.value = false;
+  await loaded;
 }
 
 /** Loads a model in the place of the one before, which stays where that fails, if there is room for both. */

@@ -2,7 +2,7 @@
 import { effect, type Signal, signal } from '@preact/signals';
 import type { ModelView } from '../../src/web/worker/index.ts';
 import type { Pixels } from './pixels.ts';
-import { isPossible } from './recipe.ts';
+import { isPossible, SHIPPED_NAME } from './recipe.ts';
 import { model } from './session.ts';
 
 /** How tokens are drawn. */
@@ -43,8 +43,8 @@ const REMEMBERED = 'llamagen-settings';
 /** What a new visitor is shown. */
 const FIRST_CLASS = 'Strawberry';
 
-export const settings: Signal<Settings> = signal({
-  classIndex: -1,
+const DEFAULTS: Settings = {
+  classIndex: MODEL_CLASSES.indexOf(FIRST_CLASS),
   prompt: '',
   count: 1,
   seed: undefined,
@@ -55,6 +55,12 @@ export const settings: Signal<Settings> = signal({
   topK: 0,
   topP: 1,
   greedy: false,
+};
+
+/** Those of the page's own model, until another one is there: they can be changed before it is. */
+export const settings: Signal<Settings> = signal({
+  ...DEFAULTS,
+  ...remembered({ name: SHIPPED_NAME, classNames: MODEL_CLASSES }),
 });
 
 export function change(changed: Partial<Settings>): void {
@@ -87,9 +93,17 @@ effect(() => {
     beginning: undefined,
     classIndex: classIndex >= 0 && classIndex < view.classNames.length ? classIndex : first,
     count,
-    ...(isFirst && remembered(view)),
+    ...(isFirst && (view.name === SHIPPED_NAME ? changedSampling() : remembered(view))),
   });
 });
+
+/** What differs from how the page begins: of the last visit, or changed before the model was there. */
+function changedSampling(): Partial<Sampling> {
+  const now = settings.peek();
+  const names = ['cfgScale', 'cfgInterval', 'temperature', 'topK', 'topP', 'greedy'] as const;
+  const changed = names.filter((name) => now[name] !== DEFAULTS[name]);
+  return Object.fromEntries(changed.map((name) => [name, now[name]]));
+}
 
 effect(() => {
   const { beginning: _, seed: __, ...kept } = settings.value;
@@ -102,7 +116,7 @@ effect(() => {
   }
 });
 
-function remembered(view: ModelView): Partial<Settings> {
+function remembered(view: Pick<ModelView, 'name' | 'classNames'>): Partial<Settings> {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(REMEMBERED) ?? 'null');
     if (typeof kept !== 'object' || kept === null) return {};

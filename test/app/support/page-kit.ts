@@ -7,7 +7,7 @@ export const button = (page: Page, name: string): Locator =>
 
 /** Waits until there is a model. */
 export const ready = (page: Page): Promise<void> =>
-  page.locator('button.primary:enabled').waitFor({ timeout: 60_000 });
+  page.locator('.footer code').waitFor({ timeout: 60_000 });
 
 /** Draws a class and waits until it is in the gallery. */
 export async function drawClass(page: Page, name: string): Promise<void> {
