@@ -94,12 +94,14 @@ describe.skipIf(!hasChromium)('the looks of the page', () => {
     await page.setViewportSize({ width: 1280, height: 760 });
     await page.getByRole('radio', { name: 'Strawberry' }).check();
     await button(page, 'Draw').click();
-    await page.locator('canvas.now').waitFor();
-    const [before, now] = await Promise.all(
-      ['before', 'now'].map((name) =>
-        page.locator(`canvas.${name}`).evaluate((c) => getComputedStyle(c).opacity),
-      ),
-    );
+    // Asked in the page: by the time that answers come here, a picture may be done.
+    const opacities = await page.waitForFunction(() => {
+      const found = ['before', 'now'].map((name) => document.querySelector(`canvas.${name}`));
+      return found.every((canvas) => canvas !== null)
+        ? found.map((canvas) => getComputedStyle(canvas).opacity)
+        : undefined;
+    });
+    const [before, now] = (await opacities.jsonValue()) ?? [];
     expect(Number(before)).toBeLessThan(0.5);
     expect(Number(now)).toBe(1);
     await keep(await page.screenshot(), join(folder, 'page-drawing.png'));
