@@ -1,4 +1,7 @@
-/** Errors as plain data: cloning one loses its class, and what is wrong with a device or a download. */
+/**
+ * Errors as plain data, between threads and processes: cloning one loses its class, and what is wrong with a
+ * device or a download.
+ */
 import {
   DeviceError,
   type DeviceProblem,
@@ -6,7 +9,7 @@ import {
   type DownloadProblem,
   OptionError,
   WeightsError,
-} from '../../errors.ts';
+} from './errors.ts';
 
 /** An error on its way. */
 export interface WireError {

@@ -5,7 +5,7 @@ import { sourceFiles } from './support/sources.ts';
 /** Lowest first. A file imports its own layer or a lower one. */
 const LAYERS: readonly (readonly string[])[] = [
   ['kernels/'],
-  ['src/errors.ts', 'src/near-names.ts', 'src/options.ts', 'src/version.ts'],
+  ['src/errors.ts', 'src/near-names.ts', 'src/options.ts', 'src/version.ts', 'src/wire-error.ts'],
   ['src/weights/', 'src/text/', 'src/hub/'],
   ['src/graph/'],
   ['src/gpu/'],

@@ -2,14 +2,7 @@
 import { promisify } from 'node:util';
 import { deflate, deflateSync } from 'node:zlib';
 import type { RgbaImage } from '../picture/grid.ts';
-import {
-  checkPixels,
-  filterRows,
-  isOpaque,
-  type PngText,
-  pngBytes,
-  pngHeader,
-} from '../picture/png-format.ts';
+import { type PngText, pngBytes, pngParts } from '../picture/png-format.ts';
 import { DEFLATE } from './deflate.ts';
 
 export interface PngOptions {
@@ -24,7 +17,7 @@ export interface PngOptions {
  * stored.
  */
 export function encodePng(image: RgbaImage, options: PngOptions = {}): Uint8Array<ArrayBuffer> {
-  const { header, rows } = partsOf(image, options);
+  const { header, rows } = pngParts(image, options.text);
   return pngBytes(header, deflateSync(rows, DEFLATE));
 }
 
@@ -33,18 +26,6 @@ export async function encodePngAside(
   image: RgbaImage,
   options: PngOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { header, rows } = partsOf(image, options);
+  const { header, rows } = pngParts(image, options.text);
   return pngBytes(header, await promisify(deflate)(rows, DEFLATE));
-}
-
-/** What comes before the pixels, and what is compressed. */
-function partsOf(
-  image: RgbaImage,
-  { text }: PngOptions,
-): { readonly header: Uint8Array[]; readonly rows: Uint8Array } {
-  checkPixels(image);
-  const { width, height, rgba } = image;
-  const channels = isOpaque(rgba) ? 3 : 4;
-  const header = pngHeader({ width, height, channels, text });
-  return { header, rows: filterRows(rgba, width, channels) };
 }

@@ -36,6 +36,23 @@ export function pngHeader({ width, height, channels, text = {} }: PngHeader): Ui
   return [SIGNATURE, chunk('IHDR', header), ...texts];
 }
 
+/**
+ * What comes before the pixels of a picture, and its rows to be compressed: three channels when it is opaque,
+ * else four.
+ * @throws OptionError when the number of bytes does not fit the size, or a keyword or text cannot be
+ * stored.
+ */
+export function pngParts(
+  image: RgbaImage,
+  text: PngText = {},
+): { readonly header: Uint8Array[]; readonly rows: Uint8Array<ArrayBuffer> } {
+  checkPixels(image);
+  const { width, height, rgba } = image;
+  const channels = isOpaque(rgba) ? 3 : 4;
+  const header = pngHeader({ width, height, channels, text });
+  return { header, rows: filterRows(rgba, width, channels) };
+}
+
 /** Compressed pixels, or a piece of them, as chunks. */
 export function* dataChunks(data: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < data.length; at += MAX_DATA_BYTES) {

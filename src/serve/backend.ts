@@ -3,6 +3,7 @@
  * for pixels, which are bytes: they travel to child processes and through queues as they are.
  */
 import type { SamplingOptions } from '../engine/sampling-options.ts';
+import { DeviceError } from '../errors.ts';
 import type { Fingerprint } from '../load/fingerprint.ts';
 import type { SamplingDefaults, TextSettings } from '../models/model-json.ts';
 import type { BackendLoad } from './load.ts';
@@ -98,3 +99,6 @@ export interface Backend {
    */
   close(deadlineMs: number): Promise<void>;
 }
+
+/** Whether another worker could do what this one could not. */
+export const isWorkersFault = (error: unknown): boolean => error instanceof DeviceError;

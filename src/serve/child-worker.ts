@@ -1,9 +1,9 @@
 /** One child process that draws, as its parent sees it. */
 import { type ChildProcess, fork } from 'node:child_process';
-import type { ServedModel } from './backend.ts';
+import { fromWire } from '../wire-error.ts';
+import { isWorkersFault, type ServedModel } from './backend.ts';
 import { type BackendLoad, NO_LOAD } from './load.ts';
 import type { RemoteJob } from './remote-job.ts';
-import { errorOf, isWorkersFault } from './wire-error.ts';
 import type { FromWorker, ToWorker, WorkerSetup } from './worker-messages.ts';
 
 export interface ChildEvents {
@@ -35,7 +35,7 @@ export class ChildWorker {
         if (message.type === 'ready') {
           this.#load = message.load;
           resolve(message.models);
-        } else if (message.type === 'refused') reject(errorOf(message.error));
+        } else if (message.type === 'refused') reject(fromWire(message.error));
         else if (message.type === 'note') events.note(message.text);
         else if (message.type === 'load') this.#load = message.load;
         else this.#tell(message);
@@ -97,7 +97,7 @@ export class ChildWorker {
       job.take(event);
     } else {
       this.jobs.delete(job.id);
-      const error = errorOf(message.error);
+      const error = fromWire(message.error);
       if (isWorkersFault(error)) this.#events.handedBack(job);
       else job.fail(error);
     }

@@ -1,8 +1,9 @@
 /** What the API process and its child processes say to each other; pixels travel as bytes. */
+
+import type { WireError } from '../wire-error.ts';
 import type { ImageJob, JobEvent, ServedModel } from './backend.ts';
 import type { BackendLoad } from './load.ts';
 import type { LocalOptions } from './local-backend.ts';
-import type { WireError } from './wire-error.ts';
 
 /** What a child opens. */
 export interface WorkerSetup extends Pick<LocalOptions, 'capacity' | 'created'> {

@@ -1,10 +1,10 @@
 /** A child process with an engine of its own. It ends when its parent says so, or is gone. */
 import { isDeepStrictEqual } from 'node:util';
 import { openFolder } from '../node/files.ts';
+import { toWire } from '../wire-error.ts';
 import type { Backend, ImageJob } from './backend.ts';
 import type { BackendLoad } from './load.ts';
 import { createLocalBackend } from './local-backend.ts';
-import { wireError } from './wire-error.ts';
 import type { FromWorker, ToWorker, WorkerSetup } from './worker-messages.ts';
 
 /** How often the parent hears of the load, where it changed. */
@@ -48,7 +48,7 @@ async function open({ folder, ...options }: WorkerSetup): Promise<void> {
       tell({ type: 'load', load });
     }, LOAD_MS);
   } catch (error) {
-    tell({ type: 'refused', error: wireError(error) });
+    tell({ type: 'refused', error: toWire(error) });
   }
 }
 
@@ -61,7 +61,7 @@ async function draw(id: string, job: ImageJob): Promise<void> {
       tell({ type: 'event', id, event });
     }
   } catch (error) {
-    if (!stop.signal.aborted) tell({ type: 'failed', id, error: wireError(error) });
+    if (!stop.signal.aborted) tell({ type: 'failed', id, error: toWire(error) });
   } finally {
     running.delete(id);
   }

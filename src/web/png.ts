@@ -1,14 +1,7 @@
 /** PNG files in a browser: pictures with how they were made, written and read. */
 import { OptionError } from '../errors.ts';
 import type { RgbaImage } from '../picture/grid.ts';
-import {
-  checkPixels,
-  filterRows,
-  isOpaque,
-  type PngText,
-  pngBytes,
-  pngHeader,
-} from '../picture/png-format.ts';
+import { type PngText, pngBytes, pngParts } from '../picture/png-format.ts';
 import { decodeText, type PngFacts, readPngParts, textBudget } from '../picture/png-parts.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -20,12 +13,9 @@ type Bytes = Uint8Array<ArrayBuffer>;
  * stored.
  */
 export async function encodePng(image: RgbaImage, text: PngText = {}): Promise<Bytes> {
-  checkPixels(image);
-  const { width, height, rgba } = image;
-  const channels = isOpaque(rgba) ? 3 : 4;
-  const rows = filterRows(rgba, width, channels);
+  const { header, rows } = pngParts(image, text);
   const data = await through(new CompressionStream('deflate'), rows);
-  return pngBytes(pngHeader({ width, height, channels, text }), data);
+  return pngBytes(header, data);
 }
 
 /**

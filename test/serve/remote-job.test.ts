@@ -7,7 +7,7 @@ import { DeviceError, OptionError, WeightsError } from '../../src/errors.ts';
 import type { JobEvent } from '../../src/serve/backend.ts';
 import { gpusOf } from '../../src/serve/gpus.ts';
 import { RemoteJob } from '../../src/serve/remote-job.ts';
-import { errorOf, wireError } from '../../src/serve/wire-error.ts';
+import { fromWire, toWire } from '../../src/wire-error.ts';
 import { jobOf } from './worker-jobs.ts';
 
 const picture = { width: 1, height: 1, rgba: new Uint8Array(4) };
@@ -94,7 +94,7 @@ test.each([
   new DeviceError('out-of-memory', 'no room'),
   new TypeError('a fault of ours'),
 ])('%o is the same kind of error on the other side', (error) => {
-  const told = errorOf(JSON.parse(JSON.stringify(wireError(error))));
+  const told = fromWire(JSON.parse(JSON.stringify(toWire(error))));
   expect(told.name).toBe(error.name);
   expect(told.message).toBe(error.message);
   if (!(error instanceof TypeError)) expect(told).toBeInstanceOf(error.constructor);
@@ -102,7 +102,7 @@ test.each([
 });
 
 test('what is no error is told as one', () => {
-  expect(errorOf(wireError('text'))).toMatchObject({ name: 'Error', message: 'text' });
+  expect(fromWire(toWire('text'))).toMatchObject({ name: 'Error', message: 'text' });
 });
 
 describe('GPUs of a machine', () => {

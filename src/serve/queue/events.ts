@@ -1,7 +1,7 @@
 /** Events on their way from workers to an API process: a stream of Redis, pixels as bytes. */
 import type { Redis } from 'ioredis';
+import type { WireError } from '../../wire-error.ts';
 import type { JobEvent, JobPicture } from '../backend.ts';
-import type { WireError } from '../wire-error.ts';
 import { LEFT_MS } from './records.ts';
 
 /** Events that wait at most; an API process that fell behind asks again for what it missed. */

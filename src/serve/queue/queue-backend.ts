@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { DeviceError } from '../../errors.ts';
+import { fromWire } from '../../wire-error.ts';
 import type { Backend, ImageJob, JobEvent, ServedModel } from '../backend.ts';
 import { addLoads, type BackendLoad } from '../load.ts';
 import { modelsDifference } from '../models-difference.ts';
 import { RemoteJob } from '../remote-job.ts';
-import { errorOf } from '../wire-error.ts';
 import { connectionOf, openRedis, type QueueAddress } from './address.ts';
 import { readClaim } from './claim.ts';
 import { hear, type Told } from './events.ts';
@@ -259,7 +259,7 @@ class QueueBackend implements Backend {
       return;
     }
     this.#jobs.delete(id); // there is nothing to cancel
-    sent.remote.fail(errorOf(event.error));
+    sent.remote.fail(fromWire(event.error));
   }
 
   /** A job of which nothing is heard: it waits, runs long, was lost with the queue, or was given up. */

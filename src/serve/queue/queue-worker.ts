@@ -1,9 +1,10 @@
 /** Takes jobs from a queue and draws them with a backend of this process. */
+
 import { randomUUID } from 'node:crypto';
 import { type Job, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Backend } from '../backend.ts';
-import { isWorkersFault, wireError } from '../wire-error.ts';
+import { toWire } from '../../wire-error.ts';
+import { type Backend, isWorkersFault } from '../backend.ts';
 import { connectionOf, openRedis, type QueueAddress } from './address.ts';
 import { claimQueue, leaveQueue } from './claim.ts';
 import { type QueueEvent, tell } from './events.ts';
@@ -154,7 +155,7 @@ export class QueueWorker {
       if (stop.signal.aborted) return;
       const { attempts = 1 } = job.opts;
       if (isWorkersFault(error) && job.attemptsMade + 1 < attempts) throw error; // for another worker
-      await say({ type: 'failed', error: wireError(error) });
+      await say({ type: 'failed', error: toWire(error) });
     } finally {
       this.#running.delete(id);
     }

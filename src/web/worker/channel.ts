@@ -4,8 +4,8 @@
  * written beside it, it would be larger than this.
  */
 import { onAbort } from '../../engine/on-abort.ts';
+import { fromWire, toWire, type WireError } from '../../wire-error.ts';
 import type { Calls } from './protocol.ts';
-import { fromWire, toWire, type WireError } from './wire-error.ts';
 
 /** One side of a channel: a Worker for its page, the global scope in the worker, or a MessagePort. */
 export interface Endpoint {

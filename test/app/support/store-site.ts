@@ -1,32 +1,15 @@
 /** A page and a worker that have the store, and models to be fetched. */
-import { join } from 'node:path';
-import { build } from 'esbuild';
 import type { Page, Worker } from 'playwright-core';
-import { ROOT } from '../../support/sources.ts';
-import { type Mount, type StaticServer, serveStatic } from './static-server.ts';
+import { serveBuilt } from './built-site.ts';
+import type { Mount, StaticServer } from './static-server.ts';
+
+const SCRIPTS = { api: 'test/app/support/store-api.ts' };
 
 const PAGE = `<!doctype html><title>test</title><script type="module" src="api.js"></script>
 <script>new Worker('api.js', { type: 'module' })</script>`;
 
-export async function serveStore(
-  mounts: Readonly<Record<string, Mount>> = {},
-): Promise<StaticServer> {
-  const { outputFiles } = await build({
-    absWorkingDir: ROOT,
-    entryPoints: { api: 'test/app/support/store-api.ts' },
-    bundle: true,
-    platform: 'browser',
-    format: 'esm',
-    outdir: '/',
-    write: false,
-  });
-  const scripts = outputFiles.map(({ path, contents }) => [path.slice(1), contents]);
-  return serveStatic({
-    '/': { 'index.html': PAGE, ...Object.fromEntries(scripts) },
-    '/weights/': join(ROOT, 'weights'),
-    ...mounts,
-  });
-}
+export const serveStore = (mounts?: Readonly<Record<string, Mount>>): Promise<StaticServer> =>
+  serveBuilt(PAGE, SCRIPTS, mounts);
 
 /** The worker of the page, once it has started. */
 export async function openWorker(page: Page, url: string): Promise<Worker> {
