@@ -139,7 +139,9 @@ describe('a tile that is faster', () => {
     expect(result).toEqual({ tile: { rounds: 4 }, ...times, measured: 1, refused: [] });
   });
 
-  test('is seen by the clock of the device, and kept unless the machine is too busy', async () => {
+  // Other processes may have the processor in all of the few runs of the first look: then once more.
+  const patient = { retry: 9 };
+  test('is seen by the clock of the device, unless the machine is too busy', patient, async () => {
     const result = only(await tuned([{ rounds: 4 }], stopwatch));
     expect([result.tile, result.unconfirmed]).toContainEqual({ rounds: 4 });
     expect(result.us).toBeLessThan(result.ownUs * (result.unconfirmed ? 1.01 : 0.95));
