@@ -9,6 +9,7 @@ import { knownTiles } from '../ops/known-adapters.ts';
 import type { Tiles } from '../ops/tiles.ts';
 import { parseVariant } from '../ops/variant-words.ts';
 import { withTuned } from '../tune/table.ts';
+import { keepInstance } from './dawn-instance.ts';
 import { unpackSwiftshader } from './swiftshader.ts';
 import { readTiles, type TunedTiles } from './tiles-file.ts';
 import { openUnvalidated, type Unvalidated } from './unvalidated.ts';
@@ -70,10 +71,7 @@ export interface NodeDevice {
   close(): void;
 }
 
-/**
- * Dawn's instances, one for each driver and set of flags, for as long as the process: Dawn polls its
- * instances from the event loop, also one that was collected meanwhile, and that ends the process.
- */
+/** Dawn's instances, one for each driver and set of flags. */
 const instances = new Map<string, GPU>();
 
 /**
@@ -106,7 +104,7 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
     (flags: readonly string[]) =>
     (driver: Driver): GPU => {
       const key = [driver, ...flags].join(' ');
-      const gpu = instances.get(key) ?? create([...flags]);
+      const gpu = instances.get(key) ?? keepInstance(create([...flags]));
       instances.set(key, gpu);
       return gpu;
     };

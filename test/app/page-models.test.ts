@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { goldenFiles } from '../support/golden-model.ts';
 import { tinyTextFiles } from '../support/tiny-text-model.ts';
 import { hasChromium } from '../web/chromium.ts';
+import { faultsOf } from './support/axe.ts';
 import { connectBrowser, problemsOf } from './support/browser.ts';
 import { droppedCheckpoints } from './support/dropped-checkpoints.ts';
 import { button, drop, finished, pixels, ready } from './support/page-kit.ts';
@@ -62,6 +63,7 @@ describe.skipIf(!hasChromium)('the page, with a model that is dropped on it', ()
       await page.getByText(/Say what to draw/).waitFor();
       expect(await page.locator('.tile canvas').count()).toBe(0);
     }
+    expect(await faultsOf(page)).toEqual([]);
     if (LOOKS) await look(page, LOOKS, 'empty');
   });
 
@@ -70,6 +72,7 @@ describe.skipIf(!hasChromium)('the page, with a model that is dropped on it', ()
     await button(page, 'Draw').click();
     await finished(page);
     await page.getByRole('heading', { name: 'two red lemon on a' }).waitFor();
+    expect(await faultsOf(page)).toEqual([]);
     expect(await page.getByText(/Say what to draw/).count()).toBe(0);
     drawn = await pixels(page);
     link = page.url();

@@ -1,18 +1,16 @@
 /** What the page weighs, what it asks for, who can use it, and where: offline, without WebGPU. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { goldenFiles } from '../support/golden-model.ts';
 import { startHub } from '../support/hub.ts';
 import { hasChromium } from '../web/chromium.ts';
+import { faultsOf } from './support/axe.ts';
 import { connectBrowser, problemsOf } from './support/browser.ts';
 import { button, drawClass, finished, ready } from './support/page-kit.ts';
 import { servePageSite } from './support/page-site.ts';
 
 const MOST_BYTES = 250_000;
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 describe.skipIf(!hasChromium)('the site', () => {
   let site: Awaited<ReturnType<typeof servePageSite>>;
@@ -25,20 +23,6 @@ describe.skipIf(!hasChromium)('the site', () => {
     await browser?.close();
     await site?.close();
   });
-
-  /** What axe-core has against the page as it stands. */
-  async function faults(page: Page): Promise<unknown[]> {
-    // Not as a script of the page, which its policy forbids.
-    await page.evaluate(AXE);
-    return page.evaluate(async () => {
-      const axe = Reflect.get(globalThis, 'axe');
-      const { violations } = await axe.run(document, { resultTypes: ['violations'] });
-      return violations.map(({ id, nodes }: { id: string; nodes: { html: string }[] }) => [
-        id,
-        ...nodes.map(({ html }) => html),
-      ]);
-    });
-  }
 
   test('a first visit: light, shown within a second, from here alone, and kept for the next', async () => {
     const context = await browser.newContext();
@@ -109,7 +93,7 @@ describe.skipIf(!hasChromium)('the site', () => {
       await page.goto(site.page);
       await ready(page);
       for (const fold of await page.locator('summary').all()) await fold.click();
-      expect(await faults(page)).toEqual([]);
+      expect(await faultsOf(page)).toEqual([]);
       const { scrollWidth } = await page.evaluate(() => ({
         scrollWidth: document.documentElement.scrollWidth,
       }));
@@ -123,11 +107,11 @@ describe.skipIf(!hasChromium)('the site', () => {
     await page.goto(site.page);
     await ready(page);
     await drawClass(page, 'Lychee');
-    expect(await faults(page)).toEqual([]);
+    expect(await faultsOf(page)).toEqual([]);
     await page.getByRole('radio', { name: '4', exact: true }).check();
     await button(page, 'Draw').click();
     await page.locator('canvas.now').first().waitFor();
-    expect(await faults(page)).toEqual([]);
+    expect(await faultsOf(page)).toEqual([]);
     await page.context().close();
   });
 
@@ -196,7 +180,7 @@ describe.skipIf(!hasChromium)('the site', () => {
       .waitFor();
     expect(await button(page, 'Draw').isDisabled()).toBe(true);
     await page.getByRole('heading', { name: 'Gallery' }).waitFor();
-    expect(await faults(page)).toEqual([]);
+    expect(await faultsOf(page)).toEqual([]);
     await page.context().close();
   });
 
@@ -248,8 +232,40 @@ describe.skipIf(!hasChromium)('the site', () => {
       .click();
     await page.getByRole('img', { name: 'class 3, seed 1' }).first().waitFor();
     await finished(page);
+
+    // Now that it is here, nothing is asked, and nothing fetched.
+    await page.reload();
+    await ready(page);
+    const before = hub.fetches().length;
+    await button(page, 'Load someone/tiny').click();
+    await page.getByText('c2i_tiny', { exact: true }).first().waitFor();
+    await finished(page);
+    expect(await page.getByRole('button', { name: /^Fetch \d/ }).count()).toBe(0);
+    expect(hub.fetches().length).toBe(before);
     await page.context().close();
     await hub.close();
+  });
+
+  test('a full disk keeps the page from being kept, and from nothing else', async () => {
+    const page = await browser.newPage();
+    const problems = problemsOf(page);
+    await page.goto(`${site.page}icon.svg`);
+    const cdp = await page.context().newCDPSession(page);
+    await cdp.send('Storage.overrideQuotaForOrigin', { origin: site.url, quotaSize: 10_000 });
+    await page.goto(site.page);
+    await ready(page);
+    // It begins, and has no room for what it is to keep.
+    await expect
+      .poll(() =>
+        page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length),
+      )
+      .toBe(0);
+    await drawClass(page, 'Kiwi');
+    await page.reload();
+    await ready(page);
+    expect(await page.getByRole('alert').count()).toBe(0);
+    expect(problems).toEqual([]);
+    await page.context().close();
   });
 
   test('a browser without room says that the model is not kept, and draws', async () => {

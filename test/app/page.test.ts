@@ -71,6 +71,26 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect([drawn.length, far]).toEqual([rgba.length, []]);
   });
 
+  test('says how many tokens a pass there are, where windows pay', async () => {
+    // They do not on this machine; a device that they pay on would ask for this by itself.
+    const theirs = await browser.newPage();
+    await theirs.addInitScript(() => {
+      const post = Worker.prototype.postMessage;
+      Worker.prototype.postMessage = function (message, options: object) {
+        const { name, given } = message;
+        const sent = name === 'draw' ? { ...message, given: { ...given, window: 8 } } : message;
+        post.call(this, sent, options as StructuredSerializeOptions);
+      };
+    });
+    await theirs.goto(link);
+    await theirs.getByText(/^\d+ of 144 tokens, .*, [2-8]\.\d tokens a pass$/).waitFor();
+    await finished(theirs);
+    await theirs.getByText(/tokens\/s · [2-8]\.\d tokens a pass$/).waitFor();
+    // The picture is the same.
+    expect(await pixels(theirs)).toEqual(drawn);
+    await theirs.close();
+  });
+
   test('a stop is no error, and leaves the picture before', async () => {
     await button(page, 'Draw').click();
     await page.locator('canvas.before').waitFor();

@@ -1,9 +1,7 @@
 /** A device that compiles and validates like any other, has every feature, and computes nothing. */
 import { create, globals } from 'webgpu';
 import { type Feature, MATRIX_FEATURE } from '../../kernels/kernel.ts';
-
-/** Dawn crashes when an instance is collected while its device is in use. */
-const instances = new Set<GPU>();
+import { keepInstance } from '../../src/node/dawn-instance.ts';
 
 export interface NullOptions {
   /** Default true. */
@@ -13,8 +11,7 @@ export interface NullOptions {
 export async function nullAdapter({ validation = true }: NullOptions = {}): Promise<GPUAdapter> {
   Object.assign(globalThis, globals);
   const enabled = ['allow_unsafe_apis', ...(validation ? [] : ['skip_validation'])];
-  const gpu = create(['backend=null', `enable-dawn-features=${enabled}`]);
-  instances.add(gpu);
+  const gpu = keepInstance(create(['backend=null', `enable-dawn-features=${enabled}`]));
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error('Dawn has no null backend');
   return adapter;
