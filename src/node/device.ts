@@ -10,6 +10,7 @@ import type { Tiles } from '../ops/tiles.ts';
 import { parseVariant } from '../ops/variant-words.ts';
 import { withTuned } from '../tune/table.ts';
 import { keepInstance } from './dawn-instance.ts';
+import { askGently } from './dawn-polling.ts';
 import { unpackSwiftshader } from './swiftshader.ts';
 import { readTiles, type TunedTiles } from './tiles-file.ts';
 import { openUnvalidated, type Unvalidated } from './unvalidated.ts';
@@ -125,6 +126,8 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
     const tuned = isTuned ? await readTiles(device, toggles, variant) : undefined;
     const measured = withTuned(knownTiles(device.adapterInfo, variant), tuned?.tuned ?? {});
     const notes = [...found.notes, matrices.note, tuned?.note];
+    const { software } = adapterFacts(device);
+    const endAsking = software ? askGently() : () => {};
     return {
       device,
       adapter: found.adapter,
@@ -133,8 +136,11 @@ export async function openDevice(options: OpenOptions = {}): Promise<NodeDevice>
       kernels: { variant, tiles: { ...measured, ...forced?.tiles } },
       toggles,
       validation: !fast,
-      software: adapterFacts(device).software,
-      close,
+      software,
+      close: () => {
+        endAsking();
+        close();
+      },
     };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
