@@ -107,7 +107,7 @@ function parseClass(
   return resolveClass(classNames, name, aliases);
 }
 
-/** Each class or text `count` times, one after another. */
+/** Each class or prompt `count` times, one after another. */
 export function repeatEach<T>(subjects: readonly T[], count: number): T[] {
   return subjects.flatMap((subject) => Array<T>(count).fill(subject));
 }

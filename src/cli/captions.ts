@@ -1,4 +1,4 @@
-/** Features of the texts of a run: from the cache, else of the text encoder, which leaves again. */
+/** Features of the prompts of a run: from the cache, else of the text encoder, which leaves again. */
 import { OptionError, WeightsError } from '../errors.ts';
 import { distinctIds, keyOf } from '../generate/prompts.ts';
 import {
@@ -25,7 +25,7 @@ export interface Encoding {
   readonly signal: AbortSignal;
 }
 
-/** What is said of the texts of a run. */
+/** What is said of the prompts of a run. */
 export interface Captions {
   /** One for each text. */
   readonly features: readonly CaptionFeatures[];
@@ -93,13 +93,13 @@ async function encodeTexts(
   cache.keep(fingerprint, kept);
   const features = prompts.map((prompt) => {
     const found = known.get(keyOf(prompt));
-    if (!found) throw new Error('a text without features');
+    if (!found) throw new Error('a prompt without features');
     return found;
   });
   const textMs = performance.now() - start;
   const cached = fromCache > 0 ? `, ${fromCache} from the cache` : '';
-  const texts = prompts.length === 1 ? 'one text' : `${prompts.length} texts`;
-  report.line(`text     ${formatMs(textMs)}  ${texts}${cached}`);
+  const count = prompts.length === 1 ? 'one prompt' : `${prompts.length} prompts`;
+  report.line(`text     ${formatMs(textMs)}  ${count}${cached}`);
   return { features, encoder: modelDigest, textMs, fromCache };
 }
 

@@ -13,7 +13,7 @@ export const PROFILE = [
 
 export const LABELS = [
   '--labels',
-  'write the class or text below each image, and the seed where it has several',
+  'write the class or prompt below each image, and the seed where it has several',
 ] as const;
 
 export const SCALE: readonly [string, string, (text: string) => number, number] = [

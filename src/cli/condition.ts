@@ -1,4 +1,4 @@
-/** What a run draws: classes, texts, or features of texts. Settled before anything is loaded. */
+/** What a run draws: classes, prompts, or features of prompts. Settled before anything is loaded. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHECKPOINTS } from '../catalogue/checkpoints.ts';
@@ -24,7 +24,7 @@ export interface ConditionArguments extends PromptArguments {
   readonly features?: string | undefined;
 }
 
-/** Texts whose features are to be made. */
+/** Prompts whose features are to be made. */
 export interface PromptsToDraw {
   readonly reader: PromptReader;
   readonly prompts: readonly ReadPrompt[];
@@ -44,7 +44,7 @@ const WAYS = 'give --class NAMES, or --prompt TEXT, --prompts FILE or --features
 
 /**
  * The folder of the model that a run takes: the one given, else the shipped one of its kind.
- * @throws OptionError when it is not said what to draw, in two ways, or when no model of texts is there.
+ * @throws OptionError when it is not said what to draw, in two ways, or when no text model is there.
  */
 export function modelFor(
   model: string | undefined,
@@ -53,7 +53,9 @@ export function modelFor(
   const isText = [prompt, prompts, features].some((given) => given !== undefined);
   if (!isText && classes === undefined) throw new OptionError(`what is to be drawn? ${WAYS}`);
   if (isText && classes !== undefined) {
-    throw new OptionError('a run draws classes or texts: leave out --class, or what else is given');
+    throw new OptionError(
+      'a run draws classes or prompts: leave out --class, or what else is given',
+    );
   }
   if (features !== undefined && (prompt !== undefined || prompts !== undefined)) {
     throw new OptionError('--features stands for prompts: leave out one of them');
@@ -63,11 +65,11 @@ export function modelFor(
   const shipped = textModelFolder();
   if (existsSync(join(shipped, 'model.json'))) return shipped;
   throw new OptionError(
-    `--model: no model of texts ships with this version yet: name one with --model FOLDER; "llamagen pull ${pullable()}" gets an official one, and "llamagen info" shows which are here`,
+    `--model: no text model ships with this version yet: name one with --model FOLDER; "llamagen pull ${pullable()}" gets an official one, and "llamagen info" shows which are here`,
   );
 }
 
-/** Official models of texts. */
+/** Official text models. */
 const pullable = (): string =>
   CHECKPOINTS.filter(({ t5 }) => t5)
     .map(({ name }) => name)
@@ -86,12 +88,12 @@ export async function conditionOf(
   const isText = gpt.modelType === 't2i';
   if (asked.class !== undefined) {
     if (!isText) return { classes: parseClasses(classNames, asked.class) };
-    throw new OptionError(`--class: ${name} draws texts and has no classes: give it --prompt`);
+    throw new OptionError(`--class: ${name} reads prompts and has no classes: give it --prompt`);
   }
   if (!isText) {
     const option = asked.features === undefined ? '--prompt' : '--features';
     throw new OptionError(
-      `${option}: ${name} draws its ${gpt.numClasses} classes and reads no text: give it --class, or take a model of texts ("llamagen info" shows which are)`,
+      `${option}: ${name} draws its ${gpt.numClasses} classes and reads no prompts: give it --class, or take a text model ("llamagen info" shows which are)`,
     );
   }
   if (asked.features !== undefined) return featuresOf(asked.features, config);
@@ -107,7 +109,7 @@ async function featuresOf(file: string, { gpt }: ModelJson): Promise<Condition> 
   return { file, features, encoder };
 }
 
-/** What images are of, each `count` times, one after another: class indices or texts. */
+/** What images are of, each `count` times, one after another: class indices or prompts. */
 export function subjectsOf(condition: Condition, count: number): readonly (number | string)[] {
   if ('classes' in condition) return repeatEach<number | string>(condition.classes, count);
   const texts = 'prompts' in condition ? condition.prompts : condition.features;
@@ -120,7 +122,7 @@ export function subjectsOf(condition: Condition, count: number): readonly (numbe
 /** Words of a model that a line shows. */
 const SHOWN_WORDS = 6;
 
-/** Says what the model does not read of the texts, and the first time what it knows. */
+/** Says what the model does not read of the prompts, and the first time what it knows. */
 export function noteTexts(
   { reader, prompts }: PromptsToDraw,
   { name, text }: ModelJson,

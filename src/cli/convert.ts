@@ -13,7 +13,7 @@ export interface ConvertCommand
     Pick<ConvertOptions, 'dtype' | 'grid' | 'heads' | 'ignore' | 'name'> {
   /** Paths of a decoder and a tokenizer, in any order. */
   readonly files: readonly string[];
-  /** Folder of a T5, as it is on the hub, which reads prompts for a decoder of texts. */
+  /** Folder of a T5, as it is on the hub, which reads the prompts of a text-conditional decoder. */
   readonly t5?: string | undefined;
   /** Folder to make. Default: one of the model's name among the user's models. */
   readonly out?: string | undefined;

@@ -1,4 +1,4 @@
-/** `llamagen embed`: texts to a file of features. */
+/** `llamagen embed`: prompts to a file of features. */
 import { OptionError } from '../errors.ts';
 import { featuresFile } from '../generate/features-file.ts';
 import { openFolder } from '../node/files.ts';
@@ -17,13 +17,13 @@ import type { PromptArguments } from './prompt-lines.ts';
 import type { Report } from './report.ts';
 
 export interface EmbedOptions extends OutputOptions, PromptArguments {
-  /** Folder of the model. Default: the shipped one that draws texts. */
+  /** Folder of the model. Default: the shipped text model. */
   readonly model?: string | undefined;
   /** A safetensors file. */
   readonly out: string;
 }
 
-/** Runs the command. The texts are read and checked before the encoder is loaded. */
+/** Runs the command. The prompts are read and checked before the encoder is loaded. */
 export async function runEmbed(
   options: EmbedOptions,
   report: Report,
@@ -31,12 +31,12 @@ export async function runEmbed(
 ): Promise<void> {
   const { prompt, prompts, out } = options;
   if (prompt === undefined && prompts === undefined) {
-    throw new OptionError('which texts? give --prompt TEXT or --prompts FILE');
+    throw new OptionError('which prompts? give --prompt TEXT or --prompts FILE');
   }
   const folder = modelFor(options.model, { prompt, prompts });
   const config = await readModelJson(openFolder(folder));
   const condition = await conditionOf(folder, config, { prompt, prompts });
-  if (!('prompts' in condition)) throw new Error('texts were asked for');
+  if (!('prompts' in condition)) throw new Error('prompts were asked for');
   const destinations = { featuresOut: out, json: options.json };
   checkDestinations(destinations, { model: folder, prompts });
   keepStdout(destinations, report);
@@ -48,7 +48,7 @@ export async function runEmbed(
     const kept = features.map((each, i) => ({ ...each, prompt: texts[i]?.prompt }));
     await writeDestination(out, featuresFile({ features: kept, encoder }), report);
     for (const [i, { text, ids }] of texts.entries()) {
-      report.line(`text ${i}   ${ids.length} tokens: ${oneLine(text)}`);
+      report.line(`prompt ${i} ${ids.length} tokens: ${oneLine(text)}`);
     }
     report.line(`wrote ${shownDestination(out)}`);
     report.json({

@@ -24,11 +24,11 @@ import {
 const MOST = Number.MAX_SAFE_INTEGER;
 
 const PROMPT = ['--prompt <text>', 'what to draw, in words; may be given again', collect] as const;
-const PROMPTS = ['--prompts <file>', 'texts, one a line; - is standard input', path] as const;
+const PROMPTS = ['--prompts <file>', 'prompts, one per line; - is standard input', path] as const;
 
 /** Adds the command. */
 export function addGenerate(command: AddCommand, run: Runner): void {
-  command('generate', 'Make images, one per class or text and count.')
+  command('generate', 'Make images, one per class or prompt and count.')
     .option(
       '--class <names>',
       'class names or indices, with commas between; "all": every class',
@@ -36,19 +36,27 @@ export function addGenerate(command: AddCommand, run: Runner): void {
     )
     .option(...PROMPT)
     .option(...PROMPTS)
-    .option(
-      '--features <file>',
-      'features of texts in their place, a file of "llamagen embed"',
-      path,
-    )
-    .option('--count <n>', 'images per class or text', integer(1, MAX_COUNT), 1)
+    .option('--features <file>', 'features in place of prompts, a file of "llamagen embed"', path)
+    .option('--count <n>', 'images per class or prompt', integer(1, MAX_COUNT), 1)
     .option('--seed <s>', 'image i draws with seed s+i (default: random)', integer(0, MOST))
-    .option('--cfg-scale <x>', 'guidance; 1 is none', decimal)
-    .option('--cfg-interval <n>', 'guide only the first tokens; -1 guides all', integer(-1, MOST))
-    .option('--temperature <t>', 'randomness', decimal)
-    .option('--top-k <k>', 'draw from the k best codes; 0 keeps all', integer(0, MOST))
-    .option('--top-p <p>', 'draw from this share of probability', decimal)
-    .option('--greedy', 'take the best code, draw nothing')
+    .option('--cfg-scale <x>', "guidance; 1 is none (default: the model's)", decimal)
+    .option(
+      '--cfg-interval <n>',
+      "guide only the first tokens; -1 guides all (default: the model's)",
+      integer(-1, MOST),
+    )
+    .option('--temperature <t>', "randomness (default: the model's)", decimal)
+    .option(
+      '--top-k <k>',
+      "draw from the k most likely codes; 0 keeps all (default: the model's)",
+      integer(0, MOST),
+    )
+    .option(
+      '--top-p <p>',
+      "draw from the most likely codes, up to this sum of probability (default: the model's)",
+      decimal,
+    )
+    .option('--greedy', 'always take the most likely code instead of drawing at random')
     .addOption(
       new Option('--dtype <type>', 'storage of the weights on the device')
         .choices(WEIGHT_DTYPES)
@@ -64,7 +72,7 @@ export function addGenerate(command: AddCommand, run: Runner): void {
     .option('--batch <n>', 'most images side by side (default: 16)', integer(1, MAX_BATCH))
     .option(
       '--window <n>',
-      'positions a pass of each image: guesses save passes, tokens are the same (default: auto, as many as pay)',
+      'positions computed per image in one pass: right guesses save passes, tokens stay the same (default: auto)',
       integerOrAuto(1, MOST_ROWS),
     )
     .option('--from <file>', 'begin each image with the upper rows of this picture (PNG)')
@@ -82,7 +90,7 @@ export function addGenerate(command: AddCommand, run: Runner): void {
 
 /** Adds the command. */
 export function addEmbed(command: AddCommand, run: Runner): void {
-  command('embed', 'Turn texts into the features that a model draws from.')
+  command('embed', 'Turn prompts into the features that a model draws from.')
     .option(...PROMPT)
     .option(...PROMPTS)
     .requiredOption('--out <file>', 'a safetensors file for "llamagen generate --features"', path)

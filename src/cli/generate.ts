@@ -1,4 +1,4 @@
-/** `llamagen generate`: classes or texts to pictures. */
+/** `llamagen generate`: classes or prompts to pictures. */
 import { generateSettings } from '../generate/settings.ts';
 import {
   type CaptionFeatures,
@@ -237,7 +237,7 @@ async function describe(report: Report, finished: Finished): Promise<void> {
   });
 }
 
-/** What `--json` says of texts: how each was read, and where its features came from. */
+/** What `--json` says of prompts: how each was read, and where its features came from. */
 function textFacts({ condition, captions }: Pick<Finished, 'condition' | 'captions'>): object {
   if (!captions) return {};
   const texts =

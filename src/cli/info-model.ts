@@ -31,7 +31,7 @@ function drawn({ classNames, text }: ModelJson): string {
   if (!text) return `${classNames.length} classes`;
   const { maxLength, words = [] } = text;
   const known = words.length > 0 ? ` of ${words.length} things it knows` : '';
-  return `texts of up to ${maxLength} tokens${known}`;
+  return `prompts of up to ${maxLength} tokens${known}`;
 }
 
 /** Names with commas between, in lines. */

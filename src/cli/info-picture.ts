@@ -61,7 +61,7 @@ function describeMade(made: Made): string[] {
   return [
     ...(version === undefined ? [] : [`made by  llamagen-webgpu ${printable(version)}`]),
     `model    ${printable(model)}${dtype === undefined ? '' : ` (${printable(dtype)})`}`,
-    ...(encoder === undefined ? [] : [`texts    by the encoder ${printable(encoder)}`]),
+    ...(encoder === undefined ? [] : [`prompts  by the encoder ${printable(encoder)}`]),
     ...(adapter === undefined ? [] : [`adapter  ${printable(adapter)}`]),
     ...(sampling ? [`sampling ${describeSampling(sampling)}`] : []),
     ...(scale === 1 ? [] : [`scale    ${scale}`]),

@@ -35,9 +35,9 @@ const MAX_CLASSES = 50;
 type ModelFacts = { readonly folder: string } & (
   | {
       readonly name: string;
-      /** None where it draws texts. */
+      /** None where it draws prompts. */
       readonly classes: readonly string[];
-      /** Where it draws texts. */
+      /** Where it draws prompts. */
       readonly text?: TextSettings | undefined;
       /** Whether it has its text encoder and tokenizer: without them it takes features only. */
       readonly readsText?: boolean | undefined;
@@ -131,8 +131,8 @@ function describeCondition({
   const { maxLength, words = [] } = text;
   const known = words.length > 0 ? `, knows ${words.length} things: ${someOf(words)}` : '';
   return readsText
-    ? `texts of up to ${maxLength} tokens${known}`
-    : `features of texts of up to ${maxLength} tokens: it has no text encoder`;
+    ? `prompts of up to ${maxLength} tokens${known}`
+    : `features of prompts of up to ${maxLength} tokens: it has no text encoder`;
 }
 
 function someOf(names: readonly string[]): string {

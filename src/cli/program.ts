@@ -32,17 +32,17 @@ const OTHER_FLAGS = { classes: '--class', kvDtype: '--kv' } as const;
 /** Most rows of a decoding step: 128 guided images. */
 const MAX_ROWS = 256;
 
-const modelOption = (): Option =>
+const modelOption = (without = ''): Option =>
   new Option(
     '--model <folder>',
-    'model folder, or the name of a model that "llamagen info" shows',
+    `model folder, or the name of a model that "llamagen info" shows${without}`,
   ).argParser(resolveModel);
 
 /** @param signal Stops whatever runs. */
 export function program(signal: AbortSignal, streams: Streams): Command {
   const run = runner(signal, streams);
   const llamagen = new Command('llamagen')
-    .description('Generates images from class names and texts with LlamaGen on WebGPU.')
+    .description('Generates images from class names and prompts with LlamaGen on WebGPU.')
     .version(VERSION)
     .exitOverride()
     .configureOutput({
@@ -60,10 +60,13 @@ export function program(signal: AbortSignal, streams: Streams): Command {
     command(name, description).addOption(
       modelOption().default(defaultModelFolder(), 'the one shipped'),
     );
-  const withOwnModel: AddCommand = (name, description) =>
-    command(name, description).addOption(modelOption().default(undefined, 'one that is shipped'));
-  addGenerate(withOwnModel, run);
-  addEmbed(withOwnModel, run);
+  // Which it is without the option depends on what is drawn.
+  const withOwnModel =
+    (without: string): AddCommand =>
+    (name, description) =>
+      command(name, description).addOption(modelOption(without));
+  addGenerate(withOwnModel(' (default: fruits-96, which is shipped; prompts need one)'), run);
+  addEmbed(withOwnModel(' (needed: no text model is shipped yet)'), run);
   addDecode(withModel, run);
   addInfo(withModel, run);
   addTune(withModel, run);
@@ -106,9 +109,10 @@ function addInfo(command: AddCommand, run: Runner): void {
     .argument('[what]', 'a PNG file: show how it was made; a model: show what it draws', path)
     .action((what: string | undefined, options: CommonOptions) => {
       if (what === undefined) return info(options);
-      const model = isFile(what) ? undefined : modelNamed(what);
-      if (model !== undefined) return infoModel({ ...options, model });
-      return infoPicture({ ...options, file: what });
+      if (isFile(what)) return infoPicture({ ...options, file: what });
+      const model = /\.png$/i.test(what) ? modelNamed(what) : resolveModel(what);
+      if (model === undefined) return infoPicture({ ...options, file: what });
+      return infoModel({ ...options, model });
     });
 }
 
@@ -146,7 +150,11 @@ function addConvert(command: AddCommand, run: Runner): void {
       'rows of the token grid, where neither the name nor the file tells',
       integer(1, 256),
     )
-    .option('--t5 <folder>', 'of a decoder of texts: the T5 that reads them, as on the hub', path)
+    .option(
+      '--t5 <folder>',
+      'of a text-conditional decoder: the T5 that reads its prompts, as on the hub',
+      path,
+    )
     .option('--heads <n>', 'attention heads, where neither size nor file tells', integer(1, 65536))
     .option(
       '--ignore <what>',

@@ -1,4 +1,4 @@
-/** Prompts as the command line takes them: `--prompt`, and `--prompts` with one a line. */
+/** Prompts as the command line takes them: `--prompt`, and `--prompts` with one per line. */
 import { readFileSync } from 'node:fs';
 import { OptionError } from '../errors.ts';
 import { fileProblem } from '../node/file-problem.ts';
@@ -31,7 +31,7 @@ function linesOf(path: string): string[] {
     .map((line) => line.trim())
     .filter((line) => line !== '');
   if (lines.length === 0) {
-    throw new OptionError(`--prompts: ${where} has no text: expected a prompt a line`);
+    throw new OptionError(`--prompts: ${where} has no text: expected one prompt per line`);
   }
   if (lines.length > MAX_PROMPTS) {
     throw new OptionError(

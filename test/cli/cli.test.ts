@@ -54,6 +54,14 @@ describe('help', () => {
       expect(stdout).toContain(option);
     }
   });
+
+  test('says which model is taken without --model', async () => {
+    const helpOf = async (name: string): Promise<string> =>
+      (await commandLine(name, '--help')).stdout.replaceAll(/\s+/g, ' ');
+    expect(await helpOf('generate')).toContain('(default: fruits-96, which is shipped; prompts');
+    expect(await helpOf('embed')).toContain('(needed: no text model is shipped yet)');
+    expect(await helpOf('decode')).toContain('(default: the one shipped)');
+  });
 });
 
 describe('wrong usage', () => {

@@ -55,7 +55,7 @@ test('a picture of a text says the text', async () => {
     Description: expect.stringMatching(/^a cat to the left of a lemon, seed 3, made by/),
   });
   const { stdout } = await info(pictureText(made));
-  expect(stdout).toContain(`texts    by the encoder ${encoder}\n`);
+  expect(stdout).toContain(`prompts  by the encoder ${encoder}\n`);
   expect(stdout).toContain(`image 0  ${prompt}, seed 3`);
   const several = { ...made, images: [...made.images, { prompt: '', seed: 4 }], columns: 2 };
   expect(readMade(new Map(Object.entries(pictureText(several))))?.images).toEqual(several.images);
@@ -213,6 +213,16 @@ describe('on the command line', () => {
     const { code, stdout, stderr } = await run('info', file);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/image 0 {2}Lemon \(class 16\), seed 7/);
+  });
+
+  test.each<[string, () => string, string]>([
+    ['a wrong name', () => 'friuts-96', 'did you mean fruits-96?'],
+    ['an official name', () => 'c2i-XXL-384', 'run "llamagen pull c2i-XXL-384" first'],
+    ['a folder without a model', () => folder, 'has no model.json'],
+    ['a picture that is not there', () => join(folder, 'none.PNG'), 'none.PNG: cannot be read: no'],
+  ])('info says of %s what to do', async (_, what, message) => {
+    const { code, stdout, stderr } = await run('info', what());
+    expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(message)]);
   });
 
   test('info refuses what is none', async () => {

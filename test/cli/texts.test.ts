@@ -60,7 +60,7 @@ describe('texts', () => {
     expect(first.stderr).toMatch(
       /^tiny-texts knows 7 things \(cat, lemon, .*"llamagen info tiny-texts" lists them/,
     );
-    expect(first.stdout).toMatch(/text .* ms {2}2 texts\nmodel {4}tiny-texts/);
+    expect(first.stdout).toMatch(/text .* ms {2}2 prompts\nmodel {4}tiny-texts/);
     expect(first.stdout).toContain(`image 3  ${LEMONS}, seed 8\nwrote ${at('all.png')}`);
     const made = readMade(readPngFacts(at('all.png')).text);
     const images = [CAT, CAT, LEMONS, LEMONS].map((prompt, i) => ({ prompt, seed: 5 + i }));
@@ -92,7 +92,7 @@ describe('texts', () => {
     const long = `${LEMONS} on a red ground on a red ground`;
     writeFileSync(at('prompts.txt'), `\n${LEMONS}\r\n   ${long}  \n\n`);
     await runEmbed({ model: at('model'), prompts: at('prompts.txt'), out }, report, never);
-    expect(stdout()).toMatch(/2 texts, 1 from the cache\ntext 0 {3}3 tokens: two lemon\ntext 1/);
+    expect(stdout()).toMatch(/2 prompts, 1 from the cache\nprompt 0 3 tokens: two lemon\nprompt 1/);
     expect(stderr()).toMatch(/the model reads 8 tokens: cut "a red ground"/);
     const file = await readFeaturesFile(await openFile(out));
     expect(file.features.map(({ prompt, tokens }) => [prompt, tokens])).toEqual([
@@ -141,8 +141,8 @@ describe('refused before a device is opened', () => {
       /prompt 2 "https:.* has no words once it is cleaned/,
     ],
     ['control characters', () => ['--prompt', 'a \u001b[2Jcat'], /control character U\+001B at 2/],
-    ['a class', () => ['--class', '0'], /--class: tiny-texts draws texts and has no classes/],
-    ['both', () => ['--class', '0', '--prompt', CAT], /draws classes or texts/],
+    ['a class', () => ['--class', '0'], /--class: tiny-texts reads prompts and has no classes/],
+    ['both', () => ['--class', '0', '--prompt', CAT], /draws classes or prompts/],
     [
       'features beside texts',
       () => ['--features', features('a.safetensors', 2, 24), '--prompt', CAT],
@@ -166,7 +166,7 @@ describe('refused before a device is opened', () => {
         writeFileSync(at('blank.txt'), ' \n\n');
         return ['--prompts', at('blank.txt')];
       },
-      /blank.txt has no text: expected a prompt a line/,
+      /blank.txt has no text: expected one prompt per line/,
     ],
     [
       'a file that is no text',
@@ -197,7 +197,7 @@ describe('refused before a device is opened', () => {
     const { code, stderr } = await commandLine(...asked);
     expect([code, stderr]).toEqual([
       2,
-      expect.stringMatching(/--prompt: fruits-96 draws its 32 classes and reads no text/),
+      expect.stringMatching(/--prompt: fruits-96 draws its 32 classes and reads no prompts/),
     ]);
   });
 
@@ -210,7 +210,7 @@ describe('refused before a device is opened', () => {
       expect([code, stderr]).toEqual([
         2,
         expect.stringMatching(
-          /--model: no model of texts ships .*--model FOLDER.*pull t2i-XL-256" or "llamagen pull t2i-XL-512"/,
+          /--model: no text model ships .*--model FOLDER.*pull t2i-XL-256" or "llamagen pull t2i-XL-512"/,
         ),
       ]);
     }
@@ -242,7 +242,7 @@ test('info lists what a model of texts knows', async () => {
   const { code, stdout } = await commandLine('info', at('model'));
   expect(code).toBe(0);
   expect(stdout).toMatch(
-    /^model {4}tiny-texts .*\n.*\ndraws {4}texts of up to 8 tokens of 7 things/,
+    /^model {4}tiny-texts .*\n.*\ndraws {4}prompts of up to 8 tokens of 7 things/,
   );
   expect(stdout).toContain(TINY_WORDS.join(', '));
 });
