@@ -39,7 +39,7 @@ export interface TrafficResult {
   /** From the submit to the `started` event of requests that found slots, and to the first token. */
   readonly startMs: readonly number[];
   readonly firstTokenMs: readonly number[];
-  /** How long each took over what one of a batch as full as the fullest it shared takes. */
+  /** How long each took from its start, over what one of a batch as full as the fullest it shared takes. */
   readonly slowdowns: readonly number[];
   /** JavaScript time of deciding what to run, over the time in which passes ran. */
   readonly scheduleShare: number;
@@ -78,11 +78,12 @@ export async function measureEngine(session: Session): Promise<EngineResult> {
 
 /** What became of a request. */
 interface Drawn {
+  /** From its start. */
   readonly ms: number;
   /** Undefined where it waited for slots. */
   readonly startMs: number | undefined;
   readonly firstTokenMs: number;
-  /** Most requests that had slots while it ran. */
+  /** Most requests that had slots, or whose pixels were decoded, while it ran. */
   readonly company: number;
 }
 
@@ -162,13 +163,14 @@ class EngineBench {
     const waits = engine.load.slotsInUse + 2 > engine.load.slots;
     let [startMs, firstTokenMs, company] = [0, 0, 0];
     for await (const event of engine.submit({ classIndex, seed: SEED + index, window })) {
-      company = Math.max(company, engine.load.running);
+      const { running, finishing } = engine.load;
+      company = Math.max(company, running + finishing);
       const ms = performance.now() - begun;
       if (event.type === 'started') startMs = ms;
       if (event.type === 'tokens' && firstTokenMs === 0) firstTokenMs = ms;
       if (event.type === 'image') this.#check.check(`image ${index}`, index, event.tokens);
     }
-    const ms = performance.now() - begun;
+    const ms = performance.now() - begun - startMs;
     return { ms, startMs: waits ? undefined : startMs, firstTokenMs, company };
   }
 }
