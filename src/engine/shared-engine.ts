@@ -8,6 +8,8 @@ interface Shared {
   readonly engine: Promise<Engine>;
   /** Calls that are about to submit requests to it. */
   users: number;
+  /** Slots that its successor must have, where one of its calls cannot do without: then it takes no more calls. */
+  successor: number;
   /** Called when there is a user less. */
   readonly waiting: (() => void)[];
 }
@@ -23,15 +25,14 @@ export interface Wanted {
 /**
  * Does something with the engine of a model, which stays until it is done, and as long as it runs
  * requests. A smaller one than is wanted makes way when it is idle; one that has work to do serves, if it
- * can hold a request.
+ * can hold a request, else it takes no more calls until it made way.
  */
 export async function withSharedEngine<T>(
   model: Model,
   wanted: Wanted,
   work: (engine: Engine) => Promise<T>,
 ): Promise<T> {
-  const shared = await sharedEngine(model, wanted);
-  shared.users++;
+  const shared = await joinShared(model, wanted);
   try {
     return await work(await shared.engine);
   } finally {
@@ -40,7 +41,9 @@ export async function withSharedEngine<T>(
   }
 }
 
-async function sharedEngine(model: Model, { capacity, least }: Wanted): Promise<Shared> {
+/** Finds or makes an engine, and counts one more user of it before anybody else looks. */
+async function joinShared(model: Model, { capacity, least }: Wanted): Promise<Shared> {
+  let successor = capacity;
   for (;;) {
     const shared = engines.get(model);
     if (!shared) break;
@@ -48,15 +51,21 @@ async function sharedEngine(model: Model, { capacity, least }: Wanted): Promise<
     if (engines.get(model) !== shared) continue;
     if (!engine) break;
     const isBusy = shared.users > 0 || engine.jobs > 0;
-    if (engine.capacity >= (isBusy ? least : capacity)) return shared;
-    if (shared.users > 0) await new Promise<void>((resolve) => shared.waiting.push(resolve));
-    else if (engine.jobs > 0) await engine.idle();
-    else {
+    if (shared.successor === 0 && engine.capacity >= (isBusy ? least : capacity)) {
+      shared.users++;
+      return shared;
+    }
+    if (!isBusy) {
       engine.destroy();
+      successor = Math.max(capacity, shared.successor);
       break;
     }
+    shared.successor = Math.max(least, shared.successor);
+    if (shared.users > 0) await new Promise<void>((resolve) => shared.waiting.push(resolve));
+    else await engine.idle();
   }
-  const made: Shared = { engine: createEngine(model, { capacity }), users: 0, waiting: [] };
+  const engine = createEngine(model, { capacity: successor });
+  const made: Shared = { engine, users: 1, successor: 0, waiting: [] };
   engines.set(model, made);
   return made;
 }
