@@ -46,6 +46,7 @@ class PictureQueue {
   readonly #network: Network<VqConfig>;
   readonly #waiting: Waiting[] = [];
   readonly #most = new Map<string, number>();
+  #isTaking = false;
 
   constructor(network: Network<VqConfig>) {
     this.#network = network;
@@ -90,11 +91,21 @@ class PictureQueue {
     const end = wanted.profiler?.begin('decode');
     const made = await new Promise<Picture | undefined>((resolve, reject) => {
       this.#waiting.push({ ...wanted, resolve, reject });
-      // A turn for each: those whose pictures went with others find nothing, or what came later.
-      this.#network.exclusive(() => this.#turn()).catch(reject);
+      if (!this.#isTaking) void this.#takeTurns();
     });
     end?.();
     return made;
+  }
+
+  /** Turns until nobody waits, with what others do with the network in between. */
+  async #takeTurns(): Promise<void> {
+    this.#isTaking = true;
+    while (this.#waiting.length > 0) {
+      await this.#network
+        .exclusive(() => this.#turn())
+        .catch((error: unknown) => this.#waiting.shift()?.reject(error)); // of its device, before the turn
+    }
+    this.#isTaking = false;
   }
 
   /** Decodes those that have waited longest. */

@@ -123,6 +123,24 @@ test('one that is not finite fails alone', async () => {
   expect(String((all[1] as PromiseRejectedResult).reason)).toContain('image 1');
 });
 
+test('one that fails before its turn leaves no work behind for others', async () => {
+  const device = await testDevice();
+  const told = new Promise((resolve) => {
+    device.addEventListener('uncapturederror', resolve, { once: true });
+  });
+  // An error that nobody caught, which the next piece of work is told.
+  const both = GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE; // exclude each other
+  device.createBuffer({ size: 4, usage: both });
+  await told;
+  const queue = pictureQueue(model.vq);
+  const decode = (grid: readonly [number, number], index: number) =>
+    queue.decode({ grid, tokens: (grids[0] ?? []).slice(0, grid[0] * grid[1]), index });
+  const [failed, other] = await Promise.allSettled([decode([2, 3], 0), decode(GRID, 1)]);
+  expect(failed).toMatchObject({ status: 'rejected', reason: { problem: 'validation' } });
+  expect(other).toMatchObject({ status: 'fulfilled', value: { width: 8 } });
+  expect(await decode([3, 3], 2)).toMatchObject({ width: 6, height: 6 });
+});
+
 test('where there is no memory for many, fewer are decoded at once', async () => {
   const fresh = await tiny();
   const { memory } = fresh.vq;
