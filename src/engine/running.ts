@@ -125,7 +125,9 @@ export class Running {
       const job = this.jobs.get(placed);
       if (!job) continue;
       const then = placed.submit(count, passes);
-      if (placed.isExact) tell.push(this.#reach(job, placed, then.least, then.passes));
+      // Passes of windows may have gone beyond the end, which is not known before they are seen.
+      const isSure = placed.isExact && then.least <= this.#model.config.gpt.blockSize;
+      if (isSure) tell.push(this.#reach(job, placed, then.least, then.passes));
       else see.push(this.#look(job, placed, then));
     }
     const progress = see.length > 0 ? await this.#results.progress() : new Uint32Array();
