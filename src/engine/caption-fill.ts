@@ -11,7 +11,9 @@ export class CaptionFill {
   #waiting: CaptionedJob[] = [];
   /** Those that share passes now. */
   #group: CaptionedJob[] = [];
-  #passes: AsyncGenerator<PrefillPass, void> | undefined;
+  #passes: ReturnType<Prefill['passes']> | undefined;
+  /** Until a program is there that they need, or cannot be. */
+  #building: Promise<void> | undefined;
 
   constructor(network: Network<GptConfig>, slots: Slots) {
     this.#prefill = new Prefill(network, slots);
@@ -33,18 +35,20 @@ export class CaptionFill {
   }
 
   /**
-   * The next pass; undefined when all captions are in their slots.
+   * The next pass, a promise while a program for it is built, undefined when all captions are in their slots.
    * @param onFilled Takes those whose captions are, behind the passes that were given.
    */
-  async next(onFilled: (one: CaptionedJob) => void): Promise<PrefillPass | undefined> {
-    while (this.isActive) {
+  next(onFilled: (one: CaptionedJob) => void): PrefillPass | Promise<void> | undefined {
+    while (!this.#building && this.isActive) {
       this.#passes ??= this.#begin();
-      const next = await this.#passes.next();
-      if (!next.done) return next.value;
-      this.#passes = undefined;
-      for (const one of this.#group.splice(0)) onFilled(one);
+      const { done, value } = this.#passes.next();
+      if (done) {
+        this.#passes = undefined;
+        for (const one of this.#group.splice(0)) onFilled(one);
+      } else if (value instanceof Promise) this.#building = this.#built(value);
+      else return value;
     }
-    return undefined;
+    return this.#building;
   }
 
   /** Forgets all, as after a failure. */
@@ -52,13 +56,29 @@ export class CaptionFill {
     this.#waiting = [];
     this.#group = [];
     this.#passes = undefined;
+    this.#building = undefined;
   }
 
   destroy(): void {
     this.#prefill.destroy();
   }
 
-  #begin(): AsyncGenerator<PrefillPass, void> {
+  /** Waits for a program; where it cannot be, those that need it fail, and nobody else. */
+  async #built(program: Promise<unknown>): Promise<void> {
+    const group = this.#group;
+    let failed = false;
+    try {
+      await program;
+    } catch (error) {
+      failed = true;
+      for (const { job } of group.splice(0)) job.fail(error);
+    }
+    if (this.#group !== group) return; // all was forgotten meanwhile
+    this.#building = undefined;
+    if (failed) this.#passes = undefined;
+  }
+
+  #begin(): ReturnType<Prefill['passes']> {
     this.#group = this.#waiting.splice(0);
     return this.#prefill.passes(this.#group, ({ job }) => job.isGone);
   }

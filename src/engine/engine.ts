@@ -216,13 +216,15 @@ class SlotEngine implements Engine {
   /** Submits a pass of captions or a chunk that draws, in turns, or waits where more should be known first. */
   async #advance(): Promise<void> {
     const mustDraw = this.#wasCaptions && this.#running.drawing.length > 0;
-    const captions = mustDraw
+    const next = mustDraw
       ? undefined
-      : await this.#captions?.next(({ placed }) => this.#running.filled(placed));
-    if (this.#ended) return;
-    this.#wasCaptions = captions !== undefined;
-    if (captions) this.#submitCaptions(captions);
-    else await this.#draw();
+      : this.#captions?.next(({ placed }) => this.#running.filled(placed));
+    const isBuilding = next instanceof Promise;
+    this.#wasCaptions = next !== undefined && !isBuilding;
+    // Programs for captions are built beside those that draw.
+    if (isBuilding && this.#running.drawing.length === 0) await next;
+    else if (next === undefined || isBuilding) await this.#draw();
+    else this.#submitCaptions(next);
   }
 
   #submitCaptions(pass: PrefillPass): void {

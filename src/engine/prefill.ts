@@ -35,16 +35,13 @@ interface Filler<T> {
   readonly pace: Pace;
 }
 
-/** Steps of prefill by what they do. */
-type Kind = 'project' | 'fill';
-
 export class Prefill {
   readonly #network: Network<GptConfig>;
   readonly #slots: Slots;
   readonly #shape: PrefillShape;
-  readonly #built = new Map<string, Promise<Filler<unknown>>>();
+  /** What is made once, or a promise of it until it is there. */
+  readonly #known = new Map<string, unknown>();
   readonly #programs = new Set<Program>();
-  #noCaption: Promise<void> | undefined;
   #destroyed = false;
 
   constructor(
@@ -69,26 +66,37 @@ export class Prefill {
   }
 
   /**
-   * The passes that captions need, in order, each built when it is asked for.
+   * The passes that captions need, in order, or a promise where the next one is to be built first: it is asked for
+   * again when that is done.
    * @param isGone Whether nobody waits for one any more: its rows are left out from then on.
    */
-  async *passes<T extends Captioned>(
+  *passes<T extends Captioned>(
     captioned: readonly T[],
     isGone: (one: T) => boolean = () => false,
-  ): AsyncGenerator<PrefillPass, void> {
+  ): Generator<PrefillPass | Promise<unknown>, void> {
     const { config } = this.#network;
-    await this.#ready();
+    for (let ready = this.#ready(); ready instanceof Promise; ready = this.#ready()) yield ready;
     const tokens = new Rest(captioned, (one) => tokensOf(config, one), isGone);
     for (let left = tokens.count(); left > 0; left = tokens.count()) {
       const count = nextRows(left, this.#shape);
-      const { program, inputs, pace } = await this.#projector(count);
+      const projector = this.#projector(count);
+      if (projector instanceof Promise) {
+        yield projector;
+        continue; // some may be gone
+      }
+      const { program, inputs, pace } = projector;
       const taken = tokens.take(count);
       yield { program, pace, write: () => this.#writeTokens(program, inputs, count, taken) };
     }
     const rows = new Rest(captioned, (one) => rowsToFill(config, this.#slots.count, one), isGone);
     for (let left = rows.count(); left > 0; left = rows.count()) {
       const count = nextRows(left, this.#shape);
-      const { program, pace } = await this.#filler(count);
+      const filler = this.#filler(count);
+      if (filler instanceof Promise) {
+        yield filler;
+        continue;
+      }
+      const { program, pace } = filler;
       const taken = rows.take(count);
       yield { program, pace, write: () => this.#slots.write('rows', packRows(taken, count)) };
     }
@@ -97,9 +105,12 @@ export class Prefill {
   /** Runs all of them, one after another. */
   async run(captioned: readonly Captioned[]): Promise<void> {
     const { memory, watch } = this.#network;
-    for await (const { program, write } of this.passes(captioned)) {
-      const written = memory.checked('writing captions', write);
-      await watch.race(Promise.all([written, program.run()]));
+    for (const pass of this.passes(captioned)) {
+      if (pass instanceof Promise) await pass;
+      else {
+        const written = memory.checked('writing captions', pass.write);
+        await watch.race(Promise.all([written, pass.program.run()]));
+      }
     }
   }
 
@@ -109,13 +120,12 @@ export class Prefill {
     this.#programs.clear();
   }
 
-  /** Once: what stands for no caption is at its place for all slots. */
-  #ready(): Promise<void> {
-    this.#noCaption ??= this.#placeNoCaption();
-    return this.#noCaption;
+  /** What stands for no caption is at its place for all slots. */
+  #ready() {
+    return this.#once('no caption', () => this.#placeNoCaption());
   }
 
-  async #placeNoCaption(): Promise<void> {
+  async #placeNoCaption(): Promise<true> {
     const { memory, config, precision, watch } = this.#network;
     const { queue } = memory.device;
     const slots = this.#slots.count;
@@ -131,6 +141,7 @@ export class Prefill {
       program.destroy();
       this.#programs.delete(program);
     }
+    return true;
   }
 
   #writeTokens(
@@ -154,22 +165,30 @@ export class Prefill {
   #projector(rows: number) {
     const { config, precision } = this.#network;
     const pass = { rows, slots: this.#slots.count };
-    return this.#of('project', rows, (g) => captionRows(g, config, pass, precision));
+    return this.#once(`project ${rows}`, () =>
+      this.#made((g) => captionRows(g, config, pass, precision)),
+    );
   }
 
   #filler(rows: number) {
     const { config, precision } = this.#network;
     const pass = { rows, slots: this.#slots.count };
-    return this.#of('fill', rows, (g) => gptPrefill(g, config, pass, precision));
+    return this.#once(`fill ${rows}`, () =>
+      this.#made((g) => gptPrefill(g, config, pass, precision)),
+    );
   }
 
-  #of<T>(kind: Kind, rows: number, define: (g: Graph) => T): Promise<Filler<T>> {
-    const key = `${kind} ${rows}`;
-    const known = this.#built.get(key) as Promise<Filler<T>> | undefined;
-    const building = known ?? this.#made(define);
-    this.#built.set(key, building);
-    building.catch(() => this.#built.delete(key));
-    return building;
+  /** Makes something at first need; what could not be made is tried again. */
+  #once<T>(what: string, make: () => Promise<T>): T | Promise<T> {
+    const known = this.#known.get(what) as T | Promise<T> | undefined;
+    if (known !== undefined) return known;
+    const making = make();
+    this.#known.set(what, making);
+    making.then(
+      (made) => this.#known.set(what, made),
+      () => this.#known.delete(what),
+    );
+    return making;
   }
 
   async #made<T>(define: (g: Graph) => T): Promise<Filler<T>> {
