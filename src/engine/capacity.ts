@@ -47,7 +47,7 @@ export async function engineSlots(model: Model, options: EngineOptions): Promise
   if (capacity !== 'auto') return createSlots(model.gpt, capacity, Math.max(capacity, rows));
   const graphs = await modelGraphs(model.config.gpt);
   const { temp } = memoryOf(graphs, model.config, { rows, slots: 1 }, model.gpt.precision);
-  for (let count = fittingSlots(roomOf(model, memoryBytes, temp)); ; count >>= 1) {
+  for (let count = fittingSlots(roomOf(model, memoryBytes, temp)); ; count = half(count)) {
     try {
       return await slotsBeside(model, count, Math.max(count, rows), temp);
     } catch (error) {
@@ -56,6 +56,9 @@ export async function engineSlots(model: Model, options: EngineOptions): Promise
     }
   }
 }
+
+/** Half of an even number of slots, even again. */
+const half = (count: number): number => 2 * Math.floor(count / 4);
 
 /** Slots, where there is memory for `spare` bytes besides. */
 async function slotsBeside(

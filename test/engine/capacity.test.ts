@@ -27,6 +27,8 @@ describe('an engine', () => {
   });
   afterAll(() => model.destroy());
 
+  /** One slot's keys and values of three layers: 17 positions of 64 floats. */
+  const slot = 3 * 2 * 17 * 64 * 4;
   const bytes = (of: Model): number => Object.values(of.memory).reduce((a, b) => a + b, 0);
 
   test('on a software adapter has 32 slots', async () => {
@@ -50,8 +52,6 @@ describe('an engine', () => {
   });
 
   test('has half as many again and again where there is no memory, and keeps nothing of what it tried', async () => {
-    // One slot's keys and values of three layers are 3 * 2 * 17 positions * 64 floats.
-    const slot = 3 * 2 * 17 * 64 * 4;
     const full = await loadModel(fullDevice(device, 9 * slot, /kv$/), tinyFolder());
     const before = full.memory;
     const engine = await createEngine(full);
@@ -69,6 +69,16 @@ describe('an engine', () => {
     await expect(createEngine(spare)).rejects.toMatchObject({ problem: 'out-of-memory' });
     expect(spare.memory).toEqual(before);
     spare.destroy();
+  });
+
+  test('has two slots where half of six would be three, of which guided requests leave one', async () => {
+    const few = await loadModel(fullDevice(device, 2 * slot, /kv$/), tinyFolder());
+    const refused: unknown = await createEngine(few, { memoryBytes: 1, rows: 4 }).catch((e) => e);
+    const two = Number(/at least (\d+)/.exec(String(refused))?.[1]);
+    const engine = await createEngine(few, { memoryBytes: two + 4.5 * slot, rows: 4 });
+    expect(engine.capacity).toBe(2);
+    engine.destroy();
+    few.destroy();
   });
 
   test('of a capacity that cannot be is refused', async () => {
