@@ -154,13 +154,16 @@ class SlotEngine implements Engine {
     window: number | 'auto' = 1,
     captions: readonly CaptionFeatures[] = [],
   ): Promise<void> {
+    if (this.#ended) throw this.#ended;
     const rowsOf = (each: number): number => rows * each;
     const each = window === 'auto' ? this.#passes.bestWindow(rowsOf) : window;
     const fitting = Math.min(rowsOf(each), this.#slots.mostRows);
     await this.#passes.for(Math.max(rows, fitting));
-    if (captions.length === 0) return;
-    const uncondSlot = rows > captions.length ? 0 : undefined;
-    await this.#captions?.prepare(captions.map((caption) => ({ caption, uncondSlot })));
+    if (captions.length > 0 && !this.#ended) {
+      const uncondSlot = rows > captions.length ? 0 : undefined;
+      await this.#captions?.prepare(captions.map((caption) => ({ caption, uncondSlot })));
+    }
+    if (this.#ended) throw this.#ended; // meanwhile: its buffers are gone
   }
 
   idle(): Promise<void> {

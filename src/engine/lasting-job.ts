@@ -10,9 +10,12 @@ export class LastingJob {
   readonly #request: ImageRequest;
   readonly #options: SubmitOptions;
   readonly #stop = new AbortController();
+  readonly #onGone: () => void;
   readonly #unlisten: () => void;
   /** Tokens that were read: the ones it goes on with. */
   #known: ArrayLike<number>;
+  /** On engines before, and on this one as far as was told. */
+  readonly #passes = { before: 0, here: 0 };
   #losses = 0;
   #isRunning = false;
   #wasQueued = false;
@@ -20,12 +23,14 @@ export class LastingJob {
   /** What was told, in tokens. */
   readonly #told = { count: 0, grid: 0, preview: 0 };
 
-  constructor(request: ImageRequest, options: SubmitOptions) {
+  /** @param onGone Called when nobody waits for it any more, unless it is done. */
+  constructor(request: ImageRequest, options: SubmitOptions, onGone: () => void) {
     const { caption, prefix = [] } = request;
     // Copies, for they may be read much later.
     const copy = caption && { ...caption, values: caption.values.slice() };
     this.#request = { ...request, caption: copy };
     this.#options = options;
+    this.#onGone = onGone;
     this.#known = Array.from(prefix);
     this.events = new EventQueue(() => this.#leave());
     const { signal } = options;
@@ -51,6 +56,8 @@ export class LastingJob {
    */
   async run(engine: Engine, onProgress: () => void): Promise<void> {
     this.#isRunning = false;
+    this.#passes.before += this.#passes.here;
+    this.#passes.here = 0;
     const onKnown = (tokens: Uint32Array): void => {
       if (tokens.length <= this.#known.length) return;
       this.#known = tokens;
@@ -81,6 +88,7 @@ export class LastingJob {
   #leave(): void {
     this.#unlisten();
     this.#stop.abort();
+    this.#onGone();
   }
 
   #take(event: EngineEvent): void {
@@ -96,18 +104,29 @@ export class LastingJob {
         this.#isRunning = true;
         break;
       case 'tokens':
-        if (!this.#isNew(event.tokens ? 'grid' : 'count', event.done)) break;
-        this.events.push(
-          event,
-          (latest) =>
-            event.tokens === undefined && latest.type === 'tokens' && latest.tokens === undefined,
-        );
+        this.#takeTokens(event);
         break;
       case 'preview':
         if (this.#isNew('preview', event.done)) this.events.push(event);
         break;
+      case 'image':
+        this.events.push({ ...event, passes: this.#passes.before + event.passes });
+        break;
       default:
         this.events.push(event);
+    }
+  }
+
+  #takeTokens(event: Extract<EngineEvent, { type: 'tokens' }>): void {
+    const { before, here } = this.#passes;
+    this.#passes.here = event.passes ?? here;
+    if (!this.#isNew(event.tokens ? 'grid' : 'count', event.done)) return;
+    if (event.tokens) this.events.push(event);
+    else {
+      this.events.push(
+        { ...event, passes: before + this.#passes.here },
+        (latest) => latest.type === 'tokens' && latest.tokens === undefined,
+      );
     }
   }
 

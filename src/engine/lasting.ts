@@ -81,7 +81,7 @@ class ReopeningEngine implements LastingEngine {
   #session: Session | undefined;
   #ended: Error | undefined;
   #resets = 0;
-  /** On devices that were lost. */
+  /** On devices that are gone. */
   #before: EngineStats = NO_STATS;
   /** In a row. */
   #losses = 0;
@@ -140,7 +140,9 @@ class ReopeningEngine implements LastingEngine {
     if (this.#options.mostWaiting !== undefined) {
       checkRoom(this.load, checked, this.#options.mostWaiting);
     }
-    const job = new LastingJob(request, options);
+    const job = new LastingJob(request, options, () => {
+      if (!this.#session) this.#drop(job); // else when the engine has let go of it
+    });
     if (this.#ended) job.fail(this.#ended);
     else if (options.signal?.aborted) job.fail(options.signal.reason);
     else {
@@ -156,7 +158,13 @@ class ReopeningEngine implements LastingEngine {
     window?: number | 'auto',
     captions?: readonly CaptionFeatures[],
   ): Promise<void> {
-    await this.#session?.engine.prepare(rows, window, captions);
+    if (this.#ended) throw this.#ended;
+    const session = this.#session;
+    await session?.engine.prepare(rows, window, captions).catch(async (error: unknown) => {
+      if (this.#ended) throw this.#ended;
+      // Requests wait for what the next device builds, too.
+      if (!(await isLoss(session.opened.model.device, error))) throw error;
+    });
   }
 
   idle(): Promise<void> {
@@ -212,10 +220,8 @@ class ReopeningEngine implements LastingEngine {
   /** Opens another device in the place of one that is lost, and goes on there. */
   async #reopen(lost: Session, why: DeviceError): Promise<void> {
     if (this.#session !== lost) return;
-    this.#session = undefined;
-    this.#before = addStats(this.#before, lost.engine.stats);
     if (performance.now() - lost.since > WELL_MS) this.#losses = 0;
-    close(lost);
+    this.#leave(lost);
     await Promise.all(this.#runs);
     let error: unknown = why;
     while (!this.#ended) {
@@ -256,7 +262,6 @@ class ReopeningEngine implements LastingEngine {
       return;
     }
     this.#resets++;
-    for (const job of this.#jobs) if (job.isGone) this.#drop(job);
     this.#begin(session);
   }
 
@@ -274,9 +279,14 @@ class ReopeningEngine implements LastingEngine {
       job.fail(this.#ended);
       this.#drop(job);
     }
-    const session = this.#session;
+    if (this.#session) this.#leave(this.#session);
+  }
+
+  /** Closes what it ran on, and keeps what was counted there. */
+  #leave(session: Session): void {
     this.#session = undefined;
-    if (session) close(session);
+    this.#before = addStats(this.#before, session.engine.stats);
+    close(session);
   }
 }
 

@@ -174,6 +174,52 @@ describe('a device that is lost', () => {
       expect([engine.jobs, engine.resets, engine.isOpen]).toEqual([0, 1, true]);
     }));
 
+  test('has no request that left while it was gone', async () => {
+    const opener = new Opener(tinyFolder());
+    let goOn = (): void => {};
+    const mayOpen = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const open = async () => {
+      if (opener.devices.length > 0) await mayOpen;
+      return opener.model();
+    };
+    const engine = await createLastingEngine(open, { ...OPTIONS, mostWaiting: 2 });
+    opener.lose();
+    await until(() => !engine.isOpen);
+    const stop = new AbortController();
+    const aborted = eventsOf(engine.submit(asked, { signal: stop.signal }));
+    const left = engine.submit(asked);
+    expect([engine.jobs, engine.load.waiting]).toEqual([2, 2]);
+    const idle = engine.idle();
+    stop.abort(new Error('enough'));
+    await expect(aborted).rejects.toThrow('enough');
+    await left.return?.();
+    await idle;
+    expect([engine.jobs, engine.load.waiting, engine.isOpen]).toEqual([0, 0, false]);
+    const stays = eventsOf(engine.submit(asked)); // though no more than two may wait
+    goOn();
+    expectOnce(await stays);
+    engine.destroy();
+  });
+
+  test('while pixels are made costs no pass, and those before it count', () =>
+    withLasting(tinyFolder(), async (engine, opener) => {
+      const events = await eventsOf(engine.submit({ ...asked, pixels: true }), (event) => {
+        if (event.type === 'tokens' && event.done === TOTAL) opener.lose();
+      });
+      expect(ofType(events, 'resumed')).toEqual([{ type: 'resumed', done: TOTAL }]);
+      expect(ofType(events, 'image')[0]?.passes).toBe(TOTAL);
+    }));
+
+  test('while programs are prepared is no fault of who asked', () =>
+    withLasting(tinyFolder(), async (engine, opener) => {
+      const prepared = engine.prepare(4);
+      opener.lose();
+      await prepared;
+      expectOnce(await eventsOf(engine.submit(asked)));
+    }));
+
   test('again and again at the same request ends that request alone', async () => {
     const losses: Loss[] = [];
     const onLost = (loss: Loss): void => void losses.push(loss);
@@ -281,7 +327,19 @@ test('destroying it closes what is open, and what is being opened', async () => 
   };
   await expect(running).rejects.toMatchObject(destroyed);
   await expect(eventsOf(engine.submit(asked))).rejects.toMatchObject(destroyed);
+  await expect(engine.prepare(1)).rejects.toMatchObject(destroyed);
   await until(() => opener.devices.length === 2 && opener.open === 0);
+});
+
+test('what was done still counts when it is destroyed', async () => {
+  const opener = new Opener(tinyFolder());
+  const engine = await createLastingEngine(opener.model, OPTIONS);
+  await eventsOf(engine.submit(asked));
+  await engine.idle();
+  const { stats } = engine;
+  expect(stats.tokens).toBe(TOTAL);
+  engine.destroy();
+  expect(engine.stats).toEqual(stats);
 });
 
 test('options that cannot be are refused', async () => {
