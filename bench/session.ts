@@ -138,7 +138,7 @@ export class Session {
       const difference = adapterDifference(this.environment, environmentOf(opened));
       if (difference) throw new Refusal(`the adapter changed during the run: ${difference}`);
       // Begun inside the race, which else would miss errors of the first calls.
-      const begun = Promise.resolve({ device, memory, clock: stopwatch(memory) }).then(work);
+      const begun = stopwatch(memory).then((clock) => work({ device, memory, clock }));
       return await watchDevice(device).race(begun);
     } finally {
       memory.freeAll();

@@ -41,7 +41,9 @@ export async function createEngine(model: Model, options: EngineOptions = {}): P
   const captions = isText ? await import('./caption-fill.ts') : undefined;
   const slots = await engineSlots(model, options);
   const fill = captions && new captions.CaptionFill(model.gpt, slots);
-  return new SlotEngine(model, slots, fill, options);
+  // With the buffers that it reads results with.
+  const make = (): SlotEngine => new SlotEngine(model, slots, fill, options);
+  return model.gpt.memory.make('making an engine', make);
 }
 
 class SlotEngine implements Engine {

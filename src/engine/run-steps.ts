@@ -78,7 +78,10 @@ export async function runSteps(
   const { memory, program, pace } = runner;
   const { signal, profiler, timed = profiler !== undefined, onStep } = options;
   const room = Math.min(Math.max(1, steps), MAX_PASSES);
-  const timeline = timed && hasTimestamps(memory.device) ? new Timeline(memory, room) : undefined;
+  const isTimed = timed && hasTimestamps(memory.device);
+  const timeline = isTimed
+    ? await memory.make('timeline', () => new Timeline(memory, room))
+    : undefined;
   const encodedMs = pace.encode.ms;
   const started = performance.now();
   const device = { ms: 0, idleMs: 0 };

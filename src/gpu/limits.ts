@@ -59,7 +59,8 @@ interface Probe {
 export async function measureLimits(device: GPUDevice): Promise<DeviceLimits> {
   const memory = new Memory(device);
   const kind = adapterFacts(device).software ? 'software' : 'gpu';
-  const bench = { memory, kind, watch: stopwatch(memory), filler: new Filler(memory) } as const;
+  const watch = await stopwatch(memory);
+  const bench = { memory, kind, watch, filler: new Filler(memory) } as const;
   try {
     const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
     const most = Math.min(BYTES[kind], maxBufferSize, maxStorageBufferBindingSize);
@@ -68,7 +69,7 @@ export async function measureLimits(device: GPUDevice): Promise<DeviceLimits> {
       operationsPerSecond: await rateOf(bench, multiplyProbe(THREADS[kind])),
     };
   } finally {
-    bench.watch.destroy();
+    watch.destroy();
     memory.freeAll();
   }
 }
@@ -105,8 +106,10 @@ async function rateOf({ memory, kind, watch, filler }: Bench, probe: Probe): Pro
   const program = await build(memory, g, { weights: new Map(), keep: [out] });
   try {
     const from = program.bufferOf(src);
-    if (given === 'random') filler.fill({ buffer: from }, 'f32');
-    else memory.device.queue.writeBuffer(from, 0, new Float32Array(from.size / 4).fill(given));
+    await memory.checked('filling what is read', () => {
+      if (given === 'random') filler.fill({ buffer: from }, 'f32');
+      else memory.device.queue.writeBuffer(from, 0, new Float32Array(from.size / 4).fill(given));
+    });
     await program.run();
     const to = program.bufferOf(out);
     const [made] = new Float32Array(await readBuffer(memory, to, 4, to.size - 4));

@@ -83,4 +83,18 @@ export class Memory {
   checked<T>(what: string, work: () => T): Promise<Awaited<T>> {
     return checked(this.device, what, work);
   }
+
+  /** As `checked`, for what has memory of its own: it is destroyed where the device does not accept it. */
+  async make<T extends { destroy(): void }>(what: string, make: () => T): Promise<T> {
+    let made: T | undefined;
+    try {
+      await this.checked(what, () => {
+        made = make();
+      });
+    } catch (error) {
+      made?.destroy();
+      throw error;
+    }
+    return made as T;
+  }
 }

@@ -35,7 +35,8 @@ export async function profile(
 /** Runs a program once with every dispatch in a pass of its own. The device must have timestamps. */
 export async function timeDispatches(memory: Memory, program: Program): Promise<DispatchTime[]> {
   const { device } = memory;
-  const timeline = new Timeline(memory, Math.min(program.steps.length, MAX_PASSES));
+  const room = Math.min(program.steps.length, MAX_PASSES);
+  const timeline = await memory.make('timeline', () => new Timeline(memory, room));
   const times: DispatchTime[] = [];
   try {
     for (let first = 0; first < program.steps.length; first += MAX_PASSES) {

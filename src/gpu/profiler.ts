@@ -113,7 +113,7 @@ const hostUs = (): number => performance.now() * 1000;
  */
 async function clockOffset(memory: Memory): Promise<number> {
   const { device } = memory;
-  const timeline = new Timeline(memory, 1);
+  const timeline = await memory.make('timeline', () => new Timeline(memory, 1));
   let [least, most] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
   try {
     for (let i = 0; i < CALIBRATIONS; i++) {

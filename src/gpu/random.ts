@@ -56,8 +56,8 @@ export class Filler {
   }
 
   /**
-   * Queues the filling of a buffer, which needs COPY_DST. The same dtype, spread and seed give the same
-   * contents.
+   * Queues the filling of a buffer, which needs COPY_DST, in error scopes of whoever fills several. The same
+   * dtype, spread and seed give the same contents.
    */
   fill(
     { buffer, offset = 0, size = buffer.size - offset }: GPUBufferBinding,

@@ -14,7 +14,7 @@ export interface Stopwatch {
 }
 
 /** The best stopwatch that a device has. The host's clock counts the way to the device too. */
-export function stopwatch(memory: Memory): Stopwatch {
+export async function stopwatch(memory: Memory): Promise<Stopwatch> {
   return hasTimestamps(memory.device)
     ? deviceStopwatch(memory)
     : { method: 'host clock', time: (encode) => timeOnHost(memory, encode), destroy() {} };
@@ -36,9 +36,9 @@ async function timeOnHost(memory: Memory, encode: Encode): Promise<number> {
   return (performance.now() - started) * 1000;
 }
 
-function deviceStopwatch(memory: Memory): Stopwatch {
+async function deviceStopwatch(memory: Memory): Promise<Stopwatch> {
   const { device } = memory;
-  const timeline = new Timeline(memory, 1);
+  const timeline = await memory.make('timeline', () => new Timeline(memory, 1));
   return {
     method: 'timestamps',
     async time(encode) {

@@ -14,7 +14,7 @@ export const MAX_PASSES = 2048;
 /** Whether a device can tell times; devices need the feature `timestamp-query`. */
 export const hasTimestamps = ({ features }: GPUDevice): boolean => features.has('timestamp-query');
 
-/** Room for the times of some passes, used again after each `read`. */
+/** Room for the times of some passes, used again after each `read`. It is made by `Memory.make`. */
 export class Timeline {
   readonly #memory: Memory;
   readonly #querySet: GPUQuerySet;

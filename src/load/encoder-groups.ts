@@ -142,7 +142,9 @@ async function buildLayers(
   const built = build(memory, g, { weights, keep: [layers.out] });
   const program = await memory.watch.race(built);
   const { queue } = memory.device;
-  queue.writeBuffer(program.bufferOf(layers.bucketTable), 0, relativeBuckets(config));
+  await memory.checked('writing distances of positions', () =>
+    queue.writeBuffer(program.bufferOf(layers.bucketTable), 0, relativeBuckets(config)),
+  );
   return { rows, layers, program };
 }
 
@@ -159,14 +161,16 @@ async function runLayers(
   const [from, to] = [program.bufferOf(x), program.bufferOf(out)];
   const accepted: Promise<unknown>[] = [];
   const done: Promise<unknown>[] = [];
-  queue.writeBuffer(program.bufferOf(places), 0, placesOf(prompts, rows));
   for (const [layer, end] of ends.entries()) {
     signal?.throwIfAborted();
     const isLast = layer === ends.length - 1;
     const begin = ends[layer - 1] ?? 0;
     const work = (): void => {
       const encoder = device.createCommandEncoder({ label: 'layer of the text encoder' });
-      if (layer === 0) encoder.copyBufferToBuffer(stream, 0, from, 0, stream.size);
+      if (layer === 0) {
+        queue.writeBuffer(program.bufferOf(places), 0, placesOf(prompts, rows));
+        encoder.copyBufferToBuffer(stream, 0, from, 0, stream.size);
+      }
       const pass = encoder.beginComputePass();
       for (let i = begin; i < (isLast ? program.steps.length : end); i++) {
         program.encodeStep(pass, i);

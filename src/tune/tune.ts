@@ -25,7 +25,7 @@ export interface TuneOptions {
   readonly known?: ReadonlySet<string> | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Default: the best of the device. */
-  readonly timer?: ((memory: Memory) => Stopwatch) | undefined;
+  readonly timer?: ((memory: Memory) => Stopwatch | Promise<Stopwatch>) | undefined;
   /** Called before each key, and at the end with none. */
   readonly onProgress?: ((done: number, total: number, key?: string) => void) | undefined;
   /** Called with each result as soon as it is there. */
@@ -97,7 +97,7 @@ async function tuneKey(
 ): Promise<Result> {
   const memory = new Memory(device);
   const warmUs = warmUsOf(adapterFacts(device).software);
-  const bench = { memory, timer: timer(memory), watch: memory.watch, signal, warmUs };
+  const bench = { memory, timer: await timer(memory), watch: memory.watch, signal, warmUs };
   const refused = new Set<Tile>();
   const [own, ...others] = candidates;
   if (!own) throw new RangeError('a key without the own choice');

@@ -85,7 +85,7 @@ test('a kernel that makes a part of a weight says so', async () => {
 
 test.each(F32_VARIANTS.slice(0, 1))('a kernel is timed against the limits, %j', async (variant) => {
   const memory = new Memory(device);
-  const clock = stopwatch(memory);
+  const clock = await stopwatch(memory);
   const kernel = linear({ rows: 2, inDim: 64, outDim: 64, variant });
   const one = { name: 'a: b', use: 'a', kernel, dispatches: 3 };
   const limits = {

@@ -14,6 +14,7 @@ import {
   WeightsError,
 } from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';
+import { fullDevice } from '../support/full-device.ts';
 import { tinyFolder } from '../support/tiny-model.ts';
 
 /** Of the tiny model: 4x4 tokens, pictures of 8x8. */
@@ -220,6 +221,18 @@ describe('failing', () => {
       await expect(events).rejects.toBeInstanceOf(DeviceError);
       await expect(events).rejects.toThrow(/engine was destroyed/);
     }
+    await expect(engine.prepare(1)).rejects.toThrow(/engine was destroyed/);
+  });
+
+  test('without room for what is read of it leaves no engine behind', async () => {
+    const full = await loadModel(fullDevice(device, 5000, /^tokens$/), tinyFolder());
+    const before = full.memory;
+    // Its own line of tokens, and a copy for each chunk.
+    await expect(createEngine(full, { capacity: 16 })).rejects.toMatchObject({
+      problem: 'out-of-memory',
+    });
+    expect(full.memory).toEqual(before);
+    full.destroy();
   });
 
   test('with its model ends a request', async () => {

@@ -24,7 +24,7 @@ test('limits are rates, not nonsense', async () => {
 
 test('a stopwatch times what a pass holds and frees its memory', async () => {
   const memory = new Memory(device);
-  const watch = stopwatch(memory);
+  const watch = await stopwatch(memory);
   const expected = device.features.has('timestamp-query') ? 'timestamps' : 'host clock';
   expect(watch.method).toBe(expected);
   expect(await watch.time(() => {})).toBeGreaterThanOrEqual(0);

@@ -7,12 +7,11 @@ import {
   PORTABLE,
   type Variant,
 } from '../../kernels/kernel.ts';
-import type { Memory } from '../../src/gpu/memory.ts';
 import { type Stopwatch, stopwatch } from '../../src/gpu/stopwatch.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
 import { type Operation, run } from '../../src/ops/operation.ts';
 import type { Tile, Tiles } from '../../src/ops/tiles.ts';
-import { type Result, tune } from '../../src/tune/tune.ts';
+import { type Result, type TuneOptions, tune } from '../../src/tune/tune.ts';
 import type { Workload } from '../../src/tune/workloads.ts';
 import { testDevice } from '../support/device.ts';
 
@@ -114,7 +113,7 @@ const workload: Workload = { name: 'fake', define: define(), contents: new Map()
 
 async function tuned(
   tiles: readonly Tile[],
-  timer: (memory: Memory) => Stopwatch = countingTimer(),
+  timer: NonNullable<TuneOptions['timer']> = countingTimer(),
   before: Tiles = {},
 ) {
   const results = new Map<string, Result>();
