@@ -278,7 +278,7 @@ class SlotEngine implements Engine {
     this.#finishing.delete(job);
     if (hasImage) this.#counts.done.images++;
     this.#tellIdle();
-    if (!this.#ended) void this.#passes.buildOthers().catch(() => {}); // those there are will do
+    if (!this.#ended) void this.#passes.buildOthers();
   }
 
   #tellIdle(): void {

@@ -89,8 +89,8 @@ export class Passes {
   readonly #building = new Map<number, Promise<PassProgram>>();
   readonly #software: boolean;
   readonly #counts: readonly number[];
-  /** When programs that nobody waited for could not be built, by their rows. */
-  readonly #failedAt = new Map<number, number>();
+  /** When programs could not be built, by their rows: those that requests would fill, and those that may be of use. */
+  readonly #failedAt = { wanted: new Map<number, number>(), others: new Map<number, number>() };
   #destroyed = false;
 
   constructor(network: Network<GptConfig>, slots: Slots) {
@@ -134,21 +134,17 @@ export class Passes {
     return rows === undefined ? undefined : this.#built.get(rows);
   }
 
-  /** Begins to build the program for so many rows, if there is none. Where it cannot be, those there are will do. */
+  /** Begins to build the program for so many rows, if there is none. */
   begin(rows: number): void {
-    const count = this.#counts.find((n) => n >= rows) ?? rows;
-    const failedAt = this.#failedAt.get(count) ?? Number.NEGATIVE_INFINITY;
-    if (this.#built.has(count) || performance.now() - failedAt < RETRY_MS) return;
-    this.#build(count).catch(() => this.#failedAt.set(count, performance.now()));
+    void this.#tryBuild(this.#counts.find((n) => n >= rows) ?? rows, this.#failedAt.wanted);
   }
 
   /**
-   * The largest program there is that `wanted` rows fill, else the smallest for those `needed`. Where
-   * there is none, or on a software adapter, whose time grows with the rows, none below twice as many,
-   * one is built.
+   * The smallest program there is for so many rows. Where there is none, or on a software adapter, whose
+   * time grows with the rows, none below twice as many, one is built.
    */
-  async for(needed: number, wanted: number = needed): Promise<PassProgram> {
-    const rows = rowsFor(needed, wanted, [...this.#built.keys()], this.#software);
+  async for(needed: number): Promise<PassProgram> {
+    const rows = rowsFor(needed, needed, [...this.#built.keys()], this.#software);
     const there = rows === undefined ? undefined : this.#built.get(rows);
     if (there) return there;
     const count = this.#counts.find((n) => n >= needed);
@@ -161,7 +157,9 @@ export class Passes {
     if (this.#software) return;
     const largest = Math.max(this.#slots.count, ...this.#built.keys());
     for (const rows of this.#counts.filter((n) => n <= largest)) {
-      if (!this.#destroyed && !this.#built.has(rows)) await this.#build(rows);
+      if (this.#destroyed) return;
+      const isThere = await this.#tryBuild(rows, this.#failedAt.others);
+      if (!isThere) return; // more rows take more memory
     }
   }
 
@@ -169,6 +167,23 @@ export class Passes {
     this.#destroyed = true;
     for (const { program } of this.#built.values()) program.destroy();
     this.#built.clear();
+  }
+
+  /**
+   * Builds what nobody waits for, unless it could not be built a moment ago: those there are will do.
+   * @returns Whether it is there.
+   */
+  async #tryBuild(rows: number, failedAt: Map<number, number>): Promise<boolean> {
+    if (this.#built.has(rows)) return true;
+    const at = failedAt.get(rows) ?? Number.NEGATIVE_INFINITY;
+    if (!this.#building.has(rows) && performance.now() - at < RETRY_MS) return false;
+    try {
+      await this.#build(rows);
+      return true;
+    } catch {
+      failedAt.set(rows, performance.now());
+      return false;
+    }
   }
 
   #build(rows: number): Promise<PassProgram> {

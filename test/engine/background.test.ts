@@ -1,5 +1,5 @@
 /** On GPUs programs of other numbers of rows are built after the first picture, behind the requests. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createEngine, DeviceError, type Engine, loadModel, type Model } from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';
 import { type GpuLike, gpuLike } from '../support/gpu-like-device.ts';
@@ -84,6 +84,22 @@ test('one that cannot be built fails no request, and is built when it is needed'
   gpu.fail.with = undefined;
   expect((await tokensOf(2, 3))[0]).toEqual(first);
   await until(() => gpu.made.groups === 3 * each);
+});
+
+test('one that could not be built a moment ago is not tried again with every picture', async () => {
+  await groupsOfProgram();
+  vi.useFakeTimers({ toFake: ['performance'] }); // the moment lasts
+  const { temp } = model.memory;
+  const create = vi.spyOn(model.gpt.memory, 'create');
+  gpu.fail.with = new Error('no room');
+  await tokensOf(2);
+  // Tried, and freed again.
+  await until(() => create.mock.calls.length > 0 && model.memory.temp === temp);
+  create.mockClear();
+  for (const seed of [3, 4]) await tokensOf(seed);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  vi.useRealTimers();
+  expect(create).not.toHaveBeenCalled();
 });
 
 test('an engine that is destroyed meanwhile leaves no memory behind', async () => {
