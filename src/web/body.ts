@@ -11,6 +11,13 @@ export function drop({ body }: Response): void {
   if (!body?.locked) body?.cancel().catch(() => {});
 }
 
+/** Length of a body, unless it is that of a packed one. */
+export function plainLength({ headers }: Response): number | undefined {
+  const length = Number(headers.get('content-length') ?? Number.NaN);
+  const packed = headers.get('content-encoding') ?? 'identity';
+  return packed === 'identity' && Number.isSafeInteger(length) ? length : undefined;
+}
+
 /**
  * The bytes from `skip` to `skip + length` of a body.
  * @param isLast Whether the body must end there.

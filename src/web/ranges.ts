@@ -1,7 +1,7 @@
 /** Pieces of files by HTTP, from servers that know ranges, misread them or ignore them. */
 import { WeightsError } from '../errors.ts';
 import { isWebPage, isWebPageName, isWebPageType } from '../weights/web-page.ts';
-import { drop, readPart, readWhole } from './body.ts';
+import { drop, plainLength, readPart, readWhole } from './body.ts';
 
 export interface RangeOptions {
   readonly signal?: AbortSignal | undefined;
@@ -63,7 +63,7 @@ export async function requestSize(url: string, { signal }: RangeOptions): Promis
   const ask = (way: RequestInit): Promise<number | undefined> =>
     transfer(url, way, { signal }, async (response) => {
       const [, total] = /\/(\d+)$/.exec(response.headers.get('content-range') ?? '') ?? [];
-      const size = Number(total ?? lengthOf(response) ?? Number.NaN);
+      const size = Number(total ?? plainLength(response) ?? Number.NaN);
       // Some servers count no body for HEAD.
       return response.ok && Number.isSafeInteger(size) && size > 0 ? size : undefined;
     });
@@ -136,7 +136,7 @@ async function readFile(
   response: Response,
   { mostBytes }: RangeOptions,
 ): Promise<Content> {
-  const expected = lengthOf(response);
+  const expected = plainLength(response);
   const isTooLong = expected !== undefined && expected > mostBytes;
   const bytes = isTooLong ? undefined : await readWhole(response, expected, mostBytes);
   if (bytes === undefined) {
@@ -175,13 +175,6 @@ function checkPlain(url: string, { headers }: Response): void {
   if (/^multipart\//i.test(headers.get('content-type') ?? '')) {
     throw new Error(`${url}: the server sent several ranges where one was asked for`);
   }
-}
-
-/** Length of a body, unless it is that of a packed one. */
-function lengthOf({ headers }: Response): number | undefined {
-  const length = Number(headers.get('content-length') ?? Number.NaN);
-  const packed = headers.get('content-encoding') ?? 'identity';
-  return packed === 'identity' && Number.isSafeInteger(length) ? length : undefined;
 }
 
 function checkStatus(url: string, { ok, status, statusText, headers }: Response): void {

@@ -1,7 +1,7 @@
 /** Files of a server: how long they are, which version they are, and their bytes as a stream. */
 import { DownloadError } from '../../errors.ts';
 import { TransientError } from '../../hub/transient.ts';
-import { drop, readWhole } from '../body.ts';
+import { drop, plainLength, readWhole } from '../body.ts';
 import type { Bytes } from './place.ts';
 import { assertContent, brokenOff, isPage, NOT_HERE, send, type Web } from './requests.ts';
 import { Silence } from './silence.ts';
@@ -148,13 +148,6 @@ function totalOf(response: Response): number | undefined {
   const [, total] = /^bytes (?:\d+-\d+|\*)\/(\d+)$/i.exec(range) ?? [];
   if (total !== undefined) return Number(total);
   return response.status === 200 ? plainLength(response) : undefined;
-}
-
-/** Length of a body, unless it is that of a packed one. */
-function plainLength({ headers }: Response): number | undefined {
-  const length = Number(headers.get('content-length') ?? Number.NaN);
-  const packed = headers.get('content-encoding') ?? 'identity';
-  return packed === 'identity' && Number.isSafeInteger(length) ? length : undefined;
 }
 
 /**
