@@ -1,15 +1,14 @@
 /** Servers as they are, what they send in place of a model, dropped files, and what is kept of it all. */
-import { createHash } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import type { Browser, BrowserContext, Page, Worker } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { tinyCheckpoints } from '../support/checkpoints.ts';
 import { goldenFiles } from '../support/golden-model.ts';
-import { lfsPointer, listen, sendRanges, sha256 } from '../support/hub.ts';
+import { lfsPointer, sendRanges, sha256 } from '../support/hub.ts';
 import { tinyTextFiles } from '../support/tiny-text-model.ts';
 import { hasChromium } from '../web/chromium.ts';
 import { connectBrowser } from './support/browser.ts';
+import { type ModelServer, type Send, sendOpenly, serveModel } from './support/model-server.ts';
 import type { StaticServer } from './support/static-server.ts';
 import type { Opened, StoreApi } from './support/store-api.ts';
 import { openWorker, serveStore } from './support/store-site.ts';
@@ -19,40 +18,6 @@ declare const api: StoreApi;
 const TINY = goldenFiles('c2i_tiny');
 const NAMES = ['model.json', 'gpt.safetensors', 'vq.safetensors'] as const;
 const HASHES = Object.fromEntries(NAMES.map((name) => [name, sha256(TINY[name]!)]));
-
-type Send = (req: IncomingMessage, res: ServerResponse, bytes: Buffer, etag: string) => void;
-
-/** A server of one model, in one way or another. */
-interface ModelServer {
-  readonly url: string;
-  readonly log: string[];
-  files: Record<string, Uint8Array>;
-  send: Send;
-  close(): Promise<void>;
-}
-
-async function serveModel(): Promise<ModelServer> {
-  const log: string[] = [];
-  const { origin, close } = await listen((req, res) => {
-    res.setHeader('access-control-allow-origin', '*');
-    const name = decodeURIComponent(req.url ?? '').replace(/^\/m\//, '');
-    log.push([req.method, name, req.headers.range].filter(Boolean).join(' '));
-    const bytes = server.files[name];
-    const etag = `"${createHash('md5')
-      .update(bytes ?? '')
-      .digest('hex')}"`;
-    if (bytes) server.send(req, res, Buffer.from(bytes), etag);
-    else res.writeHead(404).end();
-  });
-  const server: ModelServer = { url: `${origin}/m`, log, files: TINY, send: sendOpenly, close };
-  return server;
-}
-
-/** As servers do that let pages of other origins see what they say. */
-const sendOpenly: Send = (req, res, bytes, etag) => {
-  res.setHeader('access-control-expose-headers', 'etag, content-range');
-  sendRanges(req, res, bytes, etag);
-};
 
 describe.skipIf(!hasChromium)('a model of a server', () => {
   let site: StaticServer;
@@ -76,7 +41,7 @@ describe.skipIf(!hasChromium)('a model of a server', () => {
     await site?.close();
   });
   beforeEach(async () => {
-    server = await serveModel();
+    server = await serveModel(TINY);
     context = await browser.newContext();
     page = await context.newPage();
     worker = await openWorker(page, site.url);

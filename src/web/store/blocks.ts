@@ -1,6 +1,6 @@
 /** A file in blocks of 4 MiB, each a sealed file of its own: what came is kept, what broke is known. */
 import { type ByteSource, checkRange } from '../../weights/source.ts';
-import type { Bytes, Held, Place } from './place.ts';
+import { type Bytes, gone, type Held, type Place } from './place.ts';
 import { getSealed, putSealed, readSealed } from './sealed.ts';
 
 /** Bytes of all blocks but the last. */
@@ -55,7 +55,7 @@ export class Blocks {
 
   /**
    * The file as what weights are read from. A block is checked when it is read first.
-   * @param mend Gives the bytes of a block that is missing or damaged, and writes them where it can.
+   * @param mend Gives the bytes of a block that is missing or damaged, and writes them where they are kept.
    */
   source(mend: (index: number) => Promise<Bytes>): ByteSource {
     const { name, byteLength } = this;
@@ -63,7 +63,7 @@ export class Blocks {
     // Weights are read in order, in pieces that are shorter than blocks.
     let last: { readonly index: number; readonly bytes: Bytes } | undefined;
     const whole = async (index: number): Promise<Bytes> => {
-      const held = await this.#place.get(this.#path(index));
+      const held = await this.#place.get(this.#path(index)).catch(gone);
       const bytes = held && (await readSealed(held).catch(gone));
       const isRight = bytes?.byteLength === this.lengthOf(index);
       if (held && isRight) checked.set(index, held);
@@ -104,6 +104,3 @@ export class Blocks {
     return `${this.#folder}/${index}`;
   }
 }
-
-/** Browsers reject reads of what was written anew or removed meanwhile. */
-const gone = (): undefined => undefined;

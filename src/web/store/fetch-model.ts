@@ -5,7 +5,7 @@ import { fetchBlocks } from './download.ts';
 import { withLock } from './locks.ts';
 import { blocksOf, type Opening, recordOf, webOf } from './opening.ts';
 import type { Origin } from './origin.ts';
-import { isQuotaError, type Place } from './place.ts';
+import { gone, isQuotaError, type Place } from './place.ts';
 import {
   type FileRecord,
   type ModelRecord,
@@ -122,7 +122,7 @@ async function forgetUnnamed(
   { id }: Origin,
   files: readonly FileRecord[],
 ): Promise<void> {
-  const before = await readRecord(place, id);
+  const before = await readRecord(place, id).catch(gone);
   if (before?.complete) return;
   for (const { sha256, gitHash, version, folder } of files) {
     if ((sha256 ?? gitHash ?? version) === undefined) await place.remove(folder);

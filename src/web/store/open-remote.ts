@@ -8,7 +8,7 @@ import { fetchModel } from './fetch-model.ts';
 import { ifUnlocked, withLock } from './locks.ts';
 import { blocksOf, type Opening, recordOf, webOf } from './opening.ts';
 import type { Origin, OriginPlan } from './origin.ts';
-import type { Bytes } from './place.ts';
+import { type Bytes, gone } from './place.ts';
 import { type FileRecord, type ModelRecord, readRecord, writeRecord } from './record.ts';
 
 /** Longest wait for word of newer versions where the model is here. */
@@ -46,9 +46,9 @@ export async function storedFiles(opening: Opening): Promise<ModelFiles | undefi
   return record && filesOf(opening, record);
 }
 
-/** The record of a model of which all is here. */
+/** The record of a model of which all is here; one that cannot be read is none. */
 async function wholeRecord({ place, origin }: Opening): Promise<ModelRecord | undefined> {
-  const record = await readRecord(place, origin.id);
+  const record = await readRecord(place, origin.id).catch(gone);
   if (!record?.complete) return undefined;
   const missing = await Promise.all(record.files.map((file) => blocksOf(place, file).missing()));
   return missing.every((blocks) => blocks.length === 0) ? record : undefined;

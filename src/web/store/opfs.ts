@@ -15,16 +15,16 @@ interface SyncHandle {
 type SyncFile = FileSystemFileHandle & { createSyncAccessHandle?(): Promise<SyncHandle> };
 
 /**
+ * Its calls throw what the browser throws where it keeps no files.
  * @param root A folder of the origin's private file system.
- * @throws what the browser throws where it keeps no files.
  */
-export async function opfsPlace(root: string): Promise<Place> {
-  const top = await (await navigator.storage.getDirectory()).getDirectoryHandle(root, {
-    create: true,
-  });
+export function opfsPlace(root: string): Place {
+  // Found anew each time: browsers remove it with everything that a site keeps, while its pages are open.
   const folderAt = async (path: readonly string[], create = false) => {
-    let folder = top;
-    for (const name of path) folder = await folder.getDirectoryHandle(name, { create });
+    let folder = await navigator.storage.getDirectory();
+    for (const name of [root, ...path]) {
+      folder = await folder.getDirectoryHandle(name, { create });
+    }
     return folder;
   };
   return {
@@ -45,10 +45,13 @@ export async function opfsPlace(root: string): Promise<Place> {
       else await streamAll(handle, parts);
     },
     async names(folder) {
-      const found = await orNothing(() => folderAt(folder === '' ? [] : folder.split('/')));
-      const names: string[] = [];
-      for await (const name of found?.keys() ?? []) names.push(name);
-      return names;
+      const found = await orNothing(async () => {
+        const names: string[] = [];
+        const within = await folderAt(folder === '' ? [] : folder.split('/'));
+        for await (const name of within.keys()) names.push(name);
+        return names;
+      });
+      return found ?? [];
     },
     async remove(path) {
       const [name, folder] = split(path);
@@ -65,7 +68,7 @@ function split(path: string): [name: string, folder: readonly string[]] {
 
 function writeAll(handle: SyncHandle, parts: readonly Bytes[]): void {
   try {
-    handle.truncate(0);
+    // Cut last: a write that fails for want of room, or ends with the browser, leaves what was there.
     let at = 0;
     for (const part of parts) {
       for (let done = 0; done < part.byteLength; ) {
@@ -75,6 +78,7 @@ function writeAll(handle: SyncHandle, parts: readonly Bytes[]): void {
       }
       at += part.byteLength;
     }
+    handle.truncate(at);
     handle.flush();
   } finally {
     handle.close();
@@ -92,12 +96,15 @@ async function streamAll(handle: FileSystemFileHandle, parts: readonly Bytes[]):
   await stream.close();
 }
 
-/** What `look` finds; undefined where there is no such file or folder. */
+/** What browsers say of a name that is not there, or is that of a folder in the place of a file. */
+const NOT_THERE: readonly string[] = ['NotFoundError', 'TypeMismatchError'];
+
+/** What `look` finds; undefined where there is no such file or folder, or no longer. */
 async function orNothing<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look();
   } catch (error) {
-    if (error instanceof DOMException && error.name === 'NotFoundError') return undefined;
+    if (error instanceof DOMException && NOT_THERE.includes(error.name)) return undefined;
     throw error;
   }
 }

@@ -26,6 +26,9 @@ export interface Place {
   remove(folder: string): Promise<void>;
 }
 
+/** For reads that may fail: browsers reject those of what is broken, was written anew or removed meanwhile. */
+export const gone = (): undefined => undefined;
+
 /** Whether a browser refused a write for want of room. */
 export const isQuotaError = (error: unknown): boolean =>
   error instanceof Error && error.name === 'QuotaExceededError';

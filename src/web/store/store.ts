@@ -107,14 +107,14 @@ async function findPlace({
     return { place: memoryPlace(), note };
   }
   const problems: string[] = [];
-  const ways: readonly [StoreKind, (name: string) => Promise<Place>][] = [
+  const ways: readonly [StoreKind, (name: string) => Place][] = [
     ['opfs', opfsPlace],
     ['cache', cachePlace],
   ];
   const first = ways.findIndex(([way]) => way === kind);
   for (const [way, open] of first < 0 ? [] : ways.slice(first)) {
     try {
-      const place = await open(name);
+      const place = open(name);
       await tryOut(place);
       return { place, note: problems.length > 0 ? whyNot(place.kind, problems) : undefined };
     } catch (error) {

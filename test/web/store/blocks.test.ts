@@ -77,6 +77,15 @@ describe('blocks', () => {
     expect(mended).toEqual([1]);
   });
 
+  test('are mended where they cannot be looked up', async () => {
+    await fill();
+    const { get } = place;
+    place.get = (path) =>
+      path.endsWith('/1') ? Promise.reject(new TypeError('Failed to fetch')) : get(path);
+    expect(Buffer.compare(await source().read(0, LENGTH), CONTENT)).toBe(0);
+    expect(mended).toEqual([1]);
+  });
+
   test('of another length are not those of the file', async () => {
     await fill();
     const longer = new Blocks(place, 'model/file', 'gpt.safetensors', LENGTH + 1);
