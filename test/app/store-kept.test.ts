@@ -5,7 +5,7 @@ import { goldenFiles } from '../support/golden-model.ts';
 import { sha256 } from '../support/hub.ts';
 import { hasChromium } from '../web/chromium.ts';
 import { connectBrowser } from './support/browser.ts';
-import { type ModelServer, serveModel } from './support/model-server.ts';
+import { type ModelServer, type Send, sendOpenly, serveModel } from './support/model-server.ts';
 import type { StaticServer } from './support/static-server.ts';
 import type { Opened, StoreApi } from './support/store-api.ts';
 import { openWorker, serveStore } from './support/store-site.ts';
@@ -21,6 +21,22 @@ const bytesOf = (files: Model): number =>
   NAMES.reduce((sum, name) => sum + files[name].byteLength, 0);
 
 const FIRST = goldenFiles('c2i_tiny') as Model;
+/** Another name, and another last weight of the decoder. */
+const SECOND: Model = {
+  ...FIRST,
+  'model.json': new TextEncoder().encode(
+    new TextDecoder().decode(FIRST['model.json']).replace('c2i_tiny', 'second'),
+  ),
+  'gpt.safetensors': FIRST['gpt.safetensors'].map((byte, i, { length }) =>
+    i === length - 4 ? byte ^ 1 : byte,
+  ),
+};
+
+/** Tells which decoder there is, and sends none. */
+const refuse: Send = (req, res, bytes, etag) =>
+  req.headers.range !== 'bytes=0-0' && req.url?.endsWith('gpt.safetensors')
+    ? res.writeHead(403).end()
+    : sendOpenly(req, res, bytes, etag);
 
 describe.skipIf(!hasChromium)('a model that is kept', () => {
   let site: StaticServer;
@@ -48,7 +64,65 @@ describe.skipIf(!hasChromium)('a model that is kept', () => {
     await server.close();
   });
 
-  const open = (): Promise<Opened> => worker.evaluate((url) => api.open({ url }), server.url);
+  const open = (options: { readonly stopAt?: number } = {}): Promise<Opened> =>
+    worker.evaluate(({ url, options }) => api.open({ url }, options), { url: server.url, options });
+  /** Paths in OPFS. */
+  const stored = async (): Promise<string[]> =>
+    Object.keys(await page.evaluate(() => api.stored()));
+  describe('while a newer version', () => {
+    const stopped = async (): Promise<void> => {
+      expect((await open()).files).toEqual(hashesOf(FIRST));
+      server.files = { ...SECOND };
+      // All of the tokenizer is here.
+      const { error, models } = await open({ stopAt: 1 });
+      expect(error).toEqual({ name: 'Error', message: 'stop' });
+      expect(models).toMatchObject([{ name: 'c2i_tiny', bytes: bytesOf(FIRST) }]);
+      expect(models[0]?.storedBytes).toBeGreaterThanOrEqual(bytesOf(FIRST));
+    };
+
+    test('was stopped is used without a network, and gives way when all of that is here', async () => {
+      await stopped();
+      await context.setOffline(true);
+      const offline = await open();
+      expect(offline).toMatchObject({ files: hashesOf(FIRST), progress: [] });
+      expect(offline.notes).toEqual([
+        expect.stringMatching(/^using c2i_tiny as it is stored: .*there is no network$/),
+      ]);
+      const estimate = await worker.evaluate(
+        async (url) => (await api.store()).estimate({ url }),
+        server.url,
+      );
+      expect(estimate).toMatchObject({ name: 'c2i_tiny', bytes: bytesOf(FIRST) });
+      await context.setOffline(false);
+      expect(await open()).toMatchObject({
+        files: hashesOf(SECOND),
+        models: [{ name: 'second', bytes: bytesOf(SECOND), storedBytes: bytesOf(SECOND) }],
+      });
+      expect(await stored()).toHaveLength(4);
+    });
+
+    test('was taken back is used as before, and nothing of that is left', async () => {
+      await stopped();
+      server.send = refuse;
+      expect((await open()).files).toEqual(hashesOf(FIRST));
+      expect((await stored()).length).toBeGreaterThan(4);
+      server.files = { ...FIRST };
+      expect(await open()).toMatchObject({ files: hashesOf(FIRST), notes: [], progress: [] });
+      expect(await stored()).toHaveLength(4);
+    });
+
+    test('is refused is used, with the reason', async () => {
+      await open();
+      server.files = { ...SECOND };
+      server.send = refuse;
+      const refused = await open();
+      expect(refused).toMatchObject({ files: hashesOf(FIRST) });
+      expect(refused.notes).toEqual([
+        'c2i_tiny: there is a newer version: fetching what changed',
+        expect.stringMatching(/^using c2i_tiny as it is stored: .*gpt.safetensors: .*403/),
+      ]);
+    });
+  });
 
   test('is fetched again where the browser cannot read what it stored', async () => {
     await open();

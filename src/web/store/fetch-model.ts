@@ -3,9 +3,8 @@ import { DownloadError, OptionError, WeightsError } from '../../errors.ts';
 import { type RetryTiming, retrying } from '../../hub/retry.ts';
 import { fetchBlocks } from './download.ts';
 import { withLock } from './locks.ts';
-import { blocksOf, type Opening, recordOf, webOf } from './opening.ts';
-import type { Origin } from './origin.ts';
-import { gone, isQuotaError, type Place } from './place.ts';
+import { blocksOf, type Opening, recordOf, webOf, wholeRecord } from './opening.ts';
+import { isQuotaError, type Place } from './place.ts';
 import {
   type FileRecord,
   type ModelRecord,
@@ -78,20 +77,23 @@ async function fetchOnce(
   const { origin, place, options, freeBytes } = opening;
   const plan = await origin.plan(web);
   const files = await Promise.all(plan.files.map((file) => recordOf(origin.id, file)));
-  await forgetUnnamed(place, origin, files);
+  const before = await wholeRecord(opening);
+  await forgetUnnamed(place, files, before);
   const all = files.map((file) => blocksOf(place, file));
   const stored = await Promise.all(all.map((blocks) => blocks.storedBytes()));
   const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
   const [total, resumed] = [sum(files.map(({ bytes }) => bytes)), sum(stored)];
   const isTight = async (): Promise<boolean> => total - resumed > ((await freeBytes()) ?? total);
   // Versions before may give way first.
-  if (await isTight()) await removeOthers(place, origin.id, files);
+  const givesWay = await isTight();
+  if (givesWay) await removeOthers(place, origin.id, files);
   if (await isTight()) await place.spill();
   const record: ModelRecord = {
     ...{ format: 1, name: plan.name, source: origin.source, files },
-    ...{ complete: false, usedAt: Date.now() },
+    ...{ complete: true, usedAt: Date.now() },
   };
-  await writeRecord(place, origin.id, record);
+  const kept = givesWay ? undefined : before;
+  await writeRecord(place, origin.id, { ...record, complete: false, before: kept });
   for (const [i, blocks] of all.entries()) {
     const remote = plan.files[i];
     if (!remote) continue;
@@ -106,10 +108,9 @@ async function fetchOnce(
       throw error;
     });
   }
-  const complete = { ...record, complete: true };
-  await writeRecord(place, origin.id, complete);
+  await writeRecord(place, origin.id, record);
   await removeOthers(place, origin.id, files);
-  return complete;
+  return record;
 }
 
 const isWrong = (error: unknown): boolean =>
@@ -119,13 +120,13 @@ const isWrong = (error: unknown): boolean =>
 /** Bytes of several answers are joined only where something says that they belong together. */
 async function forgetUnnamed(
   place: Place,
-  { id }: Origin,
   files: readonly FileRecord[],
+  whole: ModelRecord | undefined,
 ): Promise<void> {
-  const before = await readRecord(place, id).catch(gone);
-  if (before?.complete) return;
+  const kept = new Set(whole?.files.map(({ folder }) => folder));
   for (const { sha256, gitHash, version, folder } of files) {
-    if ((sha256 ?? gitHash ?? version) === undefined) await place.remove(folder);
+    const isNamed = (sha256 ?? gitHash ?? version) !== undefined;
+    if (!isNamed && !kept.has(folder)) await place.remove(folder);
   }
 }
 

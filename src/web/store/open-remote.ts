@@ -6,13 +6,20 @@ import type { Blocks } from './blocks.ts';
 import { fetchBlock } from './download.ts';
 import { fetchModel } from './fetch-model.ts';
 import { ifUnlocked, withLock } from './locks.ts';
-import { blocksOf, type Opening, recordOf, webOf } from './opening.ts';
+import { blocksOf, type Opening, recordOf, webOf, wholeRecord } from './opening.ts';
 import type { Origin, OriginPlan } from './origin.ts';
 import { type Bytes, gone } from './place.ts';
-import { type FileRecord, type ModelRecord, readRecord, writeRecord } from './record.ts';
+import {
+  type FileRecord,
+  type ModelRecord,
+  readRecord,
+  removeOthers,
+  writeRecord,
+} from './record.ts';
 
 /** Longest wait for word of newer versions where the model is here. */
 const ASK_MS = 5000;
+
 /**
  * The files of a model: as they are kept, once the server has no newer ones.
  * @throws DownloadError, WeightsError; the reason of the signal.
@@ -24,18 +31,28 @@ export async function openRemote(opening: Opening): Promise<ModelFiles> {
   const before = await wholeRecord(opening);
   if (before) {
     const plan = await askAgain(opening, before.name);
-    if (!plan || (await isSame(origin, before, plan))) {
-      await noteUse(opening);
+    const isLatest = plan !== undefined && (await isSame(origin, before, plan));
+    if (!plan || isLatest) {
+      await noteUse(opening, isLatest);
       return filesOf(opening, before);
     }
     onNote?.(`${before.name}: there is a newer version: fetching what changed`, true);
   }
-  const fetched = await fetchModel(opening);
+  let fetched: ModelRecord;
+  try {
+    fetched = await fetchModel(opening);
+  } catch (error) {
+    signal?.throwIfAborted();
+    const kept = await wholeRecord(opening);
+    if (!kept) throw error;
+    noteAsStored(opening, kept.name, error);
+    return filesOf(opening, kept);
+  }
   try {
     return await filesOf(opening, fetched);
   } catch (error) {
     // Bytes that are right, and of no model: they would take room for nothing.
-    if (isNoModel(error)) await place.remove(origin.id);
+    if (isNoModel(error)) await ifUnlocked(origin.id, () => place.remove(origin.id));
     throw error;
   }
 }
@@ -46,22 +63,21 @@ export async function storedFiles(opening: Opening): Promise<ModelFiles | undefi
   return record && filesOf(opening, record);
 }
 
-/** The record of a model of which all is here; one that cannot be read is none. */
-async function wholeRecord({ place, origin }: Opening): Promise<ModelRecord | undefined> {
-  const record = await readRecord(place, origin.id).catch(gone);
-  if (!record?.complete) return undefined;
-  const missing = await Promise.all(record.files.map((file) => blocksOf(place, file).missing()));
-  return missing.every((blocks) => blocks.length === 0) ? record : undefined;
-}
-
-async function noteUse({ disk, place, origin: { id } }: Opening): Promise<void> {
+/** @param isLatest Whether the server has the version that is used. */
+async function noteUse(opening: Opening, isLatest: boolean): Promise<void> {
+  const { disk, place, origin } = opening;
+  const { id } = origin;
   if (place.isFull) return;
   const write = async (): Promise<void> => {
     const record = await readRecord(disk, id);
-    if (record) await writeRecord(disk, id, { ...record, usedAt: Date.now() });
+    if (!record) return;
+    // A server that went back to the version before needs no other.
+    const used = (isLatest && record.before) || record;
+    await writeRecord(disk, id, { ...used, usedAt: Date.now() });
+    if (used !== record) await removeOthers(disk, id, used.files);
   };
   // A full disk, or another tab that is writing: the time is not worth a failure here or there.
-  await ifUnlocked(id, write).catch(() => {});
+  await ifUnlocked(id, write).catch(gone);
 }
 
 const isNoModel = (error: unknown): boolean =>
@@ -76,11 +92,16 @@ async function askAgain(opening: Opening, name: string): Promise<OriginPlan | un
     return await origin.plan(webOf(opening, signal));
   } catch (error) {
     options.signal?.throwIfAborted();
-    const why = error instanceof Error ? error.message : String(error);
-    options.onNote?.(`using ${name} as it is stored: ${why}`);
+    noteAsStored(opening, name, error);
     return undefined;
   }
 }
+
+function noteAsStored({ options }: Opening, name: string, error: unknown): void {
+  options.onNote?.(`using ${name} as it is stored: ${whyOf(error)}`);
+}
+
+const whyOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 async function isSame({ id }: Origin, before: ModelRecord, plan: OriginPlan): Promise<boolean> {
   const now = await Promise.all(plan.files.map((file) => recordOf(id, file)));
@@ -122,9 +143,8 @@ async function mend(
       onNote?.(`${file.file}: what was stored is damaged: fetched ${mended.byteLength} bytes anew`);
       return mended;
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
       throw new WeightsError(
-        `${blocks.name}: what is stored of it is damaged, and it cannot be fetched anew (${why}): load the model again with a network`,
+        `${blocks.name}: what is stored of it is damaged, and it cannot be fetched anew (${whyOf(cause)}): load the model again with a network`,
         { cause },
       );
     }

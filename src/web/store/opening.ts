@@ -2,8 +2,8 @@
 import { shortDigest } from '../../weights/digest.ts';
 import { Blocks } from './blocks.ts';
 import type { Origin } from './origin.ts';
-import type { Place } from './place.ts';
-import type { FileRecord } from './record.ts';
+import { gone, type Place } from './place.ts';
+import { type FileRecord, type ModelRecord, readRecord } from './record.ts';
 import type { RemoteFile } from './remote.ts';
 import type { Web } from './requests.ts';
 import type { SpillingPlace } from './spill.ts';
@@ -32,6 +32,15 @@ export const webOf = ({ origin, silenceMs }: Opening, signal: AbortSignal | unde
 /** The blocks of a file. */
 export const blocksOf = (place: Place, { folder, url, bytes }: FileRecord): Blocks =>
   new Blocks(place, folder, url, bytes);
+
+/** The record of the newest version of which all is here; one that cannot be read is none. */
+export async function wholeRecord({ place, origin }: Opening): Promise<ModelRecord | undefined> {
+  const record = await readRecord(place, origin.id).catch(gone);
+  const whole = record?.complete ? record : record?.before;
+  if (!whole) return undefined;
+  const missing = await Promise.all(whole.files.map((file) => blocksOf(place, file).missing()));
+  return missing.every((blocks) => blocks.length === 0) ? whole : undefined;
+}
 
 /** What the store remembers of a file. */
 export async function recordOf(id: string, remote: RemoteFile): Promise<FileRecord> {

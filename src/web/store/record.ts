@@ -25,6 +25,14 @@ export interface ModelRecord {
   /** Whether all of it was fetched and checked. */
   readonly complete: boolean;
   readonly usedAt: number;
+  /** The version that is used until all of this one is here. */
+  readonly before?: ModelRecord | undefined;
+}
+
+/** The files that a record names, those of the version before with them. */
+export function namedFiles({ files, before }: ModelRecord): FileRecord[] {
+  const all = [...files, ...(before?.files ?? [])];
+  return [...new Map(all.map((file) => [file.folder, file])).values()];
 }
 
 const RECORD = 'record';

@@ -1,16 +1,15 @@
 /** Keeps models in the browser, so that each is downloaded once. */
-import { Blocks } from './blocks.ts';
 import { cachePlace } from './cache.ts';
 import { openFiles } from './given.ts';
 import type { HubOptions } from './hub-origin.ts';
 import { withLock } from './locks.ts';
 import { memoryPlace } from './memory.ts';
 import { openRemote, storedFiles } from './open-remote.ts';
-import type { Opening } from './opening.ts';
+import { blocksOf, type Opening } from './opening.ts';
 import { opfsPlace } from './opfs.ts';
 import { originOf } from './origin-of.ts';
 import type { Place } from './place.ts';
-import { readRecord } from './record.ts';
+import { namedFiles, readRecord } from './record.ts';
 import { SILENCE_MS } from './silence.ts';
 import { type SpillingPlace, spillingPlace } from './spill.ts';
 import type { ModelStore, OpenOptions, RemoteSource, StoredModel, StoreKind } from './types.ts';
@@ -161,10 +160,9 @@ async function freeBytes(): Promise<number | undefined> {
 async function describe(place: Place, id: string): Promise<StoredModel | undefined> {
   const record = await readRecord(place, id).catch(() => undefined);
   if (!record) return undefined;
-  const { name, source, usedAt, files } = record;
-  const stored = files.map(({ folder, url, bytes }) =>
-    new Blocks(place, folder, url, bytes).storedBytes(),
-  );
+  // What came of a newer version takes room too.
+  const stored = namedFiles(record).map((file) => blocksOf(place, file).storedBytes());
+  const { name, source, usedAt, files } = record.before ?? record;
   const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
   const bytes = sum(files.map((file) => file.bytes));
   return { id, name, source, bytes, storedBytes: sum(await Promise.all(stored)), usedAt };

@@ -53,7 +53,7 @@ export interface StoredModel {
   readonly source: RemoteSource;
   /** Bytes of all its files. */
   readonly bytes: number;
-  /** Bytes that are here. */
+  /** Bytes that are here, with those of a newer version that was not fetched to its end. */
   readonly storedBytes: number;
   /** When it was opened last, in milliseconds since 1970. */
   readonly usedAt: number;
