@@ -124,6 +124,63 @@ describe.skipIf(!hasChromium)('a model that is kept', () => {
     });
   });
 
+  test('and removed while it is open can be read on, and takes no room again', async () => {
+    const read = await worker.evaluate(async (url) => {
+      const store = await api.store();
+      const notes: (string | boolean | undefined)[] = [];
+      const model = await store.open({ url }, { onNote: (...note) => notes.push(...note) });
+      for (const { id } of await store.list()) await store.remove(id);
+      const source = await model.open('gpt.safetensors');
+      const bytes = await source.read(0, source.byteLength);
+      const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+      return { notes, digest: [...digest], usage: (await store.usage()).models };
+    }, server.url);
+    expect(Buffer.from(read.digest).toString('hex')).toBe(hashesOf(FIRST)['gpt.safetensors']);
+    expect(read.usage).toBe(0);
+    expect(read.notes).toContainEqual(
+      expect.stringMatching(/^gpt.safetensors: it is not stored any/),
+    );
+    expect(await stored()).toEqual([]);
+  });
+
+  test('leaves nothing that no record names: the next visit removes it, but what is in use', async () => {
+    const { models } = await open();
+    const id = models[0]!.id;
+    const kept = await stored();
+    await page.evaluate(async (id) => {
+      const root = await navigator.storage.getDirectory();
+      const store = await root.getDirectoryHandle('llamagen-webgpu');
+      const model = await store.getDirectoryHandle(id);
+      for (const [within, name] of [
+        [store, 'left'],
+        [store, 'busy'],
+        [model, 'before'],
+      ] as const) {
+        const folder = await within.getDirectoryHandle(name, { create: true });
+        const file = await folder.getFileHandle('record', { create: true });
+        const stream = await file.createWritable();
+        await stream.write('torn');
+        await stream.close();
+      }
+    }, id);
+    const other = await context.newPage();
+    await openWorker(other, site.url);
+    await other.evaluate(
+      () =>
+        new Promise<void>((held) => {
+          navigator.locks.request('llamagen-webgpu/busy', () => new Promise(() => held()));
+        }),
+    );
+    for (const left of [['llamagen-webgpu/busy/record'], []]) {
+      worker = await openWorker(page, site.url);
+      expect(await open()).toMatchObject({ files: hashesOf(FIRST), progress: [] });
+      expect((await stored()).sort()).toEqual([...kept, ...left].sort());
+      await other.close();
+      // It is let go by then.
+      await page.evaluate(() => navigator.locks.request('llamagen-webgpu/busy', () => {}));
+    }
+  });
+
   test('is fetched again where the browser cannot read what it stored', async () => {
     await open();
     await worker.evaluate(() => {

@@ -76,13 +76,15 @@ export async function fetchBlocks(
   if (!running) return;
   for (let index = running.next; index < blocks.count; index++) {
     web.signal?.throwIfAborted();
-    const bytes = (await blocks.read(index)) ?? (await fetchBlock(web, file, blocks, index));
+    const stored = await blocks.read(index);
+    const bytes = stored ?? (await fetchBlock(web, file, blocks, index));
+    if (!stored) await blocks.write(index, bytes);
     running.add(index, bytes);
   }
   running.assert(blocks.name);
 }
 
-/** One block, fetched and written. */
+/** One block, fetched and not written. */
 export async function fetchBlock(
   web: Web,
   file: RemoteFile,
@@ -92,7 +94,6 @@ export async function fetchBlock(
   let found: Bytes | undefined;
   const keep = async (_: number, bytes: Bytes): Promise<void> => {
     found = bytes;
-    await blocks.write(index, bytes);
   };
   await fetchRun(web, file, blocks, { from: index, to: index }, keep, () => {});
   if (found) return found;

@@ -12,6 +12,7 @@ import { type Bytes, gone } from './place.ts';
 import {
   type FileRecord,
   type ModelRecord,
+  namedFiles,
   readRecord,
   removeOthers,
   writeRecord,
@@ -123,7 +124,7 @@ async function filesOf(opening: Opening, { files }: ModelRecord): Promise<ModelF
 }
 
 /**
- * Fetches a block anew that is damaged.
+ * Fetches a block anew that is damaged, or gone: of a model that was removed nothing is written.
  * @throws WeightsError when it cannot be had.
  */
 async function mend(
@@ -132,21 +133,25 @@ async function mend(
   blocks: Blocks,
   index: number,
 ): Promise<Bytes> {
-  const { origin, options } = opening;
-  const { onNote } = options;
+  const { origin, place, options } = opening;
   return withLock(origin.id, { onWait: () => {} }, async () => {
     // Another tab may have been first.
     const there = await blocks.read(index);
     if (there) return there;
-    try {
-      const mended = await fetchBlock(webOf(opening, undefined), file, blocks, index);
-      onNote?.(`${file.file}: what was stored is damaged: fetched ${mended.byteLength} bytes anew`);
-      return mended;
-    } catch (cause) {
-      throw new WeightsError(
-        `${blocks.name}: what is stored of it is damaged, and it cannot be fetched anew (${whyOf(cause)}): load the model again with a network`,
-        { cause },
-      );
-    }
+    const record = await readRecord(place, origin.id).catch(gone);
+    const isKept = record && namedFiles(record).some(({ folder }) => folder === file.folder);
+    const fault = isKept ? 'what is stored of it is damaged' : 'it is not stored any more';
+    const bytes = await fetchBlock(webOf(opening, undefined), file, blocks, index).catch(
+      (cause) => {
+        throw new WeightsError(
+          `${blocks.name}: ${fault}, and it cannot be fetched anew (${whyOf(cause)}): load the model again with a network`,
+          { cause },
+        );
+      },
+    );
+    const note = isKept ? 'what was stored is damaged' : fault;
+    options.onNote?.(`${file.file}: ${note}: fetched ${bytes.byteLength} bytes anew`, !isKept);
+    if (isKept) await blocks.write(index, bytes).catch(gone);
+    return bytes;
   });
 }

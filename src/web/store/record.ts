@@ -51,6 +51,16 @@ export async function writeRecord(place: Place, id: string, record: ModelRecord)
   await putSealed(place, `${id}/${RECORD}`, new TextEncoder().encode(JSON.stringify(record)));
 }
 
+/**
+ * Removes what nobody could see: what the record of a model does not name, and all of it where there is none. It
+ * stays when a browser ends while it removes something, or writes a record.
+ */
+export async function tidy(place: Place, id: string): Promise<void> {
+  const record = await readRecord(place, id);
+  if (record) await removeOthers(place, id, namedFiles(record));
+  else await place.remove(id);
+}
+
 /** Removes what the record does not name: older versions of files. */
 export async function removeOthers(
   place: Place,

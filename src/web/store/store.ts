@@ -2,14 +2,14 @@
 import { cachePlace } from './cache.ts';
 import { openFiles } from './given.ts';
 import type { HubOptions } from './hub-origin.ts';
-import { withLock } from './locks.ts';
+import { ifUnlocked, withLock } from './locks.ts';
 import { memoryPlace } from './memory.ts';
 import { openRemote, storedFiles } from './open-remote.ts';
 import { blocksOf, type Opening } from './opening.ts';
 import { opfsPlace } from './opfs.ts';
 import { originOf } from './origin-of.ts';
-import type { Place } from './place.ts';
-import { namedFiles, readRecord } from './record.ts';
+import { gone, type Place } from './place.ts';
+import { namedFiles, readRecord, tidy } from './record.ts';
 import { SILENCE_MS } from './silence.ts';
 import { type SpillingPlace, spillingPlace } from './spill.ts';
 import type { ModelStore, OpenOptions, RemoteSource, StoredModel, StoreKind } from './types.ts';
@@ -35,6 +35,7 @@ const SPARE_BYTES = 64 * 2 ** 20;
  */
 export async function openModelStore(options: StoreOptions = {}): Promise<ModelStore> {
   const { place, note } = await findPlace(options);
+  await sweep(place).catch(gone);
   const places = new Map<string, SpillingPlace>();
   /** Who hears that there is no room, by model. */
   const notes = new Map<string, OpenOptions['onNote']>();
@@ -129,8 +130,18 @@ async function findPlace({
 /** Some browsers offer a place and refuse what is written to it. */
 async function tryOut(place: Place): Promise<void> {
   const name = `try-${crypto.randomUUID()}`;
-  await place.put(`${name}/file`, [Uint8Array.of(1)]);
-  await place.remove(name);
+  await withLock(name, { onWait: () => {} }, async () => {
+    await place.put(`${name}/file`, [Uint8Array.of(1)]);
+    await place.remove(name);
+  });
+}
+
+/** Removes what no record names, but of models that are being written. */
+async function sweep(place: Place): Promise<void> {
+  for (const id of await place.names('')) {
+    // What cannot be read or removed now may be next time.
+    await ifUnlocked(id, () => tidy(place, id)).catch(gone);
+  }
 }
 
 function whyNot(kind: StoreKind, problems: readonly string[]): string {
