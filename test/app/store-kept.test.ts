@@ -69,6 +69,12 @@ describe.skipIf(!hasChromium)('a model that is kept', () => {
   /** Paths in OPFS. */
   const stored = async (): Promise<string[]> =>
     Object.keys(await page.evaluate(() => api.stored()));
+  const removeAll = () =>
+    worker.evaluate(async () => {
+      const store = await api.store();
+      for (const { id } of await store.list()) await store.remove(id);
+    });
+
   describe('while a newer version', () => {
     const stopped = async (): Promise<void> => {
       expect((await open()).files).toEqual(hashesOf(FIRST));
@@ -179,6 +185,33 @@ describe.skipIf(!hasChromium)('a model that is kept', () => {
       // It is let go by then.
       await page.evaluate(() => navigator.locks.request('llamagen-webgpu/busy', () => {}));
     }
+  });
+
+  test('in memory for want of room is listed, removed, and stored when there is room', async () => {
+    const cdp = await context.newCDPSession(page);
+    const setQuota = (quotaSize?: number) =>
+      cdp.send('Storage.overrideQuotaForOrigin', {
+        origin: site.url,
+        ...(quotaSize && { quotaSize }),
+      });
+    await setQuota(1e6);
+    for (const _ of [1, 2]) {
+      const spilled = await open();
+      expect(spilled.notes).toEqual([expect.stringMatching(/is kept in memory/)]);
+      expect(spilled).toMatchObject({ models: [{ storedBytes: bytesOf(FIRST) }] });
+      expect(spilled.progress).not.toEqual([]);
+      expect(await stored()).toEqual([]);
+      await removeAll();
+      expect((await worker.evaluate(async () => (await api.store()).list())).length).toBe(0);
+    }
+    await open();
+    expect(await open()).toMatchObject({ files: hashesOf(FIRST), progress: [], notes: [] });
+    expect(await stored()).toEqual([]);
+    await setQuota();
+    expect(await open()).toMatchObject({ files: hashesOf(FIRST), progress: [], notes: [] });
+    expect(await stored()).toHaveLength(4);
+    worker = await openWorker(page, site.url);
+    expect(await open()).toMatchObject({ files: hashesOf(FIRST), progress: [], notes: [] });
   });
 
   test('is fetched again where the browser cannot read what it stored', async () => {

@@ -29,6 +29,7 @@ export async function openRemote(opening: Opening): Promise<ModelFiles> {
   const { origin, place, options } = opening;
   const { signal, onNote } = options;
   signal?.throwIfAborted();
+  await settle(opening);
   const before = await wholeRecord(opening);
   if (before) {
     const plan = await askAgain(opening, before.name);
@@ -64,11 +65,21 @@ export async function storedFiles(opening: Opening): Promise<ModelFiles | undefi
   return record && filesOf(opening, record);
 }
 
+/** Keeps a model that went to memory, where there is room for all of it now. */
+async function settle({ place, origin: { id }, freeBytes }: Opening): Promise<void> {
+  if (!place.isSpilled) return;
+  const { files = [] } = (await readRecord(place, id)) ?? {};
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  if (bytes > ((await freeBytes()) ?? 0)) return;
+  // What fails here leaves it where it is.
+  await ifUnlocked(id, () => place.settle()).catch(gone);
+}
+
 /** @param isLatest Whether the server has the version that is used. */
 async function noteUse(opening: Opening, isLatest: boolean): Promise<void> {
   const { disk, place, origin } = opening;
   const { id } = origin;
-  if (place.isFull) return;
+  if (place.isSpilled) return;
   const write = async (): Promise<void> => {
     const record = await readRecord(disk, id);
     if (!record) return;

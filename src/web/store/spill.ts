@@ -1,13 +1,15 @@
 /** A place that goes on in memory when the browser has no more room. */
 import { memoryPlace } from './memory.ts';
-import { isQuotaError, type Place } from './place.ts';
+import { gone, isQuotaError, type Place } from './place.ts';
 import { putSealed, readSealed } from './sealed.ts';
 
 export interface SpillingPlace extends Place {
-  /** Whether what is written goes to memory. */
-  readonly isFull: boolean;
+  /** Whether the model is in memory for want of room. */
+  readonly isSpilled: boolean;
   /** Keeps the model in memory from now on, and frees the room that it took. */
   spill(): Promise<void>;
+  /** Keeps it where there is room again, if there is: else it stays in memory. */
+  settle(): Promise<void>;
 }
 
 /**
@@ -20,50 +22,54 @@ export function spillingPlace(
   folder: string,
   onFull: () => Promise<void>,
 ): SpillingPlace {
-  const memory = memoryPlace();
-  let isFull = place.kind === 'memory';
-  const move = async (within: string): Promise<void> => {
-    for (const name of await place.names(within)) {
-      const path = `${within}/${name}`;
-      const held = await place.get(path).catch(() => undefined);
-      const bytes = held && (await readSealed(held));
-      if (!held) await move(path);
-      else if (bytes) await putSealed(memory, path, bytes);
-    }
-  };
+  let now = place;
   const spill = async (): Promise<void> => {
-    if (isFull) return;
-    isFull = true;
+    if (now.kind === 'memory') return;
     await onFull();
-    await move(folder);
+    const memory = memoryPlace();
+    await copy(place, memory, folder);
+    now = memory;
     await place.remove(folder);
   };
   return {
     kind: place.kind,
-    get isFull() {
-      return isFull;
+    get isSpilled() {
+      return now !== place;
     },
     spill,
-    async get(path) {
-      return (await memory.get(path)) ?? place.get(path);
-    },
-    async put(path, parts) {
-      if (isFull) return (place.kind === 'memory' ? place : memory).put(path, parts);
+    async settle() {
+      if (now === place) return;
+      // Another tab may have kept it meanwhile.
+      const isKept = (await place.names(folder)).length > 0;
       try {
-        await place.put(path, parts);
+        if (!isKept) await copy(now, place, folder);
+      } catch {
+        return place.remove(folder);
+      }
+      now = place;
+    },
+    get: (path) => now.get(path),
+    async put(path, parts) {
+      try {
+        await now.put(path, parts);
       } catch (error) {
-        if (!isQuotaError(error)) throw error;
+        if (now.kind === 'memory' || !isQuotaError(error)) throw error;
         await spill();
-        await memory.put(path, parts);
+        await now.put(path, parts);
       }
     },
-    async names(within) {
-      const both = [...(await memory.names(within)), ...(await place.names(within))];
-      return [...new Set(both)];
-    },
-    async remove(within) {
-      await memory.remove(within);
-      await place.remove(within);
-    },
+    names: (within) => now.names(within),
+    remove: (within) => now.remove(within),
   };
+}
+
+/** Copies what is whole of the sealed files in a folder. */
+async function copy(from: Place, to: Place, folder: string): Promise<void> {
+  for (const name of await from.names(folder)) {
+    const path = `${folder}/${name}`;
+    const held = await from.get(path).catch(gone);
+    const bytes = held && (await readSealed(held).catch(gone));
+    if (bytes) await putSealed(to, path, bytes);
+    else if (!held) await copy(from, to, path);
+  }
 }

@@ -49,8 +49,9 @@ export async function openModelStore(options: StoreOptions = {}): Promise<ModelS
     return { origin, place: own, disk: place, options: given, silenceMs, freeBytes };
   };
   const list = async (): Promise<readonly StoredModel[]> => {
-    const found = (await place.names('')).map((id) => describe(place, id));
-    const models = (await Promise.all(found)).filter((model) => model !== undefined);
+    const ids = new Set([...(await place.names('')), ...places.keys()]);
+    const found = await Promise.all([...ids].map((id) => describe(places.get(id) ?? place, id)));
+    const models = found.filter((model) => model !== undefined);
     return models.sort((a, b) => b.usedAt - a.usedAt);
   };
   return {
@@ -83,8 +84,8 @@ export async function openModelStore(options: StoreOptions = {}): Promise<ModelS
     list,
     async remove(id) {
       await withLock(id, { onWait: () => {} }, async () => {
-        await (places.get(id) ?? place).remove(id);
-        places.delete(id);
+        await places.get(id)?.remove(id);
+        await place.remove(id);
       });
     },
     async usage() {

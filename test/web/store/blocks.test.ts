@@ -101,22 +101,21 @@ describe('blocks', () => {
 });
 
 describe('a place without room', () => {
-  /** Memory with room for so many files. */
-  function small(most: number): Place {
+  /** Memory in which so many more files can be put. */
+  function small(room: { files: number }): Place {
     const inner = memoryPlace();
-    let puts = 0;
     return {
       ...inner,
       kind: 'opfs',
       async put(path, parts) {
-        if (puts++ >= most) throw new DOMException('full', 'QuotaExceededError');
+        if (room.files-- <= 0) throw new DOMException('full', 'QuotaExceededError');
         await inner.put(path, parts);
       },
     };
   }
 
   test('goes on in memory with what was written, and leaves nothing behind', async () => {
-    const disk = small(3);
+    const disk = small({ files: 3 });
     await disk.put('other/file/0', [Uint8Array.of(9)]);
     let told = 0;
     place = spillingPlace(disk, 'model', async () => void told++);
@@ -130,6 +129,26 @@ describe('a place without room', () => {
     expect(await disk.names('')).toEqual(['other']);
     await place.remove('model');
     expect(await blocks.missing()).toEqual([0, 1, 2]);
+  });
+
+  test('keeps the model where there is room again, and leaves nothing behind where there is not', async () => {
+    const room = { files: 1 };
+    const disk = small(room);
+    const spilling = spillingPlace(disk, 'model', async () => {});
+    place = spilling;
+    blocks = new Blocks(place, 'model/file', 'gpt.safetensors', LENGTH);
+    await fill();
+    for (const [files, names] of [
+      [2, []],
+      [3, ['model']],
+    ] as const) {
+      room.files = files;
+      await spilling.settle();
+      expect(await disk.names('')).toEqual(names);
+      expect(spilling.isSpilled).toBe(names.length === 0);
+      expect(Buffer.compare(await source().read(0, LENGTH), CONTENT)).toBe(0);
+    }
+    expect(mended).toEqual([]);
   });
 
   test('passes on what else goes wrong', async () => {
