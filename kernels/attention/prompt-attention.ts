@@ -102,7 +102,8 @@ fn bias_of(key: u32, row: u32, head: u32) -> f32 {
 ${body.lib}
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
-  let unit = ${serial ? `((${index}) * ${size}u + lane) / ${members}u` : index};
+  ${serial ? `let at = (${index}) * ${size}u + lane;` : ''}
+  let unit = ${serial ? `at / ${members}u` : index};
   if (unit >= ${units}u) { return; }
   let row = unit / ${nHead}u;
   let head = unit % ${nHead}u;
@@ -141,7 +142,7 @@ interface Body {
  */
 const membersOf = (quads: number): number => ceilDiv(quads, HELD);
 
-/** Key by key. */
+/** Key by key; `at` is the number of an invocation among all. */
 function alone(quads: number): Body {
   const sums = range(Math.min(quads, HELD));
   const each = (statement: (i: number) => string): string => sums.map(statement).join('\n    ');
@@ -159,7 +160,7 @@ function alone(quads: number): Body {
   return {
     lib: '',
     main: (nHead) => `
-  let first_quad = lane % ${members}u * ${HELD}u;
+  let first_quad = at % ${members}u * ${HELD}u;
   ${each((i) => `var sum${i} = vec4f();`)}
   for (var key = first; key < first + count; key++) {
     let line = key * ${nHead}u + head;

@@ -30,7 +30,8 @@ fn bias_of(key: u32, row: u32, head: u32) -> f32 {
 
 @compute @workgroup_size(16)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let unit = ((group.y * 24u + group.x) * 16u + lane) / 4u;
+  let at = (group.y * 24u + group.x) * 16u + lane;
+  let unit = at / 4u;
   if (unit >= 96u) { return; }
   let row = unit / 4u;
   let head = unit % 4u;
@@ -38,7 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let count = places[row].y;
   var best = LOWEST;
   var weight = 0.0;
-  let first_quad = lane % 4u * 4u;
+  let first_quad = at % 4u * 4u;
   var sum0 = vec4f();
   var sum1 = vec4f();
   var sum2 = vec4f();

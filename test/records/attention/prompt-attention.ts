@@ -18,6 +18,10 @@ const cases: readonly PromptAttentionParams[] = [
   { rows: 150, nHead: 2, headDim: 20, buckets: 32, reach: 20 },
   { rows: 40, nHead: 1, headDim: 128, buckets: 32, reach: 128 },
 ];
+/** Members of a unit, three and five, that a workgroup is no multiple of: only without barriers are there any. */
+const straddling: readonly PromptAttentionParams[] = [48, 80].map((headDim) => ({
+  ...{ rows: 9, nHead: 3, headDim, buckets: 8, reach: 4 },
+}));
 /** Every invocation of a workgroup has four features of its own: too many registers for one alone. */
 const widest: PromptAttentionParams = { rows: 5, nHead: 1, headDim: 256, buckets: 4, reach: 3 };
 
@@ -49,7 +53,10 @@ export const promptAttention: KernelRecord<PromptAttentionParams> = record<
   kernel,
   shown: { rows: 128, nHead: 32, headDim: 64, buckets: 32, reach: 128 },
   suites: [
-    { variants: F32_VARIANTS.filter(({ reduce }) => reduce === 'serial'), cases },
+    {
+      variants: F32_VARIANTS.filter(({ reduce }) => reduce === 'serial'),
+      cases: [...cases, ...straddling],
+    },
     {
       variants: F32_VARIANTS.filter(({ reduce }) => reduce !== 'serial'),
       cases: [...cases, widest],
