@@ -168,6 +168,15 @@ test.each([
 });
 
 test.each([
+  [{ span: -4 }, /linear: span expected a positive integer, got -4$/],
+  [{ parts: -1 }, /linear: parts expected a positive integer, got -1$/],
+  [{ columns: 0.5 }, /linear: columns expected a positive integer, got 0.5$/],
+])('a product by subgroups refuses the tile %o', (tile, message) => {
+  const variant = { reduce: 'subgroup', f16: false, lanes: 32 } as const;
+  expect(() => linear({ ...product, tile, variant })).toThrow(message);
+});
+
+test.each([
   [{ parts: 2 }, /linear: a serial kernel has no barriers: parts expected 1, got 2/],
   [{ columns: 2 }, /linear: columns expected 4, or 8 without barriers and 2 with them, got 2/],
 ])('a product without barriers refuses the tile %o', (tile, message) => {
