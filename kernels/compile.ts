@@ -78,8 +78,9 @@ function layoutOf(device: GPUDevice, kernel: Kernel): GPUPipelineLayout {
 }
 
 /**
- * Binds buffers by name. The type lists exactly the names this kernel needs; its sizes, some bytes, get
- * a buffer that lives as long as the bind group. A buffer that was destroyed, or is of another device,
+ * Binds buffers by name. The type lists the names that every kernel of this kind needs; those that come
+ * with a parameter, as `affine` of `norm` or the scales of integers, and names that are too many, are
+ * told from each other at run time. Its sizes, some bytes, get a buffer that lives as long as the bind group. A buffer that was destroyed, or is of another device,
  * cannot be told from here: WebGPU reports it to the error scope around `bind` or the submit.
  * @throws RangeError that names kernel and binding when a buffer is missing, too small, badly placed,
  * not for storage, or written while it is bound elsewhere; when the pipeline is not this kernel's.
@@ -88,7 +89,7 @@ export function bind<B extends Bindings>(
   device: GPUDevice,
   kernel: Kernel<B>,
   pipeline: GPUComputePipeline,
-  buffers: Readonly<Record<keyof B, GPUBufferBinding>>,
+  buffers: Readonly<Record<keyof B, GPUBufferBinding>> & Readonly<Record<string, GPUBufferBinding>>,
 ): GPUBindGroup {
   assertPipeline(device, kernel, pipeline);
   const resources = resourcesOf(device, kernel, buffers);

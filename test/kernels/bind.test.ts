@@ -57,6 +57,23 @@ describe('bind takes', () => {
     );
   });
 
+  test('the buffers that come with parameters', async () => {
+    const product = linear({
+      rows: 1,
+      inDim: 4,
+      outDim: 4,
+      dtype: 'int8',
+      normEps: 1e-5,
+      residual: true,
+    });
+    const made = await compile(device, product);
+    const [x, gain, residual, out] = [binding(16), binding(16), binding(16), binding(16)];
+    const buffers = { x, weight: binding(16), weightScales: binding(16), gain, residual, out };
+    expect(bind(device, product, made, buffers)).toBeInstanceOf(GPUBindGroup);
+    // @ts-expect-error one that all products have is missing
+    expect(() => bind(device, product, made, { ...buffers, x: undefined })).toThrow(/"x" expected/);
+  });
+
   test('a pipeline that was made without compile', async () => {
     const code = kernel.code;
     const module = device.createShaderModule({ code });

@@ -1,11 +1,14 @@
 /** The page of all kernels says what their sources say; `npm run docs` writes it. */
-import { existsSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import * as exported from '../../kernels/index.ts';
 import { KERNELS_PAGE, kernelsPage, takenBy } from '../../scripts/kernel-docs/page.ts';
 import { kernelSource } from '../../scripts/kernel-docs/source.ts';
 import { FOLDERS } from '../records/index.ts';
+import { lend } from '../support/npm.ts';
 import { ROOT } from '../support/sources.ts';
 
 const page = readFileSync(join(ROOT, KERNELS_PAGE), 'utf8');
@@ -34,6 +37,45 @@ test('its examples call what the package exports', () => {
   );
   expect(new Set(calls).size).toBe(kernels.length);
   expect(calls.filter((name) => typeof Reflect.get(exported, name) !== 'function')).toEqual([]);
+});
+
+/** The first example of the page as it is printed; the others with what is bound declared. */
+function examples(): string {
+  const [whole, ...others] = [...page.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(
+    ([, code = '']) => code,
+  );
+  const makers = others.map((code) => /^const kernel = (\w+)/.exec(code)?.[1]);
+  const own = others.map((code) => {
+    const [, bound = ''] = /pipeline, \{ (.*) \}/.exec(code) ?? [];
+    const declared = bound.replaceAll(/\w+/g, '$&: GPUBufferBinding');
+    return `async (${declared}) => {\n${code}};`;
+  });
+  return `${whole}
+import { ${makers.filter((name) => name !== 'rmsNorm')} } from 'llamagen-webgpu/kernels';
+declare const device: GPUDevice;
+declare const pass: GPUComputePassEncoder;
+declare const x: GPUBuffer, gain: GPUBuffer, out: GPUBuffer;
+${own.join('\n')}`;
+}
+
+test('its examples type-check', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'llamagen-kernels-'));
+  try {
+    lend(folder, '@webgpu/types');
+    writeFileSync(join(folder, 'examples.mts'), examples());
+    const compilerOptions = {
+      ...{ types: ['@webgpu/types'], noUnusedLocals: false },
+      paths: { 'llamagen-webgpu/kernels': [join(ROOT, 'kernels/index.ts')] },
+    };
+    const files = ['examples.mts', join(ROOT, 'kernels/wgsl-preprocessor.d.ts')];
+    const config = { extends: join(ROOT, 'tsconfig.json'), compilerOptions, include: [], files };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const made = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
+    expect(made).toMatchObject({ stdout: '', status: 0 });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test.each(kernels)('says what it computes and takes: %s', (_, folder, record) => {
