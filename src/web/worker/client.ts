@@ -45,14 +45,18 @@ export interface WorkerClient {
   estimate(source: ModelSource, options?: ClientOptions): Promise<ModelEstimate>;
   /**
    * Loads a model in the place of the one before, which draws until then, and stays where loading fails; where
-   * the device has no room for both it goes first (`onClosed`), and is gone where loading fails. Its files are kept by the browser, so that it is downloaded
-   * once; a download that was stopped goes on where it was.
+   * the device has no room for both it goes first (`onClosed`), and is gone where loading fails. Its files are
+   * kept by the browser, so that it is downloaded once; a download that was stopped goes on where it was. One
+   * that is aborted may be done already: `model` tells.
    */
   load(source: ModelSource, options?: ClientLoadOptions): Promise<ModelView>;
+  /** The model that draws; undefined where there is none. */
+  model(): Promise<ModelView | undefined>;
   /**
    * Draws an image by the model that was loaded last. Many at once run side by side. To leave the loop over
    * its events, or to abort the signal, takes it out. A device that is lost is opened again, and the image
-   * goes on (`resumed`) to the same pixels.
+   * goes on (`resumed`) to the same pixels; where that cannot be, it ends with a DeviceError, and the next image
+   * tries anew.
    */
   draw(request: DrawRequest, options?: ClientOptions): AsyncIterableIterator<DrawEvent>;
   /** Where models are kept, and how many bytes. */
@@ -116,6 +120,7 @@ export async function connectWorker(worker: WorkerLike): Promise<WorkerClient> {
           },
         },
       ),
+    model: () => caller.call('model', undefined),
     draw: (request, { signal } = {}) => eventsOf(caller, request, signal),
     store: () => caller.call('store', undefined),
     models: () => caller.call('models', undefined),

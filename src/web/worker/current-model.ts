@@ -1,10 +1,26 @@
 /** The model that a worker draws with. */
 import { DeviceError, OptionError } from '../../errors.ts';
 import type { DrawingModel } from './drawing-model.ts';
+import type { ModelView } from './protocol.ts';
+
+interface ReplaceOptions {
+  /** Once it aborts, the one before stays. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Called when the one before went for the sake of room: from then on there is no model until `open` is done,
+   * and none where that fails.
+   */
+  readonly onClosed?: (() => void) | undefined;
+}
 
 export class CurrentModel {
   #model: DrawingModel | undefined;
   #replacements = 0;
+
+  /** What is known of it; undefined where there is none. */
+  get view(): ModelView | undefined {
+    return this.#model?.view;
+  }
 
   /** @throws OptionError before there is one. */
   get(): DrawingModel {
@@ -15,17 +31,16 @@ export class CurrentModel {
   /**
    * Puts another in its place once that is ready. Where the device has no room for both, the one before goes
    * first.
-   * @param onClosed Called when it went for the sake of room: from then on there is no model until `open` is
-   * done, and none where that fails.
-   * @throws What `open` throws: then the one before stays, unless `onClosed` was called; AbortError when a
-   * later call came first, or is on its way.
+   * @throws What `open` throws: then the one before stays, unless `onClosed` was called; the signal's reason;
+   * AbortError when a later call came first, or is on its way.
    */
   async replace(
     open: () => Promise<DrawingModel>,
-    onClosed: () => void = () => {},
+    { signal, onClosed }: ReplaceOptions = {},
   ): Promise<DrawingModel> {
     const replacement = ++this.#replacements;
-    const assertLatest = (): void => {
+    const assertWanted = (): void => {
+      signal?.throwIfAborted();
       if (replacement === this.#replacements) return;
       throw new DOMException('another model was asked for meanwhile', 'AbortError');
     };
@@ -33,13 +48,13 @@ export class CurrentModel {
       const isFull = error instanceof DeviceError && error.problem === 'out-of-memory';
       if (!isFull || !this.#model) throw error;
       // What is there now may be that of a later call.
-      assertLatest();
+      assertWanted();
       this.#close();
-      onClosed();
+      onClosed?.();
       return open();
     });
     try {
-      assertLatest();
+      assertWanted();
     } catch (error) {
       next.close();
       throw error;

@@ -97,7 +97,7 @@ export class OnDevice<T extends { destroy(): void }> {
   }
 
   #on(on: WorkerDevice): Promise<T> {
-    if (this.#isDestroyed) throw new DeviceError('destroyed', 'the model was replaced by another');
+    if (this.#isDestroyed) throw replaced();
     if (this.#made?.on === on) return this.#made.value;
     this.#free();
     const onProgress: OnProgress = (done, total) => {
@@ -119,6 +119,10 @@ export class OnDevice<T extends { destroy(): void }> {
     this.#made = undefined;
   }
 }
+
+/** Of a model that gave way to another. */
+export const replaced = (): DeviceError =>
+  new DeviceError('destroyed', 'the model was replaced by another');
 
 /** Whether a device is lost, or will be so soon. */
 async function isLost({ lost }: GPUDevice, withinMs = 0): Promise<boolean> {

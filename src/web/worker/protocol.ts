@@ -32,6 +32,8 @@ export interface ModelEstimate extends SourceEstimate {
 /** A model that is ready to draw. */
 export interface ModelView {
   readonly name: string;
+  /** Where it was loaded from. */
+  readonly source: ModelSource;
   readonly description: string;
   /** `c2i` draws classes, `t2i` prompts. */
   readonly modelType: 'c2i' | 't2i';
@@ -101,6 +103,11 @@ export interface DrawRequest extends Omit<ImageRequest, 'caption' | 'into'> {
   readonly prompt?: string | undefined;
   /** Begin with the upper rows of this picture; in the place of `prefix`. */
   readonly from?: GivenPicture | undefined;
+  /**
+   * `fingerprint.digest` of the model that is meant. Where another draws by now, the request ends with a
+   * DeviceError (`destroyed`). Default: whichever is there.
+   */
+  readonly fingerprint?: string | undefined;
 }
 
 /** What happens to a request. Pixels and tokens are the receiver's. */
@@ -133,6 +140,8 @@ export interface Calls {
   readonly estimate: Call<ModelSource, never, ModelEstimate>;
   /** Tells how far it is, and lines that a user should see. */
   readonly load: Call<LoadRequest, LoadProgress | ModelClosed | PassingNote | string, ModelView>;
+  /** The model that draws, if there is one. */
+  readonly model: Call<undefined, never, ModelView | undefined>;
   readonly draw: Call<DrawRequest, DrawEvent, void>;
   readonly store: Call<undefined, never, StoreView>;
   readonly models: Call<undefined, never, readonly StoredModel[]>;

@@ -58,12 +58,14 @@ export function serveWorker(options: ServeOptions = {}, endpoint: Endpoint = glo
         // Its code is not waited for by those who only look at what there is.
         const { openDrawingModel } = await import('./drawing-model.ts');
         return openDrawingModel(files, devices, {
-          ...{ ...options, signal, onProgress: progress('load') },
+          ...{ ...options, source, signal, onProgress: progress('load') },
         });
       };
-      const { view } = await current.replace(open, () => tell({ phase: 'closed' }));
+      const onClosed = (): void => tell({ phase: 'closed' });
+      const { view } = await current.replace(open, { signal, onClosed });
       return view;
     },
+    model: async () => current.view,
     async draw(request, { signal, tell }) {
       const onEvent = (event: DrawEvent): void => tell(event, buffersOf(event));
       await current.get().draw(request, { signal, onEvent });

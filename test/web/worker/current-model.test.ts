@@ -25,10 +25,13 @@ test('where there is no room for two, the one before goes, and whoever asked is 
   const [before, next] = [model(), model()];
   await current.replace(async () => before);
   let closed = 0;
+  const onClosed = (): void => {
+    closed++;
+  };
   const open = (): Promise<DrawingModel> => (before.closed ? Promise.resolve(next) : full());
-  await current.replace(open, () => closed++);
+  await current.replace(open, { onClosed });
   expect([closed, current.get()]).toEqual([1, next]);
-  await expect(current.replace(full, () => closed++)).rejects.toThrow('no room');
+  await expect(current.replace(full, { onClosed })).rejects.toThrow('no room');
   expect([closed, next.closed]).toEqual([2, true]);
   expect(() => current.get()).toThrow('there is no model yet');
 });
@@ -54,4 +57,20 @@ test('a load that was overtaken closes no model but its own', async () => {
   const reasons = (await overtaken).map((load) => load.status === 'rejected' && `${load.reason}`);
   expect(reasons).toEqual(Array(2).fill(expect.stringContaining('another model was asked for')));
   expect([current.get(), newest.closed, late.closed]).toEqual([newest, false, true]);
+});
+
+test('a load that was aborted leaves the model before, also where there was no room', async () => {
+  const current = new CurrentModel();
+  const [before, late] = [model(), model()];
+  await current.replace(async () => before);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const opens = [full, async () => late].map((open) => async (): Promise<DrawingModel> => {
+    controller.abort(new Error('enough'));
+    return open();
+  });
+  for (const open of opens) {
+    await expect(current.replace(open, { signal })).rejects.toThrow('enough');
+  }
+  expect([current.get(), before.closed, late.closed]).toEqual([before, false, true]);
 });

@@ -204,6 +204,56 @@ test('loading that is aborted leaves the model before', async () => {
   expect((await draw({ classIndex: 1 })).at(-1)?.type).toBe('done');
 });
 
+test('which model draws is told, and a request that is meant for another is refused', async () => {
+  const tiny = await load('tiny');
+  expect(await client.model()).toEqual(tiny);
+  const { digest: fingerprint } = tiny.fingerprint;
+  expect((await draw({ classIndex: 1, fingerprint })).at(-1)?.type).toBe('done');
+  await expect(draw({ classIndex: 1, fingerprint: 'another' })).rejects.toMatchObject({
+    ...{ name: 'DeviceError', problem: 'destroyed' },
+    message: 'the model was replaced by another',
+  });
+});
+
+test('an engine that gave up is made anew by the next picture for which there is a device', async () => {
+  const opened: WorkerDevice[] = [];
+  let reopen = (): void => {};
+  const reopening = new Promise<void>((resolve) => {
+    reopen = resolve;
+  });
+  const unlucky = await connect(async () => {
+    const device = await openDevice({ tuned: false });
+    const nth = opened.push(device);
+    if (nth === 1) return device;
+    if (nth === 2) await reopening;
+    if (nth === 3) throw new DeviceError('no-adapter', 'no adapter for now');
+    // Makes other images, which no engine goes on with.
+    return { ...device, kernels: { tiles: { product: { columns: 8 } } } };
+  });
+  const drawn = async (fingerprint?: string): Promise<unknown> => {
+    let last: string | undefined;
+    for await (const { type } of unlucky.draw({ classIndex: 1, fingerprint })) {
+      last = type;
+      if (type === 'queued') reopen();
+    }
+    return last;
+  };
+  const before = await unlucky.load({ url: `${server.url}/tiny` });
+  await unlucky.loseDevice();
+  await opened[0]?.device.lost;
+  await expect(drawn()).rejects.toThrow(/makes other images/);
+  await unlucky.loseDevice();
+  await opened[1]?.device.lost;
+  await expect(drawn()).rejects.toMatchObject({ problem: 'no-adapter' });
+  expect(await drawn()).toBe('done');
+
+  const after = await unlucky.model();
+  expect(after).toMatchObject({ name: before.name, source: before.source });
+  expect(after?.fingerprint.digest).not.toBe(before.fingerprint.digest);
+  await expect(drawn(before.fingerprint.digest)).rejects.toThrow(/replaced by another/);
+  unlucky.close();
+});
+
 test('a device without room for two models frees the one before', async () => {
   const model = await loadModel(await testDevice(), classFiles);
   const room = 1.5 * model.memory.weights;
