@@ -21,10 +21,12 @@ export interface Kept {
   readonly passes?: number | undefined;
 }
 
+type Entry = Omit<Kept, 'id'> & { id?: number };
+
 interface Schema extends DBSchema {
   readonly pictures: {
     key: number;
-    value: Omit<Kept, 'id'> & { id?: number };
+    value: Entry;
     indexes: { key: string };
   };
 }
@@ -36,11 +38,14 @@ export const galleryProblem: Signal<Problem | undefined> = signal(undefined);
 
 const others =
   typeof BroadcastChannel === 'function' ? new BroadcastChannel('llamagen-gallery') : undefined;
-let opened: Promise<IDBPDatabase<Schema> | undefined> | undefined;
+let opened: Promise<IDBPDatabase<Schema>> | undefined;
 /** Of pictures that the browser does not keep. */
 let nextId = -1;
 
-function database(): Promise<IDBPDatabase<Schema> | undefined> {
+function database(): Promise<IDBPDatabase<Schema>> {
+  const forget = (): void => {
+    opened = undefined;
+  };
   opened ??= openDB<Schema>('llamagen-gallery', 1, {
     upgrade(db) {
       db.createObjectStore('pictures', { keyPath: 'id', autoIncrement: true }).createIndex(
@@ -48,10 +53,10 @@ function database(): Promise<IDBPDatabase<Schema> | undefined> {
         'key',
       );
     },
-  }).catch((error: unknown) => {
-    galleryProblem.value = problemOf(error, 'gallery');
-    return undefined;
+    // The browser closed it, such as to clear what sites keep: whoever needs it opens it again.
+    terminated: forget,
   });
+  opened.catch(forget);
   return opened;
 }
 
@@ -62,14 +67,27 @@ export async function openGallery(): Promise<void> {
 }
 
 async function readAll(): Promise<void> {
-  const all = await (await database())?.getAll('pictures');
-  if (!all) return;
-  const unkept = gallery.value.filter(({ id }) => id < 0);
-  gallery.value = [...all.filter(hasId), ...unkept].sort(latestFirst);
-  revokeGone();
+  try {
+    const db = await database();
+    // What cannot be read keeps nothing else from being seen.
+    const all: readonly Entry[] = await db.getAll('pictures').catch(() => readEach(db));
+    const unkept = gallery.value.filter(({ id }) => id < 0);
+    gallery.value = [...all.filter(isWhole), ...unkept].sort(latestFirst);
+    revokeGone();
+  } catch (error) {
+    galleryProblem.value = problemOf(error, 'gallery');
+  }
 }
 
-const hasId = (kept: { id?: number }): kept is Kept => kept.id !== undefined;
+async function readEach(db: IDBPDatabase<Schema>): Promise<readonly Entry[]> {
+  const keys = await db.getAllKeys('pictures');
+  const each = keys.map((key) => db.get('pictures', key).catch(() => undefined));
+  return (await Promise.all(each)).filter((entry) => entry !== undefined);
+}
+
+/** Whether it has what is shown; a browser that broke down may have kept less. */
+const isWhole = (entry: Entry): entry is Kept =>
+  entry.id !== undefined && entry.png instanceof Blob && typeof entry.recipe?.seed === 'number';
 
 /** The picture of a recipe that is here already, on a device that computes alike. */
 export const find = (recipe: PartOfRecipe): Kept | undefined => {
@@ -83,13 +101,10 @@ export async function keep(picture: Omit<Kept, 'id' | 'key'>): Promise<Kept> {
   if (known) return known;
   const entry = { ...picture, key: keyOf(picture.recipe) };
   let id = nextId--;
-  try {
-    id = (await (await database())?.add('pictures', entry)) ?? id;
-    others?.postMessage('changed');
-  } catch (error) {
-    // Most likely there is no room left: it stays as long as the tab does.
-    galleryProblem.value = problemOf(error, 'gallery');
-  }
+  // Where there is no room left it stays as long as the tab does.
+  await write(async (db) => {
+    id = await db.add('pictures', entry);
+  });
   const kept = { ...entry, id };
   gallery.value = [kept, ...gallery.value];
   return kept;
@@ -118,8 +133,8 @@ export async function putBack(): Promise<void> {
 /** Changes what is kept, and tells other tabs. */
 async function write(change: (db: IDBPDatabase<Schema>) => Promise<unknown>): Promise<void> {
   try {
-    const db = await database();
-    if (db) await change(db);
+    await change(await database());
+    galleryProblem.value = undefined;
     others?.postMessage('changed');
   } catch (error) {
     galleryProblem.value = problemOf(error, 'gallery');

@@ -10,7 +10,7 @@ export interface Problem {
 }
 
 /** What was being done. */
-type During = 'adapter' | 'model' | 'given' | 'drawing' | 'file' | 'gallery';
+type During = 'adapter' | 'model' | 'given' | 'drawing' | 'file' | 'gallery' | 'picture' | 'store';
 
 const TITLES: Readonly<Record<During, string>> = {
   adapter: 'This browser cannot draw here',
@@ -19,6 +19,8 @@ const TITLES: Readonly<Record<During, string>> = {
   drawing: 'The picture was not finished',
   file: 'This file cannot be used',
   gallery: 'The gallery cannot be kept',
+  picture: 'This picture cannot be read',
+  store: 'Stored models cannot be seen',
 };
 
 export function problemOf(error: unknown, during: During, retry?: () => unknown): Problem {

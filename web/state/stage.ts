@@ -1,7 +1,8 @@
 /** What is on the stage: pictures under way, or those that are looked at. */
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
-import type { Kept } from './gallery.ts';
+import { galleryProblem, type Kept } from './gallery.ts';
 import { type Pixels, pixelsOf } from './pixels.ts';
+import { problemOf } from './problem.ts';
 import type { Recipe } from './recipe.ts';
 
 /** A place of the stage. */
@@ -60,12 +61,16 @@ export function put(id: number, changed: Partial<Tile>): boolean {
 
 /**
  * Looks at a picture of the gallery; nothing may be drawn meanwhile.
- * @returns Whether it is there: not where something else was put on the stage before it could be.
+ * @returns Whether it is there: not where its file is damaged, or something else was put on the stage before it
+ * could be.
  */
 export async function show(kept: Kept): Promise<boolean> {
   const change = ++changes;
-  const now = await pixelsOf(kept.png);
-  if (change !== changes) return false;
+  const now = await pixelsOf(kept.png).catch((error: unknown) => {
+    galleryProblem.value = problemOf(error, 'picture');
+    return undefined;
+  });
+  if (!now || change !== changes) return false;
   const { recipe, tokens: done = 0 } = kept;
   tiles.value = [{ id: nextId++, recipe, state: 'done', now, done, kept }];
   index.value = 0;
