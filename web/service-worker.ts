@@ -60,7 +60,7 @@ async function newest(request: Request): Promise<Response> {
   }
 }
 
-/** What it consists of has its digest in its name, so what is kept is never stale. */
+/** What it consists of has its digest in its name, but for icons: so what is kept is never stale. */
 async function kept(request: Request): Promise<Response> {
   const known = await caches.match(request, { ignoreSearch: true }).catch(() => undefined);
   if (known) return known;
