@@ -1,5 +1,6 @@
 /** A picture that the next one begins with. */
 import type { JSX } from 'preact';
+import { SHIPPED_ROWS } from '../state/recipe.ts';
 import { model } from '../state/session.ts';
 import { type Beginning as Begins, change, settings } from '../state/settings.ts';
 import { OpenFiles } from './open-files.tsx';
@@ -20,7 +21,7 @@ export function Beginning(): JSX.Element | null {
   return (
     <div class="beginning">
       {'picture' in beginning ? (
-        <Rows beginning={beginning} rows={view?.gridSize ?? 12} />
+        <Rows beginning={beginning} rows={view?.gridSize ?? SHIPPED_ROWS} />
       ) : (
         <p>Begins with {beginning.tokens.length} tokens of the picture it was made from.</p>
       )}

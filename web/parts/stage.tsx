@@ -4,7 +4,7 @@ import { awaitsModel, drawProblem, run } from '../state/drawing.ts';
 import { fileProblem } from '../state/files.ts';
 import { sentence } from '../state/problem.ts';
 import { recallNote } from '../state/recall.ts';
-import { subject } from '../state/recipe.ts';
+import { SHIPPED_ROWS, subject } from '../state/recipe.ts';
 import { loading, model, notes, problem } from '../state/session.ts';
 import { select, selected, type Tile, tiles } from '../state/stage.ts';
 import { Caption } from './caption.tsx';
@@ -19,7 +19,7 @@ export function Stage(): JSX.Element {
   const style = {
     '--columns': Math.ceil(Math.sqrt(all.length || 1)),
     '--pixels': pixels,
-    '--cells': view?.gridSize ?? 12,
+    '--cells': view?.gridSize ?? SHIPPED_ROWS,
   };
   const problems = [problem.value, drawProblem.value, fileProblem.value];
   return (

@@ -6,8 +6,8 @@ import type { DrawEvent, DrawRequest, ModelView } from '../../src/web/worker/ind
 import { announce } from './announce.ts';
 import { keep } from './gallery.ts';
 import { type Problem, problemOf } from './problem.ts';
-import { madeOf, type Recipe, toHash, tokensDrawn } from './recipe.ts';
-import { adapter, client, hasOrAwaitsModel, model, modelSource } from './session.ts';
+import { hubName, madeOf, type Recipe, toHash, tokensDrawn } from './recipe.ts';
+import { adapter, askForModel, client, hasOrAwaitsModel, model } from './session.ts';
 import { type Settings, settings, subjectOf } from './settings.ts';
 import { clear, put, tiles } from './stage.ts';
 
@@ -116,7 +116,10 @@ async function drawAll(view: ModelView, asked: Settings, seed: number): Promise<
     }
     // A stop by the user is no error.
     if (signal.aborted) announce('Stopped');
-    else drawProblem.value = problemOf(error, 'drawing', () => draw(seed));
+    else {
+      drawProblem.value = problemOf(error, 'drawing', () => draw(seed));
+      void askForModel();
+    }
   } finally {
     // One that failed takes the others with it.
     controller.abort();
@@ -127,11 +130,10 @@ async function drawAll(view: ModelView, asked: Settings, seed: number): Promise<
 function recipeOf(view: ModelView, asked: Settings, seed: number): Recipe {
   const { classIndex, prompt, beginning } = asked;
   const { cfgScale, cfgInterval, temperature, topK, topP, greedy } = asked;
-  const { name, fingerprint, classNames } = view;
-  const source = modelSource.value;
+  const { name, source, fingerprint, classNames } = view;
   return {
     model: name,
-    hub: 'hub' in source ? source.hub : undefined,
+    hub: 'hub' in source ? hubName(source) : undefined,
     ...(view.modelType === 't2i' ? { prompt } : { classIndex, class: classNames[classIndex] }),
     ...{ seed, cfgScale, cfgInterval, temperature, topK, topP, greedy, fingerprint },
     given: beginning && 'tokens' in beginning ? beginning.tokens : undefined,
@@ -146,6 +148,7 @@ function requestOf(view: ModelView, { beginning }: Settings, recipe: Recipe): Dr
   return {
     ...{ classIndex, prompt, seed, cfgScale, cfgInterval, temperature, topK, topP, greedy },
     previewEvery: rows * view.gridSize,
+    fingerprint: view.fingerprint.digest,
     prefix: given,
     from:
       beginning && 'picture' in beginning

@@ -7,7 +7,7 @@ import type { ModelSource, ModelView } from '../../src/web/worker/index.ts';
 export interface Recipe {
   /** Name of the model. */
   readonly model: string;
-  /** Where it is on the hub, unless it ships with the page. */
+  /** Where it is on the hub, as `hubName` says it; undefined of models that are not there. */
   readonly hub?: string | undefined;
   /** Name of the class, or its number where it has none; or the prompt. */
   readonly class?: string | undefined;
@@ -188,17 +188,19 @@ function unpackTokens(text: string): readonly number[] | undefined {
   }
 }
 
-/** Where a model of a recipe comes from; undefined where only the user knows. */
-export function sourceOf(
-  { model, hub }: PartOfRecipe,
-  shipped: ModelSource,
-): ModelSource | undefined {
-  if (hub !== undefined) return { hub };
-  return model === undefined || model === SHIPPED_NAME ? shipped : undefined;
-}
+/** A model of the hub as a person types it: `owner/name`, or `owner/name@revision`. */
+export const hubName = ({ hub, revision }: Extract<ModelSource, { hub: string }>): string =>
+  revision === undefined ? hub : `${hub}@${revision}`;
+
+/** Whether two models come from one place; files are not one. */
+export const isSamePlace = (a: ModelSource, b: ModelSource): boolean =>
+  ('url' in a && 'url' in b && a.url === b.url) ||
+  ('hub' in a && 'hub' in b && hubName(a) === hubName(b));
 
 /** The model that ships with the page. */
 export const SHIPPED_NAME = 'fruits-96';
+/** Rows of its grid. */
+export const SHIPPED_ROWS = 12;
 
 /** The class of a recipe among those of a model; undefined where it has none of that name. */
 export function classOf(recipe: PartOfRecipe, { classNames }: ModelView): number | undefined {

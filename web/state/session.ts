@@ -10,6 +10,7 @@ import {
 } from '../../src/web/worker/index.ts';
 import { announce } from './announce.ts';
 import { type Problem, problemOf } from './problem.ts';
+import { hubName } from './recipe.ts';
 
 /** The model that ships with the page. */
 export const SHIPPED: ModelSource = { url: MODEL_URL };
@@ -39,9 +40,6 @@ interface Loading {
 }
 
 let connected: Promise<WorkerClient> | undefined;
-const source: Signal<ModelSource> = signal(SHIPPED);
-/** Where the model comes from that was loaded last. */
-export const modelSource: ReadonlySignal<ModelSource> = source;
 
 /** The worker, which is started at first need. */
 export function client(): Promise<WorkerClient> {
@@ -91,7 +89,6 @@ export async function load(from: ModelSource): Promise<void> {
       model.value = undefined;
     };
     model.value = await worker.load(from, { signal, onProgress, onNote, onClosed });
-    source.value = from;
     void askToKeep();
     const { note } = await worker.store().catch(() => ({ note: undefined }));
     if (signal.aborted) return;
@@ -99,11 +96,31 @@ export async function load(from: ModelSource): Promise<void> {
     // The last of them would hardly be heard otherwise.
     announce([`${model.value?.name} is ready`, ...notes.value].join('. '));
   } catch (error) {
+    void askForModel();
     // To stop is no error.
     if (signal.aborted) return;
     problem.value = problemOf(error, 'files' in from ? 'given' : 'model', () => load(from));
   } finally {
     if (!signal.aborted) loading.value = undefined;
+  }
+}
+
+/**
+ * Asks the worker which model it has, after something failed or was stopped: that may have been too late, and
+ * a device that was opened in the place of another may compute in its own way.
+ */
+export async function askForModel(): Promise<void> {
+  const before = model.value?.fingerprint.digest;
+  try {
+    const worker = await client();
+    const view = await worker.model();
+    if (view?.fingerprint.digest === before) return;
+    model.value = view;
+    if (!view) return;
+    announce(`${view.name} is ready`);
+    adapter.value = await worker.adapter();
+  } catch {
+    // A worker that failed has said so to whoever asked it for something.
   }
 }
 
@@ -121,7 +138,7 @@ export function stopLoading(): void {
 
 /** What a model is called before its own name is known. */
 export function nameOf(from: ModelSource): string {
-  if ('hub' in from) return from.hub;
+  if ('hub' in from) return hubName(from);
   if ('files' in from) return from.files.map(({ name }) => name).join(', ');
   return from.url.split('/').at(-1) || from.url;
 }

@@ -2,8 +2,8 @@
 import { effect, type Signal, signal } from '@preact/signals';
 import type { ModelView } from '../../src/web/worker/index.ts';
 import type { Pixels } from './pixels.ts';
-import { isPossible, SHIPPED_NAME } from './recipe.ts';
-import { model } from './session.ts';
+import { isPossible, SHIPPED_NAME, SHIPPED_ROWS } from './recipe.ts';
+import { model, notes } from './session.ts';
 
 /** How tokens are drawn. */
 export interface Sampling {
@@ -79,23 +79,46 @@ export function subjectOf(asked: Pick<Settings, 'classIndex' | 'prompt'>, of: Mo
   return of.classNames[asked.classIndex] || `class ${asked.classIndex}`;
 }
 
+/** What settings have to suit. */
+const kindOf = ({ name, modelType, classNames, gridSize, sampling, canComplete }: ModelView) =>
+  JSON.stringify([name, modelType, classNames, gridSize, sampling, canComplete]);
+
 let last: ModelView | undefined;
 // Another model has other classes, and settings that suit it.
 effect(() => {
   const view = model.value;
-  if (!view || view === last) return;
-  const isFirst = last === undefined;
+  if (!view) return;
+  const before = last;
   last = view;
+  if (before && kindOf(view) === kindOf(before)) return;
+  const isFirst = before === undefined;
   const { classIndex, count } = settings.peek();
   const first = Math.max(0, view.classNames.indexOf(FIRST_CLASS));
   change({
     ...ownSampling(view),
-    beginning: undefined,
+    beginning: beginningFor(view, before?.gridSize ?? SHIPPED_ROWS),
     classIndex: classIndex >= 0 && classIndex < view.classNames.length ? classIndex : first,
     count,
     ...(isFirst && (view.name === SHIPPED_NAME ? changedSampling() : remembered(view))),
   });
 });
+
+/** A picture that was given before the model was there, with as much of it kept; tokens are of one model. */
+function beginningFor(view: ModelView, rows: number): Beginning | undefined {
+  const { beginning } = settings.peek();
+  if (!beginning || !('picture' in beginning)) return undefined;
+  if (!view.canComplete) {
+    notes.value = [...notes.peek(), cannotComplete(view)];
+    return undefined;
+  }
+  const most = view.gridSize - 1;
+  const keepRows = Math.round((beginning.keepRows / rows) * view.gridSize);
+  return { ...beginning, keepRows: Math.min(most, Math.max(1, keepRows)) };
+}
+
+/** Why a picture cannot be completed. */
+export const cannotComplete = ({ name }: ModelView): string =>
+  `the model ${name} cannot read pictures: its tokenizer has no encoder`;
 
 /** What differs from how the page begins: of the last visit, or changed before the model was there. */
 function changedSampling(): Partial<Sampling> {
