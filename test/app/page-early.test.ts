@@ -1,11 +1,15 @@
 /** The page before its model is there. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { pictureText } from '../../src/picture/made.ts';
+import { encodePng } from '../../src/web/png.ts';
 import { hasChromium } from '../web/chromium.ts';
 import { connectBrowser } from './support/browser.ts';
-import { button, finished, ready } from './support/page-kit.ts';
+import { button, drop, finished, ready } from './support/page-kit.ts';
 import { servePageSite } from './support/page-site.ts';
 
+/** Its number among the classes of the page's model. */
+const MODEL_KIWI = 14;
 /** Of a visit, on loopback. */
 const MOST_MS = 1000;
 
@@ -42,7 +46,8 @@ describe.skipIf(!hasChromium)('a visit', () => {
     await page.close();
   });
 
-  test('a picture that waits for the model can be taken back', async () => {
+  /** A visit whose model comes when it is told to. */
+  const openHeld = async (): Promise<{ readonly page: Page; go(): void }> => {
     const page = await browser.newPage();
     let go = (): void => {};
     const held = new Promise<void>((done) => {
@@ -53,6 +58,41 @@ describe.skipIf(!hasChromium)('a visit', () => {
       await route.continue();
     });
     await page.goto(site.page);
+    return { page, go: () => go() };
+  };
+
+  const grey = { width: 96, height: 96, rgba: new Uint8ClampedArray(4 * 96 ** 2).fill(128) };
+
+  test('a picture that is dropped before the model is there begins the next one', async () => {
+    const { page, go } = await openHeld();
+    const bytes = await encodePng(grey);
+    await drop(page, [{ name: 'photo.png', type: 'image/png', bytes }]);
+    await page.getByText('Keep 6 of 12 rows').waitFor();
+    await page.getByRole('slider').fill('2');
+    go();
+    await ready(page);
+    await page.getByText('Keep 2 of 12 rows').waitFor();
+    await button(page, 'Draw').click();
+    await page.getByText('24 tokens given').waitFor({ timeout: 90_000 });
+    await page.context().close();
+  });
+
+  test('settings of a picture that is dropped before the model is there are those it draws by', async () => {
+    const { page, go } = await openHeld();
+    const sampling = { cfgScale: 3, cfgInterval: -1, temperature: 1, topK: 0, topP: 1 };
+    const images = [{ class: MODEL_KIWI, className: 'Kiwi', seed: 3 }];
+    const bytes = await encodePng(grey, pictureText({ model: 'fruits-96', sampling, images }));
+    await drop(page, [{ name: 'kiwi.png', type: 'image/png', bytes }]);
+    await page.getByText('The settings of this picture are back').waitFor();
+    await button(page, 'Draw').click();
+    go();
+    await page.waitForURL(/class=Kiwi&seed=3&cfg-scale=3&/);
+    await page.getByText(/^seed 3 · .* tokens\/s/).waitFor({ timeout: 90_000 });
+    await page.context().close();
+  });
+
+  test('a picture that waits for the model can be taken back', async () => {
+    const { page, go } = await openHeld();
     await button(page, 'Draw').click();
     await button(page, 'Do not draw').click();
     go();

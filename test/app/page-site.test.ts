@@ -222,7 +222,7 @@ describe.skipIf(!hasChromium)('the site', () => {
     const name = page.getByLabel('Model of the hub, or address');
     await name.fill('someone/tiny');
     await button(page, 'Look').click();
-    const found = page.locator('.found').getByRole('button', { name: /^Fetch/ });
+    const found = page.locator('.models').getByRole('button', { name: /^Fetch/ });
     await found.waitFor();
     await name.fill('someone/other');
     await expect.poll(() => found.count()).toBe(0);
@@ -232,6 +232,10 @@ describe.skipIf(!hasChromium)('the site', () => {
       .click();
     await page.getByRole('img', { name: 'class 3, seed 1' }).first().waitFor();
     await finished(page);
+    // It is in the list by now, and is what draws.
+    await button(page, 'Remove c2i_tiny from this browser').waitFor();
+    await button(page, 'Load fruits-96').waitFor();
+    expect(await button(page, 'Load c2i_tiny').count()).toBe(0);
 
     // Now that it is here, nothing is asked, and nothing fetched.
     await page.reload();

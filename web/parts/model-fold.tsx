@@ -2,13 +2,14 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { StoredModel } from '../../src/web/worker/index.ts';
-
 import { MODEL_FILES } from '../state/files.ts';
-import { type Note, offerOf } from '../state/offer.ts';
-import { load, model } from '../state/session.ts';
-import { forget, look, models, size, store } from '../state/store.ts';
+import { type Note, offer } from '../state/offer.ts';
+import { problemOf } from '../state/problem.ts';
+import { isSamePlace } from '../state/recipe.ts';
+import { model } from '../state/session.ts';
+import { forget, look, models, size, storeProblem } from '../state/store.ts';
 import { HubForm } from './hub-form.tsx';
-import { Remark } from './notice.tsx';
+import { Notice, Remark } from './notice.tsx';
 import { OpenFiles } from './open-files.tsx';
 
 export function ModelFold(): JSX.Element {
@@ -30,20 +31,22 @@ export function ModelFold(): JSX.Element {
   );
 }
 
-function Stored(): JSX.Element | null {
+function Stored(): JSX.Element {
   const [note, setNote] = useState<Note>();
-  const { kind } = store.value ?? {};
-  if (!kind) return null;
-  const open = async ({ name, source, bytes, storedBytes }: StoredModel): Promise<void> => {
-    setNote(undefined);
-    if (storedBytes >= bytes) await load(source);
-    else setNote(await offerOf(source, name, () => setNote(undefined)));
+  const { source: current } = model.value ?? {};
+  const open = async ({ name, source }: StoredModel): Promise<void> => {
+    try {
+      await offer(source, name, setNote);
+    } catch (error) {
+      storeProblem.value = problemOf(error, 'model');
+    }
   };
   return (
     <>
+      {storeProblem.value && <Notice problem={storeProblem.value} />}
       {note && <Remark note={note} />}
       <ul class="stored">
-        {models.value.map((kept) => (
+        {models.value?.map((kept) => (
           <li key={kept.id}>
             <span>
               {kept.name}{' '}
@@ -52,7 +55,7 @@ function Stored(): JSX.Element | null {
                 {size(kept.bytes)}
               </span>
             </span>
-            {kept.name !== model.value?.name && (
+            {!(current && isSamePlace(kept.source, current)) && (
               <button type="button" class="link" onClick={() => void open(kept)}>
                 Load<span class="unseen"> {kept.name}</span>
               </button>

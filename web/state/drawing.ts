@@ -65,11 +65,13 @@ const awaiting = signal(false);
 /** Whether a picture was asked for that waits for the model. */
 export const awaitsModel: ReadonlySignal<boolean> = awaiting;
 effect(() => {
-  if (!awaiting.value || (hasOrAwaitsModel.value && !model.value)) return;
-  awaiting.value = false;
-  // Settings that suit the model come first.
-  if (model.value) queueMicrotask(() => void draw());
+  if (!hasOrAwaitsModel.value) awaiting.value = false;
 });
+
+/** Draws what was asked for before the model was there. */
+export async function drawAwaited(): Promise<void> {
+  if (awaiting.value) await draw();
+}
 
 /** Draws what is asked for; where the model is on its way, once it is there. */
 export async function draw(
@@ -82,6 +84,7 @@ export async function draw(
     if (awaiting.value) announce('Drawing begins once the model is there');
     return;
   }
+  awaiting.value = false;
   lacksPrompt.value = view.modelType === 't2i' && settings.value.prompt.trim() === '';
   if (lacksPrompt.value) return;
   ended = drawAll(view, settings.value, seed);

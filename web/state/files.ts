@@ -7,10 +7,10 @@ import { halt } from './drawing.ts';
 import { find, keep } from './gallery.ts';
 import { pixelsOf } from './pixels.ts';
 import { type Problem, problemOf } from './problem.ts';
-import { recall, recallNote, recallWaiting } from './recall.ts';
-import { type PartOfRecipe, type Recipe, recipeOfMade } from './recipe.ts';
+import { recall, recallNote } from './recall.ts';
+import { type PartOfRecipe, type Recipe, recipeOfMade, SHIPPED_ROWS } from './recipe.ts';
 import { load, model } from './session.ts';
-import { change } from './settings.ts';
+import { cannotComplete, change } from './settings.ts';
 import { show } from './stage.ts';
 
 /** Why a file cannot be used. */
@@ -29,7 +29,6 @@ export async function takeFiles(files: readonly File[]): Promise<void> {
       MODEL_FILES.some((end) => name.toLowerCase().endsWith(end));
     if (files.every(isModel)) {
       await load({ files });
-      await recallWaiting();
     } else if (files.length > 1) {
       throw new Error('Drop one picture, or the files of one model, at a time');
     } else if (
@@ -97,12 +96,12 @@ async function takeAsBeginning(file: Blob): Promise<void> {
 export async function completeFrom(file: Blob): Promise<void> {
   const view = model.value;
   if (view && !view.canComplete) {
-    throw new Error(`The model ${view.name} cannot read pictures: its tokenizer has no encoder`);
+    throw new Error(cannotComplete(view));
   }
   const picture = await pixelsOf(file).catch((cause: unknown) => {
     throw new Error('This browser cannot read the picture: it may be damaged', { cause });
   });
-  const rows = view?.gridSize ?? 2;
+  const rows = model.value?.gridSize ?? SHIPPED_ROWS;
   recallNote.value = undefined;
   change({ beginning: { picture, keepRows: Math.max(1, Math.round(rows / 2)) }, seed: undefined });
   announce('The next picture begins with this one');

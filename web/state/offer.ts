@@ -1,8 +1,7 @@
 /** Models that may be large are fetched once the user knows what they take. */
 import type { ModelSource } from '../../src/web/worker/index.ts';
 import { announce } from './announce.ts';
-import { problemOf } from './problem.ts';
-import { load, problem } from './session.ts';
+import { load } from './session.ts';
 import { estimate, size } from './store.ts';
 
 /** What is to know, and what may be done about it. */
@@ -12,36 +11,32 @@ export interface Note {
 }
 
 /**
- * Loads a model of which all is here.
- * @param then Called when it was loaded, or the user has said that it be fetched.
- * @returns What another one takes, and a way to fetch it; undefined where there is nothing to ask.
+ * Loads a model of which all is here, and says what another one takes.
+ * @param show Shows that, with a way to fetch the model; undefined takes it away again.
+ * @throws Error of whatever keeps it from being looked at.
  */
-export async function offerOf(
+export async function offer(
   source: ModelSource,
   name: string,
-  then: () => void,
-): Promise<Note | undefined> {
-  try {
-    announce(`Looking at ${name}`);
-    const { bytes, storedBytes, gpuBytes, problem: why } = await estimate(source);
-    if (storedBytes >= bytes) {
-      await load(source);
-      then();
-      return undefined;
-    }
-    const rest = size(bytes - storedBytes);
-    const fetchIt = async (): Promise<void> => {
-      await load(source);
-      then();
-    };
-    const room = why ? ` This device cannot hold it: ${why}.` : '';
-    announce(`${name}: ${rest} to fetch`);
-    return {
-      text: `${name}: ${rest} to fetch, ${size(gpuBytes)} of GPU memory.${room}`,
-      action: { label: `Fetch ${rest}${why ? ' all the same' : ''}`, run: () => void fetchIt() },
-    };
-  } catch (error) {
-    problem.value = problemOf(error, 'model');
-    return undefined;
+  show: (note: Note | undefined) => void,
+): Promise<void> {
+  show(undefined);
+  announce(`Looking at ${name}`);
+  const { bytes, storedBytes, gpuBytes, modelType, pixels, problem } = await estimate(source);
+  const loadIt = (): void => {
+    show(undefined);
+    void load(source);
+  };
+  if (storedBytes >= bytes) {
+    loadIt();
+    return;
   }
+  const rest = size(bytes - storedBytes);
+  const draws = `${modelType === 't2i' ? 'texts' : 'classes'}, ${pixels} × ${pixels} pixels`;
+  const room = problem ? ` This device cannot hold it: ${problem}.` : '';
+  announce(`${name}: ${rest} to fetch`);
+  show({
+    text: `${name}: ${draws}, ${rest} to fetch, ${size(gpuBytes)} of GPU memory.${room}`,
+    action: { label: `Fetch ${rest}${problem ? ' all the same' : ''}`, run: loadIt },
+  });
 }

@@ -1,12 +1,13 @@
 /** Makes a picture of a link or a file again. */
-import { type Signal, signal } from '@preact/signals';
+import { effect, type Signal, signal } from '@preact/signals';
 import type { ModelSource, ModelView } from '../../src/web/worker/index.ts';
 import { announce } from './announce.ts';
-import { draw, halt } from './drawing.ts';
+import { draw, drawAwaited, halt } from './drawing.ts';
 import { find } from './gallery.ts';
-import { type Note, offerOf } from './offer.ts';
+import { type Note, offer } from './offer.ts';
+import { problemOf } from './problem.ts';
 import { classOf, fromHash, type PartOfRecipe, SHIPPED_NAME } from './recipe.ts';
-import { model, SHIPPED } from './session.ts';
+import { model, problem, SHIPPED } from './session.ts';
 import { change, ownSampling, type Settings } from './settings.ts';
 import { show } from './stage.ts';
 
@@ -47,7 +48,7 @@ export async function recall(recipe: PartOfRecipe, draws: Draws): Promise<void> 
   const view = model.value;
   if (!view || view.name !== recipe.model) {
     waiting = { recipe, draws };
-    if (view) offer(recipe);
+    if (view) offerModel(recipe);
     return;
   }
   waiting = undefined;
@@ -67,17 +68,27 @@ export async function recall(recipe: PartOfRecipe, draws: Draws): Promise<void> 
 let calls = 0;
 let waiting: { readonly recipe: PartOfRecipe; readonly draws: Draws } | undefined;
 
-/** Goes on once a model is there. */
-export async function recallWaiting(): Promise<void> {
+// Once a model is there, and settings that suit it: what waits for it, and then what was to be drawn by it.
+effect(() => {
+  if (model.value) queueMicrotask(() => void goOn());
+});
+
+async function goOn(): Promise<void> {
   if (waiting) await recall(waiting.recipe, waiting.draws);
+  await drawAwaited();
 }
 
 /** No model is fetched for a link without being asked for: it may be large. */
-function offer({ model: name, hub }: PartOfRecipe): void {
+function offerModel({ model: name, hub }: PartOfRecipe): void {
   const from = hub !== undefined ? { hub } : name === SHIPPED_NAME ? SHIPPED : undefined;
   const ask = async (source: ModelSource): Promise<void> => {
-    const asked = await offerOf(source, hub ?? name ?? '', () => void recallWaiting());
-    if (asked) recallNote.value = asked;
+    try {
+      await offer(source, hub ?? name ?? '', (note) => {
+        recallNote.value = note;
+      });
+    } catch (error) {
+      problem.value = problemOf(error, 'model');
+    }
   };
   recallNote.value = from
     ? {

@@ -1,28 +1,41 @@
 /** Models that this browser keeps, and those that it could fetch. */
-import { type Signal, signal } from '@preact/signals';
+import { effect, type Signal, signal } from '@preact/signals';
 import type {
   ModelEstimate,
   ModelSource,
   StoredModel,
-  StoreView,
+  WorkerClient,
 } from '../../src/web/worker/index.ts';
-import { client } from './session.ts';
+import { type Problem, problemOf } from './problem.ts';
+import { client, loading } from './session.ts';
 
-/** Where models are kept, and how much there is room for. */
-export const store: Signal<StoreView | undefined> = signal(undefined);
-export const models: Signal<readonly StoredModel[]> = signal([]);
+/** Those that are kept, once somebody has looked. */
+export const models: Signal<readonly StoredModel[] | undefined> = signal(undefined);
+/** Why they cannot be seen, or a model cannot be removed. */
+export const storeProblem: Signal<Problem | undefined> = signal(undefined);
 
 /** Looks into the store again. */
-export async function look(): Promise<void> {
-  const worker = await client();
-  [store.value, models.value] = await Promise.all([worker.store(), worker.models()]);
-}
+export const look = (): Promise<void> => use(async () => {});
 
 /** Takes a model out of the store; one that is loaded goes on drawing. */
-export async function forget({ id }: StoredModel): Promise<void> {
-  await (await client()).remove(id);
-  await look();
+export const forget = ({ id }: StoredModel): Promise<void> => use((worker) => worker.remove(id));
+
+/** Changes the store, and looks into it. */
+async function use(change: (worker: WorkerClient) => Promise<void>): Promise<void> {
+  try {
+    const worker = await client();
+    await change(worker);
+    models.value = await worker.models();
+    storeProblem.value = undefined;
+  } catch (error) {
+    storeProblem.value = problemOf(error, 'store');
+  }
 }
+
+// Loading fills it, also where that is stopped.
+effect(() => {
+  if (!loading.value && models.peek()) void look();
+});
 
 /** What a model takes, and why this device cannot hold it. */
 export type Estimate = ModelEstimate;
