@@ -226,6 +226,29 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(page.url()).toContain('given=');
   });
 
+  test('a picture that several begin with is sent once', async () => {
+    await page.evaluate(() => {
+      const sent: boolean[] = [];
+      Object.assign(globalThis, { sent });
+      const post = Worker.prototype.postMessage;
+      Worker.prototype.postMessage = function (message, options: object) {
+        if (message.name === 'draw') sent.push(message.given.from !== undefined);
+        post.call(this, message, options as StructuredSerializeOptions);
+      };
+    });
+    await page.getByRole('radio', { name: '2', exact: true }).check();
+    await drawClass(page, 'Lemon');
+    expect(await page.evaluate(() => Reflect.get(globalThis, 'sent'))).toEqual([true, false]);
+    const shown = page.locator('button.tile');
+    expect(await shown.count()).toBe(2);
+    for (const at of [0, 1]) {
+      await shown.nth(at).click();
+      await page.getByText('48 tokens given').waitFor();
+      const [kept] = halves(await pixels(page, at), drawn);
+      expect(kept).toBeLessThan(12);
+    }
+  });
+
   test('leaves nothing in the console', () => {
     expect(problems).toEqual([]);
   });

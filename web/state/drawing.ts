@@ -8,7 +8,7 @@ import { keep } from './gallery.ts';
 import { type Problem, problemOf } from './problem.ts';
 import { hubName, madeOf, type Recipe, toHash, tokensDrawn } from './recipe.ts';
 import { adapter, askForModel, client, hasOrAwaitsModel, model } from './session.ts';
-import { type Settings, settings, subjectOf } from './settings.ts';
+import { type Beginning, type Settings, settings, subjectOf } from './settings.ts';
 import { clear, put, tiles } from './stage.ts';
 
 /** What is drawn together. */
@@ -100,17 +100,17 @@ async function drawAll(view: ModelView, asked: Settings, seed: number): Promise<
   const follow = follower(sheets);
   try {
     const worker = await client();
-    await Promise.all(
-      sheets.map(async (sheet) => {
-        const request = requestOf(view, asked, sheet.recipe);
-        const started = performance.now();
-        for await (const event of worker.draw(request, { signal })) {
-          follow(sheet, event);
-          if (event.type !== 'image') continue;
-          await finish(sheet, event, performance.now() - started, sheets.length === 1);
-        }
-      }),
-    );
+    const drawOne = async (sheet: Sheet, onPrefix: (tokens: Tokens) => void): Promise<void> => {
+      const request = requestOf(view, asked, sheet.recipe);
+      const started = performance.now();
+      for await (const event of worker.draw(request, { signal })) {
+        follow(sheet, event);
+        if (event.type === 'prefix') onPrefix(event.tokens);
+        if (event.type !== 'image') continue;
+        await finish(sheet, event, performance.now() - started, sheets.length === 1);
+      }
+    };
+    await drawTogether(sheets, asked.beginning, drawOne);
     announce(`Finished: ${subjectOf(asked, view)}`);
   } catch (error) {
     for (const { id } of sheets) {
@@ -128,6 +128,32 @@ async function drawAll(view: ModelView, asked: Settings, seed: number): Promise<
     controller.abort();
     running.value = undefined;
   }
+}
+
+type Tokens = Extract<DrawEvent, { type: 'prefix' }>['tokens'];
+
+/** A picture that all begin with is sent and read once: the others begin with the tokens that became of it. */
+async function drawTogether(
+  sheets: readonly Sheet[],
+  beginning: Beginning | undefined,
+  drawOne: (sheet: Sheet, onPrefix: (tokens: Tokens) => void) => Promise<void>,
+): Promise<void> {
+  let onPrefix = (_: Tokens): void => {};
+  const prefix = new Promise<Tokens>((resolve) => {
+    onPrefix = resolve;
+  });
+  const waits = beginning !== undefined && 'picture' in beginning;
+  await Promise.all(
+    sheets.map(async (sheet, i) => {
+      if (waits && i > 0) beginWith(sheet, await prefix);
+      await drawOne(sheet, onPrefix);
+    }),
+  );
+}
+
+function beginWith(sheet: Sheet, tokens: Tokens): void {
+  sheet.recipe = { ...sheet.recipe, given: [...tokens] };
+  put(sheet.id, { recipe: sheet.recipe });
 }
 
 function recipeOf(view: ModelView, asked: Settings, seed: number): Recipe {
@@ -154,7 +180,7 @@ function requestOf(view: ModelView, { beginning }: Settings, recipe: Recipe): Dr
     fingerprint: view.fingerprint.digest,
     prefix: given,
     from:
-      beginning && 'picture' in beginning
+      !given && beginning && 'picture' in beginning
         ? { ...beginning.picture, keepRows: beginning.keepRows }
         : undefined,
   };
@@ -206,8 +232,7 @@ function follower(sheets: readonly Sheet[]): (sheet: Sheet, event: DrawEvent) =>
         cutPrompt.value = event.cut;
         break;
       case 'prefix':
-        sheet.recipe = { ...sheet.recipe, given: [...event.tokens] };
-        put(sheet.id, { recipe: sheet.recipe });
+        beginWith(sheet, event.tokens);
         break;
       case 'tokens':
         sheet.done = event.done;

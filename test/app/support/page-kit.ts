@@ -20,12 +20,15 @@ export async function drawClass(page: Page, name: string): Promise<void> {
 export const finished = (page: Page): Promise<void> =>
   page.getByRole('link', { name: 'Save PNG' }).waitFor({ timeout: 90_000 });
 
-/** Pixels of the picture that is looked at, RGBA. */
-export const pixels = (page: Page): Promise<number[]> =>
-  page.locator('.tile canvas.now').evaluate((canvas: HTMLCanvasElement) => {
-    const { width, height } = canvas;
-    return Array.from(canvas.getContext('2d')?.getImageData(0, 0, width, height).data ?? []);
-  });
+/** Pixels of a picture on the stage, RGBA: of the first, or of another. */
+export const pixels = (page: Page, at = 0): Promise<number[]> =>
+  page
+    .locator('.tile canvas.now')
+    .nth(at)
+    .evaluate((canvas: HTMLCanvasElement) => {
+      const { width, height } = canvas;
+      return Array.from(canvas.getContext('2d')?.getImageData(0, 0, width, height).data ?? []);
+    });
 
 /** What the status line says, from now on. */
 export async function hearStatus(page: Page): Promise<() => Promise<readonly string[]>> {
