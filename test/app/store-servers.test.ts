@@ -84,6 +84,11 @@ describe.skipIf(!hasChromium)('a model of a server', () => {
     server.send = send;
     expect(await open()).toMatchObject({ files: HASHES, notes: [] });
     expect(await open()).toMatchObject({ files: HASHES, notes: [], progress: [] });
+    await page.evaluate(() => api.damage('flip'));
+    const mended = await open();
+    expect(mended.error).toBeUndefined();
+    expect(mended).toMatchObject({ files: HASHES, progress: [] });
+    expect(mended.notes).toHaveLength(3);
   });
 
   test('that has another file now is fetched again, and what did not change is not', async () => {

@@ -13,6 +13,7 @@ export interface FileRecord {
   readonly sha256?: string | undefined;
   readonly gitHash?: string | undefined;
   readonly sameNames: boolean;
+  readonly isRangeless?: boolean | undefined;
   /** The folder of its blocks. */
   readonly folder: string;
 }

@@ -20,6 +20,11 @@ export interface RemoteFile {
   readonly gitHash?: string | undefined;
   /** Whether answers name versions as `version` does. */
   readonly sameNames: boolean;
+  /**
+   * Whether the server tells no length, as one that packs whatever it sends: browsers fail where such a one is
+   * asked for ranges.
+   */
+  readonly isRangeless?: boolean | undefined;
   /** All of it, where the server does not tell its length otherwise. */
   readonly content?: Bytes | undefined;
 }
@@ -53,7 +58,7 @@ export async function askFile(
     const bytes = total ?? (await askLength(web, url));
     if (bytes !== undefined) return { ...known, bytes };
     const content = await readBody(web, url, undefined, MAX_HELD_BYTES);
-    if (content) return { ...known, bytes: content.byteLength, content };
+    if (content) return { ...known, bytes: content.byteLength, content, isRangeless: true };
     throw new DownloadError(
       'server',
       `${url}: the server tells no length, and the file has more than ${MAX_HELD_BYTES} bytes: let it send Content-Length or answer ranges`,
@@ -163,12 +168,12 @@ export async function streamRange(
   last: number,
   take: (chunk: Uint8Array, at: number) => Promise<void>,
 ): Promise<void> {
-  const { url, bytes } = file;
+  const { url, bytes, isRangeless } = file;
   const silence = new Silence(web, url);
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   try {
-    const range = { Range: `bytes=${first}-${last}` };
-    const response = await send(web, url, { headers: range }, silence);
+    const headers = isRangeless ? {} : { Range: `bytes=${first}-${last}` };
+    const response = await send(web, url, { headers }, silence);
     assertContent(web, url, response);
     assertVersion(file, response);
     let at = startOf(response, url, first);
