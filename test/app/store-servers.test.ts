@@ -178,6 +178,12 @@ describe.skipIf(!hasChromium)('a model of a server', () => {
     expect((await open()).error).toMatchObject({ name, ...(problem && { problem }) });
   });
 
+  test('whose address is none is refused', async () => {
+    const { error } = await open('https://');
+    expect(error).toMatchObject({ name: 'OptionError' });
+    expect(error?.message).toMatch(/^"https:\/\/" is no address: expected one such as https:/);
+  });
+
   test('with a T5 is kept with it', async () => {
     const read = ['model.json', 't5.json', 'tokenizer.json', 't5.safetensors'];
     const { files } = await open('texts', read);

@@ -1,5 +1,6 @@
 /** Where the files of a model come from. */
 import type { Checkpoint } from '../../catalogue/checkpoints.ts';
+import { OptionError } from '../../errors.ts';
 import { shortDigest } from '../../weights/digest.ts';
 import { planFolder } from './folder-plan.ts';
 import { askFile, type RemoteFile, readAll } from './remote.ts';
@@ -28,9 +29,18 @@ export interface OriginPlan {
   readonly files: readonly RemoteFile[];
 }
 
-/** A model folder at an address. */
+/**
+ * A model folder at an address.
+ * @throws OptionError when the address is none.
+ */
 export async function folderOrigin(address: string): Promise<Origin> {
-  const folder = new URL(address, globalThis.location?.href);
+  const page = globalThis.location?.href;
+  if (!URL.canParse(address, page)) {
+    throw new OptionError(
+      `"${address}" is no address: expected one such as https://example.com/model`,
+    );
+  }
+  const folder = new URL(address, page);
   const urlOf = (file: string): string => {
     const url = new URL(folder);
     const names = file.split('/').map(encodeURIComponent).join('/');
