@@ -128,6 +128,7 @@ export interface Engine {
    * @param rows Of the requests, with one position each.
    * @param window Of all of them. Default 1.
    * @param captions Theirs, of a model of texts.
+   * @throws DeviceError (`destroyed`) when the engine is, or is meanwhile, or with what keeps a program from being built.
    */
   prepare(
     rows: number,

@@ -55,7 +55,8 @@ export type LastingEvent =
 
 /**
  * An engine that outlives its device. When one is lost, another is opened, and requests go on from the
- * tokens that were read last, to the pixels of an undisturbed run.
+ * tokens that were read last, to the pixels of an undisturbed run. `prepare` resolves where its device is lost
+ * meanwhile.
  */
 export interface LastingEngine
   extends Pick<Engine, 'capacity' | 'jobs' | 'stats' | 'load' | 'prepare' | 'idle' | 'destroy'> {
