@@ -172,6 +172,11 @@ describe('a device that is lost', () => {
       expectOnce(events);
       await engine.idle();
       expect([engine.jobs, engine.resets, engine.isOpen]).toEqual([0, 1, true]);
+      // What was done still counts when it is destroyed.
+      const { stats } = engine;
+      expect(stats.tokens).toBe(TOTAL);
+      engine.destroy();
+      expect(engine.stats).toEqual(stats);
     }));
 
   test('has no request that left while it was gone', async () => {
@@ -329,17 +334,6 @@ test('destroying it closes what is open, and what is being opened', async () => 
   await expect(eventsOf(engine.submit(asked))).rejects.toMatchObject(destroyed);
   await expect(engine.prepare(1)).rejects.toMatchObject(destroyed);
   await until(() => opener.devices.length === 2 && opener.open === 0);
-});
-
-test('what was done still counts when it is destroyed', async () => {
-  const opener = new Opener(tinyFolder());
-  const engine = await createLastingEngine(opener.model, OPTIONS);
-  await eventsOf(engine.submit(asked));
-  await engine.idle();
-  const { stats } = engine;
-  expect(stats.tokens).toBe(TOTAL);
-  engine.destroy();
-  expect(engine.stats).toEqual(stats);
 });
 
 test('options that cannot be are refused', async () => {
