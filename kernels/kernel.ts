@@ -1,7 +1,9 @@
 /** What the makers of kernels share: limits, declarations, checks and grids; and the types of a kernel. */
-import type { Bindings, DType, Feature, Sizes, Variant } from './types.ts';
+import type { Bindings, Dispatch, DType, Feature, Sizes, Variant } from './types.ts';
 
 export type * from './types.ts';
+
+type Grid = Dispatch['workgroups'];
 
 /** Products of small matrices by a whole subgroup, as Dawn and Chrome have them; not in WebGPU yet. */
 export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix';
@@ -82,9 +84,22 @@ export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
 
 /**
  * Spreads n workgroups over two dimensions so that none exceeds the limit. The kernel rebuilds the
- * flat index as `group.y * ${x} + group.x` (see `flatIndex`) and returns past the end.
+ * flat index as `group.y * ${x} + group.x` and returns past the end.
  */
-export function grid(n: number): readonly [x: number, y: number, z: number] {
+export function grid(n: number): Grid {
   const y = ceilDiv(n, MAX_WORKGROUPS);
   return [ceilDiv(n, y), y, 1];
+}
+
+/**
+ * The grid of a kernel whose dimensions are sizes of its own.
+ * @param what Kernel and sizes.
+ * @throws RangeError when one exceeds the limit.
+ */
+export function assertGrid(what: string, workgroups: Grid): Grid {
+  assert(
+    Math.max(...workgroups) <= MAX_WORKGROUPS,
+    `${what}: a grid of ${workgroups.join(' x ')} workgroups is too large, at most ${MAX_WORKGROUPS} are possible in a dimension`,
+  );
+  return workgroups;
 }

@@ -1,6 +1,6 @@
 /** A convolution to a few channels: a workgroup reads what is around its pixels once for all of them. */
 
-import { type Bindings, ceilDiv, declare, type Kernel, range } from '../kernel.ts';
+import { assertGrid, type Bindings, ceilDiv, declare, type Kernel, range } from '../kernel.ts';
 import { valueReader } from '../lib/accessors.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { type Conv2dParams, convSizes, normedLib } from './conv-shape.ts';
@@ -106,5 +106,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     .map((p) => `store(group.z, corner.y + line, corner.x + place + ${p}u, sum${p});`)
     .join('\n  ')}
 }`;
-  return { code, workgroups: [ceilDiv(width, COLUMNS), ceilDiv(height, ROWS), images] };
+  const workgroups = [ceilDiv(width, COLUMNS), ceilDiv(height, ROWS), images] as const;
+  return {
+    code,
+    workgroups: assertGrid(`conv2d: ${images} images of ${height} x ${width}`, workgroups),
+  };
 }

@@ -1,12 +1,10 @@
 import {
   assert,
   type Bindings,
-  ceilDiv,
   declare,
   enable,
   type Identity,
   type Kernel,
-  MAX_WORKGROUPS,
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
@@ -15,7 +13,7 @@ import { assertParams, assertTile } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import type { Loop } from '../product/map-product.ts';
 import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTile, matrixOf } from '../product/map-tile.ts';
-import { tiledLoop } from '../product/tiled-product.ts';
+import { mapGrid, tiledLoop } from '../product/tiled-product.ts';
 import { halvesMatrix } from './halves-matrix.ts';
 import { fitsMatrices, HALVES_CHANNELS, halvesProblem, LOAD } from './halves-tile.ts';
 
@@ -192,8 +190,7 @@ function loopOf(name: string, params: Params, stored: string): Loop {
     const lib = storeLib('store_one', stored) + foursLib(n);
     return tiledLoop({ ...product, fours: true }, lib, tile, variant);
   }
-  const workgroups = [ceilDiv(n, tile.tileN), ceilDiv(m, tile.tileM), batch * split] as const;
-  assert(Math.max(...workgroups) <= MAX_WORKGROUPS, `${name}: ${m} x ${n} is too large`);
+  const workgroups = mapGrid({ name, batch, m, n, split }, tile);
   const added = { bias: params.split === undefined, residual };
   const fits = fitsMatrices(result, matrix);
   const product = { m, n, k, split, batch, fits, plane: height * width, ...added };

@@ -1,6 +1,7 @@
 import { byteLength } from '../cost.ts';
 import {
   assert,
+  assertGrid,
   assertSizes,
   type Binding,
   ceilDiv,
@@ -126,7 +127,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     label: `embed ${dtype}[${held.count},${dim}]${clsTokenNum > 1 ? ` behind ${clsTokenNum}` : ''}${later ? ` from ${held.first}` : ''} x ${rows}`,
     code,
     bindings,
-    workgroups: [ceilDiv(quads(dim), size), rows, 1],
+    workgroups: assertGrid(`embed: ${rows} rows of ${dim}`, [ceilDiv(quads(dim), size), rows, 1]),
     features,
     cost: { bytes: byteLength(bindings.out) + byteLength({ dtype, shape: [rows, dim] }) },
   };

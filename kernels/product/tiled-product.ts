@@ -3,7 +3,7 @@
  * with a weight. A workgroup makes a tile of outputs from slices of both operands in workgroup memory, each
  * invocation a smaller tile in registers, or each subgroup one of matrices (matrix-product.ts).
  */
-import { assert, ceilDiv, MAX_WORKGROUPS, PORTABLE, range, type Variant } from '../kernel.ts';
+import { assert, assertGrid, ceilDiv, PORTABLE, range, type Variant } from '../kernel.ts';
 import type { Loop } from './map-product.ts';
 import { lanesOf, type MapTile, mapProblem, matrixOf } from './map-tile.ts';
 import { matrixMain } from './matrix-product.ts';
@@ -22,9 +22,8 @@ export function tiledLoop(
   tile: MapTile,
   variant: Variant = PORTABLE,
 ): Loop {
-  const { name, batch, m, n, split = 1 } = params;
-  const workgroups = [ceilDiv(n, tile.tileN), ceilDiv(m, tile.tileM), batch * split] as const;
-  assert(Math.max(...workgroups) <= MAX_WORKGROUPS, `${name}: ${m} x ${n} is too large`);
+  const { name } = params;
+  const workgroups = mapGrid(params, tile);
   const problem = mapProblem(tile, variant);
   assert(problem === undefined, `${name}: ${problem}`);
   assert(!params.fours || tile.math === 'f32', `${name}: fours are multiplied as f32`);
@@ -32,6 +31,13 @@ export function tiledLoop(
   const { code, features } = matrix ? matrixMain(params, tile, matrix) : laneMain(params, tile);
   return { code: `${readers}\n${code}`, workgroups, features };
 }
+
+/** A workgroup for each tile of each part of each batch. */
+export const mapGrid = (
+  { name, batch, m, n, split = 1 }: Pick<TiledParams, 'name' | 'batch' | 'm' | 'n' | 'split'>,
+  { tileM, tileN }: MapTile,
+): Loop['workgroups'] =>
+  assertGrid(`${name}: ${m} x ${n}`, [ceilDiv(n, tileN), ceilDiv(m, tileM), batch * split]);
 
 /** Each invocation makes eachM rows of quads of columns, which lie a stride apart. */
 function laneMain(params: TiledParams, tile: MapTile): Omit<Loop, 'workgroups'> {

@@ -1,4 +1,11 @@
-import { type Binding, declare, type Kernel, PORTABLE, type Variant } from '../kernel.ts';
+import {
+  assertGrid,
+  type Binding,
+  declare,
+  type Kernel,
+  PORTABLE,
+  type Variant,
+} from '../kernel.ts';
 import { NO_TOKEN } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
@@ -134,6 +141,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     label: `advance ${rows} rows`,
     code,
     bindings,
-    workgroups: [rows, 1, 1],
+    workgroups: assertGrid(`advance: ${rows} rows`, [rows, 1, 1]),
   };
 }

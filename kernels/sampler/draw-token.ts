@@ -1,4 +1,12 @@
-import { type Binding, declare, enable, type Kernel, PORTABLE, type Variant } from '../kernel.ts';
+import {
+  assertGrid,
+  type Binding,
+  declare,
+  enable,
+  type Kernel,
+  PORTABLE,
+  type Variant,
+} from '../kernel.ts';
 import { quads, rowBinding, rowReader, variantFeatures } from '../lib/accessors.ts';
 import { finiteLib } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
@@ -81,7 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3u, ${laneBuiltins(reduce)}) {
     label: `draw_token f32[${sequences},${vocabSize}]`,
     code,
     bindings,
-    workgroups: [sequences, 1, 1],
+    workgroups: assertGrid(`draw_token: ${sequences} sequences`, [sequences, 1, 1]),
     features,
   };
 }

@@ -1,5 +1,6 @@
 import {
   assert,
+  assertGrid,
   type Binding,
   declare,
   enable,
@@ -88,7 +89,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, ${laneBuiltins(group.reduce)}) 
     label: `filter_logits f32[${sequences},${vocabSize}]`,
     code,
     bindings,
-    workgroups: [sequences, 1, 1],
+    workgroups: assertGrid(`filter_logits: ${sequences} sequences`, [sequences, 1, 1]),
     features,
   };
 }

@@ -1,4 +1,4 @@
-import { type Binding, ceilDiv, declare, type Kernel } from '../kernel.ts';
+import { assertGrid, type Binding, ceilDiv, declare, type Kernel } from '../kernel.ts';
 import { quads, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
@@ -68,6 +68,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     label: `guidance f32[${sequences},${vocabSize}]`,
     code,
     bindings,
-    workgroups: [ceilDiv(quads(vocabSize), size), sequences, 1],
+    workgroups: assertGrid(`guidance: ${sequences} sequences`, [
+      ceilDiv(quads(vocabSize), size),
+      sequences,
+      1,
+    ]),
   };
 }

@@ -1,4 +1,12 @@
-import { assert, type Binding, declare, enable, type Kernel, PORTABLE } from '../kernel.ts';
+import {
+  assert,
+  assertGrid,
+  type Binding,
+  declare,
+  enable,
+  type Kernel,
+  PORTABLE,
+} from '../kernel.ts';
 import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
@@ -94,7 +102,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, ${laneBuiltins(group.reduce)}) 
     label: `sample_token f32[${rows},${vocabSize}]`,
     code,
     bindings,
-    workgroups: [sequences, 1, 1],
+    workgroups: assertGrid(`sample_token: ${sequences} sequences`, [sequences, 1, 1]),
     features,
   };
 }

@@ -17,6 +17,7 @@ import { advance } from '../../kernels/sampler/advance.ts';
 import { drawToken } from '../../kernels/sampler/draw-token.ts';
 import { filterLogits } from '../../kernels/sampler/filter-logits.ts';
 import { guidance } from '../../kernels/sampler/guidance.ts';
+import { sampleToken } from '../../kernels/sampler/sample-token.ts';
 import { packed, sampling } from '../support/sampling.ts';
 
 const KV = { slots: 2, nKvHead: 2, positions: 17, headDim: 8 };
@@ -142,6 +143,14 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
     /to_rgba: expected an object, got undefined: to_rgba takes images, height, width$/,
     () => toRgba(given(undefined as never)),
   ],
+  // Grids that are sizes, each with as many workgroups as none may have in a dimension.
+  [/embed: .* 70000 x 1 .*65535/, () => embed({ ...tables, rows: 70000 })],
+  [/guidance: .* 70000 x 1 .*65535/, () => guidance({ ...grid, sequences: 70000 })],
+  [/advance: .*\b70000 x 1 .*65535/, () => advance({ ...windows, rows: 70000 })],
+  [/draw_token: .*\b70000 x 1 .*65535/, () => drawToken({ ...grid, sequences: 70000 })],
+  [/sample_token: .*\b70000 x 1 .*65535/, () => sampleToken({ ...grid, sequences: 70000 })],
+  [/filter_logits: .*\b70000 x 1 .*65535/, () => filterLogits({ sequences: 70000, vocabSize: 9 })],
+  [/conv2d: .* 1 x 70000 .*65535/, () => conv2d({ ...map, images: 70000 })],
   [/seed .* -1$/, () => packed([sampling({ seed: -1 })])],
   [/seed .* 0\.5$/, () => packed([sampling({ seed: 0.5 })])],
   [/seed .* 9007199254740992$/, () => packed([sampling({ seed: 2 ** 53 })])],
