@@ -99,6 +99,7 @@ export function convSizes(params: Conv2dParams): ConvSizes {
     ...{ norm: 'norm?', dtype: 'floatDtype?', variant: 'variant?', tile: 'tile?' },
   });
   assertTile('conv2d', params.tile, CONV_SETTINGS);
+  assertSizes('conv2d', { split: params.tile?.split ?? 1 });
   const { images, inChannels, outChannels, height, width, kernelSize } = params;
   const { upsample = false, stride = 1 } = params;
   assert(
@@ -150,6 +151,11 @@ export function convTile(params: Conv2dParams): ConvTile {
   const shared = can.few ? 'few' : byMatrices ? 'halves' : 'gemm';
   const { method: asked = serial && can.winograd ? 'winograd' : serial ? single : shared } =
     params.tile ?? {};
+  const methods = Object.keys(can);
+  assert(
+    methods.includes(asked),
+    `conv2d: "method" expected one of ${methods.join(', ')}, got ${asked}`,
+  );
   const method = can[asked] ? asked : single;
   const sizes = method === 'halves' && byMatrices ? ofHalves : ownMapTile(variant);
   const tile = mapTile<ConvTile>({ method, split: 0, ...sizes }, params.tile);

@@ -125,6 +125,7 @@ function laneProblem(tile: MapTile): string | undefined {
   const fits =
     [eachM, eachN, slice].every((v) => Number.isInteger(v) && v > 0 && v % 4 === 0) &&
     Number.isInteger(size) &&
+    Math.min(tileM, tileN) > 0 &&
     tileM % eachM === 0 &&
     tileN % eachN === 0 &&
     size <= MAX_INVOCATIONS &&

@@ -139,6 +139,16 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
     /conv2d: "tile" expected some of method, split, .*, got \{"splits":2\}/,
     () => conv2dParts({ ...map, tile: given({}, { splits: 2 }) }),
   ],
+  [/conv2d: "split" .* 2\.5$/, () => conv2dParts({ ...map, tile: { split: 2.5 } })],
+  [/conv2d: "split" .* -1$/, () => conv2dParts({ ...map, tile: { split: -1 } })],
+  [
+    /conv2d: "method" expected one of direct, gemm, .*, got fft$/,
+    () => conv2d({ ...map, tile: given({}, { method: 'fft' }) }),
+  ],
+  [
+    /conv2d: tile \{.*"tileM":-64,"tileN":-64.*\} has /,
+    () => conv2d({ ...map, tile: { method: 'gemm', tileM: -64, tileN: -64 } }),
+  ],
   [
     /to_rgba: expected an object, got undefined: to_rgba takes images, height, width$/,
     () => toRgba(given(undefined as never)),
