@@ -112,7 +112,7 @@ export interface Variant {
    * need no barrier.
    */
   readonly lanes?: number | undefined;
-  /** Most invocations of a workgroup. Default 256, as every device has. */
+  /** Most invocations of a workgroup, where a kernel may choose; 64 or more. Default 256, as every device has. */
   readonly invocations?: number | undefined;
   /** Most bytes of workgroup memory, for tiles that are measured. Default 16384, as every device has. */
   readonly workgroupBytes?: number | undefined;

@@ -115,8 +115,10 @@ export function wholeAttentionTile(
   const own = powerWithin(Math.min(16, mostSpan(variant), loadsOf(heads, 1)));
   const { span = own } = tile;
   const { keys = powerWithin(Math.min(4, MOST_LOADS / loadsOf(heads, span))) } = tile;
+  const { invocations = 256 } = variant;
   const fitting = SIZES.filter(
-    (size) => bytesOf({ size, span, keys }, heads, variant) <= MAX_WORKGROUP_BYTES,
+    (size) =>
+      size <= invocations && bytesOf({ size, span, keys }, heads, variant) <= MAX_WORKGROUP_BYTES,
   );
   const holdsAll = (size: number): boolean => (size / span) * keys >= heads.positions;
   return {

@@ -16,6 +16,8 @@ type RuleName =
   | 'stride'
   | 'norm'
   | 'reduce'
+  | 'lanes'
+  | 'invocations'
   | 'part'
   | 'variant'
   | 'record'
@@ -104,6 +106,11 @@ const RULES: Readonly<Record<RuleName, Check>> = {
   stride: oneOf(1, 2),
   norm: oneOf('plain', 'swish'),
   reduce: oneOf('serial', 'workgroup', 'subgroup'),
+  /** Sizes that subgroups may have (WebGPU). */
+  lanes: oneOf(4, 8, 16, 32, 64, 128),
+  /** Workgroups of 64 are not asked to be smaller. */
+  invocations: (value) =>
+    Number.isInteger(value) && Number(value) >= 64 ? undefined : 'an integer from 64 up',
   /** Some of a row of things. Which there are depends on other parameters. */
   part: (value) =>
     isObject(value) && Object.keys(value).sort().join() === 'count,first'
@@ -120,8 +127,8 @@ const RULES: Readonly<Record<RuleName, Check>> = {
 const VARIANT: Readonly<Record<keyof Variant, Rule>> = {
   reduce: 'reduce',
   f16: 'flag',
-  lanes: 'size?',
-  invocations: 'size?',
+  lanes: 'lanes?',
+  invocations: 'invocations?',
   workgroupBytes: 'size?',
   matrix: 'record?',
   halves: 'flag?',

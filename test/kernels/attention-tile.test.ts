@@ -55,6 +55,12 @@ test('what a tile leaves open suits what it says', () => {
   expect(tileFor(subgroups(32), { size: 512 })).toMatchObject({ size: 512, span: 8 });
 });
 
+test('a workgroup has no more invocations than a variant says', () => {
+  const variant = { ...subgroups(32), invocations: 128 };
+  const sizes = { rows: 2, nHead: 2, nKvHead: 2, slots: 2, positions: 577, ...B_F16 };
+  expect(attention.kernel({ ...sizes, variant }).code).toContain('@workgroup_size(128)');
+});
+
 test('a workgroup is no larger than what holds all positions at once', () => {
   const sizeFor = (positions: number) =>
     wholeAttentionTile({ ...B_F16, positions }, subgroups(32)).size;

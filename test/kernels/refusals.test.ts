@@ -132,6 +132,14 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
     () => rmsNorm(given({ rows: 1, dim: 4 }, { variant: { ...serial, lane: 4 } })),
   ],
   [
+    /rms_norm: "variant" expected its "lanes" to be one of 4, 8, .*, 128, got \{.*"lanes":12\}$/,
+    () => rmsNorm({ rows: 1, dim: 4, variant: { ...serial, lanes: 12 } }),
+  ],
+  [
+    /filter_logits: "variant" expected its "invocations" to be an integer from 64 up, got .*16\}$/,
+    () => filterLogits({ sequences: 1, vocabSize: 1024, variant: { ...serial, invocations: 16 } }),
+  ],
+  [
     /conv2d: "kernelSize" expected one of 1, 3, got 5$/,
     () => conv2d(given(map, { kernelSize: 5 })),
   ],
