@@ -123,14 +123,16 @@ export function productProblem(
   const { reduce, lanes = LEAST_LANES } = variant;
   if (Object.keys(tile).some((setting) => !PRODUCT_SETTINGS.some((known) => known === setting)))
     return `"tile" expected some of ${PRODUCT_SETTINGS.join(', ')}, got ${shown(tile)}`;
+  const noMatrix = tile.math === 'matrix' && noMatrices(shape, variant, tile.columns);
+  if (noMatrix) return noMatrix;
   const wrong = (['span', 'parts', 'columns'] as const).find((setting) => {
     const value = tile[setting];
     return value !== undefined && !(Number.isInteger(value) && value > 0);
   });
-  // First, because `productTile` counts on it.
+  // `productTile` counts on it.
   if (wrong) return `${wrong} expected a positive integer, got ${tile[wrong]}`;
   const { math, span, parts, columns, teams } = productTile(shape, variant, tile);
-  if (math === 'matrix') return noMatrices(shape, variant, tile.columns);
+  if (math === 'matrix') return undefined;
   if (math !== 'f32') return `math "${math}" expected f32 or matrix`;
   const isPower = (n: number): boolean => Number.isInteger(n) && n > 0 && (n & (n - 1)) === 0;
   if (!isPower(span) || !isPower(parts) || span > lanes || span * parts * teams > MOST)
