@@ -6,7 +6,7 @@ import { createLocalBackend } from '../../src/serve/local-backend.ts';
 import { goldenFolder } from '../support/golden-model.ts';
 import { uniform } from '../support/random.ts';
 import { type Asking, type Cut, HttpClient } from './http-client.ts';
-import { resourcesNow, type Sample, sampleOf, sumOf, type Watched } from './steady.ts';
+import { lastingResources, type Sample, sampleOf, sumOf, type Watched } from './steady.ts';
 
 /** More than may be drawn and wait: some are refused. */
 const CLIENTS = 16;
@@ -49,7 +49,7 @@ export async function soakHttp(
     capacity: CAPACITY,
   });
   // The device keeps what it keeps; of the server nothing may be there once it is closed.
-  const before = resourcesNow();
+  const before = await lastingResources();
   const server = await createServer({ backend, limits: LIMITS });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
   const clients = new Clients(url, uniform(seed), faults);
@@ -64,7 +64,7 @@ export async function soakHttp(
   clients.close();
   await server.close(0);
   await sleep(50);
-  const after = resourcesNow();
+  const after = await lastingResources();
   if (after !== before) faults.push(`a closed server leaves "${after}", before it was "${before}"`);
   await backend.close(0);
   process.off('warning', onWarning);

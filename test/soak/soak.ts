@@ -65,10 +65,11 @@ export async function soak(traffic: Soak, onSample: (sample: Sample) => void): P
     device?.destroy();
     await ran;
   }
+  await prepareAll(engine, requests);
   const begun = { at: performance.now(), ms: engine.stats.scheduleMs };
   for (let i = 1; i <= SAMPLES; i++) {
     await clients.run(losing + Math.floor((i * (count - losing)) / SAMPLES));
-    // Programs of all kinds are there only then: the first sample is not compared.
+    // Buffers that are read through are there only then: the first sample is not compared.
     const sample = await sampleOf(clients.begun, engineWatched(engine, clients.signal));
     if (i > 1) onSample(sample);
   }
@@ -77,6 +78,12 @@ export async function soak(traffic: Soak, onSample: (sample: Sample) => void): P
   const { resets } = engine;
   engine.destroy();
   return { ended: clients.ended, resets, scheduleShare, faults: clients.faults };
+}
+
+/** Makes the programs that requests need, which chance would have made sooner or later. */
+async function prepareAll(engine: LastingEngine, requests: readonly ImageRequest[]): Promise<void> {
+  for (let rows = 1; rows <= ENGINE.rows; rows *= 2) await engine.prepare(rows);
+  for (const { caption } of requests) if (caption) await engine.prepare(2, 1, [caption]);
 }
 
 /** Tokens, and pixels where there are any. */

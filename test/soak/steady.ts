@@ -1,6 +1,6 @@
 /** What a process and its engine hold, and whether it grows. */
 import { getEventListeners } from 'node:events';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { LastingEngine } from '../../src/index.ts';
@@ -45,13 +45,22 @@ export const engineWatched = (engine: LastingEngine, signal: AbortSignal): Watch
 export const sumOf = (bytes: Readonly<Record<string, number>>): number =>
   Object.values(bytes).reduce((a, b) => a + b, 0);
 
-/** What keeps the process alive, by its kind. Dawn looks at its devices in immediates. */
-export const resourcesNow = (): string =>
-  process
-    .getActiveResourcesInfo()
-    .filter((kind) => kind !== 'Immediate')
-    .toSorted()
-    .join(' ');
+/** Looks at what keeps the process alive. */
+const LOOKS = 10;
+
+/**
+ * What keeps the process alive, by its kind: the least of several looks, since Dawn comes back to its devices
+ * in immediates and in timers of a millisecond.
+ */
+export async function lastingResources(): Promise<string> {
+  const looks: string[][] = [];
+  for (let i = 0; i < LOOKS; i++) {
+    await sleep(5);
+    looks.push(process.getActiveResourcesInfo().filter((kind) => kind !== 'Immediate'));
+  }
+  const [least = []] = looks.toSorted((a, b) => a.length - b.length);
+  return least.toSorted().join(' ');
+}
 
 /** Looks once it is idle. */
 export async function sampleOf(requests: number, watched: Watched): Promise<Sample> {
@@ -66,7 +75,7 @@ export async function sampleOf(requests: number, watched: Watched): Promise<Samp
     heap: heapUsed + arrayBuffers,
     gpu: watched.gpuBytes(),
     listeners: watched.listeners(),
-    resources: resourcesNow(),
+    resources: await lastingResources(),
     left: watched.left(),
   };
 }
