@@ -214,6 +214,18 @@ describe.skipIf(!hasChromium)('a model that is kept', () => {
     expect(await open()).toMatchObject({ files: hashesOf(FIRST), progress: [], notes: [] });
   });
 
+  test('is used and can be removed where there is no room for one byte more', async () => {
+    await open();
+    const cdp = await context.newCDPSession(page);
+    await cdp.send('Storage.overrideQuotaForOrigin', { origin: site.url, quotaSize: 1 });
+    worker = await openWorker(page, site.url);
+    const full = await open();
+    expect(full).toMatchObject({ kind: 'opfs', files: hashesOf(FIRST), progress: [], notes: [] });
+    expect(full.note).toBeUndefined();
+    await removeAll();
+    expect(await stored()).toEqual([]);
+  });
+
   test('is fetched again where the browser cannot read what it stored', async () => {
     await open();
     await worker.evaluate(() => {

@@ -8,7 +8,7 @@ import { openRemote, storedFiles } from './open-remote.ts';
 import { blocksOf, type Opening } from './opening.ts';
 import { opfsPlace } from './opfs.ts';
 import { originOf } from './origin-of.ts';
-import { gone, type Place } from './place.ts';
+import { gone, isQuotaError, type Place } from './place.ts';
 import { namedFiles, readRecord, tidy } from './record.ts';
 import { SILENCE_MS } from './silence.ts';
 import { type SpillingPlace, spillingPlace } from './spill.ts';
@@ -128,11 +128,13 @@ async function findPlace({
   };
 }
 
-/** Some browsers offer a place and refuse what is written to it. */
+/** Some browsers offer a place and refuse what is written to it; one that is full has what was written before. */
 async function tryOut(place: Place): Promise<void> {
   const name = `try-${crypto.randomUUID()}`;
   await withLock(name, { onWait: () => {} }, async () => {
-    await place.put(`${name}/file`, [Uint8Array.of(1)]);
+    await place.put(`${name}/file`, [Uint8Array.of(1)]).catch((error) => {
+      if (!isQuotaError(error)) throw error;
+    });
     await place.remove(name);
   });
 }
