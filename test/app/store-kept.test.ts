@@ -130,6 +130,19 @@ describe.skipIf(!hasChromium)('a model that is kept', () => {
     });
   });
 
+  test('in part stays so where a network sends its own page in place of the rest', async () => {
+    server.files = { ...FIRST, 'gpt.safetensors': new Uint8Array(9e6) };
+    expect((await open({ stopAt: 7e6 })).error?.message).toBe('stop');
+    const before = await page.evaluate(() => api.stored());
+    expect(Math.max(...Object.values(before))).toBeGreaterThan(4e6);
+    server.send = (req, res, bytes, etag) =>
+      req.headers.range !== 'bytes=0-0' && req.url?.endsWith('gpt.safetensors')
+        ? res.writeHead(200, { 'content-type': 'text/html' }).end('Welcome to our hotel')
+        : sendOpenly(req, res, bytes, etag);
+    expect((await open()).error?.message).toMatch(/the server sent a web page in its place/);
+    expect(await page.evaluate(() => api.stored())).toEqual(before);
+  });
+
   test('and removed while it is open can be read on, and takes no room again', async () => {
     const read = await worker.evaluate(async (url) => {
       const store = await api.store();

@@ -1,5 +1,5 @@
 /** Brings all files of a model into the store, while no other tab does. */
-import { DownloadError, OptionError, WeightsError } from '../../errors.ts';
+import { DownloadError, OptionError } from '../../errors.ts';
 import { type RetryTiming, retrying } from '../../hub/retry.ts';
 import { fetchBlocks } from './download.ts';
 import { withLock } from './locks.ts';
@@ -114,8 +114,7 @@ async function fetchOnce(
 }
 
 const isWrong = (error: unknown): boolean =>
-  error instanceof WeightsError ||
-  (error instanceof DownloadError && error.problem === 'wrong-bytes');
+  error instanceof DownloadError && error.problem === 'wrong-bytes';
 
 /** Bytes of several answers are joined only where something says that they belong together. */
 async function forgetUnnamed(
