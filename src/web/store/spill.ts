@@ -15,7 +15,7 @@ export interface SpillingPlace extends Place {
 /**
  * @param folder Of the model that is written. When there is no room for all of it nothing of it stays: what
  * else this origin keeps, such as pictures, would have none either.
- * @param onFull Called once, when memory takes over.
+ * @param onFull Called when memory takes over.
  */
 export function spillingPlace(
   place: Place,
