@@ -50,7 +50,9 @@ function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket): void 
   }
   const [status, message] = CLIENT_ERRORS[error.code ?? ''] ?? [400, 'this is no HTTP request'];
   const { body } = new ApiError(status, message, { code: 'bad_request' });
-  socket.end(rawAnswer(status, body));
+  // Its other half too: a client that keeps its own open would keep a place among all connections.
+  socket.write(rawAnswer(status, body));
+  socket.destroySoon();
 }
 
 function rawAnswer(status: number, body: ApiErrorBody): string {

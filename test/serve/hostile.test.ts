@@ -38,11 +38,14 @@ const connections = (): Promise<number> =>
 const portOf = ({ url }: Served): number => Number(new URL(url).port);
 
 /** A connection by hand, and all that came over it. */
-function dial(port = portOf(served)): {
+function dial(
+  port = portOf(served),
+  options: { readonly allowHalfOpen?: boolean } = {},
+): {
   readonly socket: Socket;
   readonly closed: Promise<string>;
 } {
-  const socket = connect(port, '127.0.0.1');
+  const socket = connect({ port, host: '127.0.0.1', ...options });
   let text = '';
   socket.on('data', (bytes) => {
     text += bytes.toString('latin1');
@@ -79,6 +82,14 @@ describe('clients that are slow', () => {
     const { socket, closed } = dial();
     socket.write(head('{"prompt": "1"}').slice(0, -3));
     expect(await closed).toMatch(/^HTTP\/1.1 408 /);
+  });
+
+  test('to close what was refused keep no place of those that there are', async () => {
+    const { socket } = dial(portOf(served), { allowHalfOpen: true });
+    await once(socket, 'end');
+    expect(socket.writable).toBe(true);
+    await until(async () => (await connections()) === 0);
+    socket.destroy();
   });
 });
 
