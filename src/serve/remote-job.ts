@@ -44,7 +44,8 @@ export class RemoteJob {
   }
 
   take(event: JobEvent): void {
-    if (this.#isDrawn && event.type !== 'done') return;
+    // What is done without a picture lost it on the way: a queue keeps so many events and no more.
+    if (this.#isDrawn !== (event.type === 'done')) return;
     if (event.type === 'image') this.#isDrawn = true;
     if (event.type === 'queued') {
       if (this.#isQueued) return;

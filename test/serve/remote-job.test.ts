@@ -11,6 +11,10 @@ import { fromWire, toWire } from '../../src/wire-error.ts';
 import { jobOf } from './worker-jobs.ts';
 
 const picture = { width: 1, height: 1, rgba: new Uint8Array(4) };
+const END: readonly JobEvent[] = [
+  { type: 'image', picture, promptTokens: 1, passes: 16, decodeMs: 1 },
+  { type: 'done' },
+];
 const RUN: readonly JobEvent[] = [
   { type: 'queued', ahead: 0 },
   { type: 'started' },
@@ -19,8 +23,7 @@ const RUN: readonly JobEvent[] = [
   { type: 'tokens', done: 8, total: 16 },
   { type: 'preview', done: 8, picture },
   { type: 'tokens', done: 16, total: 16 },
-  { type: 'image', picture, promptTokens: 1, passes: 16, decodeMs: 1 },
-  { type: 'done' },
+  ...END,
 ];
 
 describe('a job that others draw', () => {
@@ -67,17 +70,26 @@ describe('a job that others draw', () => {
   test('keeps no more than the latest preview for a reader that is slow', async () => {
     const { job } = begin();
     for (let done = 1; done <= 1000; done++) job.take({ type: 'preview', done, picture });
-    job.take({ type: 'done' });
+    for (const event of END) job.take(event);
     const seen: JobEvent[] = [];
     for await (const event of job.events) seen.push(event);
-    expect(seen).toEqual([{ type: 'preview', done: 1000, picture }, { type: 'done' }]);
+    expect(seen).toEqual([{ type: 'preview', done: 1000, picture }, ...END]);
+  });
+
+  test('is not done without its image: another may draw it', () => {
+    const { job, gone } = begin();
+    job.take({ type: 'started' });
+    job.take({ type: 'done' });
+    expect([job.isDone, gone]).toEqual([false, []]);
+    for (const event of RUN) job.take(event);
+    expect([job.isDone, gone]).toEqual([true, ['a']]);
   });
 
   test.each([
     ['its signal aborts', (_: RemoteJob, stop: AbortController) => stop.abort()],
     ['its reader leaves', (job: RemoteJob) => void job.events.return()],
     ['it fails', (job: RemoteJob) => job.fail(new Error('no'))],
-    ['it is done', (job: RemoteJob) => job.take({ type: 'done' })],
+    ['it is done', (job: RemoteJob) => void END.map((event) => job.take(event))],
   ])('is over once, when %s', (_, end) => {
     const stop = new AbortController();
     const { job, gone } = begin(stop.signal);
