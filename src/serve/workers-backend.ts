@@ -65,7 +65,7 @@ export class WorkersBackend implements Backend {
   readonly #note: (text: string) => void;
   readonly #jobs = new Map<string, RemoteJob>();
   /** For whom there is no worker now. */
-  #homeless: RemoteJob[] = [];
+  readonly #homeless = new Set<RemoteJob>();
   #models: readonly ServedModel[] = [];
   /** What those did that are gone. */
   #past: BackendLoad = NO_LOAD;
@@ -116,9 +116,10 @@ export class WorkersBackend implements Backend {
   }
 
   submit(job: ImageJob, { signal }: { readonly signal: AbortSignal }): AsyncIterable<JobEvent> {
-    const remote = new RemoteJob(randomUUID(), job, signal, ({ id }) => {
-      this.#jobs.delete(id);
-      for (const { child } of this.#places) child?.cancel(id);
+    const remote = new RemoteJob(randomUUID(), job, signal, (gone) => {
+      this.#jobs.delete(gone.id);
+      this.#homeless.delete(gone);
+      for (const { child } of this.#places) child?.cancel(gone.id);
     });
     if (signal.aborted) remote.fail(signal.reason);
     else if (this.#isClosed) remote.fail(closed());
@@ -138,7 +139,7 @@ export class WorkersBackend implements Backend {
     this.#isClosed = true;
     const deadline = performance.now() + deadlineMs;
     // Those who wait for a worker that is being started wait in vain.
-    for (const job of this.#homeless.splice(0)) job.fail(closed());
+    for (const job of this.#homeless) job.fail(closed());
     await Promise.all(
       this.#places.map(({ child }) => child?.close(Math.max(0, deadline - performance.now()))),
     );
@@ -164,7 +165,9 @@ export class WorkersBackend implements Backend {
       throw new OptionError(`${place.name} would draw other pixels than the others: ${problem}`);
     }
     place.isReady = true;
-    for (const job of this.#homeless.splice(0)) this.#give(job);
+    const homeless = [...this.#homeless];
+    this.#homeless.clear();
+    for (const job of homeless) this.#give(job);
     return models;
   }
 
@@ -182,8 +185,8 @@ export class WorkersBackend implements Backend {
       .flatMap(({ child, isReady }) => (child && isReady ? [child] : []))
       .sort((a, b) => Number(a === last) - Number(b === last) || a.jobs.size - b.jobs.size);
     if (!least) {
-      job.take({ type: 'queued', ahead: this.#homeless.length });
-      this.#homeless.push(job);
+      job.take({ type: 'queued', ahead: this.#homeless.size });
+      this.#homeless.add(job);
       return;
     }
     job.attempts++;
@@ -241,7 +244,6 @@ export class WorkersBackend implements Backend {
     this.#note(`${place.name} ended ${place.deaths} times without an image: it is given up`);
     if (!this.#isLost) return;
     for (const job of this.#jobs.values()) job.fail(noneLeft());
-    this.#homeless = [];
     this.#options.onFailed?.(noneLeft());
   }
 }

@@ -20,14 +20,26 @@ export const SEED_OF = {
 /** In the folder FAULTS: while it is there, no worker gets as far as its model. */
 export const NO_START = 'no-start';
 
+/** In the same folder, once a job of this seed was given to a worker. */
+export const givenFile = (seed: number): string => `given-${seed}`;
+
 const folder = process.env.FAULTS ?? '';
 const send = process.send?.bind(process);
 if (folder !== '' && send) {
   const seeds = new Map<string, number>();
-  process.on('message', (message: ToWorker) => {
+  const hear = (message: ToWorker): void => {
     if (message.type === 'open' && existsSync(join(folder, NO_START))) process.exit(3);
-    if (message.type === 'submit') seeds.set(message.id, message.job.seed);
-  });
+    if (message.type !== 'submit') return;
+    seeds.set(message.id, message.job.seed);
+    writeFileSync(join(folder, givenFile(message.job.seed)), '');
+  };
+  // Not before the worker does: what comes until somebody listens is kept, and the first one gets it.
+  const listen = (name: string): void => {
+    if (name !== 'message') return;
+    process.off('newListener', listen);
+    process.on('message', hear);
+  };
+  process.on('newListener', listen);
   process.send = (message: FromWorker, ...rest: unknown[]): boolean => {
     const told = 'event' in message && message.event.type === 'tokens' ? message : undefined;
     const seed = told && seeds.get(told.id);

@@ -1,11 +1,11 @@
 /** Child processes whose device fails them: what they hand back, and when a job or a worker is given up. */
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openFolder } from '../../src/node/files.ts';
 import { createLocalBackend } from '../../src/serve/local-backend.ts';
 import { createWorkersBackend, type WorkersBackend } from '../../src/serve/workers-backend.ts';
-import { NO_START, SEED_OF } from './faulty-worker.ts';
+import { givenFile, NO_START, SEED_OF } from './faulty-worker.ts';
 import {
   eventsOf,
   imageIn,
@@ -79,16 +79,25 @@ test('a job that ends every worker fails after three of them, and all are starte
   expect(imageIn(await eventsOf(backend, jobOf(2))).picture.width).toBeGreaterThan(0);
 });
 
-test('a worker that cannot start is tried again until it can, and jobs wait meanwhile', async () => {
+test('a worker that cannot start is tried again until it can, and jobs wait meanwhile, those alone that somebody wants', async () => {
   const flag = join(faults.path, NO_START);
   writeFileSync(flag, '');
   for (const pid of backend.pids) process.kill(pid, 'SIGKILL');
   await until(() => notes.some((note) => /does not start: .*\(exit code 3\)/.test(note)));
   expect(backend.ready()).toBe(false);
+  const stop = new AbortController();
+  const left = eventsOf(backend, jobOf(4), { signal: stop.signal }).catch((e) => e);
   const waiting = eventsOf(backend, jobOf(3));
-  await until(() => backend.load().waiting === 1);
+  await until(() => backend.load().waiting === 2);
+  stop.abort();
+  expect(await left).toBe(stop.signal.reason);
+  expect(backend.load().waiting).toBe(1);
   rmSync(flag);
   expect(imageIn(await waiting).picture.width).toBeGreaterThan(0);
+  // Both would have been given to the first worker that is there, in their order.
+  expect([3, 4].map((seed) => existsSync(join(faults.path, givenFile(seed))))).toEqual([
+    ...[true, false],
+  ]);
   await until(() => backend.load().workers === 2);
   expect(failed).toEqual([]);
 });
