@@ -13,7 +13,6 @@ import { addPage } from './page.ts';
 import { importServer, type ServerPeers } from './peers.ts';
 import { Runs } from './runs.ts';
 import { checkAliases, DEFAULT_LIMITS, type Limits, type ServerOptions } from './server-options.ts';
-import { cutWhenSlow } from './slow-clients.ts';
 import { addStatus, LastImages } from './status.ts';
 
 export interface Server {
@@ -54,7 +53,12 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   let isClosing = false;
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    cutWhenSlow(reply.raw, limits.sendMs, () => request.log.warn('cut: the client is too slow'));
+    // Node begins the time anew whenever the client takes bytes.
+    reply.raw.setTimeout(limits.sendMs, () => {
+      if (reply.raw.writableLength === 0) return;
+      request.log.warn('cut: the client takes nothing');
+      reply.raw.destroy();
+    });
     // A connection that is kept for the next request would keep the server.
     reply.raw.once('finish', () => isClosing && request.socket.destroySoon());
     if (isClosing && request.url !== '/healthz') {

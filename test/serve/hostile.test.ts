@@ -3,9 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiKeys } from '../../src/serve/api-keys.ts';
+import { createServer } from '../../src/serve/app.ts';
 import type { Backend } from '../../src/serve/backend.ts';
 import { createLocalBackend } from '../../src/serve/local-backend.ts';
 import type { Limits } from '../../src/serve/server-options.ts';
@@ -16,7 +18,8 @@ import { until } from './worker-jobs.ts';
 let backend: Backend;
 let served: Served;
 
-const LIMITS: Partial<Limits> = { sendMs: 1000, receiveMs: 500, requestsAMinute: 0 };
+const SEND_MS = 1000;
+const LIMITS: Partial<Limits> = { sendMs: SEND_MS, receiveMs: 500, requestsAMinute: 0 };
 
 beforeAll(async () => {
   // Images of 144 tokens take long enough to be left.
@@ -68,6 +71,26 @@ describe('clients that are slow', () => {
     await until(async () => (await connections()) === 1);
     await until(async () => (await connections()) === 0);
     socket.destroy();
+  });
+
+  test('to read, but read all the time, get all of it, however long it takes', async () => {
+    const large = await createServer({ backend, limits: LIMITS });
+    const bytes = 48 * 2 ** 20;
+    large.app.get('/large', () => Buffer.alloc(bytes));
+    const port = Number(new URL(await large.listen({ host: '127.0.0.1', port: 0 })).port);
+    const socket = connect(port, '127.0.0.1');
+    socket.write('GET /large HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
+    let read = 0;
+    const start = performance.now();
+    // Paused between the parts, so that the limit passes twice and more before the last one.
+    for await (const part of socket) {
+      read += part.length;
+      const due = start + (read / bytes) * 3 * SEND_MS;
+      await sleep(Math.max(0, due - performance.now()));
+    }
+    expect(read).toBeGreaterThan(bytes);
+    expect(performance.now() - start).toBeGreaterThan(2 * SEND_MS);
+    await large.close(0);
   });
 
   test('to send a request are cut', async () => {
