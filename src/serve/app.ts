@@ -28,7 +28,7 @@ export interface Server {
 }
 
 /** Of the images that the page shows. */
-const SHOWN = { maxBytes: 32 * 2 ** 20, ttlMs: 3_600_000 };
+const SHOWN_BYTES = 32 * 2 ** 20;
 /** For answers to requests that were ended. */
 const LAST_WORDS_MS = 2000;
 /** Seconds after which a client may find another server in this one's place. */
@@ -105,8 +105,9 @@ async function addRoutes(
 ): Promise<{ readonly runs: Runs }> {
   const { backend, apiKeys, aliases = new Map(), publicUrl } = options;
   const metrics = peers.createMetrics(() => backend.load());
-  const kept = new ImageStore({ maxBytes: limits.storeBytes, ttlMs: limits.urlMs });
-  const shown = new ImageStore(SHOWN);
+  const ttlMs = limits.urlMs;
+  const kept = new ImageStore({ maxBytes: limits.storeBytes, ttlMs });
+  const shown = new ImageStore({ maxBytes: SHOWN_BYTES, ttlMs });
   const lastImages = new LastImages(shown);
   const runs = new Runs({
     ...{ backend, limits, metrics, sharp: peers.sharp, tracing: options.tracing },
@@ -177,7 +178,8 @@ function addImages(app: FastifyInstance, stores: readonly ImageStore[]): void {
         throw new ApiError(404, 'there is no such image, or it has expired', { code: 'not_found' });
       }
       reply.header('cross-origin-resource-policy', 'cross-origin');
-      reply.header('cache-control', 'private, max-age=3600, immutable');
+      const seconds = Math.floor(image.remainingMs / 1000);
+      reply.header('cache-control', `private, max-age=${seconds}, immutable`);
       return reply.type(image.type).send(image.bytes);
     },
   );

@@ -11,6 +11,11 @@ interface Entry extends StoredImage {
   readonly expires: number;
 }
 
+/** What is left of its time, in milliseconds. */
+export interface Remaining {
+  readonly remainingMs: number;
+}
+
 export interface StoreLimits {
   readonly maxBytes: number;
   readonly ttlMs: number;
@@ -48,9 +53,10 @@ export class ImageStore {
     return id;
   }
 
-  get(id: string): StoredImage | undefined {
+  get(id: string): (StoredImage & Remaining) | undefined {
     this.#clean();
-    return this.#entries.get(id);
+    const entry = this.#entries.get(id);
+    return entry && { ...entry, remainingMs: entry.expires - this.#now() };
   }
 
   /** All have the same time to live, so those that expire are the first. */

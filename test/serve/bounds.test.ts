@@ -39,7 +39,9 @@ describe('the store of images', () => {
     const old = store.add(image(1));
     time.now = 600;
     const young = store.add(image(2));
-    expect(store.get(old)).toBeDefined();
+    expect([store.get(old), store.get(young)]).toMatchObject([
+      ...[{ remainingMs: 400 }, { remainingMs: 1000 }],
+    ]);
     time.now = 1000;
     expect([store.get(old), store.get(young)?.bytes.byteLength]).toEqual([undefined, 2]);
     expect([store.size, store.byteLength]).toEqual([1, 2]);

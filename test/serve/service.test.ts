@@ -25,6 +25,13 @@ const eventsOf = (text: string): { event: string; data: Record<string, unknown> 
     data: JSON.parse(data),
   }));
 
+/** Seeds of the images that the page shows to whoever asks so. */
+async function shownBy({ url }: Served, headers: Record<string, string> = {}): Promise<number[]> {
+  const status = await fetch(`${url}/status`, { headers });
+  const { images } = (await status.json()) as { images: { seed: number }[] };
+  return images.map(({ seed }) => seed);
+}
+
 const idle = () => until(() => backend.load().running + backend.load().waiting === 0);
 
 describe('streams', () => {
@@ -78,6 +85,17 @@ describe('URLs', () => {
     expect(Buffer.from(await response.arrayBuffer())).toEqual(bytesOf(inline.data[0]?.b64_json));
   });
 
+  test('are kept by browsers no longer than here', async () => {
+    const brief = await serve({ backend, limits: { urlMs: 600_000 } });
+    const { data } = await answerOf(await brief.post({ prompt: '2', response_format: 'url' }));
+    const { headers } = await fetch(data[0]?.url ?? '');
+    const [, seconds] = /^private, max-age=(\d+), immutable$/.exec(
+      headers.get('cache-control') ?? '',
+    )!;
+    expect(Number(seconds)).toBeLessThanOrEqual(600);
+    await brief.close();
+  });
+
   test('expire', async () => {
     const brief = await serve({
       backend,
@@ -89,6 +107,7 @@ describe('URLs', () => {
     expect(url).toMatch(/^https:\/\/images\.example\.org\/images\//);
     const response = await fetch(url.replace('https://images.example.org', brief.url));
     expect(response.status).toBe(404);
+    expect(await shownBy(brief)).toEqual([]);
     await brief.close();
   });
 });
