@@ -47,7 +47,7 @@ export type TelemetryPeers = Pick<
   typeof import('@opentelemetry/api'),
   'context' | 'propagation' | 'trace' | 'SpanKind' | 'SpanStatusCode'
 > &
-  Pick<typeof import('@opentelemetry/sdk-node'), 'NodeSDK' | 'resources'> &
+  Pick<typeof import('@opentelemetry/sdk-node'), 'NodeSDK'> &
   Pick<typeof import('@opentelemetry/exporter-trace-otlp-http'), 'OTLPTraceExporter'>;
 
 const TELEMETRY = [

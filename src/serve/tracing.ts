@@ -45,11 +45,12 @@ export async function openTracing(
 ): Promise<Tracing | undefined> {
   if (!wantsTracing(env)) return undefined;
   const peers = await importTelemetry();
-  const { NodeSDK, resources, OTLPTraceExporter } = peers;
+  const { NodeSDK, OTLPTraceExporter } = peers;
+  // The others tell the command line, and a queue's password may be in it. Not all versions of the SDK export
+  // detectors; all read this variable.
+  process.env.OTEL_NODE_RESOURCE_DETECTORS = 'env';
   const sdk = new NodeSDK({
     serviceName: env.OTEL_SERVICE_NAME || 'llamagen',
-    // The others tell the command line, and a queue's password may be in it.
-    resourceDetectors: [resources.envDetector],
     traceExporter: new OTLPTraceExporter(),
     instrumentations: [],
   });
