@@ -62,12 +62,13 @@ const hostOf = (host = ''): string =>
 
 const isLoopbackAddress = (address = ''): boolean => /^(::ffff:)?127\.|^::1$/.test(address);
 
-/** Whoever asks without a key. */
-const ANYONE = 'anyone';
-const clients = new WeakMap<FastifyRequest, string>();
+const holders = new WeakMap<FastifyRequest, string>();
 
-/** A name for whose request it is, which says nothing of a key. */
-export const clientOf = (request: FastifyRequest): string => clients.get(request) ?? ANYONE;
+/** A name for whose key came with a request, which says nothing of the key. */
+export const holderOf = (request: FastifyRequest): string | undefined => holders.get(request);
+
+/** Whose request it is: the holder's of its key, or, where nobody needs one, its address's. */
+export const clientOf = (request: FastifyRequest): string => holderOf(request) ?? request.ip;
 
 /** Asks for a key, where there are any. */
 export function checkKeys(app: FastifyInstance, { apiKeys }: Pick<ServerOptions, 'apiKeys'>): void {
@@ -77,7 +78,7 @@ export function checkKeys(app: FastifyInstance, { apiKeys }: Pick<ServerOptions,
     const [, key] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
     const client = key === undefined ? undefined : apiKeys.clientOf(key);
     if (client !== undefined) {
-      clients.set(request, client);
+      holders.set(request, client);
       return;
     }
     reply.header('www-authenticate', 'Bearer');

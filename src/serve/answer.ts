@@ -1,6 +1,6 @@
 /** What is said of images that were drawn: one JSON object, or server-sent events. */
 
-import { apiErrorOf } from './api-error.ts';
+import type { ApiError } from './api-error.ts';
 import type { Asked, Size } from './read-request.ts';
 import type { Delivered, Run } from './run.ts';
 
@@ -35,11 +35,18 @@ export async function answerOf(
   };
 }
 
+/** How a stream is answered. */
+export interface StreamOptions {
+  readonly keep: Keep;
+  /** Is told what goes wrong, and says what the client is told. */
+  readonly onError: (error: unknown) => ApiError;
+}
+
 /** The same as server-sent events. What goes wrong after the first is an event `error`. */
 export async function* eventsOf(
   { asked, created }: Pick<Run, 'asked' | 'created'>,
   events: AsyncIterable<Delivered>,
-  keep: Keep,
+  { keep, onError }: StreamOptions,
 ): AsyncGenerator<string, void> {
   // The head of the answer goes out with it, long before the first picture.
   yield ': taken\n\n';
@@ -66,7 +73,7 @@ export async function* eventsOf(
       yield sse(`image_generation.${name}`, { ...common, ...own });
     }
   } catch (error) {
-    yield sse('error', apiErrorOf(error).body);
+    yield sse('error', onError(error).body);
   }
 }
 

@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { addHeaders, checkKeys, guardLoopback } from './access.ts';
-import { ApiError, apiErrorOf } from './api-error.ts';
+import { ApiError } from './api-error.ts';
 import { addGenerations } from './generations.ts';
 import { httpOptions } from './http-options.ts';
 import { ImageStore } from './image-store.ts';
-import { logRequests, noteCode } from './log.ts';
+import { logRequests, noteError } from './log.ts';
 import { addModels } from './models-route.ts';
 import { addOpenApi } from './openapi.ts';
 import { addPage } from './page.ts';
@@ -144,9 +144,7 @@ async function addRoutes(
 /** Every answer that is none has one form. */
 function addErrors(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => {
-    const told = apiErrorOf(error);
-    noteCode(request, told.body.error.code);
-    if (told.status >= 500 && told !== error) request.log.error({ err: error }, told.message);
+    const told = noteError(request, error);
     if (told.retryAfter !== undefined) reply.header('retry-after', told.retryAfter);
     return reply.code(told.status).send(told.body);
   });

@@ -7,6 +7,8 @@ import { ApiError } from './api-error.ts';
 import type { Backend } from './backend.ts';
 import { IdempotentRuns } from './idempotency.ts';
 import type { StoredImage } from './image-store.ts';
+import { onLeave } from './leaving.ts';
+import { noteError } from './log.ts';
 import { GENERATION_RESPONSES } from './openapi.ts';
 import { CONTENT_TYPES } from './picture-bytes.ts';
 import { type Asked, type ReadOptions, readRequest } from './read-request.ts';
@@ -37,9 +39,9 @@ export function addGenerations(app: FastifyInstance, options: GenerationOptions)
     if (logPrompts) request.log.info({ prompt: body.prompt }, 'asked');
     if (key === undefined) return begin(asked);
     let isNew = false;
-    const run = keyed.take({ key: String(key), client, body }, (before = asked) => {
+    const run = keyed.take({ key: String(key), client, body }, (seed = asked.seed) => {
       isNew = true;
-      return begin(before);
+      return begin({ ...asked, seed });
     });
     if (!isNew) reply.header('idempotent-replayed', 'true');
     return run;
@@ -59,23 +61,40 @@ export function addGenerations(app: FastifyInstance, options: GenerationOptions)
       }
       const run = runOf(request, reply);
       const events = run.follow();
-      reply.raw.once('close', () => void events.return?.());
-      await run.taken;
+      const client = { hasLeft: false };
+      onLeave(request, reply, () => {
+        client.hasLeft = true;
+        void events.return?.();
+      });
       const { asked } = run;
       const store: Keep = (bytes) => keep({ bytes, type: CONTENT_TYPES[asked.format] }, request);
-      if (!asked.stream) return answerOf(run, events, store);
-      reply.type('text/event-stream').header('cache-control', 'no-store');
-      reply.header('x-accel-buffering', 'no'); // nginx passes on what comes at once
-      return reply.send(Readable.from(eventsOf(run, events, store)));
+      const onError = (error: unknown): ApiError => noteError(request, error);
+      try {
+        await run.taken;
+        const answer = asked.stream
+          ? Readable.from(eventsOf(run, events, { keep: store, onError }))
+          : await answerOf(run, events, store);
+        if (!client.hasLeft) return asked.stream ? sendStream(reply, answer) : answer;
+      } catch (error) {
+        // What ended because its client left is no fault.
+        if (!client.hasLeft) throw error;
+      }
+      return reply.hijack();
     },
   });
+}
+
+function sendStream(reply: FastifyReply, events: object): FastifyReply {
+  reply.type('text/event-stream').header('cache-control', 'no-store');
+  reply.header('x-accel-buffering', 'no'); // nginx passes on what comes at once
+  return reply.send(events);
 }
 
 const rateLimitOf = (max: number) =>
   max > 0 && {
     max,
     timeWindow: '1 minute',
-    keyGenerator: (request: FastifyRequest) => `${clientOf(request)} ${request.ip}`,
+    keyGenerator: clientOf,
     errorResponseBuilder: (_: FastifyRequest, { ttl }: { readonly ttl: number }) => {
       const retryAfter = Math.ceil(ttl / 1000);
       const message = `at most ${max} requests a minute: ask again in ${retryAfter} s`;

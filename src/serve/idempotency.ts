@@ -4,7 +4,6 @@
  */
 import { createHash } from 'node:crypto';
 import { ApiError, badRequest } from './api-error.ts';
-import type { Asked } from './read-request.ts';
 import type { Run } from './run.ts';
 
 interface Entry {
@@ -44,10 +43,10 @@ export class IdempotentRuns {
   }
 
   /**
-   * @param begin Draws; given what was asked for the first time, that, with its seed.
+   * @param begin Draws; given the seed of the first time, with that one.
    * @throws ApiError for a key that is none, and for one that another request came with.
    */
-  take({ key, client, body }: KeyedRequest, begin: (before?: Asked) => Run): Run {
+  take({ key, client, body }: KeyedRequest, begin: (seed?: number) => Run): Run {
     if (!KEY.test(key)) {
       throw badRequest('the header Idempotency-Key must be 1 to 255 visible characters of ASCII');
     }
@@ -61,7 +60,7 @@ export class IdempotentRuns {
       });
     }
     if (before?.run.isGood) return before.run;
-    const run = begin(before?.run.asked);
+    const run = begin(before?.run.asked.seed);
     this.#entries.delete(name);
     this.#entries.set(name, { digest, run, expires: this.#now() + TTL_MS });
     void run.ended.then(() => this.#clean());

@@ -2,6 +2,7 @@
 import type { Attributes, Context, Span, Tracer } from '@opentelemetry/api';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { VERSION } from '../version.ts';
+import { onLeave } from './leaving.ts';
 import { importTelemetry, type TelemetryPeers } from './peers.ts';
 
 /** What spans are made of. */
@@ -78,7 +79,7 @@ class OtlpTracing implements Tracing {
       spans.delete(request);
       return span;
     };
-    app.addHook('onRequest', (request, _, done) => {
+    app.addHook('onRequest', (request, reply, done) => {
       const { method, headers, routeOptions } = request;
       const route = routeOptions.url ?? 'none';
       const parent = propagation.extract(context.active(), headers);
@@ -86,6 +87,7 @@ class OtlpTracing implements Tracing {
       const options = { kind: SpanKind.SERVER, attributes };
       const span = this.#tracer.startSpan(`${method} ${route}`, options, parent);
       spans.set(request, span);
+      onLeave(request, reply, () => take(request)?.setAttribute('llamagen.aborted', true).end());
       // What is done for the request is done within it.
       context.with(trace.setSpan(parent, span), done);
     });
@@ -94,9 +96,6 @@ class OtlpTracing implements Tracing {
       span?.setAttribute('http.response.status_code', statusCode);
       if (statusCode >= 500) span?.setStatus({ code: SpanStatusCode.ERROR });
       span?.end();
-    });
-    app.addHook('onRequestAbort', async (request) => {
-      take(request)?.setAttribute('llamagen.aborted', true).end();
     });
   }
 

@@ -143,6 +143,17 @@ describe('clients that are gone', () => {
     expect(backend.load().slotsInUse).toBe(0);
     await until(async () => (await connections()) === 0);
   });
+
+  test('with several requests under way on one connection: none of them is drawn on', async () => {
+    const before = backend.load().tokens;
+    const { socket } = dial();
+    socket.write(head('{"prompt": "class 1", "n": 10}').repeat(4));
+    await until(() => backend.load().running + backend.load().waiting === 40);
+    socket.destroy();
+    await idle();
+    // Those of the first alone were taken out once: the other thirty were drawn to their end.
+    expect(backend.load().tokens - before).toBeLessThan(30 * 144);
+  });
 });
 
 describe('clients up to no good', () => {

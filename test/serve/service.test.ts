@@ -217,6 +217,8 @@ describe('bounds', () => {
     const stream = await brief.post({ prompt: '1', n: 10, stream: true });
     const text = await stream.text();
     expect(text).toContain('"code":"timeout"');
+    const metrics = await (await fetch(`${brief.url}/metrics`)).text();
+    expect(metrics).toContain('llamagen_requests_refused_total{code="timeout"} 2\n');
     await brief.close();
   });
 });
@@ -264,9 +266,37 @@ describe('keys', () => {
       guarded.post({ prompt: '1' }, { ...bearing(key), 'idempotency-key': 'same' }).then(answerOf);
     const [mine, theirs] = [await draw(KEY), await draw(OTHER)];
     expect(mine.seed).not.toBe(theirs.seed);
-    const status = await fetch(`${guarded.url}/status`, { headers: bearing(OTHER) });
-    const { images } = (await status.json()) as { images: { seed: number }[] };
-    expect(images.map(({ seed }) => seed)).toEqual([theirs.seed]);
+    expect(await shownBy(guarded, bearing(OTHER))).toEqual([theirs.seed]);
+  });
+
+  test('have a limit of requests a minute of their own, from wherever they come', async () => {
+    const apiKeys = new ApiKeys([KEY, OTHER]);
+    const small = await serve({
+      ...{ backend, apiKeys, proxies: ['127.0.0.1'], limits: { requestsAMinute: 1 } },
+    });
+    const statuses = [];
+    for (const [key, ip] of [
+      [KEY, '192.0.2.1'],
+      [KEY, '192.0.2.2'],
+      [OTHER, '192.0.2.2'],
+    ] as const) {
+      const headers = { ...bearing(key), 'x-forwarded-for': ip };
+      statuses.push((await small.post({ prompt: 'none' }, headers)).status);
+    }
+    expect(statuses).toEqual([400, 429, 400]);
+    await small.close();
+  });
+
+  test('where nobody needs one, addresses are told apart', async () => {
+    const open = await serve({ backend, proxies: ['127.0.0.1'] });
+    const from = (ip: string) => ({ 'x-forwarded-for': ip, 'idempotency-key': 'same' });
+    const [one, two] = [from('192.0.2.1'), from('192.0.2.2')];
+    const mine = await answerOf(await open.post({ prompt: '1' }, one));
+    expect(await shownBy(open, two)).toEqual([]);
+    const theirs = await answerOf(await open.post({ prompt: '1' }, two));
+    expect(theirs.seed).not.toBe(mine.seed);
+    expect(await shownBy(open, one)).toEqual([mine.seed]);
+    await open.close();
   });
 });
 
@@ -294,6 +324,35 @@ describe('the log', () => {
       expect(text.includes('class 6')).toBe(logPrompts);
       await logged.close();
     }
+  });
+
+  test('has a line for each client that left, and takes it for no fault', async () => {
+    const lines: string[] = [];
+    const log = { level: 'debug', stream: { write: (line: string) => lines.push(line) } };
+    const logged = await serve({ backend, log });
+    for (const stream of [false, true]) {
+      const leaving = new AbortController();
+      const left = fetch(`${logged.url}/v1/images/generations`, {
+        method: 'POST',
+        signal: leaving.signal,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ prompt: '1', n: 10, stream }),
+      }).then((response) => response.text());
+      await until(() => backend.load().waiting > 0);
+      leaving.abort();
+      await expect(left).rejects.toThrow();
+      await idle();
+    }
+    const told = () => lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    await until(() => told().filter(({ code }) => code === 'client_left').length === 2);
+    const metrics = await (await fetch(`${logged.url}/metrics`)).text();
+    expect(metrics).toContain('llamagen_requests_refused_total{code="client_left"} 2\n');
+    await logged.close();
+    const [INFO, generations] = [30, '/v1/images/generations'];
+    expect(told().filter(({ level }) => Number(level) > INFO)).toEqual([]);
+    expect(told().filter(({ route }) => route === generations)).toMatchObject([
+      ...[{ msg: 'left' }, { msg: 'left' }],
+    ]);
   });
 });
 

@@ -136,6 +136,28 @@ test('an image whose reader leaves ends its span unfinished', async () => {
   expect(unfinished()?.name).toBe('draw');
 });
 
+test('a request whose client leaves is a span that says so', async () => {
+  const url = await server.listen({ host: '127.0.0.1', port: 0 });
+  const leaving = new AbortController();
+  const trace = '22222222222222222222222222222222';
+  const left = fetch(`${url}/v1/images/generations`, {
+    method: 'POST',
+    signal: leaving.signal,
+    headers: {
+      'content-type': 'application/json',
+      traceparent: `00-${trace}-b7ad6b7169203331-01`,
+    },
+    body: JSON.stringify({ prompt: 'class:1', n: 10 }),
+  });
+  await until(() => backend.load().running > 0);
+  leaving.abort();
+  await expect(left).rejects.toThrow();
+  const request = (): Sent | undefined =>
+    spans().find(({ traceId, name }) => traceId === trace && name.startsWith('POST'));
+  await until(() => request() !== undefined);
+  expect(request()?.attributes.map(({ key }) => key)).toContain('llamagen.aborted');
+});
+
 describe('traces are asked for', () => {
   const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
 
