@@ -1,8 +1,9 @@
 /** From the body of a request to what is to be drawn and how it is to be answered. */
 import { resolveClass } from '../catalogue/classes.ts';
 import { imagenetAliases } from '../catalogue/imagenet-classes.ts';
-import type { SamplingOptions } from '../engine/sampling-options.ts';
+import { SAMPLING, type SamplingOptions } from '../engine/sampling-options.ts';
 import { OptionError } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import { ApiError, badRequest } from './api-error.ts';
 import type { ImageJob, ServedModel } from './backend.ts';
 import { type GenerationBody, type OutputFormat, SAMPLING_FIELDS } from './request-schema.ts';
@@ -47,7 +48,7 @@ const RANDOM_SEEDS = 2 ** 31;
 /** Longest side of a resized image. */
 export const MAX_SIDE = 2048;
 
-/** @throws ApiError that names the field and what it may be. */
+/** @throws ApiError, or OptionError for a setting of sampling, that names the field and what it may be. */
 export function readRequest(body: GenerationBody, options: ReadOptions): Asked {
   const model = modelOf(body.model ?? undefined, options);
   const stream = body.stream ?? false;
@@ -100,7 +101,10 @@ function samplingOf(body: GenerationBody): SamplingOptions {
     const value = body[field as keyof typeof SAMPLING_FIELDS];
     return value === null || value === undefined ? [] : [[name, value] as const];
   });
-  return Object.fromEntries(given);
+  const sampling: SamplingOptions = Object.fromEntries(given);
+  // Here, and not by whoever draws: that may be when a queue comes to it.
+  checkOptions('', sampling, SAMPLING);
+  return sampling;
 }
 
 function sizeOf(size: string, { name, width, height }: ServedModel, resize: boolean): Size {

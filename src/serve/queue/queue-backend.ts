@@ -73,6 +73,7 @@ export async function createQueueBackend(options: QueueBackendOptions): Promise<
 /** A job and what is known of whoever draws it. */
 interface Sent {
   readonly remote: RemoteJob;
+  readonly data: QueueJob;
   /** All who drew it: a worker that was thought gone may tell of it too. */
   readonly tellers: Set<string>;
   /** When something was last heard of it. */
@@ -131,14 +132,12 @@ class QueueBackend implements Backend {
     else if (this.#isClosed) remote.fail(closed());
     else if (this.#redis.status !== 'ready') remote.fail(this.#unreachable());
     else {
-      this.#jobs.set(remote.id, {
-        remote,
-        tellers: new Set(),
-        heard: performance.now(),
-        missed: 0,
-      });
+      const model = this.#models.find(({ name }) => name === job.model);
+      const data = queueJob(this.#id, job, model?.fingerprint.digest);
+      const sent: Sent = { remote, data, tellers: new Set(), heard: performance.now(), missed: 0 };
+      this.#jobs.set(remote.id, sent);
       remote.take({ type: 'queued', ahead: this.load().waiting - 1 });
-      void this.#put(remote);
+      void this.#put(sent);
     }
     return remote.events;
   }
@@ -202,11 +201,11 @@ class QueueBackend implements Backend {
     this.#models = claim.models;
   }
 
-  async #put(remote: RemoteJob): Promise<void> {
+  async #put({ remote, data }: Sent): Promise<void> {
     remote.attempts++;
     try {
       await this.#redis.set(this.#keys.api(this.#id), '1', 'PX', GONE_MS);
-      await this.#queue.add(JOB_NAME, queueJob(this.#id, remote.job), {
+      await this.#queue.add(JOB_NAME, data, {
         jobId: remote.id,
         attempts: MOST_ATTEMPTS,
         backoff: { type: 'fixed', delay: RETRY_MS },
@@ -216,7 +215,9 @@ class QueueBackend implements Backend {
       // It may have been cancelled meanwhile.
       if (!this.#jobs.has(remote.id)) await this.#cancel(remote.id);
     } catch (error) {
-      remote.fail(error);
+      // Not the error itself: it has the job in it, and so its prompt.
+      const reason = error instanceof Error ? error.message : error;
+      remote.fail(new DeviceError('lost', `the queue did not take this image: ${reason}`));
     }
   }
 
@@ -285,7 +286,7 @@ class QueueBackend implements Backend {
     this.#note(`the queue lost job ${remote.id}: it is put there again`);
     sent.missed = 0;
     sent.heard = performance.now();
-    await this.#put(remote);
+    await this.#put(sent);
   }
 
   #unreachable(): DeviceError {

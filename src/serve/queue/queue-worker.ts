@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Job, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { DeviceError } from '../../errors.ts';
 import { toWire } from '../../wire-error.ts';
 import { type Backend, isWorkersFault } from '../backend.ts';
 import { connectionOf, openRedis, type QueueAddress } from './address.ts';
@@ -144,6 +145,7 @@ export class QueueWorker {
     };
     try {
       if (await this.#isUnwanted(id, owner)) return;
+      this.#checkPixels(asked);
       for await (const event of this.#backend.submit(asked.job, { signal: stop.signal })) {
         await say(event);
       }
@@ -159,6 +161,14 @@ export class QueueWorker {
     } finally {
       this.#running.delete(id);
     }
+  }
+
+  /** @throws DeviceError for a job of workers that this one replaced: its answer states their fingerprint. */
+  #checkPixels({ job, fingerprint }: QueueJob): void {
+    const model = this.#backend.models.find(({ name }) => name === job.model);
+    if (model?.fingerprint.digest === fingerprint) return;
+    const message = 'the workers of this queue were replaced by others, which draw other pixels';
+    throw new DeviceError('lost', message);
   }
 
   /** Whether nobody waits for a job any more. */

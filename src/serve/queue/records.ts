@@ -45,7 +45,7 @@ export function keysOf(name: string): Keys {
 }
 
 /** Changes with what is in the records. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** What BullMQ keeps of a job. */
 export interface QueueJob {
@@ -53,21 +53,23 @@ export interface QueueJob {
   /** API process that waits for it. */
   readonly owner: string;
   readonly job: ImageJob;
+  /** Digest of the fingerprint that its pixels must have: workers may be replaced while it waits. */
+  readonly fingerprint: string;
 }
 
-export const queueJob = (owner: string, job: ImageJob): QueueJob => ({
+export const queueJob = (owner: string, job: ImageJob, fingerprint = ''): QueueJob => ({
   format: FORMAT,
-  owner,
-  job,
+  ...{ owner, job, fingerprint },
 });
 
 /** A job that others left, or undefined where it is none of this version. */
 export function readQueueJob(data: unknown): QueueJob | undefined {
-  const { format, owner, job } = Object(data) as Partial<QueueJob>;
+  const { format, owner, job, fingerprint } = Object(data) as Partial<QueueJob>;
   const { model, condition, seed } = Object(job) as Partial<ImageJob>;
   const isJob =
     format === FORMAT &&
     typeof owner === 'string' &&
+    typeof fingerprint === 'string' &&
     typeof model === 'string' &&
     typeof seed === 'number' &&
     typeof condition === 'object' &&
