@@ -16,12 +16,12 @@ export const withDrawing = (command: Command): Command =>
   command
     .option(
       '--workers <n>',
-      'draw in so many processes, one for each GPU: what ends one of them ends no request',
+      'draw in this many processes, one per GPU; if one ends, no request is lost',
       integer(1, MAX_WORKERS),
     )
     .option(
       '--capacity <n>',
-      'KV slots of an engine: a guided image takes two, any other one (default: as memory allows, 64 at most)',
+      'KV slots of an engine; a guided image takes two (default: as many as there is memory for, at most 64, 32 on software adapters)',
       integer(1, MAX_CAPACITY),
     )
     .addOption(

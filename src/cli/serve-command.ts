@@ -15,21 +15,25 @@ export function addServe(command: AddCommand, run: Runner): void {
   const serve = command('serve', 'Answer the OpenAI images API over HTTP, many requests at once.');
   withDrawing(serve)
     .addOption(
-      queueOption('a Redis: processes of "llamagen worker" draw, on any machine').conflicts([
+      // What is drawn, and how, is said where it is drawn.
+      queueOption('address of a Redis; "llamagen worker" processes on any machine draw').conflicts([
         'workers',
         'capacity',
+        'model',
+        'dtype',
+        'precision',
       ]),
     )
     .addOption(queueNameOption())
     .option('--port <n>', 'port; 0 is any free one', integer(0, MAX_PORT), 8000)
     .option('--host <address>', 'address to listen at', '127.0.0.1')
-    .option('--api-key-file <file>', 'keys, one a line: whoever asks needs one of them', path)
+    .option('--api-key-file <file>', 'file of API keys, one per line; clients must send one', path)
     .option(
       '--alias <name=model>',
       'a name that clients may call the model; may be given again',
       alias,
     )
-    .option('--resize', 'make images of any size that is asked for out of those of the model')
+    .option('--resize', "scale the model's images to any size a client asks for")
     .option(
       '--cors <origin>',
       'a page of this origin may ask; * is any; may be given again',
@@ -38,7 +42,7 @@ export function addServe(command: AddCommand, run: Runner): void {
     .option('--public-url <url>', 'where clients reach this server, for URLs of images', webUrl)
     .option(
       '--trust-proxy <address>',
-      'a proxy that tells whom it asks for by X-Forwarded-For; an address or 10.0.0.0/8; may be given again',
+      'believe the X-Forwarded-* headers of this proxy: an address or a network such as 10.0.0.0/8; may be given again',
       proxies,
     )
     .option(

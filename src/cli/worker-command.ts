@@ -6,7 +6,9 @@ import { queueNameOption, queueOption, withDrawing } from './drawing-options.ts'
 export function addWorker(command: AddCommand, run: Runner): void {
   const worker = command('worker', 'Draw what "llamagen serve --queue" puts into a queue.');
   withDrawing(worker)
-    .addOption(queueOption('a Redis, such as redis://127.0.0.1:6379').makeOptionMandatory())
+    .addOption(
+      queueOption('address of a Redis, such as redis://127.0.0.1:6379').makeOptionMandatory(),
+    )
     .addOption(queueNameOption())
     .action(run(async () => (await import('./worker.ts')).runWorker));
 }

@@ -116,7 +116,10 @@ export const GENERATION_BODY: JsonSchema = {
     temperature: number('Randomness.'),
     top_k: number('Draw from the k best codes; 0 keeps all.'),
     top_p: number('Draw from this share of probability.'),
-    greedy: { type: ['boolean', 'null'], description: 'Take the best code, draw nothing.' },
+    greedy: {
+      type: ['boolean', 'null'],
+      description: 'Always take the most likely code instead of drawing at random.',
+    },
     ...ignored,
   },
 };

@@ -58,6 +58,12 @@ describe.skipIf(!HAS_REDIS)('the commands of a queue', () => {
     [['worker', '--queue', 'http://127.0.0.1'], /--queue expected an address such as redis/],
     [['worker', '--queue', 'redis://h', '--queue-name', 'a:b'], /letters, digits/],
     [['serve', '--queue', 'redis://h', '--workers', '2'], /cannot be used with/],
+    [['serve', '--queue', 'redis://h', '--model', 'fruits-96'], /cannot be used with .*'--model/],
+    [['serve', '--queue', 'redis://h', '--dtype', 'f16'], /cannot be used with .*'--dtype/],
+    [
+      ['serve', '--queue', 'redis://h', '--precision', 'fast'],
+      /cannot be used with .*'--precision/,
+    ],
   ])('%j is refused', async (args, message) => {
     const run = llamagen(args);
     const [code] = await once(run.process, 'exit');
