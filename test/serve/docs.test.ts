@@ -37,7 +37,7 @@ describe('options', () => {
 
   test('that are named are those of the commands', () => {
     const known = new Set([...optionsOf('serve'), ...optionsOf('worker')]);
-    const others = new Set(['--gpus', '--stop-timeout', '--global']); // of docker and npm
+    const others = new Set(['--gpus', '--stop-timeout', '--rm', '--global']); // of docker and npm
     const named = namesIn(docs, /(?<![\w-])(--[a-z][a-z-]+)/g).filter((name) => !others.has(name));
     expect(named.filter((name) => !known.has(name))).toEqual([]);
     expect(named.length).toBeGreaterThan(15);
