@@ -134,11 +134,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   };
 }
 
-/** What attention moves and computes on average over the positions of a sequence: half of the cache. */
-function meanCost({ rows, nHead, headDim, positions }: AttentionParams, bindings: Bindings): Cost {
+/**
+ * What attention moves and computes on average over the positions of a sequence: half of the cache, of as
+ * many slots as there may be rows in.
+ */
+function meanCost(
+  { rows, nHead, headDim, slots, positions }: AttentionParams,
+  bindings: Bindings,
+): Cost {
   const mean = (positions + 1) / 2;
+  const share = (mean / positions) * (Math.min(rows, slots) / slots);
   const bytes = Object.entries(bindings).reduce(
-    (sum, [name, binding]) => sum + byteLength(binding) * (name === 'kv' ? mean / positions : 1),
+    (sum, [name, binding]) => sum + byteLength(binding) * (name === 'kv' ? share : 1),
     0,
   );
   return { bytes, operations: 4 * rows * nHead * headDim * mean };

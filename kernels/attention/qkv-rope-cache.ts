@@ -1,14 +1,13 @@
-import { byteLength } from '../cost.ts';
 import { type Binding, type Kernel, type MatrixDType, PORTABLE, type Variant } from '../kernel.ts';
 import { rowBinding } from '../lib/accessors.ts';
 import { assertParams } from '../lib/params.ts';
 import { rowTableBinding } from '../lib/row-table.ts';
 import { weightBindings } from '../lib/weights.ts';
-import { type Columns, columnsOf } from '../product/columns.ts';
+import { type Columns, columnsOf, productBytes } from '../product/columns.ts';
 import { productKernel } from '../product/product.ts';
 import type { ProductTile } from '../product/product-tile.ts';
 import { KV_RULES, type KvShape, kvBinding } from './kv-cache.ts';
-import { qkvStore } from './qkv-store.ts';
+import { qkvStore, touchedOf } from './qkv-store.ts';
 
 export interface QkvRopeCacheParams extends KvShape {
   readonly rows: number;
@@ -86,9 +85,6 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
     bindings,
     qkvStore({ ...params, nHead }),
   );
-  // Of the cache the keys and values of the rows alone, of the table a position's row.
-  const { kv, rope: _, ...moved } = bindings;
-  const added = { ...kv, shape: [2, rows, nKvHead, headDim] };
-  const bytes = [added, ...Object.values(moved)].reduce((sum, b) => sum + byteLength(b), 0);
+  const bytes = productBytes(touchedOf(bindings, params), count / outDim, ['q', 'kv']);
   return { ...identity, ...dispatch, cost: { ...dispatch.cost, bytes } };
 }

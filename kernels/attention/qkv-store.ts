@@ -1,9 +1,15 @@
 /** Where the columns of a qkv product go: q to its tensor, k and v to the cache. */
-import { assert } from '../kernel.ts';
+import { assert, type Binding, type Bindings } from '../kernel.ts';
 import { rowWriter } from '../lib/accessors.ts';
 import { rowLib } from '../lib/row-table.ts';
 import { type KvShape, kvLib } from './kv-cache.ts';
 import { ropeLib } from './rope.ts';
+
+/** What is touched: of the cache the keys and values of the rows alone, of the angles next to nothing. */
+export const touchedOf = (
+  { rope: _, kv, ...others }: Readonly<Record<'rope' | 'kv', Binding>> & Bindings,
+  { rows, nKvHead, headDim }: Pick<KvShape, 'nKvHead' | 'headDim'> & { readonly rows: number },
+): Bindings => ({ ...others, kv: { ...kv, shape: [2, rows, nKvHead, headDim] } });
 
 /**
  * `fn store(row, i, a)`: stores columns 4i .. 4i+3 of a row of q | k | v, q and k rotated.

@@ -4,8 +4,9 @@ import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { rowTableBinding } from '../lib/row-table.ts';
 import { wgsl } from '../lib/wgsl.ts';
+import { productBytes } from '../product/columns.ts';
 import { KV_RULES, type KvShape, kvBinding } from './kv-cache.ts';
-import { qkvStore } from './qkv-store.ts';
+import { qkvStore, touchedOf } from './qkv-store.ts';
 
 export interface RopeCacheParams extends KvShape {
   readonly rows: number;
@@ -62,5 +63,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     code,
     bindings,
     workgroups: [gx, gy, 1],
+    cost: { bytes: productBytes(touchedOf(bindings, params), 1) },
   };
 }

@@ -1,3 +1,4 @@
+import { byteLength } from '../cost.ts';
 import { type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts';
 import { quads, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
@@ -55,5 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     code,
     bindings,
     workgroups: [gx, gy, 1],
+    // Of the table the lines that are written.
+    cost: { bytes: 2 * byteLength(bindings.x) + byteLength(bindings.places) },
   };
 }

@@ -1,5 +1,6 @@
 /** Parts of a product's columns, for weights that are larger than one binding. */
-import { assert, assertSizes } from '../kernel.ts';
+import { byteLength } from '../cost.ts';
+import { assert, assertSizes, type Bindings } from '../kernel.ts';
 
 /**
  * Some of the columns of a product, for weights that are larger than one binding: the kernel reads
@@ -34,6 +35,21 @@ export function columnsOf(
     `${name}: a part that is not the last expected a multiple of 4 columns, got ${count}`,
   );
   return { first, count };
+}
+
+/**
+ * Bytes that a product moves: of what it makes, and of what it adds to that, the share of its columns.
+ * @param made Names of those bindings, if there.
+ */
+export function productBytes(
+  bindings: Bindings,
+  share: number,
+  made: readonly string[] = ['residual', 'out'],
+): number {
+  const bytes = Object.entries(bindings).map(
+    ([name, binding]) => byteLength(binding) * (made.includes(name) ? share : 1),
+  );
+  return Math.round(bytes.reduce((sum, n) => sum + n));
 }
 
 /** Rules of parameters that products share. */

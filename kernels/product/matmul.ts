@@ -12,7 +12,7 @@ import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, assertTile } from '../lib/params.ts';
 import { weightBindings, weightReader } from '../lib/weights.ts';
 import { wgsl } from '../lib/wgsl.ts';
-import { type Columns, columnsOf, PRODUCT_RULES } from './columns.ts';
+import { type Columns, columnsOf, PRODUCT_RULES, productBytes } from './columns.ts';
 import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';
 import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTile } from './map-tile.ts';
 import { PRODUCT_SETTINGS, type ProductTile } from './product-tile.ts';
@@ -98,5 +98,6 @@ ${loop.code}`;
     code,
     bindings,
     workgroups: loop.workgroups,
+    cost: { bytes: productBytes(bindings, count / outDim), operations: 2 * rows * inDim * count },
   };
 }

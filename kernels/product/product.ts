@@ -20,7 +20,7 @@ import { quads, rowReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { loadWidth, weightReader } from '../lib/weights.ts';
 import { wgsl } from '../lib/wgsl.ts';
-import { type Columns, columnsOf } from './columns.ts';
+import { type Columns, columnsOf, productBytes } from './columns.ts';
 import { inRegisters } from './product-loop.ts';
 import { byMatrices } from './product-matrix.ts';
 import { type ProductTile, productProblem, productTile } from './product-tile.ts';
@@ -96,7 +96,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     bindings,
     workgroups: [gx, gy, 1],
     features: made.features,
-    cost: { operations: 2 * rows * inDim * outDim * weights.length },
+    cost: {
+      bytes: productBytes(bindings, outDim / params.outDim),
+      operations: 2 * rows * inDim * outDim * weights.length,
+    },
   };
 }
 

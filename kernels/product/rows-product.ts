@@ -12,7 +12,7 @@ import {
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
-import { type Columns, columnsOf } from './columns.ts';
+import { type Columns, columnsOf, productBytes } from './columns.ts';
 
 export interface RowsProductParams {
   readonly rows: number;
@@ -107,7 +107,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     bindings,
     workgroups: [gx, gy, 1],
     sizes,
-    cost: { operations: 2 * rows * inDim * count },
+    cost: { bytes: productBytes(bindings, count / outDim), operations: 2 * rows * inDim * count },
   };
 }
 
