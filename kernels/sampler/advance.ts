@@ -52,8 +52,10 @@ export type AdvanceBindings = {
  * NO_TOKEN, for logits that are not finite, is written where it is right, over a given token too, and is
  * never a guess.
  *
- * Shapes: windowTable u32 [rows, 5] (`Window`), rowTable u32 [rows, 4] (`Row`), drawn u32 [rows], tokens
- * u32 [capacity, blockSize], progress u32 [capacity, 4] (`ProgressLine`). One workgroup per window; one
+ * Shapes: windowTable u32 [rows, 5] (`Window`) of `packWindows`: its sequence, first row, first row without
+ * condition, first draw and number of positions. rowTable u32 [rows, 4] (`Row`) of `packRows`; drawn u32
+ * [rows], NOT_DRAWN at first; tokens u32 [capacity, blockSize]; progress u32 [capacity, 4] (`ProgressLine`),
+ * lines that begin as `packStart` makes them and are read by `progressOf`. One workgroup per window; one
  * without positions returns.
  * Source: Santilli et al. 2023 (arXiv:2305.10427) for text; Teng et al. 2024 (arXiv:2410.01699), So et
  * al. 2025 (arXiv:2510.24211) for images, the latter with the same coupling by noise.

@@ -46,8 +46,9 @@ export type DrawTokenBindings = {
  * Where a probability is not finite, or none is above zero, the token is NO_TOKEN: torch.multinomial
  * throws there, and what a kernel can say it says in the grid.
  *
- * Shapes: probs [sequences, vocabSize], sequenceTable u32 [sequences, 12] (`DrawingSequence`), rowTable
- * u32 [rows, 4] (`Row`), drawn u32 [sequences]. One workgroup per entry.
+ * Shapes: probs [sequences, vocabSize], sequenceTable u32 [sequences, 12] (`DrawingSequence`) of
+ * `packSequences`, rowTable u32 [rows, 4] (`Row`) of `packRows`, drawn u32 [sequences], NOT_DRAWN at first.
+ * One workgroup per entry.
  * Source: LlamaGen autoregressive/serve/sampler.py (exponential race), gpt-fast generate.py.
  */
 export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {

@@ -39,6 +39,13 @@ test('its examples call what the package exports', () => {
   expect(calls.filter((name) => typeof Reflect.get(exported, name) !== 'function')).toEqual([]);
 });
 
+test('the constants and tables that it names are exported', () => {
+  const names = [...page.matchAll(/\b(NO_\w+|NOT_\w+|GIVEN|pack[A-Z]\w+|progressOf)\b/g)];
+  const constants = new Set(names.map(([name]) => name));
+  expect(constants).toContain('NOT_DRAWN');
+  expect([...constants].filter((name) => !(name in exported))).toEqual([]);
+});
+
 /** The first example of the page as it is printed; the others with what is bound declared. */
 function examples(): string {
   const [whole, ...others] = [...page.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(
@@ -50,7 +57,10 @@ function examples(): string {
     const declared = bound.replaceAll(/\w+/g, '$&: GPUBufferBinding');
     return `async (${declared}) => {\n${code}};`;
   });
+  // What the lines of tables are.
+  const types = new Set([...page.matchAll(/\(`([A-Z]\w+)`\)/g)].map(([, name]) => name));
   return `${whole}
+import type { ${[...types]} } from 'llamagen-webgpu/kernels';
 import { ${makers.filter((name) => name !== 'rmsNorm')} } from 'llamagen-webgpu/kernels';
 declare const device: GPUDevice;
 declare const pass: GPUComputePassEncoder;
