@@ -40,7 +40,7 @@ const SIZE = 64;
 export function sumParts(params: SumPartsParams): Kernel<SumPartsBindings> {
   const identity = assertParams('sum_parts', params, {
     ...MAP_RULES,
-    parts: 'size',
+    parts: 'parts',
     residual: 'flag?',
   });
   const { parts, images, channels, height, width, residual = false } = params;

@@ -7,6 +7,7 @@ export type Rule = RuleName | `${RuleName}?`;
 
 type RuleName =
   | 'size'
+  | 'parts'
   | 'eps'
   | 'flag'
   | 'floatDtype'
@@ -92,12 +93,21 @@ const oneOf =
   (value) =>
     values.some((v) => v === value) ? undefined : `one of ${values.join(', ')}`;
 
+const positive =
+  (most: number): Check =>
+  (value) => {
+    if (!Number.isInteger(value) || Number(value) <= 0) return 'a positive integer';
+    return Number(value) <= most ? undefined : `an integer from 1 to ${most}`;
+  };
+
 const RULES: Readonly<Record<RuleName, Check>> = {
-  size: (value) =>
-    Number.isInteger(value) && Number(value) > 0 ? undefined : 'a positive integer',
-  /** What is added under a root. */
+  /** Texts hold sizes, and sums of two of them, as u32. */
+  size: positive(2 ** 31 - 1),
+  /** What one expression adds up: compilers limit how deep it is. */
+  parts: positive(256),
+  /** What is added under a root; larger ones would be printed as what is no f32. */
   eps: (value) =>
-    typeof value === 'number' && value >= 0 && value < Infinity ? undefined : 'a number from 0 up',
+    typeof value === 'number' && value >= 0 && value <= 1e9 ? undefined : 'a number from 0 to 1e9',
   flag: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
   floatDtype: oneOf('f32', 'f16'),
   tableDtype: oneOf('f32', 'f16', 'bf16'),

@@ -26,7 +26,7 @@ const SIZE = 64;
  * Shapes: x f32 [parts, rows, dim] of `linearParts`, residual and out f32 [rows, dim].
  */
 export function sumRows(params: SumRowsParams): Kernel<SumRowsBindings> {
-  const identity = assertParams('sum_rows', params, { parts: 'size', rows: 'size', dim: 'size' });
+  const identity = assertParams('sum_rows', params, { parts: 'parts', rows: 'size', dim: 'size' });
   const { parts, rows, dim } = params;
   const bindings = {
     x: rowBinding('in', [parts, rows, dim]),

@@ -4,6 +4,7 @@ import { attention } from '../../kernels/attention/attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import { ropeCache } from '../../kernels/attention/rope-cache.ts';
 import { conv2d, conv2dParts } from '../../kernels/conv/conv2d.ts';
+import { sumParts } from '../../kernels/conv/sum-parts.ts';
 import { toRgba } from '../../kernels/conv/to-rgba.ts';
 import { embed } from '../../kernels/embed/embed.ts';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
@@ -160,6 +161,21 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
   [
     /to_rgba: expected an object, got undefined: to_rgba takes images, height, width$/,
     () => toRgba(given(undefined as never)),
+  ],
+  // What no shape bounds: texts hold integers of 32 bits and floats.
+  [
+    /advance: "gridSize" .* from 1 to 2147483647, got 10000000000$/,
+    () => advance({ ...windows, gridSize: 1e10 }),
+  ],
+  [
+    /draw_token: "clsTokenNum" .* got 2147483648$/,
+    () => drawToken({ ...grid, clsTokenNum: 2 ** 31 }),
+  ],
+  [/rms_norm: "eps" .* got 100000000000000000000$/, () => rmsNorm({ rows: 1, dim: 4, eps: 1e20 })],
+  [/sum_rows: "parts" .* to 256, got 513$/, () => sumRows({ parts: 513, rows: 1, dim: 4 })],
+  [
+    /sum_parts: "parts" .* to 256, got 513$/,
+    () => sumParts({ parts: 513, images: 1, channels: 1, height: 1, width: 1 }),
   ],
   // Grids that are sizes, each with as many workgroups as none may have in a dimension.
   [/embed: .* 70000 x 1 .*65535/, () => embed({ ...tables, rows: 70000 })],
