@@ -98,6 +98,7 @@ export function embed(params: EmbedParams): Kernel<EmbedBindings> {
   );
   const table = { length: dim, nativeF16: variant.f16 };
   const size = 64;
+  const one = clsTokenNum === 1;
   const code = wgsl`${enable(features)}
 ${rowLib}
 ${declare(bindings)}
@@ -114,8 +115,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var v = vec4f(bitcast<f32>(0x7fc00000u | (position & 0u)));
   var held = ${!later};
   if (position < ${clsTokenNum}u) {
-    let line = stands.condition${clsTokenNum === 1 ? '' : ' + position'};
-    if (line < ${labels}u) { v = labelTable_at(line, i); }
+    let line = stands.condition${one ? '' : ' + position'};
+    if (${one ? '' : `stands.condition < ${labels}u && `}line < ${labels}u) { v = labelTable_at(line, i); }
   } else if (position < ${blockSize + clsTokenNum}u) {
     let index = tokens[stands.sequence * ${blockSize}u + position - ${clsTokenNum}u] - ${held.first}u;
     if (index < ${held.count}u) { v = tokenTable_at(index, i); held = true; }

@@ -29,6 +29,13 @@ describe('what is outside a table gives NaN, never another row', () => {
     expect([...out!.subarray(4)]).toEqual([...tables.tokenTable.subarray(0, 4)]);
   });
 
+  test('caption that begins so far past the table that its second token would be within', async () => {
+    const row = { slot: 0, sequence: 0, position: 1, condition: 0xffffffff };
+    const inputs = { ...tables, rowTable: packRows([row]), tokens: [0, 0, 0, 0] };
+    const { out } = await runKernel(device, embed({ ...params, rows: 1, clsTokenNum: 2 }), inputs);
+    expect([...out!]).toEqual(Array(4).fill(Number.NaN));
+  });
+
   test('caption past the table', async () => {
     const rows = [2, 3, 4].map((position) => {
       return { slot: 0, sequence: 0, position, condition: 0 };
