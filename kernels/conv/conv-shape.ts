@@ -91,13 +91,25 @@ export interface ConvSizes {
   readonly macs: number;
 }
 
+/** Rules of what whole convolutions and their parts take. */
+export const CONV_RULES = {
+  images: 'size',
+  inChannels: 'size',
+  outChannels: 'size',
+  height: 'size',
+  width: 'size',
+  kernelSize: 'kernelSize',
+  upsample: 'flag?',
+  stride: 'stride?',
+  norm: 'norm?',
+  dtype: 'floatDtype?',
+  variant: 'variant?',
+  tile: 'tile?',
+} as const;
+
 /** Sizes of the output and of everything between, and which kernel this is. */
 export function convSizes(params: Conv2dParams): ConvSizes {
-  const identity = assertParams('conv2d', params, {
-    ...{ images: 'size', inChannels: 'size', outChannels: 'size', height: 'size', width: 'size' },
-    ...{ kernelSize: 'kernelSize', upsample: 'flag?', stride: 'stride?', residual: 'flag?' },
-    ...{ norm: 'norm?', dtype: 'floatDtype?', variant: 'variant?', tile: 'tile?' },
-  });
+  const identity = assertParams('conv2d', params, { ...CONV_RULES, residual: 'flag?' });
   assertTile('conv2d', params.tile, CONV_SETTINGS);
   assertSizes('conv2d', { split: params.tile?.split ?? 1 });
   const { images, inChannels, outChannels, height, width, kernelSize } = params;

@@ -7,12 +7,21 @@ import {
   type Kernel,
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
+import { assertParams } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { mapProduct } from '../product/map-product.ts';
 import { convDirect } from './conv-direct.ts';
 import { convFew } from './conv-few.ts';
 import { convGemm } from './conv-gemm.ts';
-import { type Conv2dParams, convInputs, convNotes, convSizes, convTile } from './conv-shape.ts';
+import {
+  CONV_RULES,
+  type Conv2dParams,
+  type ConvTile,
+  convInputs,
+  convNotes,
+  convSizes,
+  convTile,
+} from './conv-shape.ts';
 
 export {
   CONV_SETTINGS,
@@ -114,15 +123,22 @@ function pointwise(params: Conv2dParams, label: string, bindings: Bindings): Dis
   );
 }
 
+export interface Conv2dPartsParams extends Omit<Conv2dParams, 'residual' | 'tile'> {
+  /** Settings that differ from the own choice; `split` says how many parts there are. */
+  readonly tile?: Partial<ConvTile> | undefined;
+}
+
 /**
  * The parts of a convolution's sums: out[s] is the sum over part s of input channels and taps, without
- * bias and residual; `sumParts` adds them. For layers of too few pixels to keep a GPU busy.
+ * bias and residual; `sumParts` adds them. For layers of too few pixels to keep a GPU busy: it has barriers
+ * under `serial` too.
  *
  * Shapes: out [split, images, outChannels, outHeight, outWidth] with `split` of the tile.
  */
-export function conv2dParts(params: Conv2dParams): Kernel<ConvPartsBindings> {
+export function conv2dParts(params: Conv2dPartsParams): Kernel<ConvPartsBindings> {
+  const identity = assertParams('conv2d_parts', params, CONV_RULES);
   const { kernelSize: k } = params;
-  const { identity, inShape, outShape, macs } = convSizes(params);
+  const { inShape, outShape, macs } = convSizes(params);
   const tile = convTile(params);
   const [, channels, height, width] = outShape;
   const out = { role: 'out', dtype: 'f32', shape: [tile.split, ...outShape] } as const;
@@ -137,9 +153,8 @@ fn store(batch: u32, m: u32, n: u32, sum: f32) {
 }
 ${loop.code}`;
   return {
-    name: 'conv2d_parts',
-    params: identity.params,
-    label: `conv2d_parts ${k}x${k} in ${tile.split}${convNotes({ ...params, residual: false })} f32[${inShape}]->[${outShape}]`,
+    ...identity,
+    label: `conv2d_parts ${k}x${k} in ${tile.split}${convNotes(params)} f32[${inShape}]->[${outShape}]`,
     code,
     bindings,
     workgroups: loop.workgroups,

@@ -109,8 +109,11 @@ const otherMethod = (
 export const loadsHalves = (params: ConvOpParams, forced: Partial<ConvTile> = {}): boolean =>
   convTile(layerOf(params, forced)).method === 'halves';
 
-function convInParts(g: Graph, params: Conv2dParams, all: ConvInputs): Tensor {
-  const { bias, residual, ...inputs } = all;
+function convInParts(
+  g: Graph,
+  { residual: _, ...params }: Conv2dParams,
+  { bias, residual, ...inputs }: ConvInputs,
+): Tensor {
   return summed(g, outOf(g, conv2dParts(params), inputs), { bias, residual });
 }
 

@@ -148,6 +148,10 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
     /conv2d: "tile" expected some of method, split, .*, got \{"splits":2\}/,
     () => conv2dParts({ ...map, tile: given({}, { splits: 2 }) }),
   ],
+  [
+    /conv2d_parts: unknown parameter "residual": conv2d_parts takes/,
+    () => conv2dParts(given(map, { residual: true })),
+  ],
   [/conv2d: "split" .* 2\.5$/, () => conv2dParts({ ...map, tile: { split: 2.5 } })],
   [/conv2d: "split" .* -1$/, () => conv2dParts({ ...map, tile: { split: -1 } })],
   [

@@ -1,5 +1,5 @@
 import {
-  type Conv2dParams,
+  type Conv2dPartsParams,
   convTile,
   conv2dParts as kernel,
 } from '../../../kernels/conv/conv2d.ts';
@@ -11,7 +11,7 @@ import { conv2d } from './conv2d.ts';
 
 const small = { method: 'gemm', tileM: 16, tileN: 16, eachM: 4, eachN: 4, slice: 16 } as const;
 const odd = { images: 2, inChannels: 5, outChannels: 9 } as const;
-const cases: readonly Conv2dParams[] = [
+const cases: readonly Conv2dPartsParams[] = [
   {
     ...{ images: 2, inChannels: 13, outChannels: 9, height: 3, width: 5, kernelSize: 3 },
     tile: { ...small, split: 3 },
@@ -23,8 +23,8 @@ const cases: readonly Conv2dParams[] = [
   { ...odd, height: 4, width: 3, kernelSize: 3, upsample: true, tile: { ...small, split: 2 } },
 ];
 
-export const conv2dParts: KernelRecord<Conv2dParams> = record<
-  Conv2dParams,
+export const conv2dParts: KernelRecord<Conv2dPartsParams> = record<
+  Conv2dPartsParams,
   Omit<Conv2dInputs, 'bias' | 'residual'>
 >({
   name: 'conv2d_parts',
