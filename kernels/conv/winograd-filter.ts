@@ -31,7 +31,7 @@ const SIZE = 64;
  * Filters for Winograd's F(4x4, 3x3): out[6 i + j, c, o] = (G weight[o, c] G^T)[i, j].
  *
  * Shapes: weight [outChannels, inChannels, 3, 3], out f32 [36, inChannels, outChannels].
- * Source: lib/winograd.ts.
+ * Source: conv/winograd.ts.
  */
 export function winogradFilter(params: WinogradFilterParams): Kernel<WinogradFilterBindings> {
   const identity = assertParams('winograd_filter', params, {

@@ -40,7 +40,7 @@ const SIZE = 64;
  * c around the 4x4 outputs of tile t, zero outside the image.
  *
  * Shapes: x [images, channels, height, width], out [36, channels, tiles of the part].
- * Source: lib/winograd.ts.
+ * Source: conv/winograd.ts.
  */
 export function winogradInput(params: WinogradInputParams): Kernel<WinogradInputBindings> {
   const identity = assertParams('winograd_input', params, {

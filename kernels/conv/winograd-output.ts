@@ -52,7 +52,7 @@ const SIZE = 64;
  *
  * Shapes: x [36, channels, tiles of the part] of `winogradProduct`, bias [channels], residual and out
  * [images, channels, height, width]. The first part has the role `out`, the others `inout`.
- * Source: lib/winograd.ts.
+ * Source: conv/winograd.ts.
  */
 export function winogradOutput(params: WinogradOutputParams): Kernel<WinogradOutputBindings> {
   const identity = assertParams('winograd_output', params, {
