@@ -1,6 +1,6 @@
 /** Attention by one invocation for each row and head, as WGSL: for software adapters. */
 import { range } from '../kernel.ts';
-import type { Width } from '../lib/weights.ts';
+import { halvesOf, type Width } from '../lib/weights.ts';
 
 export interface AttentionBody {
   /** Keys that are taken at once. */
@@ -27,14 +27,10 @@ export const keysLib = (keys: number): string => `
 alias Scores = ${keys === 1 ? 'f32' : `vec${keys}f`};
 alias Columns = ${keys === 1 ? 'u32' : `vec${keys}u`};`;
 
-/** Parts of what is read at once, four values each. */
-const partsOf = ({ width }: AttentionBody): readonly string[] =>
-  width === 4 ? [''] : ['[0]', '[1]'];
-
 /** Declarations before `main`. */
 export function attentionLib(body: AttentionBody): string {
   const { keys, width } = body;
-  const dots = partsOf(body).map((part) => `dot(a${part}, b${part})`);
+  const dots = halvesOf(width).map((part) => `dot(a${part}, b${part})`);
   return `
 alias Values = ${width === 4 ? 'vec4f' : 'mat2x4f'};
 ${keysLib(keys)}
@@ -50,7 +46,7 @@ export function attentionMain(body: AttentionBody): string {
   const { keys, pieces, begin } = body;
   const eachKey = range(keys);
   const reads = range(pieces);
-  const parts = partsOf(body);
+  const parts = halvesOf(body.width);
   const of = componentOf(keys);
   const read = (rows: string, key: number, i: number): string =>
     `kv_at(${rows} + ${of('columns', key)}, ${i}u)`;

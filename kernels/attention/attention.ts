@@ -1,7 +1,6 @@
 import { byteLength } from '../cost.ts';
 import {
   assert,
-  assertSizes,
   type Binding,
   type Bindings,
   type Cost,
@@ -77,7 +76,6 @@ export function attention(params: AttentionParams): Kernel {
   });
   const { rows, nHead, nKvHead, headDim, slots, positions, kvDtype = 'f32' } = params;
   const { padded = false, variant = PORTABLE } = params;
-  assertSizes('attention', { rows, nHead, nKvHead, headDim, slots, positions });
   assert(
     nHead % nKvHead === 0,
     `attention: nHead ${nHead} is not a multiple of nKvHead ${nKvHead}`,

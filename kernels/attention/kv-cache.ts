@@ -1,5 +1,5 @@
 /** Layout of the KV cache, in one place. */
-import { assert, assertSizes, type Binding, type Role } from '../kernel.ts';
+import { assert, type Binding, type Role } from '../kernel.ts';
 import { rowBinding } from '../lib/accessors.ts';
 import type { Width } from '../lib/weights.ts';
 
@@ -26,7 +26,6 @@ export const KV_RULES = {
 /** The cache [2 (k, v), slots, nKvHead, positions, headDim], f32 or packed f16, halves read by fours or eights. */
 export function kvBinding<R extends Role>(role: R, kv: KvShape, width: Width = 4): Binding<R> {
   const { slots, nKvHead, positions, headDim, kvDtype = 'f32' } = kv;
-  assertSizes('kv cache', { slots, nKvHead, positions, headDim });
   assert(headDim % 4 === 0, `kv cache: headDim must be a multiple of 4, got ${headDim}`);
   const binding = rowBinding(role, [2, slots, nKvHead, positions, headDim], kvDtype);
   return width === 8 ? { ...binding, element: 'vec4u' } : binding;

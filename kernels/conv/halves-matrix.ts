@@ -14,10 +14,9 @@ import {
   multiplyAdd,
   rightOfOnes,
   SUBGROUP_ID,
-  storeSum,
   storeSumTo,
 } from '../product/matrix-ops.ts';
-import { drain } from '../product/matrix-product.ts';
+import { drain, handOn, type Place } from '../product/matrix-product.ts';
 import { type HalvesPlan, halvesPlan, LOAD } from './halves-tile.ts';
 
 /** Sizes of the product; k in halves. */
@@ -36,9 +35,6 @@ export interface HalvesProduct {
   readonly bias: boolean;
   readonly residual: boolean;
 }
-
-/** A matrix of a subgroup's tile, by its place there. */
-type Place = readonly [r: number, c: number];
 
 /**
  * The text. `pixel_at(batch, n)` and `tap_at(k)`, of which the sum is a place in `x`, `filter_at(batch, m)` and
@@ -111,7 +107,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       ? eachInside(product, tile, matrix, plan, sums, (sum, at) =>
           storeSumTo('out', at, sum, product.plane),
         )
-      : handOn(matrix, plan, sums)
+      : handOn(sums, matrix, subgroups)
   }
 }`;
   return { code, features: ['shader-f16', 'subgroups', MATRIX_FEATURE] };
@@ -208,15 +204,3 @@ ${
     : ''
 }`;
 }
-
-/** Hands sums on, a matrix of each subgroup at a time. */
-const handOn = (matrix: MatrixConfig, { subgroups }: HalvesPlan, sums: readonly Place[]): string =>
-  sums
-    .map(
-      ([r, c]) => `if (subgroup < ${subgroups}u) {
-    ${storeSum(`subgroup * ${matrix.m * matrix.n}u`, `sum${r}_${c}`, matrix)};
-  }
-  workgroupBarrier();
-  drain(group, lane, ${r * matrix.m}u, ${c * matrix.n}u);`,
-    )
-    .join('\n  workgroupBarrier();\n  ');

@@ -62,14 +62,18 @@ export function assertNames(
   assert(false, `${where}: unknown ${what} "${unknown}"${hint} ${takes}`);
 }
 
-/** Throws a RangeError unless every setting of a tile is one of `settings`. */
+/** Throws a RangeError unless every setting of a tile, the parameter `name`, is one of `settings`. */
 export function assertTile(
   kernel: string,
   tile: object | undefined,
   settings: readonly string[],
+  name = 'tile',
 ): void {
   const isKnown = Object.keys(tile ?? {}).every((setting) => settings.includes(setting));
-  assert(isKnown, `${kernel}: "tile" expected some of ${settings.join(', ')}, got ${shown(tile)}`);
+  assert(
+    isKnown,
+    `${kernel}: "${name}" expected some of ${settings.join(', ')}, got ${shown(tile)}`,
+  );
 }
 
 const isObject = (value: unknown): value is object =>

@@ -6,6 +6,9 @@ import { isQuantised, QUANT_LAYOUT, quantGroups, quantWords, scalesOf } from './
 /** Values that are read at once. */
 export type Width = 4 | 8;
 
+/** Both halves of eight values, or four as they are. */
+export const halvesOf = (width: Width): readonly string[] => (width === 4 ? [''] : ['[0]', '[1]']);
+
 /** Weights that a product reads at once: eight where that is at most 16 bytes in whole words, else four. */
 export const loadWidth = (dtype: MatrixDType, inDim: number): Width =>
   dtype !== 'f32' && inDim % 8 === 0 ? 8 : 4;

@@ -5,7 +5,6 @@
  */
 
 import {
-  assertSizes,
   type Bindings,
   type Dispatch,
   declare,
@@ -70,7 +69,6 @@ export interface Loop {
 export function mapProduct<B extends Bindings>(params: MapProductParams, bindings: B): Dispatch<B> {
   const { name, label, batch, m, n, k, left, right, scale = 1, bias, residual } = params;
   const { variant = PORTABLE, tile } = params;
-  assertSizes(name, { batch, m, n, k });
   assertIndexable(name, bindings);
   assertTile(name, tile, MAP_SETTINGS);
   const { lanes = 1, reduce } = variant;

@@ -1,5 +1,4 @@
 import {
-  assert,
   type Bindings,
   declare,
   type Kernel,
@@ -51,10 +50,7 @@ export function matmul(params: MatmulParams): Kernel {
     residual: 'flag?',
     tiled: 'record?',
   });
-  const isKnown = Object.keys(params.tiled ?? {}).every((name) =>
-    MAP_SETTINGS.includes(name as never),
-  );
-  assert(isKnown, `matmul: "tiled" expected some of ${MAP_SETTINGS.join(', ')}`);
+  assertTile('matmul', params.tiled, MAP_SETTINGS, 'tiled');
   assertTile('matmul', params.tile, PRODUCT_SETTINGS);
   const { rows, inDim, outDim, dtype = 'f32', residual = false } = params;
   const { variant = PORTABLE } = params;

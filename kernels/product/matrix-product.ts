@@ -25,19 +25,13 @@ export function matrixMain(
   const { m, n, operand } = matrix;
   const plan = matrixPlan(tile, matrix);
   const { subgroups, across, size, strides } = plan;
-  const sums = range(eachM / m).flatMap((r) => range(eachN / n).map((c) => [r, c] as const));
+  const sums = range(eachM / m).flatMap((r) => range(eachN / n).map((c): Place => [r, c]));
   // Single elements: in an array of vectors, offsets and strides would count vectors.
   const put = (side: 'left' | 'right'): string =>
     `let to = depth * ${strides[side]}u + quad * 4u;
       ${range(4)
         .map((c) => `${side}[to + ${c}u] = ${operand}(value[${c}]);`)
         .join(' ')}`;
-  const handOn = ([r, c]: readonly [r: number, c: number]): string =>
-    `if (subgroup < ${subgroups}u) {
-    ${storeSum(`subgroup * ${m * n}u`, `sum${r}_${c}`, matrix)};
-  }
-  workgroupBarrier();
-  drain(group, lane, ${r * m}u, ${c * n}u);`;
   const code = `${matrixTypes(matrix)}
 var<workgroup> left: array<${operand}, ${slice * strides.left}>;
 var<workgroup> right: array<${operand}, ${slice * strides.right}>;
@@ -51,7 +45,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let column = subgroup % ${across}u * ${eachN}u;
   ${sums.map(([r, c]) => `var sum${r}_${c}: Sum;`).join(' ')}
   ${overSlices(params, { ...tile, size }, multiply(tile, matrix, plan))}
-  ${sums.map(handOn).join('\n  workgroupBarrier();\n  ')}
+  ${handOn(sums, matrix, subgroups)}
 }`;
   const half: readonly Feature[] = operand === 'f16' ? ['shader-f16'] : [];
   return { code, features: [...half, 'subgroups', MATRIX_FEATURE] };
@@ -78,6 +72,21 @@ function multiply(
       }
     }`;
 }
+
+/** A matrix of a subgroup's tile, by its place there. */
+export type Place = readonly [r: number, c: number];
+
+/** Hands sums on, a matrix of each subgroup at a time. */
+export const handOn = (sums: readonly Place[], matrix: MatrixConfig, subgroups: number): string =>
+  sums
+    .map(
+      ([r, c]) => `if (subgroup < ${subgroups}u) {
+    ${storeSum(`subgroup * ${matrix.m * matrix.n}u`, `sum${r}_${c}`, matrix)};
+  }
+  workgroupBarrier();
+  drain(group, lane, ${r * matrix.m}u, ${c * matrix.n}u);`,
+    )
+    .join('\n  workgroupBarrier();\n  ');
 
 /** Stores a matrix of each subgroup, `below` and `beside` the first of those it made. */
 export function drain(

@@ -1,8 +1,9 @@
 /** Products of few rows in registers: what an invocation loads and adds. */
 import { ceilDiv, range } from '../kernel.ts';
+import { halvesOf } from '../lib/weights.ts';
 import { storeSums, sumsLib } from './product-sums.ts';
 import type { WholeTile } from './product-tile.ts';
-import { halvesOf, type Made, type Product, values } from './product-values.ts';
+import { type Made, type Product, values } from './product-values.ts';
 
 /** What the parts of the text share. */
 export interface Layout extends Product, WholeTile {

@@ -2,7 +2,7 @@
 import type { Feature } from '../kernel.ts';
 import { rowReader } from '../lib/accessors.ts';
 import { normScaleLib } from '../lib/norm-scale.ts';
-import type { Width } from '../lib/weights.ts';
+import { halvesOf, type Width } from '../lib/weights.ts';
 
 /** A product, however it is made. */
 export interface Product {
@@ -34,9 +34,6 @@ export interface Made {
   readonly columnTile: number;
   readonly features: readonly Feature[];
 }
-
-/** Both halves of eight values, or four as they are. */
-export const halvesOf = (width: Width): readonly string[] => (width === 4 ? [''] : ['[0]', '[1]']);
 
 /** Values that are read at once, by the name of the tensor. */
 export const values = (width: Width, name: string, row: string, i: string): string =>
