@@ -55,13 +55,11 @@ export interface JobPicture {
   readonly rgba: Uint8Array;
 }
 
-/** What happens to a job, in this order; `tokens`, `preview` and `resumed` come again and again. */
+/** What happens to a job, in this order; `preview` and `resumed` come again and again. */
 export type JobEvent =
   /** It waits; so many images come before it. */
   | { readonly type: 'queued'; readonly ahead: number }
   | { readonly type: 'started' }
-  /** So many of its tokens are known. */
-  | { readonly type: 'tokens'; readonly done: number; readonly total: number }
   /** A device was lost, or a worker: it goes on from so many tokens, to the same pixels. */
   | { readonly type: 'resumed'; readonly done: number }
   /** The picture so far; what is not drawn yet is transparent. */

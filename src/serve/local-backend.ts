@@ -91,7 +91,10 @@ class LocalBackend implements Backend {
     if (job.model !== config.name) throw new OptionError(`there is no model "${job.model}" here`);
     const read = await this.#read(condition, signal);
     const request = { ...sampling, ...read.condition, seed, previewEvery };
-    for await (const event of this.#engine.submit(request, { signal })) yield jobEvent(event, read);
+    for await (const event of this.#engine.submit(request, { signal })) {
+      // Of every chunk of passes, and nobody who serves asks for it.
+      if (event.type !== 'tokens') yield jobEvent(event, read);
+    }
   }
 
   ready(): boolean {
@@ -127,8 +130,10 @@ interface Read {
   readonly encoder?: string | undefined;
 }
 
-function jobEvent(event: LastingEvent, { promptTokens, encoder }: Read): JobEvent {
-  if (event.type === 'tokens') return { type: 'tokens', done: event.done, total: event.total };
+function jobEvent(
+  event: Exclude<LastingEvent, { type: 'tokens' }>,
+  { promptTokens, encoder }: Read,
+): JobEvent {
   if (event.type === 'preview') {
     const { done, picture } = event;
     return { type: 'preview', done, picture: bytesOf(picture) };

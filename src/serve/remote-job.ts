@@ -15,7 +15,6 @@ export class RemoteJob {
   #hasStarted = false;
   #isDrawn = false;
   #isDone = false;
-  #done = 0;
   #previewed = 0;
 
   /** @param onGone Called once when nobody waits for it any more, or it is over. */
@@ -53,15 +52,12 @@ export class RemoteJob {
     } else if (event.type === 'started') {
       if (this.#hasStarted) return;
       this.#hasStarted = true;
-    } else if (event.type === 'tokens') {
-      if (event.done <= this.#done) return;
-      this.#done = event.done;
     } else if (event.type === 'preview') {
       if (event.done <= this.#previewed) return;
       this.#previewed = event.done;
     }
-    const isNews = event.type === 'tokens' || event.type === 'preview';
-    this.events.push(event, (latest) => isNews && latest.type === event.type);
+    const isPreview = event.type === 'preview';
+    this.events.push(event, (latest) => isPreview && latest.type === 'preview');
     if (event.type !== 'done') return;
     this.#isDone = true;
     this.events.end();

@@ -66,7 +66,7 @@ describe('metrics', () => {
       () => LOAD,
       () => now,
     );
-    const events = ['queued', 'started', 'tokens', 'preview', 'preview', 'image', 'done'];
+    const events = ['queued', 'started', 'resumed', 'preview', 'preview', 'image', 'done'];
     const given = events.map((type) => ({ type, ...(type === 'image' && { decodeMs: 40 }) }));
     const seen: Event[] = [];
     for await (const event of metrics.follow(eventsOf(given))) {
@@ -104,7 +104,7 @@ describe('metrics', () => {
     let isOver = false;
     async function* source(): AsyncGenerator<Event> {
       try {
-        for (;;) yield { type: 'tokens' };
+        for (;;) yield { type: 'preview' };
       } finally {
         isOver = true;
       }

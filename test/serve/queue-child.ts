@@ -18,10 +18,8 @@ process.stdin.resume().on('end', () => process.exit(1));
 
 /** Says of each image that it is being drawn. */
 async function* saying(events: AsyncIterable<JobEvent>): AsyncGenerator<JobEvent> {
-  let isSaid = false;
   for await (const event of events) {
-    if (event.type === 'tokens' && !isSaid) say('draws');
-    isSaid ||= event.type === 'tokens';
+    if (event.type === 'started') say('draws');
     yield event;
   }
 }

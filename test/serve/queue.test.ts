@@ -173,7 +173,7 @@ describe.skipIf(!HAS_REDIS)('a queue', () => {
     const before = await idle();
     const stop = new AbortController();
     const onEvent = ({ type }: JobEvent): void => {
-      if (type === 'tokens') stop.abort();
+      if (type === 'started') stop.abort();
     };
     // Two run, and the others wait.
     const all = [5, 6, 7, 8, 9, 10].map((seed) =>
@@ -240,7 +240,7 @@ describe.skipIf(!HAS_REDIS)('a queue', () => {
     // An idle machine draws 40 in the time after which the process is taken for gone.
     const seeds = Array.from({ length: 400 }, (_, i) => 100 + i);
     const api = startChild('api', redis.url, seeds.join(','));
-    await until(() => / tokens\n/.test(api.said()));
+    await until(() => / started\n/.test(api.said()));
     await end(api, 'SIGKILL');
     const events = await eventsOf(backend, jobOf(1));
     expectPixels(1, events);
@@ -251,7 +251,7 @@ describe.skipIf(!HAS_REDIS)('a queue', () => {
     let isKilled = false;
     const before = notes.length;
     const onEvent = ({ type }: JobEvent): void => {
-      if (type !== 'tokens' || isKilled) return;
+      if (type !== 'started' || isKilled) return;
       isKilled = true;
       void redis.kill();
     };

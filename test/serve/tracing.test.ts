@@ -128,7 +128,7 @@ test('an image whose reader leaves ends its span unfinished', async () => {
   const stop = new AbortController();
   const job = { model: 'tiny', condition: { classIndex: 1 }, seed: 9 };
   for await (const event of tracing.follow(backend.submit(job, { signal: stop.signal }))) {
-    if (event.type === 'tokens') break;
+    if (event.type === 'started') break;
   }
   const unfinished = (): Sent | undefined =>
     spans().find(({ attributes }) => attributes.some(({ key }) => key === 'llamagen.unfinished'));

@@ -68,9 +68,9 @@ test('a worker killed in a job: the job goes on elsewhere, with the same pixels,
   const events = await Promise.all(
     SEEDS.map((seed) => {
       let isFirst = seed === SEEDS[0];
-      return eventsOf(backend, jobOf(seed), {
+      return eventsOf(backend, jobOf(seed, { previewEvery: 24 }), {
         onEvent(event) {
-          if (event.type !== 'tokens' || !isFirst) return;
+          if (event.type !== 'preview' || !isFirst) return;
           isFirst = false;
           process.kill(before[0]!, 'SIGKILL');
         },
@@ -79,7 +79,7 @@ test('a worker killed in a job: the job goes on elsewhere, with the same pixels,
   );
   for (const [i, own] of events.entries()) {
     expect(Buffer.compare(imageIn(own).picture.rgba, oracle.get(SEEDS[i]!)!)).toBe(0);
-    const done = own.flatMap((event) => (event.type === 'tokens' ? [event.done] : []));
+    const done = own.flatMap((event) => (event.type === 'preview' ? [event.done] : []));
     expect(done).toEqual([...done].sort((a, b) => a - b));
     expect(own.filter(({ type }) => type === 'started')).toHaveLength(1);
   }
@@ -102,7 +102,7 @@ describe('a job that nobody waits for', () => {
   test('leaves its worker when its signal aborts', async () => {
     const stop = new AbortController();
     const onEvent = ({ type }: JobEvent): void => {
-      if (type === 'tokens') stop.abort();
+      if (type === 'started') stop.abort();
     };
     const reason = await eventsOf(backend, jobOf(9), { signal: stop.signal, onEvent }).catch(
       (e) => e,
@@ -114,7 +114,7 @@ describe('a job that nobody waits for', () => {
   test('leaves it when the loop over its events ends', async () => {
     const { signal } = new AbortController();
     for await (const event of backend.submit(jobOf(9), { signal })) {
-      if (event.type === 'tokens') break;
+      if (event.type === 'started') break;
     }
     await until0();
   });

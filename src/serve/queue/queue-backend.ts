@@ -274,6 +274,7 @@ class QueueBackend implements Backend {
     }
     if (found) {
       sent.missed = 0;
+      sent.heard = performance.now();
       return;
     }
     sent.missed++;
