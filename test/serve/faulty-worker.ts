@@ -10,7 +10,7 @@ import { toWire } from '../../src/wire-error.ts';
 
 /** Seeds of jobs that go wrong, once or always. */
 export const SEED_OF = {
-  /** It is handed back at its first preview, by the first worker that draws it. */
+  /** It is handed back in the place of its image, by the first worker that draws it. */
   handedBackOnce: 101,
   handedBackAlways: 102,
   /** It ends its worker. */
@@ -41,7 +41,7 @@ if (folder !== '' && send) {
   };
   process.on('newListener', listen);
   process.send = (message: FromWorker, ...rest: unknown[]): boolean => {
-    const told = 'event' in message && message.event.type === 'preview' ? message : undefined;
+    const told = 'event' in message && message.event.type === 'image' ? message : undefined;
     const seed = told && seeds.get(told.id);
     if (seed === SEED_OF.deadly) process.exit(4);
     const isOver = seed === SEED_OF.handedBackOnce && existsSync(join(folder, `${seed}`));

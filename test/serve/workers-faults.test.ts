@@ -46,7 +46,7 @@ afterAll(async () => {
 
 test('a job that its worker has no room for is drawn by another, to the same pixels', async () => {
   const { pids } = backend;
-  const job = jobOf(SEED_OF.handedBackOnce, { previewEvery: 12 });
+  const job = jobOf(SEED_OF.handedBackOnce);
   const events = await eventsOf(backend, job);
   expect(events.filter(({ type }) => type === 'resumed')).toHaveLength(1);
   const local = await createLocalBackend({ files: openFolder(model.path) });
@@ -58,7 +58,7 @@ test('a job that its worker has no room for is drawn by another, to the same pix
 
 test('a job that no worker has room for fails after three of them, and the others go on', async () => {
   const [error, events] = await Promise.all([
-    eventsOf(backend, jobOf(SEED_OF.handedBackAlways, { previewEvery: 12 })).catch((e) => e),
+    eventsOf(backend, jobOf(SEED_OF.handedBackAlways)).catch((e) => e),
     eventsOf(backend, jobOf(1)),
   ]);
   expect(error).toMatchObject({ name: 'DeviceError', problem: 'lost' });
@@ -69,9 +69,7 @@ test('a job that no worker has room for fails after three of them, and the other
 
 test('a job that ends every worker fails after three of them, and all are started again', async () => {
   const before = backend.pids;
-  const error = await eventsOf(backend, jobOf(SEED_OF.deadly, { previewEvery: 12 })).catch(
-    (e) => e,
-  );
+  const error = await eventsOf(backend, jobOf(SEED_OF.deadly)).catch((e) => e);
   expect(error.message).toMatch(/^3 workers ended/);
   expect(notes.join('\n')).toMatch(
     /ended \(exit code 4\), and its 1 images go on elsewhere; it is started again/,

@@ -70,7 +70,7 @@ test('a worker killed in a job: the job goes on elsewhere, with the same pixels,
       let isFirst = seed === SEEDS[0];
       return eventsOf(backend, jobOf(seed, { previewEvery: 24 }), {
         onEvent(event) {
-          if (event.type !== 'preview' || !isFirst) return;
+          if (event.type !== 'started' || !isFirst) return;
           isFirst = false;
           process.kill(before[0]!, 'SIGKILL');
         },
