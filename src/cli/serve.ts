@@ -10,7 +10,7 @@ import { openTracing } from '../serve/tracing.ts';
 import { readModelJson } from './models.ts';
 import { type DrawOptions, openBackend, type QueueOptions } from './open-backend.ts';
 import type { Report } from './report.ts';
-import { allowGrace } from './signals.ts';
+import { aborted, allowGrace } from './signals.ts';
 
 export interface ServeOptions extends DrawOptions, QueueOptions {
   readonly host: string;
@@ -112,9 +112,3 @@ function describe(report: Report, { backend, url, host, apiKeyFile }: Listening)
 }
 
 const isLoopback = (host: string): boolean => /^(localhost|127\..*|::1)$/.test(host);
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });

@@ -29,6 +29,13 @@ export function allowGrace(signal: AbortSignal, ms: number): void {
   graces.set(signal, ms);
 }
 
+/** Resolves when a run is to end. */
+export const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
 /** Whether a run that was stopped and has ended did what it was asked to. */
 export const endsWell = (signal: AbortSignal): boolean => graces.has(signal);
 

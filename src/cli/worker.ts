@@ -2,7 +2,7 @@
 import { importQueue } from '../serve/peers.ts';
 import { type DrawOptions, openDrawing } from './open-backend.ts';
 import type { Report } from './report.ts';
-import { allowGrace } from './signals.ts';
+import { aborted, allowGrace } from './signals.ts';
 
 export interface WorkerOptions extends DrawOptions {
   readonly queue: string;
@@ -48,9 +48,3 @@ export async function runWorker(
     await backend.close(0);
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });

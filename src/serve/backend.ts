@@ -98,5 +98,9 @@ export interface Backend {
   close(deadlineMs: number): Promise<void>;
 }
 
+/** What jobs end with that a backend has no time for any more. */
+export const closed = (): DeviceError =>
+  new DeviceError('destroyed', 'the server is shutting down: ask again');
+
 /** Whether another worker could do what this one could not. */
 export const isWorkersFault = (error: unknown): boolean => error instanceof DeviceError;

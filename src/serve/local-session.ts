@@ -1,4 +1,5 @@
 /** A model on a device of this process, opened again when the device is lost, and prompts read on it. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { describeAdapter } from '../cli/report.ts';
 import type { OpenedModel } from '../engine/lasting-types.ts';
 import { onAbort } from '../engine/on-abort.ts';
@@ -141,7 +142,7 @@ export class LocalSession {
           const end = ended();
           if (end) throw end;
           signal.throwIfAborted();
-          await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+          await pause(LOOK_MS);
         }
       }
     }

@@ -1,8 +1,9 @@
 /** A backend of child processes with one engine each: a GPU that fails takes one of them along. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { onAbort } from '../engine/on-abort.ts';
 import { DeviceError, OptionError } from '../errors.ts';
-import type { Backend, ImageJob, JobEvent, ServedModel } from './backend.ts';
+import { type Backend, closed, type ImageJob, type JobEvent, type ServedModel } from './backend.ts';
 import { ChildWorker } from './child-worker.ts';
 import { gpusOf } from './gpus.ts';
 import { addLoads, type BackendLoad, NO_LOAD } from './load.ts';
@@ -228,7 +229,7 @@ export class WorkersBackend implements Backend {
   async #restart(place: Place): Promise<void> {
     const { pauseMs = PAUSE_MS } = this.#options;
     while (place.deaths < MOST_DEATHS && !this.#isClosed) {
-      await new Promise((resolve) => setTimeout(resolve, pauseMs * 2 ** (place.deaths - 1)));
+      await pause(pauseMs * 2 ** (place.deaths - 1));
       if (this.#isClosed) return;
       try {
         await this.#start(place);
@@ -248,7 +249,5 @@ export class WorkersBackend implements Backend {
   }
 }
 
-const closed = (): DeviceError =>
-  new DeviceError('destroyed', 'the server is shutting down: ask again');
 const noneLeft = (): DeviceError =>
   new DeviceError('lost', 'no worker is left: all ended again and again');

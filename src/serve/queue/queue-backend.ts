@@ -1,10 +1,17 @@
 /** A backend that puts jobs into a queue, for workers on any machine. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { DeviceError } from '../../errors.ts';
 import { fromWire } from '../../wire-error.ts';
-import type { Backend, ImageJob, JobEvent, ServedModel } from '../backend.ts';
+import {
+  type Backend,
+  closed,
+  type ImageJob,
+  type JobEvent,
+  type ServedModel,
+} from '../backend.ts';
 import { addLoads, type BackendLoad } from '../load.ts';
 import { modelsDifference } from '../models-difference.ts';
 import { RemoteJob } from '../remote-job.ts';
@@ -294,8 +301,3 @@ class QueueBackend implements Backend {
     return new DeviceError('lost', `the queue at ${this.#address.shown} cannot be reached now`);
   }
 }
-
-const closed = (): DeviceError =>
-  new DeviceError('destroyed', 'the server is shutting down: ask again');
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,6 +1,7 @@
 /** Takes jobs from a queue and draws them with a backend of this process. */
 
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Job, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { DeviceError } from '../../errors.ts';
@@ -206,8 +207,6 @@ export class QueueWorker {
 
 const CLOSE_STEP_MS = 20;
 const ORPHANED_BEATS = 2;
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Rejects when a signal aborts; nobody need wait for it. */
 function aborted(signal: AbortSignal): Promise<never> {
