@@ -1,4 +1,5 @@
 /** All workers of a queue draw the same pixels: the first one says which, and the others must too. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { OptionError } from '../../errors.ts';
 import type { ServedModel } from '../backend.ts';
@@ -9,6 +10,30 @@ import { type Claim, GONE_MS, type Keys } from './records.ts';
 export async function readClaim(redis: Redis, { claim }: Keys): Promise<Claim | undefined> {
   const text = await redis.get(claim);
   return text === null ? undefined : JSON.parse(text);
+}
+
+/** How often it is looked for a first worker. */
+const LOOK_MS = 200;
+
+interface Waiting {
+  /** Called when there is no worker yet. */
+  readonly onWait: () => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The claim that is valid now, or, where there is none, that of the first worker to come. */
+export async function firstClaim(
+  redis: Redis,
+  keys: Keys,
+  { onWait, signal }: Waiting,
+): Promise<Claim> {
+  for (let isFirst = true; ; isFirst = false) {
+    const claim = await readClaim(redis, keys);
+    if (claim) return claim;
+    if (isFirst) onWait();
+    await pause(LOOK_MS);
+    signal?.throwIfAborted();
+  }
 }
 
 /**

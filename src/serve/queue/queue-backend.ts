@@ -16,7 +16,7 @@ import { addLoads, type BackendLoad } from '../load.ts';
 import { modelsDifference } from '../models-difference.ts';
 import { RemoteJob } from '../remote-job.ts';
 import { connectionOf, openRedis, type QueueAddress } from './address.ts';
-import { readClaim } from './claim.ts';
+import { firstClaim, readClaim } from './claim.ts';
 import { hear, type Told } from './events.ts';
 import {
   type Announcement,
@@ -46,7 +46,6 @@ const MOST_ATTEMPTS = 3;
 const RETRY_MS = 200;
 /** Jobs that failed are kept so long, in seconds, and no more of them than that. */
 const FAILED_KEPT = { age: 600, count: 1000 };
-const LOOK_MS = 200;
 const CLOSE_STEP_MS = 20;
 
 /**
@@ -57,18 +56,12 @@ export async function createQueueBackend(options: QueueBackendOptions): Promise<
   const { address, signal, onNote = () => {} } = options;
   const redis = await openRedis(address, onNote, signal);
   try {
-    let claim = await readClaim(redis, keysOf(address.name));
-    if (!claim) {
+    const onWait = (): void =>
       onNote(
         `no worker has come to the queue "${address.name}" yet: start one with "llamagen worker --queue ${address.shown}"`,
       );
-    }
-    while (!claim) {
-      await pause(LOOK_MS);
-      signal?.throwIfAborted();
-      claim = await readClaim(redis, keysOf(address.name));
-    }
-    const backend = new QueueBackend(options, redis, claim.models);
+    const { models } = await firstClaim(redis, keysOf(address.name), { onWait, signal });
+    const backend = new QueueBackend(options, redis, models);
     await backend.beat();
     return backend;
   } catch (error) {
