@@ -1,5 +1,6 @@
 /** What a kernel is: text, binding table and grid. Plain data; no device is named here. */
 import type { MATRIX_FEATURE } from './kernel.ts';
+import type { MatrixTexts } from './product/matrix-texts.ts';
 
 /**
  * Storage of a table that kernels read by rows. `f16` and `bf16` are always packed two to a 32-bit
@@ -92,7 +93,7 @@ export type Names<B extends Bindings, R extends Role> = {
 export type Reduce = 'serial' | 'workgroup' | 'subgroup';
 
 /** A product of matrices that the subgroups of a device make: m x k by k x n, with sums in f32. */
-export interface MatrixConfig {
+export interface MatrixSizes {
   readonly m: number;
   readonly n: number;
   readonly k: number;
@@ -100,6 +101,11 @@ export interface MatrixConfig {
   readonly operand: 'f16' | 'f32';
   /** Most invocations of a subgroup (`subgroupMaxSize`): workgroups must be multiples of it. */
   readonly lanes: number;
+}
+
+/** Matrices that kernels may use: `matrixConfig` makes one of sizes. */
+export interface MatrixConfig extends MatrixSizes {
+  readonly texts: MatrixTexts;
 }
 
 /** Choices that never change what a kernel computes, only how. */

@@ -1,6 +1,8 @@
 /** The image decoder of the precision `fast`, with its matrices emulated, against golden/fast.json. */
+
 import { expect, test, vi } from 'vitest';
 import { type Kernel, MATRIX_FEATURE, type MatrixConfig, type Variant } from '../kernels/kernel.ts';
+import { matrixConfig } from '../kernels/product/matrix-texts.ts';
 import { Memory } from '../src/gpu/memory.ts';
 import { Graph } from '../src/graph/graph.ts';
 import { checkVq } from '../src/load/model.ts';
@@ -16,7 +18,7 @@ import { ROOT } from './support/sources.ts';
 
 const device = await testDevice();
 const lanes = device.adapterInfo.subgroupMaxSize ?? 4;
-const matrix: MatrixConfig = { m: 16, n: 16, k: 16, operand: 'f16', lanes };
+const matrix: MatrixConfig = matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes });
 const variant: Variant = { reduce: 'workgroup', f16: true, lanes, matrix, halves: true };
 
 vi.setConfig({ testTimeout: 600_000 });

@@ -14,7 +14,6 @@ import { wgsl } from '../lib/wgsl.ts';
 import type { Loop } from '../product/map-product.ts';
 import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTile, matrixOf } from '../product/map-tile.ts';
 import { mapGrid, tiledLoop } from '../product/tiled-product.ts';
-import { halvesMatrix } from './halves-matrix.ts';
 import { fitsMatrices, HALVES_CHANNELS, halvesProblem, LOAD } from './halves-tile.ts';
 
 export interface ConvHalvesParams {
@@ -194,7 +193,7 @@ function loopOf(name: string, params: Params, stored: string): Loop {
   const added = { bias: params.split === undefined, residual };
   const fits = fitsMatrices(result, matrix);
   const product = { m, n, k, split, batch, fits, plane: height * width, ...added };
-  const { code, features } = halvesMatrix(product, tile, matrix);
+  const { code, features } = matrix.texts.halves(product, tile, matrix);
   return { code: `${fits ? '' : storeLib('store', stored)}${code}`, features, workgroups };
 }
 

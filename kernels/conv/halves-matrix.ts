@@ -4,7 +4,7 @@
  * multiplied. Where matrices fit the result they begin as bias and residual and are stored as they are;
  * elsewhere workgroup memory hands them on, a matrix of each subgroup at a time.
  */
-import { type Feature, MATRIX_FEATURE, type MatrixConfig, range } from '../kernel.ts';
+import { type Feature, MATRIX_FEATURE, type MatrixSizes, range } from '../kernel.ts';
 import type { MapTile } from '../product/map-tile.ts';
 import {
   loadLeftRows,
@@ -44,7 +44,7 @@ export interface HalvesProduct {
 export function halvesMatrix(
   product: HalvesProduct,
   tile: MapTile,
-  matrix: MatrixConfig,
+  matrix: MatrixSizes,
 ): { readonly code: string; readonly features: readonly Feature[] } {
   const { m, n, k, split, batch, fits } = product;
   const { tileM, tileN, eachM, eachN, slice } = tile;
@@ -116,7 +116,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 /** Multiplies a slice. */
 function multiply(
   { eachM, eachN, slice }: MapTile,
-  { m, n, k }: MatrixConfig,
+  { m, n, k }: MatrixSizes,
   { subgroups, stride }: HalvesPlan,
 ): string {
   const [rows, columns] = [range(eachM / m), range(eachN / n)];
@@ -139,7 +139,7 @@ function multiply(
 function eachInside(
   { m, n }: HalvesProduct,
   { tileM, tileN }: MapTile,
-  matrix: MatrixConfig,
+  matrix: MatrixSizes,
   { subgroups }: HalvesPlan,
   sums: readonly Place[],
   statement: (sum: string, at: string) => string,
@@ -168,7 +168,7 @@ function eachInside(
 function begin(
   product: HalvesProduct,
   tile: MapTile,
-  matrix: MatrixConfig,
+  matrix: MatrixSizes,
   plan: HalvesPlan,
   sums: readonly Place[],
 ): string {

@@ -1,5 +1,5 @@
 /** How a convolution of halves divides its work. */
-import type { MatrixConfig, Variant } from '../kernel.ts';
+import type { MatrixSizes, Variant } from '../kernel.ts';
 import {
   MAP_TILE,
   type MapTile,
@@ -71,11 +71,11 @@ export interface HalvesPlan extends Omit<MatrixPlan, 'strides'> {
  */
 export const fitsMatrices = (
   { m, n }: { readonly m: number; readonly n: number },
-  matrix: MatrixConfig,
+  matrix: MatrixSizes,
 ): boolean => m % matrix.m === 0 && n % matrix.n === 0;
 
 /** @param fits Whether the result is made of whole matrices. */
-export function halvesPlan(tile: MapTile, matrix: MatrixConfig, fits: boolean): HalvesPlan {
+export function halvesPlan(tile: MapTile, matrix: MatrixSizes, fits: boolean): HalvesPlan {
   const { subgroups, across, size } = matrixPlan(tile, matrix);
   const stride = tile.slice / LOAD + PAD;
   const loads = (lines: number): number => (lines * tile.slice) / LOAD / size;
@@ -98,7 +98,7 @@ export function halvesProblem(
   result: { readonly m: number; readonly n: number } = { m: 1, n: 1 },
 ): string | undefined {
   if (tile.math === 'f16') return 'halves are multiplied as f32 or by matrices, not as "f16"';
-  const planOf = (matrix: MatrixConfig): HalvesPlan =>
+  const planOf = (matrix: MatrixSizes): HalvesPlan =>
     halvesPlan(tile, matrix, fitsMatrices(result, matrix));
   const problem = mapProblem(tile, variant, (matrix) => planOf(matrix).bytes);
   const matrix = matrixOf(tile, variant);

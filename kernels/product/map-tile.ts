@@ -1,5 +1,11 @@
 /** How the tiled product of feature maps divides its work, and what it multiplies with. */
-import { MATRIX_FEATURE, MAX_WORKGROUP_BYTES, type MatrixConfig, type Variant } from '../kernel.ts';
+import {
+  MATRIX_FEATURE,
+  MAX_WORKGROUP_BYTES,
+  type MatrixConfig,
+  type MatrixSizes,
+  type Variant,
+} from '../kernel.ts';
 
 /**
  * What the products are made with; sums are f32 always.
@@ -102,7 +108,7 @@ export function mapTile<T extends MapTile>(own: T, tile: Partial<T> = {}): T {
 export function mapProblem(
   tile: MapTile,
   variant: Variant,
-  bytesOf: (matrix: MatrixConfig) => number = (matrix) => matrixBytes(tile, matrix),
+  bytesOf: (matrix: MatrixSizes) => number = (matrix) => matrixBytes(tile, matrix),
 ): string | undefined {
   const { math } = tile;
   const known = Object.keys(TILES);
@@ -149,7 +155,7 @@ export interface MatrixPlan {
   readonly strides: Readonly<Record<'left' | 'right', number>>;
 }
 
-export function matrixPlan(tile: MapTile, { lanes }: MatrixConfig): MatrixPlan {
+export function matrixPlan(tile: MapTile, { lanes }: MatrixSizes): MatrixPlan {
   const { tileM, tileN, eachM, eachN } = tile;
   const across = tileN / eachN;
   const subgroups = (tileM / eachM) * across;
@@ -157,7 +163,7 @@ export function matrixPlan(tile: MapTile, { lanes }: MatrixConfig): MatrixPlan {
   return { subgroups, across, size: subgroups * lanes, strides };
 }
 
-function matrixBytes(tile: MapTile, matrix: MatrixConfig): number {
+function matrixBytes(tile: MapTile, matrix: MatrixSizes): number {
   const { m, n, operand } = matrix;
   const { subgroups, strides } = matrixPlan(tile, matrix);
   const width = operand === 'f16' ? 2 : 4;
@@ -170,7 +176,7 @@ export const workgroupBytes = ({ workgroupBytes: most }: Variant): number =>
 
 function matrixProblem(
   tile: MapTile,
-  matrix: MatrixConfig,
+  matrix: MatrixSizes,
   bytes: number,
   most: number,
 ): string | undefined {

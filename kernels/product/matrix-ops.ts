@@ -3,10 +3,10 @@
  * run is here, so that tests can put plain WGSL in its place (test/support/emulated-math.ts).
  * Source: Dawn, docs/dawn/features/subgroup_matrix.md, with the layouts as template parameters.
  */
-import type { MatrixConfig } from '../kernel.ts';
+import type { MatrixSizes } from '../kernel.ts';
 
 /** Types `Left`, `Right` and `Sum`. */
-export const matrixTypes = ({ m, n, k, operand }: MatrixConfig): string => `
+export const matrixTypes = ({ m, n, k, operand }: MatrixSizes): string => `
 alias Left = subgroup_matrix_left<${operand}, ${k}, ${m}>;
 alias Right = subgroup_matrix_right<${operand}, ${n}, ${k}>;
 alias Sum = subgroup_matrix_result<f32, ${n}, ${m}>;`;
@@ -34,7 +34,7 @@ export const loadRightColumns = (at: string, stride: number, from = 'right'): st
   `subgroupMatrixLoad<Right, col_major>(&${from}, ${at}, ${stride}u)`;
 
 /** A `Right` of ones. */
-export const rightOfOnes = ({ operand }: MatrixConfig): string => `Right(${operand}(1.0))`;
+export const rightOfOnes = ({ operand }: MatrixSizes): string => `Right(${operand}(1.0))`;
 
 /** A `Sum` from an array of f32 in memory, whose rows are `stride` elements apart. */
 export const loadSum = (from: string, at: string, stride: number): string =>
@@ -53,5 +53,5 @@ export const multiplyAdd = (a: string, b: string, sum: string): string =>
   `subgroupMatrixMultiplyAccumulate(${a}, ${b}, ${sum})`;
 
 /** Writes a `Sum` to the workgroup array `sums`, row after row. */
-export const storeSum = (at: string, sum: string, { n }: MatrixConfig): string =>
+export const storeSum = (at: string, sum: string, { n }: MatrixSizes): string =>
   storeSumTo('sums', at, sum, n);

@@ -2,7 +2,7 @@
  * The tiled product by matrices of subgroups: each subgroup makes eachM x eachN outputs from slices in
  * workgroup memory, and hands its sums on through workgroup memory, a matrix at a time.
  */
-import { type Feature, MATRIX_FEATURE, type MatrixConfig, range } from '../kernel.ts';
+import { type Feature, MATRIX_FEATURE, type MatrixSizes, range } from '../kernel.ts';
 import type { Loop } from './map-product.ts';
 import { type MapTile, type MatrixPlan, matrixPlan } from './map-tile.ts';
 import {
@@ -19,7 +19,7 @@ import { fillLib, overSlices, type TiledParams } from './slices.ts';
 export function matrixMain(
   params: TiledParams,
   tile: MapTile,
-  matrix: MatrixConfig,
+  matrix: MatrixSizes,
 ): Omit<Loop, 'workgroups'> {
   const { eachM, eachN, slice } = tile;
   const { m, n, operand } = matrix;
@@ -54,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 /** Multiplies a slice. */
 function multiply(
   { eachM, eachN, slice }: MapTile,
-  { m, n, k }: MatrixConfig,
+  { m, n, k }: MatrixSizes,
   { subgroups, strides: { left, right } }: MatrixPlan,
 ): string {
   const rows = range(eachM / m);
@@ -77,7 +77,7 @@ function multiply(
 export type Place = readonly [r: number, c: number];
 
 /** Hands sums on, a matrix of each subgroup at a time. */
-export const handOn = (sums: readonly Place[], matrix: MatrixConfig, subgroups: number): string =>
+export const handOn = (sums: readonly Place[], matrix: MatrixSizes, subgroups: number): string =>
   sums
     .map(
       ([r, c]) => `if (subgroup < ${subgroups}u) {
@@ -92,7 +92,7 @@ export const handOn = (sums: readonly Place[], matrix: MatrixConfig, subgroups: 
 export function drain(
   { m, n }: Pick<TiledParams, 'm' | 'n'>,
   { tileM, tileN, eachM, eachN }: MapTile,
-  matrix: MatrixConfig,
+  matrix: MatrixSizes,
   { subgroups, across, size }: Omit<MatrixPlan, 'strides'>,
 ): string {
   const count = matrix.m * matrix.n;

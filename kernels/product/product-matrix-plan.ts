@@ -1,5 +1,5 @@
 /** How a product of few rows by matrices of subgroups divides its work, and which devices can make it. */
-import { MATRIX_FEATURE, MAX_WORKGROUP_BYTES, type MatrixConfig } from '../kernel.ts';
+import { MAX_WORKGROUP_BYTES, type MatrixSizes } from '../kernel.ts';
 
 /** Eights of values of a row in workgroup memory: whole matrices for two and seven subgroups. */
 export const EIGHTS = 28;
@@ -40,7 +40,7 @@ export interface MatrixPlan {
 }
 
 export function planOf(
-  { m, n, k, lanes }: MatrixConfig,
+  { m, n, k, lanes }: MatrixSizes,
   { outDim, weights, invocations = 256 }: MatrixShape,
   columns?: number,
 ): MatrixPlan {
@@ -67,12 +67,10 @@ const bytesOf = (eights: number, n: number): number => 16 * eights + 8 * n + 4;
 
 /** Why a device's matrices cannot make a product, or undefined where they can. */
 export function matrixProblem(
-  matrix: MatrixConfig | undefined,
+  matrix: MatrixSizes,
   shape: MatrixShape,
   columns?: number,
 ): string | undefined {
-  if (matrix?.operand !== 'f16')
-    return `math "matrix" needs the device feature "${MATRIX_FEATURE}", with products of halves and sums in f32`;
   const { m, n, k, lanes } = matrix;
   const { across, size, steps, memory, lines } = planOf(matrix, shape, columns);
   const most = Math.min(MOST, shape.invocations ?? 256);

@@ -6,7 +6,7 @@
  * A workgroup makes one matrix of columns, its subgroups sharing inDim, or several, so that fewer
  * workgroups bring the input.
  */
-import { MATRIX_FEATURE, type MatrixConfig, range } from '../kernel.ts';
+import { MATRIX_FEATURE, type MatrixSizes, range } from '../kernel.ts';
 import { quads } from '../lib/accessors.ts';
 import {
   loadLeftRows,
@@ -32,7 +32,7 @@ const [LOWEST, HIGHEST] = [127 - 8, 127 + 11];
 
 export function byMatrices(
   product: Product,
-  matrix: MatrixConfig,
+  matrix: MatrixSizes,
   invocations?: number,
   columns?: number,
 ): Made {
@@ -114,7 +114,7 @@ const each = (
     .join('\n    ');
 
 /** Matrices of a subgroup in a slice: their names in set `q`, and how many eights behind its first they begin. */
-const stepsOf = (weight: string, { steps }: MatrixPlan, { k }: MatrixConfig, q: number) =>
+const stepsOf = (weight: string, { steps }: MatrixPlan, { k }: MatrixSizes, q: number) =>
   range(steps).map((s) => {
     return { name: `${weight}_${q}_${s}`, behind: `${(s * k) / 8}u` };
   });
@@ -122,7 +122,7 @@ const stepsOf = (weight: string, { steps }: MatrixPlan, { k }: MatrixConfig, q: 
 /** Declares or sets set `q` of matrices of weights, of the slice that begins with eight `from`. */
 const fetchWeights = (
   { weights, inDim }: Product,
-  matrix: MatrixConfig,
+  matrix: MatrixSizes,
   plan: MatrixPlan,
   q: number,
   declare: string,
@@ -155,7 +155,7 @@ const fetchInput = (
 };
 
 /** Slice `q` of a turn: puts the input, multiplies it, and sends for what is next of both. */
-function slice(product: Product, matrix: MatrixConfig, plan: MatrixPlan, q: number): string {
+function slice(product: Product, matrix: MatrixSizes, plan: MatrixPlan, q: number): string {
   const { weights, inDim, normEps } = product;
   const { n, k } = matrix;
   const [input, set] = [q % INPUTS, q % plan.ahead];
@@ -243,7 +243,7 @@ fn find_scale(row: u32) {
 }`;
 
 /** `fn total(begin, row, quad)`: four sums of a row, from the subgroups in their order. */
-const totalLib = ({ m, n }: MatrixConfig, { parts }: MatrixPlan): string => `
+const totalLib = ({ m, n }: MatrixSizes, { parts }: MatrixPlan): string => `
 const REST = ${n * STRIDE}u;
 fn total(begin: u32, row: u32, quad: u32) -> vec4f {
   var total = vec4f();
@@ -257,7 +257,7 @@ fn total(begin: u32, row: u32, quad: u32) -> vec4f {
 /** The end: every invocation stores some quads of columns. */
 function store(
   { rows, outDim, firstQuad, weights }: Product,
-  { m, n }: MatrixConfig,
+  { m, n }: MatrixSizes,
   { across, subgroups, size }: MatrixPlan,
 ): string {
   const each = (m * n) / 4;

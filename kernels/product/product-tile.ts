@@ -1,8 +1,7 @@
 /** How a product of few rows with a weight divides its work. */
-import { MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
+import { MATRIX_FEATURE, MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
 import { shown } from '../lib/params.ts';
 import { loadWidth } from '../lib/weights.ts';
-import { matrixProblem } from './product-matrix-plan.ts';
 
 /** Who shares a sum decides its order; columns do not, so the number of rows may choose them. */
 export type ProductTile = {
@@ -154,5 +153,7 @@ function noMatrices(
   if (split > 1) return `math "matrix" takes inDim whole, got ${split} parts of it`;
   if (reduce === 'serial') return 'math "matrix" needs barriers, which a serial kernel has not';
   if (!f16) return 'math "matrix" needs the device feature "shader-f16", which this variant lacks';
-  return matrixProblem(matrix, { inDim, outDim, weights, invocations }, columns);
+  if (matrix?.operand !== 'f16')
+    return `math "matrix" needs the device feature "${MATRIX_FEATURE}", with products of halves and sums in f32`;
+  return matrix.texts.fewProblem(matrix, { inDim, outDim, weights, invocations }, columns);
 }

@@ -6,7 +6,6 @@
 import { assert, assertGrid, ceilDiv, PORTABLE, range, type Variant } from '../kernel.ts';
 import type { Loop } from './map-product.ts';
 import { lanesOf, type MapTile, mapProblem, matrixOf } from './map-tile.ts';
-import { matrixMain } from './matrix-product.ts';
 import { depths, fillLib, overSlices, type Put, type TiledParams } from './slices.ts';
 
 /**
@@ -28,7 +27,9 @@ export function tiledLoop(
   assert(problem === undefined, `${name}: ${problem}`);
   assert(!params.fours || tile.math === 'f32', `${name}: fours are multiplied as f32`);
   const matrix = matrixOf(tile, variant);
-  const { code, features } = matrix ? matrixMain(params, tile, matrix) : laneMain(params, tile);
+  const { code, features } = matrix
+    ? matrix.texts.tiled(params, tile, matrix)
+    : laneMain(params, tile);
   return { code: `${readers}\n${code}`, workgroups, features };
 }
 

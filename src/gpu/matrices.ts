@@ -1,5 +1,5 @@
 /** Matrices of subgroups: which ones a device may have, and what is known of those it has. */
-import type { MatrixConfig } from '../../kernels/kernel.ts';
+import type { MatrixConfig, MatrixSizes } from '../../kernels/kernel.ts';
 
 /** What was found out about a device. */
 export interface Matrices {
@@ -25,7 +25,7 @@ export interface MatrixInfo {
  * Sizes that hardware has, as `m, n, k`: NVIDIA and AMD the first, Apple the second, Intel the fourth.
  * Tried in this order on devices that list none, such as those of Dawn in Node.
  */
-const USUAL: Readonly<Record<MatrixConfig['operand'], readonly (readonly number[])[]>> = {
+const USUAL: Readonly<Record<MatrixSizes['operand'], readonly (readonly number[])[]>> = {
   f16: [
     [16, 16, 16],
     [8, 8, 8],
@@ -42,7 +42,7 @@ const OPERANDS = ['f16', 'f32'] as const;
  * halves before those of f32, sums always in f32. None where halves are summed in halves, which sums of
  * thousands do not bear.
  */
-export function matrixConfigs(info: MatrixInfo): MatrixConfig[] {
+export function matrixSizes(info: MatrixInfo): MatrixSizes[] {
   const { subgroupMaxSize: lanes, subgroupMatrixConfigs = [] } = info;
   if (!lanes) return [];
   const all = [...subgroupMatrixConfigs];

@@ -6,9 +6,10 @@ import { halvesProblem } from '../../kernels/conv/halves-tile.ts';
 import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import { type Kernel, type MatrixConfig, range, type Variant } from '../../kernels/kernel.ts';
 import type { MapTile } from '../../kernels/product/map-tile.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { type Matrices, matrixConfigs } from './matrices.ts';
+import { type Matrices, matrixSizes } from './matrices.ts';
 import { Memory } from './memory.ts';
 import { pipelineFor } from './pipelines.ts';
 import { build } from './program.ts';
@@ -17,7 +18,8 @@ import { readBuffer } from './readback.ts';
 /** The first of a device's matrices that build, if their products are right. */
 export async function firstThatBuilds(device: GPUDevice): Promise<Matrices> {
   const halves = device.features.has('shader-f16');
-  for (const config of matrixConfigs(device.adapterInfo)) {
+  for (const sizes of matrixSizes(device.adapterInfo)) {
+    const config = matrixConfig(sizes);
     if (config.operand === 'f16' && !halves) continue;
     const trial = scores(config);
     // The pipeline alone first: a size that the device lacks is refused there.

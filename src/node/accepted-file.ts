@@ -1,6 +1,8 @@
 /** What devices with validation have accepted before, beside the cache of downloads. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { MatrixSizes } from '../../kernels/kernel.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import type { Matrices } from '../gpu/matrices.ts';
 import { parseJson } from '../weights/json-text.ts';
 import type { Environment } from './environment.ts';
@@ -14,7 +16,12 @@ export interface AcceptedTable {
   readonly kernels: readonly string[];
 }
 
-type AcceptedByAdapter = Readonly<Record<string, AcceptedTable>>;
+/** As it is stored: of matrices their sizes. */
+interface StoredTable extends Pick<AcceptedTable, 'kernels'> {
+  readonly matrices: Pick<Matrices, 'note'> & { readonly config?: MatrixSizes | undefined };
+}
+
+type StoredByAdapter = Readonly<Record<string, StoredTable>>;
 
 const FORMAT = 'llamagen-accepted-1';
 /** A model has about a hundred. */
@@ -25,7 +32,10 @@ export const acceptedPath = (env: Environment = process.env): string =>
 
 /** Nothing where the file is missing, broken or of another version: all is then tried again. */
 export function readAccepted(path: string, adapter: string): AcceptedTable | undefined {
-  return tablesIn(path)[adapter];
+  const stored = tablesIn(path)[adapter];
+  if (!stored) return undefined;
+  const { config, note } = stored.matrices;
+  return { ...stored, matrices: { config: config && matrixConfig(config), note } };
 }
 
 /** Adds to what is there, which another process may have written meanwhile. */
@@ -38,7 +48,7 @@ export function writeAccepted(path: string, adapter: string, table: AcceptedTabl
   writeFileAtomic(path, `${JSON.stringify({ format: FORMAT, adapters })}\n`);
 }
 
-function tablesIn(path: string): AcceptedByAdapter {
+function tablesIn(path: string): StoredByAdapter {
   try {
     const json = parseJson(readFileSync(path, 'utf8'));
     if (!isRecord(json) || json.format !== FORMAT || !isRecord(json.adapters)) return {};
@@ -52,13 +62,13 @@ function tablesIn(path: string): AcceptedByAdapter {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const isTable = (value: unknown): value is AcceptedTable =>
+const isTable = (value: unknown): value is StoredTable =>
   isRecord(value) &&
   isMatrices(value.matrices) &&
   Array.isArray(value.kernels) &&
   value.kernels.every((kernel) => typeof kernel === 'string');
 
-function isMatrices(value: unknown): value is Matrices {
+function isMatrices(value: unknown): value is StoredTable['matrices'] {
   if (!isRecord(value)) return false;
   const { config, note } = value;
   if (note !== undefined && typeof note !== 'string') return false;

@@ -79,6 +79,9 @@ const instances = new Map<string, GPU>();
  * Opens a device with every optional feature this project uses, and defines the WebGPU globals. Errors
  * on it that nobody catches are said on standard error, and reject what runs on it or runs next.
  *
+ * On a software adapter the global `setImmediate` is another function until the device is closed, which has
+ * Dawn ask once a millisecond whether work is done (`askGently`).
+ *
  * Open one and keep it; models come and go on it. Of a closed device no object stays, but its memory
  * does not all go back to the system: threads of Dawn and SwiftShader allocate in arenas of their own,
  * which glibc keeps and fills again. Seven to ten times load, generate and close of fruits-96 on

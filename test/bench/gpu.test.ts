@@ -1,4 +1,5 @@
 /** `bench --gpu`: its ways, its tables, and a run of it with small sizes. */
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,13 +13,14 @@ import { Session } from '../../bench/session.ts';
 import type { Settings } from '../../bench/settings.ts';
 import { gpuSuites, runSuites } from '../../bench/suites.ts';
 import { tableLines } from '../../bench/table.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import { runBench } from '../../src/cli/bench.ts';
 import { OptionError } from '../../src/errors.ts';
 import { few } from '../support/few.ts';
 import { llamagen } from '../support/llamagen.ts';
 
 const SETTINGS: Settings = { runs: 1, quick: true, budget: 1, model: '', images: [] };
-const matrix = { m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 } as const;
+const matrix = matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 });
 
 describe('the ways', () => {
   test('are fast and exact, and fast without matrix units where there are any', () => {

@@ -1,9 +1,11 @@
 /** Which matrices of subgroups are tried on a device, which are used, and that it is asked for them. */
+
 import { describe, expect, test } from 'vitest';
-import { type Kernel, MATRIX_FEATURE, type MatrixConfig } from '../../kernels/kernel.ts';
+import { type Kernel, MATRIX_FEATURE, type MatrixSizes } from '../../kernels/kernel.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import { deviceDescriptor } from '../../src/gpu/device.ts';
 import { findMatrices } from '../../src/gpu/find-matrices.ts';
-import { knowMatrices, matrixConfigs } from '../../src/gpu/matrices.ts';
+import { knowMatrices, matrixSizes } from '../../src/gpu/matrices.ts';
 import { variantOf } from '../../src/gpu/variants.ts';
 import { testDevice } from '../support/device.ts';
 import { emulated } from '../support/emulated-math.ts';
@@ -12,11 +14,11 @@ import { nullDevice } from '../support/null-device.ts';
 const listed = (componentType: string, resultComponentType: string, M: number, N = M, K = M) => ({
   ...{ componentType, resultComponentType, M, N, K },
 });
-const shown = ({ m, n, k, operand }: MatrixConfig): string => `${operand} ${m}x${n}x${k}`;
+const shown = ({ m, n, k, operand }: MatrixSizes): string => `${operand} ${m}x${n}x${k}`;
 
 describe('matrices worth trying', () => {
   const of = (...subgroupMatrixConfigs: ReturnType<typeof listed>[]) =>
-    matrixConfigs({ subgroupMaxSize: 32, subgroupMatrixConfigs }).map(shown);
+    matrixSizes({ subgroupMaxSize: 32, subgroupMatrixConfigs }).map(shown);
 
   test('are those an adapter lists: of halves first, with sums in f32 alone', () => {
     const others = [listed('u8', 'u32', 16), listed('f16', 'f16', 16), listed('f32', 'f32', 8)];
@@ -26,14 +28,14 @@ describe('matrices worth trying', () => {
   });
 
   test('are the usual ones of an adapter that lists none', () => {
-    const usual = matrixConfigs({ subgroupMaxSize: 64 });
+    const usual = matrixSizes({ subgroupMaxSize: 64 });
     expect(usual.map(shown).slice(0, 3)).toEqual(['f16 16x16x16', 'f16 8x8x8', 'f16 16x8x16']);
     expect(usual.map(shown).at(-1)).toBe('f32 8x8x8');
     expect(usual.every(({ lanes }) => lanes === 64)).toBe(true);
   });
 
   test('are none where the size of subgroups is not known', () => {
-    expect(matrixConfigs({ subgroupMatrixConfigs: [listed('f16', 'f32', 16)] })).toEqual([]);
+    expect(matrixSizes({ subgroupMatrixConfigs: [listed('f16', 'f32', 16)] })).toEqual([]);
   });
 });
 
@@ -47,7 +49,7 @@ const lanes = real.adapterInfo.subgroupMaxSize ?? 4;
  * A GPU with the features, whose matrices are plain WGSL on the real device; it has those of one size,
  * and compiles what `rewrite` makes of them.
  */
-function gpuWith(own: Omit<MatrixConfig, 'lanes'>, rewrite: Rewrite = (code) => code) {
+function gpuWith(own: Omit<MatrixSizes, 'lanes'>, rewrite: Rewrite = (code) => code) {
   const tried: string[] = [];
   const createShaderModule = (descriptor: GPUShaderModuleDescriptor): GPUShaderModule => {
     const { code } = descriptor;
@@ -84,12 +86,12 @@ describe.skipIf(!real.features.has('subgroups'))('a device', () => {
     const { device, tried } = gpuWith(sizes);
     expect(variantOf(device).matrix).toBeUndefined();
     const [found, again] = await Promise.all([findMatrices(device), findMatrices(device)]);
-    expect(found).toEqual({ config: { ...sizes, lanes } });
+    expect(found).toEqual({ config: matrixConfig({ ...sizes, lanes }) });
     expect(again).toBe(found);
     // Operands with their lines across k, then along it.
     const own = ['f16 16x8x16', 'f16 16x8x16'];
     expect(tried).toEqual(['f16 16x16x16', 'f16 8x8x8', ...own]);
-    expect(variantOf(device).matrix).toEqual({ ...sizes, lanes });
+    expect(variantOf(device).matrix).toEqual(matrixConfig({ ...sizes, lanes }));
   });
 
   test.each<[string, Rewrite]>([
@@ -137,7 +139,7 @@ test('software adapters and devices without the feature are asked nothing', asyn
 
 test('what is known of one device can be said of another', () => {
   const device = { features: new Set(), adapterInfo: {}, limits: {} } as unknown as GPUDevice;
-  const config = { m: 8, n: 8, k: 8, operand: 'f16', lanes: 32 } as const;
+  const config = matrixConfig({ m: 8, n: 8, k: 8, operand: 'f16', lanes: 32 });
   knowMatrices(device, { config });
   expect(variantOf(device).matrix).toEqual(config);
 });

@@ -1,10 +1,12 @@
 /** Convolutions of halves by matrices of subgroups, whole and in steps; see test/support/emulated-math.ts. */
+
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../kernels/compile.ts';
 import { convHalves, convHalvesParts } from '../../kernels/conv/conv-halves.ts';
 import { HALVES_TILES, halvesProblem } from '../../kernels/conv/halves-tile.ts';
 import type { MatrixConfig, Variant } from '../../kernels/kernel.ts';
 import type { MapTile } from '../../kernels/product/map-tile.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import { compareOutputs } from '../records/check.ts';
 import * as records from '../records/conv/conv-halves.ts';
 import type { KernelRecord, Values } from '../records/record.ts';
@@ -16,9 +18,8 @@ import { runKernel } from '../support/run-kernel.ts';
 
 const device = await testDevice();
 const lanes = device.adapterInfo.subgroupMaxSize ?? 4;
-const sized = (m: number, n: number, k: number, most = lanes): MatrixConfig => {
-  return { m, n, k, operand: 'f16', lanes: most };
-};
+const sized = (m: number, n: number, k: number, most = lanes): MatrixConfig =>
+  matrixConfig({ m, n, k, operand: 'f16', lanes: most });
 const variantOf = (matrix: MatrixConfig): Variant => {
   return { reduce: 'subgroup', f16: true, lanes: 4, matrix, halves: true };
 };
@@ -95,7 +96,10 @@ describe('tiles', () => {
     expect(() => convHalves({ ...params, kernelSize: 3, variant, tile: asked })).toThrow(message);
   });
   test('matrices of f32 multiply no halves', () => {
-    const other = { ...variant, matrix: { m: 8, n: 8, k: 8, operand: 'f32', lanes: 32 } } as const;
+    const other = {
+      ...variant,
+      matrix: matrixConfig({ m: 8, n: 8, k: 8, operand: 'f32', lanes: 32 }),
+    } as const;
     expect(halvesProblem({ ...small }, other)).toMatch(/multiply no halves/);
   });
 });

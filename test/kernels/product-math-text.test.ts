@@ -1,4 +1,5 @@
 /** The text of products from halves and by matrices, as devices with these features get it. */
+
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../kernels/compile.ts';
 import {
@@ -11,6 +12,7 @@ import {
 import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import { MATRIX_FEATURE, type MatrixConfig, type Variant } from '../../kernels/kernel.ts';
 import { type MapMath, type MapTile, mapTiles } from '../../kernels/product/map-tile.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import { TEXTS } from '../records/texts.ts';
 import { nullDevice } from '../support/null-device.ts';
 
@@ -19,7 +21,7 @@ const device = await nullDevice();
 const lanes = device.adapterInfo.subgroupMaxSize ?? 128;
 
 const all: Variant = { reduce: 'subgroup', f16: true, lanes: 32, halves: true };
-const matrix: MatrixConfig = { m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 };
+const matrix: MatrixConfig = matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 });
 const withMatrix: Variant = { ...all, matrix };
 /** Convolutions have a method besides. */
 const tileFor = (name: string, tile: Partial<MapTile>): Partial<ConvTile> =>
@@ -37,10 +39,10 @@ describe('compiles', () => {
   const variants = [
     { title: 'halves', variant: all, tile: { math: 'f16' } as const },
     ...[
-      { m: 16, n: 16, k: 16, operand: 'f16' as const, lanes },
-      { m: 8, n: 8, k: 8, operand: 'f16' as const, lanes },
-      { m: 8, n: 8, k: 8, operand: 'f32' as const, lanes },
-      { m: 8, n: 16, k: 4, operand: 'f16' as const, lanes },
+      matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes }),
+      matrixConfig({ m: 8, n: 8, k: 8, operand: 'f16', lanes }),
+      matrixConfig({ m: 8, n: 8, k: 8, operand: 'f32', lanes }),
+      matrixConfig({ m: 8, n: 16, k: 4, operand: 'f16', lanes }),
     ].map((config) => ({
       title: `matrices ${config.m}x${config.n}x${config.k} ${config.operand}`,
       variant: { ...all, matrix: config },
@@ -120,7 +122,7 @@ describe('the choice', () => {
     expect(methodOf(withMatrix, { outChannels: 3 })).toBe('few');
     expect(methodOf({ ...withMatrix, halves: false })).toBe('gemm');
     expect(methodOf(all)).toBe('gemm');
-    const f32 = { m: 8, n: 8, k: 8, operand: 'f32', lanes: 32 } as const;
+    const f32 = matrixConfig({ m: 8, n: 8, k: 8, operand: 'f32', lanes: 32 });
     expect(methodOf({ ...all, matrix: f32 })).toBe('gemm');
     expect(methodOf(withMatrix, { tile: { method: 'gemm' } })).toBe('gemm');
   });

@@ -1,4 +1,5 @@
 /** Products of maps from halves and by matrices of subgroups; see test/support/emulated-math.ts. */
+
 import { describe, expect, test } from 'vitest';
 import { convSizes } from '../../kernels/conv/conv-shape.ts';
 import { type Conv2dParams, conv2d, conv2dParts } from '../../kernels/conv/conv2d.ts';
@@ -8,6 +9,7 @@ import { sumParts } from '../../kernels/conv/sum-parts.ts';
 import { elementCount } from '../../kernels/cost.ts';
 import type { Kernel, MatrixConfig, Variant } from '../../kernels/kernel.ts';
 import type { MapTile } from '../../kernels/product/map-tile.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import { adapterFacts, variantOf } from '../../src/gpu/variants.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/conv2d.ts';
@@ -49,15 +51,15 @@ const way = (matrix: MatrixConfig, tile: Readonly<Record<string, number>>): Way 
 const wide = { tileM: 32, tileN: 64, eachM: 16, eachN: 32, slice: 32 };
 const tall = { tileM: 64, tileN: 32, eachM: 32, eachN: 16, slice: 16 };
 const ways: readonly Way[] = [
-  way({ m: 16, n: 16, k: 16, operand: 'f16', lanes }, wide),
+  way(matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes }), wide),
   {
     title: 'halves',
     variant: half,
     tile: { math: 'f16', tileM: 16, tileN: 32, eachM: 4, eachN: 8, slice: 16 },
   },
   // Subgroups half as large as they may be: twice as many as have something to multiply.
-  way({ m: 16, n: 8, k: 4, operand: 'f32', lanes: 2 * lanes }, tall),
-  way({ m: 8, n: 8, k: 8, operand: 'f32', lanes }, tall),
+  way(matrixConfig({ m: 16, n: 8, k: 4, operand: 'f32', lanes: 2 * lanes }), tall),
+  way(matrixConfig({ m: 8, n: 8, k: 8, operand: 'f32', lanes }), tall),
 ];
 const { matrix: real } = adapterFacts(device);
 const own: readonly Way[] = real

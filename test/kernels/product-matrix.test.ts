@@ -1,4 +1,5 @@
 /** Products of few rows by matrices of subgroups; see test/support/emulated-math.ts. */
+
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../kernels/compile.ts';
 import {
@@ -11,6 +12,7 @@ import {
 } from '../../kernels/kernel.ts';
 import { type LinearParams, linear as makeLinear } from '../../kernels/product/linear.ts';
 import { linearParts } from '../../kernels/product/linear-parts.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import { swiglu } from '../../kernels/product/swiglu.ts';
 import { expectClose } from '../oracle/compare.ts';
 import { linear as oracle } from '../oracle/linear.ts';
@@ -30,8 +32,8 @@ const nothing = await nullDevice();
 /** Subgroups half as large as they may be: twice as many as have something to multiply. */
 const lanes = 2 * (device.adapterInfo.subgroupMaxSize ?? 4);
 const emulatedOnes: readonly MatrixConfig[] = [
-  { m: 16, n: 16, k: 16, operand: 'f16', lanes: Math.max(8, lanes) },
-  { m: 8, n: 8, k: 8, operand: 'f16', lanes },
+  matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes: Math.max(8, lanes) }),
+  matrixConfig({ m: 8, n: 8, k: 8, operand: 'f16', lanes }),
 ];
 const variantOf = (matrix: MatrixConfig): Variant => ({
   ...{ reduce: 'subgroup', f16: true, lanes: 4, halves: true, matrix },
@@ -151,9 +153,9 @@ describe('compiles', () => {
   /** The null backend has subgroups of up to 128: a workgroup has two of them at most. */
   const real = { operand: 'f16', lanes: nothing.adapterInfo.subgroupMaxSize ?? 128 } as const;
   const configs: readonly MatrixConfig[] = [
-    { m: 16, n: 16, k: 16, ...real },
-    { m: 16, n: 8, k: 16, ...real },
-    { m: 8, n: 8, k: 8, ...real },
+    matrixConfig({ m: 16, n: 16, k: 16, ...real }),
+    matrixConfig({ m: 16, n: 8, k: 16, ...real }),
+    matrixConfig({ m: 8, n: 8, k: 8, ...real }),
   ];
   const texts = TEXTS.filter(
     ({ record: { name }, params }) =>
@@ -181,7 +183,7 @@ describe('compiles', () => {
   );
 
   // The text only: a workgroup of subgroups of 32 is not a multiple of the null backend's.
-  const nvidia = variantOf({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 });
+  const nvidia = variantOf(matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 }));
   test.each([
     ['a matrix of columns, seven subgroups', 768, {}, 224, 16],
     ['many columns: four matrices, two subgroups each', 8192, {}, 256, 64],
@@ -199,7 +201,7 @@ describe('compiles', () => {
 });
 
 describe('refuses matrices', () => {
-  const own: Variant = variantOf({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 });
+  const own: Variant = variantOf(matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 }));
   const refused = { rows: 2, inDim: 16, outDim: 16 };
   test.each<[MatrixDType, Variant, RegExp]>([
     ['f32', own, /multiplies weights of f16 as they are, got f32/],
@@ -207,8 +209,16 @@ describe('refuses matrices', () => {
     ['f16', PORTABLE, /math "matrix" needs the device feature "shader-f16"/],
     ['f16', { ...PORTABLE, f16: true }, /needs .*"chromium-experimental-subgroup-matrix"/],
     ['f16', { ...own, reduce: 'serial' }, /needs barriers, which a serial kernel has not/],
-    ['f16', variantOf({ m: 64, n: 64, k: 16, operand: 'f16', lanes: 32 }), /64x64x16/],
-    ['f16', variantOf({ m: 8, n: 8, k: 8, operand: 'f32', lanes: 32 }), /products of halves/],
+    [
+      'f16',
+      variantOf(matrixConfig({ m: 64, n: 64, k: 16, operand: 'f16', lanes: 32 })),
+      /64x64x16/,
+    ],
+    [
+      'f16',
+      variantOf(matrixConfig({ m: 8, n: 8, k: 8, operand: 'f32', lanes: 32 })),
+      /products of halves/,
+    ],
   ])('for weights of %s: %o', (dtype, variant, message) => {
     expect(() => linear({ ...refused, dtype, variant })).toThrow(message);
     expect(() => linear({ ...refused, dtype, variant })).toThrow(RangeError);

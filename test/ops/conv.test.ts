@@ -1,6 +1,8 @@
 /** In which form convolutions want their filters. */
+
 import { describe, expect, test } from 'vitest';
 import type { Variant } from '../../kernels/kernel.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { describe as described } from '../../src/graph/tensor.ts';
 import { VQ_16 } from '../../src/models/vq-config.ts';
@@ -9,7 +11,7 @@ import { conv, loadsHalves } from '../../src/ops/conv.ts';
 import type { Called } from '../../src/ops/operation.ts';
 import type { Tiles } from '../../src/ops/tiles.ts';
 
-const matrix = { m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 } as const;
+const matrix = matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 });
 const variant: Variant = { reduce: 'subgroup', f16: true, lanes: 32, matrix, halves: true };
 const layer = { images: 1, inChannels: 128, outChannels: 128, kernelSize: 3, variant } as const;
 

@@ -1,6 +1,8 @@
 /** What an operation says of tiles is what its kernels take, and what it is told is what it makes. */
+
 import { describe, expect, test } from 'vitest';
 import { MATRIX_FEATURE, PORTABLE, type Variant } from '../../kernels/kernel.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { gptDecoder } from '../../src/models/gpt.ts';
 import { parseGptConfig } from '../../src/models/gpt-config.ts';
@@ -35,7 +37,7 @@ const made = (call: Called, tile: object): Graph => {
   return g;
 };
 
-const matrix = { m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 } as const;
+const matrix = matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 });
 const variants: readonly { readonly title: string; readonly variant: Variant }[] = [
   { title: 'serial', variant: { reduce: 'serial', f16: false } },
   { title: 'serial with subgroups', variant: { reduce: 'serial', f16: false, lanes: 4 } },

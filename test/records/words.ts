@@ -1,5 +1,6 @@
 /** Parameters of kernels as words: `rows=2 dtype=f16 variant=subgroup,lanes=32 tile.span=8`. */
 import type { Reduce, Variant } from '../../kernels/kernel.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 
 type Word = number | string | boolean;
 
@@ -74,5 +75,6 @@ function readValue(word: string, text: string): unknown {
 function readVariant(text: string): object {
   const [reduce, ...others] = text.split(',');
   const words = others.map((word) => (word.includes('=') ? word : `${word}=true`));
-  return readParams(words, { reduce: reduce as Reduce, f16: false });
+  const variant = readParams(words, { reduce: reduce as Reduce, f16: false }) as Variant;
+  return variant.matrix ? { ...variant, matrix: matrixConfig(variant.matrix) } : variant;
 }

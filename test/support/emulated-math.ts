@@ -3,7 +3,7 @@
  * kernels/lib/matrix-ops.ts prints, and f32 rounded to halves in the place of f16. All else of a kernel
  * stays: who loads what, where it lies, what is multiplied with what, barriers, borders and outputs.
  */
-import { enable, type Kernel, MATRIX_FEATURE, type MatrixConfig } from '../../kernels/kernel.ts';
+import { enable, type Kernel, MATRIX_FEATURE, type MatrixSizes } from '../../kernels/kernel.ts';
 import { matrixTypes, rightOfOnes, SUBGROUP_ID } from '../../kernels/product/matrix-ops.ts';
 
 /** Finds a text of which lines may have been broken behind commas. */
@@ -66,7 +66,7 @@ function operandValue(side: 'Left' | 'Right', arrays: readonly Lying[]): string 
  * An operand is the place it is read from, which stays as it is until the next barrier; of a sum, each
  * invocation of a subgroup holds every `subgroup_size`-th element, as many as the smallest one must.
  */
-const matrices = ({ m, n, k }: MatrixConfig, smallest: number, code: string): string => `
+const matrices = ({ m, n, k }: MatrixSizes, smallest: number, code: string): string => `
 const ONES = 0xffffffffu;
 struct Left { source: u32, at: u32, stride: u32 }
 struct Right { source: u32, at: u32, stride: u32 }
@@ -86,7 +86,7 @@ fn subgroupMatrixMultiplyAccumulate(a: Left, b: Right, sum: Sum) -> Sum {
 }`;
 
 /** Functions that store sums to an array, and that load them unless it has no loads. */
-function sumsOf({ m, n }: MatrixConfig, { name, along, isWide }: Lying): string {
+function sumsOf({ m, n }: MatrixSizes, { name, along, isWide }: Lying): string {
   const at = along ? `at + i / ${n}u * stride + i % ${n}u` : '';
   const put = isWide
     ? `let r = i / ${n}u;
@@ -111,7 +111,7 @@ fn store_${name}(at: u32, sum: Sum, stride: u32) {
 const WITHIN = '@builtin(subgroup_invocation_id) own_: u32, @builtin(subgroup_size) among_: u32';
 const BEGIN = `${SUBGROUP_ID}) {`;
 
-function withoutMatrices(code: string, matrix: MatrixConfig, smallest: number): string {
+function withoutMatrices(code: string, matrix: MatrixSizes, smallest: number): string {
   const sums = arraysOf(code, 'Sum');
   const texts = [matrices(matrix, smallest, code), ...sums.map((of) => sumsOf(matrix, of))];
   const numbers = { Left: arraysOf(code, 'Left'), Right: arraysOf(code, 'Right') };
@@ -147,7 +147,7 @@ function withoutHalves(code: string): string {
 }
 
 /** The kernel with plain WGSL for `matrix`, and for halves where the device has none. */
-export function emulated<K extends Kernel>(device: GPUDevice, kernel: K, matrix?: MatrixConfig): K {
+export function emulated<K extends Kernel>(device: GPUDevice, kernel: K, matrix?: MatrixSizes): K {
   const given = kernel.features ?? [];
   const replaced = [
     ...(matrix ? [MATRIX_FEATURE] : []),

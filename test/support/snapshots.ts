@@ -2,6 +2,7 @@
  * Kernels whose texts are kept in `kernels/FOLDER/snapshots`, by FOLDER/FILE: some in several variants, and
  * of each other one that every device runs, at the sizes of its record.
  */
+
 import { attention } from '../../kernels/attention/attention.ts';
 import { promptAttention } from '../../kernels/attention/prompt-attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
@@ -15,6 +16,7 @@ import { groupNorm } from '../../kernels/norm/group-norm.ts';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { linear } from '../../kernels/product/linear.ts';
 import { matmul } from '../../kernels/product/matmul.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import { rowsProduct } from '../../kernels/product/rows-product.ts';
 import { swiglu } from '../../kernels/product/swiglu.ts';
 import { advance } from '../../kernels/sampler/advance.ts';
@@ -28,7 +30,7 @@ const workgroup: Variant = { reduce: 'workgroup', f16: false };
 const subgroup: Variant = { reduce: 'subgroup', f16: true, lanes: 32 };
 const matrix: Variant = {
   ...{ ...subgroup, halves: true },
-  matrix: { m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 },
+  matrix: matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 }),
 };
 
 /** Sizes of GPT-B and of the tokenizer, for one guided image. */

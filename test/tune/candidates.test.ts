@@ -1,6 +1,8 @@
 /** What the tuner runs for a tile: the operations of a key, in as many calls as the tile says. */
+
 import { describe, expect, test } from 'vitest';
 import { PORTABLE, type Variant } from '../../kernels/kernel.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { parseGptConfig } from '../../src/models/gpt-config.ts';
 import { VQ_16 } from '../../src/models/vq-config.ts';
@@ -87,7 +89,7 @@ describe('a convolution', () => {
   test('is multiplied with what the device has, under one key', () => {
     const { calls } = asked(KEY, f16);
     expect(candidatesOf(calls, maths)).toEqual([{}, { math: 'f16' }]);
-    const matrix = { m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 } as const;
+    const matrix = matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 });
     const all = asked(KEY, { ...f16, matrix }).calls;
     expect(candidatesOf(all, maths)).toEqual([{}, { math: 'f16' }, { math: 'matrix' }]);
   });
