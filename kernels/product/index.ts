@@ -6,7 +6,7 @@ export * from './gelu-mul.ts';
 export * from './linear.ts';
 export * from './linear-parts.ts';
 export * from './matmul.ts';
-export * from './matrix-texts.ts';
+export { type MatrixTexts, matrixConfig } from './matrix-texts.ts';
 export * from './rows-product.ts';
 export * from './silu-mul.ts';
 export * from './sum-rows.ts';
