@@ -22,6 +22,7 @@ type RuleName =
   | 'part'
   | 'variant'
   | 'record'
+  | 'matrix'
   | 'tile'
   | 'any';
 
@@ -132,6 +133,7 @@ const RULES: Readonly<Record<RuleName, Check>> = {
       : '{ first, count }',
   variant: unmetOfVariant,
   record: (value) => (isObject(value) ? undefined : 'an object'),
+  matrix: (value) => (isObject(value) && 'texts' in value ? undefined : 'what matrixConfig makes'),
   /** Checked by the kernel. */
   any: () => undefined,
   /** How a kernel divides its work; `assertTile` knows its settings. */
@@ -144,7 +146,7 @@ const VARIANT: Readonly<Record<keyof Variant, Rule>> = {
   lanes: 'lanes?',
   invocations: 'invocations?',
   workgroupBytes: 'size?',
-  matrix: 'record?',
+  matrix: 'matrix?',
   halves: 'flag?',
 };
 

@@ -208,6 +208,11 @@ describe('refuses matrices', () => {
     ['bf16', own, /multiplies weights of f16 as they are, got bf16/],
     ['f16', PORTABLE, /math "matrix" needs the device feature "shader-f16"/],
     ['f16', { ...PORTABLE, f16: true }, /needs .*"chromium-experimental-subgroup-matrix"/],
+    [
+      'f16',
+      { ...own, matrix: { ...own.matrix! } },
+      /"variant" expected its "matrix" to be what matrixConfig makes/,
+    ],
     ['f16', { ...own, reduce: 'serial' }, /needs barriers, which a serial kernel has not/],
     [
       'f16',
