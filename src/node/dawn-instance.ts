@@ -6,7 +6,7 @@ const KEPT = Symbol.for('llamagen-webgpu instances of Dawn');
 /**
  * Keeps an instance as long as the process. Dawn polls its instances from the event loop, also one that was
  * collected meanwhile, and that ends the process ("FATAL ERROR: Error::New napi_get_last_error_info"). A
- * variable of a module is not enough: test runners and reloaders drop modules whose devices still poll.
+ * variable of a module may not be enough: test runners and reloaders drop modules whose devices may still poll.
  */
 export function keepInstance(instance: GPU): GPU {
   const process: typeof globalThis & { [KEPT]?: Set<GPU> } = globalThis;
