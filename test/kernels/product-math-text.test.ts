@@ -106,7 +106,11 @@ describe('the choice', () => {
     ['f32 where they are not', { ...withMatrix, halves: false }, 'f32'],
     ['f32 without matrices', all, 'f32'],
     ['f32 without barriers', { ...withMatrix, reduce: 'serial' }, 'f32'],
-    ['f32 where matrices do not fit', { ...all, matrix: { ...matrix, lanes: 128 } }, 'f32'],
+    [
+      'f32 where matrices do not fit',
+      { ...all, matrix: matrixConfig({ ...matrix, lanes: 128 }) },
+      'f32',
+    ],
   ])('is %s', (_, variant, math) => {
     expect(convTile({ ...layer, kernelSize: 3, variant }).math).toBe(math);
     const { features } = spatialScores({ images: 1, channels: 64, height: 8, width: 8, variant });
