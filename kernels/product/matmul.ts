@@ -12,9 +12,8 @@ import { assertParams, assertTile } from '../lib/params.ts';
 import { weightBindings, weightReader } from '../lib/weights.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { type Columns, columnsOf, PRODUCT_RULES, productBytes } from './columns.ts';
-import { type LinearBindings, linear, type ResidualLinearBindings } from './linear.ts';
+import type { LinearBindings, ResidualLinearBindings } from './linear.ts';
 import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTile } from './map-tile.ts';
-import { PRODUCT_SETTINGS, type ProductTile } from './product-tile.ts';
 import { tiledLoop } from './tiled-product.ts';
 
 export interface MatmulParams {
@@ -29,8 +28,6 @@ export interface MatmulParams {
   /** Add the binding `residual` [rows, outDim] to the result. */
   readonly residual?: boolean | undefined;
   readonly variant?: Variant | undefined;
-  /** Settings of `linear`, for kernels without barriers. */
-  readonly tile?: Partial<ProductTile> | undefined;
   /** Settings of the tiled product that differ from the own choice, which the number of rows makes: none changes a sum. */
   readonly tiled?: Partial<MapTile> | undefined;
 }
@@ -39,7 +36,8 @@ export interface MatmulParams {
  * Tiled product of many rows with a weight: out[r, o] = sum_i x[r, i] * weight[o, i] (+ residual[r, o]).
  *
  * Shapes as in `linear`: x [rows, inDim], weight [outDim, inDim], residual and out [rows, outDim].
- * Without barriers (serial) it is `linear`, whose register tiles need none.
+ * One text for all variants, with barriers: where those are slow (serial), `linear` makes many rows
+ * faster. Sums in f32, in an order that does not depend on `rows`.
  * Source: torch.nn.Linear without bias.
  */
 export function matmul(params: MatmulParams & { residual: true }): Kernel<ResidualLinearBindings>;
@@ -51,13 +49,8 @@ export function matmul(params: MatmulParams): Kernel {
     tiled: 'record?',
   });
   assertTile('matmul', params.tiled, MAP_SETTINGS, 'tiled');
-  assertTile('matmul', params.tile, PRODUCT_SETTINGS);
   const { rows, inDim, outDim, dtype = 'f32', residual = false } = params;
   const { variant = PORTABLE } = params;
-  if (variant.reduce === 'serial') {
-    const { tiled: _, ...ofLinear } = params;
-    return linear({ ...ofLinear, residual: residual as true });
-  }
   const { first, count } = columnsOf('matmul', params);
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),

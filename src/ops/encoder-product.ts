@@ -1,5 +1,11 @@
 /** The products of an encoder, and of a decoder that is given many rows: the tokens of prompts, or whole grids. */
+import type { Kernel } from '../../kernels/kernel.ts';
 import type { Columns } from '../../kernels/product/columns.ts';
+import {
+  type LinearBindings,
+  linear,
+  type ResidualLinearBindings,
+} from '../../kernels/product/linear.ts';
 import { matmul } from '../../kernels/product/matmul.ts';
 import { rowsProduct } from '../../kernels/product/rows-product.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -16,30 +22,51 @@ interface EncoderProductInputs {
 }
 
 /**
- * x weight^T (+ residual). Without barriers a weight of f32 is multiplied by the kernel
- * whose text serves all shapes, unless a tile says otherwise: these run once, so compiling counts.
+ * x weight^T (+ residual). Where barriers are slow it is a product of few rows, or for a weight of f32
+ * the kernel whose text serves all shapes, unless a tile says otherwise: these run once, so compiling counts.
  */
 export const encoderProduct: Operation<ProductParams, EncoderProductInputs, ProductOpTile> = {
   ...productFamily((params) => params),
   call(g, params, { x, weight, residual }, tile) {
-    const { rows, inDim, outDim, dtype, variant } = params;
-    const inFours = inDim % 4 === 0 && outDim % 4 === 0;
-    const isPlain = variant.reduce === 'serial' && dtype === 'f32' && inFours;
-    if (isPlain && Object.keys(tile).length === 0) {
-      const sizes = { rows, inDim, outDim };
-      if (!residual) {
-        const make = (columns?: Columns) => rowsProduct({ ...sizes, columns });
-        return callParts(g, make, { weight }, { x }).out;
-      }
-      const make = (columns?: Columns) => rowsProduct({ ...sizes, residual: true, columns });
-      return callParts(g, make, { weight }, { x, residual }).out;
-    }
-    const whole = { ...params, tile: wholeTile(tile) };
     if (!residual) {
-      return callParts(g, (columns?: Columns) => matmul({ ...whole, columns }), { weight }, { x })
-        .out;
+      const make = (columns?: Columns) => productOf(params, tile, columns);
+      return callParts(g, make, { weight }, { x }).out;
     }
-    const make = (columns?: Columns) => matmul({ ...whole, residual: true, columns });
+    const make = (columns?: Columns) => addingProductOf(params, tile, columns);
     return callParts(g, make, { weight }, { x, residual }).out;
   },
 };
+
+type Kind = 'plain' | 'few rows' | 'tiled';
+
+function kindOf({ inDim, outDim, dtype, variant }: ProductParams, tile: object): Kind {
+  if (variant.reduce !== 'serial') return 'tiled';
+  const isOwnChoice = Object.keys(tile).length === 0;
+  const isPlain = dtype === 'f32' && inDim % 4 === 0 && outDim % 4 === 0;
+  return isPlain && isOwnChoice ? 'plain' : 'few rows';
+}
+
+function productOf(
+  params: ProductParams,
+  tile: Partial<ProductOpTile>,
+  columns?: Columns,
+): Kernel<LinearBindings> {
+  const { rows, inDim, outDim } = params;
+  const kind = kindOf(params, tile);
+  if (kind === 'plain') return rowsProduct({ rows, inDim, outDim, columns });
+  if (kind === 'few rows') return linear({ ...params, columns, tile: wholeTile(tile) });
+  return matmul({ ...params, columns });
+}
+
+function addingProductOf(
+  params: ProductParams,
+  tile: Partial<ProductOpTile>,
+  columns?: Columns,
+): Kernel<ResidualLinearBindings> {
+  const { rows, inDim, outDim } = params;
+  const kind = kindOf(params, tile);
+  const residual = true;
+  if (kind === 'plain') return rowsProduct({ rows, inDim, outDim, residual, columns });
+  if (kind === 'few rows') return linear({ ...params, residual, columns, tile: wholeTile(tile) });
+  return matmul({ ...params, residual, columns });
+}

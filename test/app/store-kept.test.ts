@@ -117,6 +117,17 @@ describe.skipIf(!hasChromium)('a model that is kept', () => {
       expect(await stored()).toHaveLength(4);
     });
 
+    test('is no model is used, with the reason, and nothing of that is kept', async () => {
+      await open();
+      server.files = { ...SECOND, 'gpt.safetensors': new TextEncoder().encode('some other bytes') };
+      const refused = await open();
+      expect(refused).toMatchObject({ files: hashesOf(FIRST) });
+      expect(refused.notes.at(-1)).toMatch(/^using c2i_tiny as it is stored: .*gpt.safetensors/);
+      expect(await stored()).toHaveLength(4);
+      await context.setOffline(true);
+      expect(await open()).toMatchObject({ files: hashesOf(FIRST) });
+    });
+
     test('is refused is used, with the reason', async () => {
       await open();
       server.files = { ...SECOND };

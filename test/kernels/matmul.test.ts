@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { matmul } from '../../kernels/product/matmul.ts';
 
-/** Its cases (test/records/product/matmul.ts) leave the subgroup variant out. */
-test('the subgroup variant is the workgroup variant', () => {
-  const params = { rows: 65, inDim: 32, outDim: 68 };
-  const [subgroup, workgroup] = (['subgroup', 'workgroup'] as const)
-    .map((reduce) => matmul({ ...params, variant: { reduce, f16: false } }))
+/** So that its cases (test/records/product/matmul.ts) are those of one. */
+test.each([false, true])('the text is that of every variant, with f16 %s', (f16) => {
+  const params = { rows: 65, inDim: 32, outDim: 68 } as const;
+  const [workgroup, ...others] = (['workgroup', 'subgroup', 'serial'] as const)
+    .map((reduce) => matmul({ ...params, dtype: 'f16', variant: { reduce, f16 } }))
     .map(({ params: _, ...made }) => made);
-  expect(subgroup).toEqual(workgroup);
+  expect(workgroup?.code).toContain('workgroupBarrier');
+  for (const other of others) expect(other).toEqual(workgroup);
 });

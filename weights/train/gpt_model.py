@@ -83,9 +83,10 @@ class Attention(nn.Module):
             cache[:] = [k, v]
         if mask.dtype == torch.bool:
             # [batch, 1, query, key], true where a query may look: text models.
-            if fused_attention:
+            if fused_attention and x.is_cuda:
                 h = fused_attention(q, k, v.to(q.dtype), attn_mask=mask)
                 return self.wo(h.transpose(1, 2).flatten(-2))
+            # On CPUs the kernel's backward pass takes as long as all products of a step together.
             mask = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, float("-inf"))
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
         weights = torch.softmax(scores + mask.to(scores.dtype), dim=-1)

@@ -1,5 +1,5 @@
 /** Brings all files of a model into the store, while no other tab does. */
-import { DownloadError, OptionError } from '../../errors.ts';
+import { DownloadError, OptionError, WeightsError } from '../../errors.ts';
 import { type RetryTiming, retrying } from '../../hub/retry.ts';
 import { fetchBlocks } from './download.ts';
 import { withLock } from './locks.ts';
@@ -27,11 +27,15 @@ const ADVICE = {
 /** Between two looks at how far another tab is. */
 const WATCH_MS = 500;
 
+/** Looks whether what came is a model. @throws WeightsError or OptionError when it is none. */
+export type ModelCheck = (record: ModelRecord) => Promise<unknown>;
+
 /**
- * Fetches what is missing, with as many tries as it takes.
- * @throws DownloadError, WeightsError; the reason of the signal.
+ * Fetches what is missing, with as many tries as it takes. Bytes that are right, and of no model, are not
+ * kept: the version before stays the one that is used.
+ * @throws DownloadError, WeightsError, what `check` throws; the reason of the signal.
  */
-export async function fetchModel(opening: Opening): Promise<ModelRecord> {
+export async function fetchModel(opening: Opening, check: ModelCheck): Promise<ModelRecord> {
   const { origin, options } = opening;
   const { signal, onNote } = options;
   const waiting = new AbortController();
@@ -51,7 +55,7 @@ export async function fetchModel(opening: Opening): Promise<ModelRecord> {
         onNote: (note: string) => onNote?.(note, true),
       };
       return retrying(retry, () =>
-        fetchOnce(opening, web, (done) => {
+        fetchOnce(opening, web, check, (done) => {
           doneBytes = done;
         }),
       );
@@ -72,6 +76,7 @@ const isWithoutRoom = (error: unknown): boolean =>
 async function fetchOnce(
   opening: Opening,
   web: Web,
+  check: ModelCheck,
   onDone: (doneBytes: number) => void,
 ): Promise<ModelRecord> {
   const { origin, place, options, freeBytes } = opening;
@@ -108,9 +113,23 @@ async function fetchOnce(
       throw error;
     });
   }
+  await check(record).catch(async (error) => {
+    if (isNoModel(error)) await goBack(place, origin.id, kept);
+    throw error;
+  });
   await writeRecord(place, origin.id, record);
   await removeOthers(place, origin.id, files);
   return record;
+}
+
+const isNoModel = (error: unknown): boolean =>
+  error instanceof WeightsError || error instanceof OptionError;
+
+/** To the version before, where there is one. */
+async function goBack(place: Place, id: string, before: ModelRecord | undefined): Promise<void> {
+  if (!before) return place.remove(id);
+  await writeRecord(place, id, before);
+  await removeOthers(place, id, before.files);
 }
 
 const isWrong = (error: unknown): boolean =>

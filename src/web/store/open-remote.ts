@@ -1,6 +1,7 @@
 /** A model of a server, by way of the store. */
-import { openGiven } from '../../convert/given.ts';
-import { OptionError, WeightsError } from '../../errors.ts';
+import { type GivenModel, openGiven } from '../../convert/given.ts';
+import { WeightsError } from '../../errors.ts';
+import { openModelWeights } from '../../weights/model-weights.ts';
 import type { ModelFiles } from '../../weights/source.ts';
 import type { Blocks } from './blocks.ts';
 import { fetchBlock } from './download.ts';
@@ -26,7 +27,7 @@ const ASK_MS = 5000;
  * @throws DownloadError, WeightsError; the reason of the signal.
  */
 export async function openRemote(opening: Opening): Promise<ModelFiles> {
-  const { origin, place, options } = opening;
+  const { origin, options } = opening;
   const { signal, onNote } = options;
   signal?.throwIfAborted();
   await settle(opening);
@@ -42,7 +43,7 @@ export async function openRemote(opening: Opening): Promise<ModelFiles> {
   }
   let fetched: ModelRecord;
   try {
-    fetched = await fetchModel(opening);
+    fetched = await fetchModel(opening, (record) => assertModel(opening, record));
   } catch (error) {
     signal?.throwIfAborted();
     const kept = await wholeRecord(opening);
@@ -50,13 +51,7 @@ export async function openRemote(opening: Opening): Promise<ModelFiles> {
     noteAsStored(opening, kept.name, error);
     return filesOf(opening, kept);
   }
-  try {
-    return await filesOf(opening, fetched);
-  } catch (error) {
-    // Bytes that are right, and of no model: they would take room for nothing.
-    if (isNoModel(error)) await ifUnlocked(origin.id, () => place.remove(origin.id));
-    throw error;
-  }
+  return filesOf(opening, fetched);
 }
 
 /** The files of a model that is kept as a whole, whatever the server has now. */
@@ -92,9 +87,6 @@ async function noteUse(opening: Opening, isLatest: boolean): Promise<void> {
   await ifUnlocked(id, write).catch(gone);
 }
 
-const isNoModel = (error: unknown): boolean =>
-  error instanceof WeightsError || error instanceof OptionError;
-
 /** What the server has now; undefined where it does not say, so that what is here has to do. */
 async function askAgain(opening: Opening, name: string): Promise<OriginPlan | undefined> {
   const { origin, options } = opening;
@@ -122,16 +114,31 @@ async function isSame({ id }: Origin, before: ModelRecord, plan: OriginPlan): Pr
   return folders(now) === folders(before.files);
 }
 
+async function filesOf(opening: Opening, record: ModelRecord): Promise<ModelFiles> {
+  const model = await modelOf(opening, record, mend);
+  for (const note of model.notes) opening.options.onNote?.(note);
+  return { name: opening.origin.name, open: model.open };
+}
+
+/** Gives a block that cannot be read. */
+type Mend = (opening: Opening, file: FileRecord, blocks: Blocks, index: number) => Promise<Bytes>;
+
 /** The model of a record: a folder as it is, checkpoints as they are read. */
-async function filesOf(opening: Opening, { files }: ModelRecord): Promise<ModelFiles> {
-  const { origin, place, options } = opening;
+function modelOf(opening: Opening, { files }: ModelRecord, mend: Mend): Promise<GivenModel> {
   const sources = files.map((file) => {
-    const blocks = blocksOf(place, file);
+    const blocks = blocksOf(opening.place, file);
     return [file.file, blocks.source((index) => mend(opening, file, blocks, index))] as const;
   });
-  const model = await openGiven(new Map(sources));
-  for (const note of model.notes) options.onNote?.(note);
-  return { name: origin.name, open: model.open };
+  return openGiven(new Map(sources));
+}
+
+/** @throws WeightsError or OptionError when files are no model, by what their beginnings say. */
+async function assertModel(opening: Opening, record: ModelRecord): Promise<void> {
+  // Who fetches holds the lock that `mend` waits for.
+  const fetched: Mend = ({ options }, file, blocks, index) =>
+    fetchBlock(webOf(opening, options.signal), file, blocks, index);
+  const model = await modelOf(opening, record, fetched);
+  await Promise.all(['gpt', 'vq'].map((part) => openModelWeights(model, part)));
 }
 
 /**

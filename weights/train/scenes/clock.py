@@ -16,7 +16,7 @@ class Stage:
 
     def begin(self):
         self.began, self.steps, self.samples = time.time(), 0, 0
-        self.share, self.shown, self.is_warm = 0.0, self.began, False
+        self.share, self.shown, self.kept, self.is_warm = 0.0, self.began, self.began, False
 
     def rate(self, peak, warmup=0.04, floor=0.02):
         """Linear warm-up over the first share of the time, then a cosine down to `floor` of the peak."""
@@ -50,6 +50,14 @@ class Stage:
         if now - self.shown < seconds and self.steps > 1:
             return False
         self.shown = now
+        return True
+
+    def time_to_keep(self, seconds=600):
+        """Whether weights should be written, in case that the end is never reached."""
+        now = time.time()
+        if now - self.kept < seconds:
+            return False
+        self.kept = now
         return True
 
     def log(self, **values):
@@ -93,9 +101,36 @@ class Mean:
 
 
 def adam(groups, device, rate, betas=(0.9, 0.95)):
-    """AdamW in one kernel where there is one."""
-    fused = {"fused": True} if device.type == "cuda" else {}
+    """AdamW, in one kernel where there is one (on CPUs since PyTorch 2.4)."""
+    fused = {"fused": True} if device.type == "cuda" or hasattr(torch.nn, "RMSNorm") else {}
     return torch.optim.AdamW(groups, lr=rate, betas=betas, weight_decay=0.0, **fused)
+
+
+class Optimizers:
+    """Muon (Jordan 2024) for matrices between layers, where PyTorch has it (2.9), else AdamW as for
+    all others: embeddings, outputs, gains. Rates are AdamW's for both."""
+
+    def __init__(self, between, others, device, rate, decay=0.02):
+        muon = getattr(torch.optim, "Muon", None)
+        groups = [
+            {"params": [p for p in others if p.dim() > 1], "weight_decay": decay},
+            {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0},
+        ]
+        self.parts = []
+        if muon:
+            self.parts.append(muon(between, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+        else:
+            groups[0]["params"] += between
+        self.parts.append(adam(groups, device, rate))
+
+    def step(self, rate):
+        for part in self.parts:
+            set_rate(part, rate)
+            part.step()
+
+    def zero_grad(self):
+        for part in self.parts:
+            part.zero_grad(set_to_none=True)
 
 
 def set_rate(optimizer, rate):

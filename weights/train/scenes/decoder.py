@@ -5,7 +5,7 @@ import traceback
 import gpt_model
 import torch
 from gpt_model import TextTransformer
-from scenes.clock import Mean, Stage, adam, set_rate
+from scenes.clock import Mean, Optimizers, Stage, adam, set_rate
 from scenes.image_tokens import CONFIG as VQ
 from scenes.pool import LENGTH, ROLE_COUNT
 from scenes.scene import GRID, MOST, NOUNS
@@ -101,10 +101,10 @@ class DecoderTrainer:
         self.meaning, self.said = Meaning(GPT["dim"]).to(device), said
         self.average = Mean(self.network, 0.998)
         self.all = [*self.network.parameters(), *self.meaning.parameters()]
-        matrices = [p for p in self.all if p.dim() > 1]
-        gains = [p for p in self.all if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": 0.02}, {"params": gains, "weight_decay": 0.0}]
-        self.optimizer = adam(groups, device, rate)
+        between = [p for layer in self.network.gpt.layers for p in layer.parameters() if p.dim() > 1]
+        known = {id(p) for p in between}
+        others = [p for p in self.all if id(p) not in known]
+        self.optimizer = Optimizers(between, others, device, rate)
         self.loss_of = token_loss
         if compiled:
             # One compilation of one block serves all of them.
@@ -135,7 +135,6 @@ class DecoderTrainer:
         stage.end()
 
     def step(self, codes, rows, rate):
-        set_rate(self.optimizer, rate)
         tokens = codes[rows].long()
         ids, valid = self.scenes.captions(rows)
         dropped = torch.rand(len(rows), device=self.device) < GPT["class_dropout_prob"]
@@ -143,12 +142,13 @@ class DecoderTrainer:
         with self.precision():
             features = self.network.features(ids, valid)
             states = gpt.states(features, valid, tokens, dropped)
-            loss = self.loss_of(gpt, states[:, LENGTH - 1 : -1], tokens)
+            weight = known_cells(self.scenes.objects[rows])
+            loss = self.loss_of(gpt, states[:, LENGTH - 1 : -1], tokens, 1 + INSIDE * weight)
             said = self.meaning(gpt.cls_embedding(features), valid, self.scenes.meaning[rows])
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         (loss + self.said * said).backward()
         torch.nn.utils.clip_grad_norm_(self.all, 1.0)
-        self.optimizer.step()
+        self.optimizer.step(rate)
         return loss.detach(), said.detach()
 
     def first_step(self, codes, rows):
@@ -163,8 +163,9 @@ class DecoderTrainer:
             gpt_model.fused_norm = None
             self.step(codes, rows, 0.0)
 
-    def train(self, codes, deadline, report, test=None):
-        """`codes` [n, 144] of the first n scenes. `test`: (scenes, codes) never trained."""
+    def train(self, codes, deadline, report, test=None, keep=lambda: None):
+        """`codes` [n, 144] of the first n scenes. `test`: (scenes, codes) never trained. `keep` writes
+        weights, now and then."""
         stage = Stage("decoder", deadline, self.device, report)
         self.first_step(codes, torch.arange(min(self.batch, len(codes)), device=self.device))
         stage.wait()
@@ -184,6 +185,8 @@ class DecoderTrainer:
             self.average.update()
             if stage.time_to_show():
                 stage.log(loss=loss.item(), meaning=said.item())
+            if stage.time_to_keep():
+                keep()
         stage.end(scenes=len(codes))
         if test:
             report["decoder"]["test_loss"] = self.test_loss(*test)
@@ -204,7 +207,24 @@ class DecoderTrainer:
         return network.eval()
 
 
-def token_loss(gpt, states, tokens):
-    logits = gpt.output(gpt.norm(states))
-    return F.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
+# What follows from the caption and the tokens before counts three times: nouns are learned there.
+INSIDE = 2.0
+
+
+def known_cells(objects):
+    """1 where an object has been begun, 0 for its first cell and the ground [batch, 144]: where an
+    object begins is for chance to say, and weights there would make more of them begin."""
+    cells = torch.arange(GRID * GRID, device=objects.device)
+    noun, size, x, y = objects.long().unsqueeze(-1).unbind(2)
+    across, down = cells % GRID - x, cells // GRID - y
+    inside = (noun >= 0) & (across >= 0) & (across < size) & (down >= 0) & (down < size)
+    return (inside & (across + down > 0)).any(1).float()
+
+
+def token_loss(gpt, states, tokens, weight=None):
+    logits = gpt.output(gpt.norm(states)).float().flatten(0, 1)
+    if weight is None:
+        return F.cross_entropy(logits, tokens.flatten())
+    loss = F.cross_entropy(logits, tokens.flatten(), reduction="none")
+    return (loss * weight.flatten()).sum() / weight.sum()
 

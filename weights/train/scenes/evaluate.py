@@ -5,7 +5,7 @@ from common import to_bytes
 from PIL import Image, ImageDraw
 from scenes.judge import detections, summary
 from scenes.pool import SceneSet, pack
-from scenes.scene import GRID, NOUNS, Scenes
+from scenes.scene import GRID, KEPT, NOUNS, Scenes
 from torch.nn import functional as F
 
 # Kinds of captions that are judged, with held-out pairs or counts in each.
@@ -30,11 +30,18 @@ def held_out_scenes(seed, share=1.0):
     ]
 
 
+def shown_nouns():
+    """The nouns of the prompts that are shown."""
+    said = f" {' '.join(SHOWN)} ".replace(",", " ")
+    names = ([(n["one"].split(" ", 1)[1], n["many"]) for n in noun["names"]] for noun in NOUNS)
+    return [i for i, known in enumerate(names) if any(f" {w} " in said for pair in known for w in pair)]
+
+
 def single_scenes(seed):
-    """One scene of each noun."""
+    """One scene of each noun that is drawn."""
     source = Scenes(seed)
     scenes = []
-    for noun in range(len(NOUNS)):
+    for noun in KEPT:
         source.groups_of = lambda kind, noun=noun: [(noun, 1)]
         scenes.append(source.scene(("single",), (1.0,)))
     return scenes

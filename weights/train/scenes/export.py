@@ -41,8 +41,8 @@ def model_json(name, report, license, settings):
             "top_p": 1.0,
         },
         "license": license,
-        "trained": f"On drawn scenes of {len(nouns)} pictures of Noto Emoji with captions, on one "
-        f"{report.get('device', 'CPU')}: tokenizer on {tokenizer['samples']} scenes in "
+        "trained": f"On drawn scenes of {len(nouns)} pictures of Noto Emoji with captions, on "
+        f"{report['device']}: tokenizer on {tokenizer['samples']} scenes in "
         f"{tokenizer['seconds']:.0f} s, T5 and decoder on {decoder['samples']} samples of "
         f"{decoder['scenes']} scenes in {decoder['seconds']:.0f} s; EMA weights",
     }

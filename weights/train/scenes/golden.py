@@ -18,7 +18,9 @@ from golden import set_tolerance
 from gpt_model import TextTransformer
 from safetensors_io import load, save
 from scenes.evaluate import SHOWN, held_out_scenes
+from scenes.export import bare
 from scenes.pool import LENGTH, padded
+from scenes.scene import KEPT, NOUNS
 from scenes.vocabulary import PAD, Words
 from t5_model import T5Encoder
 
@@ -38,8 +40,10 @@ def load_text_model(folder, dtype):
     return tuple(n.to(dtype).eval().requires_grad_(False) for n in (t5, gpt))
 
 
-def prompts_of(count):
-    """The shown ones, then held-out captions of every kind, as a user might type them."""
+def prompts_of(count, words):
+    """The shown ones, then held-out captions of every kind, as a user might type them, of what the
+    model knows."""
+    KEPT[:] = [i for i, noun in enumerate(NOUNS) if bare(noun["names"][0]["one"]) in words]
     scenes = held_out_scenes(4000, 0.1)
     step = len(scenes) / (count - len(SHOWN))
     return [*SHOWN, *(scenes[int(i * step)].caption for i in range(count - len(SHOWN)))]
@@ -51,7 +55,8 @@ def run():
     parser.add_argument("--out", type=Path, help="default: test/golden/NAME")
     options = parser.parse_args()
     out = options.out or ROOT / "test" / "golden" / options.model.name
-    words, prompts = Words(options.model / "tokenizer.json"), prompts_of(PROMPTS)
+    known = read_model_json(options.model)["text"]["words"]
+    words, prompts = Words(options.model / "tokenizer.json"), prompts_of(PROMPTS, known)
     ids = torch.tensor([padded(words.ids(prompt)) for prompt in prompts])
     valid = ids != PAD
     t5, gpt = load_text_model(options.model, torch.float64)

@@ -26,11 +26,11 @@ from safetensors_io import load, save
 from scenes import evaluate as ev
 from scenes.decoder import GPT, T5, DecoderTrainer, Painter
 from scenes.image_tokens import CONFIG, TokenizerTrainer, codes_of, encode, measured
-from scenes.judge import detections, summary, train_judge
+from scenes.judge import Detector, detections, summary, train_judge
 from scenes.pool import Pool, SceneSet, padded
 from scenes.prepare import SPRITES
 from scenes.render import Renderer
-from scenes.scene import NOUNS, keep_nouns
+from scenes.scene import KEPT, NOUNS, keep_nouns
 from scenes.vocabulary import FILE, Words
 from vq_model import compile_norms
 
@@ -48,6 +48,9 @@ def options_of():
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--precision", default="auto", choices=["auto", "f32", "bf16"])
     parser.add_argument("--init", type=Path, help="go on from the weights in this --out of a run before")
+    parser.add_argument(
+        "--new-captions", action="store_true", help="with --init: T5 and the caption MLP begin anew"
+    )
     parser.add_argument("--shares", default="", help="of the time, e.g. tokenizer=0.1,decoder=0.8")
     parser.add_argument("--nouns", type=int, help="only so many of them, for a smaller model (4 or more)")
     parser.add_argument("--sprites", type=Path, default=SPRITES)
@@ -58,7 +61,9 @@ def options_of():
     parser.add_argument("--vq-rate", type=float, default=1e-3)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--layout", default="contiguous", choices=["contiguous", "channels_last"])
-    parser.add_argument("--compile", action="store_true", help="torch.compile for the decoder's blocks")
+    parser.add_argument(
+        "--compile", action="store_true", help="torch.compile for the decoder, on CPUs for the tokenizer too"
+    )
     parser.add_argument("--compile-norms", action="store_true", help="and for the tokenizer's norms")
     parser.add_argument("--judged", type=float, default=1.0, help="share of the 500 captions")
     parser.add_argument("--seed", type=int, default=0)
@@ -132,12 +137,13 @@ def started_from(folder):
     """Weights by name of a run before, and what it reported; nothing without one."""
     if folder is None:
         return {}
-    names = ("vq", "gpt", "t5", "helpers")
-    for name in names:
-        if not (folder / f"{name}.safetensors").exists():
-            fail(f'{folder / name}.safetensors: no such file; "--init" expected what run.py wrote')
-    weights = {n: {k: v.float() for k, v in load(folder / f"{n}.safetensors").items()} for n in names}
-    return {**weights, "report": json.loads((folder / "report.json").read_text())}
+    names = ("vq", "gpt", "t5", "helpers", "report.json")
+    files = [folder / (name if "." in name else f"{name}.safetensors") for name in names]
+    for file in files:
+        if not file.exists():
+            fail(f'{file}: no such file; "--init" expected what run.py wrote')
+    weights = {f.stem: {k: v.float() for k, v in load(f).items()} for f in files[:-1]}
+    return {**weights, "report": json.loads(files[-1].read_text())}
 
 
 def part_of(state, prefix):
@@ -151,11 +157,10 @@ class Training:
         if not options.sprites.exists():
             fail(f'{options.sprites}: no such file; run "python3 weights/train/scenes/prepare.py" first')
         self.shares = shares_of(options.shares)
-        kept = range(len(NOUNS))
         if options.nouns is not None:
             if not 4 <= options.nouns <= len(NOUNS):
                 fail(f'"--nouns" expected a number from 4 to {len(NOUNS)}, got {options.nouns}')
-            kept = keep_nouns(options.nouns)
+            keep_nouns(options.nouns, ev.shown_nouns())
         self.before = started_from(options.init)
         self.pool = Pool(max(1, (os.cpu_count() or 2) - 2))
         seed = options.seed
@@ -174,18 +179,18 @@ class Training:
         self.report = {"settings": {k: str(v) for k, v in vars(options).items()}, "torch": torch.__version__}
         if self.before:
             self.report["before"] = self.before["report"]
-        if self.device.type == "cuda":
-            self.report["device"] = torch.cuda.get_device_name()
+        cpu = f"{torch.get_num_threads()} CPU cores"
+        self.report["device"] = torch.cuda.get_device_name() if self.device.type == "cuda" else cpu
         self.out = Outputs(options.out, self.report)
-        self.report["nouns"] = [noun["names"][0]["one"] for noun in NOUNS]
-        self.renderer = Renderer(np.load(options.sprites)["sprites"][list(kept)], self.device)
+        self.report["nouns"] = [NOUNS[i]["names"][0]["one"] for i in KEPT]
+        self.renderer = Renderer(np.load(options.sprites)["sprites"], self.device)
         self.judged = ev.held_out_scenes(seed + 1000, options.judged)
         self.packed = ev.arrays(self.judged, self.words, self.device)
         self.tried = ev.held_out_scenes(seed + 2000, options.judged * 0.6)
         # The first scenes are enough to begin with; the others come while the tokenizer learns.
         first = max(1, options.chunks // 8)
         self.scenes = SceneSet([job.result() for job in self.asked[:first]], self.device)
-        self.say(f"started: {len(self.scenes)} scenes, {self.report.get('device', 'cpu')}")
+        self.say(f"started: {len(self.scenes)} scenes, {self.report['device']}")
 
     def say(self, text):
         print(f"{time.time() - BEGAN:6.1f} s  {text}", flush=True)
@@ -262,6 +267,7 @@ class Training:
             options.vq_batch,
             options.vq_rate,
             LAYOUTS[options.layout],
+            options.compile and device.type == "cpu",
         )
         if self.before:
             trainer.network.load_state_dict(self.before["vq"])
@@ -282,30 +288,43 @@ class Training:
             self.scenes, device, self.precision, min(options.batch, len(codes)), options.rate, options.compile
         )
         if self.before:
-            decoder.network.gpt.load_state_dict(self.before["gpt"])
-            decoder.network.t5.load_state_dict(self.before["t5"])
-            decoder.meaning.load_state_dict(part_of(self.before["helpers"], "meaning."))
+            gpt = self.before["gpt"]
+            if options.new_captions:
+                gpt = {k: v for k, v in gpt.items() if not k.startswith("cls_embedding.")}
+            else:
+                decoder.network.t5.load_state_dict(self.before["t5"])
+                decoder.meaning.load_state_dict(part_of(self.before["helpers"], "meaning."))
+            decoder.network.gpt.load_state_dict(gpt, strict=not options.new_captions)
         attempt("t5", lambda: decoder.warm_up(ends["t5"], self.report, 2 * options.batch), self.strict)
-        decoder.train(codes, ends["decoder"], self.report, (self.packed, test))
+        keep = lambda: self.keep(decoder)
+        decoder.train(codes, ends["decoder"], self.report, (self.packed, test), keep)
         self.trained_scenes = len(codes)
-        self.painter = decoder.trained(Painter().to(device)).requires_grad_(False)
-        helpers = {f"meaning.{k}": v for k, v in decoder.meaning.state_dict().items()}
+        helpers = keep()
         del decoder
-        self.out.weights("gpt", self.painter.gpt.state_dict())
-        self.out.weights("t5", self.painter.t5.state_dict())
-        self.out.weights("helpers", helpers)
         self.report["model"] = {"gpt": GPT, "vq": CONFIG, "t5": T5}
         self.out.write()
         self.say("weights written")
         compile_norms(False)  # other shapes than those it was compiled for
         attempt("tokenizer measured", self.measure_tokenizer, self.strict)
-        self.judge = attempt("judge", lambda: self.train_judge(ends["judge"]), self.strict)
+        self.judge = attempt("judge", lambda: self.judge_of(ends["judge"]), self.strict)
         if self.judge is not None:
             helpers.update({f"judge.{k}": v for k, v in self.judge.state_dict().items()})
             self.out.weights("helpers", helpers)
         attempt("evaluation", lambda: self.evaluate(ends["evaluation"]), self.strict)
         self.out.write()
         self.say("done")
+
+    def keep(self, decoder):
+        """Writes what a decoder has learned; its helpers."""
+        self.painter = decoder.trained(Painter().to(self.device)).requires_grad_(False)
+        helpers = {f"meaning.{k}": v for k, v in decoder.meaning.state_dict().items()}
+        if self.before:
+            # The judge, until there is another.
+            helpers.update({k: v for k, v in self.before["helpers"].items() if k.startswith("judge.")})
+        self.out.weights("gpt", self.painter.gpt.state_dict())
+        self.out.weights("t5", self.painter.t5.state_dict())
+        self.out.weights("helpers", helpers)
+        return helpers
 
     def measure_tokenizer(self):
         quality = measured(self.tokenizer, self.renderer, self.packed, self.device)
@@ -322,24 +341,32 @@ class Training:
                 self.out.folder / "reconstructions.png"
             )
 
+    def judge_of(self, deadline):
+        """The judge of the run before, or a new one; and what it says of pictures as they were drawn."""
+        saved = part_of(self.before["helpers"], "judge.") if self.before else {}
+        if saved:
+            judge = Detector().to(self.device)
+            judge.load_state_dict(saved, strict=False)
+            judge.eval().requires_grad_(False)
+        else:
+            judge = self.train_judge(deadline)
+        entry = self.report.setdefault("judge", {})
+        entry["on_drawn_held_out_scenes"] = ev.judge_quality(judge, self.renderer, self.judged, self.packed)
+        rows = torch.arange(len(self.packed), device=self.device)
+        x, _ = self.packed.draw(self.renderer, rows)
+        with torch.no_grad():
+            y = torch.cat([self.tokenizer.decode(encode(self.tokenizer, part)[0]) for part in x.split(128)])
+        entry["on_their_reconstructions"] = summary(self.judged, detections(judge, y.float().clamp(-1, 1)))
+        for name in ("on_drawn_held_out_scenes", "on_their_reconstructions"):
+            self.say(f"judge {name.replace('_', ' ')}: {entry[name]}")
+        return judge
+
     def train_judge(self, deadline):
         jobs = self.asked_judge[:1] if self.strict else self.asked_judge
         parts = [job.result() for job in jobs]
         scenes = SceneSet(parts, self.device)
         settings = (self.device, self.precision, self.report, 4 * self.options.vq_batch)
-        judge = train_judge(scenes, self.renderer, deadline, *settings)
-        quality = ev.judge_quality(judge, self.renderer, self.judged, self.packed)
-        self.report["judge"]["on_drawn_held_out_scenes"] = quality
-        rows = torch.arange(len(self.packed), device=self.device)
-        x, _ = self.packed.draw(self.renderer, rows)
-        with torch.no_grad():
-            y = torch.cat([self.tokenizer.decode(encode(self.tokenizer, part)[0]) for part in x.split(128)])
-        self.report["judge"]["on_their_reconstructions"] = summary(
-            self.judged, detections(judge, y.float().clamp(-1, 1))
-        )
-        self.say(f"judge on drawn scenes: {quality}")
-        self.say(f"judge on reconstructions: {self.report['judge']['on_their_reconstructions']}")
-        return judge
+        return train_judge(scenes, self.renderer, deadline, *settings)
 
     def paint(self, packed, scale, top_k, seed):
         ids, valid = packed.captions(torch.arange(len(packed), device=self.device))

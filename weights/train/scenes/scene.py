@@ -1,7 +1,7 @@
 """What is drawn and what is said of it: scenes of one to four objects, and captions.
 
-A scene lies on a grid of 12x12 cells of 8 pixels, the cells of the image tokenizer: objects are 3, 4,
-5, 6 or 8 cells wide and begin at cell borders, so that an object of one size has few sets of tokens
+A scene lies on a grid of 12x12 cells of 8 pixels, the cells of the image tokenizer: objects are 3, 4
+or 6 cells wide and begin at cell borders, so that an object of one size has few sets of tokens
 and a model of seven million parameters can learn all of them. Pairs of nouns and counts of nouns
 whose hash says so are never trained: what the model makes of them is how it is judged.
 """
@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 
 GRID = 12
-SIZES = (3, 4, 5, 6, 8)
+SIZES = (3, 4, 6)
 MOST = 4
 NOUNS = json.loads((Path(__file__).parent / "nouns.json").read_text())
+# Those that are drawn: places in NOUNS.
+KEPT = list(range(len(NOUNS)))
 COLOURS = {
     "white": (255, 255, 255),
     "gray": (176, 176, 180),
@@ -58,11 +60,12 @@ def is_held_out_count(noun, count):
     return count > 1 and ((noun * 15485863 + count * 32452843) * 2654435761 >> 16) % 10 == 0
 
 
-def keep_nouns(count):
-    """Draws and names only so many nouns, spread over the table; which of the whole table they are."""
-    kept = [int(i) for i in np.linspace(0, len(NOUNS) - 1, count).round()]
-    NOUNS[:] = [NOUNS[i] for i in kept]
-    return kept
+def keep_nouns(count, first=()):
+    """Draws and names only so many nouns: `first`, and others spread over the table. They keep their
+    places in it, so that what is held out stays so when more are kept later."""
+    others = [i for i in range(len(NOUNS)) if i not in first]
+    spread = np.linspace(0, len(others) - 1, max(0, count - len(first))).round().astype(int)
+    KEPT[:] = sorted([*first[:count], *(others[i] for i in spread)])
 
 
 class Scene:
@@ -137,7 +140,7 @@ class Scenes:
         }[kind]
         nouns = []
         while len(nouns) < len(counts):
-            noun = self.upto(len(NOUNS))
+            noun = self.one_of(KEPT)
             if noun not in nouns:
                 nouns.append(noun)
         return list(zip(nouns, counts))
@@ -149,7 +152,7 @@ class Scenes:
             return self.row(nouns)
         if scene.relation:
             return self.related(nouns, scene.relation)
-        sizes = {1: (4, 5, 6, 6, 8), 2: (4, 5, 5, 6), 3: (4, 4, 5), 4: (3, 4, 4)}[len(nouns)]
+        sizes = {1: (4, 6, 6), 2: (4, 4, 6), 3: (4,), 4: (3, 4, 4)}[len(nouns)]
         one_size = self.one_of(sizes) if len(scene.groups) == 1 else None
         objects = []
         for noun in nouns:
@@ -164,7 +167,7 @@ class Scenes:
         return objects
 
     def row(self, nouns):
-        size = self.one_of({2: (4, 5), 3: (3, 4, 4), 4: (3,)}[len(nouns)])
+        size = self.one_of({2: (4, 4, 6), 3: (3, 4, 4), 4: (3,)}[len(nouns)])
         room = GRID - size * len(nouns)
         gap = self.upto(min(2, room // (len(nouns) - 1)) + 1)
         left = self.upto(room - gap * (len(nouns) - 1) + 1)
@@ -173,7 +176,7 @@ class Scenes:
 
     def related(self, nouns, relation):
         """The first left of (...) the second: clear of it along one axis, near its line on the other."""
-        a, b = self.one_of((4, 5, 6)), self.one_of((4, 5, 6))
+        a, b = self.one_of((4, 6)), self.one_of((4, 6))
         first, second = (a, b) if relation in ("left", "above") else (b, a)
         low = self.upto(GRID - first - second + 1)
         high = low + first + self.upto(GRID - second - low - first + 1)
