@@ -54,8 +54,8 @@ export const PRECISION_CHECKS: Checks<PrecisionOptions> = {
 const VARIANT: Checks<Variant> = {
   reduce: oneOf(['serial', 'workgroup', 'subgroup']),
   f16: flag,
-  lanes: integer(1),
-  invocations: integer(1),
+  lanes: oneOf([4, 8, 16, 32, 64, 128]),
+  invocations: integer(64),
   workgroupBytes: integer(1),
   matrix: having('an object'),
   halves: flag,
