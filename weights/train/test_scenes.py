@@ -15,9 +15,9 @@ import torch
 from common import HERE
 from safetensors_io import load
 from scenes import judge
-from scenes.pool import SceneSet, made, padded
+from scenes.pool import MEANINGS, OF_GROUND, OF_NOUN, SceneSet, made, meaning_of, padded
 from scenes.render import Renderer
-from scenes.scene import GRID, NOUNS, Scene, Scenes, apart, as_arrays
+from scenes.scene import COLOUR_NAMES, GRID, NOUNS, Scene, Scenes, apart, as_arrays
 from scenes.vocabulary import END, UNKNOWN, Words
 
 # The whole run with tiny networks, on drawn squares instead of emoji.
@@ -70,11 +70,17 @@ class Whole(unittest.TestCase):
         held_out = report["evaluation"]["held_out"]
         self.assertEqual(set(held_out), {"objects", "relation", "count", "row", "others"})
         self.assertIn("nearest_trained_scene", report["evaluation"])
-        more = self.trained("second", "--init", folder, "--shares", "tokenizer=0.1", "--nouns", "16")
+        more = self.trained("second", "--init", folder, "--keep-codes", "--nouns", "16")
         self.assertEqual(len(more["nouns"]), 16)
         self.assertEqual(more["before"]["decoder"], report["decoder"])
         loss = [r["decoder"]["curve"][0]["loss"] for r in (report, more)]
         self.assertLess(loss[1], loss[0])
+        before, after = (load(self.folder / out / "vq.safetensors") for out in ("first", "second"))
+        changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+        self.assertEqual(changed, {"decoder", "post_quant_conv"})
+        # A third with other captions.
+        anew = self.trained("third", "--init", folder, "--new-captions", "--nouns", "16")
+        self.assertEqual(anew["before"]["decoder"], report["decoder"])
 
     def test_a_model_folder_of_a_run(self):
         self.trained("run")
@@ -184,6 +190,23 @@ class Parts(unittest.TestCase):
             mass = image.mean(0)
             self.assertAlmostEqual((mass.sum(0) * place).sum().item() / mass.sum().item(), 33.5 + across, delta=0.4)
             self.assertAlmostEqual((mass.sum(1) * place).sum().item() / mass.sum().item(), 43.5 + down, delta=0.4)
+
+    def test_what_a_caption_says(self):
+        """Nouns with counts and roles, and colours where it names them; as the loss of T5 reads it."""
+        source = Scenes(6)
+        for _ in range(200):
+            scene = source.scene()
+            said = [int(place) for place in meaning_of(scene) if place >= 0]
+            nouns = [place for place in said if place < OF_GROUND]
+            self.assertEqual({place // OF_NOUN for place in nouns}, {noun for noun, _ in scene.groups})
+            for noun, count in scene.groups:
+                self.assertIn(noun * OF_NOUN + count - 1, said)
+            top, bottom = (COLOUR_NAMES.index(colour) for colour in scene.ground)
+            ground = [OF_GROUND + top, OF_GROUND + len(COLOUR_NAMES) + bottom] if scene.says_ground else []
+            self.assertEqual(said[len(nouns) :], ground)
+            self.assertTrue(all(place < MEANINGS for place in said))
+            if scene.says_ground:
+                self.assertTrue(all(colour in scene.caption for colour in scene.ground))
 
     def test_ids_of_captions(self):
         words = Words()

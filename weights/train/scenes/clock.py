@@ -82,9 +82,14 @@ class Mean:
 
     def __init__(self, network, decay):
         self.source = list(network.parameters())
-        self.values = [p.detach().clone() for p in self.source]
         self.names = [name for name, _ in network.named_parameters()]
-        self.decay, self.count = decay, 0
+        self.decay = decay
+        self.begin()
+
+    def begin(self):
+        """Anew, with what the network has now."""
+        self.values = [p.detach().clone() for p in self.source]
+        self.count = 0
 
     @torch.no_grad()
     def update(self):

@@ -7,8 +7,8 @@ import torch
 from gpt_model import TextTransformer
 from scenes.clock import Mean, Optimizers, Stage, adam, set_rate
 from scenes.image_tokens import CONFIG as VQ
-from scenes.pool import LENGTH, ROLE_COUNT
-from scenes.scene import GRID, MOST, NOUNS
+from scenes.pool import LENGTH, MEANINGS
+from scenes.scene import GRID
 from t5_model import T5Encoder
 from torch import nn
 from torch.nn import functional as F
@@ -69,26 +69,23 @@ class Painter(nn.Module):
 
 
 class Meaning(nn.Module):
-    """Reads nouns, their counts and their roles from the mean of the condition tokens, which is
+    """Reads nouns, their counts and roles, and the ground from the mean of the condition tokens, which is
     what image tokens see of a caption (their scores with condition tokens are all 0). It teaches T5
     before there is a decoder to do so, and beside it: a caption's nouns are a small part of what a
     picture's tokens tell, and 660,000 scenes without this loss taught none of them."""
 
     def __init__(self, dim):
         super().__init__()
-        self.read = nn.Linear(dim, len(NOUNS) * (MOST + ROLE_COUNT))
+        self.read = nn.Linear(dim, MEANINGS)
         nn.init.zeros_(self.read.weight)
         nn.init.constant_(self.read.bias, -6)
 
     def forward(self, tokens, valid, meaning):
         mean = (tokens * valid.unsqueeze(-1)).sum(1) / valid.sum(1, keepdim=True)
         logits = self.read(mean.to(self.read.weight.dtype)).float()
-        noun, count, role = meaning.long().unbind(-1)
-        width = MOST + ROLE_COUNT
-        wanted = torch.zeros(len(logits), logits.shape[1] + 1, device=logits.device)
-        last = logits.shape[1]
-        for place, is_there in ((noun * width + count - 1, noun >= 0), (noun * width + MOST + role, role >= 0)):
-            wanted.scatter_(1, torch.where(is_there, place, torch.full_like(place, last)), 1.0)
+        wanted = torch.zeros(len(logits), MEANINGS + 1, device=logits.device)
+        places = meaning.long()
+        wanted.scatter_(1, torch.where(places >= 0, places, torch.full_like(places, MEANINGS)), 1.0)
         return F.binary_cross_entropy_with_logits(logits, wanted[:, :-1], reduction="sum") / len(logits)
 
 

@@ -4,7 +4,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import torch
-from scenes.scene import MOST, Scenes, as_arrays
+from scenes.scene import COLOUR_NAMES, MOST, NOUNS, Scenes, as_arrays
 from scenes.vocabulary import PAD, Words
 
 LENGTH = 32
@@ -12,13 +12,27 @@ ROLES = {"left": (0, 1), "right": (1, 0), "above": (2, 3), "below": (3, 2)}
 ROLE_COUNT = 7
 
 
+# What a caption may say: of each noun how many there are and its role (left, right, above, below,
+# first to third in a row), then the colour of the ground at the top, and at the bottom.
+OF_NOUN = MOST + ROLE_COUNT
+OF_GROUND = len(NOUNS) * OF_NOUN
+MEANINGS = OF_GROUND + 2 * len(COLOUR_NAMES)
+# At most so much of it.
+SAID = 8
+
+
 def meaning_of(scene):
-    """int [3, 3]: noun, count, role (left, right, above, below, first to third in a row; or -1)."""
-    rows = np.full((3, 3), -1, np.int16)
+    """int [8]: what the caption says, as places among MEANINGS; -1 where it says less."""
+    said = []
     for i, (noun, count) in enumerate(scene.groups):
-        role = ROLES[scene.relation][i] if scene.relation else 4 + i if scene.kind == "row" else -1
-        rows[i] = noun, count, role
-    return rows
+        said.append(noun * OF_NOUN + count - 1)
+        role = ROLES[scene.relation][i] if scene.relation else 4 + i if scene.kind == "row" else None
+        if role is not None:
+            said.append(noun * OF_NOUN + MOST + role)
+    if scene.says_ground:
+        top, bottom = (COLOUR_NAMES.index(colour) for colour in scene.ground)
+        said += [OF_GROUND + top, OF_GROUND + len(COLOUR_NAMES) + bottom]
+    return np.array([*said, *[-1] * (SAID - len(said))], np.int16)
 
 
 def padded(ids):
@@ -79,6 +93,3 @@ class SceneSet:
         """(ids int64 [n, 32], valid bool [n, 32]), padding first."""
         ids = self.ids[rows].long()
         return ids, ids != PAD
-
-
-__all__ = ["LENGTH", "MOST", "Pool", "ROLE_COUNT", "SceneSet", "made", "pack", "padded"]

@@ -51,6 +51,9 @@ def options_of():
     parser.add_argument(
         "--new-captions", action="store_true", help="with --init: T5 and the caption MLP begin anew"
     )
+    parser.add_argument(
+        "--keep-codes", action="store_true", help="with --init: pictures keep their tokens, which are only drawn better"
+    )
     parser.add_argument("--shares", default="", help="of the time, e.g. tokenizer=0.1,decoder=0.8")
     parser.add_argument("--nouns", type=int, help="only so many of them, for a smaller model (4 or more)")
     parser.add_argument("--sprites", type=Path, default=SPRITES)
@@ -268,9 +271,11 @@ class Training:
             options.vq_rate,
             LAYOUTS[options.layout],
             options.compile and device.type == "cpu",
+            options.keep_codes,
         )
         if self.before:
             trainer.network.load_state_dict(self.before["vq"])
+            trainer.average.begin()
         self.tokenizer = trainer.train(ends["tokenizer"], self.report)
         del trainer
         self.out.weights("vq", self.tokenizer.state_dict())
@@ -279,7 +284,14 @@ class Training:
         self.scenes = SceneSet([job.result() for job in jobs], device)
         self.say(f"{len(self.scenes)} scenes to learn")
         codes = codes_of(
-            self.tokenizer, self.renderer, self.scenes, ends["codes"], device, self.precision, self.report
+            self.tokenizer,
+            self.renderer,
+            self.scenes,
+            ends["codes"],
+            device,
+            self.precision,
+            self.report,
+            options.compile and device.type == "cpu",
         )
         rows = torch.arange(len(self.packed), device=device)
         with torch.no_grad(), self.precision():
@@ -295,6 +307,7 @@ class Training:
                 decoder.network.t5.load_state_dict(self.before["t5"])
                 decoder.meaning.load_state_dict(part_of(self.before["helpers"], "meaning."))
             decoder.network.gpt.load_state_dict(gpt, strict=not options.new_captions)
+            decoder.average.begin()
         attempt("t5", lambda: decoder.warm_up(ends["t5"], self.report, 2 * options.batch), self.strict)
         keep = lambda: self.keep(decoder)
         decoder.train(codes, ends["decoder"], self.report, (self.packed, test), keep)

@@ -203,7 +203,8 @@ class Scenes:
         if scene.in_row:
             text += self.one_of((" in a row", " in a row", " side by side"))
         text = self.one_of(OPENINGS) + text
-        if self.upto(10) < 6:
+        scene.says_ground = self.upto(10) < 6
+        if scene.says_ground:
             top, bottom = scene.ground
             text += self.one_of(PLAIN if top == bottom else FADING).format(top, bottom)
         return text
