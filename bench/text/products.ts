@@ -57,9 +57,9 @@ type Way = (
 /** The tiled product by its tiles, and products of few rows, which make many in turns. */
 const WAYS: Readonly<Record<string, Way>> = {
   ...Object.fromEntries(
-    TILES.map((tiled): [string, Way] => [
-      nameOf(tiled),
-      (sizes, how) => matmul({ ...sizes, ...how, tiled }),
+    TILES.map((tile): [string, Way] => [
+      nameOf(tile),
+      (sizes, how) => matmul({ ...sizes, ...how, tile }),
     ]),
   ),
   'few rows': (sizes, how) => linear({ ...sizes, ...how }),

@@ -28,8 +28,8 @@ export interface MatmulParams {
   /** Add the binding `residual` [rows, outDim] to the result. */
   readonly residual?: boolean | undefined;
   readonly variant?: Variant | undefined;
-  /** Settings of the tiled product that differ from the own choice, which the number of rows makes: none changes a sum. */
-  readonly tiled?: Partial<MapTile> | undefined;
+  /** Settings that differ from the own choice: none changes a sum. */
+  readonly tile?: Partial<MapTile> | undefined;
 }
 
 /**
@@ -46,9 +46,8 @@ export function matmul(params: MatmulParams): Kernel {
   const identity = assertParams('matmul', params, {
     ...PRODUCT_RULES,
     residual: 'flag?',
-    tiled: 'record?',
   });
-  assertTile('matmul', params.tiled, MAP_SETTINGS, 'tiled');
+  assertTile('matmul', params.tile, MAP_SETTINGS);
   const { rows, inDim, outDim, dtype = 'f32', residual = false } = params;
   const { variant = PORTABLE } = params;
   const { first, count } = columnsOf('matmul', params);
@@ -67,7 +66,7 @@ export function matmul(params: MatmulParams): Kernel {
     },
     `fn left_at(batch: u32, k: u32, line: u32) -> vec4f { return x_at(line, k); }
 fn right_at(batch: u32, k: u32, line: u32) -> vec4f { return weight_at(line, k); }`,
-    mapTile(MAP_TILE, params.tiled),
+    mapTile(MAP_TILE, params.tile),
     variant,
   );
   const out = { dtype: 'f32', length: outDim } as const;

@@ -35,8 +35,8 @@ export const matmul: KernelRecord<MatmulParams> = record<MatmulParams, Omit<Line
     // More rows and columns for each invocation.
     variants: VARIANTS.filter(({ reduce, f16 }) => reduce === 'workgroup' && !f16),
     cases: [
-      { rows: 65, inDim: 70, outDim: 130, dtype: 'f32', tiled: WIDE },
-      { rows: 130, inDim: 36, outDim: 68, dtype: 'f32', residual: true, tiled: WIDE },
+      { rows: 65, inDim: 70, outDim: 130, dtype: 'f32', tile: WIDE },
+      { rows: 130, inDim: 36, outDim: 68, dtype: 'f32', residual: true, tile: WIDE },
     ],
     few: 1,
   }),
@@ -50,7 +50,7 @@ export const matmul: KernelRecord<MatmulParams> = record<MatmulParams, Omit<Line
       storedWeight('weight', dtype, normal(outDim * inDim, 2, 0.3), [outDim, inDim]),
     residual: ({ rows, outDim }) => normal(rows * outDim, 4),
   },
-  oracle: (params, inputs) => ({ out: oracle(params, inputs) }),
+  oracle: ({ tile: _, ...params }, inputs) => ({ out: oracle(params, inputs) }),
   // As for `linear`: f32 sums of up to 150 products.
   tolerance: () => ({ nmse: 1e-11, max: 1e-4 }),
   sampled: { size: 'outDim', axes: { weight: 0, residual: 1, out: 1 } },
