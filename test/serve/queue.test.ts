@@ -265,7 +265,7 @@ describe.skipIf(!HAS_REDIS)('a queue', () => {
     for (const [i, events] of (await all).entries()) expectPixels(SEEDS[i]!, events);
     await until(() => notes.slice(before).some((note) => note.includes('is there again')));
     await until(() => backend.ready());
-    await until(() => /was lost[^]*is there again/.test(second?.said() ?? ''));
+    await until(() => /was lost[\s\S]*is there again/.test(second?.said() ?? ''));
   });
 
   test('closing fails what is left, and leaves nothing that stays', async () => {
