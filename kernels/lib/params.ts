@@ -140,7 +140,7 @@ const RULES: Readonly<Record<RuleName, Check>> = {
   tile: (value) => (isObject(value) ? undefined : 'an object'),
 };
 
-const VARIANT: Readonly<Record<keyof Variant, Rule>> = {
+export const VARIANT_RULES: Readonly<Record<keyof Variant, Rule>> = {
   reduce: 'reduce',
   f16: 'flag',
   lanes: 'lanes?',
@@ -151,18 +151,19 @@ const VARIANT: Readonly<Record<keyof Variant, Rule>> = {
 };
 
 function unmetOfVariant(value: unknown): string | undefined {
-  const names = Object.keys(VARIANT);
+  const names = Object.keys(VARIANT_RULES);
   if (!isObject(value) || Object.keys(value).some((name) => !names.includes(name))) {
     return `{ ${names.join(', ')} }`;
   }
-  for (const [name, rule] of Object.entries(VARIANT)) {
+  for (const [name, rule] of Object.entries(VARIANT_RULES)) {
     const expected = unmet(rule, (value as Readonly<Record<string, unknown>>)[name]);
     if (expected) return `its "${name}" to be ${expected}`;
   }
   return undefined;
 }
 
-function unmet(rule: Rule, value: unknown): string | undefined {
+/** What a value had to be, when it is not that. */
+export function unmet(rule: Rule, value: unknown): string | undefined {
   const name = rule.endsWith('?') ? rule.slice(0, -1) : rule;
   if (name !== rule && value === undefined) return undefined;
   return RULES[name as RuleName](value);

@@ -1,5 +1,6 @@
 /** How the weights of a model are stored on a device, and how near to f32 it computes. */
 import type { MatrixDType, QuantDType, TableDType, Variant } from '../../kernels/kernel.ts';
+import { unmet, VARIANT_RULES } from '../../kernels/lib/params.ts';
 import { isQuantised } from '../../kernels/lib/quants.ts';
 import { OptionError } from '../errors.ts';
 import { adapterFacts, bindingLimit, chooseWeightDtype, variantOf } from '../gpu/variants.ts';
@@ -12,7 +13,7 @@ import {
 } from '../models/precision.ts';
 import { knownTiles } from '../ops/known-adapters.ts';
 import { forcedOf, roundsToHalves, type Tiles } from '../ops/tiles.ts';
-import { type Checks, checkOptions, checkValue, flag, having, integer, oneOf } from '../options.ts';
+import { type Checks, checkOptions, checkValue, having, integer, oneOf } from '../options.ts';
 import { quantDTypeOf, storageOf } from '../weights/quantize.ts';
 import type { Safetensors } from '../weights/safetensors.ts';
 
@@ -51,15 +52,13 @@ export const PRECISION_CHECKS: Checks<PrecisionOptions> = {
   variant: having('an object with parts of a variant'),
   tiles: having('an object of tiles'),
 };
-const VARIANT: Checks<Variant> = {
-  reduce: oneOf(['serial', 'workgroup', 'subgroup']),
-  f16: flag,
-  lanes: oneOf([4, 8, 16, 32, 64, 128]),
-  invocations: integer(64),
-  workgroupBytes: integer(1),
-  matrix: having('an object'),
-  halves: flag,
-};
+/** What kernels say of each part of a variant. */
+const VARIANT = Object.fromEntries(
+  Object.entries(VARIANT_RULES).map(([name, rule]) => [
+    name,
+    (value: unknown) => unmet(rule, value),
+  ]),
+);
 
 /** @throws OptionError when it has an unknown part, or one that is not what it should be. */
 export function checkVariant(variant: Partial<Variant> = {}): void {
