@@ -114,6 +114,7 @@ async function isSame({ id }: Origin, before: ModelRecord, plan: OriginPlan): Pr
   return folders(now) === folders(before.files);
 }
 
+/** The files of the model of a record; what is damaged of them is fetched anew. */
 async function filesOf(opening: Opening, record: ModelRecord): Promise<ModelFiles> {
   const model = await modelOf(opening, record, mend);
   for (const note of model.notes) opening.options.onNote?.(note);
@@ -124,10 +125,10 @@ async function filesOf(opening: Opening, record: ModelRecord): Promise<ModelFile
 type Mend = (opening: Opening, file: FileRecord, blocks: Blocks, index: number) => Promise<Bytes>;
 
 /** The model of a record: a folder as it is, checkpoints as they are read. */
-function modelOf(opening: Opening, { files }: ModelRecord, mend: Mend): Promise<GivenModel> {
+function modelOf(opening: Opening, { files }: ModelRecord, fill: Mend): Promise<GivenModel> {
   const sources = files.map((file) => {
     const blocks = blocksOf(opening.place, file);
-    return [file.file, blocks.source((index) => mend(opening, file, blocks, index))] as const;
+    return [file.file, blocks.source((index) => fill(opening, file, blocks, index))] as const;
   });
   return openGiven(new Map(sources));
 }
