@@ -224,4 +224,3 @@ def token_loss(gpt, states, tokens, weight=None):
         return F.cross_entropy(logits, tokens.flatten())
     loss = F.cross_entropy(logits, tokens.flatten(), reduction="none")
     return (loss * weight.flatten()).sum() / weight.sum()
-

@@ -5,7 +5,7 @@ from common import to_bytes
 from PIL import Image, ImageDraw
 from scenes.judge import detections, summary
 from scenes.pool import SceneSet, pack
-from scenes.scene import GRID, KEPT, NOUNS, Scenes
+from scenes.scene import GRID, KEPT, NOUNS, Scenes, bare
 from torch.nn import functional as F
 
 # Kinds of captions that are judged, with held-out pairs or counts in each.
@@ -33,7 +33,7 @@ def held_out_scenes(seed, share=1.0):
 def shown_nouns():
     """The nouns of the prompts that are shown."""
     said = f" {' '.join(SHOWN)} ".replace(",", " ")
-    names = ([(n["one"].split(" ", 1)[1], n["many"]) for n in noun["names"]] for noun in NOUNS)
+    names = ([(bare(n["one"]), n["many"]) for n in noun["names"]] for noun in NOUNS)
     return [i for i, known in enumerate(names) if any(f" {w} " in said for pair in known for w in pair)]
 
 

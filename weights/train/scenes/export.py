@@ -10,12 +10,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common import fail, main
 from export import vq_fields
+from scenes.scene import bare
 from scenes.vocabulary import FILE
-
-
-def bare(name):
-    """A noun without its article."""
-    return name.split(" ", 1)[1]
 
 
 def model_json(name, report, license, settings):

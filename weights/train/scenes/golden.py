@@ -18,9 +18,8 @@ from golden import set_tolerance
 from gpt_model import TextTransformer
 from safetensors_io import load, save
 from scenes.evaluate import SHOWN, held_out_scenes
-from scenes.export import bare
 from scenes.pool import LENGTH, padded
-from scenes.scene import KEPT, NOUNS
+from scenes.scene import KEPT, NOUNS, bare
 from scenes.vocabulary import PAD, Words
 from t5_model import T5Encoder
 

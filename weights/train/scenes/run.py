@@ -6,7 +6,6 @@ report.json with every curve and number, sheet.png and reconstructions.png. The 
 before anything is judged. With --init a run goes on from what another wrote, so that several short
 ones add up: the moments of Adam begin anew.
 """
-import argparse
 import json
 import os
 import shutil
@@ -27,8 +26,8 @@ from scenes import evaluate as ev
 from scenes.decoder import GPT, T5, DecoderTrainer, Painter
 from scenes.image_tokens import CONFIG, TokenizerTrainer, codes_of, encode, measured
 from scenes.judge import Detector, detections, summary, train_judge
+from scenes.options import options_of, shares_of
 from scenes.pool import Pool, SceneSet, padded
-from scenes.prepare import SPRITES
 from scenes.render import Renderer
 from scenes.scene import KEPT, NOUNS, keep_nouns
 from scenes.vocabulary import FILE, Words
@@ -36,50 +35,8 @@ from vq_model import compile_norms
 
 # Seconds at most, and share of the time after the start; the other stages share what is left.
 LAST = {"judge": (15, 0.08), "evaluation": (20, 0.08)}
-SHARES = {"tokenizer": 0.34, "codes": 0.05, "t5": 0.06, "decoder": 0.55}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 SETTINGS = ((3.0, 0), (5.0, 256), (2.0, 0), (4.0, 0), (7.5, 256), (6.0, 0), (3.0, 64), (1.0, 0))
-
-
-def options_of():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=200, help="for everything")
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    parser.add_argument("--precision", default="auto", choices=["auto", "f32", "bf16"])
-    parser.add_argument("--init", type=Path, help="go on from the weights in this --out of a run before")
-    parser.add_argument(
-        "--new-captions", action="store_true", help="with --init: T5 and the caption MLP begin anew"
-    )
-    parser.add_argument(
-        "--keep-codes", action="store_true", help="with --init: pictures keep their tokens, which are only drawn better"
-    )
-    parser.add_argument("--shares", default="", help="of the time, e.g. tokenizer=0.1,decoder=0.8")
-    parser.add_argument("--nouns", type=int, help="only so many of them, for a smaller model (4 or more)")
-    parser.add_argument("--sprites", type=Path, default=SPRITES)
-    parser.add_argument("--chunks", type=int, default=80, help="of scenes to make")
-    parser.add_argument("--per-chunk", type=int, default=10000)
-    parser.add_argument("--vq-batch", type=int, default=512)
-    parser.add_argument("--batch", type=int, default=512)
-    parser.add_argument("--vq-rate", type=float, default=1e-3)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--layout", default="contiguous", choices=["contiguous", "channels_last"])
-    parser.add_argument(
-        "--compile", action="store_true", help="torch.compile for the decoder, on CPUs for the tokenizer too"
-    )
-    parser.add_argument("--compile-norms", action="store_true", help="and for the tokenizer's norms")
-    parser.add_argument("--judged", type=float, default=1.0, help="share of the 500 captions")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--bench", type=float, default=0, help="time each variant so many seconds, and take the fastest"
-    )
-    parser.add_argument(
-        "--rehearse",
-        type=float,
-        default=0,
-        help="first run all of it in so many seconds, and end with exit code 1 if a part fails",
-    )
-    return parser.parse_args()
 
 
 class Outputs:
@@ -123,17 +80,6 @@ def deadlines(now, end, shares):
         at += span
         ends[name] = at
     return ends
-
-
-def shares_of(text):
-    """"tokenizer=0.1,decoder=0.8" over SHARES."""
-    shares = dict(SHARES)
-    for part in filter(None, text.split(",")):
-        name, _, value = part.partition("=")
-        if name not in SHARES or not value.replace(".", "", 1).isdigit():
-            fail(f'"--shares" expected parts like tokenizer=0.3 of {", ".join(SHARES)}, got "{part}"')
-        shares[name] = float(value)
-    return shares
 
 
 def started_from(folder):
@@ -262,6 +208,7 @@ class Training:
         options, device = self.options, self.device
         compile_norms(options.compile_norms)
         ends = deadlines(time.time(), end, self.shares)
+        compiled = options.compile and device.type == "cpu"
         trainer = TokenizerTrainer(
             self.renderer,
             self.scenes,
@@ -270,7 +217,7 @@ class Training:
             options.vq_batch,
             options.vq_rate,
             LAYOUTS[options.layout],
-            options.compile and device.type == "cpu",
+            compiled,
             options.keep_codes,
         )
         if self.before:
@@ -291,7 +238,7 @@ class Training:
             device,
             self.precision,
             self.report,
-            options.compile and device.type == "cpu",
+            compiled,
         )
         rows = torch.arange(len(self.packed), device=device)
         with torch.no_grad(), self.precision():
@@ -309,10 +256,11 @@ class Training:
             decoder.network.gpt.load_state_dict(gpt, strict=not options.new_captions)
             decoder.average.begin()
         attempt("t5", lambda: decoder.warm_up(ends["t5"], self.report, 2 * options.batch), self.strict)
-        keep = lambda: self.keep(decoder)
-        decoder.train(codes, ends["decoder"], self.report, (self.packed, test), keep)
+        decoder.train(
+            codes, ends["decoder"], self.report, (self.packed, test), lambda: self.keep(decoder)
+        )
         self.trained_scenes = len(codes)
-        helpers = keep()
+        helpers = self.keep(decoder)
         del decoder
         self.report["model"] = {"gpt": GPT, "vq": CONFIG, "t5": T5}
         self.out.write()
@@ -439,7 +387,7 @@ class Training:
 
 
 def run():
-    options = options_of()
+    options = options_of(__doc__.split("\n")[0])
     training = Training(options)
     try:
         if options.rehearse:

@@ -68,6 +68,11 @@ def keep_nouns(count, first=()):
     KEPT[:] = sorted([*first[:count], *(others[i] for i in spread)])
 
 
+def bare(name):
+    """A noun without its article."""
+    return name.split(" ", 1)[1]
+
+
 class Scene:
     """`groups` [(noun, count)] as the caption names them; `relation` of the first to the second;
     `objects` [(noun, size, x, y)] in cells; `ground` (colour at the top, colour at the bottom)."""
@@ -191,7 +196,7 @@ class Scenes:
     def named(self, noun, count):
         name = self.one_of(NOUNS[noun]["names"]) if self.upto(3) == 0 else NOUNS[noun]["names"][0]
         if count == 1:
-            return f"one {name['one'].split(' ', 1)[1]}" if self.upto(12) == 0 else name["one"]
+            return f"one {bare(name['one'])}" if self.upto(12) == 0 else name["one"]
         return f"{self.one_of(WORDS[count])} {name['many']}"
 
     def caption(self, scene):
