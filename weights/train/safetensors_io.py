@@ -47,3 +47,8 @@ def load(path):
         raw = np.frombuffer(data[begin:end], np.uint8).copy()
         tensors[name] = torch.from_numpy(raw).view(dtype).reshape(entry["shape"])
     return tensors
+
+
+def part_of(state, prefix):
+    """The tensors under a prefix, without it."""
+    return {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}

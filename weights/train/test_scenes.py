@@ -8,27 +8,31 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from contextlib import nullcontext
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
 from common import HERE
 from safetensors_io import load
-from scenes import judge
+from scenes import image_tokens, judge
 from scenes.pool import MEANINGS, OF_GROUND, OF_NOUN, SceneSet, made, meaning_of, padded
 from scenes.render import Renderer
-from scenes.scene import COLOUR_NAMES, GRID, NOUNS, Scene, Scenes, apart, as_arrays
+from scenes.scene import COLOUR_NAMES, GRID, NOUNS, SIZES, Scene, Scenes, apart, as_arrays
+from scenes.settled import Settled, given
 from scenes.vocabulary import END, UNKNOWN, Words
+from vq_model import VQModel
 
 # The whole run with tiny networks, on drawn squares instead of emoji.
 TINY_RUN = """
 import sys
 import common
-from scenes import decoder, image_tokens, judge, run
+from scenes import decoder, image_tokens, judging, run
 decoder.T5.update(d_model=32, d_kv=8, num_heads=2, d_ff=32, num_layers=1)
 decoder.GPT.update(dim=32, n_layer=1, n_head=2, multiple_of=32, caption_dim=32, vocab_size=64)
 image_tokens.CONFIG.update(ch_mult=[1, 1, 1, 1], z_channels=32, codebook_size=64)
-run.SETTINGS = ((2.0, 8),)
+judging.SETTINGS = ((2.0, 8),)
 common.main(run.run)
 """
 
@@ -70,14 +74,18 @@ class Whole(unittest.TestCase):
         held_out = report["evaluation"]["held_out"]
         self.assertEqual(set(held_out), {"objects", "relation", "count", "row", "others"})
         self.assertIn("nearest_trained_scene", report["evaluation"])
-        more = self.trained("second", "--init", folder, "--keep-codes", "--nouns", "16")
-        self.assertEqual(len(more["nouns"]), 16)
+        more = self.trained("second", "--init", folder, "--nouns", "20")
+        self.assertEqual(len(more["nouns"]), 20)
+        self.assertNotIn("curve", more["tokenizer"])
         self.assertEqual(more["before"]["decoder"], report["decoder"])
         loss = [r["decoder"]["curve"][0]["loss"] for r in (report, more)]
         self.assertLess(loss[1], loss[0])
-        before, after = (load(self.folder / out / "vq.safetensors") for out in ("first", "second"))
-        changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
-        self.assertEqual(changed, {"decoder", "post_quant_conv"})
+        # What is settled stays so, and the further things get codes.
+        before, after = (load(self.folder / out / "helpers.safetensors") for out in ("first", "second"))
+        self.assertTrue(torch.equal(before["settled.shade"], after["settled.shade"]))
+        patches, more_patches = (helpers["settled.patch"] for helpers in (before, after))
+        self.assertTrue(torch.equal(patches[patches >= 0], more_patches[patches >= 0]))
+        self.assertGreater((more_patches >= 0).sum(), (patches >= 0).sum())
         # A third with other captions.
         anew = self.trained("third", "--init", folder, "--new-captions", "--nouns", "16")
         self.assertEqual(anew["before"]["decoder"], report["decoder"])
@@ -170,6 +178,39 @@ class Parts(unittest.TestCase):
         wanted = torch.from_numpy(sprites()[5, 32, 32, :3]) / 127.5 - 1
         self.assertLess((image[0, :, 32, 64] - wanted).abs().max().item(), 0.01)
         self.assertTrue((image[0, :, 0, 0] == 1).all())
+
+    def test_settled_codes_know_only_what_a_cell_shows(self):
+        """Of an encoder that gives any codes: each cell of an object has one, on every ground and in
+        every place; what nearly nothing covers is ground."""
+        torch.manual_seed(0)
+        renderer = Renderer(sprites(), torch.device("cpu"))
+        network = VQModel({**image_tokens.CONFIG, "ch_mult": [1, 1, 1, 1], "z_channels": 32}).eval()
+        scenes = SceneSet([made(8, 40, False)], torch.device("cpu"))
+        settled, report = Settled(renderer), {}
+        with mock.patch("scenes.image_tokens.KEPT", [5]), mock.patch("scenes.settled.KEPT", [5]):
+            settled.settle(network, scenes, 0, nullcontext, report)
+        # The squares leave no cell out, at any size.
+        self.assertEqual(report["settled"]["patches"], sum(size * size for size in SIZES))
+        made_of = [
+            Scene("single", [(5, 1)], None, [(5, 4, x, 2)], (top, "blue"), "")
+            for x, top in ((6, "blue"), (1, "red"))
+        ]
+        objects, ground = (torch.from_numpy(a) for a in as_arrays(made_of))
+        first, second = settled.codes(objects, ground)
+        self.assertTrue(torch.equal(first[2:6, 6:10], second[2:6, 1:5]))
+        self.assertEqual(len(first[:, :6].unique()), 1)
+        self.assertGreater(len(second[:, 5:].unique()), 3)
+        self.assertTrue((second[:, 5:] == second[:, 5:6]).all())
+        self.assertFalse(set(first[:, :6].flatten().tolist()) & set(first[2:6, 6:10].flatten().tolist()))
+        again = Settled(renderer)
+        again.load_state({name: value.half() for name, value in settled.state().items()})
+        self.assertTrue(torch.equal(again.codes(objects, ground), torch.stack([first, second])))
+
+    def test_codes_are_shared_by_few(self):
+        counts = torch.tensor([[9.0, 1, 0], [9, 1, 0], [1, 1, 8]])
+        self.assertEqual(given(counts, shared=1.0).tolist(), [0, 1, 2])
+        self.assertEqual(given(counts, shared=0.0).tolist(), [0, 0, 2])
+        self.assertEqual(given(counts[:1], 1.0, torch.tensor([1.0, 0, 0])).tolist(), [1])
 
     def test_the_judge_is_taught_the_right_cells(self):
         objects = torch.full((1, 4, 4), -1)

@@ -14,11 +14,16 @@ from scenes.scene import bare
 from scenes.vocabulary import FILE
 
 
+def total(report, field, *stages):
+    """Summed over stages, of this run and of those that it went on from."""
+    here = sum(report.get(stage, {}).get(field, 0) for stage in stages)
+    return here + (total(report["before"], field, *stages) if "before" in report else 0)
+
+
 def model_json(name, report, license, settings):
     """Settings given by hand go before those that the evaluation chose."""
     chosen = report["evaluation"]
     nouns = report["nouns"]
-    decoder, tokenizer = report["decoder"], report["tokenizer"]
     return {
         "format": "llamagen-webgpu/1",
         "name": name,
@@ -37,10 +42,10 @@ def model_json(name, report, license, settings):
             "top_p": 1.0,
         },
         "license": license,
-        "trained": f"On drawn scenes of {len(nouns)} pictures of Noto Emoji with captions, on "
-        f"{report['device']}: tokenizer on {tokenizer['samples']} scenes in "
-        f"{tokenizer['seconds']:.0f} s, T5 and decoder on {decoder['samples']} samples of "
-        f"{decoder['scenes']} scenes in {decoder['seconds']:.0f} s; EMA weights",
+        "trained": f"On drawn scenes of {len(nouns)} pictures of Noto Emoji with captions, at last on "
+        f"{report['device']}: tokenizer on {total(report, 'samples', 'tokenizer', 'told')} pictures, T5 and "
+        f"decoder on {total(report, 'samples', 'decoder')} scenes, in "
+        f"{total(report, 'seconds', 'tokenizer', 'settled', 'told', 't5', 'decoder') / 60:.0f} minutes; EMA weights",
     }
 
 

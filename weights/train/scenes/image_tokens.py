@@ -1,5 +1,4 @@
 """The image tokenizer of scenes: trained on drawn scenes, then the codes of the scenes to learn."""
-import copy
 import traceback
 
 import torch
@@ -118,33 +117,16 @@ def compile_blocks(network):
 
 
 class TokenizerTrainer:
-    """With `keep_codes`, what makes tokens of pictures stays as it is, and with it what a decoder of
-    tokens has learned: pictures of tokens alone become better."""
-
     def __init__(
-        self,
-        renderer,
-        scenes,
-        device,
-        precision,
-        batch=512,
-        rate=1e-3,
-        layout=None,
-        compiled=False,
-        keep_codes=False,
+        self, renderer, scenes, device, precision, batch=512, rate=1e-3, layout=None, compiled=False
     ):
         self.renderer, self.scenes, self.device, self.precision = renderer, scenes, device, precision
-        self.keep_codes = keep_codes
         self.batch, self.peak = batch, rate
         self.layout = layout or torch.contiguous_format
         self.network = VQModel(CONFIG).to(device=device, memory_format=self.layout)
-        if keep_codes:
-            for part in (self.network.encoder, self.network.quant_conv, self.network.quantize):
-                part.requires_grad_(False)
-        self.learning = [p for p in self.network.parameters() if p.requires_grad]
         self.average = Mean(self.network, 0.998)
         self.use = CodeUse(CONFIG["codebook_size"], device)
-        self.optimizer = adam(self.learning, device, rate)
+        self.optimizer = adam(self.network.parameters(), device, rate)
         self.loss_of = picture_loss
         if compiled:
             compile_blocks(self.network)
@@ -155,15 +137,13 @@ class TokenizerTrainer:
         x, opacity = self.pairs()
         x = x.contiguous(memory_format=self.layout)
         with self.precision():
-            with torch.set_grad_enabled(not self.keep_codes):
-                quantised, codes, z = encode(self.network, x)
+            quantised, codes, z = encode(self.network, x)
             y = self.network.decode(straight_through(quantised, z))
-        pictures = loss = self.loss_of(y.float(), x, opacity)
-        if not self.keep_codes:
-            loss = pictures + quantizer_loss(quantised, z, 0.25) + STEADY * unsteady(z, opacity)
+        pictures = self.loss_of(y.float(), x, opacity)
+        learned = quantizer_loss(quantised, z, 0.25) + STEADY * unsteady(z, opacity)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.learning, 1.0)
+        (pictures + learned).backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.use.update(codes)
         return pictures.detach(), z.detach()
@@ -191,7 +171,7 @@ class TokenizerTrainer:
                 break
             stage.step(self.batch)
             often = 5000 if stage.share < 0.1 else 12_500  # pictures
-            if not self.keep_codes and stage.share < 0.7 and stage.samples % often < self.batch:
+            if stage.share < 0.7 and stage.samples % often < self.batch:
                 self.use.revive(self.network.quantize.embedding.weight, z)
             self.average.update()
             if stage.time_to_show():
@@ -204,28 +184,6 @@ class TokenizerTrainer:
         network = VQModel(CONFIG).to(device=self.device, memory_format=self.layout)
         network.load_state_dict(self.average.state())
         return network.eval().requires_grad_(False)
-
-
-@torch.no_grad()
-def codes_of(network, renderer, scenes, deadline, device, precision, report, compiled=False):
-    """Codes int16 [n, 144] of as many scenes as the time allows, in their order."""
-    batch = 1024
-    if compiled:
-        network, batch = copy.deepcopy(network), 128
-        compile_blocks(network)
-    stage = Stage("codes", deadline, device, report)
-    parts = []
-    for begin in range(0, len(scenes), batch):
-        if not stage.goes_on():
-            break
-        rows = torch.arange(begin, min(begin + batch, len(scenes)), device=device)
-        x, _ = scenes.draw(renderer, rows)
-        with precision():
-            _, codes, _ = encode(network, x)
-        parts.append(codes.flatten(1).to(torch.int16))
-        stage.step(len(rows))
-    stage.end()
-    return torch.cat(parts)
 
 
 @torch.no_grad()

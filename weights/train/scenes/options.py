@@ -2,11 +2,13 @@
 import argparse
 from pathlib import Path
 
+import torch
 from common import fail
 from scenes.prepare import SPRITES
 
 # Of the time that the judge and the evaluation leave.
-SHARES = {"tokenizer": 0.34, "codes": 0.05, "t5": 0.06, "decoder": 0.55}
+SHARES = {"tokenizer": 0.2, "settled": 0.02, "told": 0.2, "t5": 0.06, "decoder": 0.52}
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
 def options_of(description):
@@ -19,9 +21,6 @@ def options_of(description):
     parser.add_argument(
         "--new-captions", action="store_true", help="with --init: T5 and the caption MLP begin anew"
     )
-    parser.add_argument(
-        "--keep-codes", action="store_true", help="with --init: pictures keep their tokens, which are only drawn better"
-    )
     parser.add_argument("--shares", default="", help="of the time, e.g. tokenizer=0.1,decoder=0.8")
     parser.add_argument("--nouns", type=int, help="only so many of them, for a smaller model (4 or more)")
     parser.add_argument("--sprites", type=Path, default=SPRITES)
@@ -31,7 +30,7 @@ def options_of(description):
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--vq-rate", type=float, default=1e-3)
     parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--layout", default="contiguous", choices=["contiguous", "channels_last"])
+    parser.add_argument("--layout", default="contiguous", choices=list(LAYOUTS))
     parser.add_argument(
         "--compile", action="store_true", help="torch.compile for the decoder, on CPUs for the tokenizer too"
     )

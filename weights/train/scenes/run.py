@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the text model of scenes by the clock: tokenizer, codes, T5 and decoder, judge, evaluation.
+"""Trains the text model of scenes by the clock: tokenizer, its codes, T5 and decoder, judge, evaluation.
 
 Writes to --out: gpt, vq, t5 and helpers (the judge, and what teaches T5) as f16 safetensors,
 report.json with every curve and number, sheet.png and reconstructions.png. The weights are written
@@ -19,24 +19,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 import torch
-from common import device_of, fail, main, precision_of, to_bytes
-from PIL import Image
-from safetensors_io import load, save
+from common import device_of, fail, main, precision_of
+from safetensors_io import load, part_of, save
 from scenes import evaluate as ev
+from scenes.bench import bench
 from scenes.decoder import GPT, T5, DecoderTrainer, Painter
-from scenes.image_tokens import CONFIG, TokenizerTrainer, codes_of, encode, measured
-from scenes.judge import Detector, detections, summary, train_judge
-from scenes.options import options_of, shares_of
-from scenes.pool import Pool, SceneSet, padded
+from scenes.image_tokens import CONFIG, TokenizerTrainer
+from scenes.judging import Judging
+from scenes.options import LAYOUTS, options_of, shares_of
+from scenes.pool import Pool, SceneSet
 from scenes.render import Renderer
 from scenes.scene import KEPT, NOUNS, keep_nouns
+from scenes.settled import Settled
+from scenes.told import ToldTrainer
 from scenes.vocabulary import FILE, Words
-from vq_model import compile_norms
+from vq_model import VQModel, compile_norms
 
 # Seconds at most, and share of the time after the start; the other stages share what is left.
 LAST = {"judge": (15, 0.08), "evaluation": (20, 0.08)}
-LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-SETTINGS = ((3.0, 0), (5.0, 256), (2.0, 0), (4.0, 0), (7.5, 256), (6.0, 0), (3.0, 64), (1.0, 0))
 
 
 class Outputs:
@@ -95,11 +95,6 @@ def started_from(folder):
     return {**weights, "report": json.loads(files[-1].read_text())}
 
 
-def part_of(state, prefix):
-    """The tensors under a prefix, without it."""
-    return {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
-
-
 class Training:
     def __init__(self, options):
         self.options = options
@@ -148,52 +143,6 @@ class Training:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
-    def bench(self, seconds):
-        """Samples a second of the variants that --layout and --compile choose among."""
-        report = {}
-
-        def timed(name, step, batch):
-            began = time.time()
-            step()
-            self.wait()
-            first, began, steps = time.time() - began, time.time(), 0
-            while time.time() - began < seconds:
-                for _ in range(3):
-                    step()
-                self.wait()
-                steps += 3
-            report[name] = round(steps * batch / (time.time() - began))
-            self.say(f"bench {name}: {report[name]}/s, first step {first:.1f} s")
-            return True
-
-        options, batch = self.options, self.options.vq_batch
-        best = 0.0
-        for layout, norms in (("contiguous", False), ("channels_last", False), ("channels_last", True)):
-            compile_norms(norms)
-            name = f"tokenizer {layout}{', compiled norms' if norms else ''}"
-            vq = TokenizerTrainer(
-                self.renderer, self.scenes, self.device, self.precision, batch, layout=LAYOUTS[layout]
-            )
-            if attempt(name, lambda: timed(name, lambda: vq.step(1e-4), batch)) is None:
-                continue
-            if report[name] > best:
-                best, options.layout, options.compile_norms = report[name], layout, norms
-        compile_norms(options.compile_norms)
-        codes = torch.randint(CONFIG["codebook_size"], (len(self.scenes), 144), device=self.device)
-        batch = min(options.batch, len(codes))
-        rows = torch.arange(batch, device=self.device)
-        best = 0.0
-        for compiled in (False, True):
-            name = f"decoder{', compiled' if compiled else ''}"
-            trainer = DecoderTrainer(self.scenes, self.device, self.precision, batch, compiled=compiled)
-            if attempt(name, lambda: timed(name, lambda: trainer.step(codes, rows, 1e-5), batch)) is None:
-                continue
-            if report[name] > best:
-                best, options.compile = report[name], compiled
-        self.report["bench"] = report
-        chosen = (options.layout, options.compile_norms, options.compile)
-        self.say("bench chose layout {}, compiled norms {}, compiled decoder {}".format(*chosen))
-
     def rehearse(self, seconds):
         """Every stage for a moment, into a folder of its own; any failure ends the program."""
         whole, self.out = self.out, Outputs(self.options.out / "rehearsal", {})
@@ -208,44 +157,35 @@ class Training:
         options, device = self.options, self.device
         compile_norms(options.compile_norms)
         ends = deadlines(time.time(), end, self.shares)
-        compiled = options.compile and device.type == "cpu"
-        trainer = TokenizerTrainer(
-            self.renderer,
-            self.scenes,
-            device,
-            self.precision,
-            options.vq_batch,
-            options.vq_rate,
-            LAYOUTS[options.layout],
-            compiled,
-            options.keep_codes,
-        )
-        if self.before:
-            trainer.network.load_state_dict(self.before["vq"])
-            trainer.average.begin()
-        self.tokenizer = trainer.train(ends["tokenizer"], self.report)
-        del trainer
+        self.settled = Settled(self.renderer)
+        self.tokenizer = self.train_tokenizer(ends)
         self.out.weights("vq", self.tokenizer.state_dict())
         # A rehearsal does with those that are there.
         jobs = [job for job in self.asked if job.done() or not self.strict]
         self.scenes = SceneSet([job.result() for job in jobs], device)
         self.say(f"{len(self.scenes)} scenes to learn")
-        codes = codes_of(
-            self.tokenizer,
-            self.renderer,
-            self.scenes,
-            ends["codes"],
-            device,
-            self.precision,
-            self.report,
-            compiled,
-        )
-        rows = torch.arange(len(self.packed), device=device)
-        with torch.no_grad(), self.precision():
-            test = encode(self.tokenizer, self.packed.draw(self.renderer, rows)[0])[1].flatten(1)
-        decoder = DecoderTrainer(
-            self.scenes, device, self.precision, min(options.batch, len(codes)), options.rate, options.compile
-        )
+        codes = self.codes_of(self.scenes)
+        helpers = self.train_decoder(codes, ends)
+        self.report["model"] = {"gpt": GPT, "vq": CONFIG, "t5": T5}
+        self.out.write()
+        self.say("weights written")
+        compile_norms(False)  # other shapes than those it was compiled for
+        judging = Judging(self)
+        attempt("tokenizer measured", judging.measure_tokenizer, self.strict)
+        judge = attempt("judge", lambda: judging.judge_of(ends["judge"]), self.strict)
+        if judge is not None:
+            helpers.update({f"judge.{k}": v for k, v in judge.state_dict().items()})
+            self.out.weights("helpers", helpers)
+        attempt("evaluation", lambda: judging.evaluate(judge, ends["evaluation"]), self.strict)
+        self.out.write()
+        self.say("done")
+
+    def train_decoder(self, codes, ends):
+        """T5 and decoder; their helpers."""
+        options, device = self.options, self.device
+        self.trained_scenes = len(codes)
+        batch = min(options.batch, len(codes))
+        decoder = DecoderTrainer(self.scenes, device, self.precision, batch, options.rate, options.compile)
         if self.before:
             gpt = self.before["gpt"]
             if options.new_captions:
@@ -254,31 +194,61 @@ class Training:
                 decoder.network.t5.load_state_dict(self.before["t5"])
                 decoder.meaning.load_state_dict(part_of(self.before["helpers"], "meaning."))
             decoder.network.gpt.load_state_dict(gpt, strict=not options.new_captions)
-            decoder.average.begin()
-        attempt("t5", lambda: decoder.warm_up(ends["t5"], self.report, 2 * options.batch), self.strict)
-        decoder.train(
-            codes, ends["decoder"], self.report, (self.packed, test), lambda: self.keep(decoder)
-        )
-        self.trained_scenes = len(codes)
-        helpers = self.keep(decoder)
-        del decoder
-        self.report["model"] = {"gpt": GPT, "vq": CONFIG, "t5": T5}
-        self.out.write()
-        self.say("weights written")
-        compile_norms(False)  # other shapes than those it was compiled for
-        attempt("tokenizer measured", self.measure_tokenizer, self.strict)
-        self.judge = attempt("judge", lambda: self.judge_of(ends["judge"]), self.strict)
-        if self.judge is not None:
-            helpers.update({f"judge.{k}": v for k, v in self.judge.state_dict().items()})
-            self.out.weights("helpers", helpers)
-        attempt("evaluation", lambda: self.evaluate(ends["evaluation"]), self.strict)
-        self.out.write()
-        self.say("done")
+        if not self.skips("t5"):
+            attempt("t5", lambda: decoder.warm_up(ends["t5"], self.report, 2 * options.batch), self.strict)
+        decoder.average.begin()
+        if not self.skips("decoder"):
+            test = (self.packed, self.codes_of(self.packed))
+            decoder.train(codes, ends["decoder"], self.report, test, lambda: self.keep(decoder))
+        return self.keep(decoder)
+
+    def train_tokenizer(self, ends):
+        """First it chooses its codes, then it is told those that are settled."""
+        options, device = self.options, self.device
+        layout, compiled = LAYOUTS[options.layout], options.compile and device.type == "cpu"
+        saved = part_of(self.before["helpers"], "settled.") if self.before else {}
+        if saved:
+            self.settled.load_state(saved)
+        if saved or self.skips("tokenizer"):
+            network = VQModel(CONFIG).to(device=device, memory_format=layout)
+            network.load_state_dict(self.before["vq"])
+            network.eval().requires_grad_(False)
+        else:
+            settings = (options.vq_batch, options.vq_rate, layout, compiled)
+            trainer = TokenizerTrainer(self.renderer, self.scenes, device, self.precision, *settings)
+            if self.before:
+                trainer.network.load_state_dict(self.before["vq"])
+                trainer.average.begin()
+            network = trainer.train(ends["tokenizer"], self.report)
+        self.settled.settle(network, self.scenes, ends["settled"], self.precision, self.report)
+        if self.skips("told"):
+            return network
+        return ToldTrainer(
+            network.state_dict(),
+            self.settled,
+            self.scenes,
+            device,
+            self.precision,
+            options.vq_batch,
+            options.vq_rate,
+            layout,
+            compiled,
+        ).train(ends["told"], self.report)
+
+    def skips(self, stage):
+        """Whether what a run before has learned of it stays as it is."""
+        return bool(self.before) and self.shares[stage] == 0
+
+    def codes_of(self, scenes):
+        """int16 [n, 144]."""
+        parts = zip(scenes.objects.split(8192), scenes.ground.split(8192))
+        return torch.cat([self.settled.codes(*part).flatten(1).short() for part in parts])
 
     def keep(self, decoder):
         """Writes what a decoder has learned; its helpers."""
         self.painter = decoder.trained(Painter().to(self.device)).requires_grad_(False)
         helpers = {f"meaning.{k}": v for k, v in decoder.meaning.state_dict().items()}
+        helpers.update({f"settled.{k}": v for k, v in self.settled.state().items()})
         if self.before:
             # The judge, until there is another.
             helpers.update({k: v for k, v in self.before["helpers"].items() if k.startswith("judge.")})
@@ -286,104 +256,6 @@ class Training:
         self.out.weights("t5", self.painter.t5.state_dict())
         self.out.weights("helpers", helpers)
         return helpers
-
-    def measure_tokenizer(self):
-        quality = measured(self.tokenizer, self.renderer, self.packed, self.device)
-        self.report["tokenizer"].update(quality)
-        self.say(f"tokenizer: {quality}")
-        rows = torch.arange(0, len(self.packed), max(1, len(self.packed) // 24), device=self.device)[:24]
-        x, _ = self.packed.draw(self.renderer, rows)
-        with torch.no_grad():
-            y = self.tokenizer.decode(encode(self.tokenizer, x)[0]).clamp(-1, 1)
-        pairs = to_bytes(torch.cat([torch.cat(p, 2) for p in zip(x, y)], 2).unsqueeze(0))[0]
-        strips = pairs.cpu().numpy().reshape(96, -1, 8 * 192, 3) if len(rows) % 8 == 0 else None
-        if strips is not None:
-            Image.fromarray(strips.transpose(1, 0, 2, 3).reshape(-1, 8 * 192, 3)).save(
-                self.out.folder / "reconstructions.png"
-            )
-
-    def judge_of(self, deadline):
-        """The judge of the run before, or a new one; and what it says of pictures as they were drawn."""
-        saved = part_of(self.before["helpers"], "judge.") if self.before else {}
-        if saved:
-            judge = Detector().to(self.device)
-            judge.load_state_dict(saved, strict=False)
-            judge.eval().requires_grad_(False)
-        else:
-            judge = self.train_judge(deadline)
-        entry = self.report.setdefault("judge", {})
-        entry["on_drawn_held_out_scenes"] = ev.judge_quality(judge, self.renderer, self.judged, self.packed)
-        rows = torch.arange(len(self.packed), device=self.device)
-        x, _ = self.packed.draw(self.renderer, rows)
-        with torch.no_grad():
-            y = torch.cat([self.tokenizer.decode(encode(self.tokenizer, part)[0]) for part in x.split(128)])
-        entry["on_their_reconstructions"] = summary(self.judged, detections(judge, y.float().clamp(-1, 1)))
-        for name in ("on_drawn_held_out_scenes", "on_their_reconstructions"):
-            self.say(f"judge {name.replace('_', ' ')}: {entry[name]}")
-        return judge
-
-    def train_judge(self, deadline):
-        jobs = self.asked_judge[:1] if self.strict else self.asked_judge
-        parts = [job.result() for job in jobs]
-        scenes = SceneSet(parts, self.device)
-        settings = (self.device, self.precision, self.report, 4 * self.options.vq_batch)
-        return train_judge(scenes, self.renderer, deadline, *settings)
-
-    def paint(self, packed, scale, top_k, seed):
-        ids, valid = packed.captions(torch.arange(len(packed), device=self.device))
-        chooser = ev.Chooser(scale, top_k, seed=seed, device=self.device)
-        return ev.paint(self.painter, self.tokenizer, ids, valid, chooser)
-
-    def evaluate(self, deadline):
-        """Chooses guidance and top k on other captions than those that are then judged."""
-        tried = ev.arrays(self.tried, self.words, self.device)
-        evaluation = self.report.setdefault("evaluation", {"tried": []})
-        best, chosen = -1.0, (4.0, 0)
-        evaluation["cfg_scale"], evaluation["top_k"] = chosen
-        if self.judge is None:
-            self.show(self.paint(self.packed, *chosen, seed=2)[0], chosen)
-            return
-        for scale, top_k in SETTINGS:
-            if time.time() > deadline - 7 and best >= 0:
-                break
-            images, _ = self.paint(tried, scale, top_k, seed=1)
-            said = summary(self.tried, detections(self.judge, images))
-            points = sum(said[k]["share"] for k in ("objects", "relation", "count") if k in said)
-            evaluation["tried"].append({"cfg_scale": scale, "top_k": top_k, **said})
-            self.say(f"guidance {scale} top k {top_k}: " + ", ".join(f"{k} {v['share']}" for k, v in said.items()))
-            if points > best:
-                best, chosen = points, (scale, top_k)
-        evaluation["cfg_scale"], evaluation["top_k"] = chosen
-        images, tokens = self.paint(self.packed, *chosen, seed=2)
-        evaluation["held_out"] = summary(self.judged, detections(self.judge, images))
-        self.say(f"500 held-out captions, guidance {chosen}: {evaluation['held_out']}")
-        self.out.write()
-        self.show(images, chosen)
-        singles = ev.single_scenes(3)
-        pictures, _ = self.paint(ev.arrays(singles, self.words, self.device), *chosen, seed=3)
-        evaluation["singles"] = summary(singles, detections(self.judge, pictures))
-        self.say(f"single objects: {evaluation['singles']}")
-        apart = ev.nearest(images, self.renderer, self.scenes, self.trained_scenes)
-        rows = torch.arange(len(self.packed), device=self.device)
-        drawn, _ = self.packed.draw(self.renderer, rows)
-        reference = ev.nearest(drawn, self.renderer, self.scenes, self.trained_scenes)
-        evaluation["nearest_trained_scene"] = {
-            "median": round(apart.median().item(), 2),
-            "below_8": round((apart < 8).float().mean().item(), 4),
-            "drawn_median": round(reference.median().item(), 2),
-            "drawn_below_8": round((reference < 8).float().mean().item(), 4),
-        }
-        self.say(f"nearest trained scene: {evaluation['nearest_trained_scene']}")
-
-    def show(self, images, chosen):
-        """Eight chosen prompts, then held-out captions of every kind."""
-        ids = torch.tensor([padded(self.words.ids(text)) for text in ev.SHOWN], device=self.device)
-        chooser = ev.Chooser(*chosen, seed=4, device=self.device)
-        first, _ = ev.paint(self.painter, self.tokenizer, ids, ids != 0, chooser)
-        rows = torch.linspace(0, len(images) - 1, min(24, len(images))).long().tolist()
-        captions = [*ev.SHOWN, *(self.judged[i].caption for i in rows)]
-        page = ev.sheet(torch.cat([first, images[rows]]), captions)
-        page.save(self.out.folder / "sheet.png")
 
 
 def run():
@@ -393,7 +265,7 @@ def run():
         if options.rehearse:
             training.rehearse(options.rehearse)
         if options.bench:
-            attempt("bench", lambda: training.bench(options.bench))
+            attempt("bench", lambda: bench(training, options.bench, attempt))
         torch.manual_seed(options.seed)
         training.train(BEGAN + options.seconds)
     finally:

@@ -1,0 +1,132 @@
+"""What a run has learned, judged: the tokenizer, then pictures of held-out captions."""
+import time
+
+import torch
+from common import to_bytes
+from PIL import Image
+from safetensors_io import part_of
+from scenes import evaluate as ev
+from scenes.image_tokens import encode, measured
+from scenes.judge import Detector, detections, summary, train_judge
+from scenes.pool import SceneSet, padded
+from scenes.scene import GRID
+
+SETTINGS = ((3.0, 0), (5.0, 256), (2.0, 0), (4.0, 0), (7.5, 256), (6.0, 0), (3.0, 64), (1.0, 0))
+
+
+class Judging:
+    """`run` is a Training whose tokenizer and painter are trained."""
+
+    def __init__(self, run):
+        self.run, self.report, self.device = run, run.report, run.device
+        self.tokenizer, self.renderer = run.tokenizer, run.renderer
+        self.judged, self.packed = run.judged, run.packed
+
+    def measure_tokenizer(self):
+        quality = measured(self.tokenizer, self.renderer, self.packed, self.device)
+        quality["settled"] = self.share_settled()
+        self.report.setdefault("tokenizer", {}).update(quality)
+        self.run.say(f"tokenizer: {quality}")
+        rows = torch.arange(0, len(self.packed), max(1, len(self.packed) // 24), device=self.device)[:24]
+        x, _ = self.packed.draw(self.renderer, rows)
+        with torch.no_grad():
+            y = self.tokenizer.decode(encode(self.tokenizer, x)[0]).clamp(-1, 1)
+        pairs = to_bytes(torch.cat([torch.cat(p, 2) for p in zip(x, y)], 2).unsqueeze(0))[0]
+        strips = pairs.cpu().numpy().reshape(96, -1, 8 * 192, 3) if len(rows) % 8 == 0 else None
+        if strips is not None:
+            Image.fromarray(strips.transpose(1, 0, 2, 3).reshape(-1, 8 * 192, 3)).save(
+                self.run.out.folder / "reconstructions.png"
+            )
+
+    @torch.no_grad()
+    def share_settled(self):
+        """Of the codes of drawn held-out scenes, how many the encoder gives as they are settled."""
+        x, _ = self.packed.draw(self.renderer, torch.arange(len(self.packed), device=self.device))
+        codes = torch.cat([encode(self.tokenizer, part)[1] for part in x.split(128)])
+        return (codes.flatten(1) == self.run.codes_of(self.packed)).float().mean().item()
+
+    def judge_of(self, deadline):
+        """The judge of the run before, or a new one; and what it says of pictures as they were drawn."""
+        saved = part_of(self.run.before["helpers"], "judge.") if self.run.before else {}
+        if saved:
+            judge = Detector().to(self.device)
+            judge.load_state_dict(saved, strict=False)
+            judge.eval().requires_grad_(False)
+        else:
+            judge = self.train_judge(deadline)
+        entry = self.report.setdefault("judge", {})
+        entry["on_drawn_held_out_scenes"] = ev.judge_quality(judge, self.renderer, self.judged, self.packed)
+        rows = torch.arange(len(self.packed), device=self.device)
+        x, _ = self.packed.draw(self.renderer, rows)
+        with torch.no_grad():
+            made = [self.tokenizer.decode(encode(self.tokenizer, part)[0]) for part in x.split(128)]
+            codes = self.run.codes_of(self.packed).long().view(-1, GRID, GRID)
+            best = [self.tokenizer.decode_code(part) for part in codes.split(128)]
+        for name, parts in (("on_their_reconstructions", made), ("on_settled_codes", best)):
+            entry[name] = summary(self.judged, detections(judge, torch.cat(parts).float().clamp(-1, 1)))
+        for name in ("on_drawn_held_out_scenes", "on_their_reconstructions", "on_settled_codes"):
+            self.run.say(f"judge {name.replace('_', ' ')}: {entry[name]}")
+        return judge
+
+    def train_judge(self, deadline):
+        jobs = self.run.asked_judge[:1] if self.run.strict else self.run.asked_judge
+        parts = [job.result() for job in jobs]
+        scenes = SceneSet(parts, self.device)
+        settings = (self.device, self.run.precision, self.report, 4 * self.run.options.vq_batch)
+        return train_judge(scenes, self.renderer, deadline, *settings)
+
+    def paint(self, packed, scale, top_k, seed):
+        ids, valid = packed.captions(torch.arange(len(packed), device=self.device))
+        chooser = ev.Chooser(scale, top_k, seed=seed, device=self.device)
+        return ev.paint(self.run.painter, self.tokenizer, ids, valid, chooser)
+
+    def evaluate(self, judge, deadline):
+        """Chooses guidance and top k on other captions than those that are then judged."""
+        tried = ev.arrays(self.run.tried, self.run.words, self.device)
+        evaluation = self.report.setdefault("evaluation", {"tried": []})
+        best, chosen = -1.0, (4.0, 0)
+        evaluation["cfg_scale"], evaluation["top_k"] = chosen
+        if judge is None:
+            self.show(self.paint(self.packed, *chosen, seed=2)[0], chosen)
+            return
+        for scale, top_k in SETTINGS:
+            if time.time() > deadline - 7 and best >= 0:
+                break
+            images, _ = self.paint(tried, scale, top_k, seed=1)
+            said = summary(self.run.tried, detections(judge, images))
+            points = sum(said[k]["share"] for k in ("objects", "relation", "count") if k in said)
+            evaluation["tried"].append({"cfg_scale": scale, "top_k": top_k, **said})
+            self.run.say(f"guidance {scale} top k {top_k}: " + ", ".join(f"{k} {v['share']}" for k, v in said.items()))
+            if points > best:
+                best, chosen = points, (scale, top_k)
+        evaluation["cfg_scale"], evaluation["top_k"] = chosen
+        images, tokens = self.paint(self.packed, *chosen, seed=2)
+        evaluation["held_out"] = summary(self.judged, detections(judge, images))
+        self.run.say(f"500 held-out captions, guidance {chosen}: {evaluation['held_out']}")
+        self.run.out.write()
+        self.show(images, chosen)
+        singles = ev.single_scenes(3)
+        pictures, _ = self.paint(ev.arrays(singles, self.run.words, self.device), *chosen, seed=3)
+        evaluation["singles"] = summary(singles, detections(judge, pictures))
+        self.run.say(f"single objects: {evaluation['singles']}")
+        apart = ev.nearest(images, self.renderer, self.run.scenes, self.run.trained_scenes)
+        rows = torch.arange(len(self.packed), device=self.device)
+        drawn, _ = self.packed.draw(self.renderer, rows)
+        reference = ev.nearest(drawn, self.renderer, self.run.scenes, self.run.trained_scenes)
+        evaluation["nearest_trained_scene"] = {
+            "median": round(apart.median().item(), 2),
+            "below_8": round((apart < 8).float().mean().item(), 4),
+            "drawn_median": round(reference.median().item(), 2),
+            "drawn_below_8": round((reference < 8).float().mean().item(), 4),
+        }
+        self.run.say(f"nearest trained scene: {evaluation['nearest_trained_scene']}")
+
+    def show(self, images, chosen):
+        """Eight chosen prompts, then held-out captions of every kind."""
+        ids = torch.tensor([padded(self.run.words.ids(text)) for text in ev.SHOWN], device=self.device)
+        chooser = ev.Chooser(*chosen, seed=4, device=self.device)
+        first, _ = ev.paint(self.run.painter, self.tokenizer, ids, ids != 0, chooser)
+        rows = torch.linspace(0, len(images) - 1, min(24, len(images))).long().tolist()
+        captions = [*ev.SHOWN, *(self.judged[i].caption for i in rows)]
+        page = ev.sheet(torch.cat([first, images[rows]]), captions)
+        page.save(self.run.out.folder / "sheet.png")
