@@ -5,6 +5,7 @@ import torch
 from scenes.decoder import DecoderTrainer
 from scenes.image_tokens import CONFIG, TokenizerTrainer
 from scenes.options import LAYOUTS
+from scenes.settled import Settled
 from vq_model import compile_norms
 
 
@@ -39,13 +40,15 @@ def bench(run, seconds, attempt):
         if report[name] > best:
             best, options.layout, options.compile_norms = report[name], layout, norms
     compile_norms(options.compile_norms)
+    settled = Settled(run.renderer)
+    settled.patch.random_(CONFIG["codebook_size"])
     codes = torch.randint(CONFIG["codebook_size"], (len(run.scenes), 144), device=run.device)
     batch = min(options.batch, len(codes))
     rows = torch.arange(batch, device=run.device)
     best = 0.0
     for compiled in (False, True):
         name = f"decoder{', compiled' if compiled else ''}"
-        trainer = DecoderTrainer(run.scenes, run.device, run.precision, batch, compiled=compiled)
+        trainer = DecoderTrainer(run.scenes, settled, run.device, run.precision, batch, compiled=compiled)
         if attempt(name, lambda: timed(name, lambda: trainer.step(codes, rows, 1e-5), batch)) is None:
             continue
         if report[name] > best:

@@ -113,13 +113,15 @@ def adam(groups, device, rate, betas=(0.9, 0.95)):
 
 class Optimizers:
     """Muon (Jordan 2024) for matrices between layers, where PyTorch has it (2.9), else AdamW as for
-    all others: embeddings, outputs, gains. Rates are AdamW's for both."""
+    all others: embeddings, outputs, gains. Rates are AdamW's for both; `taught`, which has learned
+    already, has a third of them."""
 
-    def __init__(self, between, others, device, rate, decay=0.02):
+    def __init__(self, between, others, taught, device, rate, decay=0.02):
         muon = getattr(torch.optim, "Muon", None)
         groups = [
             {"params": [p for p in others if p.dim() > 1], "weight_decay": decay},
             {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0},
+            {"params": taught, "weight_decay": 0.0, "share": 1 / 3},
         ]
         self.parts = []
         if muon:
@@ -140,4 +142,4 @@ class Optimizers:
 
 def set_rate(optimizer, rate):
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("share", 1)

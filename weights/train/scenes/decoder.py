@@ -9,6 +9,7 @@ from scenes.clock import Mean, Optimizers, Stage, adam, set_rate
 from scenes.image_tokens import CONFIG as VQ
 from scenes.pool import LENGTH, MEANINGS
 from scenes.scene import GRID
+from scenes.settled import cells_of
 from t5_model import T5Encoder
 from torch import nn
 from torch.nn import functional as F
@@ -82,7 +83,11 @@ class Meaning(nn.Module):
 
     def forward(self, tokens, valid, meaning):
         mean = (tokens * valid.unsqueeze(-1)).sum(1) / valid.sum(1, keepdim=True)
-        logits = self.read(mean.to(self.read.weight.dtype)).float()
+        return self.loss(mean, meaning)
+
+    def loss(self, vectors, meaning):
+        """Nats a vector; vectors [n, dim]."""
+        logits = self.read(vectors.to(self.read.weight.dtype)).float()
         wanted = torch.zeros(len(logits), MEANINGS + 1, device=logits.device)
         places = meaning.long()
         wanted.scatter_(1, torch.where(places >= 0, places, torch.full_like(places, MEANINGS)), 1.0)
@@ -90,24 +95,35 @@ class Meaning(nn.Module):
 
 
 class DecoderTrainer:
-    def __init__(self, scenes, device, precision, batch=512, rate=1.5e-3, compiled=False, said=0.1):
-        """`said` is the weight of the loss of Meaning."""
+    """Beside the loss of tokens it has three that bring nouns into pictures. Without them a decoder
+    learned in 38,000 scenes of 253 things to draw each of them, at 0.2 nats a token, and began them
+    without regard to the caption, whose nouns the mean of the condition tokens told in 95 %: image tokens
+    see that mean diluted by all that they see, and of 144 tokens two depend on it."""
+
+    def __init__(self, scenes, settled, device, precision, batch=512, rate=1.5e-3, compiled=False):
         self.scenes, self.device, self.precision = scenes, device, precision
         self.batch, self.peak = batch, rate
         self.network = Painter().to(device)
-        self.meaning, self.said = Meaning(GPT["dim"]).to(device), said
+        self.meaning, self.recalled = (Meaning(GPT["dim"]).to(device) for _ in range(2))
+        self.settled, self.begins = settled, settled.first_codes()
         self.average = Mean(self.network, 0.998)
-        self.all = [*self.network.parameters(), *self.meaning.parameters()]
+        heads = [*self.meaning.parameters(), *self.recalled.parameters()]
+        self.all = [*self.network.parameters(), *heads]
         between = [p for layer in self.network.gpt.layers for p in layer.parameters() if p.dim() > 1]
-        known = {id(p) for p in between}
+        taught = list(self.network.t5.parameters())
+        known = {id(p) for p in (*between, *taught)}
         others = [p for p in self.all if id(p) not in known]
-        self.optimizer = Optimizers(between, others, device, rate)
+        self.optimizer = Optimizers(between, others, taught, device, rate)
         self.loss_of = token_loss
         if compiled:
             # One compilation of one block serves all of them.
             for layer in self.network.gpt.layers:
                 layer.compile(dynamic=False)
             self.loss_of = torch.compile(token_loss, dynamic=False)
+
+    def helpers(self):
+        """What only training needs, by name."""
+        return (("meaning", self.meaning), ("recalled", self.recalled))
 
     def warm_up(self, deadline, report, batch, rate=1e-3):
         """T5 and the caption MLP learn to say what a caption holds."""
@@ -136,17 +152,36 @@ class DecoderTrainer:
         ids, valid = self.scenes.captions(rows)
         dropped = torch.rand(len(rows), device=self.device) < GPT["class_dropout_prob"]
         gpt = self.network.gpt
+        meaning, states_of = self.scenes.meaning[rows], []
+        objects = self.scenes.objects[rows]
+        seen = self.settled.seen_cells(objects)
         with self.precision():
             features = self.network.features(ids, valid)
-            states = gpt.states(features, valid, tokens, dropped)
-            weight = known_cells(self.scenes.objects[rows])
-            loss = self.loss_of(gpt, states[:, LENGTH - 1 : -1], tokens, 1 + INSIDE * weight)
-            said = self.meaning(gpt.cls_embedding(features), valid, self.scenes.meaning[rows])
+            states = gpt.states(features, valid, tokens, dropped, states_of)
+            states = states[:, LENGTH - 1 : -1]
+            loss = self.loss_of(gpt, states, tokens, 1 + INSIDE * known_cells(objects, seen))
+            said = self.meaning(gpt.cls_embedding(features), valid, meaning)
+            begun = self.beginning_loss(states, tokens, seen)
+            recalled = self.recalling_loss(states_of[len(states_of) // 2], meaning, ~dropped)
         self.optimizer.zero_grad()
-        (loss + self.said * said).backward()
+        (loss + SAID * said + BEGUN * begun + RECALLED * recalled).backward()
         torch.nn.utils.clip_grad_norm_(self.all, 1.0)
         self.optimizer.step(rate)
-        return loss.detach(), said.detach()
+        return {"loss": loss, "meaning": said, "begun": begun, "recalled": recalled}
+
+    def beginning_loss(self, states, tokens, seen):
+        """Nats of the code that an object begins with, among all that objects begin with: that one begins
+        is for chance to say, and which one the caption says."""
+        cells, there = seen.float().argmax(-1), seen.any(-1)
+        chosen = states.gather(1, cells.unsqueeze(-1).expand(-1, -1, states.shape[-1]))[there]
+        logits = self.network.gpt.logits(chosen).float().masked_fill(~self.begins, float("-inf"))
+        return F.cross_entropy(logits, tokens.gather(1, cells)[there])
+
+    def recalling_loss(self, states, meaning, told, count=12):
+        """What a middle layer's image tokens know of the caption, read at some of them; nats."""
+        places = torch.randint(LENGTH, states.shape[1], (count,), device=states.device)
+        vectors = F.normalize(states[told][:, places].float(), dim=-1) * states.shape[-1] ** 0.5
+        return self.recalled.loss(vectors.flatten(0, 1), meaning[told].repeat_interleave(count, 0))
 
     def first_step(self, codes, rows):
         """Without a change of weights: what this PyTorch cannot do quickly is done as elsewhere."""
@@ -173,7 +208,7 @@ class DecoderTrainer:
             if at + self.batch > len(codes):
                 order, at = torch.randperm(len(codes), device=self.device), 0
             try:
-                loss, said = self.step(codes, order[at : at + self.batch], stage.rate(self.peak))
+                losses = self.step(codes, order[at : at + self.batch], stage.rate(self.peak))
             except Exception:
                 print(f"[decoder] ends early\n{traceback.format_exc()}", flush=True)
                 break
@@ -181,7 +216,7 @@ class DecoderTrainer:
             stage.step(self.batch)
             self.average.update()
             if stage.time_to_show():
-                stage.log(loss=loss.item(), meaning=said.item())
+                stage.log(**{name: loss.item() for name, loss in losses.items()})
             if stage.time_to_keep():
                 keep()
         stage.end(scenes=len(codes))
@@ -204,18 +239,18 @@ class DecoderTrainer:
         return network.eval()
 
 
-# What follows from the caption and the tokens before counts three times: nouns are learned there.
+# What follows from the caption and the tokens before counts three times.
 INSIDE = 2.0
+# Of the other losses, which are nats of a caption, of an object and of a caption.
+SAID, BEGUN, RECALLED = 0.1, 0.1, 0.03
 
 
-def known_cells(objects):
-    """1 where an object has been begun, 0 for its first cell and the ground [batch, 144]: where an
-    object begins is for chance to say, and weights there would make more of them begin."""
-    cells = torch.arange(GRID * GRID, device=objects.device)
-    noun, size, x, y = objects.long().unsqueeze(-1).unbind(2)
-    across, down = cells % GRID - x, cells // GRID - y
-    inside = (noun >= 0) & (across >= 0) & (across < size) & (down >= 0) & (down < size)
-    return (inside & (across + down > 0)).any(1).float()
+def known_cells(objects, seen):
+    """1 where an object has been begun, 0 for the cell that it is first seen in, those before, and the
+    ground [batch, 144]: where an object begins is for chance to say, and weights there would make more
+    of them begin."""
+    begun = seen.long().cumsum(-1) - seen.long() > 0
+    return (cells_of(objects.long()) & begun).any(1).float()
 
 
 def token_loss(gpt, states, tokens, weight=None):

@@ -14,6 +14,10 @@ from scenes.scene import bare
 from scenes.vocabulary import FILE
 
 
+# `told` was drawing and telling in one.
+STAGES = ("tokenizer", "settled", "told", "drawing", "telling", "t5", "decoder")
+
+
 def total(report, field, *stages):
     """Summed over stages, of this run and of those that it went on from."""
     here = sum(report.get(stage, {}).get(field, 0) for stage in stages)
@@ -43,9 +47,9 @@ def model_json(name, report, license, settings):
         },
         "license": license,
         "trained": f"On drawn scenes of {len(nouns)} pictures of Noto Emoji with captions, at last on "
-        f"{report['device']}: tokenizer on {total(report, 'samples', 'tokenizer', 'told')} pictures, T5 and "
+        f"{report['device']}: tokenizer on {total(report, 'samples', 'tokenizer', 'told', 'drawing')} pictures, T5 and "
         f"decoder on {total(report, 'samples', 'decoder')} scenes, in "
-        f"{total(report, 'seconds', 'tokenizer', 'settled', 'told', 't5', 'decoder') / 60:.0f} minutes; EMA weights",
+        f"{total(report, 'seconds', *STAGES) / 60:.0f} minutes; EMA weights",
     }
 
 

@@ -7,7 +7,7 @@ from common import fail
 from scenes.prepare import SPRITES
 
 # Of the time that the judge and the evaluation leave.
-SHARES = {"tokenizer": 0.2, "settled": 0.02, "told": 0.2, "t5": 0.06, "decoder": 0.52}
+SHARES = {"tokenizer": 0.2, "settled": 0.02, "drawing": 0.12, "telling": 0.08, "t5": 0.06, "decoder": 0.52}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 

@@ -7,6 +7,7 @@ before anything is judged. With --init a run goes on from what another wrote, so
 ones add up: the moments of Adam begin anew.
 """
 import json
+import math
 import os
 import shutil
 import sys
@@ -35,8 +36,8 @@ from scenes.told import ToldTrainer
 from scenes.vocabulary import FILE, Words
 from vq_model import VQModel, compile_norms
 
-# Seconds at most, and share of the time after the start; the other stages share what is left.
-LAST = {"judge": (15, 0.08), "evaluation": (20, 0.08)}
+# Share of the time after the start, and seconds of a GPU at most; the other stages share what is left.
+LAST = {"judge": (0.08, 15), "evaluation": (0.08, 20)}
 
 
 class Outputs:
@@ -70,13 +71,16 @@ def attempt(name, part, strict=False):
         return None
 
 
-def deadlines(now, end, shares):
-    """When each stage ends (time.time())."""
-    last = {name: min(most, share * (end - now)) for name, (most, share) in LAST.items()}
+def deadlines(now, end, shares, is_cpu):
+    """When each stage ends (time.time()). Where nothing is trained, all time is for the evaluation."""
+    most = {name: math.inf if is_cpu else seconds for name, (_, seconds) in LAST.items()}
+    last = {name: min(most[name], share * (end - now)) for name, (share, _) in LAST.items()}
     left = end - now - sum(last.values())
-    spans = {**{name: share / sum(shares.values()) * left for name, share in shares.items()}, **last}
+    spans = {name: share / (sum(shares.values()) or 1) * left for name, share in shares.items()}
+    if not any(spans.values()):
+        last["evaluation"] += left
     at, ends = now, {}
-    for name, span in spans.items():
+    for name, span in {**spans, **last}.items():
         at += span
         ends[name] = at
     return ends
@@ -156,7 +160,7 @@ class Training:
         """All stages; the last ends at `end` (time.time())."""
         options, device = self.options, self.device
         compile_norms(options.compile_norms)
-        ends = deadlines(time.time(), end, self.shares)
+        ends = deadlines(time.time(), end, self.shares, device.type == "cpu")
         self.settled = Settled(self.renderer)
         self.tokenizer = self.train_tokenizer(ends)
         self.out.weights("vq", self.tokenizer.state_dict())
@@ -185,14 +189,17 @@ class Training:
         options, device = self.options, self.device
         self.trained_scenes = len(codes)
         batch = min(options.batch, len(codes))
-        decoder = DecoderTrainer(self.scenes, device, self.precision, batch, options.rate, options.compile)
+        settings = (device, self.precision, batch, options.rate, options.compile)
+        decoder = DecoderTrainer(self.scenes, self.settled, *settings)
         if self.before:
             gpt = self.before["gpt"]
             if options.new_captions:
                 gpt = {k: v for k, v in gpt.items() if not k.startswith("cls_embedding.")}
             else:
                 decoder.network.t5.load_state_dict(self.before["t5"])
-                decoder.meaning.load_state_dict(part_of(self.before["helpers"], "meaning."))
+                for name, part in decoder.helpers():
+                    saved = part_of(self.before["helpers"], f"{name}.")
+                    part.load_state_dict(saved or part.state_dict())
             decoder.network.gpt.load_state_dict(gpt, strict=not options.new_captions)
         if not self.skips("t5"):
             attempt("t5", lambda: decoder.warm_up(ends["t5"], self.report, 2 * options.batch), self.strict)
@@ -206,6 +213,7 @@ class Training:
         """First it chooses its codes, then it is told those that are settled."""
         options, device = self.options, self.device
         layout, compiled = LAYOUTS[options.layout], options.compile and device.type == "cpu"
+        settings = (options.vq_batch, options.vq_rate, layout, compiled)
         saved = part_of(self.before["helpers"], "settled.") if self.before else {}
         if saved:
             self.settled.load_state(saved)
@@ -214,26 +222,20 @@ class Training:
             network.load_state_dict(self.before["vq"])
             network.eval().requires_grad_(False)
         else:
-            settings = (options.vq_batch, options.vq_rate, layout, compiled)
             trainer = TokenizerTrainer(self.renderer, self.scenes, device, self.precision, *settings)
             if self.before:
                 trainer.network.load_state_dict(self.before["vq"])
                 trainer.average.begin()
             network = trainer.train(ends["tokenizer"], self.report)
         self.settled.settle(network, self.scenes, ends["settled"], self.precision, self.report)
-        if self.skips("told"):
+        if self.skips("drawing") and self.skips("telling"):
             return network
-        return ToldTrainer(
-            network.state_dict(),
-            self.settled,
-            self.scenes,
-            device,
-            self.precision,
-            options.vq_batch,
-            options.vq_rate,
-            layout,
-            compiled,
-        ).train(ends["told"], self.report)
+        told = ToldTrainer(network.state_dict(), self.settled, self.scenes, device, self.precision, *settings)
+        if not self.skips("drawing"):
+            told.draw(ends["drawing"], self.report)
+        if not self.skips("telling"):
+            told.tell(ends["telling"], self.report)
+        return told.trained()
 
     def skips(self, stage):
         """Whether what a run before has learned of it stays as it is."""
@@ -247,8 +249,9 @@ class Training:
     def keep(self, decoder):
         """Writes what a decoder has learned; its helpers."""
         self.painter = decoder.trained(Painter().to(self.device)).requires_grad_(False)
-        helpers = {f"meaning.{k}": v for k, v in decoder.meaning.state_dict().items()}
-        helpers.update({f"settled.{k}": v for k, v in self.settled.state().items()})
+        helpers = {f"settled.{k}": v for k, v in self.settled.state().items()}
+        for name, part in decoder.helpers():
+            helpers.update({f"{name}.{k}": v for k, v in part.state_dict().items()})
         if self.before:
             # The judge, until there is another.
             helpers.update({k: v for k, v in self.before["helpers"].items() if k.startswith("judge.")})

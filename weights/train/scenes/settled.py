@@ -10,7 +10,7 @@ import torch
 from scenes.clock import Stage
 from scenes.image_tokens import CONFIG, encode, full_scenes
 from scenes.render import CELL
-from scenes.scene import COLOURS, GRID, KEPT, SIZES
+from scenes.scene import COLOURS, GRID, KEPT, NOUNS, SIZES
 from torch.nn import functional as F
 
 # Cells whose mean opacity is less are ground.
@@ -35,6 +35,21 @@ class Settled:
         patch = self.patch[self.renderer.cell_map(objects)]
         top, bottom = ground.long().unbind(1)
         return torch.where(patch >= 0, patch, self.shade[top, bottom].unsqueeze(-1))
+
+    def seen_cells(self, objects):
+        """bool [batch, 4, 144]: where each object is seen; objects int [batch, 4, 4]."""
+        patch = self.patch[self.renderer.cell_map(objects)].flatten(1)
+        return cells_of(objects.long()) & (patch >= 0).unsqueeze(1)
+
+    def first_codes(self):
+        """bool [codes]: those that objects begin with."""
+        begins = torch.zeros(CONFIG["codebook_size"], dtype=torch.bool, device=self.patch.device)
+        for size in SIZES:
+            first = self.renderer.first[size]
+            cells = self.patch[first : first + len(NOUNS) * size * size].view(-1, size * size)
+            cells = cells[(cells >= 0).any(1)]
+            begins[cells.gather(1, (cells >= 0).float().argmax(1, keepdim=True))] = True
+        return begins
 
     def state(self):
         """As tensors that f16 holds without loss."""
@@ -87,6 +102,14 @@ class Settled:
         """How many cells have each code already."""
         settled = self.patch[self.patch >= 0]
         return torch.bincount(settled, minlength=CONFIG["codebook_size"]).float()
+
+
+def cells_of(objects):
+    """bool [batch, 4, 144]: the cells of each object [batch, 4, 4]."""
+    noun, size, x, y = objects.unsqueeze(-1).unbind(2)
+    cells = torch.arange(GRID * GRID, device=objects.device)
+    across, down = cells % GRID - x, cells // GRID - y
+    return (noun >= 0) & (across >= 0) & (across < size) & (down >= 0) & (down < size)
 
 
 class Counts:

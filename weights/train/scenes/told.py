@@ -1,18 +1,16 @@
-"""The tokenizer after its codes are settled: its decoder learns to draw from them, its encoder to give
-them. Neither waits for the other, so most of the time is the decoder's, and pictures are full of
-objects: seven times as many a second as true scenes have."""
+"""The tokenizer after its codes are settled: its decoder learns to draw from them, then its encoder to
+give them. Most pictures are full of objects, three times as many as true scenes have."""
 import traceback
 
 import torch
 from scenes.clock import Mean, Stage, adam, set_rate
 from scenes.image_tokens import CONFIG, compile_blocks, full_scenes, picture_loss
+from torch import nn
 from torch.nn import functional as F
 from vq_model import VQModel
 
 # Of the pictures; the others are true scenes, whose ground is most of what norms see.
 FULL = 0.6
-# Steps of the decoder to one of the encoder.
-SELDOM = 4
 # Of the cosines that a code is chosen by, where they are logits.
 TEMPERATURE = 0.07
 
@@ -25,8 +23,6 @@ class ToldTrainer:
         self.batch, self.peak, self.layout = batch, rate, layout
         self.network = VQModel(CONFIG).to(device=device, memory_format=layout)
         self.network.load_state_dict(weights)
-        self.average = Mean(self.network, 0.998)
-        self.optimizer = adam(self.network.parameters(), device, rate)
         self.loss_of = picture_loss
         if compiled:
             compile_blocks(self.network)
@@ -56,30 +52,40 @@ class ToldTrainer:
         z = F.normalize(z.float(), dim=1).permute(0, 2, 3, 1).flatten(0, 2)
         return F.cross_entropy(z @ self.network.quantize.codebook.detach().t() / TEMPERATURE, codes.flatten())
 
-    def step(self, loss_of, rate):
-        set_rate(self.optimizer, rate)
-        loss = loss_of()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimizer.step()
-        return loss.detach()
+    def draw(self, deadline, report):
+        network = self.network
+        parts = (network.decoder, network.post_quant_conv, network.quantize)
+        self.train("drawing", parts, self.drawing_loss, deadline, report)
 
-    def train(self, deadline, report):
-        stage = Stage("told", deadline, self.device, report)
+    def tell(self, deadline, report):
+        parts = (self.network.encoder, self.network.quant_conv)
+        self.train("telling", parts, self.telling_loss, deadline, report)
+
+    def train(self, name, parts, loss_of, deadline, report):
+        parts = nn.ModuleList(parts)
+        average, weights = Mean(parts, 0.998), list(parts.parameters())
+        optimizer = adam(weights, self.device, self.peak)
+        stage = Stage(name, deadline, self.device, report)
         while stage.goes_on():
+            set_rate(optimizer, stage.rate(self.peak))
             try:
-                if stage.steps % SELDOM == 0:
-                    told = self.step(self.telling_loss, stage.rate(self.peak))
-                drawn = self.step(self.drawing_loss, stage.rate(self.peak))
+                loss = loss_of()
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
             except Exception:
-                print(f"[told] ends early\n{traceback.format_exc()}", flush=True)
+                print(f"[{name}] ends early\n{traceback.format_exc()}", flush=True)
                 break
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            optimizer.step()
             stage.step(self.batch)
-            self.average.update()
+            average.update()
             if stage.time_to_show():
-                stage.log(loss=drawn.item(), told=told.item())
+                stage.log(loss=loss.item())
         stage.end()
+        parts.load_state_dict(average.state(), strict=False)
+
+    def trained(self):
+        """As a network of its own."""
         network = VQModel(CONFIG).to(device=self.device, memory_format=self.layout)
-        network.load_state_dict(self.average.state())
+        network.load_state_dict(self.network.state_dict())
         return network.eval().requires_grad_(False)
