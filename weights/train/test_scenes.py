@@ -17,9 +17,19 @@ import torch
 from common import HERE
 from safetensors_io import load
 from scenes import image_tokens, judge
-from scenes.pool import MEANINGS, OF_GROUND, OF_NOUN, SceneSet, made, meaning_of, padded
+from scenes.pool import (
+    MEANINGS,
+    OF_COUNT,
+    OF_GROUND,
+    OF_RELATION,
+    OF_ROW,
+    SceneSet,
+    made,
+    meaning_of,
+    padded,
+)
 from scenes.render import Renderer
-from scenes.scene import COLOUR_NAMES, GRID, NOUNS, SIZES, Scene, Scenes, apart, as_arrays
+from scenes.scene import COLOUR_NAMES, GRID, MOST, NOUNS, RELATIONS, SIZES, Scene, Scenes, apart, as_arrays
 from scenes.settled import Settled, given
 from scenes.vocabulary import END, UNKNOWN, Words
 from vq_model import VQModel
@@ -233,21 +243,23 @@ class Parts(unittest.TestCase):
             self.assertAlmostEqual((mass.sum(1) * place).sum().item() / mass.sum().item(), 43.5 + down, delta=0.4)
 
     def test_what_a_caption_says(self):
-        """Nouns with counts and roles, and colours where it names them; as the loss of T5 reads it."""
+        """Nouns in their order, each with its count, how they lie, and colours where it names them."""
         source = Scenes(6)
         for _ in range(200):
             scene = source.scene()
             said = [int(place) for place in meaning_of(scene) if place >= 0]
-            nouns = [place for place in said if place < OF_GROUND]
-            self.assertEqual({place // OF_NOUN for place in nouns}, {noun for noun, _ in scene.groups})
-            for noun, count in scene.groups:
-                self.assertIn(noun * OF_NOUN + count - 1, said)
-            top, bottom = (COLOUR_NAMES.index(colour) for colour in scene.ground)
-            ground = [OF_GROUND + top, OF_GROUND + len(COLOUR_NAMES) + bottom] if scene.says_ground else []
-            self.assertEqual(said[len(nouns) :], ground)
+            self.assertEqual(len(set(said)), len(said))
             self.assertTrue(all(place < MEANINGS for place in said))
-            if scene.says_ground:
-                self.assertTrue(all(colour in scene.caption for colour in scene.ground))
+            nouns = [divmod(place, len(NOUNS)) for place in said if place < OF_COUNT]
+            self.assertEqual(nouns, [(slot, noun) for slot, (noun, _) in enumerate(scene.groups)])
+            counts = [divmod(place - OF_COUNT, MOST) for place in said if OF_COUNT <= place < OF_RELATION]
+            self.assertEqual(counts, [(slot, n - 1) for slot, (_, n) in enumerate(scene.groups)])
+            relations = [place - OF_RELATION for place in said if OF_RELATION <= place < OF_ROW]
+            self.assertEqual([tuple(RELATIONS)[r] for r in relations], [scene.relation] if scene.relation else [])
+            self.assertEqual(OF_ROW in said, "in a row" in scene.caption or "side by side" in scene.caption)
+            colours = [COLOUR_NAMES[(place - OF_GROUND) % len(COLOUR_NAMES)] for place in said if place >= OF_GROUND]
+            self.assertEqual(colours, list(scene.ground) if scene.says_ground else [])
+            self.assertTrue(all(colour in scene.caption for colour in colours))
 
     def test_ids_of_captions(self):
         words = Words()

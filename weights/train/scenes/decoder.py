@@ -70,7 +70,7 @@ class Painter(nn.Module):
 
 
 class Meaning(nn.Module):
-    """Reads nouns, their counts and roles, and the ground from the mean of the condition tokens, which is
+    """Reads what a caption says (see pool.py) from the mean of the condition tokens, which is
     what image tokens see of a caption (their scores with condition tokens are all 0). It teaches T5
     before there is a decoder to do so, and beside it: a caption's nouns are a small part of what a
     picture's tokens tell, and 660,000 scenes without this loss taught none of them."""

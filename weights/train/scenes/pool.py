@@ -4,31 +4,32 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import torch
-from scenes.scene import COLOUR_NAMES, MOST, NOUNS, Scenes, as_arrays
+from scenes.scene import COLOUR_NAMES, MOST, NOUNS, RELATIONS, Scenes, as_arrays
 from scenes.vocabulary import PAD, Words
 
 LENGTH = 32
-ROLES = {"left": (0, 1), "right": (1, 0), "above": (2, 3), "below": (3, 2)}
-ROLE_COUNT = 7
-
-
-# What a caption may say: of each noun how many there are and its role (left, right, above, below,
-# first to third in a row), then the colour of the ground at the top, and at the bottom.
-OF_NOUN = MOST + ROLE_COUNT
-OF_GROUND = len(NOUNS) * OF_NOUN
+# What a caption may say, told apart so that what was never trained together can be said together: which
+# noun comes first, second and third, how many there are of each, how the first lies to the second, whether
+# they stand in a row, and the colours of the ground at the top and at the bottom.
+SLOTS = 3
+OF_COUNT = SLOTS * len(NOUNS)
+OF_RELATION = OF_COUNT + SLOTS * MOST
+OF_ROW = OF_RELATION + len(RELATIONS)
+OF_GROUND = OF_ROW + 1
 MEANINGS = OF_GROUND + 2 * len(COLOUR_NAMES)
 # At most so much of it.
-SAID = 8
+SAID = 2 * SLOTS + 3
 
 
 def meaning_of(scene):
-    """int [8]: what the caption says, as places among MEANINGS; -1 where it says less."""
+    """int [9]: what the caption says, as places among MEANINGS; -1 where it says less."""
     said = []
-    for i, (noun, count) in enumerate(scene.groups):
-        said.append(noun * OF_NOUN + count - 1)
-        role = ROLES[scene.relation][i] if scene.relation else 4 + i if scene.kind == "row" else None
-        if role is not None:
-            said.append(noun * OF_NOUN + MOST + role)
+    for slot, (noun, count) in enumerate(scene.groups):
+        said += [slot * len(NOUNS) + noun, OF_COUNT + slot * MOST + count - 1]
+    if scene.relation:
+        said.append(OF_RELATION + tuple(RELATIONS).index(scene.relation))
+    if scene.in_row:
+        said.append(OF_ROW)
     if scene.says_ground:
         top, bottom = (COLOUR_NAMES.index(colour) for colour in scene.ground)
         said += [OF_GROUND + top, OF_GROUND + len(COLOUR_NAMES) + bottom]

@@ -198,8 +198,7 @@ class Training:
             else:
                 decoder.network.t5.load_state_dict(self.before["t5"])
                 for name, part in decoder.helpers():
-                    saved = part_of(self.before["helpers"], f"{name}.")
-                    part.load_state_dict(saved or part.state_dict())
+                    part.load_state_dict(part_of(self.before["helpers"], f"{name}.") or part.state_dict())
             decoder.network.gpt.load_state_dict(gpt, strict=not options.new_captions)
         if not self.skips("t5"):
             attempt("t5", lambda: decoder.warm_up(ends["t5"], self.report, 2 * options.batch), self.strict)
