@@ -236,8 +236,8 @@ class TextTransformer(Transformer):
         """tokens [batch, n] -> logits [batch, n + 1, vocab]; row p predicts token p."""
         return self.logits(self.states(features, valid, tokens, dropped))[:, self.condition - 1 :]
 
-    def states(self, features, valid, tokens, dropped=None, seen=None):
-        """What the last layer makes of all condition tokens and tokens; `seen` gets what each makes."""
+    def states(self, features, valid, tokens, dropped=None, hidden=None):
+        """What the last layer makes of all condition tokens and tokens; `hidden` gets what each makes."""
         x = torch.cat(
             [wide(self.conditions(features, valid, dropped)), wide(self.tok_embeddings(tokens))], dim=1
         )
@@ -246,8 +246,8 @@ class TextTransformer(Transformer):
         mask = self.visible(valid, n)
         for layer in self.layers:
             x = layer(x, self.cos[:n], self.sin[:n], mask)
-            if seen is not None:
-                seen.append(x)
+            if hidden is not None:
+                hidden.append(x)
         return x
 
     def logits(self, x):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from common import HERE
 from safetensors_io import load
-from scenes import image_tokens, judge
+from scenes import decoder, image_tokens, judge, told
 from scenes.pool import (
     MEANINGS,
     OF_COUNT,
@@ -32,6 +33,7 @@ from scenes.render import Renderer
 from scenes.scene import COLOUR_NAMES, GRID, MOST, NOUNS, RELATIONS, SIZES, Scene, Scenes, apart, as_arrays
 from scenes.settled import Settled, given
 from scenes.vocabulary import END, UNKNOWN, Words
+from t5_model import buckets
 from vq_model import VQModel
 
 # The whole run with tiny networks, on drawn squares instead of emoji.
@@ -215,6 +217,50 @@ class Parts(unittest.TestCase):
         again = Settled(renderer)
         again.load_state({name: value.half() for name, value in settled.state().items()})
         self.assertTrue(torch.equal(again.codes(objects, ground), torch.stack([first, second])))
+
+    def test_what_is_weighted_and_where_objects_begin(self):
+        """From the second seen cell of an object on; what begins it is chosen among what begins others."""
+        renderer = Renderer(sprites(), torch.device("cpu"))
+        settled = Settled(renderer)
+        first = renderer.first[3] + 5 * 9  # thing 5, three cells wide, whose first row is not seen
+        settled.patch[first + 3 : first + 9] = torch.arange(6) + 40
+        objects = torch.full((1, 4, 4), -1)
+        objects[0, 0] = torch.tensor([5, 3, 2, 1])
+        seen = settled.seen_cells(objects)
+        place = 2 * GRID + 2
+        self.assertEqual(seen[0, 0].nonzero()[:3, 0].tolist(), [place, place + 1, place + 2])
+        self.assertFalse(seen[0, 1:].any())
+        known = decoder.known_cells(objects, seen)[0].nonzero()[:, 0].tolist()
+        self.assertEqual(known, [place + 1, place + 2, *range(place + GRID, place + GRID + 3)])
+        self.assertEqual(settled.first_codes().nonzero()[:, 0].tolist(), [40])
+
+    def test_t5_begins_with_heads_for_each_side(self):
+        t5 = decoder.T5Encoder({**decoder.T5, "num_layers": 1})
+        decoder.look_around(decoder.bias_of(t5))
+        bias = decoder.bias_of(t5)[buckets(8)]  # [query, key, head]
+        self.assertGreater(bias[4, 3, 0], bias[4, 5, 0])
+        self.assertGreater(bias[4, 5, 1], bias[4, 3, 1])
+        for head, key in ((0, 4), (1, 5), (2, 4)):
+            self.assertEqual(bias[4, :, head].argmax().item(), key)
+
+    def test_drawing_and_telling_learn_apart(self):
+        config = {**image_tokens.CONFIG, "ch_mult": [1, 1, 1, 1], "z_channels": 32}
+        settled, cpu = Settled(Renderer(sprites(), torch.device("cpu"))), torch.device("cpu")
+        for table in (settled.patch, settled.shade):
+            table.random_(config["codebook_size"])
+        scenes = SceneSet([made(8, 20, False)], cpu)
+        with mock.patch.object(told, "CONFIG", config):
+            before = VQModel(config).state_dict()
+            settings = (6, 1e-3, torch.contiguous_format, False)
+            trainer = told.ToldTrainer(before, settled, scenes, cpu, nullcontext, *settings)
+            sides = [{"decoder", "post_quant_conv", "quantize"}, {"encoder", "quant_conv"}]
+            for learn, side in zip((trainer.draw, trainer.tell), sides):
+                report = {}
+                learn(time.time() + 1, report)
+                after = trainer.trained().state_dict()
+                changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+                self.assertEqual(changed, side, report)
+                before = after
 
     def test_codes_are_shared_by_few(self):
         counts = torch.tensor([[9.0, 1, 0], [9, 1, 0], [1, 1, 8]])

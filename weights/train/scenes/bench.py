@@ -13,7 +13,8 @@ def bench(run, seconds, attempt):
     """Samples a second of the variants that --layout and --compile choose among."""
     report = {}
 
-    def timed(name, step, batch):
+    def timed(name, make, batch):
+        step = make()
         began = time.time()
         step()
         run.wait()
@@ -28,28 +29,35 @@ def bench(run, seconds, attempt):
         return True
 
     options, batch = run.options, run.options.vq_batch
+    device, precision = run.device, run.precision
+
+    def tokenizer(layout, norms):
+        compile_norms(norms)
+        vq = TokenizerTrainer(run.renderer, run.scenes, device, precision, batch, layout=LAYOUTS[layout])
+        return lambda: vq.step(1e-4)
+
     best = 0.0
     for layout, norms in (("contiguous", False), ("channels_last", False), ("channels_last", True)):
-        compile_norms(norms)
         name = f"tokenizer {layout}{', compiled norms' if norms else ''}"
-        vq = TokenizerTrainer(
-            run.renderer, run.scenes, run.device, run.precision, batch, layout=LAYOUTS[layout]
-        )
-        if attempt(name, lambda: timed(name, lambda: vq.step(1e-4), batch)) is None:
+        if attempt(name, lambda: timed(name, lambda: tokenizer(layout, norms), batch)) is None:
             continue
         if report[name] > best:
             best, options.layout, options.compile_norms = report[name], layout, norms
     compile_norms(options.compile_norms)
     settled = Settled(run.renderer)
-    settled.patch.random_(CONFIG["codebook_size"])
-    codes = torch.randint(CONFIG["codebook_size"], (len(run.scenes), 144), device=run.device)
-    batch = min(options.batch, len(codes))
-    rows = torch.arange(batch, device=run.device)
+    for table in (settled.patch, settled.shade):
+        table.random_(CONFIG["codebook_size"])
+    codes = settled.codes(run.scenes.objects, run.scenes.ground).flatten(1)
+    rows = torch.arange(min(options.batch, len(codes)), device=device)
+
+    def decoder(compiled):
+        trainer = DecoderTrainer(run.scenes, settled, device, precision, len(rows), compiled=compiled)
+        return lambda: trainer.step(codes, rows, 1e-5)
+
     best = 0.0
     for compiled in (False, True):
         name = f"decoder{', compiled' if compiled else ''}"
-        trainer = DecoderTrainer(run.scenes, settled, run.device, run.precision, batch, compiled=compiled)
-        if attempt(name, lambda: timed(name, lambda: trainer.step(codes, rows, 1e-5), batch)) is None:
+        if attempt(name, lambda: timed(name, lambda: decoder(compiled), len(rows))) is None:
             continue
         if report[name] > best:
             best, options.compile = report[name], compiled

@@ -110,12 +110,12 @@ class Meaning(nn.Module):
         return self.loss(WIDE * mean, meaning)
 
     def loss(self, vectors, meaning):
-        """Nats a vector; vectors [n, dim]."""
+        """Nats a vector, 0 of none; vectors [n, dim]."""
         logits = self.read(vectors.to(self.read.weight.dtype)).float()
         wanted = torch.zeros(len(logits), MEANINGS + 1, device=logits.device)
         places = meaning.long()
         wanted.scatter_(1, torch.where(places >= 0, places, torch.full_like(places, MEANINGS)), 1.0)
-        return F.binary_cross_entropy_with_logits(logits, wanted[:, :-1], reduction="sum") / len(logits)
+        return F.binary_cross_entropy_with_logits(logits, wanted[:, :-1], reduction="sum") / max(1, len(logits))
 
 
 class DecoderTrainer:
@@ -178,17 +178,17 @@ class DecoderTrainer:
         ids, valid = self.scenes.captions(rows)
         dropped = torch.rand(len(rows), device=self.device) < GPT["class_dropout_prob"]
         gpt = self.network.gpt
-        meaning, states_of = self.scenes.meaning[rows], []
+        meaning, hidden = self.scenes.meaning[rows], []
         objects = self.scenes.objects[rows]
         seen = self.settled.seen_cells(objects)
         with self.precision():
             features = self.network.features(ids, valid)
-            states = gpt.states(features, valid, tokens, dropped, states_of)
+            states = gpt.states(features, valid, tokens, dropped, hidden)
             states = states[:, LENGTH - 1 : -1]
             loss = self.loss_of(gpt, states, tokens, 1 + INSIDE * known_cells(objects, seen))
             said = self.meaning(gpt.cls_embedding(features), valid, meaning)
             begun = self.beginning_loss(states, tokens, seen)
-            recalled = self.recalling_loss(states_of[len(states_of) // 2], meaning, ~dropped)
+            recalled = self.recalling_loss(hidden[len(hidden) // 2], meaning, ~dropped)
         self.optimizer.zero_grad()
         (loss + SAID * said + BEGUN * begun + RECALLED * recalled).backward()
         torch.nn.utils.clip_grad_norm_(self.all, 1.0)

@@ -85,7 +85,7 @@ class Judging:
         """Chooses guidance and top k on other captions than those that are then judged."""
         tried = ev.arrays(self.run.tried, self.run.words, self.device)
         evaluation = self.report.setdefault("evaluation", {"tried": []})
-        best, chosen = -1.0, (4.0, 0)
+        best, chosen = -1.0, SETTINGS[0]
         evaluation["cfg_scale"], evaluation["top_k"] = chosen
         if judge is None:
             self.show(self.paint(self.packed, *chosen, seed=2)[0], chosen)

@@ -21,7 +21,7 @@ def options_of(description):
     parser.add_argument(
         "--new-captions", action="store_true", help="with --init: T5 and the caption MLP begin anew"
     )
-    parser.add_argument("--shares", default="", help="of the time, e.g. tokenizer=0.1,decoder=0.8")
+    parser.add_argument("--shares", default="", help="of the time, e.g. tokenizer=0.1,decoder=0.8; with --init, what has 0 stays as it was")
     parser.add_argument("--nouns", type=int, help="only so many of them, for a smaller model (4 or more)")
     parser.add_argument("--sprites", type=Path, default=SPRITES)
     parser.add_argument("--chunks", type=int, default=80, help="of scenes to make")

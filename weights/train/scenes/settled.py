@@ -2,7 +2,7 @@
 the ground.
 
 The encoder's norms and attention see the whole picture, so its codes tell something of all of it: on
-64 things and after 160,000 pictures a cell of plain ground had 3.6 nats of them (2.2 given its place),
+64 things and after 140,000 pictures a cell of plain ground had 3.6 nats of them (2.2 given its place),
 and such cells are half of all. A decoder learned this by heart in place of the nouns. Here each cell
 gets a code that the encoder often gives it, and the tokenizer then learns to give and to draw these.
 """
