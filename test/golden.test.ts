@@ -19,7 +19,7 @@ const SMALL = /^(op_|sample_|c2i_odd_mha|c2i_batch4)/;
 /** These take them up to a minute. */
 const SLOW = /^(vq|t5)_/;
 
-/** Of the shipped model, those whose greedy tokens are drawn. */
+/** Of the shipped models, classes and prompts whose greedy tokens are drawn. */
 const classes = few(
   4,
   Array.from({ length: 32 }, (_, label) => label),
@@ -43,12 +43,13 @@ test('every kind of this version is among the cases', () => {
     'pt',
     'sampling',
     't5_encoder',
+    'text_model_folder',
     'vq',
   ]);
 });
 
 describe('the variant chosen for this adapter', () => {
-  const long = cases.filter(({ kind }) => kind === 'model_folder');
+  const long = cases.filter(({ kind }) => kind.endsWith('model_folder'));
   test.each(isLong ? long : cases)('$name', async ({ folder }) => {
     expect(await failures(folder)).toEqual([]);
   });

@@ -1,9 +1,10 @@
 /** What Vite gives the page. */
 
-/** Address of the model that ships with the page, from the page. */
+/** Addresses of the models of classes and of prompts that ship with the page, from the page. */
 declare const MODEL_URL: string;
+declare const TEXT_MODEL_URL: string;
 
-/** Its classes, which can be chosen before it is there. */
+/** Classes of the first, which can be chosen before it is there. */
 declare const MODEL_CLASSES: readonly string[];
 
 /** A digest of the page's files, then their paths: the build writes it into the service worker. */

@@ -4,7 +4,7 @@ import type { InlineConfig } from 'vite';
 import { packageFolder } from '../../src/node/files.ts';
 import { contentPolicy } from './content-policy.ts';
 import { precache } from './precache.ts';
-import { MODEL_PATH, shippedClasses, shippedModel } from './shipped-model.ts';
+import { CLASS_MODEL, shippedClasses, shippedModels, TEXT_MODEL } from './shipped-models.ts';
 
 /** The script that keeps the page usable offline; its name must not change with its text. */
 export const SERVICE_WORKER = 'service-worker';
@@ -17,7 +17,7 @@ export function buildConfig(outDir: string): InlineConfig {
   const root = join(packageFolder(), 'web');
   return {
     ...common(root, true),
-    plugins: [contentPolicy(), shippedModel(), precache(SERVICE_WORKER)],
+    plugins: [contentPolicy(), shippedModels(), precache(SERVICE_WORKER)],
     build: {
       outDir,
       emptyOutDir: true,
@@ -44,7 +44,7 @@ export function developmentConfig(): InlineConfig {
   const folder = packageFolder();
   return {
     ...common(join(folder, 'web'), false),
-    plugins: [shippedModel()],
+    plugins: [shippedModels()],
     server: { fs: { allow: [folder] } },
   };
 }
@@ -58,7 +58,8 @@ function common(root: string, isBuilt: boolean): InlineConfig {
     clearScreen: false,
     // Vite's own word for it depends on NODE_ENV.
     define: {
-      MODEL_URL: JSON.stringify(MODEL_PATH),
+      MODEL_URL: JSON.stringify(CLASS_MODEL.path),
+      TEXT_MODEL_URL: JSON.stringify(TEXT_MODEL.path),
       MODEL_CLASSES: JSON.stringify(shippedClasses()),
       IS_BUILT: `${isBuilt}`,
     },

@@ -1,7 +1,5 @@
 /** What a run draws: classes, prompts, or features of prompts. Settled before anything is loaded. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { CHECKPOINTS } from '../catalogue/checkpoints.ts';
 import { OptionError } from '../errors.ts';
 import {
   type FeaturesFile,
@@ -44,7 +42,7 @@ const WAYS = 'give --class NAMES, or --prompt TEXT, --prompts FILE or --features
 
 /**
  * The folder of the model that a run takes: the one given, else the shipped one of its kind.
- * @throws OptionError when it is not said what to draw, in two ways, or when no text model is there.
+ * @throws OptionError when it is not said what to draw, or in two ways.
  */
 export function modelFor(
   model: string | undefined,
@@ -60,20 +58,8 @@ export function modelFor(
   if (features !== undefined && (prompt !== undefined || prompts !== undefined)) {
     throw new OptionError('--features stands for prompts: leave out one of them');
   }
-  if (model !== undefined) return model;
-  if (!isText) return defaultModelFolder();
-  const shipped = textModelFolder();
-  if (existsSync(join(shipped, 'model.json'))) return shipped;
-  throw new OptionError(
-    `--model: no text model ships with this version yet: name one with --model FOLDER; "llamagen pull ${pullable()}" gets an official one, and "llamagen info" shows which are here`,
-  );
+  return model ?? (isText ? textModelFolder() : defaultModelFolder());
 }
-
-/** Official text models. */
-const pullable = (): string =>
-  CHECKPOINTS.filter(({ t5 }) => t5)
-    .map(({ name }) => name)
-    .join('" or "llamagen pull ');
 
 /**
  * What is to be drawn by the model of a folder.

@@ -65,8 +65,8 @@ export function program(signal: AbortSignal, streams: Streams): Command {
     (without: string): AddCommand =>
     (name, description) =>
       command(name, description).addOption(modelOption(without));
-  addGenerate(withOwnModel(' (default: fruits-96, which is shipped; prompts need one)'), run);
-  addEmbed(withOwnModel(' (needed: no text model is shipped yet)'), run);
+  addGenerate(withOwnModel(' (default: fruits-96, of prompts scenes-96; both are shipped)'), run);
+  addEmbed(withOwnModel(' (default: scenes-96, which is shipped)'), run);
   addDecode(withModel, run);
   addInfo(withModel, run);
   addTune(withModel, run);

@@ -75,7 +75,7 @@ export function defaultModelFolder(): string {
   return join(packageFolder(), 'weights', 'fruits-96');
 }
 
-/** The model of texts that prompts go to without `--model`, if it is there: none ships with this version yet. */
+/** The model of prompts that ships with this package. */
 export function textModelFolder(): string {
   return join(packageFolder(), 'weights', 'scenes-96');
 }

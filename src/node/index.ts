@@ -21,6 +21,7 @@ export {
   openFile,
   openFolder,
   packageFolder,
+  textModelFolder,
 } from './files.ts';
 export {
   type DownloadedFile,

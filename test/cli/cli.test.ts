@@ -58,8 +58,8 @@ describe('help', () => {
   test('says which model is taken without --model', async () => {
     const helpOf = async (name: string): Promise<string> =>
       (await commandLine(name, '--help')).stdout.replaceAll(/\s+/g, ' ');
-    expect(await helpOf('generate')).toContain('(default: fruits-96, which is shipped; prompts');
-    expect(await helpOf('embed')).toContain('(needed: no text model is shipped yet)');
+    expect(await helpOf('generate')).toContain('(default: fruits-96, of prompts scenes-96;');
+    expect(await helpOf('embed')).toContain('(default: scenes-96, which is shipped)');
     expect(await helpOf('decode')).toContain('(default: the one shipped)');
   });
 });

@@ -201,21 +201,6 @@ describe('refused before a device is opened', () => {
     ]);
   });
 
-  test('a text without a model, as none ships yet', async () => {
-    for (const asked of [
-      ['--prompt', CAT],
-      ['--features', at('a.safetensors')],
-    ]) {
-      const { code, stderr } = await commandLine('generate', ...asked);
-      expect([code, stderr]).toEqual([
-        2,
-        expect.stringMatching(
-          /--model: no text model ships .*--model FOLDER.*pull t2i-XL-256" or "llamagen pull t2i-XL-512"/,
-        ),
-      ]);
-    }
-  });
-
   test('a text, of a model without a tokenizer', async () => {
     writeTinyTextFolder(at('mute'));
     rmSync(at('mute/tokenizer.json'));

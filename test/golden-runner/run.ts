@@ -10,6 +10,7 @@ import { runPt } from './pt.ts';
 import { runSampling } from './sampling.ts';
 import { runT5 } from './t5.ts';
 import { runTextGpt } from './text-gpt.ts';
+import { runTextModelFolder } from './text-model-folder.ts';
 import { runVq } from './vq.ts';
 
 export interface CaseResult {
@@ -32,6 +33,7 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
   gpt_t2i: runTextGpt,
   vq: runVq,
   model_folder: runModelFolder,
+  text_model_folder: runTextModelFolder,
   sampling: runSampling,
   op: runOp,
   pt: runPt,
@@ -43,7 +45,13 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
 const FULL: ReadonlySet<string> = new Set(['full_gpt', 'full_vq']);
 
 /** Kinds of which something is judged in `fast`; the others compare floats by tolerances of f32. */
-const FAST: ReadonlySet<string> = new Set(['gpt_c2i', 'gpt_t2i', 'vq', 'model_folder']);
+const FAST: ReadonlySet<string> = new Set([
+  'gpt_c2i',
+  'gpt_t2i',
+  'vq',
+  'model_folder',
+  'text_model_folder',
+]);
 
 /**
  * Why a case is not run, if so.
@@ -62,7 +70,7 @@ export function reasonToSkip(
 export interface CaseOptions extends PrecisionOptions {
   /** Run full-size models too. */
   readonly full?: boolean | undefined;
-  /** Of a model folder, those whose greedy tokens are drawn; default all. */
+  /** Of a model folder, the classes, or prompts by their place, whose greedy tokens are drawn; default all. */
   readonly classes?: readonly number[];
 }
 

@@ -2,11 +2,16 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { awaitsModel, cutPrompt, draw, lacksPrompt, run, stop } from '../state/drawing.ts';
+import { SHIPPED_TEXT_NAME } from '../state/recipe.ts';
 import { hasOrAwaitsModel, model } from '../state/session.ts';
 import { COUNTS, change, settings } from '../state/settings.ts';
 import { Beginning } from './beginning.tsx';
 import { ClassPicker } from './class-picker.tsx';
 import { Fine } from './fine.tsx';
+import { OtherWay } from './other-way.tsx';
+
+/** What the shipped model of prompts was made for. */
+const EXAMPLE = 'a cat to the left of a slice of pizza on a blue ground';
 
 export function Ask(): JSX.Element {
   const view = model.value;
@@ -19,6 +24,7 @@ export function Ask(): JSX.Element {
   return (
     <form class="ask" aria-label="What to draw" onSubmit={submit}>
       {view?.modelType === 't2i' ? <PromptField /> : <ClassPicker />}
+      <OtherWay />
       <div class="go">
         <Count />
         <button
@@ -39,6 +45,7 @@ export function Ask(): JSX.Element {
 
 function PromptField(): JSX.Element {
   const { prompt } = settings.value;
+  const view = model.value;
   const isMissing = lacksPrompt.value && prompt.trim() === '';
   const field = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
@@ -50,6 +57,7 @@ function PromptField(): JSX.Element {
       <textarea
         ref={field}
         rows={3}
+        placeholder={view?.name === SHIPPED_TEXT_NAME ? EXAMPLE : undefined}
         aria-required="true"
         aria-invalid={isMissing}
         value={prompt}

@@ -6,7 +6,7 @@ import { draw, drawAwaited, halt } from './drawing.ts';
 import { find } from './gallery.ts';
 import { type Note, offer } from './offer.ts';
 import { problemOf } from './problem.ts';
-import { classOf, fromHash, type PartOfRecipe, SHIPPED_NAME } from './recipe.ts';
+import { classOf, fromHash, type PartOfRecipe } from './recipe.ts';
 import { model, problem, SHIPPED } from './session.ts';
 import { change, ownSampling, type Settings } from './settings.ts';
 import { show } from './stage.ts';
@@ -80,7 +80,7 @@ async function goOn(): Promise<void> {
 
 /** No model is fetched for a link without being asked for: it may be large. */
 function offerModel({ model: name, hub }: PartOfRecipe): void {
-  const from = hub !== undefined ? { hub } : name === SHIPPED_NAME ? SHIPPED : undefined;
+  const from = hub !== undefined ? { hub } : SHIPPED[name ?? ''];
   const ask = async (source: ModelSource): Promise<void> => {
     try {
       await offer(source, hub ?? name ?? '', (note) => {

@@ -197,9 +197,10 @@ export const isSamePlace = (a: ModelSource, b: ModelSource): boolean =>
   ('url' in a && 'url' in b && a.url === b.url) ||
   ('hub' in a && 'hub' in b && hubName(a) === hubName(b));
 
-/** The model that ships with the page. */
+/** The models that ship with the page: of classes, and of prompts. */
 export const SHIPPED_NAME = 'fruits-96';
-/** Rows of its grid. */
+export const SHIPPED_TEXT_NAME = 'scenes-96';
+/** Rows of the grid of the first. */
 export const SHIPPED_ROWS = 12;
 
 /** The class of a recipe among those of a model; undefined where it has none of that name. */

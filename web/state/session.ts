@@ -10,10 +10,13 @@ import {
 } from '../../src/web/worker/index.ts';
 import { announce } from './announce.ts';
 import { type Problem, problemOf } from './problem.ts';
-import { hubName } from './recipe.ts';
+import { hubName, SHIPPED_NAME, SHIPPED_TEXT_NAME } from './recipe.ts';
 
-/** The model that ships with the page. */
-export const SHIPPED: ModelSource = { url: MODEL_URL };
+/** The models that ship with the page, by name: it opens with that of classes, the other draws prompts. */
+export const SHIPPED: Readonly<Record<string, ModelSource>> = {
+  [SHIPPED_NAME]: { url: MODEL_URL },
+  [SHIPPED_TEXT_NAME]: { url: TEXT_MODEL_URL },
+};
 
 export const adapter: Signal<AdapterView | undefined> = signal(undefined);
 export const model: Signal<ModelView | undefined> = signal(undefined);
@@ -59,7 +62,7 @@ export async function start(): Promise<void> {
     problem.value = problemOf(error, 'adapter');
     return;
   }
-  const loaded = load(SHIPPED);
+  const loaded = load({ url: MODEL_URL });
   starting.value = false;
   await loaded;
 }

@@ -225,6 +225,13 @@ class TextTransformer(Transformer):
             features = torch.where(dropped[:, None, None], nothing, features)
         return self.cls_embedding(features)
 
+    def turns(self, table, n, places):
+        """The rows of a RoPE table of each position; with `places` [batch, 1, n, head_dim / 2]."""
+        if places is None:
+            return table[:n]
+        first = table[: self.condition].expand(len(places), -1, -1)
+        return torch.cat([first, table[self.condition + places]], 1).unsqueeze(1)
+
     def visible(self, valid, positions):
         """Mask [batch, 1, positions, positions]: causal, padding hidden from all but itself."""
         columns = F.pad(valid, (0, positions - valid.shape[1]), value=True)
@@ -236,16 +243,18 @@ class TextTransformer(Transformer):
         """tokens [batch, n] -> logits [batch, n + 1, vocab]; row p predicts token p."""
         return self.logits(self.states(features, valid, tokens, dropped))[:, self.condition - 1 :]
 
-    def states(self, features, valid, tokens, dropped=None, hidden=None):
-        """What the last layer makes of all condition tokens and tokens; `hidden` gets what each makes."""
+    def states(self, features, valid, tokens, dropped=None, hidden=None, places=None):
+        """What the last layer makes of all condition tokens and tokens; `hidden` gets what each makes.
+        `places` [batch, n], ascending: where the tokens stand, if they are not the first n."""
         x = torch.cat(
             [wide(self.conditions(features, valid, dropped)), wide(self.tok_embeddings(tokens))], dim=1
         )
         x = F.dropout(x, self.dropout, self.training) if self.dropout else x
         n = x.shape[1]
         mask = self.visible(valid, n)
+        cos, sin = (self.turns(table, n, places) for table in (self.cos, self.sin))
         for layer in self.layers:
-            x = layer(x, self.cos[:n], self.sin[:n], mask)
+            x = layer(x, cos, sin, mask)
             if hidden is not None:
                 hidden.append(x)
         return x

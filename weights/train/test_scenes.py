@@ -10,15 +10,19 @@ import tempfile
 import time
 import unittest
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import torch
 from common import HERE
+from gpt_model import rotate
 from safetensors_io import load
-from scenes import decoder, image_tokens, judge, told
+from scenes import decoder, image_tokens, judge, run, told
+from scenes.muon import Muon, orthogonal
 from scenes.pool import (
+    LENGTH,
     MEANINGS,
     OF_COUNT,
     OF_GROUND,
@@ -30,10 +34,11 @@ from scenes.pool import (
     padded,
 )
 from scenes.render import Renderer
-from scenes.scene import COLOUR_NAMES, GRID, MOST, NOUNS, RELATIONS, SIZES, Scene, Scenes, apart, as_arrays
-from scenes.settled import Settled, given
+from scenes.scene import COLOUR_NAMES, COLOURS, GRID, MOST, NOUNS, RELATIONS, SIZES, Scene, Scenes, apart, as_arrays
+from scenes.settled import Settled, clusters
 from scenes.vocabulary import END, UNKNOWN, Words
 from t5_model import buckets
+from torch import nn
 from vq_model import VQModel
 
 # The whole run with tiny networks, on drawn squares instead of emoji.
@@ -42,8 +47,8 @@ import sys
 import common
 from scenes import decoder, image_tokens, judging, run
 decoder.T5.update(d_model=32, d_kv=8, num_heads=2, d_ff=32, num_layers=1)
-decoder.GPT.update(dim=32, n_layer=1, n_head=2, multiple_of=32, caption_dim=32, vocab_size=64)
-image_tokens.CONFIG.update(ch_mult=[1, 1, 1, 1], z_channels=32, codebook_size=64)
+decoder.GPT.update(dim=32, n_layer=1, n_head=2, multiple_of=32, caption_dim=32, vocab_size=512)
+image_tokens.CONFIG.update(ch_mult=[1, 1, 1, 1], z_channels=32, codebook_size=512)
 judging.SETTINGS = ((2.0, 8),)
 common.main(run.run)
 """
@@ -56,6 +61,11 @@ def sprites():
     pictures[:, 8:56, 8:56, :3] = colours[:, None, None]
     pictures[:, 8:56, 8:56, 3] = 255
     return pictures
+
+
+@cache
+def settled_squares():
+    return Settled(Renderer(sprites(), torch.device("cpu")))
 
 
 class Whole(unittest.TestCase):
@@ -81,23 +91,20 @@ class Whole(unittest.TestCase):
         self.assertTrue((folder / "sheet.png").exists())
         self.assertEqual(t5["shared.weight"].shape, (1920, 32))
         self.assertIn("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", t5)
-        self.assertEqual(gpt["cls_embedding.uncond_embedding"].shape, (32, 32))
+        self.assertEqual(gpt["cls_embedding.uncond_embedding"].shape, (28, 32))
         self.assertEqual(gpt["cls_embedding.cap_proj.fc1.weight"].dtype, torch.float16)
         held_out = report["evaluation"]["held_out"]
         self.assertEqual(set(held_out), {"objects", "relation", "count", "row", "others"})
         self.assertIn("nearest_trained_scene", report["evaluation"])
         more = self.trained("second", "--init", folder, "--nouns", "20")
         self.assertEqual(len(more["nouns"]), 20)
-        self.assertNotIn("curve", more["tokenizer"])
         self.assertEqual(more["before"]["decoder"], report["decoder"])
         loss = [r["decoder"]["curve"][0]["loss"] for r in (report, more)]
         self.assertLess(loss[1], loss[0])
-        # What is settled stays so, and the further things get codes.
+        # What is settled stays so.
         before, after = (load(self.folder / out / "helpers.safetensors") for out in ("first", "second"))
-        self.assertTrue(torch.equal(before["settled.shade"], after["settled.shade"]))
-        patches, more_patches = (helpers["settled.patch"] for helpers in (before, after))
-        self.assertTrue(torch.equal(patches[patches >= 0], more_patches[patches >= 0]))
-        self.assertGreater((more_patches >= 0).sum(), (patches >= 0).sum())
+        for name in ("settled.shade", "settled.patch"):
+            self.assertTrue(torch.equal(before[name], after[name]))
         # A third with other captions.
         anew = self.trained("third", "--init", folder, "--new-captions", "--nouns", "16")
         self.assertEqual(anew["before"]["decoder"], report["decoder"])
@@ -113,17 +120,25 @@ class Whole(unittest.TestCase):
         described = json.loads((out / "model.json").read_text())
         self.assertEqual(described["gpt"]["model_type"], "t2i")
         self.assertEqual(len(described["text"]["words"]), len(NOUNS))
-        self.assertEqual(described["text"]["max_length"], 32)
+        self.assertEqual(described["text"]["max_length"], 28)
         expected = load(self.folder / "golden" / "tiny" / "expected.safetensors")
         self.assertEqual(len(expected["ids"]), expected["lengths"].sum())
         self.assertEqual(expected["greedy_tokens"].shape, (32, 144))
 
     def test_a_share_of_no_stage(self):
-        call = [sys.executable, HERE / "scenes" / "run.py", "--out", "x", "--shares", "judge=0.5"]
+        call = [sys.executable, HERE / "scenes" / "run.py", "--out", "x", "--shares", "nothing=0.5"]
         call += ["--sprites", self.folder / "sprites.npz"]
         done = subprocess.run(call, capture_output=True, text=True)
         self.assertEqual(done.returncode, 2, done.stderr)
-        self.assertIn("tokenizer=0.3", done.stderr)
+        self.assertIn("drawing=0.3", done.stderr)
+
+    def test_an_evaluation_without_a_judge(self):
+        call = [sys.executable, HERE / "scenes" / "run.py", "--out", "x", "--shares", "judge=0"]
+        done = subprocess.run(
+            [*call, "--sprites", self.folder / "sprites.npz"], capture_output=True, text=True
+        )
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("a judge", done.stderr)
 
     def test_from_a_folder_without_weights(self):
         call = [sys.executable, HERE / "scenes" / "run.py", "--out", "x", "--init", self.folder]
@@ -192,17 +207,8 @@ class Parts(unittest.TestCase):
         self.assertTrue((image[0, :, 0, 0] == 1).all())
 
     def test_settled_codes_know_only_what_a_cell_shows(self):
-        """Of an encoder that gives any codes: each cell of an object has one, on every ground and in
-        every place; what nearly nothing covers is ground."""
-        torch.manual_seed(0)
-        renderer = Renderer(sprites(), torch.device("cpu"))
-        network = VQModel({**image_tokens.CONFIG, "ch_mult": [1, 1, 1, 1], "z_channels": 32}).eval()
-        scenes = SceneSet([made(8, 40, False)], torch.device("cpu"))
-        settled, report = Settled(renderer), {}
-        with mock.patch("scenes.image_tokens.KEPT", [5]), mock.patch("scenes.settled.KEPT", [5]):
-            settled.settle(network, scenes, 0, nullcontext, report)
-        # The squares leave no cell out, at any size.
-        self.assertEqual(report["settled"]["patches"], sum(size * size for size in SIZES))
+        """Each cell of an object has one, on every ground and in every place; what is not seen is ground."""
+        settled = settled_squares()
         made_of = [
             Scene("single", [(5, 1)], None, [(5, 4, x, 2)], (top, "blue"), "")
             for x, top in ((6, "blue"), (1, "red"))
@@ -214,25 +220,128 @@ class Parts(unittest.TestCase):
         self.assertGreater(len(second[:, 5:].unique()), 3)
         self.assertTrue((second[:, 5:] == second[:, 5:6]).all())
         self.assertFalse(set(first[:, :6].flatten().tolist()) & set(first[2:6, 6:10].flatten().tolist()))
-        again = Settled(renderer)
+        again = Settled(settled.renderer)
+        again.patch.zero_()
         again.load_state({name: value.half() for name, value in settled.state().items()})
         self.assertTrue(torch.equal(again.codes(objects, ground), torch.stack([first, second])))
 
+    def test_each_thing_begins_with_a_code_of_its_own_at_all_sizes(self):
+        settled = settled_squares()
+        objects = torch.full((2, 4, 4), -1)
+        objects[0, :3] = torch.tensor([[5, 3, 0, 0], [5, 4, 4, 0], [5, 6, 0, 6]])
+        objects[1, 0] = torch.tensor([6, 3, 0, 0])
+        codes = settled.codes(objects, torch.zeros(2, 2)).flatten(1)
+        begun = codes[decoder.first_cells_of(settled.seen_cells(objects))]
+        self.assertEqual(len(begun), 4)
+        self.assertEqual(len(begun.unique()), 2)
+        self.assertTrue(settled.begins[begun].all())
+        self.assertEqual(settled.begins.sum(), len(NOUNS))
+        others = codes[:, 1:][codes[:, 1:] != begun[0]]
+        self.assertLess(settled.begins[others].sum(), len(others) / 2)
+
+    def test_a_new_codebook_has_like_vectors_for_what_looks_alike(self):
+        settled = settled_squares()
+        vectors = settled.vectors()
+        self.assertEqual(vectors.shape, (2048, 8))
+        plain = settled.shade[torch.arange(15), torch.arange(15), 0]
+        white, gray, dark = (vectors[plain[list(COLOURS).index(c)]] for c in ("white", "gray", "dark blue"))
+        self.assertGreater(white @ gray, white @ dark)
+
+    def test_rows_are_put_with_those_like_them(self):
+        rows = torch.tensor([[0.0, 0], [0, 1], [9, 9], [9, 8]])
+        alike, centres = clusters(rows, 2)
+        if alike[0] == alike[2]:
+            self.fail(f"{alike}")
+        self.assertTrue(torch.equal(centres[alike], torch.tensor([[0, 0.5], [0, 0.5], [9, 8.5], [9, 8.5]])))
+
     def test_what_is_weighted_and_where_objects_begin(self):
         """From the second seen cell of an object on; what begins it is chosen among what begins others."""
-        renderer = Renderer(sprites(), torch.device("cpu"))
-        settled = Settled(renderer)
-        first = renderer.first[3] + 5 * 9  # thing 5, three cells wide, whose first row is not seen
-        settled.patch[first + 3 : first + 9] = torch.arange(6) + 40
+        seen = torch.zeros(1, 4, GRID * GRID, dtype=torch.bool)
         objects = torch.full((1, 4, 4), -1)
         objects[0, 0] = torch.tensor([5, 3, 2, 1])
-        seen = settled.seen_cells(objects)
+        # Its first row is not seen.
         place = 2 * GRID + 2
-        self.assertEqual(seen[0, 0].nonzero()[:3, 0].tolist(), [place, place + 1, place + 2])
-        self.assertFalse(seen[0, 1:].any())
+        cells = [place, place + 1, place + 2, *range(place + GRID, place + GRID + 3)]
+        seen[0, 0, cells] = True
         known = decoder.known_cells(objects, seen)[0].nonzero()[:, 0].tolist()
-        self.assertEqual(known, [place + 1, place + 2, *range(place + GRID, place + GRID + 3)])
-        self.assertEqual(settled.first_codes().nonzero()[:, 0].tolist(), [40])
+        self.assertEqual(known, cells[1:])
+        self.assertEqual(decoder.first_cells_of(seen)[0].nonzero()[:, 0].tolist(), [place])
+
+    def test_when_stages_end(self):
+        shares = {"drawing": 3, "decoder": 1, "judge": 2, "evaluation": 2}
+        ends = run.deadlines(1000, 1800, shares, is_cpu=True)
+        self.assertEqual(ends, {"drawing": 1300, "decoder": 1400, "judge": 1600, "evaluation": 1800})
+        # Of a GPU's time these need little.
+        ends = run.deadlines(1000, 1800, shares, is_cpu=False)
+        self.assertEqual(ends["evaluation"], 1800)
+        self.assertEqual(ends["judge"] - ends["decoder"], run.MOST["judge"])
+        self.assertEqual(ends["drawing"] - 1000, 3 * (ends["decoder"] - ends["drawing"]))
+
+    def test_what_is_left_to_draw(self):
+        objects = torch.full((1, 4, 4), -1)
+        objects[0, :3] = torch.tensor([[5, 3, 0, 0], [7, 3, 4, 0], [5, 3, 0, 6]])
+        seen = torch.zeros(1, 4, GRID * GRID, dtype=torch.bool)
+        for i, cell in enumerate((1, 5, 80)):
+            seen[0, i, cell : cell + 2] = True
+        nouns, count = decoder.left_to_draw(objects, seen, torch.tensor([[0, 1, 2, 6, 81]]))
+        self.assertEqual(count[0].tolist(), [3, 3, 2, 1, 0])
+        said = [row.nonzero()[:, 0].tolist() for row in nouns[0]]
+        self.assertEqual(said, [[5, 7], [5, 7], [5, 7], [5], []])
+
+    def test_places_that_say_what_begins_are_always_learned(self):
+        torch.manual_seed(0)
+        begins = torch.zeros(50, GRID * GRID, dtype=torch.bool)
+        begins[:, [0, 30, 143]] = True
+        places, counts = decoder.places_to_learn(begins, 40)
+        self.assertTrue((places.diff(dim=1) > 0).all())
+        for must in (0, 29, 30, 142):
+            self.assertTrue((places == must).any(1).all())
+        self.assertTrue((counts[places == 30] < 0.3).all())
+        # What they weigh is as if all were taken by chance.
+        self.assertAlmostEqual(counts[0].sum().item(), 40 - 4 + 4 * 36 / 139, places=4)
+        self.assertEqual(len(places[places == 80]) // 10, 50 * 36 // 139 // 10)
+        every, counts = decoder.places_to_learn(begins, 143)
+        self.assertTrue(torch.equal(every[7], torch.arange(143)))
+        self.assertTrue((counts == 1).all())
+
+    def test_tokens_at_places_are_those_of_the_whole(self):
+        """Each sees those before it alone: the first n as places are the first n."""
+        torch.manual_seed(0)
+        gpt = decoder.Painter().gpt.eval()
+        nn.init.normal_(gpt.output.weight)
+        features, valid = torch.randn(2, 28, 256), torch.ones(2, 28, dtype=torch.bool)
+        tokens = torch.randint(2048, (2, 20))
+        with torch.no_grad():
+            whole = gpt.states(features, valid, tokens)
+            places = torch.arange(20).expand(2, -1)
+            self.assertLess((gpt.states(features, valid, tokens, places=places) - whole).abs().max(), 1e-4)
+            moved = gpt.states(features, valid, tokens, places=places + 1)
+        self.assertTrue(torch.equal(moved[:, :28], whole[:, :28]))
+        self.assertGreater((moved[:, 28:] - whole[:, 28:]).abs().max(), 1e-3)
+
+    def test_a_head_of_each_layer_begins_by_looking_at_the_caption(self):
+        torch.manual_seed(0)
+        gpt = decoder.Painter().gpt.eval()
+        x = gpt.tok_embeddings(torch.randint(2048, (1, 30)))
+        for layer in gpt.layers[:2]:
+            qkv = layer.attention.wqkv(layer.attention_norm(x)).chunk(3, -1)
+            q, k = (t.unflatten(-1, (4, -1)).transpose(1, 2) for t in qkv[:2])
+            q, k = (rotate(t, gpt.cos[28:58], gpt.sin[28:58]) for t in (q, k))
+            scores = q @ k.mT / 8  # those of the caption are 0
+            self.assertLess(scores[0, 0].max(), -8)
+            self.assertLess(scores[0, 1:].abs().max(), 2)
+
+    def test_steps_of_muon_have_like_singular_values(self):
+        torch.manual_seed(0)
+        for shape in ((3, 8, 20), (3, 20, 8)):
+            values = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
+            self.assertTrue(((values > 0.5) & (values < 1.3)).all(), values)
+        weight = nn.Parameter(torch.randn(6, 6))
+        optimizer, start = Muon([weight], 0.1, weight_decay=0.0), weight.detach().clone()
+        for _ in range(60):
+            weight.grad = weight.detach() - torch.eye(6)
+            optimizer.step()
+        self.assertLess((weight - torch.eye(6)).norm(), 0.2 * (start - torch.eye(6)).norm())
 
     def test_t5_begins_with_heads_for_each_side(self):
         t5 = decoder.T5Encoder({**decoder.T5, "num_layers": 1})
@@ -245,9 +354,7 @@ class Parts(unittest.TestCase):
 
     def test_drawing_and_telling_learn_apart(self):
         config = {**image_tokens.CONFIG, "ch_mult": [1, 1, 1, 1], "z_channels": 32}
-        settled, cpu = Settled(Renderer(sprites(), torch.device("cpu"))), torch.device("cpu")
-        for table in (settled.patch, settled.shade):
-            table.random_(config["codebook_size"])
+        settled, cpu = settled_squares(), torch.device("cpu")
         scenes = SceneSet([made(8, 20, False)], cpu)
         with mock.patch.object(told, "CONFIG", config):
             before = VQModel(config).state_dict()
@@ -261,12 +368,6 @@ class Parts(unittest.TestCase):
                 changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
                 self.assertEqual(changed, side, report)
                 before = after
-
-    def test_codes_are_shared_by_few(self):
-        counts = torch.tensor([[9.0, 1, 0], [9, 1, 0], [1, 1, 8]])
-        self.assertEqual(given(counts, shared=1.0).tolist(), [0, 1, 2])
-        self.assertEqual(given(counts, shared=0.0).tolist(), [0, 0, 2])
-        self.assertEqual(given(counts[:1], 1.0, torch.tensor([1.0, 0, 0])).tolist(), [1])
 
     def test_the_judge_is_taught_the_right_cells(self):
         objects = torch.full((1, 4, 4), -1)
@@ -315,14 +416,14 @@ class Parts(unittest.TestCase):
         self.assertNotIn(UNKNOWN, ids)
         self.assertEqual(words.ids("a \u4e2d\u56fd")[1:], [words.pieces["\u2581"][0], UNKNOWN, END])
         self.assertEqual(padded([5, 6, END])[-4:], [0, 5, 6, END])
-        self.assertEqual(padded([*range(2, 50), END])[-2:], [32, END])
+        self.assertEqual(padded([*range(2, 50), END])[-2:], [LENGTH, END])
 
     def test_a_seed_fixes_scenes(self):
         first, again = made(7, 20, False), made(7, 20, False)
         self.assertTrue(all(np.array_equal(a, b) for a, b in zip(first, again)))
         scenes = SceneSet([first], torch.device("cpu"))
         ids, valid = scenes.captions(torch.arange(3))
-        self.assertEqual(ids.shape, (3, 32))
+        self.assertEqual(ids.shape, (3, LENGTH))
         self.assertTrue((ids[:, -1] == END).all() and valid[:, -1].all())
 
 

@@ -3,15 +3,15 @@ import time
 
 import torch
 from scenes.decoder import DecoderTrainer
-from scenes.image_tokens import CONFIG, TokenizerTrainer
 from scenes.options import LAYOUTS
 from scenes.settled import Settled
+from scenes.told import ToldTrainer
 from vq_model import compile_norms
 
 
 def bench(run, seconds, attempt):
     """Samples a second of the variants that --layout and --compile choose among."""
-    report = {}
+    report, settled = {}, Settled(run.renderer)
 
     def timed(name, make, batch):
         step = make()
@@ -33,8 +33,9 @@ def bench(run, seconds, attempt):
 
     def tokenizer(layout, norms):
         compile_norms(norms)
-        vq = TokenizerTrainer(run.renderer, run.scenes, device, precision, batch, layout=LAYOUTS[layout])
-        return lambda: vq.step(1e-4)
+        settings = (run.scenes, device, precision, batch, 1e-4, LAYOUTS[layout], False)
+        told = ToldTrainer(None, settled, *settings)
+        return lambda: told.drawing_loss().backward()
 
     best = 0.0
     for layout, norms in (("contiguous", False), ("channels_last", False), ("channels_last", True)):
@@ -44,9 +45,6 @@ def bench(run, seconds, attempt):
         if report[name] > best:
             best, options.layout, options.compile_norms = report[name], layout, norms
     compile_norms(options.compile_norms)
-    settled = Settled(run.renderer)
-    for table in (settled.patch, settled.shade):
-        table.random_(CONFIG["codebook_size"])
     codes = settled.codes(run.scenes.objects, run.scenes.ground).flatten(1)
     rows = torch.arange(min(options.batch, len(codes)), device=device)
 

@@ -3,6 +3,7 @@ import math
 import time
 
 import torch
+from scenes.muon import Muon
 
 
 class Stage:
@@ -112,23 +113,16 @@ def adam(groups, device, rate, betas=(0.9, 0.95)):
 
 
 class Optimizers:
-    """Muon (Jordan 2024) for matrices between layers, where PyTorch has it (2.9), else AdamW as for
-    all others: embeddings, outputs, gains. Rates are AdamW's for both; `taught`, which has learned
-    already, has a third of them."""
+    """Muon for matrices between layers, AdamW for all others: embeddings, outputs, gains. `taught`, which
+    has learned already, has a third of the rates."""
 
     def __init__(self, between, others, taught, device, rate, decay=0.02):
-        muon = getattr(torch.optim, "Muon", None)
         groups = [
             {"params": [p for p in others if p.dim() > 1], "weight_decay": decay},
             {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0},
             {"params": taught, "weight_decay": 0.0, "share": 1 / 3},
         ]
-        self.parts = []
-        if muon:
-            self.parts.append(muon(between, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
-        else:
-            groups[0]["params"] += between
-        self.parts.append(adam(groups, device, rate))
+        self.parts = [Muon(between, rate, decay), adam(groups, device, rate)]
 
     def step(self, rate):
         for part in self.parts:

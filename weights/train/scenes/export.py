@@ -14,8 +14,7 @@ from scenes.scene import bare
 from scenes.vocabulary import FILE
 
 
-# `told` was drawing and telling in one.
-STAGES = ("tokenizer", "settled", "told", "drawing", "telling", "t5", "decoder")
+STAGES = ("drawing", "telling", "t5", "decoder")
 
 
 def total(report, field, *stages):
@@ -47,8 +46,8 @@ def model_json(name, report, license, settings):
         },
         "license": license,
         "trained": f"On drawn scenes of {len(nouns)} pictures of Noto Emoji with captions, at last on "
-        f"{report['device']}: tokenizer on {total(report, 'samples', 'tokenizer', 'told', 'drawing')} pictures, T5 and "
-        f"decoder on {total(report, 'samples', 'decoder')} scenes, in "
+        f"{report['device']}: tokenizer on {total(report, 'samples', 'drawing', 'telling')} pictures, T5 on "
+        f"{total(report, 'samples', 't5')} captions and, with the decoder, on {total(report, 'samples', 'decoder')} scenes, in "
         f"{total(report, 'seconds', *STAGES) / 60:.0f} minutes; EMA weights",
     }
 

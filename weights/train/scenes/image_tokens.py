@@ -1,14 +1,10 @@
-"""The image tokenizer of scenes: trained on drawn scenes, then the codes of the scenes to learn."""
-import traceback
-
+"""The image tokenizer of scenes: its shape, pictures to learn from, what is lost, how good it is."""
 import torch
 from common import to_bytes
 from metrics import psnr, quick_ssim, ssim
-from scenes.clock import Mean, Stage, adam, set_rate
-from scenes.render import CELL
 from scenes.scene import COLOURS, GRID, KEPT
 from torch.nn import functional as F
-from vq_model import AttnBlock, ResnetBlock, VQModel, quantizer_loss, straight_through
+from vq_model import AttnBlock, ResnetBlock
 
 CONFIG = {
     "ch": 32,
@@ -18,30 +14,6 @@ CONFIG = {
     "codebook_size": 2048,
     "codebook_embed_dim": 8,
 }
-
-
-class CodeUse:
-    """Share of each code, on the device; unused codes are put where latents are (Dhariwal et al. 2020)."""
-
-    def __init__(self, size, device):
-        self.share = torch.zeros(size, device=device)
-
-    @torch.no_grad()
-    def update(self, codes):
-        count = torch.zeros_like(self.share).index_add_(
-            0, codes.flatten(), torch.ones(codes.numel(), device=codes.device)
-        )
-        # Over as many pictures whatever the batch: a small one uses few codes.
-        self.share.lerp_(count / codes.numel(), min(0.05, 1e-4 * len(codes)))
-
-    @torch.no_grad()
-    def revive(self, weight, z):
-        """Codes used less than a tenth of their even share become random latents of this batch."""
-        dead = self.share < 0.1 / len(self.share)
-        latents = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])
-        chosen = torch.randint(len(latents), (len(weight),), device=weight.device)
-        weight.copy_(torch.where(dead[:, None], latents[chosen].to(weight.dtype), weight))
-        self.share.copy_(torch.where(dead, torch.full_like(self.share, 1 / len(dead)), self.share))
 
 
 def quantise(network, z):
@@ -81,18 +53,6 @@ def full_scenes(count, device):
     return torch.cat(parts), torch.where(plain, ground[:, :1], ground)
 
 
-# What is covered by objects alone should have the same tokens on every ground: they are what a
-# decoder of eight million parameters has to know by heart.
-STEADY = 0.25
-
-
-def unsteady(z, opacity):
-    """How far latents of pairs (see `pairs`) are apart where objects cover all of a cell."""
-    first, second = z.float().chunk(2)
-    covered = (F.avg_pool2d(opacity.chunk(2)[0], CELL) > 0.98).float()
-    return (covered * (first - second).square()).sum() / (covered.sum() * z.shape[1]).clamp_min(1)
-
-
 def edges(y):
     return y[..., 1:] - y[..., :-1], y[..., 1:, :] - y[..., :-1, :]
 
@@ -114,76 +74,6 @@ def compile_blocks(network):
     for block in network.modules():
         if isinstance(block, (ResnetBlock, AttnBlock)):
             block.compile(dynamic=False)
-
-
-class TokenizerTrainer:
-    def __init__(
-        self, renderer, scenes, device, precision, batch=512, rate=1e-3, layout=None, compiled=False
-    ):
-        self.renderer, self.scenes, self.device, self.precision = renderer, scenes, device, precision
-        self.batch, self.peak = batch, rate
-        self.layout = layout or torch.contiguous_format
-        self.network = VQModel(CONFIG).to(device=device, memory_format=self.layout)
-        self.average = Mean(self.network, 0.998)
-        self.use = CodeUse(CONFIG["codebook_size"], device)
-        self.optimizer = adam(self.network.parameters(), device, rate)
-        self.loss_of = picture_loss
-        if compiled:
-            compile_blocks(self.network)
-            self.loss_of = torch.compile(picture_loss, dynamic=False)
-
-    def step(self, rate):
-        set_rate(self.optimizer, rate)
-        x, opacity = self.pairs()
-        x = x.contiguous(memory_format=self.layout)
-        with self.precision():
-            quantised, codes, z = encode(self.network, x)
-            y = self.network.decode(straight_through(quantised, z))
-        pictures = self.loss_of(y.float(), x, opacity)
-        learned = quantizer_loss(quantised, z, 0.25) + STEADY * unsteady(z, opacity)
-        self.optimizer.zero_grad(set_to_none=True)
-        (pictures + learned).backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimizer.step()
-        self.use.update(codes)
-        return pictures.detach(), z.detach()
-
-    def pairs(self):
-        """Pictures and opacities: those of the second half are the first half on other grounds."""
-        half = self.batch // 2
-        # Full pictures beside true ones: there is more to learn in them.
-        full = half * 2 // 5 // len(SIDES) * len(SIDES)
-        rows = self.scenes.random_rows(half - full)
-        objects, ground = self.scenes.objects[rows].long(), self.scenes.ground[rows].long()
-        other = self.scenes.ground[self.scenes.random_rows(half)].long()
-        more, grounds = full_scenes(full, self.device)
-        objects = torch.cat([F.pad(objects, (0, 0, 0, more.shape[1] - objects.shape[1]), value=-1), more])
-        ground = torch.cat([ground, grounds, other])
-        return self.renderer.draw(objects.repeat(2, 1, 1), ground)
-
-    def train(self, deadline, report):
-        stage = Stage("tokenizer", deadline, self.device, report)
-        while stage.goes_on():
-            try:
-                pictures, z = self.step(stage.rate(self.peak))
-            except Exception:
-                print(f"[tokenizer] ends early\n{traceback.format_exc()}", flush=True)
-                break
-            stage.step(self.batch)
-            often = 5000 if stage.share < 0.1 else 12_500  # pictures
-            if stage.share < 0.7 and stage.samples % often < self.batch:
-                self.use.revive(self.network.quantize.embedding.weight, z)
-            self.average.update()
-            if stage.time_to_show():
-                stage.log(loss=pictures.item())
-        stage.end()
-        return self.trained()
-
-    def trained(self):
-        """The averaged weights as a network of its own."""
-        network = VQModel(CONFIG).to(device=self.device, memory_format=self.layout)
-        network.load_state_dict(self.average.state())
-        return network.eval().requires_grad_(False)
 
 
 @torch.no_grad()

@@ -41,7 +41,7 @@ class Detector(nn.Module):
     """Images [batch, 3, 96, 96] in [-1, 1] -> [batch, 3 + nouns, 12, 12]: object or not, place
     (across, down) in its cell, noun."""
 
-    def __init__(self, width=48):
+    def __init__(self, width=32):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(3, width, 5, stride=2, padding=2, bias=False),

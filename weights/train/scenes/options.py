@@ -6,8 +6,8 @@ import torch
 from common import fail
 from scenes.prepare import SPRITES
 
-# Of the time that the judge and the evaluation leave.
-SHARES = {"tokenizer": 0.2, "settled": 0.02, "drawing": 0.12, "telling": 0.08, "t5": 0.06, "decoder": 0.52}
+# Of the time, in the order of the stages.
+SHARES = {"drawing": 0.2, "telling": 0.08, "t5": 0.1, "decoder": 0.46, "judge": 0.08, "evaluation": 0.08}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -21,7 +21,7 @@ def options_of(description):
     parser.add_argument(
         "--new-captions", action="store_true", help="with --init: T5 and the caption MLP begin anew"
     )
-    parser.add_argument("--shares", default="", help="of the time, e.g. tokenizer=0.1,decoder=0.8; with --init, what has 0 stays as it was")
+    parser.add_argument("--shares", default="", help="of the time, e.g. drawing=0.1,decoder=0.8; what has 0 stays as it was")
     parser.add_argument("--nouns", type=int, help="only so many of them, for a smaller model (4 or more)")
     parser.add_argument("--sprites", type=Path, default=SPRITES)
     parser.add_argument("--chunks", type=int, default=80, help="of scenes to make")
@@ -55,6 +55,6 @@ def shares_of(text):
     for part in filter(None, text.split(",")):
         name, _, value = part.partition("=")
         if name not in SHARES or not value.replace(".", "", 1).isdigit():
-            fail(f'"--shares" expected parts like tokenizer=0.3 of {", ".join(SHARES)}, got "{part}"')
+            fail(f'"--shares" expected parts like drawing=0.3 of {", ".join(SHARES)}, got "{part}"')
         shares[name] = float(value)
     return shares

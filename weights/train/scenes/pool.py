@@ -7,7 +7,7 @@ import torch
 from scenes.scene import COLOUR_NAMES, MOST, NOUNS, RELATIONS, Scenes, as_arrays
 from scenes.vocabulary import PAD, Words
 
-LENGTH = 32
+LENGTH = 28
 # What a caption may say, told apart so that what was never trained together can be said together: which
 # noun comes first, second and third, how many there are of each, how the first lies to the second, whether
 # they stand in a row, and the colours of the ground at the top and at the bottom.

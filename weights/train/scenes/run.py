@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the text model of scenes by the clock: tokenizer, its codes, T5 and decoder, judge, evaluation.
+"""Trains the text model of scenes by the clock: image tokenizer, T5, decoder, judge, evaluation.
 
 Writes to --out: gpt, vq, t5 and helpers (the judge, and what teaches T5) as f16 safetensors,
 report.json with every curve and number, sheet.png and reconstructions.png. The weights are written
@@ -25,7 +25,7 @@ from safetensors_io import load, part_of, save
 from scenes import evaluate as ev
 from scenes.bench import bench
 from scenes.decoder import GPT, T5, DecoderTrainer, Painter
-from scenes.image_tokens import CONFIG, TokenizerTrainer
+from scenes.image_tokens import CONFIG
 from scenes.judging import Judging
 from scenes.options import LAYOUTS, options_of, shares_of
 from scenes.pool import Pool, SceneSet
@@ -34,10 +34,10 @@ from scenes.scene import KEPT, NOUNS, keep_nouns
 from scenes.settled import Settled
 from scenes.told import ToldTrainer
 from scenes.vocabulary import FILE, Words
-from vq_model import VQModel, compile_norms
+from vq_model import compile_norms
 
-# Share of the time after the start, and seconds of a GPU at most; the other stages share what is left.
-LAST = {"judge": (0.08, 15), "evaluation": (0.08, 20)}
+# Seconds of a GPU at most; the other stages share what is left.
+MOST = {"judge": 15, "evaluation": 20}
 
 
 class Outputs:
@@ -72,16 +72,15 @@ def attempt(name, part, strict=False):
 
 
 def deadlines(now, end, shares, is_cpu):
-    """When each stage ends (time.time()). Where nothing is trained, all time is for the evaluation."""
-    most = {name: math.inf if is_cpu else seconds for name, (_, seconds) in LAST.items()}
-    last = {name: min(most[name], share * (end - now)) for name, (share, _) in LAST.items()}
-    left = end - now - sum(last.values())
-    spans = {name: share / (sum(shares.values()) or 1) * left for name, share in shares.items()}
-    if not any(spans.values()):
-        last["evaluation"] += left
+    """When each stage ends (time.time())."""
+    every = sum(shares.values()) or 1
+    spans = {name: share / every * (end - now) for name, share in shares.items()}
+    few = {name: min(spans[name], math.inf if is_cpu else most) for name, most in MOST.items()}
+    others = sum(share for name, share in shares.items() if name not in few) or 1
+    left = end - now - sum(few.values())
     at, ends = now, {}
-    for name, span in {**spans, **last}.items():
-        at += span
+    for name, share in shares.items():
+        at += few[name] if name in few else share / others * left
         ends[name] = at
     return ends
 
@@ -110,6 +109,9 @@ class Training:
                 fail(f'"--nouns" expected a number from 4 to {len(NOUNS)}, got {options.nouns}')
             keep_nouns(options.nouns, ev.shown_nouns())
         self.before = started_from(options.init)
+        judged = self.shares["judge"] or any(n.startswith("judge.") for n in self.before.get("helpers", ()))
+        if self.shares["evaluation"] and not judged:
+            fail('"--shares" expected a judge to evaluate by: give "judge" a share, or --init with one')
         self.pool = Pool(max(1, (os.cpu_count() or 2) - 2))
         seed = options.seed
         self.asked = self.pool.ask(seed + 1, options.chunks, options.per_chunk, False)
@@ -175,6 +177,8 @@ class Training:
         self.say("weights written")
         compile_norms(False)  # other shapes than those it was compiled for
         judging = Judging(self)
+        if self.shares["evaluation"] == 0:
+            return
         attempt("tokenizer measured", judging.measure_tokenizer, self.strict)
         judge = attempt("judge", lambda: judging.judge_of(ends["judge"]), self.strict)
         if judge is not None:
@@ -209,27 +213,13 @@ class Training:
         return self.keep(decoder)
 
     def train_tokenizer(self, ends):
-        """First it chooses its codes, then it is told those that are settled."""
-        options, device = self.options, self.device
-        layout, compiled = LAYOUTS[options.layout], options.compile and device.type == "cpu"
-        settings = (options.vq_batch, options.vq_rate, layout, compiled)
-        saved = part_of(self.before["helpers"], "settled.") if self.before else {}
-        if saved:
-            self.settled.load_state(saved)
-        if saved or self.skips("tokenizer"):
-            network = VQModel(CONFIG).to(device=device, memory_format=layout)
-            network.load_state_dict(self.before["vq"])
-            network.eval().requires_grad_(False)
-        else:
-            trainer = TokenizerTrainer(self.renderer, self.scenes, device, self.precision, *settings)
-            if self.before:
-                trainer.network.load_state_dict(self.before["vq"])
-                trainer.average.begin()
-            network = trainer.train(ends["tokenizer"], self.report)
-        self.settled.settle(network, self.scenes, ends["settled"], self.precision, self.report)
-        if self.skips("drawing") and self.skips("telling"):
-            return network
-        told = ToldTrainer(network.state_dict(), self.settled, self.scenes, device, self.precision, *settings)
+        """It is told its codes: first to draw from them, then to give them."""
+        options, before = self.options, self.before
+        layout, compiled = LAYOUTS[options.layout], options.compile and self.device.type == "cpu"
+        if before:
+            self.settled.load_state(part_of(before["helpers"], "settled."))
+        settings = (self.device, self.precision, options.vq_batch, options.vq_rate, layout, compiled)
+        told = ToldTrainer(before["vq"] if before else None, self.settled, self.scenes, *settings)
         if not self.skips("drawing"):
             told.draw(ends["drawing"], self.report)
         if not self.skips("telling"):
@@ -237,8 +227,8 @@ class Training:
         return told.trained()
 
     def skips(self, stage):
-        """Whether what a run before has learned of it stays as it is."""
-        return bool(self.before) and self.shares[stage] == 0
+        """Whether what was there before stays as it is."""
+        return self.shares[stage] == 0
 
     def codes_of(self, scenes):
         """int16 [n, 144]."""

@@ -1,34 +1,71 @@
-"""Codes that do not depend on what is around: one for each cell of each object, one for each shade of
-the ground.
+"""Which code each cell of a scene has: chosen by what cells look like, before anything is trained.
 
-The encoder's norms and attention see the whole picture, so its codes tell something of all of it: on
-64 things and after 140,000 pictures a cell of plain ground had 3.6 nats of them (2.2 given its place),
-and such cells are half of all. A decoder learned this by heart in place of the nouns. Here each cell
-gets a code that the encoder often gives it, and the tokenizer then learns to give and to draw these.
+An encoder that chooses its codes itself tells something of the whole picture with each: on 64 things
+and after 140,000 pictures a cell of plain ground had 3.6 nats of codes (2.2 given its place), and such
+cells are half of all. A decoder learned this by heart in place of the nouns. Here a code belongs to a
+shade of the ground, to the first cell of a thing, or to cells of things that look alike, and the
+tokenizer learns to draw these and to give them.
 """
 import torch
-from scenes.clock import Stage
-from scenes.image_tokens import CONFIG, encode, full_scenes
+from scenes.image_tokens import CONFIG
 from scenes.render import CELL
-from scenes.scene import COLOURS, GRID, KEPT, NOUNS, SIZES
+from scenes.scene import COLOURS, GRID, NOUNS, SIZES
 from torch.nn import functional as F
 
 # Cells whose mean opacity is less are ground.
 SEEN = 0.02
 # Colours of fading grounds that lie in one cube of so many levels of 255 have one code.
 SHADE = 28
-# How much less often than the first a code may be given, for each cell that has it already.
-SHARED = 0.05
+# Rounds of the search for cells that look alike.
+ROUNDS = 25
 
 
 class Settled:
     """`patch` int64 [patches of the renderer], -1 for ground; `shade` int64 [colours, colours, 12], of
-    each row of a ground that fades from one colour to another; both -1 where nothing is settled yet."""
+    each row of a ground that fades from one colour to another; `looks` f32 [codes, 4, 8, 8], what is
+    seen of each code: colour times opacity, and opacity.
+
+    All sizes of a thing begin with one code, which no other thing has: what is begun is one choice.
+    All nouns have theirs whether they are drawn or not, so that more can be drawn later."""
 
     def __init__(self, renderer):
         self.renderer, device = renderer, renderer.device
-        self.patch = torch.full((len(renderer.patches),), -1, device=device)
-        self.shade = torch.full((len(COLOURS), len(COLOURS), GRID), -1, device=device)
+        size = CONFIG["codebook_size"]
+        self.shade = shades_of(renderer.colours)
+        shades = int(self.shade.max()) + 1
+        # A tiny codebook, as in tests, has room for few of each.
+        firsts = min(len(NOUNS), (size - shades) // 2)
+        if firsts < 1:
+            raise ValueError(f"{shades} shades of the ground leave no codes of {size} for things")
+        seen = renderer.patches[:, 3].float().mean((1, 2)) >= SEEN
+        first = first_cells(renderer, seen)
+        places = (seen & ~first.any(0)).nonzero()[:, 0]
+        alike, centres = clusters(renderer.patches[places].float().flatten(1), size - shades - firsts)
+        self.patch = torch.full((len(seen),), -1, device=device)
+        self.patch[places] = shades + firsts + alike
+        for noun, cells in enumerate(first):
+            self.patch[cells] = shades + noun % firsts
+        self.looks = torch.zeros(size, 4, CELL, CELL, device=device)
+        self.looks[self.shade.flatten(), :3] = ground_colours(renderer.colours).flatten(0, 2)[..., None, None]
+        self.looks[shades : shades + firsts] = F.adaptive_avg_pool2d(whole(renderer), CELL)[:firsts]
+        self.looks[shades + firsts :][: len(centres)] = centres.unflatten(1, (4, CELL, CELL))
+
+    def state(self):
+        """As tensors that f16 holds without loss."""
+        return {"patch": self.patch.float(), "shade": self.shade.float()}
+
+    def load_state(self, state):
+        """Those that a run before had: on other devices the same search may end otherwise."""
+        for name in ("patch", "shade"):
+            getattr(self, name).copy_(state[name].long())
+
+    @property
+    def begins(self):
+        """bool [codes]: those that things begin with."""
+        codes = torch.zeros(CONFIG["codebook_size"], dtype=torch.bool, device=self.patch.device)
+        seen = self.patch >= 0
+        codes[self.patch[first_cells(self.renderer, seen).any(0)]] = True
+        return codes
 
     def codes(self, objects, ground):
         """Scenes as arrays on the device (see scene.as_arrays) -> codes int64 [batch, 12, 12]."""
@@ -41,67 +78,47 @@ class Settled:
         patch = self.patch[self.renderer.cell_map(objects)].flatten(1)
         return cells_of(objects.long()) & (patch >= 0).unsqueeze(1)
 
-    def first_codes(self):
-        """bool [codes]: those that objects begin with."""
-        begins = torch.zeros(CONFIG["codebook_size"], dtype=torch.bool, device=self.patch.device)
-        for size in SIZES:
-            first = self.renderer.first[size]
-            cells = self.patch[first : first + len(NOUNS) * size * size].view(-1, size * size)
-            cells = cells[(cells >= 0).any(1)]
-            begins[cells.gather(1, (cells >= 0).float().argmax(1, keepdim=True))] = True
-        return begins
+    def vectors(self):
+        """A codebook to begin with [codes, 8]: what looks alike lies together (the first principal
+        components), and cells that things begin with lie apart, like each other as the things are."""
+        size = CONFIG["codebook_embed_dim"]
+        looks = self.looks.flatten(1)
+        looks = looks - looks.mean(0)
+        _, spread, ways = torch.linalg.svd(looks, full_matrices=False)
+        parts = looks @ ways[: size - 1].t() / (spread[: size - 1] / len(looks) ** 0.5)
+        side = torch.where(self.begins, -1.0, 1.0).unsqueeze(1)
+        return F.normalize(torch.cat([parts, 1.5 * side], 1), dim=1)
 
-    def state(self):
-        """As tensors that f16 holds without loss."""
-        return {"patch": self.patch.float(), "shade": self.shade.float()}
 
-    def load_state(self, state):
-        for name in ("patch", "shade"):
-            getattr(self, name).copy_(state[name].long())
+def whole(renderer):
+    """The things themselves at their largest size [nouns, 4, 48, 48]."""
+    size, first = SIZES[-1], renderer.first[SIZES[-1]]
+    cells = renderer.patches[first : first + len(NOUNS) * size * size].float()
+    return cells.view(-1, size, size, 4, CELL, CELL).permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
 
-    def wanted(self):
-        """Places of patches that are drawn and have something to see."""
-        seen = self.renderer.patches[:, 3].float().mean((1, 2)) >= SEEN
-        kept = torch.zeros_like(seen)
-        for size in SIZES:
-            cells, first = size * size, self.renderer.first[size]
-            for noun in KEPT:
-                kept[first + noun * cells : first + (noun + 1) * cells] = True
-        return seen & kept
 
-    @torch.no_grad()
-    def settle(self, network, scenes, deadline, precision, report, batch=128):
-        """Gives codes to patches and shades that have none, by how often the encoder gives which."""
-        wanted = self.wanted() & (self.patch < 0)
-        if not wanted.any():
-            return
-        shades = shades_of(self.renderer.colours)
-        counts = Counts(len(self.patch), int(shades.max()) + 1, self.renderer.device)
-        stage = Stage("settled", deadline, self.renderer.device, report)
-        while stage.goes_on() or counts.missing(wanted) > 0.01:
-            rows = scenes.random_rows(batch // 2)
-            more, grounds = full_scenes(batch // 2, self.renderer.device)
-            objects = F.pad(scenes.objects[rows].long(), (0, 0, 0, more.shape[1] - 4), value=-1)
-            objects, ground = torch.cat([objects, more]), torch.cat([scenes.ground[rows].long(), grounds])
-            x, opacity = self.renderer.draw(objects, ground)
-            with precision():
-                _, codes, _ = encode(network, x)
-            top, bottom = ground.unbind(1)
-            behind = shades[top, bottom].unsqueeze(-1).expand(-1, -1, GRID)
-            counts.add(self.renderer.cell_map(objects), F.avg_pool2d(opacity, CELL)[:, 0], behind, codes)
-            stage.step(batch)
-        if (self.shade < 0).any():
-            self.shade.copy_(given(counts.shade, SHARED)[shades])
-        # A code of the ground says that a cell is ground.
-        counts.patch[:, self.shade.flatten()] = 0
-        chosen = given(counts.patch[wanted], SHARED, self.uses())
-        self.patch[wanted] = chosen
-        stage.end(patches=int((self.patch >= 0).sum()), codes=len(torch.unique(self.patch)))
+def first_cells(renderer, seen):
+    """bool [nouns, patches]: where each thing is first seen, one cell for each size."""
+    first = torch.zeros(len(NOUNS), len(seen), dtype=torch.bool, device=seen.device)
+    for size in SIZES:
+        begin, cells = renderer.first[size], size * size
+        of = seen[begin : begin + len(NOUNS) * cells].view(-1, cells)
+        nouns = torch.arange(len(NOUNS), device=seen.device)[of.any(1)]
+        first[nouns, begin + nouns * cells + of[nouns].float().argmax(1)] = True
+    return first
 
-    def uses(self):
-        """How many cells have each code already."""
-        settled = self.patch[self.patch >= 0]
-        return torch.bincount(settled, minlength=CONFIG["codebook_size"]).float()
+
+def clusters(rows, count):
+    """k-means (Lloyd 1982): the cluster of each row, and the means; fewer where there are fewer rows."""
+    chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:count]
+    centres = rows[chosen.to(rows.device)].clone()
+    for _ in range(ROUNDS):
+        nearest = ((rows @ centres.t()) * -2 + centres.square().sum(1)).argmin(1)
+        sums = torch.zeros_like(centres).index_add_(0, nearest, rows)
+        counts = torch.bincount(nearest, minlength=len(centres)).unsqueeze(1)
+        # One that nothing is near to stays where it is.
+        centres = torch.where(counts > 0, sums / counts.clamp_min(1), centres)
+    return nearest, centres
 
 
 def cells_of(objects):
@@ -112,45 +129,17 @@ def cells_of(objects):
     return (noun >= 0) & (across >= 0) & (across < size) & (down >= 0) & (down < size)
 
 
-class Counts:
-    """How often each patch, and each shade of the ground, had which code."""
-
-    def __init__(self, patches, shades, device):
-        size = CONFIG["codebook_size"]
-        self.patch = torch.zeros(patches, size, device=device)
-        self.shade = torch.zeros(shades, size, device=device)
-
-    def add(self, patch, opacity, shade, codes):
-        ground = opacity < SEEN
-        for counts, places, among in ((self.patch, patch, ~ground), (self.shade, shade, ground)):
-            where = places[among] * counts.shape[1] + codes[among]
-            counts.view(-1).index_add_(0, where, torch.ones_like(where, dtype=counts.dtype))
-
-    def missing(self, wanted):
-        """The share of wanted patches that were never seen."""
-        return ((self.patch[wanted].sum(1) == 0).float().mean()).item()
-
-
-def given(counts, shared, uses=None):
-    """A code for each row of counts [rows, codes]: one of those that it had most, and few others have."""
-    shares = (counts / counts.sum(1, keepdim=True).clamp_min(1)).cpu()
-    uses = torch.zeros(shares.shape[1]) if uses is None else uses.cpu()
-    chosen = torch.zeros(len(shares), dtype=torch.long)
-    # Those that are surest first.
-    for row in shares.amax(1).argsort(descending=True).tolist():
-        code = (shares[row] - shared * uses).argmax()
-        chosen[row] = code
-        uses[code] += 1
-    return chosen.to(counts.device)
+def ground_colours(colours):
+    """[colours, colours, 12, 3] in [-1, 1]: of each row of a ground from one colour to another."""
+    share = (torch.arange(GRID, device=colours.device) + 0.5) / GRID
+    top, bottom = colours[:, None, None], colours[None, :, None]
+    return top + (bottom - top) * share[:, None]
 
 
 def shades_of(colours):
     """For each row of each ground [colours, colours, 12], which of few shades it has: one for each
     plain colour, one for each cube of the others. `colours` [n, 3] in [-1, 1]."""
-    share = (torch.arange(GRID, device=colours.device) + 0.5) / GRID
-    top, bottom = colours[:, None, None], colours[None, :, None]
-    levels = (top + (bottom - top) * share[:, None] + 1) * 127.5
-    cube = (levels / SHADE).round().long()
+    cube = ((ground_colours(colours) + 1) * 127.5 / SHADE).round().long()
     side = int(cube.max()) + 1
     key = (cube[..., 0] * side + cube[..., 1]) * side + cube[..., 2] + len(colours)
     plain = torch.arange(len(colours), device=colours.device)

@@ -1,5 +1,5 @@
-"""The tokenizer after its codes are settled: its decoder learns to draw from them, then its encoder to
-give them. Most pictures are full of objects, three times as many as true scenes have."""
+"""The image tokenizer, told its codes (see settled.py): its decoder learns to draw from them, then its
+encoder to give them. Most pictures are full of objects, three times as many as true scenes have."""
 import traceback
 
 import torch
@@ -16,13 +16,16 @@ TEMPERATURE = 0.07
 
 
 class ToldTrainer:
-    """`weights` of a tokenizer, `settled` codes (see settled.py)."""
+    """`weights` of a tokenizer to go on from, None for a new one."""
 
     def __init__(self, weights, settled, scenes, device, precision, batch, rate, layout, compiled):
         self.settled, self.scenes, self.device, self.precision = settled, scenes, device, precision
         self.batch, self.peak, self.layout = batch, rate, layout
         self.network = VQModel(CONFIG).to(device=device, memory_format=layout)
-        self.network.load_state_dict(weights)
+        if weights is None:
+            self.network.quantize.embedding.weight.data.copy_(settled.vectors())
+        else:
+            self.network.load_state_dict(weights)
         self.loss_of = picture_loss
         if compiled:
             compile_blocks(self.network)
