@@ -27,7 +27,12 @@ def load_vq(folder):
     if fields["encoder_ch_mult"] != fields["decoder_ch_mult"]:
         fail(f"{folder}: expected the same ch_mult in encoder and decoder")
     network = VQModel({**fields, "ch_mult": fields["encoder_ch_mult"]})
-    network.load_state_dict({k: v.float() for k, v in load(Path(folder) / "vq.safetensors").items()})
+    weights = {k: v.float() for k, v in load(Path(folder) / "vq.safetensors").items()}
+    missing, unknown = network.load_state_dict(weights, strict=False)
+    # A model that only draws has no encoder.
+    missing = [name for name in missing if not name.startswith(("encoder.", "quant_conv."))]
+    if missing or unknown:
+        fail(f"{folder}/vq.safetensors: lacks {missing}, and has {unknown}, which its model.json does not")
     return network.eval().requires_grad_(False)
 
 

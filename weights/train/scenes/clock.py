@@ -137,3 +137,9 @@ class Optimizers:
 def set_rate(optimizer, rate):
     for group in optimizer.param_groups:
         group["lr"] = rate * group.get("share", 1)
+
+
+def total(report, field, *stages):
+    """Summed over stages, of this run and of those that it went on from."""
+    here = sum(report.get(stage, {}).get(field, 0) for stage in stages)
+    return here + (total(report["before"], field, *stages) if "before" in report else 0)

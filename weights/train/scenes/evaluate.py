@@ -1,9 +1,7 @@
 """Pictures of held-out captions: made by sampling, judged, compared with what was trained, shown."""
-import numpy as np
 import torch
 from common import to_bytes
 from PIL import Image, ImageDraw
-from scenes.judge import detections, summary
 from scenes.pool import SceneSet, pack
 from scenes.scene import GRID, KEPT, NOUNS, Scenes, bare
 from torch.nn import functional as F
@@ -126,13 +124,3 @@ def wrapped(text, width):
 
 def arrays(scenes, words, device):
     return SceneSet([pack(scenes, words)], device)
-
-
-def judge_quality(judge, renderer, scenes, packed):
-    """The judge's own accuracy: what it says of held-out scenes as they were drawn."""
-    rows = torch.arange(len(packed), device=packed.device)
-    return summary(scenes, detections(judge, packed.draw(renderer, rows)[0]))
-
-
-def as_int_list(tokens):
-    return np.asarray(tokens.cpu()).tolist()

@@ -10,17 +10,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common import fail, main
 from export import vq_fields
+from safetensors_io import load, save
+from scenes.clock import total
 from scenes.scene import bare
 from scenes.vocabulary import FILE
 
 
 STAGES = ("drawing", "telling", "t5", "decoder")
-
-
-def total(report, field, *stages):
-    """Summed over stages, of this run and of those that it went on from."""
-    here = sum(report.get(stage, {}).get(field, 0) for stage in stages)
-    return here + (total(report["before"], field, *stages) if "before" in report else 0)
 
 
 def model_json(name, report, license, settings):
@@ -66,8 +62,13 @@ def run():
         fail(f"{path}: no such file; run \"python3 weights/train/scenes/run.py\" first")
     report = json.loads(path.read_text())
     options.out.mkdir(parents=True, exist_ok=True)
-    for name in ("gpt", "vq", "t5"):
+    for name in ("gpt", "t5"):
         shutil.copyfile(options.run / f"{name}.safetensors", options.out / f"{name}.safetensors")
+    vq = load(options.run / "vq.safetensors")
+    if total(report, "samples", "telling") == 0:
+        # An encoder that was never told its codes would give others.
+        vq = {k: v for k, v in vq.items() if not k.startswith(("encoder.", "quant_conv."))}
+    save(options.out / "vq.safetensors", vq)
     if options.out.resolve() != FILE.parent:
         shutil.copyfile(FILE, options.out / FILE.name)
     if options.notice:
@@ -75,8 +76,8 @@ def run():
     described = model_json(options.out.name, report, options.license, options)
     (options.out / "model.json").write_text(json.dumps(described, indent=2) + "\n")
     (options.out / "t5.json").write_text(json.dumps(report["model"]["t5"], indent=2) + "\n")
-    total = sum(f.stat().st_size for f in options.out.iterdir())
-    print(f"{options.out}: {total / 1e6:.1f} MB")
+    size = sum(f.stat().st_size for f in options.out.iterdir())
+    print(f"{options.out}: {size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ from common import to_bytes
 from PIL import Image
 from safetensors_io import part_of
 from scenes import evaluate as ev
+from scenes.clock import total
 from scenes.image_tokens import encode, measured
 from scenes.judge import Detector, detections, summary, train_judge
 from scenes.pool import SceneSet, padded
 from scenes.scene import GRID
 
 # Tokens of scenes are nearly certain, and guidance far above 1 makes much of what is never drawn.
-SETTINGS = ((1.5, 8), (1.3, 8), (1.5, 4), (2.0, 4), (1.2, 0), (1.0, 8), (2.0, 2), (3.0, 4))
+SETTINGS = ((1.3, 2), (1.3, 4), (1.5, 2), (1.3, 8), (1.5, 8), (1.0, 8), (2.0, 2), (3.0, 4))
 
 
 class Judging:
@@ -24,27 +25,31 @@ class Judging:
         self.judged, self.packed = run.judged, run.packed
 
     def measure_tokenizer(self):
-        quality = measured(self.tokenizer, self.renderer, self.packed, self.device)
-        quality["settled"] = self.share_settled()
-        self.report.setdefault("tokenizer", {}).update(quality)
-        self.run.say(f"tokenizer: {quality}")
-        rows = torch.arange(0, len(self.packed), max(1, len(self.packed) // 24), device=self.device)[:24]
-        x, _ = self.packed.draw(self.renderer, rows)
-        with torch.no_grad():
-            y = self.tokenizer.decode(encode(self.tokenizer, x)[0]).clamp(-1, 1)
-        pairs = to_bytes(torch.cat([torch.cat(p, 2) for p in zip(x, y)], 2).unsqueeze(0))[0]
-        strips = pairs.cpu().numpy().reshape(96, -1, 8 * 192, 3) if len(rows) % 8 == 0 else None
-        if strips is not None:
-            Image.fromarray(strips.transpose(1, 0, 2, 3).reshape(-1, 8 * 192, 3)).save(
-                self.run.out.folder / "reconstructions.png"
-            )
+        """Of held-out scenes: how well they are drawn from their codes, and how many of these the encoder
+        gives, where it has learned to."""
+        x, codes = self.drawn()
+        entry = self.report.setdefault("tokenizer", {})
+        entry.update(measured(self.tokenizer, codes, x))
+        if total(self.report, "samples", "telling") > 0:
+            with torch.no_grad():
+                told = torch.cat([encode(self.tokenizer, part)[1] for part in x.split(128)])
+            entry["told"] = (told == codes).float().mean().item()
+        self.run.say(f"tokenizer: {entry}")
+        rows = torch.arange(0, len(x), max(1, len(x) // 24), device=self.device)[:24]
+        if len(rows) % 8:
+            return
+        pairs = to_bytes(torch.cat([x[rows], self.decoded(codes[rows])], 3)).cpu().numpy()
+        strips = pairs.reshape(-1, 8, 96, 192, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 8 * 192, 3)
+        Image.fromarray(strips).save(self.run.out.folder / "reconstructions.png")
+
+    def drawn(self):
+        """(images, codes [n, 12, 12]) of the held-out scenes that are judged."""
+        x, _ = self.packed.draw(self.renderer, torch.arange(len(self.packed), device=self.device))
+        return x, self.run.codes_of(self.packed).long().view(-1, GRID, GRID)
 
     @torch.no_grad()
-    def share_settled(self):
-        """Of the codes of drawn held-out scenes, how many the encoder gives as they are settled."""
-        x, _ = self.packed.draw(self.renderer, torch.arange(len(self.packed), device=self.device))
-        codes = torch.cat([encode(self.tokenizer, part)[1] for part in x.split(128)])
-        return (codes.flatten(1) == self.run.codes_of(self.packed)).float().mean().item()
+    def decoded(self, codes):
+        return torch.cat([self.tokenizer.decode_code(c) for c in codes.split(128)]).float().clamp(-1, 1)
 
     def judge_of(self, deadline):
         """The judge of the run before, or a new one; and what it says of pictures as they were drawn."""
@@ -56,16 +61,9 @@ class Judging:
         else:
             judge = self.train_judge(deadline)
         entry = self.report.setdefault("judge", {})
-        entry["on_drawn_held_out_scenes"] = ev.judge_quality(judge, self.renderer, self.judged, self.packed)
-        rows = torch.arange(len(self.packed), device=self.device)
-        x, _ = self.packed.draw(self.renderer, rows)
-        with torch.no_grad():
-            made = [self.tokenizer.decode(encode(self.tokenizer, part)[0]) for part in x.split(128)]
-            codes = self.run.codes_of(self.packed).long().view(-1, GRID, GRID)
-            best = [self.tokenizer.decode_code(part) for part in codes.split(128)]
-        for name, parts in (("on_their_reconstructions", made), ("on_settled_codes", best)):
-            entry[name] = summary(self.judged, detections(judge, torch.cat(parts).float().clamp(-1, 1)))
-        for name in ("on_drawn_held_out_scenes", "on_their_reconstructions", "on_settled_codes"):
+        x, codes = self.drawn()
+        for name, images in (("on_drawn_held_out_scenes", x), ("on_their_codes", self.decoded(codes))):
+            entry[name] = summary(self.judged, detections(judge, images))
             self.run.say(f"judge {name.replace('_', ' ')}: {entry[name]}")
         return judge
 

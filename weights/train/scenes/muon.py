@@ -10,7 +10,8 @@ STEPS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """`rate` is as AdamW's: an update has the root mean square of one of AdamW's."""
+    """`rate` is as AdamW's: an update has the root mean square of one of AdamW's. Filters of convolutions
+    are matrices of [out, in and place]."""
 
     def __init__(self, weights, rate, weight_decay, momentum=0.95):
         super().__init__(list(weights), {"lr": rate, "weight_decay": weight_decay, "momentum": momentum})
@@ -23,10 +24,11 @@ class Muon(torch.optim.Optimizer):
                 if weight.grad is not None:
                     by_shape.setdefault(weight.shape, []).append(weight)
             for shape, weights in by_shape.items():
-                steps = orthogonal(torch.stack([self.direction(w, group["momentum"]) for w in weights]))
-                size = 0.2 * max(shape) ** 0.5 * group["lr"]
-                for weight, step in zip(weights, steps):
-                    weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(step.to(weight.dtype), alpha=-size)
+                ways = [self.direction(w, group["momentum"]).flatten(1) for w in weights]
+                size = 0.2 * max(ways[0].shape) ** 0.5 * group["lr"]
+                for weight, step in zip(weights, orthogonal(torch.stack(ways))):
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    weight.add_(step.view(shape).to(weight.dtype), alpha=-size)
 
     def direction(self, weight, momentum):
         """The gradient and those before (Nesterov)."""

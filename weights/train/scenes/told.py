@@ -3,7 +3,7 @@ encoder to give them. Most pictures are full of objects, three times as many as 
 import traceback
 
 import torch
-from scenes.clock import Mean, Stage, adam, set_rate
+from scenes.clock import Mean, Optimizers, Stage
 from scenes.image_tokens import CONFIG, compile_blocks, full_scenes, picture_loss
 from torch import nn
 from torch.nn import functional as F
@@ -25,7 +25,8 @@ class ToldTrainer:
         if weights is None:
             self.network.quantize.embedding.weight.data.copy_(settled.vectors())
         else:
-            self.network.load_state_dict(weights)
+            # A model that was exported may have no encoder: then it is a new one.
+            self.network.load_state_dict({**self.network.state_dict(), **weights})
         self.loss_of = picture_loss
         if compiled:
             compile_blocks(self.network)
@@ -67,19 +68,20 @@ class ToldTrainer:
     def train(self, name, parts, loss_of, deadline, report):
         parts = nn.ModuleList(parts)
         average, weights = Mean(parts, 0.998), list(parts.parameters())
-        optimizer = adam(weights, self.device, self.peak)
+        filters = [p for n, p in parts.named_parameters() if p.dim() == 4 and not n.endswith("conv_out.weight")]
+        others = [p for p in weights if not any(p is f for f in filters)]
+        optimizer = Optimizers(filters, others, [], self.device, self.peak, decay=0.0)
         stage = Stage(name, deadline, self.device, report)
         while stage.goes_on():
-            set_rate(optimizer, stage.rate(self.peak))
             try:
                 loss = loss_of()
-                optimizer.zero_grad(set_to_none=True)
+                optimizer.zero_grad()
                 loss.backward()
             except Exception:
                 print(f"[{name}] ends early\n{traceback.format_exc()}", flush=True)
                 break
             torch.nn.utils.clip_grad_norm_(weights, 1.0)
-            optimizer.step()
+            optimizer.step(stage.rate(self.peak))
             stage.step(self.batch)
             average.update()
             if stage.time_to_show():
