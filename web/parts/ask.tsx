@@ -24,7 +24,6 @@ export function Ask(): JSX.Element {
   return (
     <form class="ask" aria-label="What to draw" onSubmit={submit}>
       {view?.modelType === 't2i' ? <PromptField /> : <ClassPicker />}
-      <OtherWay />
       <div class="go">
         <Count />
         <button
@@ -36,6 +35,7 @@ export function Ask(): JSX.Element {
           {awaitsModel.value ? 'Do not draw' : run.value ? 'Stop' : 'Draw'}
         </button>
       </div>
+      <OtherWay />
       <FixedSeed />
       <Beginning />
       <Fine />
