@@ -32,9 +32,9 @@ describe.skipIf(!hasChromium)('the page, asked in words', () => {
 
   test('fetches the model of prompts once it is told what that takes', async () => {
     await button(page, 'Say it in words instead').click();
-    await page.getByText(/^scenes-96: texts, 96 × 96 pixels, 2\d MB to fetch/).waitFor();
+    await page.getByText(/^scenes-96: texts, 96 × 96 pixels, 2\d\.\d MB to fetch/).waitFor();
     expect(await faultsOf(page)).toEqual([]);
-    await page.getByRole('button', { name: /^Fetch 2\d MB$/ }).click();
+    await page.getByRole('button', { name: /^Fetch 2\d\.\d MB$/ }).click();
     await page.getByRole('textbox', { name: 'What to draw' }).waitFor({ timeout: 60_000 });
     expect(await page.getByRole('radio', { name: 'Kiwi' }).count()).toBe(0);
   });
