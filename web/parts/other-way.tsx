@@ -7,15 +7,15 @@ import { SHIPPED_NAME, SHIPPED_TEXT_NAME } from '../state/recipe.ts';
 import { model, problem, SHIPPED } from '../state/session.ts';
 import { Remark } from './notice.tsx';
 
-const OTHERS: Readonly<Record<string, { readonly name: string; readonly label: string }>> = {
-  [SHIPPED_NAME]: { name: SHIPPED_TEXT_NAME, label: 'Say it in words instead' },
-  [SHIPPED_TEXT_NAME]: { name: SHIPPED_NAME, label: 'Choose from fruits instead' },
-};
+const OTHERS = new Map([
+  [SHIPPED_NAME, { name: SHIPPED_TEXT_NAME, label: 'Say it in words instead' }],
+  [SHIPPED_TEXT_NAME, { name: SHIPPED_NAME, label: 'Choose from fruits instead' }],
+]);
 
 export function OtherWay(): JSX.Element | null {
   const [note, setNote] = useState<Note>();
-  const other = OTHERS[model.value?.name ?? ''];
-  const source = SHIPPED[other?.name ?? ''];
+  const other = OTHERS.get(model.value?.name ?? '');
+  const source = SHIPPED.get(other?.name ?? '');
   if (!other || !source) return null;
   const open = async (): Promise<void> => {
     try {

@@ -80,7 +80,7 @@ async function goOn(): Promise<void> {
 
 /** No model is fetched for a link without being asked for: it may be large. */
 function offerModel({ model: name, hub }: PartOfRecipe): void {
-  const from = hub !== undefined ? { hub } : SHIPPED[name ?? ''];
+  const from = hub !== undefined ? { hub } : SHIPPED.get(name ?? '');
   const ask = async (source: ModelSource): Promise<void> => {
     try {
       await offer(source, hub ?? name ?? '', (note) => {

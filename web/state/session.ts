@@ -13,10 +13,10 @@ import { type Problem, problemOf } from './problem.ts';
 import { hubName, SHIPPED_NAME, SHIPPED_TEXT_NAME } from './recipe.ts';
 
 /** The models that ship with the page, by name: it opens with that of classes, the other draws prompts. */
-export const SHIPPED: Readonly<Record<string, ModelSource>> = {
-  [SHIPPED_NAME]: { url: MODEL_URL },
-  [SHIPPED_TEXT_NAME]: { url: TEXT_MODEL_URL },
-};
+export const SHIPPED: ReadonlyMap<string, ModelSource> = new Map([
+  [SHIPPED_NAME, { url: MODEL_URL }],
+  [SHIPPED_TEXT_NAME, { url: TEXT_MODEL_URL }],
+]);
 
 export const adapter: Signal<AdapterView | undefined> = signal(undefined);
 export const model: Signal<ModelView | undefined> = signal(undefined);

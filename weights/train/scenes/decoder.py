@@ -6,10 +6,12 @@ import gpt_model
 import torch
 from gpt_model import TextTransformer
 from scenes.clock import Mean, Optimizers, Stage, adam, set_rate
+from scenes.first_looks import look_around, look_at_begun, look_at_captions
 from scenes.image_tokens import CONFIG as VQ
-from scenes.pool import LENGTH, MEANINGS
-from scenes.scene import GRID, MOST, NOUNS
-from scenes.settled import cells_of
+from scenes.places import first_cells_of, known_cells, places_to_learn
+from scenes.pool import LENGTH
+from scenes.said import Left, Meaning, left_to_draw
+from scenes.scene import GRID
 from t5_model import T5Encoder
 from torch import nn
 from torch.nn import functional as F
@@ -74,130 +76,6 @@ class Painter(nn.Module):
 def bias_of(t5):
     """What relative positions add to scores [buckets, heads]."""
     return t5.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
-
-
-@torch.no_grad()
-def look_around(bias):
-    """Begins with heads that look at what comes before, what comes after, and at neighbours. With 16 nouns
-    T5 then tells all of them in their order in 96 % of captions after 28,000, and in 50 % of them from
-    values near 0, which leave the order of two nouns to chance."""
-    half = len(bias) // 2
-    distance = torch.arange(half).float()
-    far = torch.full_like(distance, -5.0)
-    ways = ((-0.3 * distance, far), (far, -0.3 * distance), (-distance, -distance))
-    for head, (before, after) in zip(range(bias.shape[1]), ways):
-        bias[:, head] = torch.cat([before, after])
-
-
-@torch.no_grad()
-def look_at_captions(gpt):
-    """Begins with a head of each layer that sees the caption alone. Keys of condition tokens are zero, so
-    their scores are; all image tokens share a feature here, by which this head scores them below that.
-    Otherwise a caption is seen diluted by all image tokens before."""
-    nn.init.normal_(gpt.tok_embeddings.weight, 0, 0.05)
-    gpt.tok_embeddings.weight[:, 0] = 1.0
-    for layer in gpt.layers:
-        score(layer.attention, 0, 0, -0.7)
-
-
-@torch.no_grad()
-def look_at_begun(gpt, begins):
-    """Begins with a head of each layer that sees the codes that objects begin with, where there are any:
-    what has been drawn is no longer to be drawn. `begins` bool [codes]."""
-    gpt.tok_embeddings.weight[:, 1] = begins.to(gpt.tok_embeddings.weight.dtype)
-    for layer in gpt.layers:
-        score(layer.attention, 1, 1, 0.9)
-
-
-def score(attention, head, feature, weight):
-    """Scores keys by a feature of theirs, from all image tokens (feature 0), wherever both stand."""
-    dim = attention.wqkv.in_features
-    # RoPE hardly turns the last pair of the rows.
-    row = head * (dim // attention.n_head) + dim // attention.n_head // 2 - 2
-    rows = attention.wqkv.weight[row], attention.wqkv.weight[dim + row]
-    for one, read in zip(rows, (0, feature)):
-        one.zero_()
-        one[read] = abs(weight)
-    rows[1][feature] = weight
-
-
-# A word is a tenth of a mean: as it is, the weights that read it take thousands of steps to become large.
-# With 16 nouns and after 28,000 captions T5's loss is 9.5 nats without this and 0.6 with it.
-WIDE = 16.0
-
-
-class Meaning(nn.Module):
-    """Reads what a caption says (see pool.py) from the mean of the condition tokens, which is
-    what image tokens see of a caption (their scores with condition tokens are all 0). It teaches T5
-    before there is a decoder to do so, and beside it: a caption's nouns are a small part of what a
-    picture's tokens tell, and 660,000 scenes without this loss taught none of them."""
-
-    def __init__(self, dim):
-        super().__init__()
-        self.read = nn.Linear(dim, MEANINGS)
-        nn.init.zeros_(self.read.weight)
-        nn.init.constant_(self.read.bias, -6)
-
-    def forward(self, tokens, valid, meaning):
-        mean = (tokens * valid.unsqueeze(-1)).sum(1) / valid.sum(1, keepdim=True)
-        return self.loss(WIDE * mean, meaning)
-
-    def loss(self, vectors, meaning):
-        """Nats a vector, 0 of none; vectors [n, dim]."""
-        logits = self.read(vectors.to(self.read.weight.dtype)).float()
-        wanted = torch.zeros(len(logits), MEANINGS + 1, device=logits.device)
-        places = meaning.long()
-        wanted.scatter_(1, torch.where(places >= 0, places, torch.full_like(places, MEANINGS)), 1.0)
-        return F.binary_cross_entropy_with_logits(logits, wanted[:, :-1], reduction="sum") / max(1, len(logits))
-
-
-class Left(nn.Module):
-    """Reads which things are still to be drawn, and how many, from what a middle layer makes of image
-    tokens. Without it a decoder learned in 38,000 scenes of 253 things to draw each of them, and began
-    them without regard to the caption: of 144 tokens two depend on its nouns, and each on where
-    others have begun."""
-
-    def __init__(self, dim):
-        super().__init__()
-        self.read = nn.Linear(dim, len(NOUNS) + MOST + 1)
-        nn.init.zeros_(self.read.weight)
-        nn.init.constant_(self.read.bias, -4)
-
-    def forward(self, states, nouns, count):
-        """Nats a state; states [n, dim], nouns bool [n, nouns], count int [n]."""
-        vectors = F.normalize(states.float(), dim=-1) * states.shape[-1] ** 0.5
-        logits = self.read(vectors.to(self.read.weight.dtype)).float()
-        which, many = logits.split([len(NOUNS), MOST + 1], -1)
-        said = F.binary_cross_entropy_with_logits(which, nouns.float(), reduction="sum")
-        return (said + F.cross_entropy(many, count, reduction="sum")) / len(states)
-
-
-def left_to_draw(objects, seen, places):
-    """(nouns bool [batch, n, nouns], count [batch, n]) of those whose first cell is not before the places
-    [batch, n]; objects [batch, 4, 4], seen bool [batch, 4, 144] (see Settled.seen_cells)."""
-    first, there = seen.float().argmax(-1), seen.any(-1)
-    ahead = there.unsqueeze(1) & (first.unsqueeze(1) >= places.unsqueeze(-1))
-    nouns = torch.zeros(*places.shape, len(NOUNS), device=places.device)
-    which = objects[..., 0].long().clamp_min(0).unsqueeze(1).expand_as(ahead)
-    return nouns.scatter_add_(2, which, ahead.float()) > 0, ahead.sum(-1)
-
-
-def first_cells_of(seen):
-    """bool [batch, 144]: where objects begin; seen bool [batch, 4, 144]."""
-    first = F.one_hot(seen.float().argmax(-1), seen.shape[-1]).bool()
-    return (first & seen.any(-1, keepdim=True)).any(1)
-
-
-def places_to_learn(begins, count):
-    """(int [batch, count], ascending, f32 [batch, count]): places of tokens to train, and how much each
-    counts. All by chance but for the ones before and at the first token of an object, which say what begins:
-    they are few and matter most. What they weigh makes up for their being taken more often than others."""
-    kept = begins[:, :-1] | begins[:, 1:]
-    order = torch.rand(kept.shape, device=kept.device) - kept.float()
-    places = order.topk(count, largest=False).indices.sort(-1).values
-    sure = kept.sum(1, keepdim=True)
-    share = (count - sure).clamp_min(1) / (kept.shape[1] - sure)
-    return places, torch.where(kept.gather(1, places), share, torch.ones_like(share))
 
 
 class DecoderTrainer:
@@ -359,14 +237,6 @@ SAID, BEGUN, LEFT = 0.1, 0.2, 0.1
 # So many tokens of each scene are trained in the first part of the time, for half of the work.
 THINNED = 64
 WHOLE_FROM = 0.8
-
-
-def known_cells(objects, seen):
-    """1 where an object has been begun, 0 for the cell that it is first seen in, those before, and the
-    ground [batch, 144]: where an object begins is for chance to say, and weights there would make more
-    of them begin."""
-    begun = seen.long().cumsum(-1) - seen.long() > 0
-    return (cells_of(objects.long()) & begun).any(1).float()
 
 
 def token_loss(gpt, states, tokens, weight=None):

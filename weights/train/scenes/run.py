@@ -176,15 +176,16 @@ class Training:
         self.out.write()
         self.say("weights written")
         compile_norms(False)  # other shapes than those it was compiled for
-        judging = Judging(self)
-        if self.shares["evaluation"] == 0:
+        if self.shares["judge"] == 0 and self.shares["evaluation"] == 0:
             return
+        judging = Judging(self)
         attempt("tokenizer measured", judging.measure_tokenizer, self.strict)
         judge = attempt("judge", lambda: judging.judge_of(ends["judge"]), self.strict)
         if judge is not None:
             helpers.update({f"judge.{k}": v for k, v in judge.state_dict().items()})
             self.out.weights("helpers", helpers)
-        attempt("evaluation", lambda: judging.evaluate(judge, ends["evaluation"]), self.strict)
+        if self.shares["evaluation"]:
+            attempt("evaluation", lambda: judging.evaluate(judge, ends["evaluation"]), self.strict)
         self.out.write()
         self.say("done")
 
