@@ -20,6 +20,8 @@ from common import HERE
 from gpt_model import rotate
 from safetensors_io import load
 from scenes import decoder, image_tokens, judge, run, told
+from scenes.evaluate import Chooser
+from scenes.firsts import Firsts
 from scenes.muon import Muon, orthogonal
 from scenes.pool import (
     LENGTH,
@@ -34,6 +36,7 @@ from scenes.pool import (
     padded,
 )
 from scenes.render import Renderer
+from scenes.room import Room
 from scenes.scene import COLOUR_NAMES, COLOURS, GRID, MOST, NOUNS, RELATIONS, SIZES, Scene, Scenes, apart, as_arrays
 from scenes.settled import Settled, clusters
 from scenes.vocabulary import END, UNKNOWN, Words
@@ -49,7 +52,7 @@ from scenes import decoder, image_tokens, judging, run
 decoder.T5.update(d_model=32, d_kv=8, num_heads=2, d_ff=32, num_layers=1)
 decoder.GPT.update(dim=32, n_layer=1, n_head=2, multiple_of=32, caption_dim=32, vocab_size=512)
 image_tokens.CONFIG.update(ch_mult=[1, 1, 1, 1], z_channels=32, codebook_size=512)
-judging.SETTINGS = ((2.0, 8),)
+judging.SETTINGS = ((2.0, 8, 0.9),)
 common.main(run.run)
 """
 
@@ -267,6 +270,13 @@ class Parts(unittest.TestCase):
         self.assertEqual(known, cells[1:])
         self.assertEqual(decoder.first_cells_of(seen)[0].nonzero()[:, 0].tolist(), [place])
 
+    def test_codes_are_drawn_from_the_top(self):
+        """Of top k, renormalised, the fewest whose sum reaches top p."""
+        logits = torch.tensor([0.6, 0.3, 0.08, 0.02]).log().expand(4000, -1)
+        for top_k, top_p, kept in ((0, 1.0, 4), (2, 1.0, 2), (0, 0.5, 1), (0, 0.8, 2), (0, 0.95, 3), (2, 0.7, 2), (2, 0.6, 1)):
+            drawn = Chooser(1.0, top_k, top_p)(logits)
+            self.assertEqual(drawn.unique().tolist(), list(range(kept)), (top_k, top_p))
+
     def test_when_stages_end(self):
         shares = {"drawing": 3, "decoder": 1, "judge": 2, "evaluation": 2}
         ends = run.deadlines(1000, 1800, shares, is_cpu=True)
@@ -283,10 +293,75 @@ class Parts(unittest.TestCase):
         seen = torch.zeros(1, 4, GRID * GRID, dtype=torch.bool)
         for i, cell in enumerate((1, 5, 80)):
             seen[0, i, cell : cell + 2] = True
-        nouns, count = decoder.left_to_draw(objects, seen, torch.tensor([[0, 1, 2, 6, 81]]))
+        nouns, count, begins = decoder.left_to_draw(objects, seen, torch.tensor([[0, 1, 2, 6, 81]]))
         self.assertEqual(count[0].tolist(), [3, 3, 2, 1, 0])
+        self.assertEqual(begins[0].tolist(), [5, 5, 7, 5, len(NOUNS)])
         said = [row.nonzero()[:, 0].tolist() for row in nouns[0]]
         self.assertEqual(said, [[5, 7], [5, 7], [5, 7], [5], []])
+
+    def test_where_knows_rows_and_columns(self):
+        """Its loss is least for what it is told, and that of a place in the same row is less than others'."""
+        where = decoder.Where(2 * GRID)
+        states = torch.zeros(1, 2 * GRID)
+        states[0, [3, GRID + 7]] = 1.0
+        nn.init.eye_(where.read.weight)
+        near, row, other = (where(states, torch.tensor([p])).item() for p in (3 * GRID + 7, 3 * GRID + 8, 4 * GRID + 8))
+        self.assertLess(near, row)
+        self.assertLess(row, other)
+        self.assertLess(near, 1.0)
+
+    def test_which_of_two_things_begins_first(self):
+        """What is left begins at the left, what is above first, and what nothing is said of by chance."""
+        settled, scenes = settled_squares(), SceneSet([made(3, 3000, False)], torch.device("cpu"))
+        firsts = Firsts(scenes, settled, least=8)
+        corner = firsts.share[:, 1 * GRID + 1].tolist()
+        for order, share in enumerate((1, 0, 1, 0)):
+            self.assertEqual(corner[order], share, list(RELATIONS)[order])
+        apart = firsts.share[-1][firsts.known[-1]].mean().item()
+        self.assertTrue(0.25 < apart < 0.75, apart)
+        objects = scenes.objects.long()
+        seen, places = settled.seen_cells(objects), torch.arange(GRID * GRID).expand(len(objects), -1)
+        share, counts = firsts(objects, seen, scenes.meaning, places)
+        first = seen[:, :2].float().argmax(-1)
+        counted = counts.any(1)
+        self.assertTrue((objects[counted][:, :2, 0] >= 0).all() and (objects[counted][:, 2:, 0] < 0).all())
+        self.assertFalse((counts & (places > first.min(1, keepdim=True).values)).any())
+        # Said of the cells that things did begin at, it is mostly right.
+        rows = counts.gather(1, first.min(1, keepdim=True).values)[:, 0].nonzero()[:, 0]
+        said = share[rows, first[rows].min(1).values]
+        is_first = (first[rows, 0] < first[rows, 1]).float()
+        self.assertLess((said - is_first).abs().mean().item(), 0.25)
+
+    def test_no_thing_begins_where_it_has_no_room(self):
+        settled, scenes = settled_squares(), SceneSet([made(4, 500, False)], torch.device("cpu"))
+        objects = scenes.objects.long()
+        seen, room = settled.seen_cells(objects), Room(settled)
+        places = torch.arange(GRID * GRID).expand(len(objects), -1)
+        none, first = room.none(objects, seen, places), seen.float().argmax(-1)
+        where = torch.arange(len(objects))
+        for i in range(MOST):
+            there = objects[:, i, 0] >= 0
+            self.assertFalse((none[where, first[:, i], i] & there).any())
+        two = torch.full((1, 4, 4), -1)
+        two[0, 0], two[0, 1] = torch.tensor([5, 4, 4, 2]), torch.tensor([7, 4, 8, 7])
+        none = room.none(two, settled.seen_cells(two), places[:1])[0, :, 1].view(GRID, GRID)
+        # Squares are seen from their corner on: until the first begins at (4, 2), all that lies inside is free.
+        self.assertEqual(none[0].tolist(), [False] * 9 + [True] * 3)
+        self.assertEqual(none[3].tolist(), [False] + [True] * 7 + [False] + [True] * 3)
+        self.assertEqual(none[6].tolist(), [False] * 9 + [True] * 3)
+        self.assertTrue(none[9:].all())
+
+    def test_tokens_are_disturbed_inside_things_alone(self):
+        torch.manual_seed(0)
+        tokens = torch.arange(20_000).view(100, 200)
+        inside = torch.arange(200).expand(100, -1) < 150
+        after = decoder.disturbed(tokens, inside)
+        changed = after != tokens
+        self.assertFalse(changed[:, 150:].any())
+        self.assertAlmostEqual(changed.float().sum().item() / 15_000, decoder.DISTURBED, delta=0.005)
+        self.assertTrue((after[changed] % 200 < 150).all())
+        nothing = torch.zeros_like(inside)
+        self.assertTrue(torch.equal(decoder.disturbed(tokens, nothing), tokens))
 
     def test_places_that_say_what_begins_are_always_learned(self):
         torch.manual_seed(0)

@@ -69,12 +69,17 @@ class Stage:
         shown = "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items())
         print(f"[{self.name}] {shown}  {self.samples / max(spent, 1e-3):.0f}/s", flush=True)
 
-    def end(self, **values):
+    def count(self, **values):
+        """What there has been up to now, into the report."""
         self.wait()
         spent = time.time() - self.began
         entry = self.report.setdefault(self.name, {})
         entry.update(values, seconds=round(spent, 1), steps=self.steps, samples=self.samples)
         entry["samples_per_second"] = round(self.samples / max(spent, 1e-3))
+        return entry
+
+    def end(self, **values):
+        entry = self.count(**values)
         print(f"[{self.name}] ended: {entry['samples_per_second']}/s, {self.steps} steps", flush=True)
 
 

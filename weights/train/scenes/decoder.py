@@ -6,11 +6,13 @@ import gpt_model
 import torch
 from gpt_model import TextTransformer
 from scenes.clock import Mean, Optimizers, Stage, adam, set_rate
+from scenes.firsts import Firsts, first_loss
 from scenes.first_looks import look_around, look_at_begun, look_at_captions
 from scenes.image_tokens import CONFIG as VQ
 from scenes.places import first_cells_of, known_cells, places_to_learn
 from scenes.pool import LENGTH
-from scenes.said import Left, Meaning, left_to_draw
+from scenes.room import Room
+from scenes.said import Left, Meaning, Next, Where, left_to_draw
 from scenes.scene import GRID
 from t5_model import T5Encoder
 from torch import nn
@@ -79,17 +81,20 @@ def bias_of(t5):
 
 
 class DecoderTrainer:
-    """Beside the loss of tokens it has three that bring nouns into pictures."""
+    """Beside the loss of tokens it has seven that bring nouns into pictures, and to where captions say."""
 
     def __init__(self, scenes, settled, device, precision, batch=512, rate=1.5e-3, compiled=False):
         self.scenes, self.device, self.precision = scenes, device, precision
         self.batch, self.peak = batch, rate
         self.network = Painter().to(device)
         look_at_begun(self.network.gpt, settled.begins)
-        self.meaning, self.left = Meaning(GPT["dim"]).to(device), Left(GPT["dim"]).to(device)
+        self.meaning, self.left, self.next, self.where = (
+            part(GPT["dim"]).to(device) for part in (Meaning, Left, Next, Where)
+        )
         self.settled, self.begins = settled, settled.begins
+        self.firsts, self.room = Firsts(scenes, settled), Room(settled)
         self.average = Mean(self.network, 0.998)
-        heads = [*self.meaning.parameters(), *self.left.parameters()]
+        heads = [p for _, part in self.helpers() for p in part.parameters()]
         self.all = [*self.network.parameters(), *heads]
         between = [p for layer in self.network.gpt.layers for p in layer.parameters() if p.dim() > 1]
         taught = [p for p in self.network.t5.parameters() if p is not bias_of(self.network.t5)]
@@ -105,7 +110,7 @@ class DecoderTrainer:
 
     def helpers(self):
         """What only training needs, by name."""
-        return (("meaning", self.meaning), ("left", self.left))
+        return tuple((name, getattr(self, name)) for name in ("meaning", "left", "next", "where"))
 
     def warm_up(self, deadline, report, batch, rate=1e-3):
         """T5 and the caption MLP learn to say what a caption holds."""
@@ -143,22 +148,31 @@ class DecoderTrainer:
         begins = first_cells_of(seen)
         places, counts = places_to_learn(begins, THINNED if thinned else tokens.shape[1] - 1)
         said_next = F.pad(places + 1, (1, 0))
+        inside = known_cells(objects, seen)
         with self.precision():
             features = self.network.features(ids, valid)
-            before = tokens.gather(1, places)
+            before = disturbed(tokens, inside > 0).gather(1, places)
             states = gpt.states(features, valid, before, dropped, hidden, places)
-            states, middle = (s[:, LENGTH - 1 :] for s in (states, hidden[len(hidden) // 2]))
-            weight = (1 + INSIDE * known_cells(objects, seen)).gather(1, said_next)
+            states, early, middle = (
+                s[:, LENGTH - 1 :] for s in (states, hidden[len(hidden) // 4], hidden[len(hidden) // 2])
+            )
+            weight = (1 + INSIDE * inside).gather(1, said_next)
             weight = weight * F.pad(counts, (1, 0), value=1.0)
             loss = self.loss_of(gpt, states, tokens.gather(1, said_next), weight)
             said = self.meaning(gpt.cls_embedding(features), valid, meaning)
             begun = self.beginning_loss(states, tokens, begins.gather(1, said_next), said_next)
-            left = self.left_loss(middle[~dropped], objects[~dropped], seen[~dropped], said_next[~dropped])
+            first = self.first_loss(states, tokens, objects, seen, meaning, said_next, dropped)
+            crowded = self.crowded_loss(states, tokens, objects, seen, said_next)
+            where = self.where(early.flatten(0, 1), said_next.flatten())
+            told = (part[~dropped] for part in (middle, objects, seen, said_next))
+            left, begins_next = self.left_losses(*told)
         self.optimizer.zero_grad()
-        (loss + SAID * said + BEGUN * begun + LEFT * left).backward()
+        others = SAID * said + BEGUN * begun + FIRST * first + LEFT * left + NEXT * begins_next + WHERE * where
+        (loss + others + CROWDED * crowded).backward()
         torch.nn.utils.clip_grad_norm_(self.all, 1.0)
         self.optimizer.step(rate)
-        return {"loss": loss, "meaning": said, "begun": begun, "left": left}
+        named = {"left": left, "next": begins_next, "where": where}
+        return {"loss": loss, "meaning": said, "begun": begun, "first": first, "crowded": crowded, **named}
 
     def beginning_loss(self, states, tokens, begins, said_next):
         """Nats of the code that an object begins with, among all that objects begin with: that one begins
@@ -166,12 +180,30 @@ class DecoderTrainer:
         logits = self.network.gpt.logits(states[begins]).float().masked_fill(~self.begins, float("-inf"))
         return F.cross_entropy(logits, tokens.gather(1, said_next)[begins])
 
-    def left_loss(self, states, objects, seen, places, count=24):
-        """Nats of what is still to be drawn, at some places."""
+    def first_loss(self, states, tokens, objects, seen, meaning, said_next, dropped):
+        """Nats of which of two things begins, if one does, at all places up to where the first has begun."""
+        share, counts = self.firsts(objects, seen, meaning, said_next)
+        counts &= ~dropped.unsqueeze(1)
+        logits = self.network.gpt.logits(states[counts]).float().masked_fill(~self.begins, float("-inf"))
+        codes = tokens.gather(1, seen[:, :2].float().argmax(-1)).unsqueeze(1).expand(-1, counts.shape[1], -1)
+        return first_loss(logits, codes[counts], share[counts])
+
+    def crowded_loss(self, states, tokens, objects, seen, said_next, share=0.3):
+        """How many things of a scene would begin where they have no room, from a share of the places."""
+        none = self.room.none(objects, seen, said_next)
+        none &= (torch.rand(said_next.shape, device=self.device) < share).unsqueeze(-1)
+        some = none.any(-1)
+        chances = torch.softmax(self.network.gpt.logits(states[some]).float(), -1)
+        codes = tokens.gather(1, seen.float().argmax(-1)).unsqueeze(1).expand(-1, some.shape[1], -1)[some]
+        return (chances.gather(1, codes) * none[some]).sum() / (share * len(tokens))
+
+    def left_losses(self, states, objects, seen, places, count=24):
+        """Nats of what is still to be drawn, and of what begins next, at some places."""
         some = torch.randint(states.shape[1], (len(states), count), device=states.device)
         states = states.gather(1, some.unsqueeze(-1).expand(-1, -1, states.shape[-1]))
-        nouns, many = left_to_draw(objects, seen, places.gather(1, some))
-        return self.left(states.flatten(0, 1), nouns.flatten(0, 1), many.flatten())
+        states, wanted = states.flatten(0, 1), left_to_draw(objects, seen, places.gather(1, some))
+        nouns, many, begins = (part.flatten(0, 1) for part in wanted)
+        return self.left(states, nouns, many), self.next(states, begins)
 
     def first_step(self, codes, rows):
         """Without a change of weights: what this PyTorch cannot do quickly is done as elsewhere."""
@@ -185,9 +217,9 @@ class DecoderTrainer:
             gpt_model.fused_norm = None
             self.step(codes, rows, 0.0)
 
-    def train(self, codes, deadline, report, test=None, keep=lambda: None):
-        """`codes` [n, 144] of the first n scenes. `test`: (scenes, codes) never trained. `keep` writes
-        weights, now and then."""
+    def train(self, codes, deadline, report, thinned=0.0, test=None, keep=lambda: None):
+        """`codes` [n, 144] of the first n scenes; THINNED tokens of each for the share `thinned` of the time.
+        `test`: (scenes, codes) never trained. `keep` writes weights, now and then."""
         stage = Stage("decoder", deadline, self.device, report)
         self.first_step(codes, torch.arange(min(self.batch, len(codes)), device=self.device))
         stage.wait()
@@ -198,8 +230,8 @@ class DecoderTrainer:
             if at + self.batch > len(codes):
                 order, at = torch.randperm(len(codes), device=self.device), 0
             try:
-                thinned = stage.share < WHOLE_FROM
-                losses = self.step(codes, order[at : at + self.batch], stage.rate(self.peak), thinned)
+                rows = order[at : at + self.batch]
+                losses = self.step(codes, rows, stage.rate(self.peak), stage.share < thinned)
             except Exception:
                 print(f"[decoder] ends early\n{traceback.format_exc()}", flush=True)
                 break
@@ -209,6 +241,7 @@ class DecoderTrainer:
             if stage.time_to_show():
                 stage.log(**{name: loss.item() for name, loss in losses.items()})
             if stage.time_to_keep():
+                stage.count(scenes=len(codes))
                 keep()
         stage.end(scenes=len(codes))
         if test:
@@ -232,11 +265,23 @@ class DecoderTrainer:
 
 # What follows from the caption and the tokens before counts three times.
 INSIDE = 2.0
-# Of the other losses, which are nats of a caption, of an object and of a place.
-SAID, BEGUN, LEFT = 0.1, 0.2, 0.1
-# So many tokens of each scene are trained in the first part of the time, for half of the work.
+# Of the other losses, which are nats of a caption, of an object and of places.
+SAID, BEGUN, FIRST, LEFT, NEXT, WHERE = 0.1, 0.2, 0.2, 0.1, 0.1, 0.1
+# Of what begins where it has no room: at one place in 230 its gradient is that of the token.
+CROWDED = 0.05
+# Of the codes inside things so many are other ones where a decoder sees them, as it will see its own errors.
+DISTURBED = 0.02
+# So many tokens of each scene are trained where not all are, for half of the work.
 THINNED = 64
-WHOLE_FROM = 0.8
+
+
+def disturbed(tokens, inside):
+    """Tokens with some inside things exchanged for others of such."""
+    some = inside & (torch.rand(tokens.shape, device=tokens.device) < DISTURBED)
+    others = tokens[inside]
+    if not len(others):
+        return tokens
+    return torch.where(some, others[torch.randint(len(others), tokens.shape, device=tokens.device)], tokens)
 
 
 def token_loss(gpt, states, tokens, weight=None):

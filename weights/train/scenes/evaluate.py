@@ -46,10 +46,10 @@ def single_scenes(seed):
 
 
 class Chooser:
-    """Tokens from logits, as the runtime draws them: guidance, temperature, top k."""
+    """Tokens from logits, as the runtime draws them: guidance, temperature, top k, of these top p."""
 
-    def __init__(self, scale, top_k, temperature=1.0, seed=0, device="cpu"):
-        self.scale, self.top_k, self.temperature = scale, top_k, temperature
+    def __init__(self, scale, top_k, top_p=1.0, temperature=1.0, seed=0, device="cpu"):
+        self.scale, self.top_k, self.top_p, self.temperature = scale, top_k, top_p, temperature
         self.random = torch.Generator(device=device).manual_seed(seed)
 
     @property
@@ -64,6 +64,10 @@ class Chooser:
             least = logits.topk(self.top_k).values[:, -1:]
             logits = logits.masked_fill(logits < least, float("-inf"))
         shares = torch.softmax(logits, -1)
+        if self.top_p < 1:
+            best, codes = shares.sort(-1, descending=True)
+            best = best.masked_fill(best.cumsum(-1) - best >= self.top_p, 0.0)
+            shares = torch.zeros_like(shares).scatter(-1, codes, best)
         return torch.multinomial(shares, 1, generator=self.random)[:, 0]
 
 

@@ -15,13 +15,15 @@ from scenes.clock import total
 from scenes.scene import bare
 from scenes.vocabulary import FILE
 
-
 STAGES = ("drawing", "telling", "t5", "decoder")
+# How tokens are drawn.
+SAMPLED = {"cfg_scale": float, "top_k": int, "top_p": float}
 
 
 def model_json(name, report, license, settings):
     """Settings given by hand go before those that the evaluation chose."""
     chosen = report["evaluation"]
+    by_hand = {name: getattr(settings, name) for name in SAMPLED}
     nouns = report["nouns"]
     return {
         "format": "llamagen-webgpu/1",
@@ -35,10 +37,8 @@ def model_json(name, report, license, settings):
             "words": [bare(noun) for noun in nouns],
         },
         "sampling": {
-            "cfg_scale": chosen["cfg_scale"] if settings.cfg_scale is None else settings.cfg_scale,
             "temperature": 1.0,
-            "top_k": chosen["top_k"] if settings.top_k is None else settings.top_k,
-            "top_p": 1.0,
+            **{name: chosen[name] if value is None else value for name, value in by_hand.items()},
         },
         "license": license,
         "trained": f"On drawn scenes of {len(nouns)} pictures of Noto Emoji with captions, at last on "
@@ -54,8 +54,8 @@ def run():
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--license", default="Apache-2.0")
     parser.add_argument("--notice", type=Path, help="licence of the pictures, copied as DATA-LICENSE")
-    parser.add_argument("--cfg-scale", type=float, help="default: what the evaluation chose")
-    parser.add_argument("--top-k", type=int, help="default: what the evaluation chose")
+    for name, kind in SAMPLED.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="default: what the evaluation chose")
     options = parser.parse_args()
     path = options.run / "report.json"
     if not path.exists():

@@ -12,8 +12,9 @@ from scenes.judge import Detector, detections, summary, train_judge
 from scenes.pool import SceneSet, padded
 from scenes.scene import GRID
 
-# Tokens of scenes are nearly certain, and guidance far above 1 makes much of what is never drawn.
-SETTINGS = ((1.3, 2), (1.3, 4), (1.5, 2), (1.3, 8), (1.5, 8), (1.0, 8), (2.0, 2), (3.0, 4))
+# Guidance, top k and top p. Tokens of scenes are nearly certain, and guidance far above 1 makes much of what
+# is never drawn.
+SETTINGS = ((1.3, 2, 0.98), (1.3, 2, 1.0), (1.15, 2, 0.98), (1.3, 4, 0.96), (1.5, 2, 0.98), (1.3, 8, 1.0), (2.0, 2, 1.0))
 
 
 class Judging:
@@ -74,9 +75,9 @@ class Judging:
         settings = (self.device, self.run.precision, self.report, 4 * self.run.options.vq_batch)
         return train_judge(scenes, self.renderer, deadline, *settings)
 
-    def paint(self, packed, scale, top_k, seed):
+    def paint(self, packed, setting, seed):
         ids, valid = packed.captions(torch.arange(len(packed), device=self.device))
-        chooser = ev.Chooser(scale, top_k, seed=seed, device=self.device)
+        chooser = ev.Chooser(*setting, seed=seed, device=self.device)
         return ev.paint(self.run.painter, self.tokenizer, ids, valid, chooser)
 
     def evaluate(self, judge, deadline):
@@ -84,32 +85,32 @@ class Judging:
         tried = ev.arrays(self.run.tried, self.run.words, self.device)
         evaluation = self.report.setdefault("evaluation", {"tried": []})
         best, chosen = -1.0, SETTINGS[0]
-        evaluation["cfg_scale"], evaluation["top_k"] = chosen
+        evaluation.update(named(chosen))
         if judge is None:
-            self.show(self.paint(self.packed, *chosen, seed=2)[0], chosen)
+            self.show(self.paint(self.packed, chosen, seed=2)[0], chosen)
             return
         took = 0.0
-        for scale, top_k in SETTINGS:
+        for setting in SETTINGS:
             began = time.time()
             # What is left after these: 500 captions, then the things one by one.
             if best >= 0 and began + max(7, 4 * took) > deadline:
                 break
-            images, _ = self.paint(tried, scale, top_k, seed=1)
+            images, _ = self.paint(tried, setting, seed=1)
             said = summary(self.run.tried, detections(judge, images))
             points = sum(said[k]["share"] for k in ("objects", "relation", "count") if k in said)
-            evaluation["tried"].append({"cfg_scale": scale, "top_k": top_k, **said})
-            self.run.say(f"guidance {scale} top k {top_k}: " + ", ".join(f"{k} {v['share']}" for k, v in said.items()))
+            evaluation["tried"].append({**named(setting), **said})
+            self.run.say(f"{named(setting)}: " + ", ".join(f"{k} {v['share']}" for k, v in said.items()))
             if points > best:
-                best, chosen = points, (scale, top_k)
+                best, chosen = points, setting
             took = time.time() - began
-        evaluation["cfg_scale"], evaluation["top_k"] = chosen
-        images, tokens = self.paint(self.packed, *chosen, seed=2)
+        evaluation.update(named(chosen))
+        images, _ = self.paint(self.packed, chosen, seed=2)
         evaluation["held_out"] = summary(self.judged, detections(judge, images))
-        self.run.say(f"500 held-out captions, guidance {chosen}: {evaluation['held_out']}")
+        self.run.say(f"500 held-out captions, {named(chosen)}: {evaluation['held_out']}")
         self.run.out.write()
         self.show(images, chosen)
         singles = ev.single_scenes(3)
-        pictures, _ = self.paint(ev.arrays(singles, self.run.words, self.device), *chosen, seed=3)
+        pictures, _ = self.paint(ev.arrays(singles, self.run.words, self.device), chosen, seed=3)
         evaluation["singles"] = summary(singles, detections(judge, pictures))
         self.run.say(f"single objects: {evaluation['singles']}")
         apart = ev.nearest(images, self.renderer, self.run.scenes, self.run.trained_scenes)
@@ -133,3 +134,7 @@ class Judging:
         captions = [*ev.SHOWN, *(self.judged[i].caption for i in rows)]
         page = ev.sheet(torch.cat([first, images[rows]]), captions)
         page.save(self.run.out.folder / "sheet.png")
+
+
+def named(setting):
+    return dict(zip(("cfg_scale", "top_k", "top_p"), setting))

@@ -30,6 +30,9 @@ def options_of(description):
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--vq-rate", type=float, default=1e-3)
     parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument(
+        "--thinned", type=float, default=0.0, help="share of the decoder's time: 64 of 144 tokens are learned, twice as fast"
+    )
     parser.add_argument("--layout", default="contiguous", choices=list(LAYOUTS))
     parser.add_argument(
         "--compile", action="store_true", help="torch.compile for the decoder, on CPUs for the tokenizer too"

@@ -210,7 +210,8 @@ class Training:
         decoder.average.begin()
         if not self.skips("decoder"):
             test = (self.packed, self.codes_of(self.packed))
-            decoder.train(codes, ends["decoder"], self.report, test, lambda: self.keep(decoder))
+            end, keep = ends["decoder"], lambda: self.keep(decoder)
+            decoder.train(codes, end, self.report, options.thinned, test, keep)
         return self.keep(decoder)
 
     def train_tokenizer(self, ends):
