@@ -156,7 +156,7 @@ class DecoderTrainer:
             states, early, middle = (
                 s[:, LENGTH - 1 :] for s in (states, hidden[len(hidden) // 4], hidden[len(hidden) // 2])
             )
-            weight = (1 + INSIDE * inside).gather(1, said_next)
+            weight = (1 + INSIDE * inside + BEGINNING * begins).gather(1, said_next)
             weight = weight * F.pad(counts, (1, 0), value=1.0)
             loss = self.loss_of(gpt, states, tokens.gather(1, said_next), weight)
             said = self.meaning(gpt.cls_embedding(features), valid, meaning)
@@ -263,8 +263,9 @@ class DecoderTrainer:
         return network.eval()
 
 
-# What follows from the caption and the tokens before counts three times.
-INSIDE = 2.0
+# What follows from the caption and the tokens before counts three times. What begins a thing counts twice: it
+# begins sooner for that, while there is room.
+INSIDE, BEGINNING = 2.0, 1.0
 # Of the other losses, which are nats of a caption, of an object and of places.
 SAID, BEGUN, FIRST, LEFT, NEXT, WHERE = 0.1, 0.2, 0.2, 0.1, 0.1, 0.1
 # Of what begins where it has no room: at one place in 230 its gradient is that of the token.

@@ -14,7 +14,7 @@ from scenes.scene import GRID
 
 # Guidance, top k and top p. Tokens of scenes are nearly certain, and guidance far above 1 makes much of what
 # is never drawn.
-SETTINGS = ((1.3, 2, 0.98), (1.3, 2, 1.0), (1.15, 2, 0.98), (1.3, 4, 0.96), (1.5, 2, 0.98), (1.3, 8, 1.0), (2.0, 2, 1.0))
+SETTINGS = ((1.1, 3, 1.0), (1.2, 3, 1.0), (1.0, 4, 1.0), (1.15, 3, 0.98), (1.3, 2, 0.98), (1.1, 4, 1.0), (1.5, 2, 1.0))
 
 
 class Judging:
