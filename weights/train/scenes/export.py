@@ -42,10 +42,15 @@ def model_json(name, report, license, settings):
         },
         "license": license,
         "trained": f"On drawn scenes of {len(nouns)} pictures of Noto Emoji with captions, at last on "
-        f"{report['device']}: tokenizer on {total(report, 'samples', 'drawing', 'telling')} pictures, T5 on "
+        f"{trained_on(report)}: tokenizer on {total(report, 'samples', 'drawing', 'telling')} pictures, T5 on "
         f"{total(report, 'samples', 't5')} captions and, with the decoder, on {total(report, 'samples', 'decoder')} scenes, in "
         f"{total(report, 'seconds', *STAGES) / 60:.0f} minutes; EMA weights",
     }
+
+
+def trained_on(report):
+    """The device of the last run that trained anything."""
+    return report["device"] if "before" not in report or set(STAGES) & set(report) else trained_on(report["before"])
 
 
 def run():
