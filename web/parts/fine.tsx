@@ -77,7 +77,7 @@ function NumberField({ name, label, hint, min = 0, max, step }: NumberProps): JS
         <input
           type="number"
           inputMode="decimal"
-          {...{ min, max, step }}
+          {...{ min, max, step: stepOf(settings.value[name], step) }}
           value={settings.value[name]}
           aria-describedby={`${name}-hint`}
           onInput={({ currentTarget }) => set(currentTarget.value)}
@@ -87,6 +87,10 @@ function NumberField({ name, label, hint, min = 0, max, step }: NumberProps): JS
     </div>
   );
 }
+
+/** Of a field that takes any number: a browser refuses what is no multiple of its step, and so the whole form. */
+const stepOf = (value: number, step: number): number | 'any' =>
+  step < 1 && Math.abs(value / step - Math.round(value / step)) > 1e-9 ? 'any' : step;
 
 function SeedField(): JSX.Element {
   const { seed } = settings.value;
