@@ -6,10 +6,10 @@ import gpt_model
 import torch
 from gpt_model import TextTransformer
 from scenes.clock import Mean, Optimizers, Stage, adam, set_rate
-from scenes.firsts import Firsts, first_loss
+from scenes.firsts import Firsts, loss_of_two
 from scenes.first_looks import look_around, look_at_begun, look_at_captions
 from scenes.image_tokens import CONFIG as VQ
-from scenes.places import first_cells_of, known_cells, places_to_learn
+from scenes.places import first_cells_of, first_seen, known_cells, places_to_learn
 from scenes.pool import LENGTH
 from scenes.room import Room
 from scenes.said import Left, Meaning, Next, Where, left_to_draw
@@ -137,56 +137,60 @@ class DecoderTrainer:
         stage.end()
 
     def step(self, codes, rows, rate, thinned=False):
-        tokens = codes[rows].long()
+        """The losses by name."""
+        losses = self.losses(codes[rows].long(), rows, thinned)
+        self.optimizer.zero_grad()
+        sum(WEIGHTS[name] * loss for name, loss in losses.items()).backward()
+        torch.nn.utils.clip_grad_norm_(self.all, 1.0)
+        self.optimizer.step(rate)
+        return losses
+
+    def losses(self, tokens, rows, thinned):
         ids, valid = self.scenes.captions(rows)
         dropped = torch.rand(len(rows), device=self.device) < GPT["class_dropout_prob"]
-        gpt = self.network.gpt
-        meaning, hidden = self.scenes.meaning[rows], []
-        objects = self.scenes.objects[rows].long()
+        gpt, hidden = self.network.gpt, []
+        meaning, objects = self.scenes.meaning[rows], self.scenes.objects[rows].long()
         seen = self.settled.seen_cells(objects)
+        begins, inside = first_cells_of(seen), known_cells(objects, seen)
         # The last condition token and all tokens but the last say what comes next: at place p token p.
-        begins = first_cells_of(seen)
         places, counts = places_to_learn(begins, THINNED if thinned else tokens.shape[1] - 1)
         said_next = F.pad(places + 1, (1, 0))
-        inside = known_cells(objects, seen)
+        weight = (1 + INSIDE * inside + BEGINNING * begins).gather(1, said_next)
+        weight = weight * F.pad(counts, (1, 0), value=1.0)
         with self.precision():
             features = self.network.features(ids, valid)
             before = disturbed(tokens, inside > 0).gather(1, places)
             states = gpt.states(features, valid, before, dropped, hidden, places)
-            states, early, middle = (
-                s[:, LENGTH - 1 :] for s in (states, hidden[len(hidden) // 4], hidden[len(hidden) // 2])
-            )
-            weight = (1 + INSIDE * inside + BEGINNING * begins).gather(1, said_next)
-            weight = weight * F.pad(counts, (1, 0), value=1.0)
-            loss = self.loss_of(gpt, states, tokens.gather(1, said_next), weight)
-            said = self.meaning(gpt.cls_embedding(features), valid, meaning)
-            begun = self.beginning_loss(states, tokens, begins.gather(1, said_next), said_next)
-            first = self.first_loss(states, tokens, objects, seen, meaning, said_next, dropped)
-            crowded = self.crowded_loss(states, tokens, objects, seen, said_next)
-            where = self.where(early.flatten(0, 1), said_next.flatten())
+            early, middle = hidden[len(hidden) // 4], hidden[len(hidden) // 2]
+            states, early, middle = (s[:, LENGTH - 1 :] for s in (states, early, middle))
             told = (part[~dropped] for part in (middle, objects, seen, said_next))
             left, begins_next = self.left_losses(*told)
-        self.optimizer.zero_grad()
-        others = SAID * said + BEGUN * begun + FIRST * first + LEFT * left + NEXT * begins_next + WHERE * where
-        (loss + others + CROWDED * crowded).backward()
-        torch.nn.utils.clip_grad_norm_(self.all, 1.0)
-        self.optimizer.step(rate)
-        named = {"left": left, "next": begins_next, "where": where}
-        return {"loss": loss, "meaning": said, "begun": begun, "first": first, "crowded": crowded, **named}
+            return {
+                "loss": self.loss_of(gpt, states, tokens.gather(1, said_next), weight),
+                "meaning": self.meaning(gpt.cls_embedding(features), valid, meaning),
+                "begun": self.beginning_loss(states, tokens, begins.gather(1, said_next), said_next),
+                "first": self.first_loss(states, tokens, objects, seen, meaning, said_next, dropped),
+                "crowded": self.crowded_loss(states, tokens, objects, seen, said_next),
+                "left": left,
+                "next": begins_next,
+                "where": self.where(early.flatten(0, 1), said_next.flatten()),
+            }
+
+    def beginning_logits(self, states):
+        """Of codes that objects begin with, minus infinity of all others."""
+        return self.network.gpt.logits(states).float().masked_fill(~self.begins, float("-inf"))
 
     def beginning_loss(self, states, tokens, begins, said_next):
         """Nats of the code that an object begins with, among all that objects begin with: that one begins
         is for chance to say, and which one the caption says."""
-        logits = self.network.gpt.logits(states[begins]).float().masked_fill(~self.begins, float("-inf"))
-        return F.cross_entropy(logits, tokens.gather(1, said_next)[begins])
+        return F.cross_entropy(self.beginning_logits(states[begins]), tokens.gather(1, said_next)[begins])
 
     def first_loss(self, states, tokens, objects, seen, meaning, said_next, dropped):
         """Nats of which of two things begins, if one does, at all places up to where the first has begun."""
         share, counts = self.firsts(objects, seen, meaning, said_next)
         counts &= ~dropped.unsqueeze(1)
-        logits = self.network.gpt.logits(states[counts]).float().masked_fill(~self.begins, float("-inf"))
-        codes = tokens.gather(1, seen[:, :2].float().argmax(-1)).unsqueeze(1).expand(-1, counts.shape[1], -1)
-        return first_loss(logits, codes[counts], share[counts])
+        codes = codes_at(tokens, seen[:, :2], counts)
+        return loss_of_two(self.beginning_logits(states[counts]), codes, share[counts])
 
     def crowded_loss(self, states, tokens, objects, seen, said_next, share=0.3):
         """How many things of a scene would begin where they have no room, from a share of the places."""
@@ -194,8 +198,7 @@ class DecoderTrainer:
         none &= (torch.rand(said_next.shape, device=self.device) < share).unsqueeze(-1)
         some = none.any(-1)
         chances = torch.softmax(self.network.gpt.logits(states[some]).float(), -1)
-        codes = tokens.gather(1, seen.float().argmax(-1)).unsqueeze(1).expand(-1, some.shape[1], -1)[some]
-        return (chances.gather(1, codes) * none[some]).sum() / (share * len(tokens))
+        return (chances.gather(1, codes_at(tokens, seen, some)) * none[some]).sum() / (share * len(tokens))
 
     def left_losses(self, states, objects, seen, places, count=24):
         """Nats of what is still to be drawn, and of what begins next, at some places."""
@@ -266,14 +269,27 @@ class DecoderTrainer:
 # What follows from the caption and the tokens before counts three times. What begins a thing counts twice: it
 # begins sooner for that, while there is room.
 INSIDE, BEGINNING = 2.0, 1.0
-# Of the other losses, which are nats of a caption, of an object and of places.
-SAID, BEGUN, FIRST, LEFT, NEXT, WHERE = 0.1, 0.2, 0.2, 0.1, 0.1, 0.1
-# Of what begins where it has no room: at one place in 230 its gradient is that of the token.
-CROWDED = 0.05
+# Of the losses: nats of a token, a caption, an object and of places. One thing a scene that begins where it has
+# no room is little beside 144 tokens: with 0.05 its gradient is eleven times that of a token of the ground.
+WEIGHTS = {
+    "loss": 1.0,
+    "meaning": 0.1,
+    "begun": 0.2,
+    "first": 0.2,
+    "crowded": 0.05,
+    "left": 0.1,
+    "next": 0.1,
+    "where": 0.1,
+}
 # Of the codes inside things so many are other ones where a decoder sees them, as it will see its own errors.
 DISTURBED = 0.02
 # So many tokens of each scene are trained where not all are, for half of the work.
 THINNED = 64
+
+
+def codes_at(tokens, seen, places):
+    """[n, objects]: the codes that objects begin with, for each of the places [batch, places] that are true."""
+    return tokens.gather(1, first_seen(seen)[0]).unsqueeze(1).expand(-1, places.shape[1], -1)[places]
 
 
 def disturbed(tokens, inside):

@@ -31,7 +31,7 @@ def options_of(description):
     parser.add_argument("--vq-rate", type=float, default=1e-3)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument(
-        "--thinned", type=float, default=0.0, help="share of the decoder's time: 64 of 144 tokens are learned, twice as fast"
+        "--thinned", type=float, default=0.0, help="share of the decoder's time that learns 64 of 144 tokens, twice as fast"
     )
     parser.add_argument("--layout", default="contiguous", choices=list(LAYOUTS))
     parser.add_argument(

@@ -4,10 +4,16 @@ from scenes.settled import cells_of
 from torch.nn import functional as F
 
 
+def first_seen(seen):
+    """(cell that each object begins at [batch, n], whether it is seen at all); seen bool [batch, n, 144]
+    (see Settled.seen_cells)."""
+    return seen.float().argmax(-1), seen.any(-1)
+
+
 def first_cells_of(seen):
     """bool [batch, 144]: where objects begin; seen bool [batch, 4, 144]."""
-    first = F.one_hot(seen.float().argmax(-1), seen.shape[-1]).bool()
-    return (first & seen.any(-1, keepdim=True)).any(1)
+    first, there = first_seen(seen)
+    return (F.one_hot(first, seen.shape[-1]).bool() & there.unsqueeze(-1)).any(1)
 
 
 def places_to_learn(begins, count):

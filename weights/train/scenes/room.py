@@ -1,5 +1,6 @@
 """Where things have no room to begin: at borders, and beside what has begun."""
 import torch
+from scenes.places import first_seen
 from scenes.scene import GRID, NOUNS, SIZES
 from scenes.settled import first_cells
 
@@ -21,8 +22,8 @@ class Room:
         self.sizes = torch.tensor([FEW, MANY], device=seen.device)
 
     def none(self, objects, seen, places):
-        """bool [batch, n, 4]: things that none of their sizes lets begin at the places [batch, n], each of which has
-        what began before it; objects int [batch, 4, 4], seen bool [batch, 4, 144]."""
+        """bool [batch, n, 4]: things that none of their sizes lets begin at the places [batch, n], beside what
+        has begun before; objects int [batch, 4, 4], seen bool [batch, 4, 144]."""
         noun, size, x, y = objects.unbind(-1)
         there, (first, begun) = noun >= 0, first_seen(seen)
         sizes = self.sizes[(there.sum(1) > 2).long()][:, None, None]
@@ -38,7 +39,3 @@ class Room:
             room &= ~(across & down & begun[:, :, other, None, None])
         return there[:, None] & ~room.any(-1)
 
-
-def first_seen(seen):
-    """(first cell [batch, 4], whether there is one)."""
-    return seen.float().argmax(-1), seen.any(-1)
