@@ -39,6 +39,18 @@ describe.skipIf(!hasChromium)('the page, asked in words', () => {
     expect(await page.getByRole('radio', { name: 'Kiwi' }).count()).toBe(0);
   });
 
+  test('takes any guidance in its bounds, and refuses others', async () => {
+    await page.getByText('Settings', { exact: true }).click();
+    const field = page.getByRole('spinbutton', { name: 'Guidance' });
+    const own = await field.inputValue();
+    const taken: boolean[] = [];
+    for (const value of ['1.237', '2.5', '21', own]) {
+      await field.fill(value);
+      taken.push(await field.evaluate((input: HTMLInputElement) => input.validity.valid));
+    }
+    expect(taken).toEqual([true, true, false, true]);
+  });
+
   test('draws what Node does', async () => {
     await page.getByRole('textbox', { name: 'What to draw' }).fill(PROMPT);
     await button(page, 'Draw').click();
