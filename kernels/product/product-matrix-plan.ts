@@ -1,84 +1,114 @@
 /** How a product of few rows by matrices of subgroups divides its work, and which devices can make it. */
-import { MAX_WORKGROUP_BYTES, type MatrixSizes } from '../kernel.ts';
+import { ceilDiv, type MatrixSizes } from '../kernel.ts';
+import type { ProductTile } from './product-tile.ts';
 
-/** Eights of values of a row in workgroup memory: whole matrices for two and seven subgroups. */
-export const EIGHTS = 28;
-/** Eights between rows there: none more, and eight rows would begin in the same banks. */
-export const STRIDE = 29;
-/** Most invocations of a workgroup, where the device allows that many. */
-const MOST = 512;
-/** Workgroups that keep a large GPU busy. */
-const ENOUGH_WORKGROUPS = 128;
-/** Most matrices of weights that a subgroup has on their way, of 16x16 halves 512 bytes and four registers each. */
-const ON_THE_WAY = 14;
+/** Eights of values of a row that a subgroup has in a round. */
+export const EIGHTS = 4;
+/** Eights between rows in workgroup memory: none more, and rows would begin in the same banks. */
+export const STRIDE: number = EIGHTS + 1;
+/** Workgroups that keep a large GPU busy: an H200 has 132 multiprocessors. */
+const ENOUGH_WORKGROUPS = 100;
+/** Most registers of an invocation for weights on their way. */
+const ON_THE_WAY = 64;
 
 /** What a product by matrices depends on. */
 export interface MatrixShape {
   readonly inDim: number;
   readonly outDim: number;
   readonly weights: number;
-  /** Most invocations of a workgroup. */
-  readonly invocations?: number | undefined;
+}
+
+/** What a device allows. */
+export interface MatrixLimits {
+  readonly matrix: MatrixSizes;
+  readonly invocations: number;
+  readonly workgroupBytes: number;
 }
 
 /** How a workgroup divides its work, and what it needs for that. */
 export interface MatrixPlan {
-  /** Matrices of columns, and subgroups that share inDim, which they do in slices of `8 * EIGHTS`. */
+  /** Matrices of columns that each subgroup makes of each weight. */
   readonly across: number;
+  /** Subgroups, which share inDim. */
   readonly parts: number;
-  readonly subgroups: number;
   /** Invocations. */
   readonly size: number;
-  /** Matrices of a slice along inDim that a subgroup has. */
+  /** Matrices of a round along inDim. */
   readonly steps: number;
-  /** Slices of weights on their way. */
+  /** Rounds, and those whose weights are on their way. */
+  readonly rounds: number;
   readonly ahead: number;
-  /** Eights of the workgroup memory for the input, and for sums of f32 after it. */
+  /** Eights of workgroup memory that a subgroup has for its share of a round. */
+  readonly region: number;
+  /** Eights of workgroup memory in all: for shares of a round, and for sums of f32 after them. */
   readonly memory: number;
-  /** Rows that all invocations load of at once. */
-  readonly lines: number;
 }
+
+/** The settings of a tile that matrices have: `parts` subgroups share inDim, `columns` are a workgroup's. */
+export type MatrixTile = Partial<Pick<ProductTile, 'columns' | 'parts'>>;
 
 export function planOf(
-  { m, n, k, lanes }: MatrixSizes,
-  { outDim, weights, invocations = 256 }: MatrixShape,
-  columns?: number,
+  shape: MatrixShape,
+  limits: MatrixLimits,
+  { columns, parts }: MatrixTile = {},
 ): MatrixPlan {
-  const most = Math.floor(Math.min(MOST, invocations) / lanes);
-  /** Eights of workgroup memory for so many sums of f32. */
-  const sums = (subgroups: number): number => (weights * subgroups * m * n) / 4;
-  const fits = (subgroups: number): boolean =>
-    subgroups <= most && bytesOf(sums(subgroups), n) <= MAX_WORKGROUP_BYTES;
-  const several = [4, 3].find((c) => fits(2 * c)) ?? 1;
-  const isMany = outDim >= several * m * ENOUGH_WORKGROUPS;
-  const across = columns === undefined ? (isMany ? several : 1) : columns / m;
-  const parts = [7, 2].find((p) => fits(p * across)) ?? 1;
-  const subgroups = across * parts;
-  const size = subgroups * lanes;
-  const steps = (8 * EIGHTS) / k / parts;
-  const ahead = 2 ** Math.floor(Math.log2(Math.max(1, ON_THE_WAY / (steps * weights))));
-  const memory = Math.max(2 * n * STRIDE, sums(subgroups));
-  const lines = Math.floor(size / EIGHTS);
-  return { across, parts, subgroups, size, steps, ahead, memory, lines };
+  const { matrix, invocations } = limits;
+  const { inDim, outDim, weights } = shape;
+  const { m, n, k, lanes } = matrix;
+  const plan = (across: number, own: number): MatrixPlan => {
+    const count = across * weights;
+    const rounds = ceilDiv(inDim, 8 * EIGHTS * own);
+    const region = (2 * n + count * m) * STRIDE;
+    const words = ceilDiv(m * EIGHTS, lanes) * 4 * count;
+    const most = Math.max(1, Math.floor(ON_THE_WAY / words));
+    return {
+      ...{ across, parts: own, size: own * lanes, steps: (8 * EIGHTS) / k, rounds, region },
+      ahead: rounds <= most ? rounds : 2 ** Math.floor(Math.log2(most)),
+      memory: Math.max(own * region, (own * count * m * n) / 4),
+    };
+  };
+  const most = Math.floor(invocations / lanes);
+  const partsOf = (across: number): number =>
+    parts ??
+    [8, 7, 6, 5, 4, 3, 2].find(
+      (p) => p <= most && bytesOf(plan(across, p), n) <= limits.workgroupBytes,
+    ) ??
+    1;
+  const across =
+    columns === undefined
+      ? ([4, 2].find(
+          (c) => c * weights <= 4 && outDim >= c * m * ENOUGH_WORKGROUPS && partsOf(c) >= 4,
+        ) ?? 1)
+      : columns / m;
+  return plan(across, partsOf(across));
 }
 
-/** Workgroup memory of so many eights, scales and a flag. */
-const bytesOf = (eights: number, n: number): number => 16 * eights + 8 * n + 4;
+/** Workgroup memory of a plan, with what is found of the input and a flag. */
+export const bytesOf = ({ memory, parts }: MatrixPlan, n: number): number =>
+  16 * memory + 8 * n * parts + 4;
 
 /** Why a device's matrices cannot make a product, or undefined where they can. */
 export function matrixProblem(
-  matrix: MatrixSizes,
   shape: MatrixShape,
-  columns?: number,
+  limits: MatrixLimits,
+  tile: MatrixTile,
 ): string | undefined {
-  const { m, n, k, lanes } = matrix;
-  const { across, size, steps, memory, lines } = planOf(matrix, shape, columns);
-  const most = Math.min(MOST, shape.invocations ?? 256);
-  if (columns !== undefined && (!Number.isInteger(across) || across < 1 || size > most))
-    return `math "matrix" has ${m} columns, or a few times as many, got ${columns}`;
-  const isWhole = m % 4 === 0 && k % 8 === 0 && Number.isInteger(steps) && lines > 0;
-  if (!isWhole || size > most || bytesOf(memory, n) > MAX_WORKGROUP_BYTES)
-    return `math "matrix" cannot be made of matrices of ${m}x${n}x${k} and subgroups of ${lanes}`;
+  const { m, n, k, lanes } = limits.matrix;
+  const plan = planOf(shape, limits, tile);
+  const { across, parts, size } = plan;
+  if (!Number.isInteger(across) || across < 1)
+    return `math "matrix" has ${m} columns, or a few times as many, got ${tile.columns}`;
+  if (!Number.isInteger(parts) || parts < 1)
+    return `math "matrix" has one subgroup, or several, got ${tile.parts} parts`;
+  const bytes = bytesOf(plan, n);
+  if (
+    m % 4 !== 0 ||
+    k % 8 !== 0 ||
+    (8 * EIGHTS) % k !== 0 ||
+    size > limits.invocations ||
+    bytes > limits.workgroupBytes
+  )
+    return `math "matrix" cannot be made of matrices of ${m}x${n}x${k} and subgroups of ${lanes}: ${size} invocations and ${bytes} bytes, at most ${limits.invocations} and ${limits.workgroupBytes}`;
   return shape.outDim % m === 0 && shape.inDim % k === 0
     ? undefined
     : `math "matrix" takes weights of whole matrices of ${m}x${k}, got [${shape.outDim}, ${shape.inDim}]`;

@@ -1,12 +1,12 @@
 /**
- * Products of few rows by matrices of subgroups, which multiply halves and sum in f32. Weights come from
- * memory as matrices, several on their way at once. Of each row of the input, scaled by a power of two, a
- * value becomes two halves, what it rounds to and the rest, and the same weights are multiplied with both:
- * 21 bits of it count. Rows are filled up to a matrix, which takes as long for one row as for all of them.
- * A workgroup makes one matrix of columns, its subgroups sharing inDim, or several, so that fewer
- * workgroups bring the input.
+ * Products of few rows by matrices of subgroups, which multiply halves and sum in f32. Subgroups share inDim:
+ * in each round a subgroup puts its share of the input and of the weights into workgroup memory, by wide
+ * loads that were sent rounds ahead, and multiplies matrices of them. Of each row of the input, scaled by a
+ * power of two, a value becomes two halves, what it rounds to and the rest, and the same weights are
+ * multiplied with both: 21 bits of it count. Rows are filled up to a matrix, which takes as long for one row
+ * as for all of them.
  */
-import { MATRIX_FEATURE, type MatrixSizes, range } from '../kernel.ts';
+import { ceilDiv, MATRIX_FEATURE, range } from '../kernel.ts';
 import { quads } from '../lib/accessors.ts';
 import {
   loadLeftRows,
@@ -16,78 +16,46 @@ import {
   SUBGROUP_ID,
   storeSumColumns,
 } from './matrix-ops.ts';
-import { EIGHTS, type MatrixPlan, planOf, STRIDE } from './product-matrix-plan.ts';
+import { GUESS, inputLib, scaleLib } from './product-matrix-input.ts';
+import {
+  EIGHTS,
+  type MatrixLimits,
+  type MatrixPlan,
+  type MatrixTile,
+  planOf,
+  STRIDE,
+} from './product-matrix-plan.ts';
 import type { Made, Product } from './product-values.ts';
 
-/** Slices of the input on their way. */
+/** Rounds of the input on their way. */
 const INPUTS = 2;
 
-/**
- * A row is multiplied with 2^4 first, whatever is in it: one whose largest value is then at least 2^-4 and
- * below 2^16 keeps 21 bits. If that was wrong for some row, all is made again with scales that fit.
- * Exponents have a bias of 127.
- */
-const GUESS = 127 + 4;
-const [LOWEST, HIGHEST] = [127 - 8, 127 + 11];
+/** What the parts of the text share. */
+interface Layout extends Product, MatrixPlan {
+  readonly matrix: MatrixLimits['matrix'];
+  /** Eights of a row. */
+  readonly all: number;
+  readonly norm: boolean;
+}
 
-export function byMatrices(
-  product: Product,
-  matrix: MatrixSizes,
-  invocations?: number,
-  columns?: number,
-): Made {
+export function byMatrices(product: Product, limits: MatrixLimits, tile: MatrixTile): Made {
+  const { matrix } = limits;
   const { m, n } = matrix;
-  const { inDim, outDim, weights } = product;
-  const shape = { inDim, outDim, weights: weights.length, invocations };
-  const plan = planOf(matrix, shape, columns);
-  const { across, parts, subgroups, size } = plan;
-  const turn = Math.max(plan.ahead, INPUTS);
-  const all = inDim / 8;
-  const slices = range(turn).map((q) => slice(product, matrix, plan, q));
+  const { inDim, outDim, weights, normEps } = product;
+  const plan = planOf({ inDim, outDim, weights: weights.length }, limits, tile);
+  const layout = { ...product, ...plan, matrix, all: inDim / 8, norm: normEps !== undefined };
+  const { across, size } = plan;
   return {
     lib: `${matrixTypes(matrix)}
+const REST = ${n * STRIDE}u;
 var<workgroup> slab: array<vec4u, ${plan.memory}>; // eight halves each, then four sums
-var<workgroup> scales: array<vec2f, ${n}>;
+var<workgroup> found: array<vec2f, ${n * plan.parts}>; // of a row: the largest value, the sum of squares
 var<workgroup> misfit: atomic<u32>;
-${inputLib(product)}
-${scaleLib(product)}
-${totalLib(matrix, plan)}`,
+${inputLib(layout)}
+${scaleLib(layout)}
+${totalLib(layout)}`,
     builtins: `, ${SUBGROUP_ID}`,
-    main: `let own = min(subgroup, ${subgroups - 1}u);
-  let begin = min(columns * ${across}u + own / ${parts}u, ${outDim / m - 1}u) * ${m * all}u;
-  let share = own % ${parts}u * ${(plan.steps * matrix.k) / 8}u;
-  let line = lane / ${EIGHTS}u;
-  let eight = lane % ${EIGHTS}u;
-  ${linesOf(plan, n)
-    .map(
-      ({ j, at }) => `let row${j} = min(first + ${at}, ${product.rows - 1}u);
-  let to${j} = (${at}) * ${STRIDE}u + eight;
-  var scale${j} = bitcast<f32>(${GUESS}u << 23u);`,
-    )
-    .join('\n  ')}
-  if (lane == 0u) { atomicStore(&misfit, 0u); }
-  ${weights.map((w) => `var ${w}_sum: Sum;`).join(' ')}
-  for (var again = 0u; again < 2u; again++) {
-    ${weights.map((w) => `${w}_sum = Sum();`).join(' ')}
-    ${linesOf(plan, n)
-      .map(({ j }) => `var found${j} = vec2f();`)
-      .join(' ')}
-    ${range(INPUTS)
-      .map((q) => fetchInput(product, plan, n, q, 'var ', `${q * EIGHTS}u`))
-      .join('\n    ')}
-    ${range(plan.ahead)
-      .map((q) => fetchWeights(product, matrix, plan, q, 'var ', `${q * EIGHTS}u`))
-      .join('\n    ')}
-    for (var at = 0u; at < ${all}u; at += ${turn * EIGHTS}u) {
-      ${slices.join('\n      ')}
-    }
-    ${each(plan, n, ({ j }) => `slab[to${j}] = vec4u(bitcast<vec2u>(found${j}), 0u, 0u);`)}
-    workgroupBarrier();
-    if (lane < ${n}u) { find_scale(lane); }
-    if (workgroupUniformLoad(&misfit) == 0u) { break; }
-    ${each(plan, n, ({ j, at }) => `scale${j} = scales[${at}].x;`)}
-  }
-  ${store(product, matrix, plan)}`,
+    main: mainOf(layout),
     size,
     rowTile: n,
     columnTile: across * m,
@@ -95,188 +63,207 @@ ${totalLib(matrix, plan)}`,
   };
 }
 
-/** The rows that an invocation loads of: number, WGSL of the row's place, whether others have none. */
-const linesOf = ({ lines, size }: MatrixPlan, n: number) =>
-  range(Math.ceil(n / lines)).map((j) => {
-    const most = Math.min(lines, n - j * lines);
-    const guard = most * EIGHTS < size ? `if (line < ${most}u) ` : '';
-    return { j, at: j > 0 ? `line + ${j * lines}u` : 'line', guard };
+function mainOf(layout: Layout): string {
+  const { rows, outDim, across, parts, region, rounds, ahead, all } = layout;
+  const { m, n, lanes } = layout.matrix;
+  const turn = Math.max(ahead, INPUTS);
+  const tiles = tilesOf(layout);
+  return `let own = min(subgroup, ${parts - 1}u) * ${region}u;
+  let part = lane / ${lanes}u;
+  let to = part * ${region}u + lane % ${lanes}u / ${EIGHTS}u * ${STRIDE}u + lane % ${EIGHTS}u;
+  let line = lane % ${lanes}u / ${EIGHTS}u;
+  let eight = part * ${EIGHTS}u + lane % ${EIGHTS}u;
+  ${linesOf(layout, n)
+    .map(({ j, at }) => `let row${j} = min(first + ${at}, ${rows - 1}u);`)
+    .join('\n  ')}
+  ${linesOf(layout, across * m)
+    .map(
+      ({ j, at }) =>
+        `let column${j} = min(columns * ${across * m}u + ${at}, ${outDim - 1}u) * ${all}u;`,
+    )
+    .join('\n  ')}
+  if (lane == 0u) { atomicStore(&misfit, 0u); }
+  ${linesOf(layout, n)
+    .map(({ j }) => `var scale${j} = bitcast<f32>(${GUESS}u << 23u);`)
+    .join('\n  ')}
+  for (var again = 0u; again < 2u; again++) {
+    ${tiles.map(({ sum }) => `var ${sum} = Sum();`).join('\n    ')}
+    ${linesOf(layout, n)
+      .map(({ j }) => `var found${j} = vec2f();`)
+      .join(' ')}
+    ${range(ahead)
+      .map((q) => fetchWeights(layout, q, 'var ', q))
+      .join('\n    ')}
+    ${range(Math.min(INPUTS, rounds))
+      .map((q) => fetchInput(layout, q, 'var ', q))
+      .join('\n    ')}
+    ${
+      rounds <= turn
+        ? range(rounds)
+            .map((q) => round(layout, q, true))
+            .join('\n    ')
+        : `for (var at = 0u; at < ${rounds}u; at += ${turn}u) {
+      ${range(turn)
+        .map((q) =>
+          q > 0 && rounds % turn !== 0
+            ? `if (at + ${q}u < ${rounds}u) ${round(layout, q, false)}`
+            : round(layout, q, false),
+        )
+        .join('\n      ')}
+    }`
+    }
+    ${finish(layout)}`;
+}
+
+/** Sums of a subgroup: the weight, and which matrix of its columns. */
+const tilesOf = ({ weights, across }: Layout) =>
+  weights.flatMap((w, i) =>
+    range(across).map((c) => ({ sum: `${w}_sum${c}`, w, c, i: i * across + c })),
+  );
+
+/** The rows or columns that an invocation loads of: number, WGSL of the place, and whether others have none. */
+const linesOf = ({ matrix: { lanes } }: Layout, count: number) =>
+  range(ceilDiv(count * EIGHTS, lanes)).map((j) => {
+    const each = lanes / EIGHTS;
+    const guard = (j + 1) * each > count ? `if (line < ${count - j * each}u) ` : '';
+    return {
+      j,
+      at: j > 0 ? `line + ${j * each}u` : 'line',
+      skip: j * each * STRIDE,
+      guard,
+    };
   });
 
-/** A statement of each row of an invocation. */
-const each = (
-  plan: MatrixPlan,
-  n: number,
-  statement: (line: { readonly j: number; readonly at: string }) => string,
-): string =>
-  linesOf(plan, n)
-    .map((line) => `${line.guard}{ ${statement(line)} }`)
-    .join('\n    ');
-
-/** Matrices of a subgroup in a slice: their names in set `q`, and how many eights behind its first they begin. */
-const stepsOf = (weight: string, { steps }: MatrixPlan, { k }: MatrixSizes, q: number) =>
-  range(steps).map((s) => {
-    return { name: `${weight}_${q}_${s}`, behind: `${(s * k) / 8}u` };
-  });
-
-/** Declares or sets set `q` of matrices of weights, of the slice that begins with eight `from`. */
-const fetchWeights = (
-  { weights, inDim }: Product,
-  matrix: MatrixSizes,
-  plan: MatrixPlan,
-  q: number,
-  declare: string,
-  from: string,
-): string =>
-  weights
+/** Declares or sets set `q` of the weights of a round. */
+const fetchWeights = (layout: Layout, q: number, declare: string, round: Round): string =>
+  layout.weights
     .flatMap((w) =>
-      stepsOf(w, plan, matrix, q).map(({ name, behind }) => {
+      linesOf(layout, layout.across * layout.matrix.m).map(({ j }) => {
         // Past the end of a row the input is zero: any finite weights will do.
-        const at = `min(${from} + share + ${behind}, ${(inDim - matrix.k) / 8}u)`;
-        return `${declare}${name} = ${loadLeftRows(`begin + ${at}`, inDim / 8, w)};`;
+        return `${declare}${w}${q}_${j} = ${w}[column${j} + ${eightOf(layout, round)}];`;
       }),
     )
     .join('\n    ');
 
 /** The same of the input and of the gain of the norm; past the end of a row its last eight. */
-const fetchInput = (
-  { normEps, inDim }: Product,
-  plan: MatrixPlan,
-  n: number,
-  q: number,
-  declare: string,
-  from: string,
-): string => {
-  const i = `min(${from} + eight, ${inDim / 8 - 1}u)`;
-  return [
-    ...linesOf(plan, n).map(({ j }) => `${declare}x${q}_${j} = x_values(row${j}, ${i});`),
-    ...(normEps === undefined ? [] : [`${declare}gain${q} = gain_values(${i});`]),
-  ].join('\n    ');
+const fetchInput = (layout: Layout, q: number, declare: string, round: Round): string => {
+  const i = eightOf(layout, round);
+  const norm = layout.norm ? [`${declare}gain${q} = gain_values(${i});`] : [];
+  const lines = linesOf(layout, layout.matrix.n);
+  return [...lines.map(({ j }) => `${declare}x${q}_${j} = x_values(row${j}, ${i});`), ...norm].join(
+    '\n    ',
+  );
 };
 
-/** Slice `q` of a turn: puts the input, multiplies it, and sends for what is next of both. */
-function slice(product: Product, matrix: MatrixSizes, plan: MatrixPlan, q: number): string {
-  const { weights, inDim, normEps } = product;
-  const { n, k } = matrix;
-  const [input, set] = [q % INPUTS, q % plan.ahead];
-  const gain = normEps === undefined ? '' : `, gain${input}`;
-  const all = inDim / 8;
-  const behind = (slices: number): string => `at + ${(q + slices) * EIGHTS}u`;
-  const isWhole = all % EIGHTS === 0;
-  const put = each(plan, n, ({ j }) => {
-    const scale = isWhole ? `scale${j}` : `select(0.0, scale${j}, ${behind(0)} + eight < ${all}u)`;
-    return `found${j} = put_x(to${j}, ${scale}, x${input}_${j}${gain}, found${j});`;
-  });
-  const products = range(plan.steps).map((s) => {
-    const at = (begin: number): string =>
-      loadRightColumns(`share + ${begin + (s * k) / 8}u`, STRIDE, 'slab');
-    const add = weights.flatMap((w) =>
-      ['half', 'rest'].map((x) => `${w}_sum = ${multiplyAdd(`${w}_${set}_${s}`, x, `${w}_sum`)};`),
+/** A round: its number, or WGSL of it. */
+type Round = number | string;
+
+/** WGSL of the eight of a row that an invocation has in a round, however many there are. */
+const wantedEight = ({ parts }: Layout, round: Round): string => {
+  if (typeof round === 'string') return `(${round}) * ${parts * EIGHTS}u + eight`;
+  return round === 0 ? 'eight' : `${round * parts * EIGHTS}u + eight`;
+};
+
+/** Whether all rounds are of whole rows. */
+const isWhole = ({ all, parts }: Layout): boolean => all % (parts * EIGHTS) === 0;
+
+/** The same within the row. */
+const eightOf = (layout: Layout, round: Round): string => {
+  const at = wantedEight(layout, round);
+  return isWhole(layout) ? at : `min(${at}, ${layout.all - 1}u)`;
+};
+
+/** A statement that some invocations leave out. */
+const guarded = (guard: string, statement: string): string =>
+  guard ? `${guard}{ ${statement} }` : statement;
+
+/** Round `q` of a turn, or of all: puts what it needs, sends for what is next, and multiplies. */
+function round(layout: Layout, q: number, isAll: boolean): string {
+  const { matrix, weights, all, ahead, rounds, norm, across, steps } = layout;
+  const { m, n, k } = matrix;
+  const [input, set] = [q % INPUTS, q % ahead];
+  const from = (behind: number): Round => (isAll ? q + behind : `at + ${q + behind}u`);
+  const next = (behind: number, fetch: (round: Round) => string): string => {
+    if (isAll) return q + behind < rounds ? fetch(from(behind)) : '';
+    return `if (${from(behind)} < ${rounds}u) {\n${fetch(from(behind))}\n}`;
+  };
+  const putInput = linesOf(layout, n).map(({ j, skip, guard }) => {
+    const inside = `${wantedEight(layout, from(0))} < ${all}u`;
+    const scale = isWhole(layout) ? `scale${j}` : `select(0.0, scale${j}, ${inside})`;
+    return guarded(
+      guard,
+      `found${j} = put_x(to + ${skip}u, ${scale}, x${input}_${j}${norm ? `, gain${input}` : ''}, found${j});`,
     );
+  });
+  const putWeights = weights.flatMap((w, i) =>
+    linesOf(layout, across * m).map(({ j, skip, guard }) => {
+      return guarded(
+        guard,
+        `slab[to + ${skip + (2 * n + i * across * m) * STRIDE}u] = ${w}${set}_${j};`,
+      );
+    }),
+  );
+  const products = range(steps).map((s) => {
+    const place = (line: number): string => `own + ${line * STRIDE + (s * k) / 8}u`;
+    const adds = tilesOf(layout).flatMap(({ sum, i }) => [
+      `let left${i} = ${loadLeftRows(place(2 * n + i * m), STRIDE, 'slab')};`,
+      ...['half', 'rest'].map((x) => `${sum} = ${multiplyAdd(`left${i}`, x, sum)};`),
+    ]);
     return `{
-        let half = ${at(0)};
-        let rest = ${at(n * STRIDE)};
-        ${add.join('\n        ')}
+        let half = ${loadRightColumns(place(0), STRIDE, 'slab')};
+        let rest = ${loadRightColumns(place(n), STRIDE, 'slab')};
+        ${adds.join('\n        ')}
       }`;
   });
-  return `${q > 0 ? `if (${behind(0)} < ${all}u) ` : ''}{
-      ${put}
+  return `{
+      ${putInput.join('\n      ')}
+      ${putWeights.join('\n      ')}
       workgroupBarrier();
-      if (${behind(INPUTS)} < ${all}u) {
-        ${fetchInput(product, plan, n, input, '', behind(INPUTS))}
-      }
+      ${next(ahead, (r) => fetchWeights(layout, set, '', r))}
+      ${next(INPUTS, (r) => fetchInput(layout, input, '', r))}
       ${products.join('\n      ')}
-      if (${behind(plan.ahead)} < ${all}u) {
-        ${fetchWeights(product, matrix, plan, set, '', behind(plan.ahead))}
-      }
       workgroupBarrier();
       }`;
 }
-
-/** Functions that load eight values of the input, and put them there as halves: zeros where the scale is 0. */
-function inputLib({ normEps }: Product): string {
-  const norm = normEps !== undefined;
-  const values = (name: string, row: string): string =>
-    `return Values(${name}_at(${row}, 2u * i), ${name}_at(${row}, 2u * i + 1u));`;
-  const words = ['v[0].xy', 'v[0].zw', 'v[1].xy', 'v[1].zw'];
-  const rests = words.map((v, i) => `rest_of(${v}, half[${i}])`);
-  return `
-fn x_values(row: u32, i: u32) -> Values {
-  ${values('x', 'row')}
-}
-${norm ? `fn gain_values(i: u32) -> Values {\n  ${values('gain', '0u')}\n}` : ''}
-fn rest_of(v: vec2f, half: u32) -> u32 {
-  return pack2x16float(v - unpack2x16float(half));
-}
-// Puts the halves of eight values; of these the largest and the sum of squares, with what was found before.
-fn put_x(to: u32, scale: f32, x: Values${norm ? ', gain: Values' : ''}, found: vec2f) -> vec2f {
-  let value = ${norm ? 'with_gain(x, gain)' : 'x'};
-  let most = max(abs(value[0]), abs(value[1]));
-  let v = value * scale;
-  let half = vec4u(${words.map((word) => `pack2x16float(${word})`).join(', ')});
-  slab[to] = half;
-  slab[to + REST] = vec4u(${rests.join(', ')});
-  let all = max(max(most.x, most.y), max(most.z, most.w));
-  return vec2f(max(found.x, all), ${norm ? 'found.y + select(0.0, dot(x[0], x[0]) + dot(x[1], x[1]), scale > 0.0)' : '0.0'});
-}`;
-}
-
-/**
- * `fn find_scale(row)`: the power of two that a row is to be multiplied with, and what takes it out of the
- * sums again, with the factor of the norm: the largest value's exponent becomes 141 unless the guess fits.
- */
-const scaleLib = ({ normEps }: Product): string => `
-fn find_scale(row: u32) {
-  var all = vec2f();
-  for (var i = 0u; i < ${EIGHTS}u; i++) {
-    let found = bitcast<vec2f>(slab[row * ${STRIDE}u + i].xy);
-    all = vec2f(max(all.x, found.x), all.y + found.y);
-  }
-  let e = bitcast<u32>(all.x) >> 23u;
-  var by = ${GUESS}u;
-  if (all.x > 0.0 && (e < ${LOWEST}u || e > ${HIGHEST}u)) {
-    by = 268u - clamp(e, 15u, 254u);
-    atomicStore(&misfit, 1u);
-  }
-  let back = bitcast<f32>((254u - by) << 23u);
-  scales[row] = vec2f(bitcast<f32>(by << 23u), back${normEps === undefined ? '' : ' * scale_of(all.y)'});
-}`;
 
 /** `fn total(begin, row, quad)`: four sums of a row, from the subgroups in their order. */
-const totalLib = ({ m, n }: MatrixSizes, { parts }: MatrixPlan): string => `
-const REST = ${n * STRIDE}u;
+const totalLib = ({ parts, across, weights, matrix: { m, n } }: Layout): string => `
 fn total(begin: u32, row: u32, quad: u32) -> vec4f {
   var total = vec4f();
-  let start = begin + (quad / ${m / 4}u * ${parts * n}u + row) * ${m / 4}u + quad % ${m / 4}u;
+  let start = (begin + quad / ${m / 4}u) * ${(m * n) / 4}u + row * ${m / 4}u + quad % ${m / 4}u;
   for (var part = 0u; part < ${parts}u; part++) {
-    total += bitcast<vec4f>(slab[start + part * ${(m * n) / 4}u]);
+    total += bitcast<vec4f>(slab[start + part * ${(across * weights.length * m * n) / 4}u]);
   }
   return total;
 }`;
 
-/** The end: every invocation stores some quads of columns. */
-function store(
-  { rows, outDim, firstQuad, weights }: Product,
-  { m, n }: MatrixSizes,
-  { across, subgroups, size }: MatrixPlan,
-): string {
+/** The end of the loop: hands sums on, once more if a scale was wrong; then every invocation stores some quads. */
+function finish(layout: Layout): string {
+  const { rows, outDim, firstQuad, weights, across, parts, size } = layout;
+  const { m, n } = layout.matrix;
+  const tiles = tilesOf(layout);
   const each = (m * n) / 4;
-  const from = (i: number): string => `${i * subgroups * each}u`;
   const quadsOfTile = (across * m) / 4;
-  const sums = weights.map((w, i) =>
-    storeSumColumns('slab', `${from(i)} + subgroup * ${each}u`, `${w}_sum`, m / 4),
-  );
-  return `if (subgroup < ${subgroups}u) {
-    ${sums.map((sum) => `${sum};`).join('\n    ')}
+  const lines = linesOf(layout, n);
+  return `${lines.map(({ j }) => `let all${j} = over_eights(found${j});`).join('\n    ')}
+    if (lane % ${EIGHTS}u == 0u) {
+      ${lines.map(({ j, at, guard }) => guarded(guard, `found[(${at}) * ${parts}u + part] = all${j};`)).join('\n      ')}
+    }
+    if (subgroup < ${parts}u) {
+      ${tiles.map(({ sum, i }) => `${storeSumColumns('slab', `subgroup * ${tiles.length * each}u + ${i * each}u`, sum, m / 4)};`).join('\n      ')}
+    }
+    workgroupBarrier();
+    if (lane < ${n}u && exponent_of(found_of(lane).x) != ${GUESS}u) { atomicStore(&misfit, 1u); }
+    if (workgroupUniformLoad(&misfit) == 0u) { break; }
+    ${lines.map(({ j, at }) => `scale${j} = bitcast<f32>(exponent_of(found_of(min(${at}, ${n - 1}u)).x) << 23u);`).join('\n    ')}
   }
-  workgroupBarrier();
   for (var item = lane; item < ${quadsOfTile * n}u; item += ${size}u) {
     let row = item / ${quadsOfTile}u;
     let quad = item % ${quadsOfTile}u;
     let i = columns * ${quadsOfTile}u + quad;
     if (first + row < ${rows}u && i < ${quads(outDim)}u) {
-      let scale = scales[row].y;
-      store(first + row, ${firstQuad}u + i, ${weights.map((_, i) => `total(${from(i)}, row, quad) * scale`).join(', ')});
+      let scale = back_of(found_of(row));
+      store(first + row, ${firstQuad}u + i, ${weights.map((_, w) => `total(${w * across}u, row, quad) * scale`).join(', ')});
     }
   }`;
 }

@@ -63,9 +63,9 @@ function tiles({
   );
   const { m = 0 } = matrix ?? {};
   const byMatrices = matrix
-    ? [{}, ...[1, 2, 3, 4].map((c) => ({ columns: c * m }))].map((c) => {
-        return { math: 'matrix' as const, ...c };
-      })
+    ? [1, 2, 4].flatMap((c) =>
+        [4, 8, 16].map((parts) => ({ math: 'matrix' as const, columns: c * m, parts })),
+      )
     : [];
   return [...whole, ...byMatrices, { split: 2 }, { split: 4 }];
 }

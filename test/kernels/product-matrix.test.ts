@@ -13,6 +13,7 @@ import {
 import { type LinearParams, linear as makeLinear } from '../../kernels/product/linear.ts';
 import { linearParts } from '../../kernels/product/linear-parts.ts';
 import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
+import type { MatrixTile } from '../../kernels/product/product-matrix-plan.ts';
 import { swiglu } from '../../kernels/product/swiglu.ts';
 import { expectClose } from '../oracle/compare.ts';
 import { linear as oracle } from '../oracle/linear.ts';
@@ -67,10 +68,10 @@ async function outputOf(params: LinearParams, inputs: ReturnType<typeof inputsOf
 const expected = (params: LinearParams, inputs: ReturnType<typeof inputsOf>) =>
   oracle(params, { ...inputs, weight: inputs.weight.meant });
 
-// More rows and columns than one matrix, several turns, a last slice that is not whole, several matrices of columns.
-const sizes: readonly (LinearParams & { readonly tile?: { readonly columns: number } })[] = [
+// More rows and columns than one matrix, many rounds, a last one that is not whole, several matrices of columns.
+const sizes: readonly (LinearParams & { readonly tile?: MatrixTile })[] = [
   { rows: 9, inDim: 240, outDim: 16, dtype: 'f16', normEps: 1e-5 },
-  { rows: 3, inDim: 1136, outDim: 16, dtype: 'f16', residual: true },
+  { rows: 3, inDim: 1136, outDim: 16, dtype: 'f16', residual: true, tile: { parts: 2 } },
   { rows: 17, inDim: 464, outDim: 48, dtype: 'f16', normEps: 1e-5, tile: { columns: 32 } },
 ];
 const cases = emulatedOnes.flatMap((matrix) =>
@@ -114,7 +115,7 @@ const checks: readonly (readonly [title: string, check: () => Promise<void>])[] 
     'needs both halves of the input',
     async () => {
       const inputs = inputsOf(small);
-      const rest = 'weight_sum = subgroupMatrixMultiplyAccumulate(weight_0_0, rest, weight_sum);';
+      const rest = 'weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, rest, weight_sum0);';
       const out = await outputOf(small, inputs, rest);
       expect(() => expectClose('linear', out, expected(small, inputs), EXACT)).toThrow(/nmse/);
     },
@@ -182,17 +183,18 @@ describe('compiles', () => {
     },
   );
 
+  const WISH = { columns: 32, parts: 5 };
   // The text only: a workgroup of subgroups of 32 is not a multiple of the null backend's.
   const nvidia = variantOf(matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 }));
   test.each([
-    ['a matrix of columns, seven subgroups', 768, {}, 224, 16],
-    ['many columns: four matrices, two subgroups each', 8192, {}, 256, 64],
-    ["three at the tile's wish", 768, { columns: 48 }, 192, 48],
-    ['two, seven subgroups each', 768, { columns: 32 }, 448, 32],
-  ])('%s', async (_, outDim, columns, size, columnTile) => {
-    const variant = { ...nvidia, invocations: columnTile === 32 ? 512 : 256 };
+    ['a matrix of columns, as many subgroups as 16 KiB hold', 768, {}, 16384, 128, 16],
+    ['eight subgroups where there is more', 768, {}, 49152, 256, 16],
+    ['many columns: four matrices of each of six subgroups', 8192, {}, 49152, 192, 64],
+    ["two matrices and five subgroups at the tile's wish", 768, WISH, 49152, 160, 32],
+  ])('%s', async (_, outDim, wish, workgroupBytes, size, columnTile) => {
+    const variant = { ...nvidia, workgroupBytes };
     const params = { rows: 16, inDim: 3200, dtype: 'f16', variant } as const;
-    const kernel = makeLinear({ ...params, outDim, tile: { ...tile, ...columns } });
+    const kernel = makeLinear({ ...params, outDim, tile: { ...tile, ...wish } });
     const module = nothing.createShaderModule({ code: kernel.code });
     expect((await module.getCompilationInfo()).messages.map((m) => m.message)).toEqual([]);
     expect(kernel.code).toContain(`@workgroup_size(${size})`);
@@ -233,8 +235,14 @@ describe('refuses matrices', () => {
     const odd = { ...refused, dtype: 'f16', variant: own } as const;
     expect(() => linear({ ...odd, inDim: 24 })).toThrow(/whole matrices of 16x16, got \[16, 24\]/);
     expect(() => linear({ ...odd, outDim: 20 })).toThrow(/whole matrices of 16x16, got \[20, 16\]/);
-    for (const columns of [8, 24, 0, 144])
+    for (const columns of [8, 24, 0])
       expect(() => linear({ ...odd, tile: { columns } })).toThrow(/has 16 columns, or a few times/);
+    for (const parts of [0, 1.5])
+      expect(() => linear({ ...odd, tile: { parts } })).toThrow(/has one subgroup, or several/);
+    for (const large of [{ columns: 176 }, { parts: 5 }, { parts: 9 }])
+      expect(() => linear({ ...odd, tile: large })).toThrow(
+        /matrices of 16x16x16 and subgroups of 32: \d+ invocations and \d+ bytes, at most 256 and 16384/,
+      );
   });
 
   test('for a part of inDim, and by other names', () => {

@@ -29,8 +29,9 @@ fn store(row: u32, i: u32, a: vec4f) {
 alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 16, 16>;
 alias Sum = subgroup_matrix_result<f32, 16, 16>;
-var<workgroup> slab: array<vec4u, 928>; // eight halves each, then four sums
-var<workgroup> scales: array<vec2f, 16>;
+const REST = 80u;
+var<workgroup> slab: array<vec4u, 960>; // eight halves each, then four sums
+var<workgroup> found: array<vec2f, 64>; // of a row: the largest value, the sum of squares
 var<workgroup> misfit: atomic<u32>;
 
 fn x_values(row: u32, i: u32) -> Values {
@@ -55,208 +56,243 @@ fn put_x(to: u32, scale: f32, x: Values, found: vec2f) -> vec2f {
   return vec2f(max(found.x, all), 0.0);
 }
 
-fn find_scale(row: u32) {
-  var all = vec2f();
-  for (var i = 0u; i < 28u; i++) {
-    let found = bitcast<vec2f>(slab[row * 29u + i].xy);
-    all = vec2f(max(all.x, found.x), all.y + found.y);
-  }
-  let e = bitcast<u32>(all.x) >> 23u;
-  var by = 131u;
-  if (all.x > 0.0 && (e < 119u || e > 138u)) {
-    by = 268u - clamp(e, 15u, 254u);
-    atomicStore(&misfit, 1u);
-  }
-  let back = bitcast<f32>((254u - by) << 23u);
-  scales[row] = vec2f(bitcast<f32>(by << 23u), back);
+fn over_eights(share: vec2f) -> vec2f {
+  var all = share;
+  let other0 = subgroupShuffleXor(all, 1u);
+  all = vec2f(max(all.x, other0.x), all.y + other0.y);
+  let other1 = subgroupShuffleXor(all, 2u);
+  all = vec2f(max(all.x, other1.x), all.y + other1.y);
+  return all;
 }
 
-const REST = 464u;
+fn found_of(row: u32) -> vec2f {
+  var all = vec2f();
+  for (var part = 0u; part < 4u; part++) {
+    let share = found[row * 4u + part];
+    all = vec2f(max(all.x, share.x), all.y + share.y);
+  }
+  return all;
+}
+
+fn exponent_of(most: f32) -> u32 {
+  let e = bitcast<u32>(most) >> 23u;
+  let fits = most == 0.0 || (e >= 119u && e <= 138u);
+  return select(268u - clamp(e, 15u, 254u), 131u, fits);
+}
+
+fn back_of(all: vec2f) -> f32 {
+  return bitcast<f32>((254u - exponent_of(all.x)) << 23u);
+}
 
 fn total(begin: u32, row: u32, quad: u32) -> vec4f {
   var total = vec4f();
-  let start = begin + (quad / 4u * 112u + row) * 4u + quad % 4u;
-  for (var part = 0u; part < 7u; part++) {
+  let start = (begin + quad / 4u) * 64u + row * 4u + quad % 4u;
+  for (var part = 0u; part < 4u; part++) {
     total += bitcast<vec4f>(slab[start + part * 64u]);
   }
   return total;
 }
 
-@compute @workgroup_size(224)
+@compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32,
     @builtin(subgroup_id) subgroup: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
   let tile = group.y * 48u + group.x;
   let first = 0u;
   let columns = tile;
-  let own = min(subgroup, 6u);
-  let begin = min(columns + own / 7u, 47u) * 1536u;
-  let share = own % 7u * 4u;
-  let line = lane / 28u;
-  let eight = lane % 28u;
+  let own = min(subgroup, 3u) * 240u;
+  let part = lane / 32u;
+  let to = part * 240u + lane % 32u / 4u * 5u + lane % 4u;
+  let line = lane % 32u / 4u;
+  let eight = part * 4u + lane % 4u;
   let row0 = min(first + line, 15u);
-  let to0 = (line) * 29u + eight;
-  var scale0 = bitcast<f32>(131u << 23u);
   let row1 = min(first + line + 8u, 15u);
-  let to1 = (line + 8u) * 29u + eight;
-  var scale1 = bitcast<f32>(131u << 23u);
+  let column0 = min(columns * 16u + line, 767u) * 96u;
+  let column1 = min(columns * 16u + line + 8u, 767u) * 96u;
   if (lane == 0u) { atomicStore(&misfit, 0u); }
-  var weight_sum: Sum;
+  var scale0 = bitcast<f32>(131u << 23u);
+  var scale1 = bitcast<f32>(131u << 23u);
   for (var again = 0u; again < 2u; again++) {
-    weight_sum = Sum();
+    var weight_sum0 = Sum();
     var found0 = vec2f();
     var found1 = vec2f();
-    var x0_0 = x_values(row0, min(eight, 95u));
-    var x0_1 = x_values(row1, min(eight, 95u));
-    var x1_0 = x_values(row0, min(28u + eight, 95u));
-    var x1_1 = x_values(row1, min(28u + eight, 95u));
-    var weight_0_0 = subgroupMatrixLoad<Left, row_major>(&weight, begin + min(share, 94u), 96u);
-    var weight_0_1 = subgroupMatrixLoad<Left,
-        row_major>(&weight, begin + min(share + 2u, 94u), 96u);
-    var weight_1_0 = subgroupMatrixLoad<Left,
-        row_major>(&weight, begin + min(28u + share, 94u), 96u);
-    var weight_1_1 = subgroupMatrixLoad<Left,
-        row_major>(&weight, begin + min(28u + share + 2u, 94u), 96u);
-    var weight_2_0 = subgroupMatrixLoad<Left,
-        row_major>(&weight, begin + min(56u + share, 94u), 96u);
-    var weight_2_1 = subgroupMatrixLoad<Left,
-        row_major>(&weight, begin + min(56u + share + 2u, 94u), 96u);
-    var weight_3_0 = subgroupMatrixLoad<Left,
-        row_major>(&weight, begin + min(84u + share, 94u), 96u);
-    var weight_3_1 = subgroupMatrixLoad<Left,
-        row_major>(&weight, begin + min(84u + share + 2u, 94u), 96u);
-    for (var at = 0u; at < 96u; at += 112u) {
+    var weight0_0 = weight[column0 + eight];
+    var weight0_1 = weight[column1 + eight];
+    var weight1_0 = weight[column0 + 16u + eight];
+    var weight1_1 = weight[column1 + 16u + eight];
+    var weight2_0 = weight[column0 + 32u + eight];
+    var weight2_1 = weight[column1 + 32u + eight];
+    var weight3_0 = weight[column0 + 48u + eight];
+    var weight3_1 = weight[column1 + 48u + eight];
+    var weight4_0 = weight[column0 + 64u + eight];
+    var weight4_1 = weight[column1 + 64u + eight];
+    var weight5_0 = weight[column0 + 80u + eight];
+    var weight5_1 = weight[column1 + 80u + eight];
+    var x0_0 = x_values(row0, eight);
+    var x0_1 = x_values(row1, eight);
+    var x1_0 = x_values(row0, 16u + eight);
+    var x1_1 = x_values(row1, 16u + eight);
+    {
+      found0 = put_x(to, scale0, x0_0, found0);
+      found1 = put_x(to + 40u, scale1, x0_1, found1);
+      slab[to + 160u] = weight0_0;
+      slab[to + 200u] = weight0_1;
+      workgroupBarrier();
+      x0_0 = x_values(row0, 32u + eight);
+      x0_1 = x_values(row1, 32u + eight);
       {
-        { found0 = put_x(to0, select(0.0, scale0, at + eight < 96u), x0_0, found0); }
-        { found1 = put_x(to1, select(0.0, scale1, at + eight < 96u), x0_1, found1); }
-        workgroupBarrier();
-        if (at + 56u < 96u) {
-          x0_0 = x_values(row0, min(at + 56u + eight, 95u));
-          x0_1 = x_values(row1, min(at + 56u + eight, 95u));
-        }
-        {
-          let half = subgroupMatrixLoad<Right, col_major>(&slab, share, 29u);
-          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 464u, 29u);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_0_0, half, weight_sum);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_0_0, rest, weight_sum);
-        }
-        {
-          let half = subgroupMatrixLoad<Right, col_major>(&slab, share + 2u, 29u);
-          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 466u, 29u);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_0_1, half, weight_sum);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_0_1, rest, weight_sum);
-        }
-        if (at + 112u < 96u) {
-          weight_0_0 = subgroupMatrixLoad<Left,
-              row_major>(&weight, begin + min(at + 112u + share, 94u), 96u);
-          weight_0_1 = subgroupMatrixLoad<Left,
-              row_major>(&weight, begin + min(at + 112u + share + 2u, 94u), 96u);
-        }
-        workgroupBarrier();
+        let half = subgroupMatrixLoad<Right, col_major>(&slab, own, 5u);
+        let rest = subgroupMatrixLoad<Right, col_major>(&slab, own + 80u, 5u);
+        let left0 = subgroupMatrixLoad<Left, row_major>(&slab, own + 160u, 5u);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, half, weight_sum0);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, rest, weight_sum0);
       }
-      if (at + 28u < 96u) {
-        { found0 = put_x(to0, select(0.0, scale0, at + 28u + eight < 96u), x1_0, found0); }
-        { found1 = put_x(to1, select(0.0, scale1, at + 28u + eight < 96u), x1_1, found1); }
-        workgroupBarrier();
-        if (at + 84u < 96u) {
-          x1_0 = x_values(row0, min(at + 84u + eight, 95u));
-          x1_1 = x_values(row1, min(at + 84u + eight, 95u));
-        }
-        {
-          let half = subgroupMatrixLoad<Right, col_major>(&slab, share, 29u);
-          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 464u, 29u);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_1_0, half, weight_sum);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_1_0, rest, weight_sum);
-        }
-        {
-          let half = subgroupMatrixLoad<Right, col_major>(&slab, share + 2u, 29u);
-          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 466u, 29u);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_1_1, half, weight_sum);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_1_1, rest, weight_sum);
-        }
-        if (at + 140u < 96u) {
-          weight_1_0 = subgroupMatrixLoad<Left,
-              row_major>(&weight, begin + min(at + 140u + share, 94u), 96u);
-          weight_1_1 = subgroupMatrixLoad<Left,
-              row_major>(&weight, begin + min(at + 140u + share + 2u, 94u), 96u);
-        }
-        workgroupBarrier();
+      {
+        let half = subgroupMatrixLoad<Right, col_major>(&slab, own + 2u, 5u);
+        let rest = subgroupMatrixLoad<Right, col_major>(&slab, own + 82u, 5u);
+        let left0 = subgroupMatrixLoad<Left, row_major>(&slab, own + 162u, 5u);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, half, weight_sum0);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, rest, weight_sum0);
       }
-      if (at + 56u < 96u) {
-        { found0 = put_x(to0, select(0.0, scale0, at + 56u + eight < 96u), x0_0, found0); }
-        { found1 = put_x(to1, select(0.0, scale1, at + 56u + eight < 96u), x0_1, found1); }
-        workgroupBarrier();
-        if (at + 112u < 96u) {
-          x0_0 = x_values(row0, min(at + 112u + eight, 95u));
-          x0_1 = x_values(row1, min(at + 112u + eight, 95u));
-        }
-        {
-          let half = subgroupMatrixLoad<Right, col_major>(&slab, share, 29u);
-          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 464u, 29u);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_2_0, half, weight_sum);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_2_0, rest, weight_sum);
-        }
-        {
-          let half = subgroupMatrixLoad<Right, col_major>(&slab, share + 2u, 29u);
-          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 466u, 29u);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_2_1, half, weight_sum);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_2_1, rest, weight_sum);
-        }
-        if (at + 168u < 96u) {
-          weight_2_0 = subgroupMatrixLoad<Left,
-              row_major>(&weight, begin + min(at + 168u + share, 94u), 96u);
-          weight_2_1 = subgroupMatrixLoad<Left,
-              row_major>(&weight, begin + min(at + 168u + share + 2u, 94u), 96u);
-        }
-        workgroupBarrier();
-      }
-      if (at + 84u < 96u) {
-        { found0 = put_x(to0, select(0.0, scale0, at + 84u + eight < 96u), x1_0, found0); }
-        { found1 = put_x(to1, select(0.0, scale1, at + 84u + eight < 96u), x1_1, found1); }
-        workgroupBarrier();
-        if (at + 140u < 96u) {
-          x1_0 = x_values(row0, min(at + 140u + eight, 95u));
-          x1_1 = x_values(row1, min(at + 140u + eight, 95u));
-        }
-        {
-          let half = subgroupMatrixLoad<Right, col_major>(&slab, share, 29u);
-          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 464u, 29u);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_3_0, half, weight_sum);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_3_0, rest, weight_sum);
-        }
-        {
-          let half = subgroupMatrixLoad<Right, col_major>(&slab, share + 2u, 29u);
-          let rest = subgroupMatrixLoad<Right, col_major>(&slab, share + 466u, 29u);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_3_1, half, weight_sum);
-          weight_sum = subgroupMatrixMultiplyAccumulate(weight_3_1, rest, weight_sum);
-        }
-        if (at + 196u < 96u) {
-          weight_3_0 = subgroupMatrixLoad<Left,
-              row_major>(&weight, begin + min(at + 196u + share, 94u), 96u);
-          weight_3_1 = subgroupMatrixLoad<Left,
-              row_major>(&weight, begin + min(at + 196u + share + 2u, 94u), 96u);
-        }
-        workgroupBarrier();
-      }
+      workgroupBarrier();
     }
-    { slab[to0] = vec4u(bitcast<vec2u>(found0), 0u, 0u); }
-    { slab[to1] = vec4u(bitcast<vec2u>(found1), 0u, 0u); }
+    {
+      found0 = put_x(to, scale0, x1_0, found0);
+      found1 = put_x(to + 40u, scale1, x1_1, found1);
+      slab[to + 160u] = weight1_0;
+      slab[to + 200u] = weight1_1;
+      workgroupBarrier();
+      x1_0 = x_values(row0, 48u + eight);
+      x1_1 = x_values(row1, 48u + eight);
+      {
+        let half = subgroupMatrixLoad<Right, col_major>(&slab, own, 5u);
+        let rest = subgroupMatrixLoad<Right, col_major>(&slab, own + 80u, 5u);
+        let left0 = subgroupMatrixLoad<Left, row_major>(&slab, own + 160u, 5u);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, half, weight_sum0);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, rest, weight_sum0);
+      }
+      {
+        let half = subgroupMatrixLoad<Right, col_major>(&slab, own + 2u, 5u);
+        let rest = subgroupMatrixLoad<Right, col_major>(&slab, own + 82u, 5u);
+        let left0 = subgroupMatrixLoad<Left, row_major>(&slab, own + 162u, 5u);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, half, weight_sum0);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, rest, weight_sum0);
+      }
+      workgroupBarrier();
+    }
+    {
+      found0 = put_x(to, scale0, x0_0, found0);
+      found1 = put_x(to + 40u, scale1, x0_1, found1);
+      slab[to + 160u] = weight2_0;
+      slab[to + 200u] = weight2_1;
+      workgroupBarrier();
+      x0_0 = x_values(row0, 64u + eight);
+      x0_1 = x_values(row1, 64u + eight);
+      {
+        let half = subgroupMatrixLoad<Right, col_major>(&slab, own, 5u);
+        let rest = subgroupMatrixLoad<Right, col_major>(&slab, own + 80u, 5u);
+        let left0 = subgroupMatrixLoad<Left, row_major>(&slab, own + 160u, 5u);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, half, weight_sum0);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, rest, weight_sum0);
+      }
+      {
+        let half = subgroupMatrixLoad<Right, col_major>(&slab, own + 2u, 5u);
+        let rest = subgroupMatrixLoad<Right, col_major>(&slab, own + 82u, 5u);
+        let left0 = subgroupMatrixLoad<Left, row_major>(&slab, own + 162u, 5u);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, half, weight_sum0);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, rest, weight_sum0);
+      }
+      workgroupBarrier();
+    }
+    {
+      found0 = put_x(to, scale0, x1_0, found0);
+      found1 = put_x(to + 40u, scale1, x1_1, found1);
+      slab[to + 160u] = weight3_0;
+      slab[to + 200u] = weight3_1;
+      workgroupBarrier();
+      x1_0 = x_values(row0, 80u + eight);
+      x1_1 = x_values(row1, 80u + eight);
+      {
+        let half = subgroupMatrixLoad<Right, col_major>(&slab, own, 5u);
+        let rest = subgroupMatrixLoad<Right, col_major>(&slab, own + 80u, 5u);
+        let left0 = subgroupMatrixLoad<Left, row_major>(&slab, own + 160u, 5u);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, half, weight_sum0);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, rest, weight_sum0);
+      }
+      {
+        let half = subgroupMatrixLoad<Right, col_major>(&slab, own + 2u, 5u);
+        let rest = subgroupMatrixLoad<Right, col_major>(&slab, own + 82u, 5u);
+        let left0 = subgroupMatrixLoad<Left, row_major>(&slab, own + 162u, 5u);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, half, weight_sum0);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, rest, weight_sum0);
+      }
+      workgroupBarrier();
+    }
+    {
+      found0 = put_x(to, scale0, x0_0, found0);
+      found1 = put_x(to + 40u, scale1, x0_1, found1);
+      slab[to + 160u] = weight4_0;
+      slab[to + 200u] = weight4_1;
+      workgroupBarrier();
+      {
+        let half = subgroupMatrixLoad<Right, col_major>(&slab, own, 5u);
+        let rest = subgroupMatrixLoad<Right, col_major>(&slab, own + 80u, 5u);
+        let left0 = subgroupMatrixLoad<Left, row_major>(&slab, own + 160u, 5u);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, half, weight_sum0);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, rest, weight_sum0);
+      }
+      {
+        let half = subgroupMatrixLoad<Right, col_major>(&slab, own + 2u, 5u);
+        let rest = subgroupMatrixLoad<Right, col_major>(&slab, own + 82u, 5u);
+        let left0 = subgroupMatrixLoad<Left, row_major>(&slab, own + 162u, 5u);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, half, weight_sum0);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, rest, weight_sum0);
+      }
+      workgroupBarrier();
+    }
+    {
+      found0 = put_x(to, scale0, x1_0, found0);
+      found1 = put_x(to + 40u, scale1, x1_1, found1);
+      slab[to + 160u] = weight5_0;
+      slab[to + 200u] = weight5_1;
+      workgroupBarrier();
+      {
+        let half = subgroupMatrixLoad<Right, col_major>(&slab, own, 5u);
+        let rest = subgroupMatrixLoad<Right, col_major>(&slab, own + 80u, 5u);
+        let left0 = subgroupMatrixLoad<Left, row_major>(&slab, own + 160u, 5u);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, half, weight_sum0);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, rest, weight_sum0);
+      }
+      {
+        let half = subgroupMatrixLoad<Right, col_major>(&slab, own + 2u, 5u);
+        let rest = subgroupMatrixLoad<Right, col_major>(&slab, own + 82u, 5u);
+        let left0 = subgroupMatrixLoad<Left, row_major>(&slab, own + 162u, 5u);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, half, weight_sum0);
+        weight_sum0 = subgroupMatrixMultiplyAccumulate(left0, rest, weight_sum0);
+      }
+      workgroupBarrier();
+    }
+    let all0 = over_eights(found0);
+    let all1 = over_eights(found1);
+    if (lane % 4u == 0u) {
+      found[(line) * 4u + part] = all0;
+      found[(line + 8u) * 4u + part] = all1;
+    }
+    if (subgroup < 4u) {
+      subgroupMatrixStore<col_major>(&slab, subgroup * 64u, weight_sum0, 4u);
+    }
     workgroupBarrier();
-    if (lane < 16u) { find_scale(lane); }
+    if (lane < 16u && exponent_of(found_of(lane).x) != 131u) { atomicStore(&misfit, 1u); }
     if (workgroupUniformLoad(&misfit) == 0u) { break; }
-    { scale0 = scales[line].x; }
-    { scale1 = scales[line + 8u].x; }
+    scale0 = bitcast<f32>(exponent_of(found_of(min(line, 15u)).x) << 23u);
+    scale1 = bitcast<f32>(exponent_of(found_of(min(line + 8u, 15u)).x) << 23u);
   }
-  if (subgroup < 7u) {
-    subgroupMatrixStore<col_major>(&slab, subgroup * 64u, weight_sum, 4u);
-  }
-  workgroupBarrier();
-  for (var item = lane; item < 64u; item += 224u) {
+  for (var item = lane; item < 64u; item += 128u) {
     let row = item / 4u;
     let quad = item % 4u;
     let i = columns * 4u + quad;
     if (first + row < 16u && i < 192u) {
-      let scale = scales[row].y;
+      let scale = back_of(found_of(row));
       store(first + row, i, total(0u, row, quad) * scale);
     }
   }
