@@ -14,7 +14,7 @@ from scenes.scene import GRID
 
 # Guidance, top k and top p. Tokens of scenes are nearly certain, and guidance far above 1 makes much of what
 # is never drawn.
-SETTINGS = ((1.1, 3, 1.0), (1.2, 3, 1.0), (1.0, 4, 1.0), (1.15, 3, 0.98), (1.3, 2, 0.98), (1.1, 4, 1.0), (1.5, 2, 1.0))
+SETTINGS = ((1.15, 3, 0.98), (1.0, 3, 0.98), (1.1, 3, 0.95), (1.3, 2, 0.98), (1.0, 4, 1.0), (1.2, 3, 1.0), (1.5, 2, 1.0))
 
 
 class Judging:
@@ -97,7 +97,7 @@ class Judging:
                 break
             images, _ = self.paint(tried, setting, seed=1)
             said = summary(self.run.tried, detections(judge, images))
-            points = sum(said[k]["share"] for k in ("objects", "relation", "count") if k in said)
+            points = sum(said[k]["share"] for k in ("objects", "relation", "count", "row") if k in said)
             evaluation["tried"].append({**named(setting), **said})
             self.run.say(f"{named(setting)}: " + ", ".join(f"{k} {v['share']}" for k, v in said.items()))
             if points > best:
@@ -113,17 +113,23 @@ class Judging:
         pictures, _ = self.paint(ev.arrays(singles, self.run.words, self.device), chosen, seed=3)
         evaluation["singles"] = summary(singles, detections(judge, pictures))
         self.run.say(f"single objects: {evaluation['singles']}")
-        apart = ev.nearest(images, self.renderer, self.run.scenes, self.run.trained_scenes)
+        if self.run.trained_scenes:
+            self.compare(images)
+
+    def compare(self, images):
+        """How near pictures are to scenes that this run trained on, and how near true held-out scenes are."""
         rows = torch.arange(len(self.packed), device=self.device)
         drawn, _ = self.packed.draw(self.renderer, rows)
-        reference = ev.nearest(drawn, self.renderer, self.run.scenes, self.run.trained_scenes)
-        evaluation["nearest_trained_scene"] = {
+        trained = (self.renderer, self.run.scenes, self.run.trained_scenes)
+        apart, reference = (ev.nearest(x, *trained) for x in (images, drawn))
+        near = {
             "median": round(apart.median().item(), 2),
             "below_8": round((apart < 8).float().mean().item(), 4),
             "drawn_median": round(reference.median().item(), 2),
             "drawn_below_8": round((reference < 8).float().mean().item(), 4),
         }
-        self.run.say(f"nearest trained scene: {evaluation['nearest_trained_scene']}")
+        self.report["evaluation"]["nearest_trained_scene"] = near
+        self.run.say(f"nearest trained scene: {near}")
 
     def show(self, images, chosen):
         """Eight chosen prompts, then held-out captions of every kind."""

@@ -192,7 +192,7 @@ class Training:
     def train_decoder(self, codes, ends):
         """T5 and decoder; their helpers."""
         options, device = self.options, self.device
-        self.trained_scenes = len(codes)
+        self.trained_scenes = 0 if self.skips("decoder") else len(codes)
         batch = min(options.batch, len(codes))
         settings = (device, self.precision, batch, options.rate, options.compile)
         decoder = DecoderTrainer(self.scenes, self.settled, *settings)
