@@ -2,6 +2,7 @@
 import { basename, join } from 'node:path';
 import { generate, loadModel } from '../../src/index.ts';
 import { defaultModelFolder, openFolder, packageFolder } from '../../src/node/files.ts';
+import type { Tiles } from '../../src/ops/tiles.ts';
 import type { ModelFiles } from '../../src/weights/source.ts';
 import { caseFolders } from '../../test/golden-runner/case.ts';
 import { reasonToSkip, runCase } from '../../test/golden-runner/run.ts';
@@ -34,7 +35,8 @@ const CLASSES = [0, 9, 18, 27];
 export async function measureFidelity(session: Session): Promise<FidelityResult> {
   const checks: FidelityCheck[] = [];
   for (const way of waysOf(session.environment.variant, session.settings)) {
-    for (const [name, check] of Object.entries(CHECKS)) {
+    const checksOfWay = { ...CHECKS, ...(hasMatrices(session, way) && MATRIX_CHECKS) };
+    for (const [name, check] of Object.entries<Check>(checksOfWay)) {
       session.note(`${name}, ${way.name}`);
       checks.push(await checked(name, way, () => check(sessionOf(session, way), way)));
     }
@@ -67,13 +69,38 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'windows against step by step': (session) => session.use((d) => windows(d, session)),
 };
 
-async function golden({ device }: BenchDevice, session: Session, way: Way): Promise<Found> {
+/** Where there are matrices: products of few rows by them, whatever the tiles say. */
+const MATRIX_CHECKS: Readonly<Record<string, Check>> = {
+  'golden cases, products by matrices': (session, way) =>
+    session.use((d) => golden(d, session, way, BY_MATRICES)),
+};
+
+const hasMatrices = ({ environment }: Session, { settings }: Way): boolean =>
+  environment.variant.matrix !== undefined && settings.matrix !== false;
+
+interface Cases {
+  readonly tiles: Tiles | undefined;
+  readonly names: RegExp;
+}
+
+/** Matrices multiply weights of halves. */
+const BY_MATRICES: Cases = { tiles: { product: { math: 'matrix' } }, names: /c2i_tiny_f16$/ };
+
+async function golden(
+  { device }: BenchDevice,
+  session: Session,
+  way: Way,
+  { tiles, names }: Cases = {
+    tiles: session.loading.tiles,
+    names: isSmall(session) ? SMALL : /./,
+  },
+): Promise<Found> {
   const { precision } = way.settings;
-  const { variant, tiles } = session.loading;
+  const { variant } = session.loading;
   const failures: string[] = [];
   let passed = 0;
   const folders = caseFolders(join(packageFolder(), 'test', 'golden'))
-    .filter((folder) => !isSmall(session) || SMALL.test(folder))
+    .filter((folder) => names.test(folder))
     .filter((folder) => reasonToSkip(folder, { precision }) === undefined);
   for (const folder of folders) {
     const options = { variant, tiles, precision, classes: CLASSES };

@@ -2,7 +2,7 @@
 
 import { type Bindings, ceilDiv, declare, grid, type Kernel, range } from '../kernel.ts';
 import { valueReader } from '../lib/accessors.ts';
-import { wgsl } from '../lib/wgsl.ts';
+import { wgsl } from '../lib/wgsl-if.ts';
 import { type Conv2dParams, convSizes, normedLib } from './conv-shape.ts';
 
 /** Columns of output from which an invocation makes eight pixels in a row instead of four. */

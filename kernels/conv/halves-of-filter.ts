@@ -2,7 +2,7 @@ import { assert, type Binding, ceilDiv, declare, grid, type Kernel, range } from
 import { valueReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
-import { wgsl } from '../lib/wgsl.ts';
+import { wgsl } from '../lib/wgsl-if.ts';
 
 export interface HalvesOfFilterParams {
   /** A multiple of 8. */

@@ -1,7 +1,7 @@
 import { assert, type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
-import { wgsl } from '../lib/wgsl.ts';
+import { wgsl } from '../lib/wgsl-if.ts';
 
 export interface TextureRowsParams {
   readonly images: number;

@@ -3,7 +3,7 @@ import { type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts'
 import { valueReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
-import { wgsl } from '../lib/wgsl.ts';
+import { wgsl } from '../lib/wgsl-if.ts';
 import type { CodebookParams } from './codebook.ts';
 import { CODEBOOK_RULES } from './codebook.ts';
 

@@ -1,9 +1,11 @@
 /** Text of kernels as people read it. */
-import { wgsl as preprocessed } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
-/** WGSL with the `#if` of wgsl-preprocessor, in the layout of `tidy`. */
-export function wgsl(strings: TemplateStringsArray, ...values: readonly unknown[]): string {
-  const code = preprocessed(strings, ...values);
+/** WGSL in the layout of `tidy`; wgsl-if.ts has it with conditions. */
+export const wgsl = (strings: TemplateStringsArray, ...values: readonly unknown[]): string =>
+  laidOut(String.raw({ raw: strings }, ...values));
+
+/** What `tidy` makes of a text, which is kept. */
+export function laidOut(code: string): string {
   const known = texts.get(code);
   if (known !== undefined) return known;
   if (texts.size === MAX_TEXTS) texts.clear();

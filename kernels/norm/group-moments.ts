@@ -14,7 +14,7 @@ import { assertIndexable } from '../lib/indexable.ts';
 import { MAP_RULES } from '../lib/map-rules.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
-import { wgsl } from '../lib/wgsl.ts';
+import { wgsl } from '../lib/wgsl-if.ts';
 
 export interface GroupMomentsParams {
   readonly images: number;

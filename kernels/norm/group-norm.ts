@@ -14,7 +14,7 @@ import { MAP_RULES } from '../lib/map-rules.ts';
 import { normScaleLib } from '../lib/norm-scale.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
-import { wgsl } from '../lib/wgsl.ts';
+import { wgsl } from '../lib/wgsl-if.ts';
 
 export interface GroupNormParams {
   readonly images: number;

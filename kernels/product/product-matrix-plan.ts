@@ -1,6 +1,6 @@
 /** How a product of few rows by matrices of subgroups divides its work, and which devices can make it. */
-import { ceilDiv, type MatrixSizes } from '../kernel.ts';
-import type { ProductTile } from './product-tile.ts';
+import { ceilDiv, MAX_WORKGROUP_BYTES, type MatrixSizes, type Variant } from '../kernel.ts';
+import type { ProductShape, ProductTile } from './product-tile.ts';
 
 /** Eights of values of a row that a subgroup has in a round. */
 export const EIGHTS = 4;
@@ -87,8 +87,32 @@ export function planOf(
 export const bytesOf = ({ memory, parts }: MatrixPlan, n: number): number =>
   16 * memory + 8 * n * parts + 4;
 
-/** Why a device's matrices cannot make a product, or undefined where they can. */
+/**
+ * Why a variant's matrices cannot make a product, or undefined where they can: weights are read as they are
+ * stored, as halves.
+ */
 export function matrixProblem(
+  { inDim, outDim, dtype, weights = 1, split = 1 }: ProductShape,
+  variant: Variant,
+  tile: Partial<ProductTile>,
+): string | undefined {
+  const { reduce, f16, matrix } = variant;
+  if (dtype !== 'f16') return `math "matrix" multiplies weights of f16 as they are, got ${dtype}`;
+  if (split > 1) return `math "matrix" takes inDim whole, got ${split} parts of it`;
+  if (reduce === 'serial') return 'math "matrix" needs barriers, which a serial kernel has not';
+  if (!f16) return 'math "matrix" needs the device feature "shader-f16", which this variant lacks';
+  if (matrix?.operand !== 'f16') return 'math "matrix" needs products of halves with sums in f32';
+  const limits = limitsOf(variant, matrix);
+  return planProblem({ inDim, outDim, weights }, limits, tile);
+}
+
+/** What a variant allows products by its matrices. */
+export const limitsOf = (
+  { invocations = 256, workgroupBytes = MAX_WORKGROUP_BYTES }: Variant,
+  matrix: MatrixSizes,
+): MatrixLimits => ({ matrix, invocations, workgroupBytes });
+
+function planProblem(
   shape: MatrixShape,
   limits: MatrixLimits,
   tile: MatrixTile,

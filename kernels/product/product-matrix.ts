@@ -6,7 +6,7 @@
  * multiplied with both: 21 bits of it count. Rows are filled up to a matrix, which takes as long for one row
  * as for all of them.
  */
-import { ceilDiv, MATRIX_FEATURE, range } from '../kernel.ts';
+import { ceilDiv, MATRIX_FEATURE, type MatrixSizes, range, type Variant } from '../kernel.ts';
 import { quads } from '../lib/accessors.ts';
 import {
   loadLeftRows,
@@ -19,7 +19,7 @@ import {
 import { GUESS, inputLib, scaleLib } from './product-matrix-input.ts';
 import {
   EIGHTS,
-  type MatrixLimits,
+  limitsOf,
   type MatrixPlan,
   type MatrixTile,
   planOf,
@@ -32,14 +32,20 @@ const INPUTS = 2;
 
 /** What the parts of the text share. */
 interface Layout extends Product, MatrixPlan {
-  readonly matrix: MatrixLimits['matrix'];
+  readonly matrix: MatrixSizes;
   /** Eights of a row. */
   readonly all: number;
   readonly norm: boolean;
 }
 
-export function byMatrices(product: Product, limits: MatrixLimits, tile: MatrixTile): Made {
-  const { matrix } = limits;
+/** @param matrix Those of the variant, against which `matrixProblem` has nothing. */
+export function byMatrices(
+  product: Product,
+  matrix: MatrixSizes,
+  variant: Variant,
+  tile: MatrixTile,
+): Made {
+  const limits = limitsOf(variant, matrix);
   const { m, n } = matrix;
   const { inDim, outDim, weights, normEps } = product;
   const plan = planOf({ inDim, outDim, weights: weights.length }, limits, tile);

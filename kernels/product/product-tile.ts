@@ -1,14 +1,7 @@
 /** How a product of few rows with a weight divides its work. */
-import {
-  MATRIX_FEATURE,
-  MAX_WORKGROUP_BYTES,
-  type MatrixDType,
-  type MatrixSizes,
-  type Variant,
-} from '../kernel.ts';
+import { MATRIX_FEATURE, MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
 import { shown } from '../lib/params.ts';
 import { loadWidth } from '../lib/weights.ts';
-import type { MatrixLimits } from './product-matrix-plan.ts';
 
 /** Who shares a sum decides its order; columns do not, so the number of rows may choose them. */
 export type ProductTile = {
@@ -129,8 +122,10 @@ export function productProblem(
   const { reduce, lanes = LEAST_LANES } = variant;
   if (Object.keys(tile).some((setting) => !PRODUCT_SETTINGS.some((known) => known === setting)))
     return `"tile" expected some of ${PRODUCT_SETTINGS.join(', ')}, got ${shown(tile)}`;
-  const noMatrix = tile.math === 'matrix' && noMatrices(shape, variant, tile);
-  if (noMatrix) return noMatrix;
+  if (tile.math === 'matrix')
+    return variant.matrix
+      ? variant.matrix.texts.fewProblem(shape, variant, tile)
+      : `math "matrix" needs the device feature "${MATRIX_FEATURE}"`;
   const wrong = (['span', 'parts', 'columns'] as const).find((setting) => {
     const value = tile[setting];
     return value !== undefined && !(Number.isInteger(value) && value > 0);
@@ -138,7 +133,6 @@ export function productProblem(
   // `productTile` counts on it.
   if (wrong) return `${wrong} expected a positive integer, got ${tile[wrong]}`;
   const { math, span, parts, columns, teams } = productTile(shape, variant, tile);
-  if (math === 'matrix') return undefined;
   if (math !== 'f32') return `math "${math}" expected f32 or matrix`;
   const isPower = (n: number): boolean => Number.isInteger(n) && n > 0 && (n & (n - 1)) === 0;
   if (!isPower(span) || !isPower(parts) || span > lanes || span * parts * teams > MOST)
@@ -149,25 +143,3 @@ export function productProblem(
     return `columns expected 4, or 8 without barriers and 2 with them, got ${columns}`;
   return undefined;
 }
-
-/** Why matrices cannot make a product: they are read as they are stored, as halves. */
-function noMatrices(
-  { inDim, outDim, dtype, weights = 1, split = 1 }: ProductShape,
-  variant: Variant,
-  tile: Partial<ProductTile>,
-): string | undefined {
-  const { reduce, f16, matrix } = variant;
-  if (dtype !== 'f16') return `math "matrix" multiplies weights of f16 as they are, got ${dtype}`;
-  if (split > 1) return `math "matrix" takes inDim whole, got ${split} parts of it`;
-  if (reduce === 'serial') return 'math "matrix" needs barriers, which a serial kernel has not';
-  if (!f16) return 'math "matrix" needs the device feature "shader-f16", which this variant lacks';
-  if (matrix?.operand !== 'f16')
-    return `math "matrix" needs the device feature "${MATRIX_FEATURE}", with products of halves and sums in f32`;
-  return matrix.texts.fewProblem({ inDim, outDim, weights }, limitsOf(variant, matrix), tile);
-}
-
-/** What a device allows products by its matrices. */
-export const limitsOf = (
-  { invocations = MOST, workgroupBytes = MAX_WORKGROUP_BYTES }: Variant,
-  matrix: MatrixSizes,
-): MatrixLimits => ({ matrix, invocations, workgroupBytes });

@@ -22,7 +22,7 @@ import { loadWidth, weightReader } from '../lib/weights.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { type Columns, columnsOf, productBytes } from './columns.ts';
 import { inRegisters } from './product-loop.ts';
-import { limitsOf, type ProductTile, productProblem, productTile } from './product-tile.ts';
+import { type ProductTile, productProblem, productTile } from './product-tile.ts';
 import { type Product, valuesLib } from './product-values.ts';
 
 export interface ProductParams {
@@ -69,7 +69,7 @@ export function productKernel<B extends Bindings>(
   const whole = productTile(shape, variant, tile);
   const made =
     whole.math === 'matrix' && variant.matrix
-      ? variant.matrix.texts.few(product, limitsOf(variant, variant.matrix), tile ?? {})
+      ? variant.matrix.texts.few(product, variant.matrix, variant, tile ?? {})
       : inRegisters({ ...product, ...whole, serial: variant.reduce === 'serial' });
   const rowTiles = ceilDiv(rows, made.rowTile);
   const tiles = ceilDiv(4 * quads(outDim), made.columnTile) * rowTiles;

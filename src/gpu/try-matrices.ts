@@ -5,8 +5,10 @@ import { halvesOfMap } from '../../kernels/conv/halves-of-map.ts';
 import { halvesProblem } from '../../kernels/conv/halves-tile.ts';
 import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import { type Kernel, type MatrixConfig, range, type Variant } from '../../kernels/kernel.ts';
+import { linear } from '../../kernels/product/linear.ts';
 import type { MapTile } from '../../kernels/product/map-tile.ts';
 import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
+import { productProblem } from '../../kernels/product/product-tile.ts';
 import { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { type Matrices, matrixSizes } from './matrices.ts';
@@ -30,7 +32,7 @@ export async function firstThatBuilds(device: GPUDevice): Promise<Matrices> {
     if (isRefused) continue;
     let isRight = true;
     // A device that was lost meanwhile says so to whatever comes next.
-    for (const each of [trial, ...ofHalves(config)]) {
+    for (const each of [trial, ...ofHalves(config), ...ofRows(config)]) {
       isRight &&= await isTrialRight(device, each).catch(() => false);
     }
     if (isRight) return { config };
@@ -50,6 +52,8 @@ interface Trial {
   readonly kernel: Kernel;
   readonly graph: Graph;
   readonly states: readonly [left: Tensor, right: Tensor];
+  /** What the values of the left are multiplied with first. Default 1. */
+  readonly uneven?: number;
   readonly out: Tensor;
   /** What `out` has at a line of the left and one of the right. */
   expected(left: Float32Array, right: Float32Array, i: number, j: number): number;
@@ -102,6 +106,24 @@ function ofHalves(matrix: MatrixConfig): readonly Trial[] {
   return [{ kernel, graph, states: [weight, map], out, expected }];
 }
 
+/** More bits than a half has, and fewer than two. */
+const UNEVEN = 1 + 2 ** -14;
+
+/** A product of few rows of f32, which become two halves each, where matrices of this size can make one. */
+function ofRows(matrix: MatrixConfig): readonly Trial[] {
+  const variant = trialVariant(matrix);
+  const sizes = { rows: PIXELS, inDim: SHAPE.channels, outDim: PIXELS, dtype: 'f16' } as const;
+  const tile = { math: 'matrix' } as const;
+  if (productProblem(sizes, variant, tile)) return [];
+  const graph = new Graph();
+  const x = graph.state('x', 'f32', [PIXELS, SHAPE.channels]);
+  const weight = graph.state('weight', 'f16', [PIXELS, SHAPE.channels]);
+  const kernel = linear({ ...sizes, variant, tile });
+  const { out } = graph.call(kernel, { x, weight });
+  const expected = sumOver((i, c) => i * SHAPE.channels + c);
+  return [{ kernel, graph, states: [x, weight], uneven: UNEVEN, out, expected }];
+}
+
 /** The sum over channels of the products of what lies at a line and a channel. */
 const sumOver =
   (
@@ -121,15 +143,24 @@ const operand = (seed: number): Float32Array<ArrayBuffer> =>
     return (2 * sixBits - 63) / 64;
   });
 
+/** Values that halves hold, none of them 0. */
+const halves = (values: Float32Array<ArrayBuffer>): Uint16Array<ArrayBuffer> =>
+  Uint16Array.from(new Uint32Array(values.buffer), (bits) => {
+    return ((bits >>> 16) & 0x8000) | (((bits >>> 13) - (112 << 10)) & 0x7fff);
+  });
+
 async function isTrialRight(device: GPUDevice, trial: Trial): Promise<boolean> {
   const memory = new Memory(device);
-  const { graph, states, out } = trial;
+  const { graph, states, uneven = 1, out } = trial;
   try {
     const program = await build(memory, graph, { weights: new Map(), keep: [out] });
-    const [left, right] = [operand(0), operand(5)];
+    const [left, right] = [operand(0).map((v) => v * uneven), operand(5)];
     await memory.checked('trying matrices', () => {
-      device.queue.writeBuffer(program.bufferOf(states[0]), 0, left);
-      device.queue.writeBuffer(program.bufferOf(states[1]), 0, right);
+      for (const [i, values] of [left, right].entries()) {
+        const state = states[i as 0 | 1];
+        const stored = state.dtype === 'f16' ? halves(values) : values;
+        device.queue.writeBuffer(program.bufferOf(state), 0, stored);
+      }
     });
     await program.run();
     const made = new Float32Array(await readBuffer(memory, program.bufferOf(out)));
@@ -142,5 +173,5 @@ async function isTrialRight(device: GPUDevice, trial: Trial): Promise<boolean> {
   }
 }
 
-/** Results are up to 64; sums in halves would be off by 1e-3. */
+/** Results are up to 64; sums in halves would be off by 1e-3, and rows of one half each by 1e-4. */
 const MOST_ERROR = 1e-5;

@@ -11,10 +11,12 @@ export type Tile = Readonly<Record<string, number | string | boolean>>;
 export type Tiles = Readonly<Record<string, Tile>>;
 
 /** What a table says of a key `family shape`; the rest is the own choice. */
-export const tileOf = (tiles: Tiles | undefined, key: string): Tile => ({
-  ...tiles?.[key],
-  ...tiles?.[familyOf(key)],
-});
+export function tileOf(tiles: Tiles | undefined, key: string): Tile {
+  const [own, forced] = [tiles?.[key], tiles?.[familyOf(key)]];
+  // Where another `math` is forced, what was measured says nothing: its settings mean something else.
+  const isOther = forced?.math !== undefined && forced.math !== (own?.math ?? 'f32');
+  return { ...(isOther ? undefined : own), ...forced };
+}
 
 /** The part of a key before the shape. */
 export const familyOf = (key: string): string => key.slice(0, key.indexOf(' '));

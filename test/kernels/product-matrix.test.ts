@@ -121,6 +121,13 @@ const checks: readonly (readonly [title: string, check: () => Promise<void>])[] 
     },
   ],
   [
+    'does not unpack what it has packed, which a driver took for the value itself',
+    async () => {
+      const { code } = linear(small);
+      expect(code.slice(code.indexOf('fn put_x'))).not.toContain('unpack2x16float');
+    },
+  ],
+  [
     'gives a row the same bits among any others',
     async () => {
       const inputs = inputsOf({ ...small, rows: 10 });
@@ -208,8 +215,8 @@ describe('refuses matrices', () => {
   test.each<[MatrixDType, Variant, RegExp]>([
     ['f32', own, /multiplies weights of f16 as they are, got f32/],
     ['bf16', own, /multiplies weights of f16 as they are, got bf16/],
-    ['f16', PORTABLE, /math "matrix" needs the device feature "shader-f16"/],
-    ['f16', { ...PORTABLE, f16: true }, /needs .*"chromium-experimental-subgroup-matrix"/],
+    ['f16', { ...own, f16: false }, /math "matrix" needs the device feature "shader-f16"/],
+    ['f16', PORTABLE, /needs the device feature "chromium-experimental-subgroup-matrix"/],
     [
       'f16',
       { ...own, matrix: { ...own.matrix! } },

@@ -1,7 +1,8 @@
 /** How the text of kernels is laid out. */
 import { describe, expect, test } from 'vitest';
 import { declare } from '../../kernels/kernel.ts';
-import { tidy, wgsl } from '../../kernels/lib/wgsl.ts';
+import { tidy } from '../../kernels/lib/wgsl.ts';
+import { wgsl } from '../../kernels/lib/wgsl-if.ts';
 import { TEXTS, underVariants } from '../records/texts.ts';
 import { uniform } from '../support/random.ts';
 import { VARIANTS } from '../support/variants.ts';

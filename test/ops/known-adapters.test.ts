@@ -1,6 +1,7 @@
 /** Tiles that this version knows of adapters: for whom, and that they can be made. */
 import { describe, expect, test } from 'vitest';
 import type { Variant } from '../../kernels/kernel.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import { GPT_SIZES, type GptSize, gptConfig } from '../../src/models/gpt-config.ts';
 import { VQ_16 } from '../../src/models/vq-config.ts';
 import { knownTiles } from '../../src/ops/known-adapters.ts';
@@ -8,7 +9,12 @@ import { forcedOf } from '../../src/ops/tiles.ts';
 import { callsByKey } from '../../src/tune/candidates.ts';
 import { workloadsOf } from '../../src/tune/workloads.ts';
 
-const variant: Variant = { reduce: 'subgroup', f16: true, lanes: 32 };
+const plain: Variant = { reduce: 'subgroup', f16: true, lanes: 32 };
+const limits = { invocations: 1024, workgroupBytes: 49152 };
+const sizes = { m: 16, n: 16, k: 16, lanes: 32 } as const;
+const matrix = matrixConfig({ ...sizes, operand: 'f16' });
+/** With matrices, and without: browsers have none yet. */
+const variant: Variant = { ...plain, ...limits, matrix };
 const named = (vendor: string, device: string, architecture = '') => ({
   ...{ vendor, device, architecture },
 });
@@ -36,11 +42,31 @@ test('Hopper is known by its architecture or its name, with subgroups of 32', ()
   }
 });
 
+test('those for matrices only where there are such matrices, and the memory that they need', () => {
+  const isMade = (way: Variant) =>
+    Object.values(knownTiles(h200, way)).some(({ math }) => math === 'matrix');
+  expect(isMade(variant)).toBe(true);
+  const others: readonly Partial<Variant>[] = [
+    { matrix: undefined },
+    { matrix: matrixConfig({ ...sizes, n: 8, operand: 'f16' }) },
+    { matrix: matrixConfig({ ...sizes, operand: 'f32' }) },
+    { f16: false },
+    { workgroupBytes: 32768 },
+    { workgroupBytes: undefined },
+  ];
+  for (const other of others) expect(isMade({ ...variant, ...other })).toBe(false);
+  expect(Object.keys(knownTiles(h200, plain)).length).toBeGreaterThan(0);
+});
+
 test('all are measured ones, which whoever forces a tile has instead', () => {
   expect(forcedOf(knownTiles(h200, variant))).toEqual({});
 });
 
-describe.each(['f16', 'f32'] as const)('with a cache of %s', (kvDtype) => {
+describe.each([
+  ['f16', variant],
+  ['f32', variant],
+  ['f16', plain],
+] as const)('with a cache of %s', (kvDtype, variant) => {
   const known = knownTiles(h200, variant);
   const calls = (Object.keys(GPT_SIZES) as GptSize[]).map((size) => {
     const gpt = gptConfig(size, 24);

@@ -1,6 +1,6 @@
 /** LLAMAGEN_VARIANT as text. */
 import { expect, test } from 'vitest';
-import { tileOf } from '../../src/ops/tiles.ts';
+import { type Tile, tileOf } from '../../src/ops/tiles.ts';
 import { parseVariant } from '../../src/ops/variant-words.ts';
 
 test.each([
@@ -30,4 +30,14 @@ test('a forced tile is stronger than a measured one', () => {
   expect(tileOf(measured, 'product f32[8,8]')).toEqual({ columns: 8, split: 2 });
   const tiles = { ...measured, product: { split: 4 } };
   expect(tileOf(tiles, 'product f32[8,8]')).toEqual({ columns: 8, split: 4 });
+});
+
+test('a measured tile is left out where another math is forced', () => {
+  const byMatrices = { math: 'matrix', columns: 32, parts: 8 };
+  const of = (own: Tile, forced: Tile) =>
+    tileOf({ 'product f16[8,8]': own, product: forced }, 'product f16[8,8]');
+  expect(of(byMatrices, { math: 'f32', span: 8 })).toEqual({ math: 'f32', span: 8 });
+  expect(of({ span: 4 }, { math: 'matrix' })).toEqual({ math: 'matrix' });
+  expect(of(byMatrices, { math: 'matrix', columns: 16 })).toEqual({ ...byMatrices, columns: 16 });
+  expect(of({ span: 4 }, { math: 'f32' })).toEqual({ span: 4, math: 'f32' });
 });

@@ -38,8 +38,13 @@ fn x_values(row: u32, i: u32) -> Values {
   return Values(x_at(row, 2u * i), x_at(row, 2u * i + 1u));
 }
 
-fn rest_of(v: vec2f, half: u32) -> u32 {
-  return pack2x16float(v - unpack2x16float(half));
+// As many bits as a half has.
+fn top_of(v: vec4f) -> vec4f {
+  return bitcast<vec4f>(bitcast<vec4u>(v) & vec4u(0xffffe000u));
+}
+
+fn halves_of(a: vec4f, b: vec4f) -> vec4u {
+  return vec4u(pack2x16float(a.xy), pack2x16float(a.zw), pack2x16float(b.xy), pack2x16float(b.zw));
 }
 
 // Puts the halves of eight values; of these the largest and the sum of squares, with what was found before.
@@ -47,11 +52,10 @@ fn put_x(to: u32, scale: f32, x: Values, found: vec2f) -> vec2f {
   let value = x;
   let most = max(abs(value[0]), abs(value[1]));
   let v = value * scale;
-  let half = vec4u(pack2x16float(v[0].xy), pack2x16float(v[0].zw), pack2x16float(v[1].xy),
-      pack2x16float(v[1].zw));
-  slab[to] = half;
-  slab[to + REST] = vec4u(rest_of(v[0].xy, half[0]), rest_of(v[0].zw, half[1]),
-      rest_of(v[1].xy, half[2]), rest_of(v[1].zw, half[3]));
+  let a = top_of(v[0]);
+  let b = top_of(v[1]);
+  slab[to] = halves_of(a, b);
+  slab[to + REST] = halves_of(v[0] - a, v[1] - b);
   let all = max(max(most.x, most.y), max(most.z, most.w));
   return vec2f(max(found.x, all), 0.0);
 }
