@@ -85,8 +85,8 @@ export type Names<B extends Bindings, R extends Role> = {
 /**
  * How a kernel combines values.
  * - serial: one invocation does the whole sum; no barrier. Software adapters run barriers about
- *   eight times slower than this (measured on SwiftShader, 2 cores). Convolutions as products of maps have
- *   barriers all the same: in parts, by the method gemm where it is asked for, 1x1 with a norm.
+ *   eight times slower than this (measured on SwiftShader, 2 cores). `convFew`, `conv2dParts` and
+ *   `conv2d` have barriers all the same; the last has none for 1x1 filters without a norm.
  * - workgroup: a workgroup shares the sum and combines it through workgroup memory.
  * - subgroup: like workgroup, combined with subgroup operations; needs the feature `subgroups`.
  */

@@ -1,9 +1,16 @@
-/** A convolution without barriers: one invocation makes a few channels of neighbouring pixels. */
-
-import { type Bindings, ceilDiv, declare, grid, type Kernel, range } from '../kernel.ts';
+import { ceilDiv, declare, grid, type Kernel, range } from '../kernel.ts';
 import { valueReader } from '../lib/accessors.ts';
-import { wgsl } from '../lib/wgsl-if.ts';
-import { type Conv2dParams, convSizes, normedLib } from './conv-shape.ts';
+import { assertParams } from '../lib/params.ts';
+import { wgsl } from '../lib/wgsl.ts';
+import {
+  CONV_RULES,
+  type ConvBindings,
+  type ConvParams,
+  convSizes,
+  describeConv,
+  normedLib,
+  type ResidualConvBindings,
+} from './conv-shape.ts';
 
 /** Columns of output from which an invocation makes eight pixels in a row instead of four. */
 const WIDE = 64;
@@ -11,13 +18,20 @@ const WIDE = 64;
 const MOST_CHANNELS = 4;
 const SIZE = 64;
 
-/** Text and grid for the bindings of `conv2d`: up to four channels of four or eight pixels an invocation. */
-export function convDirect(
-  params: Conv2dParams,
-  bindings: Bindings,
-): Pick<Kernel, 'code' | 'workgroups'> {
+/**
+ * The convolution of `conv2d` without barriers: one invocation makes two to four channels of four or eight
+ * neighbouring pixels of a row. Sums in f32, over channels, then taps.
+ *
+ * Shapes: those of `conv2d`.
+ */
+export function convDirect(params: ConvParams & { residual: true }): Kernel<ResidualConvBindings>;
+export function convDirect(params: ConvParams & { residual?: false }): Kernel<ConvBindings>;
+export function convDirect(params: ConvParams): Kernel;
+export function convDirect(params: ConvParams): Kernel {
+  const identity = assertParams('conv_direct', params, { ...CONV_RULES, residual: 'flag?' });
   const { images, inChannels, outChannels, height, width, kernelSize: k } = params;
   const { upsample = false, stride = 1, residual = false, norm, dtype = 'f32' } = params;
+  const described = describeConv(identity, params);
   const { outHeight, outWidth } = convSizes(params);
   // Rows mean nothing to a 1x1 filter: one long row leaves no ragged tiles between them.
   const [rows, columns] = k === 1 ? [1, height * width] : [height, width];
@@ -34,7 +48,7 @@ export function convDirect(
   const inputOf = (at: string): string => (stride === 2 ? `i32(${at}) * 2` : `i32(${at})`);
   const tap = `${inputOf('out_y')} + ky - ${tile.pad}`;
   const code = wgsl`
-${declare(bindings)}
+${declare(described.bindings)}
 const IN_CHANNELS = ${inChannels}u;
 const OUT_CHANNELS = ${outChannels}u;
 const ROWS = ${rows};
@@ -46,23 +60,7 @@ const OUT_PLANE = ${outRows * outColumns}u;
 
 ${normedLib(norm)}
 ${tile.valueLib}
-#if ${k === 1}
-${valueReader('weight', dtype)}
-#else
-// Three neighbours in a row of the filter.
-fn weights_at(i: u32) -> vec3f {
-#if ${dtype === 'f16'}
-  // They lie in two words, whether the first is a low or a high half.
-  let a = weight[i >> 1u];
-  let b = weight[(i >> 1u) + 1u];
-  let odd = (i & 1u) == 1u;
-  let pair = select(a, (a >> 16u) | (b << 16u), odd);
-  return vec3f(unpack2x16float(pair), unpack2x16float(select(b, b >> 16u, odd)).x);
-#else
-  return vec3f(weight[i], weight[i + 1u], weight[i + 2u]);
-#endif
-}
-#endif
+${k === 1 ? valueReader('weight', dtype) : filterReader(dtype)}
 
 fn store(channel: u32, at: u32, count: i32, v: vec4f) {
   if (channel >= OUT_CHANNELS) { return; }
@@ -92,13 +90,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var plane = i32(image * IN_CHANNELS) * PLANE;
   for (var c = 0u; c < IN_CHANNELS; c++) {
     ${norm ? 'let channel_affine = affine[image * IN_CHANNELS + c];' : ''}
-#if ${k === 1}
-    let row = plane;
+    ${
+      k === 1
+        ? `let row = plane;
     let row_inside = true;
     let w0 = ${vector}(${range(channels).map((c) => `weight_at(filter${c} + c)`)});
-    ${tile.sums}
-#else
-    for (var ky = 0; ky < ${k}; ky++) {
+    ${tile.sums}`
+        : `for (var ky = 0; ky < ${k}; ky++) {
       let y = ${upsample ? `(${tap}) >> 1u` : tap};
       let row_inside = y >= 0 && y < ROWS;
       let row = plane + clamp(y, 0, ROWS - 1) * COLUMNS;
@@ -109,8 +107,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         .map((kx) => `let w${kx} = ${vector}(${range(channels).map((c) => `f${c}[${kx}]`)});`)
         .join('\n      ')}
       ${tile.sums}
+    }`
     }
-#endif
     plane += PLANE;
   }
   let count = i32(OUT_COLUMNS - out_x);
@@ -124,8 +122,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     )
     .join('\n  ')}
 }`;
-  return { code, workgroups: [gx, gy, 1] };
+  return { ...described, code, workgroups: [gx, gy, 1] };
 }
+
+/** `fn weights_at(i: u32) -> vec3f`. */
+const filterReader = (dtype: 'f32' | 'f16'): string => `
+// Three neighbours in a row of the filter.
+fn weights_at(i: u32) -> vec3f {
+  ${
+    dtype === 'f16'
+      ? `// They lie in two words, whether the first is a low or a high half.
+  let a = weight[i >> 1u];
+  let b = weight[(i >> 1u) + 1u];
+  let odd = (i & 1u) == 1u;
+  let pair = select(a, (a >> 16u) | (b << 16u), odd);
+  return vec3f(unpack2x16float(pair), unpack2x16float(select(b, b >> 16u, odd)).x);`
+      : 'return vec3f(weight[i], weight[i + 1u], weight[i + 2u]);'
+  }
+}`;
 
 interface RowParams {
   readonly columns: number;

@@ -1,9 +1,17 @@
-/** A convolution to a few channels: a workgroup reads what is around its pixels once for all of them. */
-
-import { assertGrid, type Bindings, ceilDiv, declare, type Kernel, range } from '../kernel.ts';
+import { assert, assertGrid, ceilDiv, declare, type Kernel, range } from '../kernel.ts';
 import { valueReader } from '../lib/accessors.ts';
+import { assertParams } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
-import { type Conv2dParams, convSizes, normedLib } from './conv-shape.ts';
+import {
+  CONV_RULES,
+  type ConvBindings,
+  type ConvParams,
+  describeConv,
+  FEW_CHANNELS,
+  isFew,
+  normedLib,
+  type ResidualConvBindings,
+} from './conv-shape.ts';
 
 /** Pixels of a row that one invocation makes: six loads for twelve products a channel. */
 const EACH = 4;
@@ -17,19 +25,31 @@ const STRIDE = SPAN + 1;
 /** Input channels in workgroup memory at once: 12 KB. */
 const SLICE = 8;
 
-/** Text and grid for the bindings of `conv2d`, 3x3 with stride 1. Sums run over channels, then taps. */
-export function convFew(
-  params: Conv2dParams,
-  bindings: Bindings,
-): Pick<Kernel, 'code' | 'workgroups'> {
-  const { images, inChannels, outChannels, height, width } = params;
-  const { residual = false, norm, dtype = 'f32' } = params;
-  const { pad } = convSizes(params);
+/**
+ * The convolution of `conv2d` for at most four output channels: a workgroup reads what is around its pixels
+ * once for all of them, and one invocation makes all channels of four pixels. Only for 3x3 filters with stride 1
+ * and no upsample. Sums in f32, over channels, then taps. It has barriers on every device.
+ *
+ * Shapes: those of `conv2d`.
+ */
+export function convFew(params: ConvParams & { residual: true }): Kernel<ResidualConvBindings>;
+export function convFew(params: ConvParams & { residual?: false }): Kernel<ConvBindings>;
+export function convFew(params: ConvParams): Kernel;
+export function convFew(params: ConvParams): Kernel {
+  const identity = assertParams('conv_few', params, { ...CONV_RULES, residual: 'flag?' });
+  const { name } = identity;
+  const { images, inChannels, outChannels, height, width, kernelSize: k } = params;
+  const { upsample = false, stride = 1, residual = false, norm, dtype = 'f32' } = params;
+  assert(
+    isFew(params),
+    `${name}: expected at most ${FEW_CHANNELS} output channels of a 3x3 filter with stride 1 and no upsample, got ${outChannels} of ${k}x${k} with stride ${stride}${upsample ? ' and upsample' : ''}`,
+  );
+  const described = describeConv(identity, params);
   const vector = `vec${Math.max(2, outChannels)}f`;
   const read = 'x[(channel * HEIGHT + u32(y)) * WIDTH + u32(column)]';
   const value = norm ? `normed(${read}, affine[channel])` : read;
   const code = wgsl`
-${declare(bindings)}
+${declare(described.bindings)}
 const IN_CHANNELS = ${inChannels}u;
 const OUT_CHANNELS = ${outChannels}u;
 const HEIGHT = ${height}u;
@@ -50,8 +70,8 @@ fn fill_values(image: u32, first: u32, count: u32, corner: vec2u, lane: u32) {
     let c = i / ${LINES * SPAN}u;
     let line = (i / ${SPAN}u) % ${LINES}u;
     let place = i % ${SPAN}u;
-    let y = i32(corner.y + line) - ${pad};
-    let column = i32(corner.x + place) - ${pad};
+    let y = i32(corner.y + line) - 1;
+    let column = i32(corner.x + place) - 1;
     values[(c * ${LINES}u + line) * ${STRIDE}u + place] =
       value_of(image * IN_CHANNELS + first + c, y, column);
   }
@@ -106,9 +126,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     .map((p) => `store(group.z, corner.y + line, corner.x + place + ${p}u, sum${p});`)
     .join('\n  ')}
 }`;
-  const workgroups = [ceilDiv(width, COLUMNS), ceilDiv(height, ROWS), images] as const;
-  return {
-    code,
-    workgroups: assertGrid(`conv2d: ${images} images of ${height} x ${width}`, workgroups),
-  };
+  const workgroups = assertGrid(`${name}: ${images} images of ${height} x ${width}`, [
+    ...([ceilDiv(width, COLUMNS), ceilDiv(height, ROWS), images] as const),
+  ]);
+  return { ...described, code, workgroups };
 }

@@ -4,15 +4,28 @@
  * outside the image is zero, after the norm. Source: Chetlur et al. 2014 (arXiv:1410.0759).
  */
 
+import { PORTABLE, type Variant } from '../kernel.ts';
 import { valueReader } from '../lib/accessors.ts';
+import { assertTile } from '../lib/params.ts';
 import type { Loop } from '../product/map-product.ts';
+import { MAP_SETTINGS, type MapTile, mapTile, ownMapTile } from '../product/map-tile.ts';
 import { tiledLoop } from '../product/tiled-product.ts';
-import { type Conv2dParams, type ConvTile, convSizes, normedLib } from './conv-shape.ts';
+import { type ConvParams, convSizes, normedLib } from './conv-shape.ts';
 
-/** The loop; `store(batch, m, n, sum)` must be there, batches as in `tiledLoop`. */
-export function convGemm(params: Conv2dParams, tile: ConvTile): Loop {
+export interface Conv2dParams extends ConvParams {
+  readonly variant?: Variant | undefined;
+  /** Settings that differ from the own choice, of kernels with barriers. */
+  readonly tile?: Partial<MapTile> | undefined;
+}
+
+/**
+ * The loop; `store(batch, m, n, sum)` must be there, batches as in `tiledLoop`.
+ * @param name The kernel, for errors.
+ */
+export function convGemm(name: string, params: Conv2dParams, split = 1): Loop {
   const { images, inChannels, outChannels, height, width, kernelSize } = params;
-  const { upsample = false, stride = 1, norm, dtype = 'f32' } = params;
+  const { upsample = false, stride = 1, norm, dtype = 'f32', variant = PORTABLE } = params;
+  assertTile(name, params.tile, MAP_SETTINGS);
   const { outHeight, outWidth, pad } = convSizes(params);
   const taps = kernelSize ** 2;
   const k = inChannels * taps;
@@ -48,20 +61,13 @@ ${
 }`;
   return tiledLoop(
     {
-      ...{
-        name: 'conv2d',
-        batch: images,
-        m: outChannels,
-        n: outHeight * outWidth,
-        k,
-        split: tile.split,
-      },
+      ...{ name, batch: images, m: outChannels, n: outHeight * outWidth, k, split },
       // Filters lie along k, pixels along n.
       left: { k: 1 },
       right: { k: plane },
     },
     readers,
-    tile,
-    params.variant,
+    mapTile(ownMapTile(variant), params.tile),
+    variant,
   );
 }

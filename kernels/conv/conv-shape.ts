@@ -1,24 +1,15 @@
-/** What the convolution kernels share: parameters, sizes, the norm of what they read, and tiles. */
+/** What the convolution kernels share: parameters, sizes, bindings, and the norm of what they read. */
 import {
   assert,
   assertSizes,
+  type Binding,
   type Bindings,
   type Identity,
-  PORTABLE,
-  type Variant,
+  type Kernel,
 } from '../kernel.ts';
-import { assertParams, assertTile } from '../lib/params.ts';
-import {
-  MAP_SETTINGS,
-  type MapTile,
-  mapProblem,
-  mapTile,
-  mapTiles,
-  ownMapTile,
-} from '../product/map-tile.ts';
-import { HALVES_CHANNELS, halvesProblem, halvesTile, halvesTiles } from './halves-tile.ts';
+import { assertIndexable } from '../lib/indexable.ts';
 
-export interface Conv2dParams {
+export interface ConvParams {
   readonly images: number;
   readonly inChannels: number;
   readonly outChannels: number;
@@ -41,46 +32,22 @@ export interface Conv2dParams {
   readonly norm?: 'plain' | 'swish' | undefined;
   /** Storage of the weights; the bias is f32. Default f32. */
   readonly dtype?: 'f32' | 'f16' | undefined;
-  readonly variant?: Variant | undefined;
-  /** Settings that differ from the own choice; a layer that cannot be made so takes the nearest. */
-  readonly tile?: Partial<ConvTile> | undefined;
 }
 
-/**
- * Ways to make a convolution.
- * - direct: one invocation makes a few channels of neighbouring pixels, without barriers.
- * - gemm: as a product of maps, im2col folded into the reads; `split` parts of the sum over input
- *   channels and taps are made apart and added (`conv2dParts`, `sumParts`).
- * - few: all of at most four channels in one invocation, each value read once; 3x3 with stride 1.
- * - halves: as a product of lines of halves, which are made of the map and the filters first (`convHalves`);
- *   for input channels by 32 and stride 1, where precision leaves room for it.
- * - winograd: 4x4 pixels from 36 products a channel instead of 144, for 3x3 filters with stride 1;
- *   four kernels (`winogradFilter` and those it names).
- */
-export type ConvMethod = 'direct' | 'gemm' | 'halves' | 'few' | 'winograd';
+export type ConvBindings = {
+  readonly x: Binding<'in'>;
+  readonly weight: Binding<'in'>;
+  readonly bias: Binding<'in'>;
+  readonly out: Binding<'out'>;
+};
+export type ResidualConvBindings = ConvBindings & { readonly residual: Binding<'in'> };
 
-export interface ConvTile extends MapTile {
-  readonly method: ConvMethod;
-  readonly split: number;
-}
-
-/** Settings of a tile, by name. */
-export const CONV_SETTINGS: readonly (keyof ConvTile)[] = ['method', 'split', ...MAP_SETTINGS];
-
-/** Most output channels of the method `few`: the four of a vec4f. */
+/** Most output channels of `convFew`: the four of a vec4f. */
 export const FEW_CHANNELS = 4;
-/** Channels from which the 36 products of Winograd's method outweigh its transforms. */
-const WINOGRAD_CHANNELS = 16;
-/** Workgroups that a layer should have: several for each core of a large GPU. */
-const WANTED_GROUPS = 128;
-/** Least slices in a part of a sum. */
-const LEAST_SLICES = 16;
-const MAX_SPLIT = 8;
 
 type MapShape = readonly [images: number, channels: number, height: number, width: number];
 
 export interface ConvSizes {
-  readonly identity: Identity;
   readonly outHeight: number;
   readonly outWidth: number;
   readonly inShape: MapShape;
@@ -91,7 +58,7 @@ export interface ConvSizes {
   readonly macs: number;
 }
 
-/** Rules of what whole convolutions and their parts take. */
+/** Rules of what whole convolutions and their parts take, which have a residual or none. */
 export const CONV_RULES = {
   images: 'size',
   inChannels: 'size',
@@ -103,28 +70,26 @@ export const CONV_RULES = {
   stride: 'stride?',
   norm: 'norm?',
   dtype: 'floatDtype?',
-  variant: 'variant?',
-  tile: 'tile?',
 } as const;
 
-/** Sizes of the output and of everything between, and which kernel this is. */
-export function convSizes(params: Conv2dParams): ConvSizes {
-  const identity = assertParams('conv2d', params, { ...CONV_RULES, residual: 'flag?' });
-  assertTile('conv2d', params.tile, CONV_SETTINGS);
-  assertSizes('conv2d', { split: params.tile?.split ?? 1 });
+/**
+ * Sizes of the output and of everything between.
+ * @param name The kernel, for errors.
+ * @throws RangeError where parameters exclude each other, or nothing is left of a map.
+ */
+export function convSizes(params: ConvParams, name = 'conv'): ConvSizes {
   const { images, inChannels, outChannels, height, width, kernelSize } = params;
   const { upsample = false, stride = 1 } = params;
   assert(
     kernelSize === 3 || (stride === 1 && !upsample),
-    'conv2d: a 1x1 filter has neither stride nor upsample',
+    `${name}: a 1x1 filter has neither stride nor upsample`,
   );
-  assert(stride === 1 || !upsample, 'conv2d: stride 2 and upsample exclude each other');
+  assert(stride === 1 || !upsample, `${name}: stride 2 and upsample exclude each other`);
   const outSize = (size: number): number =>
     upsample ? 2 * size : stride === 2 ? Math.floor((size - 2) / 2) + 1 : size;
   const [outHeight, outWidth] = [outSize(height), outSize(width)];
-  assertSizes('conv2d', { outHeight, outWidth });
+  assertSizes(name, { outHeight, outWidth });
   return {
-    identity,
     outHeight,
     outWidth,
     inShape: [images, inChannels, height, width],
@@ -134,85 +99,30 @@ export function convSizes(params: Conv2dParams): ConvSizes {
   };
 }
 
-/** Which methods can make a layer on an adapter. */
-function methodsOf(params: Conv2dParams): Readonly<Record<ConvMethod, boolean>> {
-  const { inChannels, outChannels, kernelSize, upsample, stride = 1, variant = PORTABLE } = params;
-  const same = kernelSize === 3 && stride === 1;
-  return {
-    ...{ direct: true, gemm: true },
-    halves:
-      variant.reduce !== 'serial' &&
-      variant.halves === true &&
-      stride === 1 &&
-      inChannels % HALVES_CHANNELS === 0,
-    few: same && !upsample && outChannels <= FEW_CHANNELS && variant.reduce !== 'serial',
-    winograd: same && Math.min(inChannels, outChannels) >= WINOGRAD_CHANNELS,
+/** Whether `convFew` can make a layer. */
+export const isFew = ({ outChannels, kernelSize, upsample, stride = 1 }: ConvParams): boolean =>
+  kernelSize === 3 && stride === 1 && !upsample && outChannels <= FEW_CHANNELS;
+
+/** All of a whole convolution but how it is made. */
+export function describeConv(
+  identity: Identity,
+  params: ConvParams,
+): Omit<Kernel, 'code' | 'workgroups'> {
+  const { name } = identity;
+  const { outChannels, residual = false } = params;
+  const { outShape, macs } = convSizes(params, name);
+  const bindings: Bindings = {
+    ...convInputs(params),
+    bias: { role: 'in', dtype: 'f32', shape: [outChannels] },
+    ...(residual && { residual: { role: 'in', dtype: 'f32', shape: outShape } }),
+    out: { role: 'out', dtype: 'f32', shape: outShape },
   };
-}
-
-/** How a convolution is made on an adapter. The choice does not depend on the number of images. */
-export function convTile(params: Conv2dParams): ConvTile {
-  const { inChannels, outChannels, kernelSize, variant = PORTABLE } = params;
-  const { outHeight, outWidth } = convSizes(params);
-  const pixels = outHeight * outWidth;
-  const serial = variant.reduce === 'serial';
-  const can = methodsOf(params);
-  const single: ConvMethod = serial && kernelSize === 3 ? 'direct' : 'gemm';
-  const ofHalves = halvesTile({ outChannels, pixels }, WANTED_GROUPS, variant);
-  const byMatrices = can.halves && !halvesProblem(ofHalves, variant);
-  const shared = can.few ? 'few' : byMatrices ? 'halves' : 'gemm';
-  const { method: asked = serial && can.winograd ? 'winograd' : serial ? single : shared } =
-    params.tile ?? {};
-  const methods = Object.keys(can);
-  assert(
-    methods.includes(asked),
-    `conv2d: "method" expected one of ${methods.join(', ')}, got ${asked}`,
-  );
-  const method = can[asked] ? asked : single;
-  const sizes = method === 'halves' && byMatrices ? ofHalves : ownMapTile(variant);
-  const tile = mapTile<ConvTile>({ method, split: 0, ...sizes }, params.tile);
-  const slices = Math.ceil((inChannels * kernelSize ** 2) / tile.slice);
-  const groups = Math.ceil(pixels / tile.tileN) * Math.ceil(outChannels / tile.tileM);
-  const wanted = Math.min(MAX_SPLIT, Math.ceil(WANTED_GROUPS / groups));
-  // Serial kernels make the whole sum in one invocation.
-  const most = serial && tile.split === 0 ? 1 : Math.floor(slices / LEAST_SLICES);
-  const split = tile.split || Math.max(1, Math.min(wanted, most));
-  const isCut = method === 'gemm' || method === 'halves';
-  return { ...tile, method, split: isCut ? Math.min(split, slices) : 1 };
-}
-
-/** Why a convolution cannot be made with its tile as it stands there, or undefined where it can. */
-export function convProblem(params: Conv2dParams): string | undefined {
-  const { tile: asked = {}, variant = PORTABLE } = params;
-  const made = convTile(params);
-  for (const setting of ['method', 'split'] as const) {
-    if (asked[setting] && asked[setting] !== made[setting]) {
-      return `${setting} ${asked[setting]} is ${made[setting]} for this layer`;
-    }
-  }
-  if (made.method === 'halves') {
-    const { outHeight, outWidth } = convSizes(params);
-    const n = params.upsample ? outWidth : outHeight * outWidth;
-    return halvesProblem(made, variant, { m: params.outChannels, n });
-  }
-  const isTiled =
-    made.method === 'gemm' || (made.method === 'winograd' && variant.reduce !== 'serial');
-  return isTiled ? mapProblem(made, variant) : undefined;
-}
-
-/** Tiles worth measuring for convolutions on a device; software adapters are not asked to try barriers. */
-export function convTiles(variant: Variant): readonly Partial<ConvTile>[] {
-  const gemm = [1, 2, 4, 8].flatMap((split) =>
-    mapTiles(variant).map((tile): Partial<ConvTile> => ({ method: 'gemm', split, ...tile })),
-  );
-  const halves = [1, 2, 4].flatMap((split) =>
-    halvesTiles(variant).map((tile): Partial<ConvTile> => ({ method: 'halves', split, ...tile })),
-  );
-  return [{ method: 'direct' }, { method: 'few' }, { method: 'winograd' }, ...gemm, ...halves];
+  assertIndexable(name, bindings);
+  return { ...identity, label: convLabel(name, params), bindings, cost: { operations: 2 * macs } };
 }
 
 /** Bindings in their order, without the output. */
-export function convInputs(params: Conv2dParams): Bindings {
+export function convInputs(params: ConvParams): Pick<ConvBindings, 'x' | 'weight'> {
   const { images, inChannels, outChannels, kernelSize: k, norm, dtype = 'f32' } = params;
   const shape = convSizes(params).inShape;
   return {
@@ -225,7 +135,7 @@ export function convInputs(params: Conv2dParams): Bindings {
 }
 
 /** `fn normed(v: f32, affine: vec4f) -> f32`, for kernels that normalise what they read; or of vectors. */
-export const normedLib = (norm: Conv2dParams['norm'], type: 'f32' | 'vec4f' = 'f32'): string =>
+export const normedLib = (norm: ConvParams['norm'], type: 'f32' | 'vec4f' = 'f32'): string =>
   norm
     ? `fn normed(v: ${type}, affine: vec4f) -> ${type} {
   let h = (v - affine.x) * affine.y + affine.z;
@@ -233,14 +143,19 @@ export const normedLib = (norm: Conv2dParams['norm'], type: 'f32' | 'vec4f' = 'f
 }`
     : '';
 
-/** What is particular about a convolution, for its label. */
-export const convNotes = ({ upsample, stride, residual, norm, dtype }: Conv2dParams): string =>
-  [
+/**
+ * Name and sizes of a convolution, and what is particular about it.
+ * @param parts Of its sums, as the label has them.
+ */
+export function convLabel(name: string, params: ConvParams, parts = ''): string {
+  const { kernelSize: k, upsample, stride, residual, norm, dtype } = params;
+  const { inShape, outShape } = convSizes(params, name);
+  const notes = [
     upsample && ' upsample',
     stride === 2 && ' stride 2',
     norm && (norm === 'swish' ? ' norm swish' : ' norm'),
     residual && ' residual',
     dtype === 'f16' && ' f16 weight',
-  ]
-    .filter(Boolean)
-    .join('');
+  ];
+  return `${name} ${k}x${k}${parts}${notes.filter(Boolean).join('')} f32[${inShape}]->[${outShape}]`;
+}

@@ -1,61 +1,18 @@
-import {
-  type Binding,
-  type Bindings,
-  type Dispatch,
-  declare,
-  enable,
-  type Kernel,
-} from '../kernel.ts';
-import { assertIndexable } from '../lib/indexable.ts';
+import { type Dispatch, declare, enable, type Kernel } from '../kernel.ts';
 import { assertParams } from '../lib/params.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { mapProduct } from '../product/map-product.ts';
-import { convDirect } from './conv-direct.ts';
-import { convFew } from './conv-few.ts';
-import { convGemm } from './conv-gemm.ts';
+import { type Conv2dParams, convGemm } from './conv-gemm.ts';
 import {
   CONV_RULES,
-  type Conv2dParams,
-  type ConvTile,
-  convInputs,
-  convNotes,
+  type ConvBindings,
   convSizes,
-  convTile,
+  describeConv,
+  type ResidualConvBindings,
 } from './conv-shape.ts';
 
-export {
-  CONV_SETTINGS,
-  type Conv2dParams,
-  type ConvMethod,
-  type ConvTile,
-  convProblem,
-  convTile,
-  convTiles,
-} from './conv-shape.ts';
-
-export type Conv2dBindings = {
-  readonly x: Binding<'in'>;
-  readonly weight: Binding<'in'>;
-  readonly bias: Binding<'in'>;
-  readonly out: Binding<'out'>;
-};
-export type ResidualConv2dBindings = Conv2dBindings & { readonly residual: Binding<'in'> };
-export type ConvPartsBindings = Omit<Conv2dBindings, 'bias'>;
-
-/** All of a convolution but how it is made. */
-function describe(params: Conv2dParams) {
-  const { outChannels, kernelSize: k, residual = false } = params;
-  const { identity, inShape, outShape, macs } = convSizes(params);
-  const bindings: Bindings = {
-    ...convInputs(params),
-    bias: { role: 'in', dtype: 'f32', shape: [outChannels] },
-    ...(residual && { residual: { role: 'in', dtype: 'f32', shape: outShape } }),
-    out: { role: 'out', dtype: 'f32', shape: outShape },
-  };
-  assertIndexable('conv2d', bindings);
-  const label = `conv2d ${k}x${k}${convNotes(params)} f32[${inShape}]->[${outShape}]`;
-  return { ...identity, label, bindings, cost: { operations: 2 * macs } };
-}
+export type { Conv2dParams } from './conv-gemm.ts';
+export type { ConvBindings, ConvParams, ResidualConvBindings } from './conv-shape.ts';
 
 /**
  * Convolution: out[n, o, y, x] = bias[o] + sum_{c, ky, kx} weight[o, c, ky, kx] *
@@ -66,32 +23,32 @@ function describe(params: Conv2dParams) {
  * [outChannels], affine [images, inChannels, 4], residual and out [images, outChannels, outHeight,
  * outWidth]; the output has the size of the input, twice that with `upsample`, or
  * floor((size - 2) / 2) + 1 with stride 2. Sums in f32.
- * Always one dispatch: where `convTile` says winograd or a split, this is the way without.
+ * A product of maps, whose columns are read by im2col. Under `serial` only 1x1 filters without a norm have no
+ * barriers; `convDirect` has none for any layer.
  * Source: LlamaGen tokenizer/tokenizer_image/vq_model.py, the Conv2d of Encoder, Decoder, ResnetBlock
  * and AttnBlock, Upsample (nearest, then conv) and Downsample (asymmetric padding).
  */
-export function conv2d(params: Conv2dParams & { residual: true }): Kernel<ResidualConv2dBindings>;
-export function conv2d(params: Conv2dParams & { residual?: false }): Kernel<Conv2dBindings>;
+export function conv2d(params: Conv2dParams & { residual: true }): Kernel<ResidualConvBindings>;
+export function conv2d(params: Conv2dParams & { residual?: false }): Kernel<ConvBindings>;
 export function conv2d(params: Conv2dParams): Kernel;
 export function conv2d(params: Conv2dParams): Kernel {
+  const identity = assertParams('conv2d', params, {
+    ...CONV_RULES,
+    residual: 'flag?',
+    variant: 'variant?',
+    tile: 'tile?',
+  });
   const { residual = false, norm, kernelSize, variant } = params;
-  const described = describe(params);
-  const { bindings } = described;
-  const tile = convTile(params);
-  const serial = variant?.reduce === 'serial';
-  if (tile.method === 'direct' || (tile.method === 'winograd' && serial)) {
-    return { ...described, ...convDirect(params, bindings) };
+  const described = describeConv(identity, params);
+  if (variant?.reduce === 'serial' && kernelSize === 1 && !norm) {
+    return { ...described, ...pointwise(params, described) };
   }
-  if (tile.method === 'few') return { ...described, ...convFew(params, bindings) };
-  if (serial && kernelSize === 1 && !norm) {
-    return { ...described, ...pointwise(params, described.label, bindings) };
-  }
-  const loop = convGemm(params, { ...tile, split: 1 });
-  const { outShape } = convSizes(params);
+  const loop = convGemm(identity.name, params);
+  const [, channels, height, width] = convSizes(params).outShape;
   const code = wgsl`${enable(loop.features)}
-${declare(bindings)}
+${declare(described.bindings)}
 fn store(batch: u32, m: u32, n: u32, sum: f32) {
-  let at = (batch * ${outShape[1]}u + m) * ${outShape[2] * outShape[3]}u + n;
+  let at = (batch * ${channels}u + m) * ${height * width}u + n;
   out[at] = sum + bias[m]${residual ? ' + residual[at]' : ''};
 }
 ${loop.code}`;
@@ -99,66 +56,20 @@ ${loop.code}`;
   return { ...described, code, workgroups, features };
 }
 
-/** A 1x1 convolution, as the product it is. */
-function pointwise(params: Conv2dParams, label: string, bindings: Bindings): Dispatch {
-  const { images, inChannels, outChannels, height, width, dtype = 'f32' } = params;
+/** A 1x1 convolution without barriers, as the product it is. */
+function pointwise(
+  { images, inChannels, outChannels, height, width, dtype, residual, variant, tile }: Conv2dParams,
+  { name, label, bindings }: Pick<Kernel, 'name' | 'label' | 'bindings'>,
+): Dispatch {
   const pixels = height * width;
   return mapProduct(
     {
-      ...{
-        name: 'conv2d',
-        label,
-        batch: images,
-        m: outChannels,
-        n: pixels,
-        k: inChannels,
-        bias: 'bias',
-      },
+      ...{ name, label, batch: images, m: outChannels, n: pixels, k: inChannels, bias: 'bias' },
       left: { name: 'weight', dtype, line: inChannels, k: 1, batch: 0 },
       right: { name: 'x', line: 1, k: pixels, batch: inChannels * pixels },
-      ...(params.residual && { residual: 'residual' }),
-      variant: params.variant,
+      ...(residual && { residual: 'residual' }),
+      ...{ variant, tile },
     },
     bindings,
   );
-}
-
-export interface Conv2dPartsParams extends Omit<Conv2dParams, 'residual' | 'tile'> {
-  /** Settings that differ from the own choice; `split` says how many parts there are. */
-  readonly tile?: Partial<ConvTile> | undefined;
-}
-
-/**
- * The parts of a convolution's sums: out[s] is the sum over part s of input channels and taps, without
- * bias and residual; `sumParts` adds them. For layers of too few pixels to keep a GPU busy: it has barriers
- * under `serial` too.
- *
- * Shapes: out [split, images, outChannels, outHeight, outWidth] with `split` of the tile.
- */
-export function conv2dParts(params: Conv2dPartsParams): Kernel<ConvPartsBindings> {
-  const identity = assertParams('conv2d_parts', params, CONV_RULES);
-  const { kernelSize: k } = params;
-  const { inShape, outShape, macs } = convSizes(params);
-  const tile = convTile(params);
-  const [, channels, height, width] = outShape;
-  const out = { role: 'out', dtype: 'f32', shape: [tile.split, ...outShape] } as const;
-  const inputs = convInputs(params) as Omit<ConvPartsBindings, 'out'>;
-  const bindings: ConvPartsBindings = { ...inputs, out };
-  assertIndexable('conv2d', bindings);
-  const loop = convGemm(params, tile);
-  const code = wgsl`${enable(loop.features)}
-${declare(bindings)}
-fn store(batch: u32, m: u32, n: u32, sum: f32) {
-  out[(batch * ${channels}u + m) * ${height * width}u + n] = sum;
-}
-${loop.code}`;
-  return {
-    ...identity,
-    label: `conv2d_parts ${k}x${k} in ${tile.split}${convNotes(params)} f32[${inShape}]->[${outShape}]`,
-    code,
-    bindings,
-    workgroups: loop.workgroups,
-    features: loop.features,
-    cost: { operations: 2 * macs },
-  };
 }

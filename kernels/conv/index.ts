@@ -1,6 +1,9 @@
 /** Convolutions and the rest of the image tokenizer. */
+export * from './conv-direct.ts';
+export * from './conv-few.ts';
 export * from './conv-halves.ts';
 export * from './conv2d.ts';
+export * from './conv2d-parts.ts';
 export * from './halves-of-filter.ts';
 export * from './halves-of-map.ts';
 export * from './spatial-mix.ts';

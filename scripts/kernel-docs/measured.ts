@@ -10,6 +10,8 @@ interface Machine {
   readonly file: string;
   /** What of a graph's kernels is shown: those of a step, or of an image. */
   readonly uses: readonly string[];
+  /** Kernels that have another name since, by how their labels begin. */
+  readonly named?: Readonly<Record<string, string>>;
 }
 
 export const MACHINES: readonly Machine[] = [
@@ -22,11 +24,13 @@ export const MACHINES: readonly Machine[] = [
     name: 'SwiftShader, 2 cores',
     file: '2026-11-25-swiftshader-default.json',
     uses: ['GPT-B 2 rows', 'GPT-B 16 rows', 'VQ-16 16x16'],
+    named: { 'conv2d 3x3': 'conv_direct' },
   },
 ];
 
 export interface Measured {
   readonly machine: string;
+  readonly kernel: string;
   /** `2026-11-27, b8909a2`. */
   readonly when: string;
   readonly result: Pick<KernelResult, 'use' | 'label' | 'us' | 'share' | 'bound'>;
@@ -38,13 +42,16 @@ interface BenchFile {
   readonly results: { readonly kernels: { readonly kernels: readonly KernelResult[] } };
 }
 
-const ALL: readonly Measured[] = MACHINES.flatMap(({ name, file, uses }) => {
+const ALL: readonly Measured[] = MACHINES.flatMap(({ name, file, uses, named = {} }) => {
   const path = join(packageFolder(), 'bench/results', file);
   const { date, commit, results } = JSON.parse(readFileSync(path, 'utf8')) as BenchFile;
   const when = `${date.slice(0, 10)}, ${commit.slice(0, 7)}`;
   return results.kernels.kernels
     .filter(({ use }) => uses.includes(use))
-    .map((result) => ({ machine: name, when, result }));
+    .map((result) => {
+      const [first = '', second = ''] = result.label.split(' ');
+      return { machine: name, kernel: named[`${first} ${second}`] ?? first, when, result };
+    });
 });
 
 /** Most of one use: those that take longest there. */
@@ -52,7 +59,7 @@ const MOST = 3;
 
 /** Times of a kernel, by machine and use. */
 export function measured(kernel: string): readonly Measured[] {
-  const own = ALL.filter(({ result }) => result.label.split(' ')[0] === kernel);
+  const own = ALL.filter((one) => one.kernel === kernel);
   const keyOf = ({ machine, result }: Measured): string => `${machine} ${result.use}`;
   return [...new Set(own.map(keyOf))].flatMap((key) =>
     own

@@ -1,13 +1,11 @@
 /** Convolutions of feature maps: directly, as products of maps or of halves, or by Winograd's method. */
 
+import { convDirect } from '../../kernels/conv/conv-direct.ts';
+import { convFew } from '../../kernels/conv/conv-few.ts';
 import { convHalves, convHalvesParts } from '../../kernels/conv/conv-halves.ts';
-import { convProblem, convSizes, convTile, convTiles } from '../../kernels/conv/conv-shape.ts';
-import {
-  type Conv2dParams,
-  type ConvTile,
-  conv2d,
-  conv2dParts,
-} from '../../kernels/conv/conv2d.ts';
+import { type ConvParams, convSizes } from '../../kernels/conv/conv-shape.ts';
+import { conv2d } from '../../kernels/conv/conv2d.ts';
+import { type Conv2dPartsParams, conv2dParts } from '../../kernels/conv/conv2d-parts.ts';
 import { halvesOfFilter } from '../../kernels/conv/halves-of-filter.ts';
 import { halvesOfMap } from '../../kernels/conv/halves-of-map.ts';
 import { sumParts } from '../../kernels/conv/sum-parts.ts';
@@ -15,16 +13,18 @@ import { WINOGRAD_PRODUCTS, WINOGRAD_TILE } from '../../kernels/conv/winograd.ts
 import { winogradFilter } from '../../kernels/conv/winograd-filter.ts';
 import { winogradInput } from '../../kernels/conv/winograd-input.ts';
 import { winogradOutput } from '../../kernels/conv/winograd-output.ts';
-import { winogradProduct } from '../../kernels/conv/winograd-product.ts';
-import type { Kernel, Variant } from '../../kernels/kernel.ts';
-import type { MapTile } from '../../kernels/product/map-tile.ts';
+import {
+  type WinogradProductParams,
+  winogradProduct,
+} from '../../kernels/conv/winograd-product.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { type ConvLayer, type ConvTile, convProblem, convTile, convTiles } from './conv-tile.ts';
 import { formOf, type Normed, outOf, sizesOf } from './normed.ts';
 import type { Operation } from './operation.ts';
 
-export interface ConvOpParams extends Omit<Conv2dParams, 'residual' | 'norm' | 'tile'> {
-  readonly variant: Variant;
+export interface ConvOpParams extends Omit<ConvLayer, 'tile'> {
   /** The weight is f16 of `halvesOfFilter`, and the method `halves`. Default: it is as stored. */
   readonly halvesOfWeight?: boolean | undefined;
 }
@@ -49,22 +49,20 @@ const BAND_STEP = 16;
 export const conv: Operation<ConvOpParams, ConvOpInputs, ConvTile> = {
   key(params) {
     const { inChannels, outChannels, kernelSize, stride = 1 } = params;
-    const { outHeight, outWidth } = convSizes(layerOf(params));
+    const { outHeight, outWidth } = convSizes(params);
     const pixels = outHeight * outWidth;
     return `conv ${kernelSize}x${kernelSize} ${stride}[${inChannels},${outChannels},${pixels}]`;
   },
   tiles: convTiles,
   problem: (params, tile) => otherMethod(params, tile) ?? convProblem(layerOf(params, tile)),
   call(g, asked, { from, weight, bias, residual }, asTile) {
-    const params = layerOf(asked, asTile);
-    const { variant, tile } = params;
-    const chosen = convTile(params);
+    const chosen = convTile(layerOf(asked, asTile));
     if (chosen.method === 'halves') {
-      const { halvesOfWeight } = asked;
-      const inputs = { from, weight, bias, residual };
-      return convOfHalves(g, { ...params, halvesOfWeight }, inputs, chosen);
+      return convOfHalves(g, asked, { from, weight, bias, residual }, chosen);
     }
-    const winograd = chosen.method === 'winograd';
+    const { halvesOfWeight: _, variant, ...params } = asked;
+    const { method, split, ...tile } = chosen;
+    const winograd = method === 'winograd';
     const normed = 'made' in from ? from : undefined;
     // Without barriers a norm is cheaper once for each value than once for each read.
     const onRead = normed && variant.reduce !== 'serial' && !winograd;
@@ -73,21 +71,23 @@ export const conv: Operation<ConvOpParams, ConvOpInputs, ConvTile> = {
         ? { x: normed.x, affine: formOf(g, normed, 'affine', variant) }
         : { x: 'made' in from ? formOf(g, from, 'map', variant) : from };
     const inputs = { weight, bias, ...input, ...(residual && { residual }) };
-    const full: Conv2dParams = {
-      ...{ ...params, tile, residual: residual !== undefined },
+    const full: ConvParams = {
+      ...{ ...params, residual: residual !== undefined },
       ...(normed && onRead && { norm: normed.kind }),
     };
-    if (winograd) return winogradConv(g, full, inputs, chosen);
-    if (chosen.split > 1) return convInParts(g, full, inputs);
-    return outOf(g, conv2d(full), inputs);
+    if (winograd) return winogradConv(g, full, inputs, { variant, tile });
+    if (method === 'direct') return outOf(g, convDirect(full), inputs);
+    if (method === 'few') return outOf(g, convFew(full), inputs);
+    if (split > 1) return convInParts(g, full, inputs, { split, variant, tile });
+    return outOf(g, conv2d({ ...full, variant, tile }), inputs);
   },
 };
 
-/** What the kernels know of it. */
+/** What decides how it is made. */
 function layerOf(
   { halvesOfWeight, ...params }: ConvOpParams,
   tile: Partial<ConvTile> = {},
-): Omit<Conv2dParams, 'residual' | 'norm'> & Pick<ConvOpParams, 'variant'> {
+): ConvLayer {
   if (!halvesOfWeight) return { ...params, tile };
   const { method = 'halves' } = tile;
   // The settings of another method mean something else.
@@ -111,10 +111,11 @@ export const loadsHalves = (params: ConvOpParams, forced: Partial<ConvTile> = {}
 
 function convInParts(
   g: Graph,
-  { residual: _, ...params }: Conv2dParams,
+  { residual: _, ...params }: ConvParams,
   { bias, residual, ...inputs }: ConvInputs,
+  how: Pick<Conv2dPartsParams, 'split' | 'variant' | 'tile'>,
 ): Tensor {
-  return summed(g, outOf(g, conv2dParts(params), inputs), { bias, residual });
+  return summed(g, outOf(g, conv2dParts({ ...params, ...how }), inputs), { bias, residual });
 }
 
 /** Parts of sums, with bias and residual. */
@@ -137,7 +138,7 @@ function convOfHalves(
   { method: _, split, ...tile }: ConvTile,
 ): Tensor {
   const { images, inChannels, outChannels, kernelSize, upsample = false, dtype, variant } = params;
-  const { outHeight: height, outWidth: width } = convSizes(layerOf(params));
+  const { outHeight: height, outWidth: width } = convSizes(params);
   const border = kernelSize === 3;
   // A norm is folded in, but not with doubling, which no network has behind one.
   const map = upsample && 'made' in from ? formOf(g, from, 'map', variant) : from;
@@ -159,12 +160,11 @@ function convOfHalves(
 /** Winograd's method, a band of tiles after another, so that what lies between stays small. */
 function winogradConv(
   g: Graph,
-  params: Conv2dParams,
+  params: ConvParams,
   { x, weight, bias, residual }: ConvInputs,
-  { method: _, split: __, ...tile }: ConvTile,
+  how: Pick<WinogradProductParams, 'variant' | 'tile'>,
 ): Tensor {
-  const { images, inChannels, outChannels, upsample = false, variant } = params;
-  const { dtype = 'f32' } = params;
+  const { images, inChannels, outChannels, upsample = false, dtype = 'f32' } = params;
   const { height, width } = sizesOf(x);
   const scale = upsample ? 2 : 1;
   const out = { height: height * scale, width: width * scale };
@@ -177,10 +177,7 @@ function winogradConv(
   for (let first = 0; first < tiles; first += count) {
     const part = { first, count: Math.min(count, tiles - first) };
     const input = winogradInput({ images, channels: inChannels, height, width, upsample, part });
-    const product = winogradProduct({
-      ...{ inChannels, outChannels, tiles: part.count, tile: tile satisfies MapTile },
-      ...(variant && { variant }),
-    });
+    const product = winogradProduct({ inChannels, outChannels, tiles: part.count, ...how });
     const products = g.call(product, { weight: filters, x: g.call(input, { x }).out }).out;
     const output: Kernel = winogradOutput({
       ...{ images, channels: outChannels, ...out, part, residual: residual !== undefined },

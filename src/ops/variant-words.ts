@@ -1,11 +1,11 @@
 /** Variants as text: what the variable LLAMAGEN_VARIANT holds. */
 
 import { ATTENTION_SETTINGS } from '../../kernels/attention/attention-tile.ts';
-import { CONV_SETTINGS } from '../../kernels/conv/conv-shape.ts';
 import type { Reduce, Variant } from '../../kernels/kernel.ts';
 import { MAP_SETTINGS } from '../../kernels/product/map-tile.ts';
 import { PRODUCT_SETTINGS } from '../../kernels/product/product-tile.ts';
 import { OptionError } from '../errors.ts';
+import { CONV_SETTINGS } from './conv-tile.ts';
 import type { Tile, Tiles } from './tiles.ts';
 
 const REDUCES: readonly Reduce[] = ['serial', 'workgroup', 'subgroup'];

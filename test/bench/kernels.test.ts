@@ -4,7 +4,7 @@ import { imageCases, samplerCases, stepCases } from '../../bench/kernels/cases.t
 import { checkKernel } from '../../bench/kernels/check.ts';
 import { timeKernel } from '../../bench/kernels/measure.ts';
 import { Refusal } from '../../bench/refusal.ts';
-import { conv2d } from '../../kernels/conv/conv2d.ts';
+import { convDirect } from '../../kernels/conv/conv-direct.ts';
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
 import { groupNorm } from '../../kernels/norm/group-norm.ts';
 import { linear } from '../../kernels/product/linear.ts';
@@ -41,9 +41,9 @@ const kernels: readonly Kernel[] = [
   linear({ rows: 2, inDim: 40, outDim: 90, normEps: 1e-5, variant: SERIAL }),
   linear({ rows: 3, inDim: 64, outDim: 50, residual: true, dtype: 'int8', variant: SERIAL }),
   swiglu({ rows: 2, dim: 36, hiddenDim: 60, normEps: 1e-5, dtype: 'f16', variant: SERIAL }),
-  conv2d({
+  convDirect({
     ...{ images: 1, inChannels: 5, outChannels: 30, height: 4, width: 6, kernelSize: 3 },
-    ...{ residual: true, variant: SERIAL, tile: { method: 'direct' } },
+    residual: true,
   }),
   groupNorm({ images: 1, channels: 64, height: 4, width: 5, swish: true, variant: SERIAL }),
   sampleToken({

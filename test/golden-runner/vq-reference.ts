@@ -19,7 +19,7 @@ const PLAIN = {
 
 /** What is multiplied with what; the rest is added. */
 const OPERANDS: Readonly<Record<string, readonly string[]>> = {
-  conv2d: ['x', 'weight'],
+  conv_direct: ['x', 'weight'],
   spatial_scores: ['q', 'k'],
   spatial_mix: ['v', 'probs'],
 };

@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { convSizes } from '../../kernels/conv/conv-shape.ts';
-import { type Conv2dParams, conv2d, conv2dParts, convTile } from '../../kernels/conv/conv2d.ts';
+import { convDirect } from '../../kernels/conv/conv-direct.ts';
+import { convFew } from '../../kernels/conv/conv-few.ts';
+import { type ConvParams, convSizes } from '../../kernels/conv/conv-shape.ts';
+import { type Conv2dParams, conv2d } from '../../kernels/conv/conv2d.ts';
+import { conv2dParts } from '../../kernels/conv/conv2d-parts.ts';
 import { sumParts } from '../../kernels/conv/sum-parts.ts';
 import { elementCount } from '../../kernels/cost.ts';
-import { PORTABLE, type Variant } from '../../kernels/kernel.ts';
+import { type Kernel, PORTABLE } from '../../kernels/kernel.ts';
 import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/conv2d.ts';
 import { testDevice } from '../support/device.ts';
@@ -11,13 +14,12 @@ import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 
 const device = await testDevice();
-const SERIAL: Variant = { ...PORTABLE, reduce: 'serial' };
 
 /** Sums of up to 600 products in f32, each about 6e-8 off; the oracle sees the same f16 weights. */
 const TOLERANCE = { nmse: 1e-11, max: 1e-4 };
 
 const odd = { images: 2, inChannels: 5, outChannels: 9 } as const;
-const small = { tileM: 16, tileN: 16, eachM: 4, eachN: 4, slice: 16 };
+const tile = { tileM: 16, tileN: 16, eachM: 4, eachN: 4, slice: 16 };
 
 function inputsOf(params: Conv2dParams) {
   const { images, inChannels, outChannels, height, width, kernelSize } = params;
@@ -35,11 +37,9 @@ describe.each([2, 3])('in %i parts', (split) => {
     { images: 1, inChannels: 40, outChannels: 20, height: 4, width: 4, kernelSize: 1 },
     { ...odd, height: 4, width: 3, kernelSize: 3, upsample: true, residual: true },
   ] as const satisfies readonly Conv2dParams[]) {
-    const tile = { method: 'gemm', split, ...small } as const;
     const { residual: _, ...whole }: Conv2dParams = params;
-    const kernel = conv2dParts({ ...whole, tile });
+    const kernel = conv2dParts({ ...whole, split, tile });
     test(kernel.label, async () => {
-      expect(tile.split).toBe(split);
       const { bias, residual, ...inputs } = inputsOf(params);
       const { out: x } = await runKernel(device, kernel, inputs);
       const { outShape } = convSizes(params);
@@ -53,52 +53,47 @@ describe.each([2, 3])('in %i parts', (split) => {
   }
 });
 
-describe('the choice', () => {
-  const layer = { images: 1, inChannels: 512, outChannels: 512, height: 16, width: 16 } as const;
-  const tileOf = (params: Partial<Conv2dParams>) =>
-    convTile({ ...layer, kernelSize: 3, ...params });
+const base = { images: 1, inChannels: 4, outChannels: 4, height: 4, width: 4 } as const;
 
-  test('Winograd without barriers, products with them', () => {
-    expect(tileOf({ variant: SERIAL }).method).toBe('winograd');
-    expect(tileOf({ variant: SERIAL, stride: 2 }).method).toBe('direct');
-    expect(tileOf({ variant: SERIAL, outChannels: 3 }).method).toBe('direct');
-    expect(tileOf({ variant: PORTABLE }).method).toBe('gemm');
-  });
-  test('a method of its own where all channels fit one invocation', () => {
-    expect(tileOf({ outChannels: 4 }).method).toBe('few');
-    expect(tileOf({ outChannels: 5 }).method).toBe('gemm');
-    expect(tileOf({ outChannels: 3, upsample: true }).method).toBe('gemm');
-    expect(tileOf({ outChannels: 3, stride: 2 }).method).toBe('gemm');
-    expect(tileOf({ outChannels: 3, kernelSize: 1 }).method).toBe('gemm');
-  });
-  test('a layer of few pixels is made in parts, one of many is not', () => {
-    expect(tileOf({}).split).toBe(4);
-    expect(tileOf({ height: 256, width: 256 }).split).toBe(1);
-  });
-  test('does not depend on the number of images', () => {
-    expect(tileOf({ images: 8 })).toEqual(tileOf({ images: 1 }));
-  });
-  test('a tile too large for any device is refused', () => {
-    const tile = { tileM: 128, tileN: 128 };
-    expect(() => conv2d({ ...layer, kernelSize: 3, tile })).toThrow(/tile .* 1024 invocations/);
-  });
-});
-
-describe('conv2d parameters', () => {
-  const base = { images: 1, inChannels: 4, outChannels: 4, height: 4, width: 4 } as const;
-
+describe.each([
+  ['conv2d', conv2d],
+  ['conv_direct', convDirect],
+] as const)('parameters of %s', (name, make: (params: ConvParams) => Kernel) => {
   test('a 1x1 filter has no stride', () => {
-    expect(() => conv2d({ ...base, kernelSize: 1, stride: 2 })).toThrow(/1x1/);
+    expect(() => make({ ...base, kernelSize: 1, stride: 2 })).toThrow(
+      `${name}: a 1x1 filter has neither stride nor upsample`,
+    );
   });
   test('stride 2 and upsample exclude each other', () => {
-    expect(() => conv2d({ ...base, kernelSize: 3, stride: 2, upsample: true })).toThrow(/exclude/);
+    expect(() => make({ ...base, kernelSize: 3, stride: 2, upsample: true })).toThrow(
+      `${name}: stride 2 and upsample exclude each other`,
+    );
   });
   test('nothing is left of one row with stride 2', () => {
-    expect(() => conv2d({ ...base, height: 1, kernelSize: 3, stride: 2 })).toThrow(/outHeight/);
+    expect(() => make({ ...base, height: 1, kernelSize: 3, stride: 2 })).toThrow(
+      `${name}: "outHeight"`,
+    );
   });
   test('tensors must be indexable', () => {
-    expect(() => conv2d({ ...base, height: 32768, width: 32768, kernelSize: 3 })).toThrow(
+    expect(() => make({ ...base, height: 32768, width: 32768, kernelSize: 3 })).toThrow(
       /"x".*elements/,
     );
   });
+});
+
+test('a tile too large for any device is refused', () => {
+  const tile = { tileM: 128, tileN: 128 };
+  expect(() => conv2d({ ...base, kernelSize: 3, tile })).toThrow(/tile .* 1024 invocations/);
+});
+
+test('barriers', () => {
+  const hasBarriers = ({ code }: Kernel): boolean => code.includes('workgroupBarrier');
+  const variant = { ...PORTABLE, reduce: 'serial' } as const;
+  const point = { ...base, kernelSize: 1, variant } as const;
+  expect(hasBarriers(conv2d(point))).toBe(false);
+  expect(hasBarriers(conv2d({ ...point, norm: 'plain' }))).toBe(true);
+  expect(hasBarriers(conv2d({ ...point, kernelSize: 3 }))).toBe(true);
+  expect(hasBarriers(conv2dParts({ ...point, split: 2 }))).toBe(true);
+  expect(hasBarriers(convDirect({ ...base, kernelSize: 3 }))).toBe(false);
+  expect(hasBarriers(convFew({ ...base, kernelSize: 3 }))).toBe(true);
 });

@@ -2,17 +2,12 @@
 
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../kernels/compile.ts';
-import {
-  type ConvTile,
-  conv2d,
-  convProblem,
-  convTile,
-  convTiles,
-} from '../../kernels/conv/conv2d.ts';
+import { conv2d } from '../../kernels/conv/conv2d.ts';
 import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import { MATRIX_FEATURE, type MatrixConfig, type Variant } from '../../kernels/kernel.ts';
 import { type MapMath, type MapTile, mapTiles } from '../../kernels/product/map-tile.ts';
 import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
+import { convProblem, convTile } from '../../src/ops/conv-tile.ts';
 import { TEXTS } from '../records/texts.ts';
 import { nullDevice } from '../support/null-device.ts';
 
@@ -23,9 +18,6 @@ const lanes = device.adapterInfo.subgroupMaxSize ?? 128;
 const all: Variant = { reduce: 'subgroup', f16: true, lanes: 32, halves: true };
 const matrix: MatrixConfig = matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 });
 const withMatrix: Variant = { ...all, matrix };
-/** Convolutions have a method besides. */
-const tileFor = (name: string, tile: Partial<MapTile>): Partial<ConvTile> =>
-  name.startsWith('conv2d') ? { method: 'gemm', split: 2, ...tile } : tile;
 
 describe('compiles', () => {
   const tile: Partial<MapTile> = {
@@ -56,7 +48,7 @@ describe('compiles', () => {
     '$name: $title',
     async ({ text: { record, params }, variant, tile }) => {
       device.pushErrorScope('validation');
-      const made = record.kernel({ ...params, variant, tile: tileFor(record.name, tile) });
+      const made = record.kernel({ ...params, variant, tile });
       await compile(device, made);
       expect(await device.popErrorScope()).toBeNull();
       const isMatrix = tile.math === 'matrix';
@@ -97,7 +89,7 @@ describe('a device that lacks what is asked', () => {
 });
 
 describe('the choice', () => {
-  const maths = (tiles: readonly Partial<MapTile | ConvTile>[]): string =>
+  const maths = (tiles: readonly Partial<MapTile>[]): string =>
     [...new Set(tiles.map(({ math }) => math))].join(' ').trim();
   const layer = { images: 1, inChannels: 64, outChannels: 64, height: 64, width: 64 } as const;
 
@@ -117,58 +109,20 @@ describe('the choice', () => {
     expect(features?.includes(MATRIX_FEATURE)).toBe(math === 'matrix');
   });
 
-  test('halves are made of maps of whole blocks of channels, where there are matrices for them', () => {
-    const methodOf = (variant: Variant, other: object = {}) =>
-      convTile({ ...layer, kernelSize: 3, ...other, variant }).method;
-    expect(methodOf(withMatrix)).toBe('halves');
-    expect(methodOf(withMatrix, { inChannels: 48 })).toBe('gemm');
-    expect(methodOf(withMatrix, { stride: 2 })).toBe('gemm');
-    expect(methodOf(withMatrix, { outChannels: 3 })).toBe('few');
-    expect(methodOf({ ...withMatrix, halves: false })).toBe('gemm');
-    expect(methodOf(all)).toBe('gemm');
-    const f32 = matrixConfig({ m: 8, n: 8, k: 8, operand: 'f32', lanes: 32 });
-    expect(methodOf({ ...all, matrix: f32 })).toBe('gemm');
-    expect(methodOf(withMatrix, { tile: { method: 'gemm' } })).toBe('gemm');
-  });
-
-  test('tiles of halves are large where there are many', () => {
-    const tileOf = (side: number, inChannels = 64) =>
-      convTile({
-        ...layer,
-        inChannels,
-        outChannels: 128,
-        height: side,
-        width: side,
-        kernelSize: 3,
-        variant: withMatrix,
-      });
-    expect(tileOf(128)).toMatchObject({ tileM: 128, tileN: 128, split: 1 });
-    expect(tileOf(64)).toMatchObject({ tileM: 64, tileN: 64, split: 1 });
-    expect(tileOf(16, 512).split).toBeGreaterThan(1);
-  });
-
   test('what is worth measuring is what the device has', () => {
     expect(maths(mapTiles({ ...all, f16: false }))).toBe('f32');
     expect(maths(mapTiles(all))).toBe('f32 f16');
     expect(maths(mapTiles(withMatrix))).toBe('f32 f16 matrix');
     expect(maths(mapTiles({ ...withMatrix, f16: false }))).toBe('f32');
     expect(maths(mapTiles({ ...withMatrix, reduce: 'serial' }))).toBe('');
-    expect(maths(convTiles(withMatrix))).toBe('f32 f16 matrix');
-    expect(maths(convTiles({ ...withMatrix, halves: false }))).toBe('f32');
+    expect(maths(mapTiles({ ...withMatrix, halves: false }))).toBe('f32');
   });
 
   test('every tile worth measuring can be made', () => {
     for (const sizes of mapTiles(withMatrix)) {
-      const tile = { method: 'gemm', ...sizes } as const;
-      const params = { ...layer, kernelSize: 3, variant: withMatrix, tile } as const;
-      expect(convProblem(params)).toBeUndefined();
-      expect(() => conv2d(params)).not.toThrow();
+      const params = { ...layer, kernelSize: 3, variant: withMatrix } as const;
+      expect(convProblem({ ...params, tile: { method: 'gemm', ...sizes } })).toBeUndefined();
+      expect(() => conv2d({ ...params, tile: sizes })).not.toThrow();
     }
-  });
-
-  test('math alone brings sizes that suit it', () => {
-    const asked = { method: 'gemm', math: 'matrix', tileN: 128 } as const;
-    const tile = convTile({ ...layer, kernelSize: 3, variant: withMatrix, tile: asked });
-    expect(tile).toMatchObject({ tileM: 64, tileN: 128, eachM: 32, eachN: 32, method: 'gemm' });
   });
 });

@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from 'vitest';
 import { convSizes } from '../../kernels/conv/conv-shape.ts';
-import { type Conv2dParams, conv2d, conv2dParts } from '../../kernels/conv/conv2d.ts';
+import { type Conv2dParams, conv2d } from '../../kernels/conv/conv2d.ts';
+import { conv2dParts } from '../../kernels/conv/conv2d-parts.ts';
 import { spatialMix } from '../../kernels/conv/spatial-mix.ts';
 import { spatialScores } from '../../kernels/conv/spatial-scores.ts';
 import { sumParts } from '../../kernels/conv/sum-parts.ts';
@@ -100,12 +101,11 @@ const halves = <I extends { x: Float32Array; weight: Float32Array }>(inputs: I):
 });
 
 describe.each([...fewAgain(2, ways), ...own])('$title', ({ variant, matrix, tile }) => {
-  const convTile = { method: 'gemm', ...tile } as const;
   const run = (kernel: Kernel, inputs: Readonly<Record<string, ArrayLike<number>>>) =>
     runKernel(device, matrix || !real ? emulated(device, kernel, matrix) : kernel, inputs);
 
   for (const params of isLong ? cases : few(2, cases)) {
-    const kernel = conv2d({ ...params, variant, tile: convTile });
+    const kernel = conv2d({ ...params, variant, tile });
     test(kernel.label, async () => {
       const inputs = halves(inputsOf(params));
       const { out } = await run(kernel, inputs);
@@ -116,10 +116,7 @@ describe.each([...fewAgain(2, ways), ...own])('$title', ({ variant, matrix, tile
   test('operands of any bits', async () => {
     const params = { images: 1, inChannels: 24, outChannels: 20, height: 9, width: 7 } as const;
     const inputs = inputsOf({ ...params, kernelSize: 3 });
-    const { out } = await run(
-      conv2d({ ...params, kernelSize: 3, variant, tile: convTile }),
-      inputs,
-    );
+    const { out } = await run(conv2d({ ...params, kernelSize: 3, variant, tile }), inputs);
     const expected = oracle.conv2d({ ...params, kernelSize: 3 }, inputs);
     const isExact = variant.matrix?.operand === 'f32';
     expectClose('conv2d', out!, expected, isExact ? EXACT : ROUNDED);
@@ -133,7 +130,7 @@ describe.each([...fewAgain(2, ways), ...own])('$title', ({ variant, matrix, tile
       { ...sizes, kernelSize: 1, norm: 'plain' },
       { ...sizes, kernelSize: 3, norm: 'swish', residual: true },
     ] as const satisfies readonly Conv2dParams[]) {
-      const kernel = conv2d({ ...params, variant, tile: convTile });
+      const kernel = conv2d({ ...params, variant, tile });
       test(kernel.label, async () => {
         const { images, inChannels } = params;
         const affine = normal(images * inChannels * 4, 5, 0.5, 1.5);
@@ -148,7 +145,7 @@ describe.each([...fewAgain(2, ways), ...own])('$title', ({ variant, matrix, tile
     const split = 3;
     const params = { images: 2, inChannels: 13, outChannels: 9, height: 3, width: 5 } as const;
     const conv = { ...params, kernelSize: 3 } as const;
-    const full = { ...conv, variant, tile: { ...convTile, split } };
+    const full = { ...conv, variant, split, tile };
     const { bias, ...inputs } = halves(inputsOf(conv));
     const { out: x } = await run(conv2dParts(full), inputs);
     const sum = sumParts({ parts: split, images: 2, channels: 9, height: 3, width: 5 });

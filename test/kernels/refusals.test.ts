@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { attention } from '../../kernels/attention/attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
 import { ropeCache } from '../../kernels/attention/rope-cache.ts';
-import { conv2d, conv2dParts } from '../../kernels/conv/conv2d.ts';
+import { convDirect } from '../../kernels/conv/conv-direct.ts';
+import { convFew } from '../../kernels/conv/conv-few.ts';
+import { conv2d } from '../../kernels/conv/conv2d.ts';
+import { conv2dParts } from '../../kernels/conv/conv2d-parts.ts';
 import { sumParts } from '../../kernels/conv/sum-parts.ts';
 import { toRgba } from '../../kernels/conv/to-rgba.ts';
 import { embed } from '../../kernels/embed/embed.ts';
@@ -145,22 +148,36 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
     () => conv2d(given(map, { kernelSize: 5 })),
   ],
   [
-    /conv2d: "tile" expected some of method, split, .*, got \{"splits":2\}/,
-    () => conv2dParts({ ...map, tile: given({}, { splits: 2 }) }),
+    /conv2d: "tile" expected some of tileM, .*, math, got \{"method":"gemm"\}/,
+    () => conv2d({ ...map, tile: given({}, { method: 'gemm' }) }),
+  ],
+  [
+    /conv2d_parts: "tile" expected some of tileM, .*, math, got \{"split":2\}/,
+    () => conv2dParts({ ...map, split: 2, tile: given({}, { split: 2 }) }),
   ],
   [
     /conv2d_parts: unknown parameter "residual": conv2d_parts takes/,
-    () => conv2dParts(given(map, { residual: true })),
+    () => conv2dParts({ ...given(map, { residual: true }), split: 2 }),
   ],
-  [/conv2d: "split" .* 2\.5$/, () => conv2dParts({ ...map, tile: { split: 2.5 } })],
-  [/conv2d: "split" .* -1$/, () => conv2dParts({ ...map, tile: { split: -1 } })],
-  [
-    /conv2d: "method" expected one of direct, gemm, .*, got fft$/,
-    () => conv2d({ ...map, tile: given({}, { method: 'fft' }) }),
-  ],
+  [/conv2d_parts: "split" .* 2\.5$/, () => conv2dParts({ ...map, split: 2.5 })],
+  [/conv2d_parts: "split" .* -1$/, () => conv2dParts({ ...map, split: -1 })],
   [
     /conv2d: tile \{.*"tileM":-64,"tileN":-64.*\} has /,
-    () => conv2d({ ...map, tile: { method: 'gemm', tileM: -64, tileN: -64 } }),
+    () => conv2d({ ...map, tile: { tileM: -64, tileN: -64 } }),
+  ],
+  [
+    /conv_direct: unknown parameter "variant": conv_direct takes/,
+    () => convDirect(given(map, { variant: serial })),
+  ],
+  [
+    /conv_few: expected at most 4 output channels of a 3x3 filter with stride 1 and no upsample, got 5 of 3x3 with stride 1$/,
+    () => convFew({ ...map, outChannels: 5 }),
+  ],
+  [/conv_few: .* got 4 of 1x1 with stride 1$/, () => convFew({ ...map, kernelSize: 1 })],
+  [/conv_few: .* got 4 of 3x3 with stride 2$/, () => convFew({ ...map, stride: 2 })],
+  [
+    /conv_few: .* got 4 of 3x3 with stride 1 and upsample$/,
+    () => convFew({ ...map, upsample: true }),
   ],
   [
     /to_rgba: expected an object, got undefined: to_rgba takes images, height, width$/,
@@ -189,6 +206,7 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
   [/sample_token: .*\b70000 x 1 .*65535/, () => sampleToken({ ...grid, sequences: 70000 })],
   [/filter_logits: .*\b70000 x 1 .*65535/, () => filterLogits({ sequences: 70000, vocabSize: 9 })],
   [/conv2d: .* 1 x 70000 .*65535/, () => conv2d({ ...map, images: 70000 })],
+  [/conv_few: .* 1 x 70000 .*65535/, () => convFew({ ...map, images: 70000 })],
   [/seed .* -1$/, () => packed([sampling({ seed: -1 })])],
   [/seed .* 0\.5$/, () => packed([sampling({ seed: 0.5 })])],
   [/seed .* 9007199254740992$/, () => packed([sampling({ seed: 2 ** 53 })])],

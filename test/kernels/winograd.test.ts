@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Conv2dParams } from '../../kernels/conv/conv-shape.ts';
-import { convSizes } from '../../kernels/conv/conv-shape.ts';
-import { conv2d } from '../../kernels/conv/conv2d.ts';
+import { convDirect } from '../../kernels/conv/conv-direct.ts';
+import { type ConvParams, convSizes } from '../../kernels/conv/conv-shape.ts';
 import { winogradFilter } from '../../kernels/conv/winograd-filter.ts';
 import { winogradInput } from '../../kernels/conv/winograd-input.ts';
 import { winogradOutput } from '../../kernels/conv/winograd-output.ts';
@@ -22,7 +21,7 @@ const variant = { ...PORTABLE, reduce: 'serial' } as const;
 const TOLERANCE = { nmse: 1e-11, max: 1e-4 };
 
 /** Sizes that are no multiples of the tile of 4, several images, and parts that end within a row. */
-const cases: readonly (Conv2dParams & { readonly perPart?: number })[] = [
+const cases: readonly (ConvParams & { readonly perPart?: number })[] = [
   { images: 1, inChannels: 1, outChannels: 1, height: 1, width: 1, kernelSize: 3 },
   { images: 2, inChannels: 5, outChannels: 9, height: 5, width: 7, kernelSize: 3, residual: true },
   { images: 1, inChannels: 20, outChannels: 17, height: 8, width: 12, kernelSize: 3 },
@@ -102,10 +101,10 @@ test('parts of a layer cost what the whole costs', () => {
     const bias = make === winogradOutput ? 8 * 4 : 0;
     expect(bytes(parts[0]) + bytes(parts[1])).toBe(bytes() + bias);
   }
-  const params = { inChannels: 8, outChannels: 4, variant };
-  const direct = conv2d({ ...params, images: 1, height: 16, width: 16, kernelSize: 3 });
+  const params = { inChannels: 8, outChannels: 4 };
+  const direct = convDirect({ ...params, images: 1, height: 16, width: 16, kernelSize: 3 });
   expect(costOf(direct).operations).toBe(2 * 16 * 16 * 4 * 8 * 9);
-  expect(costOf(winogradProduct({ ...params, tiles: 16 })).operations).toBe(
+  expect(costOf(winogradProduct({ ...params, tiles: 16, variant })).operations).toBe(
     costOf(direct).operations / 4,
   );
 });

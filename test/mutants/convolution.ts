@@ -4,7 +4,7 @@ import { caseTest, group, kernelTest, type Mutant } from './mutant.ts';
 const tests = kernelTest('conv2d');
 const cases = caseTest('conv');
 
-const gemm = group({ kernel: 'conv2d', tests: cases, only: '^conv2d .*f32 .*gemm' }, [
+const gemm = group({ kernel: 'conv2d', tests: cases, only: '^conv2d .*f32 .*tileM' }, [
   {
     name: 'gemm-padding-value',
     fault: 'What lies past the border repeats the border instead of being zero.',
@@ -47,7 +47,7 @@ const onRead = group({ kernel: 'conv2d', tests: cases, only: '^conv2d .*norm=' }
   {
     name: 'norm-of-first-image',
     fault: 'All images of a batch are normalised like the first.',
-    find: /affine\[(?:batch|image) \*/g,
+    find: 'affine[batch *',
     replace: 'affine[0u *',
   },
 ]);

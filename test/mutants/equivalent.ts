@@ -116,6 +116,18 @@ export const equivalent: readonly Equivalent[] = [
     change: /row_inside# = y# >= # && y# \[< -> <=\] height/,
     why: 'The first row of a tile never lies below the picture: the tile begins inside, a row above.',
   },
+  {
+    kernels: ['conv_few'],
+    operators: ['bound'],
+    change: /first \[< -> <=\] IN_CHANNELS/,
+    why: 'A slice that begins after the last channel has none.',
+  },
+  {
+    kernels: ['conv_few'],
+    operators: ['bound'],
+    change: /o \[< -> <=\] OUT_CHANNELS|i \[< -> <=\] count \* #u/,
+    why: 'A channel after the last is not stored, and the filter after those of a slice is not read.',
+  },
 ];
 
 /** The entry that lists a fault, if one does. */

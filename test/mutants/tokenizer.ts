@@ -1,7 +1,7 @@
 /** Faults of the VQ kernels. */
 import { caseTest, group, kernelTest, type Mutant } from './mutant.ts';
 
-const direct = { kernel: 'conv2d', tests: caseTest('conv'), only: '^conv2d .*f32 .*direct' };
+const direct = { kernel: 'conv_direct', tests: caseTest('conv'), only: '^conv_direct .*f32' };
 const conv = group(direct, [
   {
     name: 'conv-upsample-after-shift',
@@ -50,7 +50,7 @@ const conv = group(direct, [
     fault: 'f16 filters that begin in a high half are off by one.',
     find: 'let odd = (i & 1u) == 1u;',
     replace: 'let odd = false;',
-    only: '^conv2d .*f16 .*direct',
+    only: '^conv_direct .*f16',
   },
 ]);
 

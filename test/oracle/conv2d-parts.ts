@@ -1,11 +1,11 @@
 /** Oracle of `conv2dParts`: out[s] is the convolution with the weights of part s alone, without bias. */
-import type { Conv2dParams, ConvTile } from '../../kernels/conv/conv2d.ts';
+import type { Conv2dParams } from '../../kernels/conv/conv2d.ts';
 import { type Conv2dInputs, conv2d } from './conv2d.ts';
 
 /** Weights of an output channel, over input channels and taps, are cut into parts of whole slices. */
 export function conv2dParts(
   params: Conv2dParams,
-  { split, slice }: Pick<ConvTile, 'split' | 'slice'>,
+  { split, slice }: { readonly split: number; readonly slice: number },
   { weight, ...inputs }: Omit<Conv2dInputs, 'bias'>,
 ): Float64Array {
   const { inChannels, outChannels, kernelSize } = params;

@@ -6,6 +6,7 @@
 import { attention } from '../../kernels/attention/attention.ts';
 import { promptAttention } from '../../kernels/attention/prompt-attention.ts';
 import { qkvRopeCache } from '../../kernels/attention/qkv-rope-cache.ts';
+import { convDirect } from '../../kernels/conv/conv-direct.ts';
 import { conv2d } from '../../kernels/conv/conv2d.ts';
 import { textureRows } from '../../kernels/conv/texture-rows.ts';
 import { toRgba } from '../../kernels/conv/to-rgba.ts';
@@ -70,8 +71,8 @@ const CHOSEN: Readonly<Record<string, Kernel>> = {
   }),
   'norm/rms-norm-workgroup': rmsNorm({ rows, dim, variant: workgroup }),
   'norm/group-norm-serial': groupNorm({ ...map, channels: 64, swish: true, variant: serial }),
-  'conv/conv2d-direct': conv2d({ ...conv, variant: serial, tile: { method: 'direct' } }),
-  'conv/conv2d-gemm': conv2d({ ...conv, norm: 'swish', variant: workgroup }),
+  'conv/conv-direct': convDirect(conv),
+  'conv/conv2d-workgroup': conv2d({ ...conv, norm: 'swish', variant: workgroup }),
   'conv/conv2d-1x1-quads': conv2d({ ...conv, kernelSize: 1, variant: lanes }),
   'conv/winograd-input': winogradInput({ ...map, channels: 64 }),
   'conv/texture-rows': textureRows({ ...map, stride: 64, blueFirst: true }),
