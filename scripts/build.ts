@@ -9,6 +9,9 @@ const build = new Command('build').description('Compiles the library to dist/, w
 await runScript(build, () => {
   // What was built of sources that are gone would be published with the rest.
   rmSync(join(packageFolder(), 'dist'), { recursive: true, force: true });
-  const isBuilt = passes('tsc', '-p', 'tsconfig.build.json');
-  return isBuilt && passes('node', 'scripts/entry-types.mjs') ? 0 : 1;
+  const isBuilt =
+    passes('tsc', '-p', 'tsconfig.build.json') &&
+    passes('node', 'scripts/plain-kernels.mjs') &&
+    passes('node', 'scripts/entry-types.mjs');
+  return isBuilt ? 0 : 1;
 });
