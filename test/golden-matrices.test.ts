@@ -1,12 +1,16 @@
 /**
  * A decoder whose products are made by matrices of subgroups, emulated, against its golden case in f32's
- * tolerances: every step, whatever the number of rows.
+ * tolerances: every step.
  */
 
 import { expect, test, vi } from 'vitest';
 import { type Kernel, MATRIX_FEATURE, type MatrixConfig, type Variant } from '../kernels/kernel.ts';
 import { matrixConfig } from '../kernels/product/matrix-texts.ts';
-import { runCase } from './golden-runner/run.ts';
+import { Memory } from '../src/gpu/memory.ts';
+import { checkGpt } from '../src/load/model.ts';
+import { parseGptConfig } from '../src/models/gpt-config.ts';
+import { modelOf, openCase } from './golden-runner/case.ts';
+import { decoding, type Run } from './golden-runner/gpt.ts';
 import { recordNamed } from './records/index.ts';
 import { testDevice } from './support/device.ts';
 import { emulated } from './support/emulated-math.ts';
@@ -43,13 +47,21 @@ vi.mock('../kernels/compile.ts', async (original) => {
   };
 });
 
-test('c2i_tiny_f16: logits, greedy tokens and margins', { timeout: 300_000 }, async () => {
+test('c2i_tiny_f16 with guidance: greedy tokens and margins', { timeout: 300_000 }, async () => {
+  const golden = await openCase(`${ROOT}/test/golden/c2i_tiny_f16`);
+  const guided = (golden.config.runs as readonly Run[]).find(({ scale }) => scale > 1)!;
+  const config = parseGptConfig(golden.config.model_args);
   const tiles = { product: { math: 'matrix' } };
-  const { checks } = await runCase(device, `${ROOT}/test/golden/c2i_tiny_f16`, {
-    ...{ variant, tiles, dtype: 'f16' },
-  });
-  expect(checks.filter(({ pass }) => !pass)).toEqual([]);
-  expect(checks.length).toBe(5);
+  const options = { precision: 'exact', variant, tiles, dtype: 'f16' } as const;
+  const memory = new Memory(device);
+  try {
+    const checked = await checkGpt(device, config, modelOf(golden), options);
+    const checks = await decoding(await checked.load(memory), golden, guided);
+    expect(checks.filter(({ pass }) => !pass)).toEqual([]);
+    expect(checks.length).toBe(2);
+  } finally {
+    memory.freeAll();
+  }
   const names = [...byMatrices].map((label) => label.replace(/ .*/, ''));
   expect([...new Set(names)].sort()).toEqual(['linear', 'qkv_rope_cache', 'swiglu']);
 });

@@ -12,7 +12,7 @@ import { type GoldenCase, modelOf, tensorOf } from './case.ts';
 import { type Check, checkFloats, checkIntegers, judgeLogits } from './check.ts';
 import { margin } from './statistics.ts';
 
-interface Run {
+export interface Run {
   readonly tag: string;
   readonly scale: number;
   readonly interval: number;
@@ -119,7 +119,8 @@ export async function decode(
 
 type Given = Float32Array | Int32Array | undefined;
 
-async function decoding(
+/** A run of a case, token by token. */
+export async function decoding(
   network: Network<GptConfig>,
   golden: GoldenCase,
   run: Run,
