@@ -18,31 +18,45 @@ const origins = new WeakMap<GPUComputePipeline, Origin>();
  * lines marked, when the WGSL does not compile.
  */
 export async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
-  const { label, code, features = [] } = kernel;
-  const lacking = features.find((feature) => !device.features.has(feature));
-  assert(
-    lacking === undefined,
-    `${label}: needs the device feature "${lacking}", which this device was not created with`,
-  );
-  // The scope keeps what is not valid from being reported twice: it is thrown below.
-  device.pushErrorScope('validation');
-  let refused: Promise<GPUError | null> | undefined;
-  try {
-    const module = device.createShaderModule({ label, code });
-    const layout = layoutOf(device, kernel);
+  for (const feature of kernel.features ?? []) {
+    assert(
+      device.features.has(feature),
+      `${kernel.label}: needs the device feature "${feature}", which this device was not created with`,
+    );
+  }
+  const { label, code } = kernel;
+  // The scope keeps a text that does not compile from being reported twice: it is thrown below.
+  const { made: module } = await inScope(device, () => device.createShaderModule({ label, code }));
+  // First: on a device that does not validate, a pipeline of a text that is wrong ends the process.
+  const { messages } = await module.getCompilationInfo();
+  const errors = messages.filter((m) => m.type === 'error');
+  if (errors.length > 0) throw new Error(wgslReport(label, code, errors));
+  const { made, refusal } = await inScope(device, () => {
     const compute = { module, entryPoint: 'main' };
+    const layout = layoutOf(device, kernel);
     const pipeline = device.createComputePipelineAsync({ label, layout, compute });
-    pipeline.catch(() => {}); // what is wrong with the text or the layout is the better reason
-    refused = device.popErrorScope();
-    const { messages } = await module.getCompilationInfo();
-    const errors = messages.filter((m) => m.type === 'error');
-    if (errors.length > 0) throw new Error(wgslReport(label, code, errors));
-    const refusal = await refused;
-    if (refusal) throw new Error(`${label}: ${refusal.message}`);
-    origins.set(await pipeline, { device, code });
+    pipeline.catch(() => {}); // that the layout is not valid is the better reason
     return pipeline;
+  });
+  if (refusal) throw new Error(`${label}: ${refusal.message}`);
+  const pipeline = await made;
+  origins.set(pipeline, { device, code });
+  return pipeline;
+}
+
+/** Makes something at once in an error scope of its own. */
+async function inScope<T>(
+  device: GPUDevice,
+  make: () => T,
+): Promise<{ readonly made: T; readonly refusal: GPUError | null }> {
+  let closed: Promise<GPUError | null> | undefined;
+  device.pushErrorScope('validation');
+  try {
+    const made = make();
+    closed = device.popErrorScope();
+    return { made, refusal: await closed };
   } finally {
-    (refused ?? device.popErrorScope()).catch(() => {});
+    if (!closed) device.popErrorScope().catch(() => {});
   }
 }
 
