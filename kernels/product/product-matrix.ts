@@ -73,7 +73,7 @@ function mainOf(layout: Layout): string {
   const { rows, outDim, across, parts, region, rounds, ahead, all } = layout;
   const { m, n, lanes } = layout.matrix;
   const turn = Math.max(ahead, INPUTS);
-  const tiles = tilesOf(layout);
+  const sums = sumsOf(layout);
   return `let own = min(subgroup, ${parts - 1}u) * ${region}u;
   let part = lane / ${lanes}u;
   let to = part * ${region}u + lane % ${lanes}u / ${EIGHTS}u * ${STRIDE}u + lane % ${EIGHTS}u;
@@ -93,7 +93,7 @@ function mainOf(layout: Layout): string {
     .map(({ j }) => `var scale${j} = bitcast<f32>(${GUESS}u << 23u);`)
     .join('\n  ')}
   for (var again = 0u; again < 2u; again++) {
-    ${tiles.map(({ sum }) => `var ${sum} = Sum();`).join('\n    ')}
+    ${sums.map((sum) => `var ${sum} = Sum();`).join('\n    ')}
     ${linesOf(layout, n)
       .map(({ j }) => `var found${j} = vec2f();`)
       .join(' ')}
@@ -121,11 +121,9 @@ function mainOf(layout: Layout): string {
     ${finish(layout)}`;
 }
 
-/** Sums of a subgroup: the weight, and which matrix of its columns. */
-const tilesOf = ({ weights, across }: Layout) =>
-  weights.flatMap((w, i) =>
-    range(across).map((c) => ({ sum: `${w}_sum${c}`, w, c, i: i * across + c })),
-  );
+/** Sums of a subgroup, those of a weight after those of the one before. */
+const sumsOf = ({ weights, across }: Layout): readonly string[] =>
+  weights.flatMap((w) => range(across).map((c) => `${w}_sum${c}`));
 
 /** The rows or columns that an invocation loads of: number, WGSL of the place, and whether others have none. */
 const linesOf = ({ matrix: { lanes } }: Layout, count: number) =>
@@ -211,7 +209,7 @@ function round(layout: Layout, q: number, isAll: boolean): string {
   );
   const products = range(steps).map((s) => {
     const place = (line: number): string => `own + ${line * STRIDE + (s * k) / 8}u`;
-    const adds = tilesOf(layout).flatMap(({ sum, i }) => [
+    const adds = sumsOf(layout).flatMap((sum, i) => [
       `let left${i} = ${loadLeftRows(place(2 * n + i * m), STRIDE, 'slab')};`,
       ...['half', 'rest'].map((x) => `${sum} = ${multiplyAdd(`left${i}`, x, sum)};`),
     ]);
@@ -247,7 +245,7 @@ fn total(begin: u32, row: u32, quad: u32) -> vec4f {
 function finish(layout: Layout): string {
   const { rows, outDim, firstQuad, weights, across, parts, size } = layout;
   const { m, n } = layout.matrix;
-  const tiles = tilesOf(layout);
+  const sums = sumsOf(layout);
   const each = (m * n) / 4;
   const quadsOfTile = (across * m) / 4;
   const lines = linesOf(layout, n);
@@ -256,7 +254,7 @@ function finish(layout: Layout): string {
       ${lines.map(({ j, at, guard }) => guarded(guard, `found[(${at}) * ${parts}u + part] = all${j};`)).join('\n      ')}
     }
     if (subgroup < ${parts}u) {
-      ${tiles.map(({ sum, i }) => `${storeSumColumns('slab', `subgroup * ${tiles.length * each}u + ${i * each}u`, sum, m / 4)};`).join('\n      ')}
+      ${sums.map((sum, i) => `${storeSumColumns('slab', `subgroup * ${sums.length * each}u + ${i * each}u`, sum, m / 4)};`).join('\n      ')}
     }
     workgroupBarrier();
     if (lane < ${n}u && exponent_of(found_of(lane).x) != ${GUESS}u) { atomicStore(&misfit, 1u); }

@@ -51,7 +51,7 @@ interface Way {
 const wayOf = (params: ProductParams, asked: Partial<ProductOpTile>): Way => {
   const tile = wholeTile(asked);
   const { variant } = params;
-  if (variant.reduce === 'serial') return { kind: kindOf(params, tile), tile };
+  if (variant.reduce === 'serial') return { kind: withoutBarriers(params, tile), tile };
   // Settings for registers say nothing about so many rows.
   const byMatrices = { math: 'matrix', ...(tile.math === 'matrix' && tile) } as const;
   const isMade =
@@ -59,7 +59,7 @@ const wayOf = (params: ProductParams, asked: Partial<ProductOpTile>): Way => {
   return isMade ? { kind: 'few rows', tile: byMatrices } : { kind: 'tiled', tile };
 };
 
-function kindOf({ inDim, outDim, dtype }: ProductParams, tile: object): Kind {
+function withoutBarriers({ inDim, outDim, dtype }: ProductParams, tile: object): Kind {
   const isOwnChoice = Object.keys(tile).length === 0;
   const isPlain = dtype === 'f32' && inDim % 4 === 0 && outDim % 4 === 0;
   return isPlain && isOwnChoice ? 'plain' : 'few rows';

@@ -18,8 +18,8 @@ export interface MatrixPart extends Columns {
 /** All rows of a weight, in order. */
 export type Matrix = readonly MatrixPart[];
 
-/** Rows of a part are a multiple of this: columns of products are stored four at a time. */
-const ROW_STEP = 4;
+/** Rows of a part are a multiple of the first that fits: matrices of subgroups, or quads, of columns. */
+const ROW_STEPS = [16, 4] as const;
 
 /**
  * A weight [rows, inDim] by its state-dict name. One that is larger than `maxBytes` comes in parts of
@@ -32,10 +32,13 @@ export function matrix(
   [rows, inDim]: readonly [rows: number, inDim: number],
   maxBytes: number = Number.POSITIVE_INFINITY,
 ): Matrix {
-  const most = Math.floor(maxBytes / byteLength({ dtype, shape: [ROW_STEP, inDim] })) * ROW_STEP;
-  if (!(rows > most)) return [part(g, name, dtype, inDim, { first: 0, count: rows }, rows)];
-  const parts = Math.ceil(rows / Math.max(most, ROW_STEP));
-  const size = Math.ceil(rows / parts / ROW_STEP) * ROW_STEP;
+  const bytesOf = (count: number): number => byteLength({ dtype, shape: [count, inDim] });
+  const step = ROW_STEPS.find((count) => bytesOf(count) <= maxBytes) ?? 4;
+  const most = Math.max(1, Math.floor(maxBytes / bytesOf(step))) * step;
+  if (bytesOf(rows) <= maxBytes || rows <= step)
+    return [part(g, name, dtype, inDim, { first: 0, count: rows }, rows)];
+  const parts = Math.ceil(rows / most);
+  const size = Math.ceil(rows / parts / step) * step;
   const cuts = Array.from({ length: Math.ceil(rows / size) }, (_, i) => i * size);
   return cuts.map((first) =>
     part(g, name, dtype, inDim, { first, count: Math.min(size, rows - first) }, rows),

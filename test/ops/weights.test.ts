@@ -1,6 +1,7 @@
 /** Weights in parts: what fits one binding is whole, all else is cut into whole rows. */
 import { describe, expect, test } from 'vitest';
 import { linear } from '../../kernels/product/linear.ts';
+import { matrixConfig } from '../../kernels/product/matrix-texts.ts';
 import { swiglu } from '../../kernels/product/swiglu.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { byteLength } from '../../src/graph/tensor.ts';
@@ -93,6 +94,25 @@ describe('callParts', () => {
     const make = () => swiglu({ rows: 1, dim: 8, hiddenDim: 8, normEps: 0 });
     expect(() => callParts(g, make, { w1, w3 }, inputs)).toThrow(/"w3" is cut into other parts/);
   });
+});
+
+test('a decoder by matrices of subgroups takes weights in parts, which are whole matrices', () => {
+  const matrix = matrixConfig({ m: 16, n: 16, k: 16, operand: 'f16', lanes: 32 });
+  const g = new Graph();
+  const config = { ...gptConfig('GPT-XL', 16), nLayer: 1 };
+  gptDecoder(
+    g,
+    config,
+    { rows: 2, slots: 2 },
+    {
+      variant: { reduce: 'subgroup', f16: true, lanes: 32, matrix },
+      tiles: { product: { math: 'matrix' } },
+      ...{ dtype: 'f16', kvDtype: 'f16', maxBindingBytes: 1.4 * MIB },
+    },
+  );
+  const qkv = g.residents.filter(({ name }) => name.startsWith('layers.0.attention.wqkv'));
+  expect(qkv.length).toBe(7);
+  expect(qkv.map(({ shape: [rows = 0] }) => rows % 16)).toEqual(qkv.map(() => 0));
 });
 
 describe.each([32, 128])('with bindings of %d MiB', (mib) => {
