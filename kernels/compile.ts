@@ -18,13 +18,12 @@ const origins = new WeakMap<GPUComputePipeline, Origin>();
  * lines marked, when the WGSL does not compile.
  */
 export async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
-  for (const feature of kernel.features ?? []) {
-    assert(
-      device.features.has(feature),
-      `${kernel.label}: needs the device feature "${feature}", which this device was not created with`,
-    );
-  }
-  const { label, code } = kernel;
+  const { label, code, features = [] } = kernel;
+  const missing = features.find((feature) => !device.features.has(feature));
+  assert(
+    !missing,
+    `${label}: needs the device feature "${missing}", which this device was not created with`,
+  );
   // The scope keeps a text that does not compile from being reported twice: it is thrown below.
   const { made: module } = await inScope(device, () => device.createShaderModule({ label, code }));
   // First: on a device that does not validate, a pipeline of a text that is wrong ends the process.
@@ -49,15 +48,16 @@ async function inScope<T>(
   device: GPUDevice,
   make: () => T,
 ): Promise<{ readonly made: T; readonly refusal: GPUError | null }> {
-  let closed: Promise<GPUError | null> | undefined;
+  let made: T;
+  let refusal: Promise<GPUError | null> | undefined;
   device.pushErrorScope('validation');
   try {
-    const made = make();
-    closed = device.popErrorScope();
-    return { made, refusal: await closed };
+    made = make();
   } finally {
-    if (!closed) device.popErrorScope().catch(() => {});
+    refusal = device.popErrorScope();
+    refusal.catch(() => {}); // of a device that is lost
   }
+  return { made, refusal: await refusal };
 }
 
 /** Without least sizes: kernels with `sizes` share a pipeline, so `bind` checks them. */
@@ -152,10 +152,8 @@ interface Use {
 }
 
 /** WebGPU forbids a buffer that is read and written in one dispatch, and ranges written twice. */
-const clash = (a: Use, b: Use): boolean => {
-  if (a.role === 'in' && b.role === 'in') return false;
-  return a.role === 'in' || b.role === 'in' || (a.begin < b.end && b.begin < a.end);
-};
+const clash = (a: Use, b: Use): boolean =>
+  a.role !== 'in' && b.role !== 'in' ? a.begin < b.end && b.begin < a.end : a.role !== b.role;
 
 /** First byte and end of what is bound of a buffer. */
 function rangeOf(
@@ -189,13 +187,8 @@ function rangeOf(
 
 function uniform(device: GPUDevice, { label, sizes = {} }: Kernel): GPUBuffer {
   const values = Uint32Array.from(Object.values(sizes));
-  const buffer = device.createBuffer({
-    label: `${label} sizes`,
-    size: values.byteLength,
-    usage: GPUBufferUsage.UNIFORM,
-    mappedAtCreation: true,
-  });
-  new Uint32Array(buffer.getMappedRange()).set(values);
-  buffer.unmap();
+  const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+  const buffer = device.createBuffer({ label: `${label} sizes`, size: values.byteLength, usage });
+  device.queue.writeBuffer(buffer, 0, values);
   return buffer;
 }

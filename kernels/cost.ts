@@ -1,5 +1,5 @@
 /** What tensors take and what kernels must move and compute: the floor under their time. */
-import type { Binding, Cost, Kernel } from './kernel.ts';
+import { type Binding, type Cost, isWord, type Kernel } from './kernel.ts';
 import { isQuantised, quantWords } from './lib/quants.ts';
 
 /** Number of elements. */
@@ -7,7 +7,7 @@ export const elementCount = (shape: readonly number[]): number => shape.reduce((
 
 /** Size in device memory, a multiple of 4: halves are packed two to a word, integer rows fill words. */
 export function byteLength({ dtype, shape }: Pick<Binding, 'dtype' | 'shape'>): number {
-  if (dtype === 'u32' || dtype === 'i32' || dtype === 'f32') return elementCount(shape) * 4;
+  if (isWord(dtype)) return elementCount(shape) * 4;
   if (!isQuantised(dtype)) return Math.ceil(elementCount(shape) / 2) * 4;
   return elementCount(shape.slice(0, -1)) * quantWords(dtype, shape.at(-1) ?? 1) * 4;
 }

@@ -17,37 +17,32 @@ export const MAX_WORKGROUPS = 65535;
 /** Most bytes of workgroup memory a kernel may use (WebGPU default limit). */
 export const MAX_WORKGROUP_BYTES = 16384;
 
-const SCALAR: Readonly<Record<DType, string>> = {
-  f32: 'f32',
-  f16: 'u32',
-  bf16: 'u32',
-  int8: 'u32',
-  int4: 'u32',
-  u32: 'u32',
-  i32: 'i32',
-};
+/** Whether each value is a word of its own. */
+export const isWord = (dtype: DType): dtype is 'f32' | 'u32' | 'i32' => dtype.endsWith('32');
 
 /**
- * WGSL declarations for a binding table and sizes, in order, all in group 0. Each tensor's line ends with
- * its dtype and shape; where `sizes` lets many shapes share the text, with its axes by name.
+ * WGSL declarations for a binding table, in order, all in group 0. Each tensor's line ends with its dtype and
+ * shape, or with the axes by name that are given.
  */
-export function declare(
+export const declare = (bindings: Bindings, axes?: Readonly<Record<string, string>>): string =>
+  Object.entries(bindings)
+    .map(([name, { role, dtype, element = isWord(dtype) ? dtype : 'u32', shape }], i) => {
+      const access = role === 'in' ? 'read' : 'read_write';
+      return `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${element}>; // ${dtype} [${axes?.[name] ?? shape.join(', ')}]`;
+    })
+    .join('\n');
+
+/** The same of a kernel with sizes, which come after it: many shapes share its text, so axes have names. */
+export const declareSized = (
   bindings: Bindings,
-  sizes?: Sizes,
-  axes: Readonly<Record<string, string>> = {},
-): string {
-  const tensors = Object.entries(bindings).map(([name, { role, dtype, element, shape }], i) => {
-    const what = `${dtype} [${sizes ? axes[name] : shape.join(', ')}]`;
-    const access = role === 'in' ? 'read' : 'read_write';
-    return `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${element ?? SCALAR[dtype]}>; // ${what}`;
-  });
-  if (!sizes) return tensors.join('\n');
-  const members = Object.keys(sizes).map((name) => `  ${name}: u32,\n`);
-  return `${tensors.join('\n')}
+  sizes: Sizes,
+  axes: Readonly<Record<string, string>>,
+): string => `${declare(bindings, axes)}
 struct Sizes {
-${members.join('')}}
-@group(0) @binding(${tensors.length}) var<uniform> sizes: Sizes;`;
-}
+${Object.keys(sizes)
+  .map((name) => `  ${name}: u32,\n`)
+  .join('')}}
+@group(0) @binding(${Object.keys(bindings).length}) var<uniform> sizes: Sizes;`;
 
 /** The directives a kernel's text must begin with. */
 export function enable(features: readonly Feature[]): string {

@@ -4,8 +4,7 @@ import type { MatrixTexts } from './product/matrix-texts.ts';
 
 /**
  * Storage of a table that kernels read by rows. `f16` and `bf16` are always packed two to a 32-bit
- * word (little-endian, first element in the low half), so they need no device feature; a kernel
- * compiled for `shader-f16` reads the same bytes of f16 as native halves.
+ * word (little-endian, first element in the low half), so they need no device feature.
  */
 export type TableDType = 'f32' | 'f16' | 'bf16';
 
@@ -111,7 +110,7 @@ export interface MatrixConfig extends MatrixSizes {
 /** Choices that never change what a kernel computes, only how. */
 export interface Variant {
   readonly reduce: Reduce;
-  /** Read f16 tensors as native halves; needs the feature `shader-f16`. */
+  /** Products may compute with native halves; needs the feature `shader-f16`. */
   readonly f16: boolean;
   /**
    * Neighbouring invocations that are certainly in one subgroup (`subgroupMinSize`), where the feature

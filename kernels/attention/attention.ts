@@ -16,6 +16,7 @@ import { rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
+import * as rule from '../lib/rules.ts';
 import { weightReader } from '../lib/weights.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { attentionLib, attentionMain } from './attention-body.ts';
@@ -68,11 +69,11 @@ export function attention(params: AttentionParams & { padded?: false }): Kernel<
 export function attention(params: AttentionParams): Kernel {
   const identity = assertParams('attention', params, {
     ...KV_RULES,
-    rows: 'size',
-    nHead: 'size',
-    padded: 'flag?',
-    variant: 'variant?',
-    tile: 'tile?',
+    rows: rule.size,
+    nHead: rule.size,
+    padded: rule.optional(rule.flag),
+    variant: rule.optional(rule.variant),
+    tile: rule.optional(rule.tile),
   });
   const { rows, nHead, nKvHead, headDim, slots, positions, kvDtype = 'f32' } = params;
   const { padded = false, variant = PORTABLE } = params;
@@ -83,7 +84,7 @@ export function attention(params: AttentionParams): Kernel {
   const width = headWidth(params);
   const bindings: Bindings = {
     q: rowBinding('in', [rows, nHead * headDim]),
-    kv: kvBinding('in', params, width),
+    kv: { ...kvBinding('in', params), ...(width === 8 && { element: 'vec4u' }) },
     rowTable: rowTableBinding('in', rows),
     ...(padded && { firsts: { role: 'in', dtype: 'u32', shape: [slots] } }),
     out: rowBinding('out', [rows, nHead * headDim]),

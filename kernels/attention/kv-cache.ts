@@ -1,7 +1,8 @@
 /** Layout of the KV cache, in one place. */
 import { assert, type Binding, type Role } from '../kernel.ts';
 import { rowBinding } from '../lib/accessors.ts';
-import type { Width } from '../lib/weights.ts';
+import type { Rules } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 
 export interface KvShape {
   /** Independent sequences in the cache; with guidance, two to an image. */
@@ -15,20 +16,19 @@ export interface KvShape {
 }
 
 /** Rules of those parameters. */
-export const KV_RULES = {
-  slots: 'size',
-  nKvHead: 'size',
-  positions: 'size',
-  headDim: 'size',
-  kvDtype: 'floatDtype?',
-} as const;
+export const KV_RULES: Rules<KvShape> = {
+  slots: rule.size,
+  nKvHead: rule.size,
+  positions: rule.size,
+  headDim: rule.size,
+  kvDtype: rule.optional(rule.floatDtype),
+};
 
-/** The cache [2 (k, v), slots, nKvHead, positions, headDim], f32 or packed f16, halves read by fours or eights. */
-export function kvBinding<R extends Role>(role: R, kv: KvShape, width: Width = 4): Binding<R> {
+/** The cache [2 (k, v), slots, nKvHead, positions, headDim], f32 or packed f16, read by fours. */
+export function kvBinding<R extends Role>(role: R, kv: KvShape): Binding<R> {
   const { slots, nKvHead, positions, headDim, kvDtype = 'f32' } = kv;
-  assert(headDim % 4 === 0, `kv cache: headDim must be a multiple of 4, got ${headDim}`);
-  const binding = rowBinding(role, [2, slots, nKvHead, positions, headDim], kvDtype);
-  return width === 8 ? { ...binding, element: 'vec4u' } : binding;
+  assert(headDim % 4 === 0, `kv cache: headDim ${headDim} is not a multiple of 4`);
+  return rowBinding(role, [2, slots, nKvHead, positions, headDim], kvDtype);
 }
 
 /** `fn kv_row(part, slot, head, position) -> u32`: the row of headDim values; part 0 is k, 1 is v. */

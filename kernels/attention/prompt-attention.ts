@@ -11,10 +11,11 @@ import {
   range,
   type Variant,
 } from '../kernel.ts';
-import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/accessors.ts';
+import { reduceFeatures, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 
 export interface PromptAttentionParams {
@@ -57,12 +58,12 @@ const MOST_HEAD_DIM = 256;
  */
 export function promptAttention(params: PromptAttentionParams): Kernel<PromptAttentionBindings> {
   const identity = assertParams('prompt_attention', params, {
-    rows: 'size',
-    nHead: 'size',
-    headDim: 'size',
-    buckets: 'size',
-    reach: 'size',
-    variant: 'variant?',
+    rows: rule.size,
+    nHead: rule.size,
+    headDim: rule.size,
+    buckets: rule.size,
+    reach: rule.size,
+    variant: rule.optional(rule.variant),
   });
   const { rows, nHead, headDim, buckets, reach, variant = PORTABLE } = params;
   assert(
@@ -88,7 +89,7 @@ export function promptAttention(params: PromptAttentionParams): Kernel<PromptAtt
   const members = serial ? membersOf(headDim / 4) : 1;
   const [gx, gy] = grid(serial ? ceilDiv(units * members, size) : units);
   const body = reduce === 'serial' ? alone(headDim / 4) : together(headDim / 4, reduce);
-  const features = variantFeatures(variant, false);
+  const features = reduceFeatures(variant.reduce);
   const index = `group.y * ${gx}u + group.x`;
   const code = wgsl`${enable(features)}
 ${declare(bindings)}

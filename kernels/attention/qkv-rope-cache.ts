@@ -1,7 +1,8 @@
-import { type Binding, type Kernel, type MatrixDType, PORTABLE, type Variant } from '../kernel.ts';
+import type { Binding, Kernel, MatrixDType, Variant } from '../kernel.ts';
 import { rowBinding } from '../lib/accessors.ts';
 import { assertParams } from '../lib/params.ts';
 import { rowTableBinding } from '../lib/row-table.ts';
+import * as rule from '../lib/rules.ts';
 import { weightBindings } from '../lib/weights.ts';
 import { type Columns, columnsOf, productBytes } from '../product/columns.ts';
 import { productKernel } from '../product/product.ts';
@@ -45,18 +46,16 @@ export type QkvRopeCacheBindings = {
 export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBindings> {
   const identity = assertParams('qkv_rope_cache', params, {
     ...KV_RULES,
-    rows: 'size',
-    dim: 'size',
-    nHead: 'size',
-    normEps: 'eps',
-    dtype: 'matrixDtype?',
-    columns: 'part?',
-    variant: 'variant?',
-    tile: 'tile?',
+    rows: rule.size,
+    dim: rule.size,
+    nHead: rule.size,
+    normEps: rule.eps,
+    dtype: rule.optional(rule.matrixDtype),
+    columns: rule.optional(rule.part),
+    variant: rule.optional(rule.variant),
+    tile: rule.optional(rule.tile),
   });
-  const { rows, dim, nHead, nKvHead, headDim, positions, normEps } = params;
-  const { dtype = 'f32', columns } = params;
-  const variant = params.variant ?? PORTABLE;
+  const { rows, dim, nHead, nKvHead, headDim, positions, dtype, columns } = params;
   const outDim = (nHead + 2 * nKvHead) * headDim;
   const { first, count } = columnsOf('qkv_rope_cache', { outDim, columns });
   const bindings: QkvRopeCacheBindings = {
@@ -71,19 +70,14 @@ export function qkvRopeCache(params: QkvRopeCacheParams): Kernel<QkvRopeCacheBin
   };
   const dispatch = productKernel(
     {
+      ...params,
       name: `qkv_rope_cache ${params.kvDtype ?? 'f32'}`,
-      rows,
       inDim: dim,
       outDim,
-      columns,
-      dtype,
       weights: ['weight'],
-      normEps,
-      variant,
-      tile: params.tile,
     },
     bindings,
-    qkvStore({ ...params, nHead }),
+    qkvStore(params),
   );
   const bytes = productBytes(touchedOf(bindings, params), count / outDim, ['q', 'kv']);
   return { ...identity, ...dispatch, cost: { ...dispatch.cost, bytes } };

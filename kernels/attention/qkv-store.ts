@@ -31,12 +31,13 @@ fn store(row: u32, i: u32, a: vec4f) {
   if (position >= ${positions}u) { return; }
   let head = i / ${quadsPerHead}u;
   let d = i % ${quadsPerHead}u;
+  let turned = rotate(a, position, d);
   if (head < ${nHead}u) {
-    q_put(row, i, rotate(a, position, d));
-  } else if (head < ${nHead + nKvHead}u) {
-    kv_put(kv_row(0u, slot, head - ${nHead}u, position), d, rotate(a, position, d));
-  } else {
-    kv_put(kv_row(1u, slot, head - ${nHead + nKvHead}u, position), d, a);
+    q_put(row, i, turned);
+    return;
   }
+  let own = head - ${nHead}u;
+  let part = own / ${nKvHead}u;
+  kv_put(kv_row(part, slot, own % ${nKvHead}u, position), d, select(turned, a, part == 1u));
 }`;
 }

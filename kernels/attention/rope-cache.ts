@@ -3,6 +3,7 @@ import { quads, rowBinding, rowReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { rowTableBinding } from '../lib/row-table.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { productBytes } from '../product/columns.ts';
 import { KV_RULES, type KvShape, kvBinding } from './kv-cache.ts';
@@ -32,7 +33,11 @@ export type RopeCacheBindings = {
  * Source: LlamaGen autoregressive/models/gpt.py, apply_rotary_emb and KVCache.update.
  */
 export function ropeCache(params: RopeCacheParams): Kernel<RopeCacheBindings> {
-  const identity = assertParams('rope_cache', params, { ...KV_RULES, rows: 'size', nHead: 'size' });
+  const identity = assertParams('rope_cache', params, {
+    ...KV_RULES,
+    rows: rule.size,
+    nHead: rule.size,
+  });
   const { rows, nHead, nKvHead, headDim, positions } = params;
   const width = (nHead + 2 * nKvHead) * headDim;
   const bindings: RopeCacheBindings = {

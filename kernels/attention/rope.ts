@@ -9,10 +9,5 @@
 export const ropeLib = (headDim: number): string => `
 fn rotate(v: vec4f, position: u32, d: u32) -> vec4f {
   let cs = rope[position * ${headDim / 4}u + d];
-  return vec4f(
-    v.x * cs.x - v.y * cs.y,
-    v.y * cs.x + v.x * cs.y,
-    v.z * cs.z - v.w * cs.w,
-    v.w * cs.z + v.z * cs.w,
-  );
+  return v * cs.xxzz + vec4f(-v.y, v.x, -v.w, v.z) * cs.yyww;
 }`;

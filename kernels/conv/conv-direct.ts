@@ -1,6 +1,7 @@
 import { ceilDiv, declare, grid, type Kernel, range } from '../kernel.ts';
 import { valueReader } from '../lib/accessors.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import {
   CONV_RULES,
@@ -28,7 +29,10 @@ export function convDirect(params: ConvParams & { residual: true }): Kernel<Resi
 export function convDirect(params: ConvParams & { residual?: false }): Kernel<ConvBindings>;
 export function convDirect(params: ConvParams): Kernel;
 export function convDirect(params: ConvParams): Kernel {
-  const identity = assertParams('conv_direct', params, { ...CONV_RULES, residual: 'flag?' });
+  const identity = assertParams('conv_direct', params, {
+    ...CONV_RULES,
+    residual: rule.optional(rule.flag),
+  });
   const { images, inChannels, outChannels, height, width, kernelSize: k } = params;
   const { upsample = false, stride = 1, residual = false, norm, dtype = 'f32' } = params;
   const described = describeConv(identity, params);

@@ -1,6 +1,7 @@
 import { assert, assertGrid, ceilDiv, declare, type Kernel, range } from '../kernel.ts';
 import { valueReader } from '../lib/accessors.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import {
   CONV_RULES,
@@ -36,7 +37,10 @@ export function convFew(params: ConvParams & { residual: true }): Kernel<Residua
 export function convFew(params: ConvParams & { residual?: false }): Kernel<ConvBindings>;
 export function convFew(params: ConvParams): Kernel;
 export function convFew(params: ConvParams): Kernel {
-  const identity = assertParams('conv_few', params, { ...CONV_RULES, residual: 'flag?' });
+  const identity = assertParams('conv_few', params, {
+    ...CONV_RULES,
+    residual: rule.optional(rule.flag),
+  });
   const { name } = identity;
   const { images, inChannels, outChannels, height, width, kernelSize: k } = params;
   const { upsample = false, stride = 1, residual = false, norm, dtype = 'f32' } = params;

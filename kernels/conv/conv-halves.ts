@@ -10,6 +10,7 @@ import {
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, assertTile } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import type { Loop } from '../product/map-product.ts';
 import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTile, matrixOf } from '../product/map-tile.ts';
@@ -53,7 +54,7 @@ export interface ConvHalvesParams {
  */
 export const convHalves = (params: ConvHalvesParams): Kernel =>
   dispatchOf(
-    assertParams('conv_halves', params, { ...RULES, residual: 'flag?' }),
+    assertParams('conv_halves', params, { ...RULES, residual: rule.optional(rule.flag) }),
     params,
     params.residual ? 'sum + bias[m] + residual[at]' : 'sum + bias[m]',
   );
@@ -70,18 +71,22 @@ export interface ConvHalvesPartsParams extends Omit<ConvHalvesParams, 'residual'
  * Shapes: out f32 [split, images, outChannels, height, width].
  */
 export const convHalvesParts = (params: ConvHalvesPartsParams): Kernel =>
-  dispatchOf(assertParams('conv_halves_parts', params, { ...RULES, split: 'size' }), params, 'sum');
+  dispatchOf(
+    assertParams('conv_halves_parts', params, { ...RULES, split: rule.size }),
+    params,
+    'sum',
+  );
 
 const RULES = {
-  images: 'size',
-  inChannels: 'size',
-  outChannels: 'size',
-  height: 'size',
-  width: 'size',
-  kernelSize: 'kernelSize',
-  upsample: 'flag?',
-  variant: 'variant?',
-  tile: 'tile?',
+  images: rule.size,
+  inChannels: rule.size,
+  outChannels: rule.size,
+  height: rule.size,
+  width: rule.size,
+  kernelSize: rule.kernelSize,
+  upsample: rule.optional(rule.flag),
+  variant: rule.optional(rule.variant),
+  tile: rule.optional(rule.tile),
 } as const;
 
 type Params = ConvHalvesParams & Partial<ConvHalvesPartsParams>;

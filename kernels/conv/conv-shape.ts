@@ -8,6 +8,8 @@ import {
   type Kernel,
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
+import type { Rules } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 
 export interface ConvParams {
   readonly images: number;
@@ -59,18 +61,18 @@ export interface ConvSizes {
 }
 
 /** Rules of what whole convolutions and their parts take, which have a residual or none. */
-export const CONV_RULES = {
-  images: 'size',
-  inChannels: 'size',
-  outChannels: 'size',
-  height: 'size',
-  width: 'size',
-  kernelSize: 'kernelSize',
-  upsample: 'flag?',
-  stride: 'stride?',
-  norm: 'norm?',
-  dtype: 'floatDtype?',
-} as const;
+export const CONV_RULES: Rules<Omit<ConvParams, 'residual'>> = {
+  images: rule.size,
+  inChannels: rule.size,
+  outChannels: rule.size,
+  height: rule.size,
+  width: rule.size,
+  kernelSize: rule.kernelSize,
+  upsample: rule.optional(rule.flag),
+  stride: rule.optional(rule.stride),
+  norm: rule.optional(rule.norm),
+  dtype: rule.optional(rule.floatDtype),
+};
 
 /**
  * Sizes of the output and of everything between.

@@ -1,6 +1,7 @@
 import { declare, enable, type Kernel } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { type Conv2dParams, convGemm } from './conv-gemm.ts';
 import { CONV_RULES, type ConvBindings, convInputs, convLabel, convSizes } from './conv-shape.ts';
@@ -22,9 +23,9 @@ export type ConvPartsBindings = Omit<ConvBindings, 'bias'>;
 export function conv2dParts(params: Conv2dPartsParams): Kernel<ConvPartsBindings> {
   const identity = assertParams('conv2d_parts', params, {
     ...CONV_RULES,
-    split: 'size',
-    variant: 'variant?',
-    tile: 'tile?',
+    split: rule.size,
+    variant: rule.optional(rule.variant),
+    tile: rule.optional(rule.tile),
   });
   const { name } = identity;
   const { split } = params;

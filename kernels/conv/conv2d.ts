@@ -1,5 +1,6 @@
 import { type Dispatch, declare, enable, type Kernel } from '../kernel.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { mapProduct } from '../product/map-product.ts';
 import { type Conv2dParams, convGemm } from './conv-gemm.ts';
@@ -34,9 +35,9 @@ export function conv2d(params: Conv2dParams): Kernel;
 export function conv2d(params: Conv2dParams): Kernel {
   const identity = assertParams('conv2d', params, {
     ...CONV_RULES,
-    residual: 'flag?',
-    variant: 'variant?',
-    tile: 'tile?',
+    residual: rule.optional(rule.flag),
+    variant: rule.optional(rule.variant),
+    tile: rule.optional(rule.tile),
   });
   const { residual = false, norm, kernelSize, variant } = params;
   const described = describeConv(identity, params);

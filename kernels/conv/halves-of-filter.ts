@@ -2,6 +2,7 @@ import { assert, type Binding, ceilDiv, declare, grid, type Kernel, range } from
 import { valueReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl-if.ts';
 
 export interface HalvesOfFilterParams {
@@ -34,8 +35,8 @@ const EACH = 8;
  */
 export function halvesOfFilter(params: HalvesOfFilterParams): Kernel<HalvesOfFilterBindings> {
   const identity = assertParams('halves_of_filter', params, {
-    ...{ inChannels: 'size', outChannels: 'size', kernelSize: 'kernelSize' },
-    ...{ upsample: 'flag?', dtype: 'floatDtype?' },
+    ...{ inChannels: rule.size, outChannels: rule.size, kernelSize: rule.kernelSize },
+    ...{ upsample: rule.optional(rule.flag), dtype: rule.optional(rule.floatDtype) },
   });
   const { inChannels, outChannels, kernelSize: k, upsample = false, dtype = 'f32' } = params;
   assert(!upsample || k === 3, 'halves_of_filter: "upsample" expected a 3x3 filter');

@@ -11,6 +11,7 @@ import {
 import { assertIndexable } from '../lib/indexable.ts';
 import { MAP_RULES } from '../lib/map-rules.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { normedLib } from './conv-shape.ts';
 
@@ -52,7 +53,11 @@ const SHARING = 4;
 export function halvesOfMap(params: HalvesOfMapParams): Kernel<HalvesOfMapBindings> {
   const identity = assertParams('halves_of_map', params, {
     ...MAP_RULES,
-    ...{ border: 'flag?', upsample: 'flag?', norm: 'norm?' },
+    ...{
+      border: rule.optional(rule.flag),
+      upsample: rule.optional(rule.flag),
+      norm: rule.optional(rule.norm),
+    },
   });
   const { images, channels, height, width, border = false, upsample = false, norm } = params;
   assert(

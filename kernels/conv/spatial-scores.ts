@@ -1,6 +1,7 @@
 import type { Binding, Kernel, Variant } from '../kernel.ts';
 import { MAP_RULES } from '../lib/map-rules.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { mapProduct } from '../product/map-product.ts';
 import type { MapTile } from '../product/map-tile.ts';
 
@@ -30,8 +31,8 @@ export type SpatialScoresBindings = {
 export function spatialScores(params: SpatialScoresParams): Kernel<SpatialScoresBindings> {
   const identity = assertParams('spatial_scores', params, {
     ...MAP_RULES,
-    variant: 'variant?',
-    tile: 'tile?',
+    variant: rule.optional(rule.variant),
+    tile: rule.optional(rule.tile),
   });
   const { images, channels, height, width, variant, tile } = params;
   const pixels = height * width;

@@ -10,6 +10,7 @@ import {
 import { assertIndexable } from '../lib/indexable.ts';
 import { MAP_RULES } from '../lib/map-rules.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 
 export interface SumPartsParams {
@@ -40,8 +41,8 @@ const SIZE = 64;
 export function sumParts(params: SumPartsParams): Kernel<SumPartsBindings> {
   const identity = assertParams('sum_parts', params, {
     ...MAP_RULES,
-    parts: 'parts',
-    residual: 'flag?',
+    parts: rule.parts,
+    residual: rule.optional(rule.flag),
   });
   const { parts, images, channels, height, width, residual = false } = params;
   const shape = [images, channels, height, width];

@@ -1,6 +1,7 @@
 import { assert, type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl-if.ts';
 
 export interface TextureRowsParams {
@@ -36,11 +37,11 @@ const SIZE = 64;
  */
 export function textureRows(params: TextureRowsParams): Kernel<TextureRowsBindings> {
   const identity = assertParams('texture_rows', params, {
-    images: 'size',
-    height: 'size',
-    width: 'size',
-    stride: 'size',
-    blueFirst: 'flag?',
+    images: rule.size,
+    height: rule.size,
+    width: rule.size,
+    stride: rule.size,
+    blueFirst: rule.optional(rule.flag),
   });
   const { images, height, width, stride, blueFirst = false } = params;
   assert(

@@ -1,7 +1,8 @@
 import { type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts';
-import { finiteLib } from '../lib/finite.ts';
+import { finiteFourLib, finiteLib } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 
 export interface ToRgbaParams {
@@ -27,9 +28,9 @@ const SIZE = 64;
  */
 export function toRgba(params: ToRgbaParams): Kernel<ToRgbaBindings> {
   const identity = assertParams('to_rgba', params, {
-    images: 'size',
-    height: 'size',
-    width: 'size',
+    images: rule.size,
+    height: rule.size,
+    width: rule.size,
   });
   const { images, height, width } = params;
   const pixels = height * width;
@@ -41,7 +42,7 @@ export function toRgba(params: ToRgbaParams): Kernel<ToRgbaBindings> {
   const [gx, gy] = grid(ceilDiv(images * pixels, SIZE));
   const code = wgsl`
 ${declare(bindings)}
-${finiteLib}
+${finiteLib}${finiteFourLib}
 const PIXELS = ${pixels}u;
 
 @compute @workgroup_size(${SIZE})

@@ -1,7 +1,8 @@
-import { type Binding, ceilDiv, declare, grid, type Kernel, range } from '../kernel.ts';
+import { type Binding, ceilDiv, declareSized, grid, type Kernel, range } from '../kernel.ts';
 import { valueReader } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import {
   filterLine,
@@ -35,9 +36,9 @@ const SIZE = 64;
  */
 export function winogradFilter(params: WinogradFilterParams): Kernel<WinogradFilterBindings> {
   const identity = assertParams('winograd_filter', params, {
-    inChannels: 'size',
-    outChannels: 'size',
-    dtype: 'floatDtype?',
+    inChannels: rule.size,
+    outChannels: rule.size,
+    dtype: rule.optional(rule.floatDtype),
   });
   const { inChannels, outChannels, dtype = 'f32' } = params;
   const bindings: WinogradFilterBindings = {
@@ -49,7 +50,7 @@ export function winogradFilter(params: WinogradFilterParams): Kernel<WinogradFil
   const [gx, gy] = grid(ceilDiv(units, SIZE));
   const sizes = { inChannels, outChannels, units, across: gx };
   const code = wgsl`
-${declare(bindings, sizes, {
+${declareSized(bindings, sizes, {
   weight: 'outChannels, inChannels, 3, 3',
   out: `${WINOGRAD_PRODUCTS}, inChannels, outChannels`,
 })}

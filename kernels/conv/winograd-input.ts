@@ -1,8 +1,9 @@
 import { byteLength } from '../cost.ts';
-import { type Binding, ceilDiv, declare, grid, type Kernel, range } from '../kernel.ts';
+import { type Binding, ceilDiv, declareSized, grid, type Kernel, range } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { MAP_RULES } from '../lib/map-rules.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import {
   inputLine,
@@ -45,8 +46,8 @@ const SIZE = 64;
 export function winogradInput(params: WinogradInputParams): Kernel<WinogradInputBindings> {
   const identity = assertParams('winograd_input', params, {
     ...MAP_RULES,
-    upsample: 'flag?',
-    part: 'part?',
+    upsample: rule.optional(rule.flag),
+    part: rule.optional(rule.part),
   });
   const { images, channels, height, width, upsample = false } = params;
   const [rows, columns] = upsample ? [2 * height, 2 * width] : [height, width];
@@ -68,7 +69,7 @@ export function winogradInput(params: WinogradInputParams): Kernel<WinogradInput
     ...{ units, across: gx },
   };
   const code = wgsl`
-${declare(bindings, sizes, {
+${declareSized(bindings, sizes, {
   x: 'images, channels, height, width',
   out: `${WINOGRAD_PRODUCTS}, channels, count`,
 })}

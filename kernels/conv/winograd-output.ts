@@ -3,7 +3,7 @@ import {
   type Binding,
   type Bindings,
   ceilDiv,
-  declare,
+  declareSized,
   grid,
   type Kernel,
   range,
@@ -11,6 +11,7 @@ import {
 import { assertIndexable } from '../lib/indexable.ts';
 import { MAP_RULES } from '../lib/map-rules.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import {
   ofSquare,
@@ -57,8 +58,8 @@ const SIZE = 64;
 export function winogradOutput(params: WinogradOutputParams): Kernel<WinogradOutputBindings> {
   const identity = assertParams('winograd_output', params, {
     ...MAP_RULES,
-    residual: 'flag?',
-    part: 'part?',
+    residual: rule.optional(rule.flag),
+    part: rule.optional(rule.part),
   });
   const { images, channels, height, width, residual = false } = params;
   const { tilesX, tilesY, part } = tileGrid('winograd_output', images, height, width, params.part);
@@ -80,7 +81,7 @@ export function winogradOutput(params: WinogradOutputParams): Kernel<WinogradOut
     ...{ units, across: gx },
   };
   const code = wgsl`
-${declare(bindings, sizes, {
+${declareSized(bindings, sizes, {
   x: `${WINOGRAD_PRODUCTS}, channels, count`,
   bias: 'channels',
   residual: 'images, channels, height, width',

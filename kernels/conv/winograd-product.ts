@@ -1,5 +1,6 @@
 import type { Binding, Kernel, Variant } from '../kernel.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { mapProduct } from '../product/map-product.ts';
 import type { MapTile } from '../product/map-tile.ts';
 import { WINOGRAD_PRODUCTS } from './winograd.ts';
@@ -27,11 +28,11 @@ export type WinogradProductBindings = {
  */
 export function winogradProduct(params: WinogradProductParams): Kernel<WinogradProductBindings> {
   const identity = assertParams('winograd_product', params, {
-    inChannels: 'size',
-    outChannels: 'size',
-    tiles: 'size',
-    variant: 'variant?',
-    tile: 'tile?',
+    inChannels: rule.size,
+    outChannels: rule.size,
+    tiles: rule.size,
+    variant: rule.optional(rule.variant),
+    tile: rule.optional(rule.tile),
   });
   const { inChannels, outChannels, tiles, variant, tile } = params;
   const batch = WINOGRAD_PRODUCTS;

@@ -1,5 +1,8 @@
 /** What kernels over a VQ codebook are made from. */
 
+import type { Rules } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
+
 export interface CodebookParams {
   readonly images: number;
   /** Rows of the grid of codes. */
@@ -16,12 +19,12 @@ export interface CodebookParams {
 }
 
 /** Rules of the parameters. */
-export const CODEBOOK_RULES = {
-  images: 'size',
-  height: 'size',
-  width: 'size',
-  codebookSize: 'size',
-  codebookEmbedDim: 'size',
-  l2Norm: 'flag',
-  dtype: 'floatDtype?',
-} as const;
+export const CODEBOOK_RULES: Rules<CodebookParams> = {
+  images: rule.size,
+  height: rule.size,
+  width: rule.size,
+  codebookSize: rule.size,
+  codebookEmbedDim: rule.size,
+  l2Norm: rule.flag,
+  dtype: rule.optional(rule.floatDtype),
+};

@@ -6,16 +6,14 @@ import {
   type Binding,
   ceilDiv,
   declare,
-  enable,
   type Kernel,
-  PORTABLE,
   type TableDType,
-  type Variant,
 } from '../kernel.ts';
-import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/accessors.ts';
+import { quads, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { NO_ROW, rowLib, rowTableBinding } from '../lib/row-table.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 
 export interface EmbedParams {
@@ -38,7 +36,6 @@ export interface EmbedParams {
   /** Tokens in a grid. */
   readonly blockSize: number;
   readonly dtype?: TableDType | undefined;
-  readonly variant?: Variant | undefined;
 }
 
 export type EmbedBindings = {
@@ -61,21 +58,19 @@ export type EmbedBindings = {
  */
 export function embed(params: EmbedParams): Kernel<EmbedBindings> {
   const identity = assertParams('embed', params, {
-    rows: 'size',
-    capacity: 'size',
-    dim: 'size',
-    vocabSize: 'size',
-    labels: 'size',
-    labelDtype: 'tableDtype?',
-    clsTokenNum: 'size?',
-    blockSize: 'size',
-    held: 'part?',
-    dtype: 'tableDtype?',
-    variant: 'variant?',
+    rows: rule.size,
+    capacity: rule.size,
+    dim: rule.size,
+    vocabSize: rule.size,
+    labels: rule.size,
+    labelDtype: rule.optional(rule.tableDtype),
+    clsTokenNum: rule.optional(rule.size),
+    blockSize: rule.size,
+    held: rule.optional(rule.part),
+    dtype: rule.optional(rule.tableDtype),
   });
   const { rows, capacity, dim, vocabSize, labels, blockSize } = params;
-  const { dtype = 'f32', variant = PORTABLE } = params;
-  const { labelDtype = dtype, clsTokenNum = 1 } = params;
+  const { dtype = 'f32', labelDtype = dtype, clsTokenNum = 1 } = params;
   const { held = { first: 0, count: vocabSize } } = params;
   const later = held.first > 0;
   assertSizes('embed', { held: held.count });
@@ -86,24 +81,18 @@ export function embed(params: EmbedParams): Kernel<EmbedBindings> {
   const bindings: EmbedBindings = {
     rowTable: rowTableBinding('in', rows),
     tokens: { role: 'in', dtype: 'u32', shape: [capacity, blockSize] },
-    labelTable: rowBinding('in', [labels, dim], labelDtype, variant),
-    tokenTable: rowBinding('in', [held.count, dim], dtype, variant),
+    labelTable: rowBinding('in', [labels, dim], labelDtype),
+    tokenTable: rowBinding('in', [held.count, dim], dtype),
     // A part after the first is given the output of the first; the type is that of a whole kernel.
     out: rowBinding(later ? ('inout' as 'out') : 'out', [rows, dim]),
   };
   assertIndexable('embed', bindings);
-  const features = variantFeatures(
-    { ...variant, reduce: 'serial' },
-    [dtype, labelDtype].includes('f16'),
-  );
-  const table = { length: dim, nativeF16: variant.f16 };
   const size = 64;
   const one = clsTokenNum === 1;
-  const code = wgsl`${enable(features)}
-${rowLib}
+  const code = wgsl`${rowLib}
 ${declare(bindings)}
-${rowReader({ name: 'labelTable', dtype: labelDtype, ...table })}
-${rowReader({ name: 'tokenTable', dtype, ...table })}
+${rowReader({ name: 'labelTable', dtype: labelDtype, length: dim })}
+${rowReader({ name: 'tokenTable', dtype, length: dim })}
 ${rowWriter({ name: 'out', dtype: 'f32', length: dim })}
 @compute @workgroup_size(${size})
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -129,7 +118,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     code,
     bindings,
     workgroups: assertGrid(`embed: ${rows} rows of ${dim}`, [ceilDiv(quads(dim), size), rows, 1]),
-    features,
     cost: { bytes: byteLength(bindings.out) + byteLength({ dtype, shape: [rows, dim] }) },
   };
 }

@@ -3,6 +3,7 @@ import { type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts'
 import { quads, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 
 export interface PlaceRowsParams {
@@ -25,7 +26,11 @@ export type PlaceRowsBindings = {
  * Shapes: x f32 [rows, dim], places u32 [rows], table f32 [lines, dim].
  */
 export function placeRows(params: PlaceRowsParams): Kernel<PlaceRowsBindings> {
-  const identity = assertParams('place_rows', params, { rows: 'size', lines: 'size', dim: 'size' });
+  const identity = assertParams('place_rows', params, {
+    rows: rule.size,
+    lines: rule.size,
+    dim: rule.size,
+  });
   const { rows, lines, dim } = params;
   const row = { dtype: 'f32', length: dim } as const;
   const bindings: PlaceRowsBindings = {

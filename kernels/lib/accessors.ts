@@ -1,12 +1,11 @@
 /** How float tensors are stored, read and written: rows four values at a time; halves two to a word. */
 import {
-  assert,
   type Binding,
   ceilDiv,
   type DType,
+  type Reduce,
   type Role,
   type TableDType,
-  type Variant,
 } from '../kernel.ts';
 
 /** Groups of four in a row. */
@@ -19,15 +18,12 @@ export interface Rows<D extends TableDType = TableDType> {
   readonly dtype: D;
   /** Values in a row. */
   readonly length: number;
-  /** Whether f16 is read as native halves. */
-  readonly nativeF16?: boolean | undefined;
 }
 
 /** WGSL element of the array that holds such rows. */
-export function elementOf({ dtype, length, nativeF16 = false }: Omit<Rows, 'name'>): string {
+export function elementOf({ dtype, length }: Omit<Rows, 'name'>): string {
   const whole = length % 4 === 0;
   if (dtype === 'f32') return whole ? 'vec4f' : 'f32';
-  if (dtype === 'f16' && nativeF16) return whole ? 'vec4<f16>' : 'f16';
   return whole ? 'vec2u' : 'u32';
 }
 
@@ -36,16 +32,14 @@ export function rowBinding<R extends Role>(
   role: R,
   shape: readonly number[],
   dtype: TableDType = 'f32',
-  variant?: Variant,
 ): Binding<R> & { readonly dtype: DType } {
   const length = shape.at(-1) ?? 1;
-  return { role, dtype, shape, element: elementOf({ dtype, length, nativeF16: variant?.f16 }) };
+  return { role, dtype, shape, element: elementOf({ dtype, length }) };
 }
 
 /** Element `i` of a float tensor, `i` being a name: WGSL of f32. */
-export function valueAt(name: string, dtype: TableDType, i: string, nativeF16 = false): string {
+export function valueAt(name: string, dtype: TableDType, i: string): string {
   if (dtype === 'f32') return `${name}[${i}]`;
-  if (dtype === 'f16' && nativeF16) return `f32(${name}[${i}])`;
   const half = `${name}[${i} >> 1u] >> (16u * (${i} & 1u))`;
   // The upper half of a float is its bfloat16.
   return dtype === 'f16' ? `unpack2x16float(${half}).x` : `bitcast<f32>((${half}) << 16u)`;
@@ -67,22 +61,20 @@ export const fourHalves = (dtype: 'f16' | 'bf16', a: string, b: string): string 
  * `fn NAME_at(row: u32, i: u32) -> vec4f`: values 4i .. 4i+3 of a row; zero past its end. The caller keeps
  * `row` inside the tensor and `i` inside the row.
  */
-export function rowReader({ name, dtype, length, nativeF16 }: Rows): string {
+export function rowReader({ name, dtype, length }: Rows): string {
   const at = `${name}[row * ${length / 4}u + i]`;
   const body =
     length % 4 !== 0
       ? `var v = vec4f();
   for (var c = 0u; c < min(4u, ${length}u - i * 4u); c++) {
     let at = row * ${length}u + i * 4u + c;
-    v[c] = ${valueAt(name, dtype, 'at', nativeF16)};
+    v[c] = ${valueAt(name, dtype, 'at')};
   }
   return v;`
       : dtype === 'f32'
         ? `return ${at};`
-        : dtype === 'f16' && nativeF16
-          ? `return vec4f(${at});`
-          : `let words = ${at};
-  return ${fourHalves(dtype, 'words.x', 'words.y')};`;
+        : `let words = ${at};
+  return ${fourHalves(dtype, 'words[0]', 'words[1]')};`;
   return `
 fn ${name}_at(row: u32, i: u32) -> vec4f {
   ${body}
@@ -91,14 +83,10 @@ fn ${name}_at(row: u32, i: u32) -> vec4f {
 
 /**
  * `fn NAME_put(row: u32, i: u32, v: vec4f)`: writes values 4i .. 4i+3 of a row; what lies past the
- * end of the row is dropped. f16 rows must have a length that is a multiple of 4.
+ * end of the row is dropped. The caller keeps rows of f16 whole: a multiple of 4 values.
  */
 export function rowWriter({ name, dtype, length }: Rows<'f32' | 'f16'>): string {
   const whole = length % 4 === 0;
-  assert(
-    whole || dtype === 'f32',
-    `${name}: f16 rows are written four at a time, got a length of ${length}`,
-  );
   const at = `${name}[row * ${length / 4}u + i]`;
   const body = !whole
     ? `for (var c = 0u; c < min(4u, ${length}u - i * 4u); c++) {
@@ -113,13 +101,6 @@ fn ${name}_put(row: u32, i: u32, v: vec4f) {
 }`;
 }
 
-/** Features a kernel's text needs under a variant. */
-export function variantFeatures(
-  { reduce, f16 }: Variant,
-  readsF16: boolean,
-): readonly GPUFeatureName[] {
-  const features: GPUFeatureName[] = [];
-  if (reduce === 'subgroup') features.push('subgroups');
-  if (f16 && readsF16) features.push('shader-f16');
-  return features;
-}
+/** Features that sums need. */
+export const reduceFeatures = (reduce: Reduce): readonly GPUFeatureName[] =>
+  reduce === 'subgroup' ? ['subgroups'] : [];

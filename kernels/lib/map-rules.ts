@@ -1,8 +1,10 @@
 /** Rules of the sizes of feature maps. */
 
-export const MAP_RULES = {
-  images: 'size',
-  channels: 'size',
-  height: 'size',
-  width: 'size',
-} as const;
+import * as rule from './rules.ts';
+
+export const MAP_RULES: Readonly<Record<'images' | 'channels' | 'height' | 'width', rule.Rule>> = {
+  images: rule.size,
+  channels: rule.size,
+  height: rule.size,
+  width: rule.size,
+};

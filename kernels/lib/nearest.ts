@@ -1,26 +1,28 @@
 /** What somebody who misspelt a name may have meant. */
-import { range } from '../kernel.ts';
+
+/** Most edits that are looked for: one more takes three times as long. */
+const MOST = 4;
 
 /** The known name that takes the fewest edits, if those are at most a third of its letters; case does not count. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
-  const far = known.map((other) => edits(name.toLowerCase(), other.toLowerCase()));
-  const least = Math.min(...far);
-  return least <= Math.max(1, Math.ceil(name.length / 3)) ? known[far.indexOf(least)] : undefined;
+  for (let edits = 0; edits <= Math.min(MOST, Math.ceil(name.length / 3)); edits++) {
+    const near = known.find((other) => isWithin(edits, name.toLowerCase(), other.toLowerCase()));
+    if (near) return near;
+  }
+  return undefined;
 }
 
-/** Letters to insert, to leave out or to replace (Levenshtein 1966). */
-function edits(from: string, to: string): number {
-  // Of the letters so far, to each beginning of `to`.
-  let row = range(to.length + 1);
-  for (const letter of from) {
-    let left = Number(row[0]) + 1;
-    row = row.map((above, i) => {
-      if (i > 0) {
-        const replaced = Number(row[i - 1]) + (letter === to[i - 1] ? 0 : 1);
-        left = Math.min(left + 1, above + 1, replaced);
-      }
-      return left;
-    });
-  }
-  return Number(row[to.length]);
+/** Whether one is the other but for so many letters that are inserted, left out or replaced (Levenshtein 1966). */
+function isWithin(edits: number, from: string, to: string): boolean {
+  if (from === to) return true;
+  const [a, b] = [from.slice(1), to.slice(1)];
+  if (from[0] === to[0]) return isWithin(edits, a, b);
+  return (
+    edits > 0 &&
+    [
+      [from, b],
+      [a, to],
+      [a, b],
+    ].some(([c = '', d = '']) => isWithin(edits - 1, c, d))
+  );
 }

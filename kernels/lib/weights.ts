@@ -13,8 +13,8 @@ export const halvesOf = (width: Width): readonly string[] => (width === 4 ? ['']
 export const loadWidth = (dtype: MatrixDType, inDim: number): Width =>
   dtype !== 'f32' && inDim % 8 === 0 ? 8 : 4;
 
-/** WGSL element that holds eight values. */
-const EIGHT = { f16: 'vec4u', bf16: 'vec4u', int8: 'vec2u', int4: 'u32' } as const;
+/** WGSL element that holds eight values, where it is not a vec4u. */
+const EIGHT: Readonly<Partial<Record<MatrixDType, string>>> = { int8: 'vec2u', int4: 'u32' };
 
 /**
  * The binding NAME [outDim, inDim] and, for integers, NAMEScales f16 [outDim, groups], for a reader of the
@@ -23,12 +23,12 @@ const EIGHT = { f16: 'vec4u', bf16: 'vec4u', int8: 'vec2u', int4: 'u32' } as con
 export function weightBindings<N extends string>(
   name: N,
   shape: readonly [outDim: number, inDim: number],
-  dtype: MatrixDType,
+  dtype: MatrixDType = 'f32',
   width: Width = loadWidth(dtype, shape[1]),
 ): Readonly<Record<N, Binding<'in'>>> {
   const [outDim, length] = shape;
   const four = isQuantised(dtype) ? 'u32' : elementOf({ dtype, length });
-  const element = width === 8 && dtype !== 'f32' ? EIGHT[dtype] : four;
+  const element = width === 8 ? (EIGHT[dtype] ?? 'vec4u') : four;
   const bindings: Record<string, Binding<'in'>> = { [name]: { role: 'in', dtype, shape, element } };
   if (isQuantised(dtype)) {
     const groups = quantGroups(dtype, length);
@@ -41,14 +41,13 @@ export function weightBindings<N extends string>(
 /** Values 4q .. 4q+3 of what was loaded as `words`: WGSL of vec4f. */
 function four(dtype: Exclude<MatrixDType, 'f32'>, width: Width, q: number): string {
   if (!isQuantised(dtype)) {
-    const [a, b] = q === 0 ? ['words.x', 'words.y'] : ['words.z', 'words.w'];
-    return fourHalves(dtype, a, b);
+    return fourHalves(dtype, `words[${2 * q}]`, `words[${2 * q + 1}]`);
   }
   if (dtype === 'int4') {
     const shifts = [0, 4, 8, 12].map((bit) => `${16 * q + bit}u`).join(', ');
     return `vec4f(vec4i((vec4u(words) >> vec4u(${shifts})) & vec4u(15u)) - 8) * scale`;
   }
-  const word = width === 4 ? 'words' : q === 0 ? 'words.x' : 'words.y';
+  const word = width === 4 ? 'words' : `words[${q}]`;
   // Shifts only: `unpack4xI8` is a language feature that not every browser has.
   return `vec4f(bitcast<vec4i>(vec4u(${word}) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u)) * scale`;
 }

@@ -12,11 +12,9 @@ export function wgslReport(label: string, code: string, errors: readonly WgslErr
   const reasons = errors.map(
     ({ message, lineNum, linePos }) => `${label}: WGSL ${lineNum}:${linePos}: ${message}`,
   );
-  const wrong = new Set(errors.map(({ lineNum }) => lineNum));
-  const lines = code.split('\n');
-  const width = String(lines.length).length;
-  const text = lines.map((line, i) =>
-    `${wrong.has(i + 1) ? '>' : ' '} ${String(i + 1).padStart(width)} | ${line}`.trimEnd(),
-  );
+  const text = code.split('\n').map((line, i) => {
+    const mark = errors.some(({ lineNum }) => lineNum === i + 1) ? '>' : ' ';
+    return `${mark}${String(i + 1).padStart(5)} | ${line}`.trimEnd();
+  });
   return [...reasons, ...text].join('\n');
 }

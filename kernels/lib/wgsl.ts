@@ -6,10 +6,8 @@ export const wgsl = (strings: TemplateStringsArray, ...values: readonly unknown[
 
 /** What `tidy` makes of a text, which is kept. */
 export function laidOut(code: string): string {
-  const known = texts.get(code);
-  if (known !== undefined) return known;
-  if (texts.size === MAX_TEXTS) texts.clear();
-  const text = tidy(code);
+  const text = texts.get(code) ?? tidy(code);
+  if (texts.size >= MAX_TEXTS) texts.clear();
   texts.set(code, text);
   return text;
 }
@@ -83,15 +81,12 @@ function broken(line: string, indent: string, continued: boolean): string[] {
   const room = WIDTH - start.length;
   if (line.length <= room || line.startsWith('//')) return [start + line];
   let [cut, least, depth] = [-1, Number.POSITIVE_INFINITY, 0];
-  for (let i = 0; i < room; i++) {
-    if (/[([]/.test(line.charAt(i))) depth++;
-    else if (/[)\]]/.test(line.charAt(i))) depth--;
-    else if (
-      i > room / 3 &&
-      depth <= least &&
-      /^(, | [-+] | && | \|\| )/.test(line.slice(i, i + 4))
-    )
-      [cut, least] = [line[i] === ',' ? i + 1 : i, depth];
+  for (const { 0: found, index } of line.matchAll(/[([]|[)\]]|, | [-+] | && | \|\| /g)) {
+    if (index >= room) break;
+    if ('(['.includes(found)) depth++;
+    else if (')]'.includes(found)) depth--;
+    else if (index > room / 3 && depth <= least)
+      [cut, least] = [found === ', ' ? index + 1 : index, depth];
   }
   if (cut < 0) return [start + line];
   return [start + line.slice(0, cut), ...broken(line.slice(cut + 1), indent, true)];

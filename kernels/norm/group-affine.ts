@@ -3,6 +3,7 @@ import { assertIndexable } from '../lib/indexable.ts';
 import { MAP_RULES } from '../lib/map-rules.ts';
 import { normScaleLib } from '../lib/norm-scale.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { groupChunks } from './group-moments.ts';
 
@@ -40,8 +41,8 @@ const SIZE = 64;
 export function groupAffine(params: GroupAffineParams): Kernel<GroupAffineBindings> {
   const identity = assertParams('group_affine', params, {
     ...MAP_RULES,
-    groups: 'size?',
-    eps: 'eps?',
+    groups: rule.optional(rule.size),
+    eps: rule.optional(rule.eps),
   });
   const { images, channels, height, width, groups = 32, eps = 1e-6 } = params;
   assert(

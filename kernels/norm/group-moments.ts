@@ -14,6 +14,7 @@ import { assertIndexable } from '../lib/indexable.ts';
 import { MAP_RULES } from '../lib/map-rules.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl-if.ts';
 
 export interface GroupMomentsParams {
@@ -99,8 +100,8 @@ interface Each {
 export function groupMoments(params: GroupMomentsParams): Kernel<GroupMomentsBindings> {
   const identity = assertParams('group_moments', params, {
     ...MAP_RULES,
-    groups: 'size?',
-    variant: 'variant?',
+    groups: rule.optional(rule.size),
+    variant: rule.optional(rule.variant),
   });
   const { images, channels, height, width, groups = 32, variant = PORTABLE } = params;
   assert(

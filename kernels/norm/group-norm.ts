@@ -14,6 +14,7 @@ import { MAP_RULES } from '../lib/map-rules.ts';
 import { normScaleLib } from '../lib/norm-scale.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl-if.ts';
 
 export interface GroupNormParams {
@@ -58,10 +59,10 @@ const SPAN = 256;
 export function groupNorm(params: GroupNormParams): Kernel<GroupNormBindings> {
   const identity = assertParams('group_norm', params, {
     ...MAP_RULES,
-    groups: 'size?',
-    eps: 'eps?',
-    swish: 'flag?',
-    variant: 'variant?',
+    groups: rule.optional(rule.size),
+    eps: rule.optional(rule.eps),
+    swish: rule.optional(rule.flag),
+    variant: rule.optional(rule.variant),
   });
   const { images, channels, height, width, groups = 32, eps = 1e-6 } = params;
   const { swish = false, variant = PORTABLE } = params;

@@ -8,11 +8,12 @@ import {
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
-import { quads, rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/accessors.ts';
+import { quads, reduceFeatures, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { normScaleLib } from '../lib/norm-scale.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 
 export interface RmsNormParams {
@@ -40,10 +41,10 @@ export type RmsNormBindings = {
  */
 export function rmsNorm(params: RmsNormParams): Kernel<RmsNormBindings> {
   const identity = assertParams('rms_norm', params, {
-    rows: 'size',
-    dim: 'size',
-    eps: 'eps?',
-    variant: 'variant?',
+    rows: rule.size,
+    dim: rule.size,
+    eps: rule.optional(rule.eps),
+    variant: rule.optional(rule.variant),
   });
   const { rows, dim, eps = 1e-5, variant = PORTABLE } = params;
   const bindings: RmsNormBindings = {
@@ -59,7 +60,7 @@ export function rmsNorm(params: RmsNormParams): Kernel<RmsNormBindings> {
     reduce === 'serial'
       ? undefined
       : reducer({ name: 'sum', type: 'f32', op: 'sum', size, reduce });
-  const features = variantFeatures(variant, false);
+  const features = reduceFeatures(variant.reduce);
   const [gx, gy] = grid(sum ? rows : ceilDiv(rows, size));
   const start = sum ? 'lane' : '0u';
   const stride = sum ? size : 1;

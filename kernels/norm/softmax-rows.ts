@@ -11,6 +11,7 @@ import {
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins, reducer } from '../lib/reduce.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl-if.ts';
 
 export interface SoftmaxRowsParams {
@@ -38,9 +39,9 @@ const SHARED_SIZE = 64;
  */
 export function softmaxRows(params: SoftmaxRowsParams): Kernel<SoftmaxRowsBindings> {
   const identity = assertParams('softmax_rows', params, {
-    rows: 'size',
-    length: 'size',
-    variant: 'variant?',
+    rows: rule.size,
+    length: rule.size,
+    variant: rule.optional(rule.variant),
   });
   const { rows, length, variant = PORTABLE } = params;
   const bindings: SoftmaxRowsBindings = {

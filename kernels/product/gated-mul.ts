@@ -3,6 +3,7 @@ import { type Binding, ceilDiv, declare, grid, type Kernel } from '../kernel.ts'
 import { quads, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 
 export interface GatedMulParams {
@@ -23,7 +24,7 @@ export function gatedMul(
   lib: string,
   params: GatedMulParams,
 ): Kernel<GatedMulBindings> {
-  const identity = assertParams(name, params, { rows: 'size', hiddenDim: 'size' });
+  const identity = assertParams(name, params, { rows: rule.size, hiddenDim: rule.size });
   const { rows, hiddenDim } = params;
   const row = { dtype: 'f32', length: hiddenDim } as const;
   const bindings: GatedMulBindings = {

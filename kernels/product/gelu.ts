@@ -3,6 +3,7 @@ import { quads, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { geluLib } from '../lib/gelu.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 
 export interface GeluParams {
@@ -19,7 +20,7 @@ export type GeluBindings = { readonly x: Binding<'in'>; readonly out: Binding<'o
  * Source: LlamaGen autoregressive/models/gpt.py, MLP.
  */
 export function gelu(params: GeluParams): Kernel<GeluBindings> {
-  const identity = assertParams('gelu', params, { rows: 'size', dim: 'size' });
+  const identity = assertParams('gelu', params, { rows: rule.size, dim: rule.size });
   const { rows, dim } = params;
   const row = { dtype: 'f32', length: dim } as const;
   const bindings: GeluBindings = {

@@ -1,10 +1,12 @@
-import { assert, type Bindings, type Kernel, PORTABLE } from '../kernel.ts';
+import { assert, type Bindings, type Kernel } from '../kernel.ts';
 import { rowBinding, rowWriter } from '../lib/accessors.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { weightBindings } from '../lib/weights.ts';
-import { columnsOf, PRODUCT_RULES } from './columns.ts';
+import { columnsOf } from './columns.ts';
 import type { LinearBindings, LinearParams } from './linear.ts';
 import { productKernel } from './product.ts';
+import { PRODUCT_RULES } from './product-rules.ts';
 
 export interface LinearPartsParams extends Omit<LinearParams, 'normEps' | 'residual'> {
   /** Parts that inDim is cut into. */
@@ -28,8 +30,8 @@ export const splitProblem = (split: number): string | undefined =>
  * Shapes: as of `linear`, but out f32 [split, rows, outDim].
  */
 export function linearParts(params: LinearPartsParams): Kernel<LinearBindings> {
-  const identity = assertParams('linear_parts', params, { ...PRODUCT_RULES, split: 'size' });
-  const { rows, inDim, outDim, split, columns, dtype = 'f32', variant = PORTABLE, tile } = params;
+  const identity = assertParams('linear_parts', params, { ...PRODUCT_RULES, split: rule.size });
+  const { rows, inDim, outDim, split, dtype } = params;
   const name = 'linear_parts';
   const { first, count } = columnsOf(name, params);
   const problem = splitProblem(split);
@@ -41,7 +43,6 @@ export function linearParts(params: LinearPartsParams): Kernel<LinearBindings> {
   };
   const epilogue = `${rowWriter({ name: 'out', dtype: 'f32', length: outDim })}
 fn store(row: u32, i: u32, a: vec4f) { out_put(row, i, a); }`;
-  const sizes = { rows, inDim, outDim, split, dtype, columns };
-  const product = { name, ...sizes, weights: ['weight'] as const, variant, tile };
+  const product = { ...params, name, weights: ['weight'] as const };
   return { ...identity, ...productKernel(product, bindings as LinearBindings, epilogue) };
 }

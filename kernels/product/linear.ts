@@ -1,16 +1,11 @@
-import {
-  type Binding,
-  type Bindings,
-  type Kernel,
-  type MatrixDType,
-  PORTABLE,
-  type Variant,
-} from '../kernel.ts';
+import type { Binding, Bindings, Kernel, MatrixDType, Variant } from '../kernel.ts';
 import { rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { weightBindings } from '../lib/weights.ts';
-import { type Columns, columnsOf, PRODUCT_RULES } from './columns.ts';
+import { type Columns, columnsOf } from './columns.ts';
 import { productKernel } from './product.ts';
+import { PRODUCT_RULES } from './product-rules.ts';
 import type { ProductTile } from './product-tile.ts';
 
 export interface LinearParams {
@@ -53,13 +48,11 @@ export function linear(params: LinearParams & { normEps?: never }): Kernel<Linea
 export function linear(params: LinearParams): Kernel {
   const identity = assertParams('linear', params, {
     ...PRODUCT_RULES,
-    normEps: 'eps?',
-    residual: 'flag?',
+    normEps: rule.optional(rule.eps),
+    residual: rule.optional(rule.flag),
   });
-  const { rows, inDim, outDim, dtype = 'f32', normEps, residual = false } = params;
-  const { columns } = params;
+  const { rows, inDim, outDim, dtype, normEps, residual = false } = params;
   const { first, count } = columnsOf('linear', params);
-  const variant = params.variant ?? PORTABLE;
   const bindings: Bindings = {
     x: rowBinding('in', [rows, inDim]),
     ...weightBindings('weight', [count, inDim], dtype),
@@ -75,16 +68,9 @@ fn store(row: u32, i: u32, a: vec4f) {
 }`;
   const dispatch = productKernel(
     {
+      ...params,
       name: `linear${normEps === undefined ? '' : ' norm'}${residual ? ' residual' : ''}`,
-      rows,
-      inDim,
-      outDim,
-      columns,
-      dtype,
       weights: ['weight'],
-      normEps,
-      variant,
-      tile: params.tile,
     },
     bindings,
     epilogue,

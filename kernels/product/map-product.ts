@@ -8,6 +8,7 @@ import {
   type Bindings,
   type Dispatch,
   declare,
+  declareSized,
   enable,
   type Feature,
   PORTABLE,
@@ -96,7 +97,7 @@ export function mapProduct<B extends Bindings>(params: MapProductParams, binding
     out: 'batch, m, n',
   };
   const code = wgsl`${enable(features)}
-${declare(bindings, sizes, axes)}
+${sizes ? declareSized(bindings, sizes, axes) : declare(bindings)}
 ${[left, right].map((o) => valueReader(o.name, o.dtype ?? 'f32')).join('')}
 fn store(batch: u32, m: u32, n: u32, sum: f32) {
   let at = (batch * ${rows} + m) * ${columns} + n;

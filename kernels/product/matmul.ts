@@ -9,11 +9,13 @@ import {
 import { rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams, assertTile } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { weightBindings, weightReader } from '../lib/weights.ts';
 import { wgsl } from '../lib/wgsl.ts';
-import { type Columns, columnsOf, PRODUCT_RULES, productBytes } from './columns.ts';
+import { type Columns, columnsOf, productBytes } from './columns.ts';
 import type { LinearBindings, ResidualLinearBindings } from './linear.ts';
 import { MAP_SETTINGS, MAP_TILE, type MapTile, mapTile } from './map-tile.ts';
+import { PRODUCT_RULES } from './product-rules.ts';
 import { tiledLoop } from './tiled-product.ts';
 
 export interface MatmulParams {
@@ -45,7 +47,7 @@ export function matmul(params: MatmulParams & { residual?: false }): Kernel<Line
 export function matmul(params: MatmulParams): Kernel {
   const identity = assertParams('matmul', params, {
     ...PRODUCT_RULES,
-    residual: 'flag?',
+    residual: rule.optional(rule.flag),
   });
   assertTile('matmul', params.tile, MAP_SETTINGS);
   const { rows, inDim, outDim, dtype = 'f32', residual = false } = params;

@@ -24,14 +24,16 @@ export const sumsOf = (layout: Layout, weight: string): readonly string[] =>
 export function inRegisters(layout: Layout): Made {
   const { span, parts, teams, columns, rowTile } = layout;
   return {
+    enable: span > 1 ? 'enable subgroups;' : '',
     lib: `${dotsLib(layout)}
 ${layout.normEps === undefined ? '' : squaresLib(layout)}
 ${sumsLib(layout)}`,
     builtins: '',
-    main: `let team = ${teamOf(layout)};
+    // Spans of a team are neighbours of those of other teams.
+    main: `let team = (lane / ${span}u)${parts > 1 ? ` % ${teams}u` : ''};
   let unit = columns * ${teams}u + team;
   ${layout.serial ? '' : `let part = ${parts > 1 ? `lane / ${span * teams}u` : '0u'};`}
-  let share = ${shareOf(layout)};
+  let share = ${parts > 1 ? 'part' : '0u'} * ${span}u + lane % ${span}u;
   ${loop(layout)}
   ${storeSums(layout)}`,
     size: span * parts * teams,
@@ -41,39 +43,28 @@ ${sumsLib(layout)}`,
   };
 }
 
-/** The team of an invocation: its spans are neighbours of those of other teams. */
-const teamOf = ({ span, parts, teams }: Layout): string =>
-  teams === 1 ? '0u' : `lane${span > 1 ? ` / ${span}u` : ''}${parts > 1 ? ` % ${teams}u` : ''}`;
-
-/** Where an invocation begins among those that share a sum. */
-const shareOf = ({ span, parts }: Layout): string =>
-  [
-    ...(parts > 1 ? [span > 1 ? `part * ${span}u` : 'part'] : []),
-    ...(span > 1 ? [`lane % ${span}u`] : parts > 1 ? [] : ['0u']),
-  ].join(' + ');
+/** WGSL of the product of all values with those of `v`. */
+const dot = ({ width }: Layout, values: string): string =>
+  halvesOf(width)
+    .map((h) => `dot(${values}${h}, v${h})`)
+    .join(' + ');
 
 function dotsLib(layout: Layout): string {
   const columns = ['a', 'b', 'c', 'd'].slice(0, sumSize(layout));
-  const dots = columns.map((c) =>
-    halvesOf(layout.width)
-      .map((h) => `dot(${c}${h}, v${h})`)
-      .join(' + '),
-  );
+  const dots = columns.map((c) => dot(layout, c));
   return `fn dots(${columns.map((c) => `${c}: Values`).join(', ')}, v: Values) -> vec${columns.length}f {
   return vec${columns.length}f(${dots.join(', ')});
 }`;
 }
 
 /** Squares of an invocation's share of a row, and their sum over its span. */
-const squaresLib = ({ width, span }: Layout): string => `
+const squaresLib = (layout: Layout): string => `
 fn add_squares(sum: f32, v: Values) -> f32 {
-  return sum + ${halvesOf(width)
-    .map((h) => `dot(v${h}, v${h})`)
-    .join(' + ')};
+  return sum + ${dot(layout, 'v')};
 }
 fn over_span(share: f32) -> f32 {
   var sum = share;
-  ${range(Math.log2(span))
+  ${range(Math.log2(layout.span))
     .map((bit) => `sum += subgroupShuffleXor(sum, ${2 ** bit}u);`)
     .join('\n  ')}
   return sum;
@@ -84,8 +75,7 @@ export const squaresOf = ({ normEps, serial, rowTile, teams }: Layout): number =
   normEps === undefined ? 0 : serial ? rowTile : ceilDiv(rowTile, teams);
 
 /** The row of the tile, of which an invocation has squares number `j`. */
-export const ownRow = ({ teams }: Layout, j: number): string =>
-  teams === 1 ? `${j}u` : j > 0 ? `${j * teams}u + team` : 'team';
+export const ownRow = ({ teams }: Layout, j: number): string => `team + ${j * teams}u`;
 
 /** Most registers that hold weights on their way. */
 const ON_THE_WAY = 80;
@@ -142,7 +132,7 @@ function loadsOf({ inDim, width, split, span, parts }: Layout) {
   const slice = ceilDiv(loads, split);
   const [begin, end] =
     split > 1
-      ? [`slice * ${slice}u + share`, `min((slice + 1u) * ${slice}u, ${loads}u)`]
+      ? [`group.z * ${slice}u + share`, `min((group.z + 1u) * ${slice}u, ${loads}u)`]
       : ['share', `${loads}u`];
   return { begin, end, step: span * parts };
 }

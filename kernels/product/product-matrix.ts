@@ -6,7 +6,14 @@
  * multiplied with both: 21 bits of it count. Rows are filled up to a matrix, which takes as long for one row
  * as for all of them.
  */
-import { ceilDiv, MATRIX_FEATURE, type MatrixSizes, range, type Variant } from '../kernel.ts';
+import {
+  ceilDiv,
+  enable,
+  MATRIX_FEATURE,
+  type MatrixSizes,
+  range,
+  type Variant,
+} from '../kernel.ts';
 import { quads } from '../lib/accessors.ts';
 import {
   loadLeftRows,
@@ -51,7 +58,9 @@ export function byMatrices(
   const plan = planOf({ inDim, outDim, weights: weights.length }, limits, tile);
   const layout = { ...product, ...plan, matrix, all: inDim / 8, norm: normEps !== undefined };
   const { across, size } = plan;
+  const features = ['shader-f16', 'subgroups', MATRIX_FEATURE] as const;
   return {
+    enable: enable(features),
     lib: `${matrixTypes(matrix)}
 const REST = ${n * STRIDE}u;
 var<workgroup> slab: array<vec4u, ${plan.memory}>; // eight halves each, then four sums
@@ -65,7 +74,7 @@ ${totalLib(layout)}`,
     size,
     rowTile: n,
     columnTile: across * m,
-    features: ['shader-f16', 'subgroups', MATRIX_FEATURE],
+    features,
   };
 }
 

@@ -3,61 +3,61 @@ import { range } from '../kernel.ts';
 import { quads } from '../lib/accessors.ts';
 import { type Layout, ownRow, squaresOf, sumSize, sumsOf } from './product-loop.ts';
 
-/** Shares of the sums of a weight. */
-interface Shares {
-  readonly name: string;
-  readonly type: string;
-  readonly names: readonly string[];
-}
-
-const sharesOf = (layout: Layout): readonly Shares[] =>
-  layout.weights.map((name) => {
-    return { name, type: `vec${sumSize(layout)}f`, names: sumsOf(layout, name) };
-  });
-
 /** The functions that `storeSums` calls, and workgroup memory for the sums of parts. */
 export function sumsLib(layout: Layout): string {
-  const shares = sharesOf(layout);
-  const types = new Set(layout.span > 1 ? shares.map(({ type }) => type) : []);
-  return `${[...types].map(tradeLib).join('')}
-${layout.serial ? storeItemLib(layout) : shares.map((own) => totalLib(layout, own)).join('')}
-${layout.serial || layout.normEps === undefined ? '' : squareLib(layout)}`;
+  const { serial, span, weights, normEps } = layout;
+  const type = sumType(layout);
+  return `${span > 1 ? tradeLib(type) : ''}
+${serial ? storeItemLib(layout) : weights.map((name) => totalLib(layout, name, type)).join('')}
+${serial || normEps === undefined ? '' : squareLib(layout)}`;
 }
+
+/** The vector that holds the sums of a row. */
+const sumType = (layout: Layout): string => `vec${sumSize(layout)}f`;
 
 /** Whether exchanges want more values than there are: a power of two. */
 const isPadded = (span: number, count: number): boolean => span > 1 && (count & (count - 1)) !== 0;
 
-/** Whether a tile's row is one of the product's, where tiles of rows are not whole. */
-const isThere = ({ rows, rowTile }: Layout): string =>
-  rows % rowTile === 0 ? '' : `row < ${rows}u && `;
+/** Statements where all of these conditions hold that there are. */
+const when = (conditions: readonly (string | false)[], statements: string): string => {
+  const all = conditions.filter(Boolean).join(' && ');
+  return all ? `if (${all}) { ${statements} }` : statements;
+};
 
-/** The row that `store` is given, of all parts of inDim. */
-const rowOf = ({ split, rows }: Layout): string => (split > 1 ? `slice * ${rows}u + row` : 'row');
+/** Stores the columns `i` of a kernel's own in `row`, where there are both. */
+const storeOne = (
+  { rows, rowTile, outDim, firstQuad, split }: Layout,
+  isValue: string | false,
+  sums: string,
+): string =>
+  when(
+    [isValue, rows % rowTile > 0 && `row < ${rows}u`, `i < ${quads(outDim)}u`],
+    `store(${split > 1 ? `group.z * ${rows}u + ` : ''}row, ${firstQuad}u + i, ${sums});`,
+  );
 
 /** `fn store_item(first, unit, item)`: stores one of the values of a team, if it is of a row and column. */
 function storeItemLib(layout: Layout): string {
-  const { weights, rowTile, outDim, columns, firstQuad, split, span } = layout;
+  const { weights, rowTile, columns, split, span } = layout;
   const n = columns / 4;
-  const slice = split > 1 ? 'slice: u32, ' : '';
-  const isValue = isPadded(span, rowTile * n) ? `item < ${rowTile * n}u && ` : '';
+  const sums = weights.map((w) => `${w}_sum`);
+  const group = split > 1 ? 'group: vec3u, ' : '';
+  const isValue = isPadded(span, rowTile * n) && `item < ${rowTile * n}u`;
   return `
-fn store_item(${slice}first: u32, unit: u32, item: u32, ${weights.map((w) => `${w}_sum: vec4f`).join(', ')}) {
+fn store_item(${group}first: u32, unit: u32, item: u32, ${sums.map((sum) => `${sum}: vec4f`).join(', ')}) {
   let row = first + item / ${n}u;
   let i = unit * ${n}u + item % ${n}u;
-  if (${isValue}${isThere(layout)}i < ${quads(outDim)}u) {
-    store(${rowOf(layout)}, ${firstQuad}u + i, ${weights.map((w) => `${w}_sum`).join(', ')});
-  }
+  ${storeOne(layout, isValue, sums.join(', '))}
 }`;
 }
 
 /** Gives one of two sums to the neighbour whose place differs by `mask`, and takes its share of the other. */
 const tradeLib = (type: string): string => `
-fn trade_${type}(low: ${type}, high: ${type}, keeps_high: bool, mask: u32) -> ${type} {
+fn trade(low: ${type}, high: ${type}, keeps_high: bool, mask: u32) -> ${type} {
   return select(low, high, keeps_high) + subgroupShuffleXor(select(high, low, keeps_high), mask);
 }`;
 
 /** `fn NAME_total(row, quad)`: the sums of a row in four columns of a tile, from the parts in their order. */
-function totalLib({ parts, teams, rowTile, columns }: Layout, { name, type }: Shares): string {
+function totalLib({ parts, teams, rowTile, columns }: Layout, name: string, type: string): string {
   const each = rowTile * teams;
   const perQuad = 4 / columns;
   const all = `${name}_parts`;
@@ -66,7 +66,7 @@ var<workgroup> ${all}: array<${type}, ${parts * each}>;
 fn ${name}_total(row: u32, quad: u32) -> vec4f {
   var total = vec4f();
   for (var part = 0u; part < ${parts}u; part++) {
-    let at = part * ${each}u + row * ${teams}u + quad${perQuad > 1 ? ` * ${perQuad}u` : ''};
+    let at = part * ${each}u + row * ${teams}u + quad * ${perQuad}u;
     total += ${perQuad === 1 ? `${all}[at]` : `vec4f(${all}[at], ${all}[at + 1u])`};
   }
   return total;
@@ -89,13 +89,13 @@ fn square_total(row: u32) -> f32 {
  * What is left when one value remains is exchanged whole. Declares `item`, the number of the first value
  * that this invocation is left with.
  */
-function overSpan(span: number, shares: readonly Shares[]) {
-  const count = shares[0]?.names.length ?? 0;
-  let n = span === 1 ? count : 2 ** Math.ceil(Math.log2(count));
-  let left = shares.map(({ names, type }) => [
-    ...names,
-    ...range(n - count).map(() => `${type}()`),
-  ]);
+function overSpan(layout: Layout) {
+  const { span, weights } = layout;
+  let left = weights.map((name) => sumsOf(layout, name));
+  let n = left[0]?.length ?? 0;
+  const missing = isPadded(span, n) ? 2 ** Math.ceil(Math.log2(n)) - n : 0;
+  n += missing;
+  left = left.map((names) => [...names, ...range(missing).map(() => `${sumType(layout)}()`)]);
   const lines: string[] = [];
   const item = ['0u'];
   let copies = 1;
@@ -107,12 +107,12 @@ function overSpan(span: number, shares: readonly Shares[]) {
       lines.push(`let high${mask} = (lane & ${mask}u) != 0u;`);
       item.push(`select(0u, ${n}u, high${mask})`);
     }
-    left = left.map((names, s) =>
+    left = left.map((names, w) =>
       range(n).map((j) => {
-        const [low, high, kept] = [names[j], names[j + n], `${shares[s]?.name}_kept${mask}_${j}`];
+        const [low, high, kept] = [names[j], names[j + n], `${weights[w]}_kept${mask}_${j}`];
         const sum = isLast
           ? `${low} + subgroupShuffleXor(${low}, ${mask}u)`
-          : `trade_${shares[s]?.type}(${low}, ${high}, high${mask}, ${mask}u)`;
+          : `trade(${low}, ${high}, high${mask}, ${mask}u)`;
         lines.push(`let ${kept} = ${sum};`);
         return kept;
       }),
@@ -128,15 +128,15 @@ export const storeSums = (layout: Layout): string =>
 
 /** Without barriers: whoever is left with a sum stores it. */
 function storeAlone(layout: Layout): string {
-  const { weights, normEps, span, rowTile, columns, split } = layout;
-  const { lines, left, kept, copies } = overSpan(span, sharesOf(layout));
+  const { weights, normEps, rowTile, columns, split } = layout;
+  const { lines, left, kept, copies } = overSpan(layout);
   const scales = range(normEps === undefined ? 0 : rowTile).flatMap((r) => [
     `let scale${r} = scale_of(over_span(square${r}));`,
     ...weights.flatMap((w) => range(columns / 4).map((v) => `${w}_sum${r}_${v} *= scale${r};`)),
   ]);
   const stores = kept.map((j) => {
     const sums = left.map((names) => names[j]).join(', ');
-    return `store_item(${split > 1 ? 'slice, ' : ''}first, unit, item + ${j}u, ${sums});`;
+    return `store_item(${split > 1 ? 'group, ' : ''}first, unit, item + ${j}u, ${sums});`;
   });
   const leave = copies > 1 ? `if ((lane & ${copies - 1}u) != 0u) { return; }` : '';
   return [...scales, ...lines, leave, ...stores].join('\n  ');
@@ -144,28 +144,26 @@ function storeAlone(layout: Layout): string {
 
 /** Through workgroup memory: the sums of parts are added, and one invocation stores four columns of a row. */
 function storeTogether(layout: Layout): string {
-  const { weights, outDim, firstQuad, normEps, span, parts, teams, rowTile, columns } = layout;
-  const shares = sharesOf(layout);
-  const { lines, left, kept, copies } = overSpan(span, shares);
+  const { weights, normEps, span, parts, teams, rowTile, columns } = layout;
+  const { lines, left, kept, copies } = overSpan(layout);
   const puts = kept.map((j) => {
     const at = `part * ${rowTile * teams}u + (item + ${j}u) * ${teams}u + team`;
-    const put = shares.map(({ name }, s) => `${name}_parts[${at}] = ${left[s]?.[j]};`);
-    const whether = [
-      ...(copies > 1 ? [`(lane & ${copies - 1}u) == 0u`] : []),
-      ...(isPadded(span, rowTile) ? [`item + ${j}u < ${rowTile}u`] : []),
-    ];
-    return whether.length ? `if (${whether.join(' && ')}) {\n${put.join('\n')}\n}` : put.join('\n');
+    const put = weights.map((name, w) => `${name}_parts[${at}] = ${left[w]?.[j]};`);
+    return when(
+      [
+        copies > 1 && `(lane & ${copies - 1}u) == 0u`,
+        isPadded(span, rowTile) && `item + ${j}u < ${rowTile}u`,
+      ],
+      put.join('\n'),
+    );
   });
   const squares = range(squaresOf(layout)).map((j) => {
     const place = ownRow(layout, j);
-    const isWhole = rowTile % teams === 0;
-    const whether = [
-      ...(span > 1 ? [`lane % ${span}u == 0u`] : []),
-      ...(isWhole ? [] : [`${place} < ${rowTile}u`]),
-    ];
-    const put = `square_parts[part * ${rowTile}u + ${place}] = all${j};`;
-    return `let all${j} = over_span(square${j});
-  ${whether.length > 0 ? `if (${whether.join(' && ')}) { ${put} }` : put}`;
+    const put = when(
+      [span > 1 && `lane % ${span}u == 0u`, rowTile % teams > 0 && `${place} < ${rowTile}u`],
+      `square_parts[part * ${rowTile}u + ${place}] = all${j};`,
+    );
+    return `let all${j} = over_span(square${j});\n${put}`;
   });
   const quadsOfTile = (columns * teams) / 4;
   const scale = normEps === undefined ? '' : ' * scale_of(square_total(own))';
@@ -177,8 +175,6 @@ function storeTogether(layout: Layout): string {
     let quad = made % ${quadsOfTile}u;
     let row = first + own;
     let i = columns * ${quadsOfTile}u + quad;
-    if (${isThere(layout)}i < ${quads(outDim)}u) {
-      store(${rowOf(layout)}, ${firstQuad}u + i, ${totals});
-    }
+    ${storeOne(layout, false, totals)}
   }`;
 }

@@ -1,5 +1,5 @@
 /** How a product of few rows with a weight divides its work. */
-import { MATRIX_FEATURE, MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
+import { MAX_WORKGROUP_BYTES, type MatrixDType, type Variant } from '../kernel.ts';
 import { shown } from '../lib/params.ts';
 import { loadWidth } from '../lib/weights.ts';
 
@@ -44,7 +44,7 @@ export interface WholeTile extends ProductTile {
 }
 
 /** Settings of a tile, by name. */
-export const PRODUCT_SETTINGS = ['math', 'span', 'parts', 'columns'] as const;
+export const PRODUCT_SETTINGS: readonly string[] = ['math', 'span', 'parts', 'columns'];
 
 /** Subgroups have at least this many invocations (WebGPU). */
 export const LEAST_LANES = 4;
@@ -119,27 +119,26 @@ export function productProblem(
   variant: Variant,
   tile: Partial<ProductTile> = {},
 ): string | undefined {
-  const { reduce, lanes = LEAST_LANES } = variant;
-  if (Object.keys(tile).some((setting) => !PRODUCT_SETTINGS.some((known) => known === setting)))
+  const { reduce, lanes = LEAST_LANES, matrix } = variant;
+  const settings = Object.entries(tile);
+  if (settings.some(([name]) => !PRODUCT_SETTINGS.includes(name)))
     return `"tile" expected some of ${PRODUCT_SETTINGS.join(', ')}, got ${shown(tile)}`;
   if (tile.math === 'matrix')
-    return variant.matrix
-      ? variant.matrix.texts.fewProblem(shape, variant, tile)
-      : `math "matrix" needs the device feature "${MATRIX_FEATURE}"`;
-  const wrong = (['span', 'parts', 'columns'] as const).find((setting) => {
-    const value = tile[setting];
-    return value !== undefined && !(Number.isInteger(value) && value > 0);
-  });
+    return matrix
+      ? matrix.texts.fewProblem(shape, variant, tile)
+      : 'math "matrix" needs a device with matrices';
   // `productTile` counts on it.
-  if (wrong) return `${wrong} expected a positive integer, got ${tile[wrong]}`;
-  const { math, span, parts, columns, teams } = productTile(shape, variant, tile);
-  if (math !== 'f32') return `math "${math}" expected f32 or matrix`;
-  const isPower = (n: number): boolean => Number.isInteger(n) && n > 0 && (n & (n - 1)) === 0;
-  if (!isPower(span) || !isPower(parts) || span > lanes || span * parts * teams > MOST)
-    return `span ${span} and parts ${parts} expected powers of two, the span within a subgroup, at most ${MOST} invocations`;
-  if (reduce === 'serial' && parts > 1)
-    return `a serial kernel has no barriers: parts expected 1, got ${parts}`;
-  if (columns !== 4 && columns !== (reduce === 'serial' ? 8 : 2))
-    return `columns expected 4, or 8 without barriers and 2 with them, got ${columns}`;
-  return undefined;
+  const odd = settings.find(([name, value]) =>
+    name === 'math'
+      ? value !== 'f32'
+      : !Number.isInteger(value) || !Number.isInteger(Math.log2(+value)),
+  );
+  if (odd)
+    return `${odd[0]} expected ${odd[0] === 'math' ? 'f32 or matrix' : 'a power of two'}, got ${odd[1]}`;
+  const { span, parts, columns, teams } = productTile(shape, variant, tile);
+  const serial = reduce === 'serial';
+  const isTeam = span <= lanes && (!serial || parts === 1) && span * parts * teams <= MOST;
+  return isTeam && [4, serial ? 8 : 2].includes(columns)
+    ? undefined
+    : `span ${span}, parts ${parts} and columns ${columns} expected a span of at most ${lanes}, ${serial ? '1 part, 4 or 8' : '2 or 4'} columns and at most ${MOST} invocations`;
 }

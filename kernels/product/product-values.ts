@@ -22,6 +22,8 @@ export interface Product {
 
 /** How a product is made: the text behind its readers, and the grid. */
 export interface Made {
+  /** The directives that the text begins with. */
+  readonly enable: string;
   /** Functions and workgroup memory. */
   readonly lib: string;
   /** Parameters of `main` besides `group` and `lane`. */

@@ -11,9 +11,9 @@ import {
   ceilDiv,
   type Dispatch,
   declare,
-  enable,
   grid,
   type MatrixDType,
+  PORTABLE,
   type Variant,
 } from '../kernel.ts';
 import { quads, rowReader } from '../lib/accessors.ts';
@@ -33,14 +33,15 @@ export interface ProductParams {
   readonly outDim: number;
   /** Which columns this kernel makes; default all. */
   readonly columns?: Columns | undefined;
-  /** Parts of inDim: `store` is called with row `rows` * part + r for the sum of a part. Default 1. */
+  /** Parts of inDim, a layer of the grid each: `store` is called with row `rows` * part + r. Default 1. */
   readonly split?: number | undefined;
-  readonly dtype: MatrixDType;
+  /** Default f32. */
+  readonly dtype?: MatrixDType | undefined;
   /** Names of the weight bindings; each gives one sum, all over the same input. */
   readonly weights: readonly [string] | readonly [string, string];
   /** RMSNorm of the input rows by the binding `gain` first, with this eps. */
   readonly normEps?: number | undefined;
-  readonly variant: Variant;
+  readonly variant?: Variant | undefined;
   readonly tile?: Partial<ProductTile> | undefined;
 }
 
@@ -56,16 +57,24 @@ export function productKernel<B extends Bindings>(
   bindings: B,
   epilogue: string,
 ): Dispatch<B> {
-  const { name, rows, inDim, split = 1, dtype, weights, normEps, variant, tile } = params;
+  const { name, rows, inDim, split = 1, weights, normEps, tile } = params;
+  const { dtype = 'f32', variant = PORTABLE } = params;
   const { first, count: outDim } = columnsOf(name, params);
   assertIndexable(name, bindings);
-  const norm = normEps !== undefined;
-  const shape = { rows, inDim, outDim, dtype, weights: weights.length, norm, split };
+  const width = loadWidth(dtype, inDim);
+  const product: Product = {
+    rows,
+    inDim,
+    outDim,
+    firstQuad: first / 4,
+    split,
+    weights,
+    normEps,
+    width,
+  };
+  const shape = { ...product, dtype, weights: weights.length, norm: normEps !== undefined };
   const problem = productProblem(shape, variant, tile);
   assert(problem === undefined, `${name}: ${problem}`);
-  const width = loadWidth(dtype, inDim);
-  const firstQuad = first / 4;
-  const product: Product = { rows, inDim, outDim, firstQuad, split, weights, normEps, width };
   const whole = productTile(shape, variant, tile);
   const made =
     whole.math === 'matrix' && variant.matrix
@@ -73,8 +82,8 @@ export function productKernel<B extends Bindings>(
       : inRegisters({ ...product, ...whole, serial: variant.reduce === 'serial' });
   const rowTiles = ceilDiv(rows, made.rowTile);
   const tiles = ceilDiv(4 * quads(outDim), made.columnTile) * rowTiles;
-  const [gx, gy] = grid(tiles * split);
-  const code = wgsl`${enable(made.features)}
+  const [gx, gy] = grid(tiles);
+  const code = wgsl`${made.enable}
 ${declare(bindings)}
 ${rowReader({ name: 'x', dtype: 'f32', length: inDim })}
 ${weights.map((w) => weightReader(w, dtype, inDim, width)).join('')}
@@ -84,7 +93,7 @@ ${made.lib}
 @compute @workgroup_size(${made.size})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32${made.builtins}) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
-  ${split > 1 ? sliceOf(`group.y * ${gx}u + group.x`, tiles, split) : `let tile = group.y * ${gx}u + group.x;`}
+  let tile = group.y * ${gx}u + group.x;
   let first = tile % ${rowTiles}u * ${made.rowTile}u;
   let columns = tile / ${rowTiles}u;
   ${made.main}
@@ -93,7 +102,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     label: `${name} ${dtype}[${outDim},${inDim}]${first > 0 ? ` from ${first}` : ''} x ${rows}${split > 1 ? ` in ${split}` : ''}`,
     code,
     bindings,
-    workgroups: [gx, gy, 1],
+    workgroups: [gx, gy, split],
     features: made.features,
     cost: {
       bytes: productBytes(bindings, outDim / params.outDim),
@@ -101,9 +110,3 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     },
   };
 }
-
-/** Declares the part `slice` of inDim and the tile within it; workgroups past the last return. */
-const sliceOf = (index: string, tiles: number, split: number): string => `let index = ${index};
-  let slice = index / ${tiles}u;
-  if (slice >= ${split}u) { return; }
-  let tile = index % ${tiles}u;`;

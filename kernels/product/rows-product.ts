@@ -3,7 +3,7 @@ import {
   type Binding,
   type Bindings,
   ceilDiv,
-  declare,
+  declareSized,
   grid,
   type Kernel,
   type Role,
@@ -11,6 +11,7 @@ import {
 } from '../kernel.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { type Columns, columnsOf, productBytes } from './columns.ts';
 
@@ -57,11 +58,11 @@ export function rowsProduct(
 ): Kernel<RowsProductBindings>;
 export function rowsProduct(params: RowsProductParams): Kernel {
   const identity = assertParams('rows_product', params, {
-    rows: 'size',
-    inDim: 'size',
-    outDim: 'size',
-    columns: 'part?',
-    residual: 'flag?',
+    rows: rule.size,
+    inDim: rule.size,
+    outDim: rule.size,
+    columns: rule.optional(rule.part),
+    residual: rule.optional(rule.flag),
   });
   const { rows, inDim, outDim, residual = false } = params;
   const { first, count } = columnsOf('rows_product', params);
@@ -88,7 +89,7 @@ export function rowsProduct(params: RowsProductParams): Kernel {
   const [of, into] = ['rows, 4 * in_quads', 'rows, 4 * out_quads'];
   const axes = { x: of, weight: '4 * quads, 4 * in_quads', residual: into, out: into };
   const code = wgsl`
-${declare(bindings, sizes, axes)}
+${declareSized(bindings, sizes, axes)}
 fn put(at: u32, sums: vec4f) { out[at] = sums${residual ? ' + residual[at]' : ''}; }
 @compute @workgroup_size(${SIZE})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {

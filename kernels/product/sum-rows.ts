@@ -2,6 +2,7 @@ import { type Binding, ceilDiv, declare, grid, type Kernel, range } from '../ker
 import { rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 
 export interface SumRowsParams {
@@ -26,7 +27,11 @@ const SIZE = 64;
  * Shapes: x f32 [parts, rows, dim] of `linearParts`, residual and out f32 [rows, dim].
  */
 export function sumRows(params: SumRowsParams): Kernel<SumRowsBindings> {
-  const identity = assertParams('sum_rows', params, { parts: 'parts', rows: 'size', dim: 'size' });
+  const identity = assertParams('sum_rows', params, {
+    parts: rule.parts,
+    rows: rule.size,
+    dim: rule.size,
+  });
   const { parts, rows, dim } = params;
   const bindings = {
     x: rowBinding('in', [parts, rows, dim]),

@@ -1,6 +1,7 @@
-import { type Binding, type Kernel, type MatrixDType, PORTABLE, type Variant } from '../kernel.ts';
+import type { Binding, Kernel, MatrixDType, Variant } from '../kernel.ts';
 import { rowBinding, rowWriter } from '../lib/accessors.ts';
 import { assertParams } from '../lib/params.ts';
+import * as rule from '../lib/rules.ts';
 import { siluLib } from '../lib/silu.ts';
 import { weightBindings } from '../lib/weights.ts';
 import { type Columns, columnsOf } from './columns.ts';
@@ -38,17 +39,16 @@ export type SwigluBindings = {
  */
 export function swiglu(params: SwigluParams): Kernel<SwigluBindings> {
   const identity = assertParams('swiglu', params, {
-    rows: 'size',
-    dim: 'size',
-    hiddenDim: 'size',
-    normEps: 'eps',
-    dtype: 'matrixDtype?',
-    columns: 'part?',
-    variant: 'variant?',
-    tile: 'tile?',
+    rows: rule.size,
+    dim: rule.size,
+    hiddenDim: rule.size,
+    normEps: rule.eps,
+    dtype: rule.optional(rule.matrixDtype),
+    columns: rule.optional(rule.part),
+    variant: rule.optional(rule.variant),
+    tile: rule.optional(rule.tile),
   });
-  const { rows, dim, hiddenDim, normEps, dtype = 'f32', variant = PORTABLE } = params;
-  const { columns } = params;
+  const { rows, dim, hiddenDim, dtype, columns } = params;
   const { first, count } = columnsOf('swiglu', { outDim: hiddenDim, columns });
   const bindings: SwigluBindings = {
     x: rowBinding('in', [rows, dim]),
@@ -62,18 +62,7 @@ export function swiglu(params: SwigluParams): Kernel<SwigluBindings> {
 ${rowWriter({ name: 'out', dtype: 'f32', length: hiddenDim })}
 fn store(row: u32, i: u32, a: vec4f, b: vec4f) { out_put(row, i, silu(a) * b); }`;
   const dispatch = productKernel(
-    {
-      name: 'swiglu',
-      rows,
-      inDim: dim,
-      outDim: hiddenDim,
-      columns,
-      dtype,
-      weights: ['w1', 'w3'],
-      normEps,
-      variant,
-      tile: params.tile,
-    },
+    { ...params, name: 'swiglu', inDim: dim, outDim: hiddenDim, weights: ['w1', 'w3'] },
     bindings,
     epilogue,
   );

@@ -10,6 +10,7 @@ import { NO_TOKEN } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { NO_ROW, rowLib, rowTableBinding } from '../lib/row-table.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { drawnBinding, drawnLib } from './drawn.ts';
 import { progressBinding, windowLib, windowTableBinding } from './window-table.ts';
@@ -62,12 +63,12 @@ export type AdvanceBindings = {
  */
 export function advance(params: AdvanceParams): Kernel<AdvanceBindings> {
   const identity = assertParams('advance', params, {
-    rows: 'size',
-    capacity: 'size',
-    blockSize: 'size',
-    gridSize: 'size',
-    clsTokenNum: 'size',
-    variant: 'variant?',
+    rows: rule.size,
+    capacity: rule.size,
+    blockSize: rule.size,
+    gridSize: rule.size,
+    clsTokenNum: rule.size,
+    variant: rule.optional(rule.variant),
   });
   const { rows, capacity, blockSize, gridSize, clsTokenNum, variant = PORTABLE } = params;
   const bindings: AdvanceBindings = {

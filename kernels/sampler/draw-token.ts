@@ -7,8 +7,8 @@ import {
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
-import { quads, rowBinding, rowReader, variantFeatures } from '../lib/accessors.ts';
-import { finiteLib } from '../lib/finite.ts';
+import { quads, reduceFeatures, rowBinding, rowReader } from '../lib/accessors.ts';
+import { finiteFourLib, finiteLib } from '../lib/finite.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
@@ -62,12 +62,12 @@ export function drawToken(params: DrawTokenParams): Kernel<DrawTokenBindings> {
   };
   assertIndexable('draw_token', bindings);
   const { size, reduce, highest, last } = samplerGroup(vocabSize, variant);
-  const features = variantFeatures({ reduce, f16: false }, false);
+  const features = reduceFeatures(reduce);
   const code = wgsl`${enable(features)}
 ${rowLib}${sequenceLib}
 ${declare(bindings)}
 ${rowReader({ name: 'probs', dtype: 'f32', length: vocabSize })}
-${finiteLib}
+${finiteLib}${finiteFourLib}
 ${drawLib}
 ${highest.code}
 ${last.code}

@@ -8,10 +8,11 @@ import {
   PORTABLE,
   type Variant,
 } from '../kernel.ts';
-import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/accessors.ts';
+import { reduceFeatures, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { filterLib } from './filter.ts';
 import { eachQuad, samplerGroup } from './sampler-group.ts';
@@ -48,9 +49,9 @@ export type FilterLogitsBindings = {
  */
 export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBindings> {
   const identity = assertParams('filter_logits', params, {
-    sequences: 'size',
-    vocabSize: 'size',
-    variant: 'variant?',
+    sequences: rule.size,
+    vocabSize: rule.size,
+    variant: rule.optional(rule.variant),
   });
   const { sequences, vocabSize, variant = PORTABLE } = params;
   assert(vocabSize <= 2 ** 24, `filter_logits: vocabSize ${vocabSize} is above 2^24`);
@@ -62,7 +63,7 @@ export function filterLogits(params: FilterLogitsParams): Kernel<FilterLogitsBin
   assertIndexable('filter_logits', bindings);
   const group = samplerGroup(vocabSize, variant);
   const row = { dtype: 'f32', length: vocabSize } as const;
-  const features = variantFeatures({ reduce: group.reduce, f16: false }, false);
+  const features = reduceFeatures(group.reduce);
   const code = wgsl`${enable(features)}
 ${sequenceLib}
 ${declare(bindings)}
@@ -80,7 +81,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, ${laneBuiltins(group.reduce)}) 
   ${eachQuad(
     group,
     `var p = probs_of(f, i, v);
-    if (f.broken || f.empty) { p = vec4f(bitcast<f32>(NAN_BITS | (i & 0u))); }
+    if (f.broken || f.empty) { p = vec4f(bitcast<f32>(0x7fc00000u | (i & 0u))); }
     probs_put(own.sequence, i, p);`,
   )}
 }`;

@@ -3,6 +3,7 @@ import { quads, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { guideLib } from './guide.ts';
 import { sequenceLib, sequenceTableBinding } from './sequence-table.ts';
@@ -35,10 +36,10 @@ export type GuidanceBindings = {
  */
 export function guidance(params: GuidanceParams): Kernel<GuidanceBindings> {
   const identity = assertParams('guidance', params, {
-    sequences: 'size',
-    rows: 'size',
-    vocabSize: 'size',
-    clsTokenNum: 'size',
+    sequences: rule.size,
+    rows: rule.size,
+    vocabSize: rule.size,
+    clsTokenNum: rule.size,
   });
   const { sequences, rows, vocabSize, clsTokenNum } = params;
   const row = { dtype: 'f32', length: vocabSize } as const;

@@ -7,11 +7,12 @@ import {
   type Kernel,
   PORTABLE,
 } from '../kernel.ts';
-import { rowBinding, rowReader, rowWriter, variantFeatures } from '../lib/accessors.ts';
+import { reduceFeatures, rowBinding, rowReader, rowWriter } from '../lib/accessors.ts';
 import { assertIndexable } from '../lib/indexable.ts';
 import { assertParams } from '../lib/params.ts';
 import { laneBuiltins } from '../lib/reduce.ts';
 import { rowLib, rowTableBinding } from '../lib/row-table.ts';
+import * as rule from '../lib/rules.ts';
 import { wgsl } from '../lib/wgsl.ts';
 import { begin, drawLib, finish } from './draw.ts';
 import { DRAW_RULES } from './draw-rules.ts';
@@ -57,7 +58,10 @@ export function sampleToken(
 ): Kernel<KeptBindings>;
 export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindings>;
 export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindings> {
-  const identity = assertParams('sample_token', params, { ...DRAW_RULES, keep: 'flag?' });
+  const identity = assertParams('sample_token', params, {
+    ...DRAW_RULES,
+    keep: rule.optional(rule.flag),
+  });
   const { sequences, rows, vocabSize, clsTokenNum, variant = PORTABLE, keep = false } = params;
   assert(vocabSize <= 2 ** 24, `sample_token: vocabSize ${vocabSize} is above 2^24`);
   const kept = rowBinding('out', [sequences, vocabSize]);
@@ -72,7 +76,7 @@ export function sampleToken(params: SampleTokenParams): Kernel<SampleTokenBindin
   const group = samplerGroup(vocabSize, variant);
   const { highest, last } = group;
   const row = { dtype: 'f32', length: vocabSize } as const;
-  const features = variantFeatures({ reduce: group.reduce, f16: false }, false);
+  const features = reduceFeatures(group.reduce);
   const code = wgsl`${enable(features)}
 ${rowLib}${sequenceLib}
 ${declare(bindings)}

@@ -1,6 +1,6 @@
 /** `docs/kernels.md`: every kernel, from its record, its docstring and what was measured of it. */
 import { byteLength, costOf } from '../../kernels/cost.ts';
-import { type Binding, type Kernel, PORTABLE, type Variant } from '../../kernels/kernel.ts';
+import { type Binding, type Kernel, PORTABLE } from '../../kernels/kernel.ts';
 import { FOLDERS } from '../../test/records/index.ts';
 import { hasVariants, type KernelRecord, withVariant } from '../../test/records/record.ts';
 import { titleOf } from '../../test/records/words.ts';
@@ -193,26 +193,17 @@ function factsOf(record: KernelRecord, kernel: Kernel): string[] {
   ];
 }
 
-const variantName = ({ reduce, f16 }: Variant): string =>
-  `${code(reduce)}${f16 ? ' with `f16`' : ''}`;
-
-/** Features by variant; native halves where they make a difference. */
+/** Features by variant. */
 function needsOf(record: KernelRecord): string {
   if (!hasVariants(record)) return 'No variants, and needs no feature.';
-  const featuresOf = (variant: Variant): string => {
+  const needs = VARIANTS.map((variant) => {
     const { features = [] } = record.kernel(withVariant(record, record.shown, variant));
-    return features.map(code).join(' and ');
-  };
-  const needs = VARIANTS.map((variant) => ({ variant, features: featuresOf(variant) }));
-  const plain = ({ variant: { reduce, lanes } }: (typeof needs)[number]): string =>
-    featuresOf({ reduce, lanes, f16: false });
-  const told = needs.filter((one) => !one.variant.f16 || one.features !== plain(one));
-  const free = told.filter(({ features }) => features === '');
+    return { name: code(variant.reduce), features: features.map(code).join(' and ') };
+  });
+  const free = needs.filter(({ features }) => features === '');
   return [
-    `Variants without features: ${free.map(({ variant }) => variantName(variant)).join(', ')}.`,
-    ...told.flatMap(({ variant, features }) =>
-      features === '' ? [] : [`${variantName(variant)} needs ${features}.`],
-    ),
+    `Variants without features: ${free.map(({ name }) => name).join(', ')}.`,
+    ...needs.flatMap(({ name, features }) => (features ? [`${name} needs ${features}.`] : [])),
   ].join(' ');
 }
 

@@ -1,7 +1,7 @@
 /** How the weights of a model are stored on a device, and how near to f32 it computes. */
 import type { MatrixDType, QuantDType, TableDType, Variant } from '../../kernels/kernel.ts';
-import { unmet, VARIANT_RULES } from '../../kernels/lib/params.ts';
 import { isQuantised } from '../../kernels/lib/quants.ts';
+import { variantRules } from '../../kernels/lib/rules.ts';
 import { OptionError } from '../errors.ts';
 import { adapterFacts, bindingLimit, chooseWeightDtype, variantOf } from '../gpu/variants.ts';
 import {
@@ -52,17 +52,10 @@ export const PRECISION_CHECKS: Checks<PrecisionOptions> = {
   variant: having('an object with parts of a variant'),
   tiles: having('an object of tiles'),
 };
-/** What kernels say of each part of a variant. */
-const VARIANT = Object.fromEntries(
-  Object.entries(VARIANT_RULES).map(([name, rule]) => [
-    name,
-    (value: unknown) => unmet(rule, value),
-  ]),
-);
 
 /** @throws OptionError when it has an unknown part, or one that is not what it should be. */
 export function checkVariant(variant: Partial<Variant> = {}): void {
-  checkOptions('variant', variant, VARIANT);
+  checkOptions('variant', variant, variantRules());
 }
 
 /**

@@ -171,7 +171,7 @@ export function layers(
   const padding = text && { firsts: text.firsts };
 
   const embedded = { rowTable, tokens, labelTable: w.labelTable, tokenTable: w.tokenTable };
-  let x = embedRows(g, { rows, capacity: slots, dim, ...tables, variant }, embedded);
+  let x = embedRows(g, { rows, capacity: slots, dim, ...tables }, embedded);
   const hidden: Tensor[] = [];
   for (let layer = 0; layer < config.nLayer; layer++) {
     const l = w.layer(layer);

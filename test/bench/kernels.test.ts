@@ -14,7 +14,7 @@ import { Memory } from '../../src/gpu/memory.ts';
 import { stopwatch } from '../../src/gpu/stopwatch.ts';
 import { RECORDS } from '../records/index.ts';
 import { testDevice } from '../support/device.ts';
-import { F32_VARIANTS, VARIANTS } from '../support/variants.ts';
+import { VARIANTS } from '../support/variants.ts';
 
 const SERIAL: Variant = { reduce: 'serial', f16: false };
 let device: GPUDevice;
@@ -83,7 +83,7 @@ test('a kernel that makes a part of a weight says so', async () => {
   expect(await checkKernel(device, kernel)).toMatch(/part of a larger weight/);
 });
 
-test.each(F32_VARIANTS.slice(0, 1))('a kernel is timed against the limits, %j', async (variant) => {
+test.each(VARIANTS.slice(0, 1))('a kernel is timed against the limits, %j', async (variant) => {
   const memory = new Memory(device);
   const clock = await stopwatch(memory);
   const kernel = linear({ rows: 2, inDim: 64, outDim: 64, variant });

@@ -9,14 +9,14 @@ import { testDevice } from '../support/device.ts';
 import { rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
+import { deviceVariants, VARIANTS } from '../support/variants.ts';
 
 const device = await testDevice();
 
 /** Scores are f32 sums; an error of 1e-6 in a score is one of 1e-6 in its weight. */
 const TOLERANCE = { nmse: 1e-11, max: 2e-5 };
 
-describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+describe.each([...deviceVariants(device, VARIANTS)])('$reduce', (variant) => {
   const params = { nHead: 2, nKvHead: 1, headDim: 8, slots: 2, positions: 70, variant } as const;
 
   test('a zero query attends to all columns up to its own alike', async () => {

@@ -14,7 +14,7 @@ import { few, fewAgain, fewBarriers, isLong } from '../support/few.ts';
 import { anyRope, rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, F32_VARIANTS, SERIAL_LANES, variantName } from '../support/variants.ts';
+import { deviceVariants, SERIAL_LANES, VARIANTS, variantName } from '../support/variants.ts';
 import { storedWeight } from '../support/weights.ts';
 
 const device = await testDevice();
@@ -156,7 +156,7 @@ async function run({ kernel, perRow, shared }: Subject, batch: (typeof BATCHES)[
   return runKernel(device, kernel(batch.rows, way), { ...shared, ...Object.fromEntries(own) });
 }
 
-const variants = deviceVariants(device, [...F32_VARIANTS, SERIAL_LANES]).map(
+const variants = deviceVariants(device, [...VARIANTS, SERIAL_LANES]).map(
   (v): { way: Way; title: string } => ({
     way: { variant: v },
     title: variantName(v),

@@ -16,11 +16,11 @@ test('each error comes first, then the whole text with their lines marked', () =
   expect(wgslReport('a f32[2]', code, errors).split('\n')).toEqual([
     "a f32[2]: WGSL 2:11: unresolved value 'y'",
     'a f32[2]: WGSL 10:1: expected }',
-    '   1 | fn a() {',
-    '>  2 |   let x = y;',
-    '   3 | }',
-    ...[4, 5, 6, 7, 8, 9].map((n) => `   ${n} |`),
-    '> 10 |',
+    '     1 | fn a() {',
+    '>    2 |   let x = y;',
+    '     3 | }',
+    ...[4, 5, 6, 7, 8, 9].map((n) => `     ${n} |`),
+    '>   10 |',
   ]);
 });
 

@@ -13,7 +13,7 @@ import { rowsAt } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { ALL_GIVEN, drawing, packed, sampling } from '../support/sampling.ts';
-import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
+import { deviceVariants, VARIANTS } from '../support/variants.ts';
 
 const device = await testDevice();
 
@@ -48,7 +48,7 @@ const seeds = (n: number, from = 0): Sampling[] =>
 const softmaxOf = (vocabSize: number, std: number): Float64Array =>
   filterLogits(normal(vocabSize, vocabSize, std), sampling());
 
-describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+describe.each([...deviceVariants(device, VARIANTS)])('$reduce', (variant) => {
   test('tokens as the oracle has them, for both halves of the batch', async () => {
     for (const halves of [1, 2]) {
       const params: DrawTokenParams = {
@@ -136,7 +136,7 @@ const DRAWS = 20480;
 const BATCH = 5120;
 
 describe('draws follow the distribution (chi-square)', () => {
-  const [variant] = deviceVariants(device, F32_VARIANTS);
+  const [variant] = deviceVariants(device, VARIANTS);
 
   test.each([
     { name: 'uniform', probs: new Float64Array(97).fill(1 / 97) },

@@ -8,12 +8,7 @@ import { testDevice } from '../support/device.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
 import { packed, sampling } from '../support/sampling.ts';
-import {
-  deviceVariants,
-  F32_VARIANTS,
-  SAMPLER_VARIANTS,
-  variantName,
-} from '../support/variants.ts';
+import { deviceVariants, SAMPLER_VARIANTS, VARIANTS, variantName } from '../support/variants.ts';
 
 const device = await testDevice();
 
@@ -81,7 +76,7 @@ describe.each(
   });
 });
 
-describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+describe.each([...deviceVariants(device, VARIANTS)])('$reduce', (variant) => {
   test('each sequence has its own logits', async () => {
     const [sequences, vocabSize] = [3, 70];
     const logits = normal(sequences * vocabSize, 3, 2);

@@ -7,7 +7,7 @@ import * as oracle from '../oracle/group-norm.ts';
 import { testDevice } from '../support/device.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, F32_VARIANTS, variantName } from '../support/variants.ts';
+import { deviceVariants, VARIANTS, variantName } from '../support/variants.ts';
 
 const device = await testDevice();
 
@@ -38,7 +38,7 @@ async function normalised(params: GroupAffineParams, variant: Variant, x: Float3
   return { got, expected: oracle.groupNorm(params, { x, weight, bias }) };
 }
 
-describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+describe.each([...deviceVariants(device, VARIANTS)])('$reduce', (variant) => {
   test.each(cases)(`$channels x $height x $width ${variantName(variant)}`, async (params) => {
     const { images, channels, height, width } = params;
     const x = normal(images * channels * height * width, 1, 0.5, 20);

@@ -5,7 +5,7 @@ import * as oracle from '../oracle/group-norm.ts';
 import { testDevice } from '../support/device.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, F32_VARIANTS, variantName } from '../support/variants.ts';
+import { deviceVariants, VARIANTS, variantName } from '../support/variants.ts';
 
 const device = await testDevice();
 
@@ -21,7 +21,7 @@ const inputsOf = ({ images, channels, height, width }: GroupNormParams) => ({
   bias: normal(channels, 3),
 });
 
-describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+describe.each([...deviceVariants(device, VARIANTS)])('$reduce', (variant) => {
   test(`groups that are constant or tiny ${variantName(variant)}`, async () => {
     const params = { images: 1, channels: 3, height: 2, width: 5, groups: 3 };
     const x = [...Array(10).fill(0), ...Array(10).fill(2.5), ...normal(10, 4, 1e-3)];

@@ -4,12 +4,12 @@ import { linear } from '../../kernels/product/linear.ts';
 import { testDevice } from '../support/device.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, F32_VARIANTS, SERIAL_LANES } from '../support/variants.ts';
+import { deviceVariants, SERIAL_LANES, VARIANTS } from '../support/variants.ts';
 
 const device = await testDevice();
 
 /** Few rows, and as many as the loop of quads takes; a weight of one group for sums with parts. */
-test.each([...deviceVariants(device, [...F32_VARIANTS, SERIAL_LANES])])(
+test.each([...deviceVariants(device, [...VARIANTS, SERIAL_LANES])])(
   'rows whose squares overflow are NaN and not zero ($reduce, lanes $lanes)',
   async (variant) => {
     for (const rows of [2, 9]) {

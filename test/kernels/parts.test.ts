@@ -13,7 +13,7 @@ import { few } from '../support/few.ts';
 import { anyRope, rowsAt, scatteredRows } from '../support/places.ts';
 import { normal } from '../support/random.ts';
 import { type Array1, runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
+import { deviceVariants, VARIANTS } from '../support/variants.ts';
 import { MATRIX_DTYPES, storedWeight } from '../support/weights.ts';
 
 const device = await testDevice();
@@ -101,7 +101,7 @@ async function runParts(
 
 describe.each(subjects)('$name', (subject) => {
   const { outDim } = subject;
-  const [serial, ...others] = deviceVariants(device, F32_VARIANTS);
+  const [serial, ...others] = deviceVariants(device, VARIANTS);
   for (const { reduce } of [serial!, ...few(1, others)]) {
     // The part changes where columns begin, whatever the storage: one of each kind will do.
     const dtypes: readonly MatrixDType[] = reduce === 'serial' ? few(3, MATRIX_DTYPES) : ['f32'];
@@ -115,10 +115,13 @@ describe.each(subjects)('$name', (subject) => {
   }
 
   test.each([
-    [{ first: 2, count: 4 }, /columns 2 \.\. 5 expected to begin at a multiple of 4/],
-    [{ first: 0, count: 6 }, /expected a multiple of 4 columns, got 6/],
-    [{ first: 4, count: 400 }, /columns 4 \.\. 403 expected .* to end below/],
-    [{ first: 0, count: 0 }, /"columns" expected a positive integer, got 0/],
+    [{ first: 2, count: 4 }, /columns from 2 to 6 expected multiples of 4/],
+    [{ first: 0, count: 6 }, /columns from 0 to 6 expected .* or the last of \d+/],
+    [{ first: 4, count: 400 }, /columns from 4 to 404 expected/],
+    [{ first: 0, count: 0 }, /columns from 0 to 0 expected/],
+    [{ first: -4, count: 8 }, /columns from -4 to 4 expected/],
+    [{ first: 0, count: Number.NaN }, /columns from 0 to NaN expected/],
+    [{ first: 0.5, count: 3.5 }, /columns from 0\.5 to 4 expected/],
   ])('refuses %o', (columns, message) => {
     const variant = { reduce: 'workgroup', f16: false } as const;
     expect(() => subject.kernel({ dtype: 'f32', variant, columns })).toThrow(message);

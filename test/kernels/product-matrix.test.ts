@@ -216,7 +216,7 @@ describe('refuses matrices', () => {
     ['f32', own, /multiplies weights of f16 as they are, got f32/],
     ['bf16', own, /multiplies weights of f16 as they are, got bf16/],
     ['f16', { ...own, f16: false }, /math "matrix" needs the device feature "shader-f16"/],
-    ['f16', PORTABLE, /needs the device feature "chromium-experimental-subgroup-matrix"/],
+    ['f16', PORTABLE, /linear: math "matrix" needs a device with matrices/],
     [
       'f16',
       { ...own, matrix: { ...own.matrix! } },
@@ -256,6 +256,8 @@ describe('refuses matrices', () => {
     const part = { ...refused, dtype: 'f16', split: 2, variant: own, tile } as const;
     expect(() => linearParts(part)).toThrow(/math "matrix" takes inDim whole, got 2 parts of it/);
     const wrong = { math: 'f8' } as never;
-    expect(() => linearParts({ ...part, tile: wrong })).toThrow(/math "f8" expected f32 or matrix/);
+    expect(() => linearParts({ ...part, tile: wrong })).toThrow(
+      /math expected f32 or matrix, got f8/,
+    );
   });
 });

@@ -5,7 +5,7 @@ import type { Variant } from '../../kernels/kernel.ts';
 import { testDevice } from '../support/device.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, F32_VARIANTS, variantName } from '../support/variants.ts';
+import { deviceVariants, VARIANTS, variantName } from '../support/variants.ts';
 
 const device = await testDevice();
 const heads = { nHead: 2, headDim: 12, buckets: 5, reach: 3 };
@@ -49,7 +49,7 @@ async function outputs(
 }
 
 describe.each(
-  deviceVariants(device, F32_VARIANTS).map((variant) => ({ title: variantName(variant), variant })),
+  deviceVariants(device, VARIANTS).map((variant) => ({ title: variantName(variant), variant })),
 )('$title', ({ variant }) => {
   const [short, long] = [promptOf(3, 1), promptOf(70, 11)];
 

@@ -10,7 +10,7 @@ import { deviceVariants, VARIANTS } from '../support/variants.ts';
 const device = await testDevice();
 
 test.each([...deviceVariants(device, VARIANTS)])(
-  'rows past the end leave the cache alone ($reduce, native f16: $f16)',
+  'rows past the end leave the cache alone ($reduce)',
   async (variant) => {
     const sizes = { rows: 2, dim: 70, nHead: 4, nKvHead: 2, headDim: 20, slots: 3, positions: 4 };
     const params = { ...sizes, normEps: 0.1, variant };

@@ -62,7 +62,7 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
   [/qkv_rope_cache: "dim".* 0$/, () => qkvRopeCache({ ...qkv, dim: 0 })],
   [/qkv_rope_cache: "positions".* 0$/, () => qkvRopeCache({ ...qkv, positions: 0 })],
   [/nHead 3 .*nKvHead 2$/, () => qkvRopeCache({ ...qkv, nHead: 3 })],
-  [/headDim .* 6$/, () => qkvRopeCache({ ...qkv, headDim: 6 })],
+  [/headDim 6 is not a multiple of 4$/, () => qkvRopeCache({ ...qkv, headDim: 6 })],
   [/rope_cache: "slots".* 1\.5$/, () => ropeCache({ ...KV, rows: 1, nHead: 2, slots: 1.5 })],
   [/nHead 3 .*nKvHead 2$/, () => ropeCache({ ...KV, rows: 1, nHead: 3 })],
   [/attention: "rows".* 0$/, () => attention({ ...KV, rows: 0, nHead: 2 })],
@@ -223,27 +223,30 @@ describe('bad parameters', () => {
 });
 
 test.each([
-  [{ parts: 3 }, /linear: span 1 and parts 3 expected powers of two/],
-  [{ span: 8 }, /linear: span 8 and parts 64 .* the span within a subgroup/],
-  [{ parts: 512 }, /linear: span 1 and parts 512 .* at most 256 invocations/],
-  [{ columns: 5 }, /linear: columns expected 4, or 8 without barriers and 2 with them, got 5/],
+  [{ parts: 3 }, /linear: parts expected a power of two, got 3$/],
+  [{ span: 8 }, /linear: span 8, parts 64 and columns 4 expected a span of at most 4\b/],
+  [{ parts: 512 }, /linear: span 1, parts 512 .* at most 256 invocations$/],
+  [{ columns: 8 }, /linear: .* columns 8 expected .* 2 or 4 columns/],
   [{ split: 2 }, /linear: "tile" expected some of math, span, parts, columns, got \{"split":2\}/],
 ])('a product refuses the tile %o', (tile, message) => {
   expect(() => linear(given(product, { tile }))).toThrow(message);
 });
 
 test.each([
-  [{ span: -4 }, /linear: span expected a positive integer, got -4$/],
-  [{ parts: -1 }, /linear: parts expected a positive integer, got -1$/],
-  [{ columns: 0.5 }, /linear: columns expected a positive integer, got 0.5$/],
+  [{ span: -4 }, /linear: span expected a power of two, got -4$/],
+  [{ span: 0 }, /linear: span expected a power of two, got 0$/],
+  [{ span: '4' as unknown as number }, /linear: span expected a power of two, got 4$/],
+  [{ parts: -1 }, /linear: parts expected a power of two, got -1$/],
+  [{ columns: 0.5 }, /linear: columns expected a power of two, got 0.5$/],
+  [{ columns: 5 }, /linear: columns expected a power of two, got 5$/],
 ])('a product by subgroups refuses the tile %o', (tile, message) => {
   const variant = { reduce: 'subgroup', f16: false, lanes: 32 } as const;
   expect(() => linear({ ...product, tile, variant })).toThrow(message);
 });
 
 test.each([
-  [{ parts: 2 }, /linear: a serial kernel has no barriers: parts expected 1, got 2/],
-  [{ columns: 2 }, /linear: columns expected 4, or 8 without barriers and 2 with them, got 2/],
+  [{ parts: 2 }, /linear: .* parts 2 and columns 8 expected .* 1 part, 4 or 8 columns/],
+  [{ columns: 2 }, /linear: .* parts 1 and columns 2 expected .* 1 part, 4 or 8 columns/],
 ])('a product without barriers refuses the tile %o', (tile, message) => {
   expect(() => linear(given(product, { tile, variant: serial }))).toThrow(message);
 });

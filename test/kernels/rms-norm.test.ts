@@ -5,14 +5,14 @@ import * as oracle from '../oracle/rms-norm.ts';
 import { testDevice } from '../support/device.ts';
 import { normal } from '../support/random.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, F32_VARIANTS, variantName } from '../support/variants.ts';
+import { deviceVariants, VARIANTS, variantName } from '../support/variants.ts';
 
 const device = await testDevice();
 
 /** f32 sums of up to 1000 squares are good to about 1e-6; values reach about 10. */
 const TOLERANCE = { nmse: 1e-11, max: 2e-5 };
 
-describe.each([...deviceVariants(device, F32_VARIANTS)])('$reduce', (variant) => {
+describe.each([...deviceVariants(device, VARIANTS)])('$reduce', (variant) => {
   test(`rows that are zero or tiny ${variantName(variant)}`, async () => {
     const params = { rows: 3, dim: 8 };
     const x = [...Array(8).fill(0), ...normal(8, 3, 1e-4), ...normal(8, 4, 1e4)];

@@ -4,11 +4,11 @@ import { expectClose } from '../oracle/compare.ts';
 import * as oracle from '../oracle/spatial-attention.ts';
 import { testDevice } from '../support/device.ts';
 import { runKernel } from '../support/run-kernel.ts';
-import { deviceVariants, F32_VARIANTS } from '../support/variants.ts';
+import { deviceVariants, VARIANTS } from '../support/variants.ts';
 
 const device = await testDevice();
 
-test.each([...deviceVariants(device, F32_VARIANTS)])(
+test.each([...deviceVariants(device, VARIANTS)])(
   'rows of huge, equal and low values $reduce',
   async (variant) => {
     const params = { rows: 3, length: 4 };

@@ -1,6 +1,6 @@
 /** How the text of kernels is laid out. */
 import { describe, expect, test } from 'vitest';
-import { declare } from '../../kernels/kernel.ts';
+import { declare, declareSized } from '../../kernels/kernel.ts';
 import { tidy } from '../../kernels/lib/wgsl.ts';
 import { wgsl } from '../../kernels/lib/wgsl-if.ts';
 import { TEXTS, underVariants } from '../records/texts.ts';
@@ -158,7 +158,7 @@ test('declarations end with dtype and shape, by name where many shapes share a t
       '@group(0) @binding(1) var<storage, read_write> out: array<u32>; // int8 [4, 8]',
     ),
   );
-  const shared = declare(bindings, { rows: 2 }, { x: 'rows, dim', out: 'rows, 8' });
+  const shared = declareSized(bindings, { rows: 2 }, { x: 'rows, dim', out: 'rows, 8' });
   expect(shared).toContain('x: array<vec4f>; // f32 [rows, dim]\n');
   expect(shared).toContain('struct Sizes {\n  rows: u32,\n}\n@group(0) @binding(2) var<uniform>');
 });

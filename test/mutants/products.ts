@@ -31,8 +31,8 @@ const whole = [
     {
       name: 'linear-f16-halves',
       fault: 'f16 weights are read in the wrong order.',
-      find: 'vec4f(unpack2x16float(words.x), unpack2x16float(words.y))',
-      replace: 'vec4f(unpack2x16float(words.y), unpack2x16float(words.x))',
+      find: 'vec4f(unpack2x16float(words[0]), unpack2x16float(words[1]))',
+      replace: 'vec4f(unpack2x16float(words[1]), unpack2x16float(words[0]))',
       only: '^linear .*dtype=f16 .*serial$',
     },
     {
@@ -54,8 +54,8 @@ const whole = [
     {
       name: 'linear-bf16-halves',
       fault: 'bf16 weights are read in the wrong order.',
-      find: 'vec4u(words.x << 16u, words.x & 0xffff0000u,',
-      replace: 'vec4u(words.x & 0xffff0000u, words.x << 16u,',
+      find: 'vec4u(words[0] << 16u, words[0] & 0xffff0000u,',
+      replace: 'vec4u(words[0] & 0xffff0000u, words[0] << 16u,',
       only: '^linear .*dtype=bf16 .*serial$',
     },
     {

@@ -67,7 +67,7 @@ const CHOSEN: Readonly<Record<string, Kernel>> = {
     ...{ rows: 16, capacity: 2, blockSize: 256, gridSize: 16, clsTokenNum: 1, variant: workgroup },
   }),
   'embed/embed-f16': embed({
-    ...{ ...grid, rows, capacity: 1, dim, labels: 1001, dtype: 'f16', variant: workgroup },
+    ...{ ...grid, rows, capacity: 1, dim, labels: 1001, dtype: 'f16' },
   }),
   'norm/rms-norm-workgroup': rmsNorm({ rows, dim, variant: workgroup }),
   'norm/group-norm-serial': groupNorm({ ...map, channels: 64, swish: true, variant: serial }),

@@ -2,20 +2,17 @@
 import type { Kernel, Variant } from '../../kernels/kernel.ts';
 
 /** Every variant, the portable ones first. */
-export const VARIANTS: readonly Variant[] = [false, true].flatMap((f16) => [
-  { reduce: 'serial', f16 },
-  { reduce: 'workgroup', f16 },
-  { reduce: 'subgroup', f16, lanes: 4 },
-]);
+export const VARIANTS: readonly Variant[] = [
+  { reduce: 'serial', f16: false },
+  { reduce: 'workgroup', f16: false },
+  { reduce: 'subgroup', f16: false, lanes: 4 },
+];
 
 /** A software adapter with subgroups: products and the sampler use them, all else is as under `serial`. */
 export const SERIAL_LANES: Variant = { reduce: 'serial', f16: false, lanes: 4 };
 
-/** The variants that read no native halves: all there are for kernels without f16 tensors. */
-export const F32_VARIANTS: readonly Variant[] = VARIANTS.filter(({ f16 }) => !f16);
-
 /** The variants of what draws tokens. */
-export const SAMPLER_VARIANTS: readonly Variant[] = [...F32_VARIANTS, SERIAL_LANES];
+export const SAMPLER_VARIANTS: readonly Variant[] = [...VARIANTS, SERIAL_LANES];
 
 /** Workgroups of fewer and of more subgroups than a sampler has by default; more need a GPU. */
 export const SAMPLER_GROUPS: readonly Variant[] = [

@@ -17,12 +17,7 @@ struct Row {
 
 fn rotate(v: vec4f, position: u32, d: u32) -> vec4f {
   let cs = rope[position * 16u + d];
-  return vec4f(
-      v.x * cs.x - v.y * cs.y,
-      v.y * cs.x + v.x * cs.y,
-      v.z * cs.z - v.w * cs.w,
-      v.w * cs.z + v.z * cs.w,
-  );
+  return v * cs.xxzz + vec4f(-v.y, v.x, -v.w, v.z) * cs.yyww;
 }
 
 fn kv_row(part: u32, slot: u32, head: u32, position: u32) -> u32 {
@@ -43,13 +38,14 @@ fn store(row: u32, i: u32, a: vec4f) {
   if (position >= 577u) { return; }
   let head = i / 16u;
   let d = i % 16u;
+  let turned = rotate(a, position, d);
   if (head < 12u) {
-    q_put(row, i, rotate(a, position, d));
-  } else if (head < 24u) {
-    kv_put(kv_row(0u, slot, head - 12u, position), d, rotate(a, position, d));
-  } else {
-    kv_put(kv_row(1u, slot, head - 24u, position), d, a);
+    q_put(row, i, turned);
+    return;
   }
+  let own = head - 12u;
+  let part = own / 12u;
+  kv_put(kv_row(part, slot, own % 12u, position), d, select(turned, a, part == 1u));
 }
 
 @compute @workgroup_size(64)

@@ -1,7 +1,6 @@
 @group(0) @binding(0) var<storage, read> image: array<f32>; // f32 [1, 3, 16, 16]
 @group(0) @binding(1) var<storage, read_write> rgba: array<u32>; // u32 [1, 16, 16]
 const INFINITE = 0x7f800000u;
-const NAN_BITS = 0x7fc00000u;
 const NO_TOKEN = 4294967295u;
 
 fn magnitude_of(v: f32) -> u32 { return bitcast<u32>(v) & 0x7fffffffu; }

@@ -13,12 +13,12 @@ struct Row {
 
 fn labelTable_at(row: u32, i: u32) -> vec4f {
   let words = labelTable[row * 192u + i];
-  return vec4f(unpack2x16float(words.x), unpack2x16float(words.y));
+  return vec4f(unpack2x16float(words[0]), unpack2x16float(words[1]));
 }
 
 fn tokenTable_at(row: u32, i: u32) -> vec4f {
   let words = tokenTable[row * 192u + i];
-  return vec4f(unpack2x16float(words.x), unpack2x16float(words.y));
+  return vec4f(unpack2x16float(words[0]), unpack2x16float(words[1]));
 }
 
 fn out_put(row: u32, i: u32, v: vec4f) {

@@ -2,15 +2,9 @@
 @group(0) @binding(1) var<storage, read> codebook: array<f32>; // f32 [16384, 8]
 @group(0) @binding(2) var<storage, read_write> indices: array<u32>; // u32 [1, 576]
 const INFINITE = 0x7f800000u;
-const NAN_BITS = 0x7fc00000u;
 const NO_TOKEN = 4294967295u;
 
 fn magnitude_of(v: f32) -> u32 { return bitcast<u32>(v) & 0x7fffffffu; }
-
-fn magnitude_of_any(v: vec4f) -> u32 {
-  let bits = bitcast<vec4u>(v) & vec4u(0x7fffffffu);
-  return max(max(bits.x, bits.y), max(bits.z, bits.w));
-}
 
 const POSITIONS = 576u;
 const DIM = 8u;

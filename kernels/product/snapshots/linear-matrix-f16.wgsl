@@ -12,8 +12,8 @@ fn x_at(row: u32, i: u32) -> vec4f {
 
 fn weight_at(row: u32, i: u32) -> mat2x4f {
   let words = weight[row * 96u + i];
-  return mat2x4f(vec4f(unpack2x16float(words.x), unpack2x16float(words.y)),
-      vec4f(unpack2x16float(words.z), unpack2x16float(words.w)));
+  return mat2x4f(vec4f(unpack2x16float(words[0]), unpack2x16float(words[1])),
+      vec4f(unpack2x16float(words[2]), unpack2x16float(words[3])));
 }
 
 alias Values = mat2x4f;

@@ -8,8 +8,8 @@ fn x_at(row: u32, i: u32) -> vec4f {
 
 fn weight_at(row: u32, i: u32) -> mat2x4f {
   let words = weight[row * 96u + i];
-  return mat2x4f(vec4f(unpack2x16float(words.x), unpack2x16float(words.y)),
-      vec4f(unpack2x16float(words.z), unpack2x16float(words.w)));
+  return mat2x4f(vec4f(unpack2x16float(words[0]), unpack2x16float(words[1])),
+      vec4f(unpack2x16float(words[2]), unpack2x16float(words[3])));
 }
 
 alias Values = mat2x4f;
@@ -39,10 +39,7 @@ fn weight_total(row: u32, quad: u32) -> vec4f {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Tiles of rows are neighbours, so that all but the first find the weights in a cache.
-  let index = group.y * 768u + group.x;
-  let slice = index / 192u;
-  if (slice >= 4u) { return; }
-  let tile = index % 192u;
+  let tile = group.y * 192u + group.x;
   let first = 0u;
   let columns = tile;
   let team = 0u;
@@ -57,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let column3 = min(unit * 4u + 3u, 767u);
   var weight_sum0_0 = vec4f();
   var weight_sum1_0 = vec4f();
-  for (var k = slice * 24u + share; k < min((slice + 1u) * 24u, 96u); k += 64u) {
+  for (var k = group.z * 24u + share; k < min((group.z + 1u) * 24u, 96u); k += 64u) {
     let weight_0 = weight_at(column0, k);
     let weight_1 = weight_at(column1, k);
     let weight_2 = weight_at(column2, k);
@@ -76,8 +73,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let quad = 0u;
     let row = first + own;
     let i = columns + quad;
-    if (i < 192u) {
-      store(slice * 2u + row, i, weight_total(own, quad));
-    }
+    if (i < 192u) { store(group.z * 2u + row, i, weight_total(own, quad)); }
   }
 }

@@ -27,9 +27,7 @@ fn dots(a: Values, b: Values, c: Values, d: Values, v: Values) -> vec4f {
 fn store_item(first: u32, unit: u32, item: u32, weight_sum: vec4f) {
   let row = first + item / 2u;
   let i = unit * 2u + item % 2u;
-  if (i < 192u) {
-    store(row, i, weight_sum);
-  }
+  if (i < 192u) { store(row, i, weight_sum); }
 }
 
 @compute @workgroup_size(16)

@@ -10,8 +10,8 @@ fn x_at(row: u32, i: u32) -> vec4f {
 
 fn weight_at(row: u32, i: u32) -> mat2x4f {
   let words = weight[row * 96u + i];
-  return mat2x4f(vec4f(unpack2x16float(words.x), unpack2x16float(words.y)),
-      vec4f(unpack2x16float(words.z), unpack2x16float(words.w)));
+  return mat2x4f(vec4f(unpack2x16float(words[0]), unpack2x16float(words[1])),
+      vec4f(unpack2x16float(words[2]), unpack2x16float(words[3])));
 }
 
 alias Values = mat2x4f;
@@ -58,7 +58,7 @@ fn over_span(share: f32) -> f32 {
   return sum;
 }
 
-fn trade_vec2f(low: vec2f, high: vec2f, keeps_high: bool, mask: u32) -> vec2f {
+fn trade(low: vec2f, high: vec2f, keeps_high: bool, mask: u32) -> vec2f {
   return select(low, high, keeps_high) + subgroupShuffleXor(select(high, low, keeps_high), mask);
 }
 
@@ -87,7 +87,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let tile = group.y * 192u + group.x;
   let first = 0u;
   let columns = tile;
-  let team = lane / 8u % 2u;
+  let team = (lane / 8u) % 2u;
   let unit = columns * 2u + team;
   let part = lane / 16u;
   let share = part * 8u + lane % 8u;
@@ -110,13 +110,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     weight_sum1_0 += dots(weight_0, weight_1, v1);
   }
   let high4 = (lane & 4u) != 0u;
-  let weight_kept4_0 = trade_vec2f(weight_sum0_0, weight_sum1_0, high4, 4u);
+  let weight_kept4_0 = trade(weight_sum0_0, weight_sum1_0, high4, 4u);
   let weight_kept2_0 = weight_kept4_0 + subgroupShuffleXor(weight_kept4_0, 2u);
   let weight_kept1_0 = weight_kept2_0 + subgroupShuffleXor(weight_kept2_0, 1u);
   let item = select(0u, 1u, high4);
-  if ((lane & 3u) == 0u) {
-    weight_parts[part * 4u + item * 2u + team] = weight_kept1_0;
-  }
+  if ((lane & 3u) == 0u) { weight_parts[part * 4u + item * 2u + team] = weight_kept1_0; }
   let all0 = over_span(square0);
   if (lane % 8u == 0u) { square_parts[part * 2u + team] = all0; }
   workgroupBarrier();
@@ -125,8 +123,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let quad = 0u;
     let row = first + own;
     let i = columns + quad;
-    if (i < 192u) {
-      store(row, i, weight_total(own, quad) * scale_of(square_total(own)));
-    }
+    if (i < 192u) { store(row, i, weight_total(own, quad) * scale_of(square_total(own))); }
   }
 }

@@ -60,9 +60,7 @@ fn over_span(share: f32) -> f32 {
 fn store_item(first: u32, unit: u32, item: u32, w1_sum: vec4f, w3_sum: vec4f) {
   let row = first + item;
   let i = unit;
-  if (i < 512u) {
-    store(row, i, w1_sum, w3_sum);
-  }
+  if (i < 512u) { store(row, i, w1_sum, w3_sum); }
 }
 
 @compute @workgroup_size(16)

@@ -30,7 +30,6 @@ fn probs_at(row: u32, i: u32) -> vec4f {
 }
 
 const INFINITE = 0x7f800000u;
-const NAN_BITS = 0x7fc00000u;
 const NO_TOKEN = 4294967295u;
 
 fn magnitude_of(v: f32) -> u32 { return bitcast<u32>(v) & 0x7fffffffu; }

@@ -30,15 +30,9 @@ struct Own { sequence: u32 }
 fn logits_of(own: Own, i: u32) -> vec4f { return logits_at(own.sequence, i); }
 
 const INFINITE = 0x7f800000u;
-const NAN_BITS = 0x7fc00000u;
 const NO_TOKEN = 4294967295u;
 
 fn magnitude_of(v: f32) -> u32 { return bitcast<u32>(v) & 0x7fffffffu; }
-
-fn magnitude_of_any(v: vec4f) -> u32 {
-  let bits = bitcast<vec4u>(v) & vec4u(0x7fffffffu);
-  return max(max(bits.x, bits.y), max(bits.z, bits.w));
-}
 
 const MINUS_INFINITY = 0xff800000u;
 const LEAST = -3.4028234e38;
@@ -643,7 +637,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     let i = 256u * j + lane;
     let v = held[j];
     var p = probs_of(f, i, v);
-    if (f.broken || f.empty) { p = vec4f(bitcast<f32>(NAN_BITS | (i & 0u))); }
+    if (f.broken || f.empty) { p = vec4f(bitcast<f32>(0x7fc00000u | (i & 0u))); }
     probs_put(own.sequence, i, p);
   }
 }

@@ -47,15 +47,9 @@ fn guided_at(own: Own, i: u32) -> vec4f {
 fn logits_of(own: Own, i: u32) -> vec4f { return guided_at(own, i); }
 
 const INFINITE = 0x7f800000u;
-const NAN_BITS = 0x7fc00000u;
 const NO_TOKEN = 4294967295u;
 
 fn magnitude_of(v: f32) -> u32 { return bitcast<u32>(v) & 0x7fffffffu; }
-
-fn magnitude_of_any(v: vec4f) -> u32 {
-  let bits = bitcast<vec4u>(v) & vec4u(0x7fffffffu);
-  return max(max(bits.x, bits.y), max(bits.z, bits.w));
-}
 
 const MINUS_INFINITY = 0xff800000u;
 const LEAST = -3.4028234e38;

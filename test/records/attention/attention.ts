@@ -1,7 +1,7 @@
 import { type AttentionParams, attention as kernel } from '../../../kernels/attention/attention.ts';
 import { PORTABLE, type Variant } from '../../../kernels/kernel.ts';
 import { type AttentionInputs, attention as oracle } from '../../oracle/attention.ts';
-import { F32_VARIANTS } from '../../support/variants.ts';
+import { VARIANTS } from '../../support/variants.ts';
 import { type KernelRecord, record } from '../record.ts';
 import { attentionInputs } from './inputs.ts';
 
@@ -49,12 +49,12 @@ export const attention: KernelRecord<AttentionParams> = record<AttentionParams, 
       ),
     },
     {
-      variants: F32_VARIANTS.filter(({ reduce }) => reduce !== 'serial'),
+      variants: VARIANTS.filter(({ reduce }) => reduce !== 'serial'),
       cases: of('f32', cases),
       few: 2,
     },
     // f16 differs in how the cache is read alone.
-    { variants: F32_VARIANTS, cases: of('f16', [...cases.slice(2, 5), uneven]), few: 2 },
+    { variants: VARIANTS, cases: of('f16', [...cases.slice(2, 5), uneven]), few: 2 },
     {
       variants: [SERIAL],
       cases: [
@@ -86,7 +86,7 @@ export const attention: KernelRecord<AttentionParams> = record<AttentionParams, 
     },
     {
       // Spans of a subgroup are put together before those of a workgroup.
-      variants: F32_VARIANTS.filter(({ reduce }) => reduce === 'subgroup'),
+      variants: VARIANTS.filter(({ reduce }) => reduce === 'subgroup'),
       cases: [
         { ...uneven, kvDtype: 'f16', tile: { size: 8, span: 2, keys: 1, ahead: 2 } },
         { ...padded, tile: { size: 128, span: 1, keys: 1 } },

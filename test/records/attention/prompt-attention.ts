@@ -7,7 +7,7 @@ import {
   type PromptAttentionInputs,
 } from '../../oracle/prompt-attention.ts';
 import { normal, uniform } from '../../support/random.ts';
-import { F32_VARIANTS } from '../../support/variants.ts';
+import { VARIANTS } from '../../support/variants.ts';
 import { type KernelRecord, record } from '../record.ts';
 
 const cases: readonly PromptAttentionParams[] = [
@@ -54,11 +54,11 @@ export const promptAttention: KernelRecord<PromptAttentionParams> = record<
   shown: { rows: 128, nHead: 32, headDim: 64, buckets: 32, reach: 128 },
   suites: [
     {
-      variants: F32_VARIANTS.filter(({ reduce }) => reduce === 'serial'),
+      variants: VARIANTS.filter(({ reduce }) => reduce === 'serial'),
       cases: [...cases, ...straddling],
     },
     {
-      variants: F32_VARIANTS.filter(({ reduce }) => reduce !== 'serial'),
+      variants: VARIANTS.filter(({ reduce }) => reduce !== 'serial'),
       cases: [...cases, widest],
       few: 2,
     },

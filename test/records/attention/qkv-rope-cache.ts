@@ -47,7 +47,7 @@ export const qkvRopeCache: KernelRecord<QkvRopeCacheParams> = record<
   },
   suites: dtypes.map(({ dtype, kvDtype }) => ({
     variants: [...VARIANTS, SERIAL_LANES].filter(
-      ({ f16, reduce }) => (!f16 || dtype === 'f16') && (reduce === 'serial' || dtype === kvDtype),
+      ({ reduce }) => reduce === 'serial' || dtype === kvDtype,
     ),
     cases: cases.map((params) => ({ ...params, dtype, kvDtype })),
     few: 2,

@@ -2,7 +2,6 @@ import { type EmbedParams, embed as kernel } from '../../../kernels/embed/embed.
 import { NO_ROW, packRows } from '../../../kernels/lib/row-table.ts';
 import { type EmbedInputs, embed as oracle } from '../../oracle/embed.ts';
 import { normal, uniform } from '../../support/random.ts';
-import { VARIANTS } from '../../support/variants.ts';
 import { exactIn } from '../../support/weights.ts';
 import { type KernelRecord, record } from '../record.ts';
 
@@ -36,10 +35,6 @@ export const embed: KernelRecord<EmbedParams> = record<EmbedParams, EmbedInputs>
     dtype: 'f16',
   },
   suites: DTYPES.map((dtype) => ({
-    // Nothing is reduced here, and f32 tables have no halves: the same text again.
-    variants: VARIANTS.filter(
-      ({ reduce, f16 }) => reduce === 'workgroup' && (!f16 || dtype === 'f16'),
-    ),
     cases: [...cases, ...captions].map((params) => ({ ...params, dtype })),
   })),
   texts: DTYPES.flatMap((dtype) =>

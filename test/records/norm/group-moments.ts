@@ -4,7 +4,7 @@ import {
 } from '../../../kernels/norm/group-moments.ts';
 import { groupMoments as oracle } from '../../oracle/group-affine.ts';
 import { normal } from '../../support/random.ts';
-import { F32_VARIANTS } from '../../support/variants.ts';
+import { VARIANTS } from '../../support/variants.ts';
 import { type KernelRecord, record } from '../record.ts';
 
 /** Groups of one chunk and of several, the last of them short. */
@@ -15,7 +15,7 @@ const cases: readonly GroupMomentsParams[] = [
 ];
 /** Chunks for 256 invocations. */
 const large: GroupMomentsParams = { images: 1, channels: 2, height: 300, width: 300, groups: 1 };
-const withBarriers = F32_VARIANTS.filter(({ reduce }) => reduce !== 'serial');
+const withBarriers = VARIANTS.filter(({ reduce }) => reduce !== 'serial');
 
 export const groupMoments: KernelRecord<GroupMomentsParams> = record<
   GroupMomentsParams,
@@ -25,7 +25,7 @@ export const groupMoments: KernelRecord<GroupMomentsParams> = record<
   kernel,
   shown: { images: 1, channels: 256, height: 96, width: 96 },
   suites: [
-    { variants: F32_VARIANTS, cases, few: 1 },
+    { variants: VARIANTS, cases, few: 1 },
     { variants: withBarriers, cases: [large], few: 1 },
   ],
   texts: [{ images: 2, channels: 64, height: 3, width: 5 }],

@@ -1,7 +1,7 @@
 import { type GroupNormParams, groupNorm as kernel } from '../../../kernels/norm/group-norm.ts';
 import { type GroupNormInputs, groupNorm as oracle } from '../../oracle/group-norm.ts';
 import { normal } from '../../support/random.ts';
-import { F32_VARIANTS } from '../../support/variants.ts';
+import { VARIANTS } from '../../support/variants.ts';
 import { type KernelRecord, record } from '../record.ts';
 
 const cases: readonly GroupNormParams[] = [
@@ -22,7 +22,7 @@ export const groupNorm: KernelRecord<GroupNormParams> = record<GroupNormParams, 
   name: 'group_norm',
   kernel,
   shown: { images: 1, channels: 512, height: 24, width: 24, swish: true },
-  suites: [{ variants: F32_VARIANTS, cases }],
+  suites: [{ variants: VARIANTS, cases }],
   texts: [true, false].map((swish) => ({ images: 2, channels: 64, height: 3, width: 5, swish })),
   inputs: {
     x: ({ images, channels, height, width }) =>

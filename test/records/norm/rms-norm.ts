@@ -1,7 +1,7 @@
 import { rmsNorm as kernel, type RmsNormParams } from '../../../kernels/norm/rms-norm.ts';
 import { rmsNorm as oracle } from '../../oracle/rms-norm.ts';
 import { normal } from '../../support/random.ts';
-import { F32_VARIANTS } from '../../support/variants.ts';
+import { VARIANTS } from '../../support/variants.ts';
 import { type KernelRecord, record } from '../record.ts';
 
 const cases: readonly RmsNormParams[] = [
@@ -25,7 +25,7 @@ export const rmsNorm: KernelRecord<RmsNormParams> = record<
   name: 'rms_norm',
   kernel,
   shown: { rows: 2, dim: 768 },
-  suites: [{ variants: F32_VARIANTS, cases }],
+  suites: [{ variants: VARIANTS, cases }],
   texts: [70, 36].map((dim) => ({ rows: 3, dim })),
   inputs: {
     x: ({ rows, dim }) => normal(rows * dim, 1, 3),

@@ -4,7 +4,7 @@ import {
 } from '../../../kernels/norm/softmax-rows.ts';
 import { softmaxRows as oracle } from '../../oracle/spatial-attention.ts';
 import { normal } from '../../support/random.ts';
-import { F32_VARIANTS } from '../../support/variants.ts';
+import { VARIANTS } from '../../support/variants.ts';
 import { type KernelRecord, record } from '../record.ts';
 
 export const softmaxRows: KernelRecord<SoftmaxRowsParams> = record<
@@ -16,7 +16,7 @@ export const softmaxRows: KernelRecord<SoftmaxRowsParams> = record<
   shown: { rows: 576, length: 576 },
   suites: [
     {
-      variants: F32_VARIANTS,
+      variants: VARIANTS,
       cases: [
         { rows: 1, length: 1 },
         { rows: 3, length: 15 },

@@ -4,7 +4,7 @@ import {
 } from '../../../kernels/product/linear-parts.ts';
 import { type LinearPartsInputs, linearParts as oracle } from '../../oracle/linear-parts.ts';
 import { normal } from '../../support/random.ts';
-import { F32_VARIANTS, SERIAL_LANES } from '../../support/variants.ts';
+import { SERIAL_LANES, VARIANTS } from '../../support/variants.ts';
 import { MATRIX_DTYPES, storedWeight } from '../../support/weights.ts';
 import { type KernelRecord, record } from '../record.ts';
 
@@ -26,7 +26,7 @@ export const linearParts: KernelRecord<LinearPartsParams> = record<
   name: 'linear_parts',
   kernel,
   shown: { rows: 2, inDim: 768, outDim: 768, split: 4, dtype: 'f16' },
-  suites: [{ variants: [...F32_VARIANTS, SERIAL_LANES], cases, few: 2 }],
+  suites: [{ variants: [...VARIANTS, SERIAL_LANES], cases, few: 2 }],
   texts: MATRIX_DTYPES.map((dtype) => ({ rows: 3, inDim: 72, outDim: 10, dtype, split: 3 })),
   inputs: {
     x: ({ rows, inDim }) => normal(rows * inDim, 1),

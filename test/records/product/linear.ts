@@ -2,7 +2,7 @@ import type { MatrixDType } from '../../../kernels/kernel.ts';
 import { linear as kernel, type LinearParams } from '../../../kernels/product/linear.ts';
 import { type LinearInputs, linear as oracle } from '../../oracle/linear.ts';
 import { normal } from '../../support/random.ts';
-import { F32_VARIANTS, SERIAL_LANES, VARIANTS } from '../../support/variants.ts';
+import { SERIAL_LANES, VARIANTS } from '../../support/variants.ts';
 import { MATRIX_DTYPES, storedWeight } from '../../support/weights.ts';
 import { type KernelRecord, record, type Suite } from '../record.ts';
 
@@ -48,7 +48,7 @@ const of = (dtype: MatrixDType, sizes: readonly LinearParams[]): LinearParams[] 
 function otherStorage(dtype: MatrixDType): Suite<LinearParams>[] {
   const chosen = of(dtype, dtype === 'int8' || dtype === 'int4' ? quantCases : halfCases);
   return [
-    { variants: dtype === 'f16' ? VARIANTS : F32_VARIANTS, cases: chosen, few: 2 },
+    { variants: VARIANTS, cases: chosen, few: 2 },
     // Serial sums with lanes: how weights are read is as without.
     { variants: [SERIAL_LANES], cases: chosen, fewSerial: 4 },
   ];
@@ -59,7 +59,7 @@ export const linear: KernelRecord<LinearParams> = record<LinearParams, LinearInp
   kernel: (params) => kernel(params as LinearParams & { residual: true }),
   shown: { rows: 2, inDim: 768, outDim: 2304, dtype: 'f16' },
   suites: [
-    { variants: [...F32_VARIANTS, SERIAL_LANES], cases: of('f32', cases), few: 5 },
+    { variants: [...VARIANTS, SERIAL_LANES], cases: of('f32', cases), few: 5 },
     ...MATRIX_DTYPES.filter((dtype) => dtype !== 'f32').flatMap(otherStorage),
   ],
   texts: MATRIX_DTYPES.flatMap((dtype) => [

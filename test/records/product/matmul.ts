@@ -1,7 +1,7 @@
+import { PORTABLE } from '../../../kernels/kernel.ts';
 import { matmul as kernel, type MatmulParams } from '../../../kernels/product/matmul.ts';
 import { type LinearInputs, linear as oracle } from '../../oracle/linear.ts';
 import { normal } from '../../support/random.ts';
-import { VARIANTS } from '../../support/variants.ts';
 import { MATRIX_DTYPES, storedWeight } from '../../support/weights.ts';
 import { type KernelRecord, record } from '../record.ts';
 
@@ -24,16 +24,14 @@ export const matmul: KernelRecord<MatmulParams> = record<MatmulParams, Omit<Line
   kernel: (params) => kernel(params as MatmulParams & { residual: true }),
   shown: { rows: 512, inDim: 768, outDim: 2304, dtype: 'f16' },
   suites: MATRIX_DTYPES.map((dtype) => ({
-    // One text for all variants; only f16 weights are read by halves.
-    variants: VARIANTS.filter(
-      ({ reduce, f16 }) => reduce === 'workgroup' && (!f16 || dtype === 'f16'),
-    ),
+    // One text for all variants.
+    variants: [PORTABLE],
     // Other storage differs in how weights are read alone.
     cases: (dtype === 'f32' ? cases : cases.slice(3, 5)).map((params) => ({ ...params, dtype })),
     few: 3,
   })).concat({
     // More rows and columns for each invocation.
-    variants: VARIANTS.filter(({ reduce, f16 }) => reduce === 'workgroup' && !f16),
+    variants: [PORTABLE],
     cases: [
       { rows: 65, inDim: 70, outDim: 130, dtype: 'f32', tile: WIDE },
       { rows: 130, inDim: 36, outDim: 68, dtype: 'f32', residual: true, tile: WIDE },

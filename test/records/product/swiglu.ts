@@ -3,7 +3,7 @@ import { siluMul as siluMulKernel } from '../../../kernels/product/silu-mul.ts';
 import { type SwigluParams, swiglu as swigluKernel } from '../../../kernels/product/swiglu.ts';
 import * as oracle from '../../oracle/swiglu.ts';
 import { normal } from '../../support/random.ts';
-import { F32_VARIANTS, SERIAL_LANES, VARIANTS } from '../../support/variants.ts';
+import { SERIAL_LANES, VARIANTS } from '../../support/variants.ts';
 import { MATRIX_DTYPES, storedWeight } from '../../support/weights.ts';
 import { type KernelRecord, record } from '../record.ts';
 
@@ -31,7 +31,7 @@ export const swiglu: KernelRecord<SwigluParams> = record<SwigluParams, oracle.Sw
   kernel: swigluKernel,
   shown: { rows: 2, dim: 768, hiddenDim: 2048, normEps: 1e-5, dtype: 'f16' },
   suites: MATRIX_DTYPES.map((dtype) => ({
-    variants: [...(dtype === 'f16' ? VARIANTS : F32_VARIANTS), SERIAL_LANES],
+    variants: [...VARIANTS, SERIAL_LANES],
     // Other storage differs in how weights are read alone: whole groups of four, and not.
     cases: (dtype === 'f32' ? cases : cases.slice(1, 5)).map((params) => ({ ...params, dtype })),
     few: dtype === 'f32' ? 2 : 1,

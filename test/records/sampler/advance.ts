@@ -5,7 +5,7 @@ import { GIVEN, NOT_DRAWN } from '../../../kernels/sampler/drawn.ts';
 import { packWindows, type Window } from '../../../kernels/sampler/window-table.ts';
 import { type AdvanceState, advance as oracle } from '../../oracle/advance.ts';
 import { uniform } from '../../support/random.ts';
-import { F32_VARIANTS } from '../../support/variants.ts';
+import { VARIANTS } from '../../support/variants.ts';
 import { type KernelRecord, record } from '../record.ts';
 
 interface Scene {
@@ -73,7 +73,7 @@ export const advance: KernelRecord<AdvanceParams> = record<
   shown: { rows: 16, capacity: 32, blockSize: 576, gridSize: 24, clsTokenNum: 1 },
   suites: [
     {
-      variants: F32_VARIANTS,
+      variants: VARIANTS,
       cases: [
         of(1, 1, 1),
         of(2, 16, 4),
