@@ -24,10 +24,11 @@ from common import device_of, fail, main, precision_of
 from safetensors_io import load, part_of, save
 from scenes import evaluate as ev
 from scenes.bench import bench
-from scenes.decoder import GPT, T5, DecoderTrainer, Painter
+from scenes.decoder import DecoderTrainer
 from scenes.image_tokens import CONFIG
 from scenes.judging import Judging
 from scenes.options import LAYOUTS, options_of, shares_of
+from scenes.painter import GPT, T5, Painter
 from scenes.pool import Pool, SceneSet
 from scenes.render import Renderer
 from scenes.scene import KEPT, NOUNS, keep_nouns
