@@ -1,8 +1,9 @@
 /**
- * `npm run test:forced [-- --small | --images] [WORDS...]`: golden cases and batch invariance with every
+ * `npm run test:forced [-- --small | --few | --images] [WORDS...]`: golden cases and batch invariance with every
  * variant forced on in turn, or with those given, each as the variable LLAMAGEN_VARIANT takes it. With
- * --small the cases of single operations and of one small decoder alone; with --images also whole images
- * alone and in batches, which take a software adapter hours where there are barriers. Without words, what
+ * --small the cases of single operations and of one small decoder alone; with --few four pictures of each
+ * shipped model in place of 32, which take a software adapter an hour where there are barriers; with --images
+ * also whole images alone and in batches, which take it hours there. Without words, what
  * ends devices and models also runs without Dawn's validation, which software adapters have otherwise.
  */
 import { Command } from 'commander';
@@ -43,10 +44,11 @@ const IMAGES = ['test/generate/generate.test.ts', 'test/generate/encode.test.ts'
 
 interface Options {
   readonly small: boolean;
+  readonly few: boolean;
   readonly images: boolean;
 }
 
-async function force(given: readonly string[], { small, images }: Options): Promise<number> {
+async function force(given: readonly string[], { small, few, images }: Options): Promise<number> {
   const runs = [...(small ? SMALL : RUNS), ...(images ? [IMAGES] : [])];
   const sets = (given.length > 0 ? given : ALL).map((text) => {
     parseVariant(text); // all of them before the first runs: each takes minutes
@@ -63,7 +65,7 @@ async function force(given: readonly string[], { small, images }: Options): Prom
     let passed = 0;
     for (const args of runs) {
       const { code, output } = await vitest([...args, ...TIMEOUT], {
-        ...EVERY_CASE,
+        ...(few ? {} : EVERY_CASE),
         ...variables,
       });
       const count = Number(/Tests +(?:\d+ failed \| )?(\d+) passed/.exec(output)?.[1] ?? 0);
@@ -83,5 +85,6 @@ const forced = new Command('test:forced')
   .description('Runs golden cases and batch invariance with every variant forced on in turn.')
   .argument('[variant...]', `as LLAMAGEN_VARIANT takes them (default: ${ALL.join('; ')})`)
   .option('--small', 'golden cases of single operations and of a small decoder alone', false)
+  .option('--few', 'four pictures of each shipped model in place of 32', false)
   .option('--images', 'also whole images alone and in batches', false);
 await runScript(forced, () => force(forced.args, forced.opts<Options>()));
