@@ -11,8 +11,8 @@ const rope = group({ kernel: 'rope_cache', tests: kernelTest('rope-cache') }, [
   {
     name: 'rope-second-pair',
     fault: 'The second pair of four turns by the angle of the first.',
-    find: 'v.z * cs.z - v.w * cs.w',
-    replace: 'v.z * cs.x - v.w * cs.y',
+    find: /cs\.(xx|yy)(?:zz|ww)/g,
+    replace: 'cs.$1$1',
   },
   {
     name: 'rope-position-early',
@@ -23,13 +23,13 @@ const rope = group({ kernel: 'rope_cache', tests: kernelTest('rope-cache') }, [
   {
     name: 'rope-not-on-keys',
     fault: 'Keys have no position.',
-    find: 'd, rotate(a, position, d));',
-    replace: 'd, a);',
+    find: 'select(turned, a, part == 1u)',
+    replace: 'a',
   },
   {
     name: 'kv-write-position-late',
     fault: 'Keys and values are written one position too far.',
-    find: /(kv_row\([01]u, slot, head - \d+u, position)\)/g,
+    find: /(kv_row\(part, slot, own % \d+u, position)\)/g,
     replace: '$1 + 1u)',
   },
   {
@@ -41,8 +41,8 @@ const rope = group({ kernel: 'rope_cache', tests: kernelTest('rope-cache') }, [
   {
     name: 'kv-value-head',
     fault: 'Values go to the head after their own.',
-    find: /kv_row\(1u, slot, head - (\d+)u/g,
-    replace: 'kv_row(1u, slot, head + 1u - $1u',
+    find: /own % (\d+u, position)/g,
+    replace: '(own + part) % $1',
   },
   {
     name: 'kv-f16-halves',
@@ -58,7 +58,7 @@ const qkv = group(
     {
       name: 'qkv-kv-write-position-late',
       fault: 'Decoding writes keys and values one position too far.',
-      find: /(kv_row\([01]u, slot, head - \d+u, position)\)/g,
+      find: /(kv_row\(part, slot, own % \d+u, position)\)/g,
       replace: '$1 + 1u)',
     },
     {

@@ -13,8 +13,8 @@ const golden = group({ tests: ['test/golden.test.ts'], only: "^serial 'c2i_odd_m
   {
     name: 'golden-rope-sign',
     fault: 'Decoding and scoring turn vectors the wrong way, in agreement with each other.',
-    find: 'v.x * cs.x - v.y * cs.y',
-    replace: 'v.x * cs.x + v.y * cs.y',
+    find: 'vec4f(-v.y, v.x, -v.w, v.z)',
+    replace: 'vec4f(v.y, -v.x, v.w, -v.z)',
   },
   {
     name: 'golden-scale-dropped',

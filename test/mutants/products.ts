@@ -38,8 +38,8 @@ const whole = [
     {
       name: 'linear-f16-wide-halves',
       fault: 'Of eight f16 weights the second four are in the wrong order.',
-      find: 'vec4f(unpack2x16float(words.z), unpack2x16float(words.w))',
-      replace: 'vec4f(unpack2x16float(words.w), unpack2x16float(words.z))',
+      find: 'vec4f(unpack2x16float(words[2]), unpack2x16float(words[3]))',
+      replace: 'vec4f(unpack2x16float(words[3]), unpack2x16float(words[2]))',
       only: '^linear .*dtype=f16 .*serial$',
     },
     {
@@ -61,8 +61,8 @@ const whole = [
     {
       name: 'linear-bf16-wide-halves',
       fault: 'Of eight bf16 weights the second four are in the wrong order.',
-      find: 'vec4u(words.z << 16u, words.z & 0xffff0000u,',
-      replace: 'vec4u(words.z & 0xffff0000u, words.z << 16u,',
+      find: 'vec4u(words[2] << 16u, words[2] & 0xffff0000u,',
+      replace: 'vec4u(words[2] & 0xffff0000u, words[2] << 16u,',
       only: '^linear .*dtype=bf16 .*serial$',
     },
     {
@@ -162,21 +162,21 @@ const inParts = group({ tests: caseTest('product'), only: '^linear_parts .*seria
     name: 'product-parts-alike',
     fault: 'Every part sums the first values of a row.',
     kernel: 'linear_parts',
-    find: /k = slice \* \d+u \+ share/g,
+    find: /k = group\.z \* \d+u \+ share/g,
     replace: 'k = share',
   },
   {
     name: 'product-parts-overlap',
     fault: 'Parts go on to the end of the row: sums count values several times.',
     kernel: 'linear_parts',
-    find: /k < min\(\(slice \+ 1u\) \* \d+u, (\d+u)\)/g,
+    find: /k < min\(\(group\.z \+ 1u\) \* \d+u, (\d+u)\)/g,
     replace: 'k < $1',
   },
   {
     name: 'product-parts-stored-over',
     fault: 'The last part to end is stored in the place of the first.',
     kernel: 'linear_parts',
-    find: /store\(slice \* \d+u \+ /g,
+    find: /store\(group\.z \* \d+u \+ /g,
     replace: 'store(',
   },
 ]);
