@@ -66,7 +66,7 @@ const INTRODUCTION = [
   '`examples/kernel-in-node.ts` and `examples/web/kernel.html` are whole programs. In this repository `npm run kernel -- NAME key=value ...` prints the WGSL of any parameters.',
   '',
   '- **Bindings** are of group 0, in the order of the tables below, and bound by name. Tables show the example; the text above each says what shapes are made of. `f16` and `bf16` lie two to a `u32`.',
-  `- **Variants**: \`variant\` says how sums are shared. ${code('workgroup')} (the default) and ${code('serial')}, for adapters that compute on the CPU, need no feature and stay within WebGPU's default limits: 8 storage buffers, 256 invocations and 16 KiB of workgroup memory. ${code('subgroup')} needs the feature \`subgroups\`, \`f16: true\` needs \`shader-f16\`. \`variantOf(device)\` of \`llamagen-webgpu\` picks one.`,
+  `- **Variants**: \`variant\` says how sums are shared. ${code('workgroup')} (the default) and ${code('serial')}, for adapters that compute on the CPU, need no feature and stay within WebGPU's default limits: 8 storage buffers, 256 invocations and 16 KiB of workgroup memory. ${code('subgroup')} needs the feature \`subgroups\`, \`f16: true\`, leave for products to compute with halves, needs \`shader-f16\`. \`variantOf(device)\` of \`llamagen-webgpu\` picks one.`,
   '- **Wrong parameters and buffers** are RangeErrors that name kernel, parameter and value.',
   `- **Measured** times are of one dispatch; the share is that of its floor, the longer of the bytes it must move and the operations it must make at the rates of that machine. ${sources()}`,
   '',
