@@ -20,10 +20,7 @@ const origins = new WeakMap<GPUComputePipeline, Origin>();
 export async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
   const { label, code, features = [] } = kernel;
   const missing = features.find((feature) => !device.features.has(feature));
-  assert(
-    !missing,
-    `${label}: needs the device feature "${missing}", which this device was not created with`,
-  );
+  assert(!missing, `${label}: needs the device feature "${missing}", which this device lacks`);
   // The scope keeps a text that does not compile from being reported twice: it is thrown below.
   const { made: module } = await inScope(device, () => device.createShaderModule({ label, code }));
   // First: on a device that does not validate, a pipeline of a text that is wrong ends the process.
@@ -181,7 +178,7 @@ function rangeOf(
     size >= least,
     `${where} expected at least ${least} bytes for ${binding.dtype}[${binding.shape}], got ${size}`,
   );
-  assert(size <= most, `${where}: this device binds at most ${most} bytes, got ${size}`);
+  assert(size <= most, `${where} expected at most ${most} bytes on this device, got ${size}`);
   return [offset, offset + size];
 }
 

@@ -23,7 +23,9 @@ export const stride: Rule = (value) => oneOf(value, 1, 2);
 export const norm: Rule = (value) => oneOf(value, 'plain', 'swish');
 /** Some of a row of things. Which there are depends on other parameters. */
 export const part: Rule = (value) =>
-  isObject(value) && 'first' in value && 'count' in value ? undefined : '{ first, count }';
+  isObject(value) && Object.keys(value).sort().join() === 'count,first'
+    ? undefined
+    : '{ first, count }';
 export const record: Rule = (value) => (isObject(value) ? undefined : 'an object');
 /** How a kernel divides its work; `assertTile` knows its settings. */
 export const tile: Rule = record;

@@ -6,8 +6,10 @@ export const wgsl = (strings: TemplateStringsArray, ...values: readonly unknown[
 
 /** What `tidy` makes of a text, which is kept. */
 export function laidOut(code: string): string {
-  const text = texts.get(code) ?? tidy(code);
-  if (texts.size >= MAX_TEXTS) texts.clear();
+  const known = texts.get(code);
+  if (known !== undefined) return known;
+  if (texts.size === MAX_TEXTS) texts.clear();
+  const text = tidy(code);
   texts.set(code, text);
   return text;
 }

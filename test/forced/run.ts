@@ -2,8 +2,8 @@
  * `npm run test:forced [-- --small | --few | --images] [WORDS...]`: golden cases and batch invariance with every
  * variant forced on in turn, or with those given, each as the variable LLAMAGEN_VARIANT takes it. With
  * --small the cases of single operations and of one small decoder alone; with --few four pictures of each
- * shipped model in place of 32, which take a software adapter an hour where there are barriers; with --images
- * also whole images alone and in batches, which take it hours there. Without words, what
+ * shipped model in place of 32, which take a software adapter hours where there are barriers; with --images
+ * also whole images alone and in batches, which take it hours there too. Without words, what
  * ends devices and models also runs without Dawn's validation, which software adapters have otherwise.
  */
 import { Command } from 'commander';

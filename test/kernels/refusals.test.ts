@@ -87,6 +87,10 @@ const refused: readonly [message: RegExp, make: () => unknown][] = [
   [/advance: "capacity".* 0$/, () => advance({ ...windows, capacity: 0 })],
   [/embed: "held" expected \{ first, count \}, got 3$/, () => embed(given(tables, { held: 3 }))],
   [
+    /embed: "held" expected \{ first, count \}, got .*"step"/,
+    () => embed(given(tables, { held: { first: 0, count: 4, step: 2 } })),
+  ],
+  [
     /linear: "columns" .* got \{"count":4\}$/,
     () => linear(given(product, { columns: { count: 4 } })),
   ],
